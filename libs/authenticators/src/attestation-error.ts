@@ -36,7 +36,7 @@ const FAULTS = {
   credential_id_too_long: 'The credential id is longer than 1023 bytes.',
   credential_id_mismatch: 'The credential id differs from the one in the authenticator data.',
   credential_duplicate: 'Each passkey needs its own challenge, and may be submitted only once.',
-  // It does not say who owns the passkey.
+  // The text does not say which user has the passkey.
   credential_already_registered: 'A passkey with this credential id is registered already.',
   too_many_authenticators: 'The subject would have more passkeys than this integration allows.',
   upstream_refused: 'The provider did not accept the passkey.',
@@ -56,13 +56,13 @@ export class PreflightError extends Error {
   }
 }
 
-/** @throws PreflightError if the condition is false. */
+/** @throws PreflightError with this code if the condition is false. */
 export function check(holds: boolean, code: AttestationCode): asserts holds {
   if (!holds) throw new PreflightError(code);
 }
 
 /**
- * Replaces a decoder's own error, which shows internals, by ours.
+ * Replaces the error of a decoder by our own error, because a decoder's error shows internals.
  * @throws PreflightError
  */
 export function decoding<T>(code: AttestationCode, work: () => T): T {
@@ -73,7 +73,7 @@ export function decoding<T>(code: AttestationCode, work: () => T): T {
   }
 }
 
-/** A passkey that failed a check, and its place. */
+/** A passkey that failed a check, and its place in the submission. */
 export interface AttestationFault {
   /** Its index in the submission. */
   index: number;
@@ -83,10 +83,10 @@ export interface AttestationFault {
 }
 
 /**
- * One problem for all faults of a submission's passkeys.
+ * Makes one problem from the faults of all passkeys in a submission.
  *
  * @param signed whether the passkeys came in the request that the user's device signed. Then the submission
- *   has no list to point into.
+ *   has no list of passkeys that a pointer could point into.
  */
 export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {
@@ -99,7 +99,7 @@ export function attestationInvalid(faults: AttestationFault[], signed: boolean):
   });
 }
 
-/** Thrown before a challenge is issued: the subject already has as many passkeys as it may have. */
+/** Thrown before a challenge is issued: the subject already has the highest number of passkeys. */
 export function noRoomForAuthenticators(): ProblemError {
   const code = 'too_many_authenticators';
   return new ProblemError('attestation_invalid', {

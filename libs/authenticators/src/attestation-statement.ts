@@ -3,7 +3,7 @@ import { EXTENSION, LeafCertificate } from './certificate.js';
 import { isOwnSigningKey } from './key-description.js';
 import { algorithmOf, type CoseKey } from './public-key.js';
 
-/** A statement, and the parts that must agree with it. */
+/** A statement, and the parts of the attestation that must agree with it. */
 interface Claim {
   statement: AttestationObject['statement'];
   key: CoseKey;
@@ -11,9 +11,9 @@ interface Claim {
 }
 
 /**
- * Clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or checks less strictly.
- * docs/passkeys.md lists them all. `none` needs no further check, and the library fully checks `apple` and
- * `android-safetynet`.
+ * The clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or checks less strictly.
+ * docs/passkeys.md lists them. `none` needs no further check. The library checks `apple` and
+ * `android-safetynet` completely.
  */
 const CLAUSES = new Map<string, (claim: Claim) => boolean>([
   ['packed', (claim) => (claim.statement.has('x5c') ? isCertifiedPacked(claim) : isOfOwnAlgorithm(claim))],
@@ -25,7 +25,7 @@ const CLAUSES = new Map<string, (claim: Claim) => boolean>([
 /**
  * @param key the passkey's own key.
  * @param chain as submitted: DER, the leaf first. Empty for self attestation.
- * @returns false also if a part cannot be read.
+ * @returns false if a clause is not met, or if a part cannot be read.
  */
 export function meetsClauses(
   { format, statement }: AttestationObject,
@@ -39,7 +39,7 @@ export function meetsClauses(
   }
 }
 
-/** §8.2, self attestation: the passkey's own key signs, so the algorithm must be its own. */
+/** §8.2, self attestation: the passkey's own key signs. So the algorithms must be the same. */
 const isOfOwnAlgorithm = ({ statement, key }: Pick<Claim, 'statement' | 'key'>): boolean =>
   statement.get('alg') === algorithmOf(key);
 
@@ -65,13 +65,13 @@ function isTpm({ statement, chain }: Claim): boolean {
   );
 }
 
-/** §8.4: the certificate is for the passkey's own key. */
+/** §8.4: the certificate must be for the passkey's own key. */
 function isAndroidKey({ statement, key, chain }: Claim): boolean {
   const description = leafOf(chain).extension(EXTENSION.keyDescription);
   return isOfOwnAlgorithm({ statement, key }) && !!description && isOwnSigningKey(description.value);
 }
 
-/** §8.6: one certificate. Its key and the passkey's are on P-256, and the signature is ES256. */
+/** §8.6: one certificate. Its key and the passkey's key are on P-256, and the signature is ES256. */
 function isFidoU2f({ key, chain }: Claim): boolean {
   const { asymmetricKeyType, asymmetricKeyDetails } = leafOf(chain).x509.publicKey;
   const isP256 = asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
@@ -87,16 +87,16 @@ const KEY_TYPES = new Map<unknown, string>([
   [-8, 'ed25519'],
 ]);
 
-/** The library takes only the hash from the algorithm, so it would accept RS256 with a key on P-256. */
+/** The library uses only the hash of the algorithm. So it would accept RS256 with a key on P-256. */
 const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
   x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);
 
-/** @throws Error if there is no leaf. */
+/** @throws Error if the chain is empty. */
 const leafOf = ([der]: readonly Uint8Array[]): LeafCertificate => new LeafCertificate(der!);
 
 /**
- * The name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8). It follows magic, type, two sized fields, clock and
- * firmware.
+ * The name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8). Before it come magic, type, two sized fields, clock
+ * and firmware.
  */
 function nameIn(attested: Buffer): Buffer {
   const sized = (at: number) => at + 2 + attested.readUInt16BE(at);

@@ -8,7 +8,7 @@ import { completeChain } from './certificate-chain.js';
 import { endOf as ceremonyOf } from './fixtures/ceremony.js';
 import { GOOGLE_ROOT_OF_2026, rootsOf } from './trusted-roots.js';
 
-/** The result for a real device's passkey at a given time: its model, or the check that fails. */
+/** The result for the passkey of a real device at a given time: its model, or the check that fails. */
 async function endOf({ rpId, origin, challenge, response }: RealAttestation, at: Date): Promise<string> {
   const rest = [
     'hrtime',
@@ -41,7 +41,7 @@ describe('a real device with certificates under the root of its vendor', () => {
   });
 });
 
-describe('Google’s root, which was renewed with the same key', () => {
+describe('Google’s Android root of 2016, which Google renewed with the same key', () => {
   const { format, statement, authData } = readAttestationObject(PIXEL.response.response.attestationObject);
   const x5c = statement.get('x5c') as Uint8Array[];
   const pems = rootsOf('android-key');
@@ -80,7 +80,7 @@ describe('Google’s root of 2026, which has a new key', () => {
   const root = new X509Certificate(GOOGLE_ROOT_OF_2026);
   const today = new Date('2026-11-28T00:00:00Z');
 
-  it('is the published one, and signs itself', () => {
+  it('is the certificate that Google publishes, and signs itself', () => {
     const digest = createHash('sha256').update(root.raw).digest('hex');
     expect(digest).toBe('6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0');
     expect(root.verify(root.publicKey)).toBe(true);
@@ -94,10 +94,10 @@ describe('Google’s root of 2026, which has a new key', () => {
   });
 });
 
-describe('a chain without its known root', () => {
+describe('a certificate chain without its root', () => {
   const { format, statement, authData } = readAttestationObject(PIXEL.response.response.attestationObject);
 
-  it('is accepted, because phones send it so since April 2026', async () => {
+  it('is accepted if the root is known, because phones omit the root since April 2026', async () => {
     const x5c = (statement.get('x5c') as Uint8Array[]).slice(0, -1);
     const object = encode({ fmt: format, attStmt: new Map(statement).set('x5c', x5c), authData });
     const attestationObject = Buffer.from(object).toString('base64url');

@@ -9,14 +9,14 @@ import { decodeItem } from './cbor.js';
 import { ROOTED, rootsOf, type RootedFormat } from './trusted-roots.js';
 import { withoutNetwork } from './without-network.js';
 
-/** Formats of WebAuthn Level 3 §8 that the service can verify. */
+/** The formats of WebAuthn Level 3 §8 that the service can verify. */
 const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
 const isRooted = (format: string): format is RootedFormat => (ROOTED as readonly string[]).includes(format);
 
-/** Twice the size of the largest real ones, which have some 7 KiB with a chain of RSA certificates. */
+/** Twice the largest real size: some 7 KiB, with a chain of RSA certificates. */
 const MOST_BYTES = 16_384;
 
-/** WebAuthn Level 3 §6.5.4. */
+/** An attestation object (WebAuthn Level 3 §6.5.4). */
 export interface AttestationObject {
   format: string;
   statement: ReadonlyMap<unknown, unknown>;
@@ -25,7 +25,7 @@ export interface AttestationObject {
 
 /**
  * @param attestationObject base64url.
- * @throws PreflightError `attestation_…` if it cannot be read.
+ * @throws PreflightError `attestation_…` if the object cannot be read.
  */
 export function readAttestationObject(attestationObject: string): AttestationObject {
   check(Buffer.byteLength(attestationObject, 'base64url') <= MOST_BYTES, 'attestation_too_large');
@@ -36,7 +36,7 @@ export function readAttestationObject(attestationObject: string): AttestationObj
     (name) => object.get(name) as unknown,
   );
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
-  // An unknown format may have another kind of statement. The one of compound is a list (§8.9).
+  // An unknown format may have another kind of statement. The statement of compound is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement: statement instanceof Map ? statement : new Map(), authData };
@@ -44,12 +44,12 @@ export function readAttestationObject(attestationObject: string): AttestationObj
 
 export const isKnownFormat = ({ format }: AttestationObject): boolean => FORMATS.has(format);
 
-/** Whether a certificate, and not the new key itself, proves the authenticator's model (WebAuthn §6.5.4). */
+/** Whether a certificate proves the authenticator's model. The passkey's own key cannot (WebAuthn §6.5.4). */
 export const isCertified = ({ format, statement }: AttestationObject): boolean =>
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * The statement's certificates: DER, the leaf first. Empty if its format has none.
+ * The certificates in the statement: DER, the leaf first. Empty if the format has no certificates.
  *
  * @throws PreflightError `attestation_not_verified` if required certificates cannot be read.
  */
@@ -62,8 +62,8 @@ export function certificatesOf(object: AttestationObject): Uint8Array[] {
 }
 
 /**
- * SafetyNet has them in the header of its JWS, in base64 (RFC 7515 §4.1.6). This decodes like the library,
- * so that both read the same.
+ * SafetyNet has its certificates in the header of the JWS, in base64 (RFC 7515 §4.1.6). This function decodes
+ * them as the library does, so that both read the same.
  */
 function x5cOfJws(response: unknown): Uint8Array[] {
   const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
@@ -72,8 +72,8 @@ function x5cOfJws(response: unknown): Uint8Array[] {
 }
 
 /**
- * The certificates with the vendor's root that they lead to. For packed, tpm and fido-u2f no roots are
- * configured, so their certificates are returned unchanged.
+ * Returns the certificates, completed with the vendor's root. No roots are configured for packed, tpm and
+ * fido-u2f. Their certificates are returned unchanged.
  *
  * @throws PreflightError `attestation_not_trusted`
  */
@@ -84,9 +84,9 @@ export function trusted({ format }: AttestationObject, chain: Uint8Array[]): Uin
 }
 
 /**
- * The last check: the library runs each format's own procedure (WebAuthn §8), without network access.
+ * The last check. The library runs the procedure of the format (WebAuthn §8), without network access.
  *
- * @param chain completed by {@link trusted}.
+ * @param chain as {@link trusted} has completed it.
  */
 export async function isVerified(
   response: RegistrationResponseJSON,
@@ -112,8 +112,8 @@ export async function isVerified(
 }
 
 /**
- * For android-key, the library needs a valid root in the list. Nothing signs the list, so we may complete
- * it.
+ * For android-key, the library expects a valid root at the end of the list. The list is not signed, so the
+ * service may complete it.
  */
 function asLibraryTakes(
   response: RegistrationResponseJSON,

@@ -2,7 +2,7 @@ import { check, decoding } from './attestation-error.js';
 import { decodeItem } from './cbor.js';
 import type { CoseKey } from './public-key.js';
 
-/** WebAuthn Level 3 §6.1, with the attested credential of §6.5.1 in it. */
+/** Authenticator data (WebAuthn Level 3 §6.1) with its attested credential (§6.5.1). */
 export interface AuthenticatorData {
   rpIdHash: Buffer;
   userPresent: boolean;
@@ -15,7 +15,7 @@ export interface AuthenticatorData {
   key: CoseKey;
 }
 
-/** Offsets in authenticator data. Hash, flags and counter take 37 bytes, AAGUID and a length 18 more. */
+/** Offsets in authenticator data. Hash, flags and counter take 37 bytes. AAGUID and a length take 18 more. */
 const FLAGS = 32;
 const AAGUID = 37;
 const ID_LENGTH = 53;

@@ -34,12 +34,12 @@ import {
   type SubmittedAuthenticator,
 } from './submitted-authenticator.js';
 
-/** Step 3 in either form: passkeys, or a request for them that the user's device has signed. */
+/** The input of step 3: passkeys, or a request for passkeys that the user's device has signed. */
 export type Submitted =
   | { authenticators: SubmittedAuthenticator[]; device?: undefined }
   | { device: DeviceRequest; authenticators?: undefined };
 
-/** Passkeys that passed every check, ready to be claimed. */
+/** Passkeys that passed every check and can be claimed. */
 interface Checked {
   authenticators: NewAuthenticator[];
   summaries: AuthenticatorSummary[];
@@ -47,7 +47,7 @@ interface Checked {
 
 const CREATION = { signal: 'authenticators_submitted', step: 'create-authenticators' } as const;
 
-/** Step 3: challenges, the checks before the session is used, and the registration. */
+/** Step 3: the challenges, the checks before the session is used, and the registration. */
 @Injectable()
 export class AuthenticatorsService {
   constructor(
@@ -62,8 +62,8 @@ export class AuthenticatorsService {
   ) {}
 
   /**
-   * @returns the argument of `navigator.credentials.create`, with a fresh challenge: one call per passkey.
-   * @throws ProblemError `attestation_invalid` if the subject already has as many passkeys as it may have.
+   * @returns the argument of `navigator.credentials.create` with a new challenge. Call it once per passkey.
+   * @throws ProblemError `attestation_invalid` if the subject already has the highest number of passkeys.
    */
   async options(
     id: string,
@@ -86,16 +86,16 @@ export class AuthenticatorsService {
   }
 
   /**
-   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. Then nothing was sent
-   *   upstream. If all passkeys passed the cheap checks, each challenge with a try left has lost one.
+   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case nothing
+   *   was sent upstream. If all passkeys passed the cheap checks, each challenge with a try left loses a try.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
     let found = await this.challenges.submitted(id, given, terms);
-    // If the state accepts no passkeys, that is a better answer than the faults of the passkeys.
+    // If the state accepts no passkeys, that error is more useful than the faults of the passkeys.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // Reading a device's request needs the row, so a second call charges its challenges.
+    // To read a device's request, the service needs the row. A second call then counts the tries.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -129,12 +129,12 @@ export class AuthenticatorsService {
     return found;
   }
 
-  /** The passkeys as submitted, or from the request that the user's device has signed. */
+  /** Returns the passkeys as submitted, or from the request that the user's device has signed. */
   #read(
     row: Row,
     { authenticators, device }: Submitted,
   ): { submitted: SubmittedAuthenticator[]; device?: DeviceRequest } {
-    // The row knows who holds its session's key. The integration's setting may have changed since.
+    // The row says which party holds the session's key. The integration's setting may have changed since.
     if (!row.deviceSigning && authenticators) return { submitted: authenticators };
     if (!row.deviceSigning || !device) {
       const detail = row.deviceSigning
@@ -152,7 +152,7 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  /** Two rounds: all cheap checks run before any attestation is decoded. */
+  /** Checks in two rounds: all cheap checks run before any attestation is decoded. */
   async #check(
     { row, outstanding, charged }: ForPasskeys,
     submitted: SubmittedAuthenticator[],
@@ -191,8 +191,8 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Finds out why the claim was refused: a credential is taken, there is no room, or a faster submission
-   * used a challenge.
+   * Finds out why the claim was refused: a credential is already registered, the subject has too many
+   * passkeys, or another submission has used a challenge.
    */
   async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
@@ -207,7 +207,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** The policy as configured now. It may differ from the policy of the options. */
+  /** Returns the policy as configured now. It may differ from the policy at the time of the options. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }
@@ -223,8 +223,8 @@ export class AuthenticatorsService {
 }
 
 /**
- * @returns the challenges if all passkeys pass the cheap checks. Otherwise none, so that nothing is
- *   charged.
+ * @returns the challenges if all passkeys pass the cheap checks. Otherwise an empty list, so that no
+ *   challenge loses a try.
  */
 function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   const challenges = new Set<string>();
@@ -241,6 +241,6 @@ function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   return challenges.size === submitted.length ? [...challenges] : [];
 }
 
-/** The provider's form repeats the challenge of its client data. */
+/** The provider's form also contains the challenge of its client data. */
 const isAsSubmitted = (each: SubmittedAuthenticator, challenge: string) =>
   !('challenge' in each) || each.challenge === challenge;

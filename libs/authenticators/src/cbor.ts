@@ -1,20 +1,20 @@
 import { Tokenizer, Type, decodeFirst, type Token } from 'cborg';
 
-/** Real attestations have some 30 items. Each item costs the decoder time and memory, even a short one. */
+/** Real attestations have about 30 items. Each item costs the decoder time and memory, even a short one. */
 const MOST_ITEMS = 256;
-/** How deep maps and arrays may be nested. */
+/** The highest number of levels of nested maps and arrays. */
 const DEEPEST = 8;
 
 /**
  * Decodes one item of CBOR (RFC 8949) and returns the bytes after it.
  *
- * Strict, as WebAuthn Level 3 §2.1 requires: shortest form of lengths and integers, no indefinite length,
- * no tag, no duplicate key. Upstream could read these differently.
+ * It is strict, as WebAuthn Level 3 §2.1 requires: shortest form of lengths and integers, no indefinite
+ * length, no tag, no duplicate key. Upstream could read other forms differently.
  *
  * @throws Error for anything else, and for more items or levels than an authenticator needs.
  */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
-  // A plain array, because slices of a Buffer share its memory.
+  // A plain array is returned, because slices of a Buffer share its memory.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return decodeFirst(plain, { ...STRICT, tokenizer: new BoundedTokenizer(plain, STRICT) });
 };
@@ -27,10 +27,10 @@ const STRICT = {
   allowUndefined: false,
 };
 
-/** Counts while it reads, so it stops before it builds a large document. */
+/** Counts the items while it reads. So it stops before it builds a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
-  /** The number of missing items of each open map or array, the outermost first. */
+  /** For each open map or array, the outermost first: how many of its items are missing. */
   readonly #open: number[] = [];
 
   override next(): Token {
@@ -48,7 +48,7 @@ class BoundedTokenizer extends Tokenizer {
       if (this.#open.push(within) > DEEPEST) throw new Error('too deep');
       return;
     }
-    // An item without inner items completes each map or array that lacked only this one.
+    // An item without inner items completes each map or array that misses only this item.
     while (this.#open.length > 0 && --this.#open[this.#open.length - 1]! === 0) this.#open.pop();
   }
 }

@@ -1,13 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 
 /**
- * The chain with its root, or null if it leads to no root. The next certificate issues each one, the last
- * one is a root or issued by a root, and all are valid now (RFC 5280 §6.1).
+ * The chain, completed with its root. Null if it leads to no root. Each certificate is issued by the next
+ * one. The last one is a root or issued by a root. All are valid now (RFC 5280 §6.1).
  *
  * @simplewebauthn/server only checks signatures. But an app on any Android phone gets a certificate under
- *   Google's root, and could issue others with its key. So an issuer must be a CA here.
+ *   Google's root, and could issue certificates with its own key. Therefore an issuer must be a CA here.
  *
- * @param chain DER, the leaf first. Its root may be missing, as on phones since 2026.
+ * @param chain DER, the leaf first. The root may be missing, as on Android phones since 2026.
  * @param roots PEM.
  */
 export function completeChain(
@@ -22,7 +22,7 @@ export function completeChain(
     if (!last) return null;
     const root = known.find((each) => isSame(last, each)) ?? known.find((each) => isIssued(last, each));
     if (!root) return null;
-    // A self-signed certificate with a root's key is that root. Its own dates do not count.
+    // A self-signed certificate with the key of a root is that root. Its own dates do not count.
     const below = isSame(last, root) ? given.slice(0, -1) : given;
     return isPath([...below, root], now) ? [...below, root].map(({ raw }) => raw) : null;
   } catch {
@@ -31,8 +31,8 @@ export function completeChain(
 }
 
 /**
- * Starts at the root, so that it uses only keys of verified certificates. A key that is made to verify
- * slowly would block the service.
+ * It starts at the root, so that it uses only keys from verified certificates. An attacker could make a key
+ * whose verification is so slow that it blocks the service.
  */
 function isPath(path: X509Certificate[], now: Date): boolean {
   if (!path.every((each) => isOf(each, now))) return false;
@@ -43,8 +43,8 @@ function isPath(path: X509Certificate[], now: Date): boolean {
 }
 
 /**
- * Vendors renew a root with the same key, and devices keep the old one. Google's root of 2016 expired in
- * May 2026.
+ * Vendors renew a root with the same key, and devices keep the old certificate. Google's root of 2016 expired
+ * in May 2026.
  */
 const isSame = (last: X509Certificate, root: X509Certificate): boolean =>
   last.raw.equals(root.raw) || (last.publicKey.equals(root.publicKey) && isIssued(last, root));

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { checkSize, elementsOf, inside, type Element } from './der.js';
 
-/** Real certificates are shorter, and the libraries are slow with many elements. */
+/** Real certificates are shorter, and the libraries are slow for many elements. */
 const MOST_BYTES = 4096;
 const MOST_CERTIFICATES = 10;
 
@@ -15,7 +15,7 @@ const TAG = {
   extensions: 0xa3,
 };
 
-/** Ids of extensions, as DER encodes them. */
+/** The ids of extensions, in DER. */
 export const EXTENSION = {
   /** 2.5.29.19 */
   basicConstraints: '551d13',
@@ -31,9 +31,9 @@ export interface Extension {
 }
 
 /**
- * Reads a statement's chain, the leaf first.
+ * Reads the certificate chain of a statement, the leaf first.
  *
- * @throws Error if it is not a list of certificates, or exceeds a limit.
+ * @throws Error if the value is not a list of certificates, or exceeds a limit.
  */
 export function readChain(x5c: unknown): Uint8Array[] {
   if (!Array.isArray(x5c) || x5c.length > MOST_CERTIFICATES) throw new Error('no certificates');
@@ -44,14 +44,14 @@ export function readChain(x5c: unknown): Uint8Array[] {
   });
 }
 
-/** The parts of a leaf that attestation needs and node:crypto does not read (RFC 5280 §4.1). */
+/** The parts of a leaf certificate that attestation needs and node:crypto does not read (RFC 5280 §4.1). */
 export class LeafCertificate {
   readonly x509: X509Certificate;
-  /** 3 if it has extensions. */
+  /** 3 if the certificate has extensions. */
   readonly version: number;
   readonly #extensions: ReadonlyMap<string, Extension>;
 
-  /** @throws Error if it cannot be read, or has an extension twice. */
+  /** @throws Error if the certificate cannot be read, or has an extension twice. */
   constructor(der: Uint8Array) {
     this.x509 = new X509Certificate(der);
     const [body] = inside(elementsOf(der)[0], TAG.sequence);
@@ -65,7 +65,7 @@ export class LeafCertificate {
     return this.#extensions.get(id);
   }
 
-  /** Whether its basic constraints say that it is not a CA. DER omits a false value. */
+  /** Whether the basic constraints say that the certificate is not a CA. DER omits a false value. */
   get isEndEntity(): boolean {
     const constraints = this.extension(EXTENSION.basicConstraints);
     return constraints !== undefined && !this.x509.ca;

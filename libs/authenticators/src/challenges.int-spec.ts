@@ -33,20 +33,20 @@ const expire = (challenge: string) =>
   );
 
 /**
- * Claims a submission with the challenges.
- * @returns whether it was written.
+ * Claims a submission with these challenges.
+ * @returns whether the claim was written.
  */
 async function use(id: string, challenges: string[], credentials = [randomUUID()]): Promise<boolean> {
   if (!(await claimed(authenticators, id, credentials, { challenges }))) return false;
   await goBack(id);
   return true;
 }
-/** Acts as if the submission had been refused, so that another may follow. */
+/** Ends the submission as if it was refused, so that another submission may follow. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 
-describe('a challenge', () => {
-  it('is 32 fresh bytes for one onboarding only', async () => {
+describe('a passkey challenge', () => {
+  it('consists of 32 new random bytes and belongs to one onboarding', async () => {
     const [one, other] = [await insert(), await insert()];
     const challenges = [await issue(one), await issue(one)];
     for (const challenge of challenges) expect(Buffer.from(challenge, 'base64url')).toHaveLength(32);
@@ -55,14 +55,14 @@ describe('a challenge', () => {
     expect(await use(other, [challenges[0]!])).toBe(false);
   });
 
-  it('replaces the oldest one if too many are outstanding', async () => {
+  it('replaces the oldest challenge of the onboarding if there are too many', async () => {
     const id = await insert();
     const challenges = [];
     for (let n = 0; n < OUTSTANDING + 2; n++) challenges.push(await issue(id));
     expect((await outstanding(id)).sort()).toEqual(challenges.slice(-OUTSTANDING).sort());
   });
 
-  it('is not outstanding after its expiry, and the next one deletes it', async () => {
+  it('is not valid after its expiry, and the next challenge deletes it', async () => {
     const id = await insert();
     const old = await issue(id);
     await expire(old);
@@ -91,7 +91,7 @@ describe('a challenge', () => {
     expect(used.filter(Boolean)).toHaveLength(1);
   });
 
-  it('is charged five times, together with the others that have a try left', async () => {
+  it('allows five tries, which are counted for all challenges of a submission', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];
     const charge = (challenges: string[]) => charged(id, challenges);
@@ -104,13 +104,13 @@ describe('a challenge', () => {
     expect(await use(id, [one])).toBe(true);
   });
 
-  it('is charged for its own onboarding only', async () => {
+  it('loses no try for a submission to another onboarding', async () => {
     const [mine, theirs] = [await insert(), await insert()];
     const challenge = await issue(mine);
     expect(await charged(theirs, [challenge])).toEqual([]);
   });
 
-  it('is charged only if the caller may submit passkeys and the onboarding accepts them', async () => {
+  it('loses a try only if the caller may submit passkeys and the onboarding accepts passkeys', async () => {
     const id = await insert();
     const challenge = await issue(id);
     for (const terms of [{ caller: aCaller('another') }, { caller: aCaller(), versions: [99] }]) {
@@ -122,7 +122,7 @@ describe('a challenge', () => {
     expect(await charged(id, [challenge])).toEqual([]);
   });
 
-  it('is used together with all others of its submission, or not at all', async () => {
+  it('is used together with all challenges of its submission, or not at all', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];
     expect(await use(id, [one, 'never-issued'])).toBe(false);
@@ -131,7 +131,7 @@ describe('a challenge', () => {
     expect(await outstanding(id)).toEqual([one]);
   });
 
-  it('is not used up by a submission that is refused for another reason', async () => {
+  it('remains valid if its submission is refused for another reason', async () => {
     const id = await insert();
     const challenge = await issue(id);
     const taken = randomUUID();
@@ -145,7 +145,7 @@ describe('a challenge', () => {
   });
 });
 
-it('are found only with the onboarding of that id', async () => {
+it('stored passkeys are found only with their own onboarding', async () => {
   const id = await insert();
   expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
     id,
@@ -156,7 +156,7 @@ it('are found only with the onboarding of that id', async () => {
 });
 
 describe('expired challenges', () => {
-  it('are deleted, and no others', async () => {
+  it('are deleted, and other challenges stay', async () => {
     const id = await insert();
     const [over, live] = [await issue(id), await issue(id)];
     await expire(over);
@@ -170,7 +170,7 @@ describe('expired challenges', () => {
 });
 
 describe('an erased onboarding', () => {
-  it('gets no challenge any more', async () => {
+  it('gets no more challenges', async () => {
     const id = await insert();
     await authenticators.dataSource.query(
       `UPDATE onboardings SET state = 'cancelled', subject = '{}', subject_key = 'erased:' || id,

@@ -15,12 +15,12 @@ import { CONFIG, type Config } from '#libs/platform';
 /** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
-/** How many submissions may use a challenge. After that, the browser needs a new one. */
+/** How many submissions may try a challenge. After that, the browser needs a new challenge. */
 const TRIES = 5;
 
 /**
- * Deletes expired challenges, oldest first. Locks their rows, and skips a row in use until the next run. It
- * selects by `ctid`, so PostgreSQL reads no other rows, whatever plan it chooses for the limit.
+ * Deletes expired challenges, oldest first. It locks their rows. A row that is in use waits for the next run.
+ * The query selects by `ctid`, so that PostgreSQL reads no other rows, whichever plan it chooses.
  */
 const FORGET = statement(
   'forget_challenges',
@@ -31,7 +31,7 @@ const FORGET = statement(
   { alone: true },
 );
 
-/** The challenges of an onboarding. Each is good for one passkey, once, for a few minutes. */
+/** The challenges of an onboarding. Each is valid for one passkey, once, for a few minutes. */
 @Injectable()
 export class Challenges implements OnModuleInit {
   constructor(
@@ -50,8 +50,8 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Deletes the expired ones.
-   * @returns how many.
+   * Deletes the expired challenges.
+   * @returns how many challenges it deleted.
    */
   async forget(): Promise<number> {
     for (let forgotten = 0; ;) {
@@ -62,8 +62,8 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * @param key the idempotency key to take with it.
-   * @returns a fresh challenge, unpadded base64url. Null if the onboarding is gone or the key is taken.
+   * @param key the idempotency key to store with the challenge.
+   * @returns a new challenge, or null if the onboarding no longer exists or the key is already in use.
    */
   issue(id: string, key?: KeyToTake): Promise<string | null> {
     return this.store.issueChallenge(
@@ -78,9 +78,9 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Finds the onboarding of a submission, and charges a try to each of its challenges. If one of them is not
-   * outstanding, none is charged. This happens before any attestation is decoded. Otherwise many simultaneous
-   * submissions would all be decoded.
+   * Finds the onboarding of a submission, and counts a try of each of its challenges. If one of them is not
+   * outstanding, no try is counted. This happens before any attestation is decoded. Otherwise the service
+   * would decode the attestations of many simultaneous submissions.
    *
    * @throws ProblemError `not_found`
    */

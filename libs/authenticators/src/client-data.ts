@@ -2,8 +2,8 @@ import { hasDuplicateMembers } from '#libs/kernel';
 import { decoding } from './attestation-error.js';
 
 /**
- * The checked parts of a browser's client data for a registration (WebAuthn Level 3 §5.8.1). All types are
- * unchecked.
+ * The members of a registration's client data that the service checks (WebAuthn Level 3 §5.8.1). Their types
+ * are not verified yet.
  */
 export interface ClientData {
   type?: unknown;
@@ -14,8 +14,8 @@ export interface ClientData {
 }
 
 /**
- * Reads client data. It is strict where upstream may read differently: valid UTF-8 without a byte order
- * mark, no member twice.
+ * Reads client data. It refuses what upstream may read differently: invalid UTF-8, a byte order mark, a
+ * duplicate member.
  *
  * @param clientDataJson base64url.
  * @throws PreflightError `client_data_malformed`

@@ -45,7 +45,7 @@ const row = aRow({
   pendingAuthenticators: pending,
 });
 
-/** The move that an end of the step causes. */
+/** The state change that an end of the step causes. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 
@@ -70,8 +70,8 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-describe('step 3', () => {
-  it('sends the sealed passkeys in the sealed session, and maps the ids in the order sent', async () => {
+describe('step 3 (passkeys)', () => {
+  it('sends the sealed passkeys in the sealed session, and maps the ids by their order', async () => {
     const seen: unknown[] = [];
     const end = await step.call(providerThatAnswers(['id-a', 'id-b'], seen), call, row);
     expect(seen).toEqual(['session-1', passkeys]);
@@ -92,7 +92,7 @@ describe('step 3', () => {
     expect(JSON.stringify([end, events])).not.toContain('session-1');
   });
 
-  it('completes without ids if their number differs, and records that', async () => {
+  it('completes without ids if the provider returns another number of ids, and records that', async () => {
     const { patch, events } = moved(row, await step.call(providerThatAnswers(null), call, row));
     expect(events[0]!.data).toEqual({ authenticatorIds: null, unmapped: true });
     expect(patch.authenticators).toMatchObject([

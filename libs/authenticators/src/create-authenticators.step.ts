@@ -42,8 +42,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    if (error.reason === 'session_expired')
-      return sessionOver('The provider does not take the session any more.');
+    if (error.reason === 'session_expired') return sessionOver('The provider no longer accepts the session.');
     return { signal: 'authenticators_rejected', facts: { result: refusal(row, error) } };
   }
 
@@ -65,7 +64,7 @@ const sessionOver = (detail: string): StepEnd => ({
 
 function refusal(row: Row, { reason }: UpstreamError): Explanation {
   if (reason === 'consensus_needed' || reason === 'mfa_needed') {
-    const detail = 'A policy at the provider stands in the way: its administrator must change it.';
+    const detail = 'A policy at the provider forbids this. The administrator of that policy must change it.';
     return { code: reason, detail };
   }
   const why = reason && REFUSALS[reason];
@@ -75,7 +74,7 @@ function refusal(row: Row, { reason }: UpstreamError): Explanation {
   }
   const detail =
     reason === 'resource_limit'
-      ? 'A limit at the provider keeps the passkeys from being registered.'
+      ? 'A limit at the provider prevents the registration of the passkeys.'
       : 'The provider refused the passkeys and did not say why.';
   return { code: 'upstream_rejected', detail };
 }

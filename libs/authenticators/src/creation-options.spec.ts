@@ -4,7 +4,7 @@ import { timeoutOf } from './creation-options.js';
 
 const LIFE_MS = 300_000;
 
-describe('the timeout for a browser', () => {
+describe('the timeout that a browser gets', () => {
   const verified = (sessionMs: number, more: object = {}) =>
     timeoutOf(aRow({ state: 'otp_verified', sessionEndsAt: after(sessionMs), ...more }), LIFE_MS);
 
@@ -12,7 +12,7 @@ describe('the timeout for a browser', () => {
     expect(verified(900_000)).toBe(LIFE_MS);
   });
 
-  it('is the rest of the session minus the time of the call, or the rest of the idle time', () => {
+  it('is the rest of the session minus the time of a call, or the idle time if shorter', () => {
     expect(verified(130_000)).toBe(120_000);
     expect(verified(900_000, { idleEndsAt: after(60_000) })).toBe(60_000);
   });

@@ -6,7 +6,7 @@ import {
 import { nextActionOf, type Row, type SubjectRef } from '#libs/onboarding';
 import type { PasskeyPolicy } from '#libs/platform';
 
-/** Names that a browser shows with a passkey. */
+/** The names that a browser shows with a passkey. */
 export interface PasskeyUser {
   userName: string;
   userDisplayName?: string | undefined;
@@ -16,16 +16,16 @@ export interface CreationWish {
   policy: PasskeyPolicy;
   subject: SubjectRef;
   user: PasskeyUser;
-  /** Unpadded base64url. */
+  /** Base64url without padding. */
   challenge: string;
-  /** The subject's credential ids. No authenticator with one of them makes another. */
+  /** The subject's credential ids. An authenticator with one of these passkeys does not make another. */
   known: readonly string[];
   /** Whole milliseconds, see {@link timeoutOf}. */
   timeout: number;
 }
 
 /**
- * @returns the argument of `navigator.credentials.create`, with the parts of the policy that a browser
+ * @returns the argument of `navigator.credentials.create`. It contains the parts of the policy that a browser
  *   understands.
  */
 export async function creationOptions({
@@ -48,17 +48,17 @@ export async function creationOptions({
     excludeCredentials: known.map((id) => ({ id })),
     authenticatorSelection: { residentKey: policy.residentKey, userVerification: policy.userVerification },
   });
-  // Set here, because the library does not know `indirect`.
+  // The service sets this member itself, because the library does not know `indirect`.
   return { ...options, attestation: policy.attestation };
 }
 
 /**
- * How long a browser may ask its user: until the passkey could no longer be submitted. The library's minute
- * is too short for a user who looks for a security key (WebAuthn Level 3 §15.1).
+ * How long a browser may ask its user: as long as the passkey can still be submitted. The library's default
+ * of one minute is too short for a user who must first find a security key (WebAuthn Level 3 §15.1).
  *
- * @param row that accepts passkeys now.
- * @param challengeLifeMs of a challenge that is issued now.
- * @returns whole milliseconds, at least 1: for less, browsers use their own default.
+ * @param row a row that accepts passkeys now.
+ * @param challengeLifeMs the lifetime of a challenge that is issued now.
+ * @returns whole milliseconds, at least 1. For 0, browsers would use their own default.
  */
 export function timeoutOf(row: Row, challengeLifeMs: number): number {
   const next = nextActionOf(row);
@@ -68,7 +68,7 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * The user's `user.id`. It never changes, otherwise an authenticator would take the subject for another
+ * The user's `user.id`. It never changes. Otherwise an authenticator would treat the subject as another
  * user. It reveals nothing about the user (WebAuthn Level 3 §14.6.1).
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {

@@ -9,7 +9,7 @@ beforeAll(async () => {
   authenticators = await openAuthenticators();
 });
 afterAll(() => authenticators.module.close());
-/** A credential id is unique across subjects, so each test begins without any. */
+/** A credential id is unique across subjects. Therefore each test starts with an empty table. */
 beforeEach(() => authenticators.dataSource.query('DELETE FROM credentials'));
 
 const insert = (subjectKey: string, integration = 'byzantine') =>
@@ -29,8 +29,8 @@ const registered = async (subjectKey: string) =>
     )
   ).map(({ id }) => id);
 /**
- * Claims a submission, if necessary after an earlier one that was lost.
- * @returns whether it was written.
+ * Claims a submission. The row first gets the state that it has after an earlier submission ended.
+ * @returns whether the claim was written.
  */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
   const { dataSource, challenges } = authenticators;
@@ -53,12 +53,12 @@ async function settle(id: string, credentials: 'confirm' | 'release', ids: strin
   const moved = { patch, events: [], also: { refund: null, credentials } };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** Settles with these credentials as registered on the row. */
+/** Ends the attempt with these credentials as registered on the row. */
 const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
 const release = (id: string) => settle(id, 'release');
 
-describe('a credential', () => {
-  it('is reserved, and registered after its submission succeeds', async () => {
+describe('a credential id', () => {
+  it('is reserved first, and registered when its submission succeeds', async () => {
     const key = randomUUID();
     const id = await insert(key);
     expect(await reserve(id, ['a', 'b'])).toBe(true);
@@ -67,7 +67,7 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a', 'b']);
   });
 
-  it('counts towards the subject’s limit, together with earlier ones', async () => {
+  it('counts towards the limit of the subject, together with earlier credential ids', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     expect(await reserve(first, ['a', 'b', 'c'], 2)).toBe(false);
@@ -80,7 +80,7 @@ describe('a credential', () => {
     expect(await reserve(await insert(key, 'other'), ['c', 'd'], 2)).toBe(true);
   });
 
-  it('that is registered makes the whole submission fail without a reservation', async () => {
+  it('that is already registered makes the whole submission fail, and nothing is reserved', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     await reserve(first, ['a']);
@@ -94,7 +94,7 @@ describe('a credential', () => {
     expect(await reserve(second, ['b'])).toBe(true);
   });
 
-  it('that is only reserved does not block others', async () => {
+  it('that is only reserved does not block other submissions', async () => {
     const key = randomUUID();
     const [lost, next] = [await insert(key), await insert(key)];
     await reserve(lost, ['a']);
@@ -117,7 +117,7 @@ describe('a credential', () => {
     expect([...(await taken('other'))]).toEqual([]);
   });
 
-  it('of two simultaneous submissions settles as the provider decides, and blocks a third', async () => {
+  it('is registered for two simultaneous submissions if the provider accepts both', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
@@ -127,7 +127,7 @@ describe('a credential', () => {
     expect(await reserve(await insert(randomUUID()), [id])).toBe(false);
   });
 
-  it('of two simultaneous submissions stays with the one that the provider accepts', async () => {
+  it('is registered only for that of two simultaneous submissions that the provider accepts', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
@@ -136,7 +136,7 @@ describe('a credential', () => {
     expect([await registered(key), await registered(otherKey)]).toEqual([[id], []]);
   });
 
-  it('of a lost submission stays a reservation', async () => {
+  it('of a submission without an answer stays reserved', async () => {
     const key = randomUUID();
     const id = await insert(key);
     await reserve(id, ['lost']);
@@ -145,7 +145,7 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('is free again after a refusal, but not once it is registered', async () => {
+  it('is released after a refusal, but not after a registration', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     await reserve(first, ['a']);
@@ -160,7 +160,7 @@ describe('a credential', () => {
     expect(rows).toEqual([{ id: 'a' }, { id: 'c' }]);
   });
 
-  it('is registered once by many simultaneous submissions', async () => {
+  it('is registered only once if many submissions contain it at the same time', async () => {
     const key = randomUUID();
     const ids = await Promise.all(Array.from({ length: 6 }, () => insert(key)));
     const outcomes = await Promise.all(
@@ -170,7 +170,7 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('is found among many by an index on its id', async () => {
+  it('is found by an index among many credential ids', async () => {
     const { dataSource, module, credentials } = authenticators;
     const [key, id] = [randomUUID(), randomUUID()];
     const onboarding = await insert(key);

@@ -1,10 +1,10 @@
-/** An element of DER (X.690). Its tag consists of the first byte and the bytes of a long tag number. */
+/** An element of DER (X.690). The tag consists of the first byte and the bytes of a long tag number. */
 export interface Element {
   tag: number;
   content: Buffer;
 }
 
-/** A certificate has some 100 elements. */
+/** A real certificate has some 100 elements. */
 const MOST_ELEMENTS = 300;
 const DEEPEST = 16;
 const CONSTRUCTED = 0x20;
@@ -22,8 +22,8 @@ export function elementsOf(bytes: Uint8Array): Element[] {
 }
 
 /**
- * The elements inside an element with that tag.
- * @throws Error if it has another tag.
+ * Returns the elements inside an element with this tag.
+ * @throws Error if the element has another tag.
  */
 export function inside(element: Element | undefined, tag: number): Element[] {
   if (element?.tag !== tag) throw new Error('another element');
@@ -31,8 +31,8 @@ export function inside(element: Element | undefined, tag: number): Element[] {
 }
 
 /**
- * The content of the only element.
- * @throws Error if it has another tag, or if there are more elements.
+ * Returns the content of the only element.
+ * @throws Error if the element has another tag, or if there are more elements.
  */
 export function only(bytes: Uint8Array, tag: number): Buffer {
   const [element, ...others] = elementsOf(bytes);
@@ -53,7 +53,7 @@ export function checkSize(bytes: Uint8Array): void {
   visit(bytes, 0);
 }
 
-/** In a tag of several bytes, the first byte contains the flag. */
+/** In a tag of several bytes, the first byte contains the flag that the element contains others. */
 const isConstructed = (tag: number): boolean => {
   let first = tag;
   while (first > 0xff) first >>= 8;
@@ -64,7 +64,7 @@ function elementAt(buffer: Buffer, start: number): { element: Element; end: numb
   let at = start;
   let tag = buffer.readUInt8(at++);
   if ((tag & 0x1f) === 0x1f) {
-    // A number of up to two bytes: Android's key descriptions go up to 724.
+    // Tag numbers have two bytes at most: Android's key descriptions use numbers up to 724.
     for (let more = 0x80, n = 0; more === 0x80; n++) {
       if (n === 2) throw new Error('a tag too long');
       const byte = buffer.readUInt8(at++);

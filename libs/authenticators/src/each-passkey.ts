@@ -3,10 +3,10 @@ import type { Row } from '#libs/onboarding';
 import { PreflightError, attestationInvalid, type AttestationFault } from './attestation-error.js';
 
 /**
- * Checks one passkey after the other, and reports all faults of a submission together. Other requests get a
- * turn before each passkey. Otherwise a submission of ten would block them ten times as long.
+ * Checks one passkey after the other, and reports all faults of a submission together. Other requests run
+ * before each passkey. Otherwise a submission of ten passkeys would block them ten times as long.
  *
- * @throws ProblemError `attestation_invalid` if one or more failed.
+ * @throws ProblemError `attestation_invalid` if one or more passkeys failed.
  */
 export async function eachPasskey<T, Result>(
   { deviceSigning }: Pick<Row, 'deviceSigning'>,

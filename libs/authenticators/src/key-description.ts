@@ -1,8 +1,8 @@
 import { elementsOf, inside, only, type Element } from './der.js';
 
 /**
- * Indexes in Android's KeyDescription. They follow two versions with their levels, the challenge and the
- * unique id.
+ * Indexes in Android's KeyDescription. Before them come two versions with their security levels, the
+ * challenge and the unique id.
  */
 const SOFTWARE_ENFORCED = 6;
 const HARDWARE_ENFORCED = 7;
@@ -17,10 +17,10 @@ const GENERATED = 0;
 
 /**
  * Whether the key is the authenticator's own: bound to this app, made in the device, and for signing only
- * (WebAuthn Level 3 §8.4). It reads both lists, because keys in software only are also accepted.
+ * (WebAuthn Level 3 §8.4). Both lists are read, because keys that exist only in software are also accepted.
  *
- * @param extension the certificate's key description.
- * @throws Error if it cannot be read.
+ * @param extension the key description in the certificate.
+ * @throws Error if the key description cannot be read.
  */
 export function isOwnSigningKey(extension: Uint8Array): boolean {
   const parts = elementsOf(only(extension, TAG.sequence));

@@ -33,7 +33,7 @@ const challenge = randomBytes(32).toString('base64url');
 const outstanding = new Set([challenge, randomBytes(32).toString('base64url')]);
 const honest: PasskeyOptions = { rpId: policy.rpId, origin: policy.origins[0]!, challenge };
 
-/** The first check that fails, or null. */
+/** The code of the first check that fails, or null. */
 async function faultOf(
   passkey: RegistrationResponseJSON,
   own: Partial<PasskeyPolicy> = {},
@@ -82,7 +82,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('gives its model and its id', async () => {
+  it('returns its model and its credential id', async () => {
     const aaguid = Buffer.from('ea9b8d664d011d213ce4b6b48cb575d4', 'hex');
     const passkey = createPasskey({ ...honest, wrong: { aaguid } });
     expect(await ceremony(passkey, policy, outstanding)).toEqual({
@@ -104,7 +104,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('is not checked by the values that a browser repeats', async () => {
+  it('is checked by the attestation object, not by the copies that a browser sends', async () => {
     const passkey = createPasskey(honest);
     Object.assign(passkey.response, { authenticatorData: 'AQID', publicKey: 'AQID', publicKeyAlgorithm: -8 });
     expect(await faultOf(passkey)).toBeNull();
@@ -126,7 +126,7 @@ describe('a credential id in a provider’s form', () => {
     expect(await given(id, id)).toMatchObject({ credentialId });
   });
 
-  it('is read as raw bytes if it only begins like a byte string', async () => {
+  it('is read as raw bytes if only its first bytes look like a byte string', async () => {
     const id = first(0x50, 17);
     expect(await given(id, id)).toMatchObject({ credentialId: id.toString('base64url') });
     expect(await given(id, id.subarray(1))).toBe('credential_id_mismatch');
@@ -144,12 +144,12 @@ describe('a credential id in a provider’s form', () => {
   });
 });
 
-describe('each check has its own code', () => {
-  it.each(BAD_PASSKEYS)('%s: %s', async (code, _, make) => {
+describe('a passkey that fails a check', () => {
+  it.each(BAD_PASSKEYS)('gets the code %s: %s', async (code, _, make) => {
     expect(await faultOf(make(honest))).toBe(code);
   });
 
-  it('and each code has a check here, except those of the policy, the database or the provider', () => {
+  it('covers all codes except those of the policy, the database and the provider', () => {
     const elsewhere = [
       'credential_not_discoverable',
       'attestation_required',
@@ -165,7 +165,7 @@ describe('each check has its own code', () => {
   });
 });
 
-describe('the policy', () => {
+describe('the passkey policy', () => {
   it('accepts only Android apps whose certificate hash it lists', async () => {
     const [ours, another] = [1, 2].map(
       (n) => `android:apk-key-hash:${Buffer.alloc(32, n).toString('base64url')}`,
@@ -206,7 +206,7 @@ describe('the policy', () => {
       { userVerified: false },
     ],
     [
-      'requires a present user without verification, too',
+      'requires a present user even if it discourages verification',
       'user_not_present',
       { userVerification: 'discouraged' },
       { wrong: { flags: 0x40 } },
@@ -230,7 +230,7 @@ describe('the policy', () => {
       { wrong: { aaguid: randomBytes(16) }, attestation: packed() },
     ],
     ['allows no authenticator without a model', 'aaguid_not_allowed', only, { attestation: fidoU2f() }],
-    ['allows U2F by its zeros', null, { ...only, aaguidAllow: [zero] }, { attestation: fidoU2f() }],
+    ['allows U2F by an AAGUID of zeros', null, { ...only, aaguidAllow: [zero] }, { attestation: fidoU2f() }],
     ['allows no model without a certificate', 'attestation_required', only, ofModel],
     [
       'allows no model with self attestation',
@@ -253,7 +253,7 @@ describe('a passkey that the browser reports as not discoverable', () => {
   const saying = (credProps: unknown) =>
     altered(honest, (passkey) => Object.assign(passkey.clientExtensionResults, { credProps }));
 
-  it('is refused if discoverable ones are required', async () => {
+  it('is refused if the policy requires discoverable passkeys', async () => {
     expect(await faultOf(saying({ rk: false }), { residentKey: 'required' })).toBe(
       'credential_not_discoverable',
     );
@@ -264,19 +264,19 @@ describe('a passkey that the browser reports as not discoverable', () => {
   });
 
   it.each([[{ rk: true }], [{}], [null], ['rk'], [undefined], [{ rk: null }]])(
-    'is not one with credProps %j',
+    'does not count as not discoverable with credProps %j',
     async (credProps) => {
       expect(await faultOf(saying(credProps), { residentKey: 'required' })).toBeNull();
     },
   );
 });
 
-describe('any input', () => {
+describe('any input to the passkey checks', () => {
   it('is refused if its challenge is no longer outstanding', async () => {
     expect(await faultOf(createPasskey(honest), {}, new Set())).toBe('challenge_mismatch');
   });
 
-  it('is refused by a code and never by a crash', async () => {
+  it('is refused with a known code, and never crashes the service', async () => {
     const { length } = Buffer.from(createPasskey(honest).response.attestationObject, 'base64url');
     const damage = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((bytes) => () => bytes),

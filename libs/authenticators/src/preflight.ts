@@ -23,13 +23,13 @@ export type Answered = ClientData & { challenge: string };
 export interface Registration {
   response: RegistrationResponseJSON;
   /**
-   * Whether the credential id may also be a CBOR byte string. Providers describe that form, browsers never
-   * use it.
+   * Whether the credential id may also be a CBOR byte string. Providers describe that form, but browsers do
+   * not use it.
    */
   idMayBeCbor: boolean;
 }
 
-/** The facts about a passkey that passed. */
+/** The facts about a passkey that passed all checks. */
 export interface Passed {
   /** Lower case UUID. */
   aaguid: string;
@@ -41,12 +41,12 @@ export interface Passed {
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). A passkey that fails here is
- * refused before its attestation is decoded.
+ * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). They run before any
+ * attestation is decoded.
  *
- * The caller checks that the challenge is outstanding (step 8).
+ * The caller of this function checks that the challenge is outstanding (step 8).
  *
- * @throws PreflightError by the first check that fails.
+ * @throws PreflightError for the first check that fails.
  */
 export function readAnswer(response: RegistrationResponseJSON): Answered {
   const client = readClientData(response.response.clientDataJSON); // steps 5 and 6
@@ -57,12 +57,12 @@ export function readAnswer(response: RegistrationResponseJSON): Answered {
 }
 
 /**
- * The rest of the ceremony, before the passkey uses upstream's session. Each check has its own code.
- * Browsers repeat `authenticatorData`, `publicKey` and `publicKeyAlgorithm` from the attestation object.
- * These copies are neither read nor sent.
+ * The other steps of the ceremony, before the passkey uses upstream's session. Each check has its own code.
+ * Browsers also send `authenticatorData`, `publicKey` and `publicKeyAlgorithm` from the attestation object.
+ * The service neither reads nor forwards these copies.
  *
- * @param policy as configured now. The policy at the time of the challenge does not count.
- * @throws PreflightError by the first check that fails.
+ * @param policy as configured now, and not as it was when the challenge was issued.
+ * @throws PreflightError for the first check that fails.
  */
 export async function preflight(
   { response, idMayBeCbor }: Registration,
@@ -81,12 +81,12 @@ export async function preflight(
   check(data.backupEligible || !data.backedUp, 'backup_state_invalid'); // step 17
   check(policy.algorithms.includes(algorithmOf(data.key) as number), 'algorithm_not_allowed'); // step 20
   check(isUsableKey(data.key), 'public_key_malformed');
-  // Step 26, before the attestation: an attestation for another id proves nothing.
+  // Step 26 comes before the attestation, because an attestation for another id proves nothing.
   check(data.credentialId.length >= ID_BYTES.least, 'credential_id_too_short');
   check(data.credentialId.length <= ID_BYTES.most, 'credential_id_too_long');
   check(isNamed(response, data, idMayBeCbor), 'credential_id_mismatch');
 
-  // Step 21: the options ask for credProps only. Other extensions are ignored, as the step allows.
+  // Step 21: the options request only credProps. Other extensions are ignored, as the step allows.
   check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
   check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
   check(
@@ -104,7 +104,7 @@ export async function preflight(
   return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
 }
 
-/** Compares instead of decoding, because a raw id may begin like a byte string. */
+/** Compares the bytes instead of decoding them, because a raw id may begin like a byte string. */
 function isNamed(
   { id, rawId }: RegistrationResponseJSON,
   { credentialId }: AuthenticatorData,
@@ -115,8 +115,8 @@ function isNamed(
 }
 
 /**
- * The browser's claim (Level 3 §10.1.3). It is unsigned, and many browsers make none. So it only catches
- * honest clients.
+ * What the browser reports (Level 3 §10.1.3). The report is not signed, and many browsers send none. So this
+ * check only catches honest clients.
  */
 function deniesDiscovery({ clientExtensionResults }: RegistrationResponseJSON): boolean {
   const results = clientExtensionResults as { credProps?: { rk?: unknown } | null } | null | undefined;

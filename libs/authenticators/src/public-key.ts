@@ -3,7 +3,7 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto';
 /** COSE_Key (RFC 9052 §7). */
 export type CoseKey = ReadonlyMap<unknown, unknown>;
 
-/** Its labels (RFC 9052 §7.1, RFC 9053 §7.1, RFC 8230 §4): of every key, of P-256 and of RSA. */
+/** COSE labels (RFC 9052 §7.1, RFC 9053 §7.1, RFC 8230 §4): of every key, of P-256 and of RSA. */
 const KTY = 1;
 const ALG = 3;
 const EC = { kty: 2, curve: -1, x: -2, y: -3 };
@@ -11,16 +11,16 @@ const RSA = { kty: 3, n: -1, e: -2 };
 
 const P256 = 1;
 const COORDINATE_BYTES = 32;
-/** No authenticator makes larger keys, and each bit makes verification slower. */
+/** Authenticators do not make larger keys, and each additional bit makes verification slower. */
 const RSA_BITS = { least: 2048, most: 4096 };
-/** The limit of OpenSSL for large keys. */
+/** OpenSSL's limit for the exponent of large keys. */
 const EXPONENT_BITS = 64n;
 
 export const algorithmOf = (key: CoseKey): unknown => key.get(ALG);
 
 /**
- * Whether it is a key of its own algorithm, with no other content (WebAuthn Level 3 §6.5.1). A private key
- * in it would leak. Without an attestation, no other check looks at the key.
+ * Whether the key fits its own algorithm and has no other content (WebAuthn Level 3 §6.5.1). A private key in
+ * the map would leak. Without an attestation, no other check looks at the key.
  */
 export function isUsableKey(key: CoseKey): boolean {
   try {
@@ -34,15 +34,15 @@ function isP256(key: CoseKey): boolean {
   if (!isOnly(key, EC) || key.get(EC.curve) !== P256) return false;
   const [x, y] = [bytesAt(key, EC.x), bytesAt(key, EC.y)];
   if (x.length !== COORDINATE_BYTES || y.length !== COORDINATE_BYTES) return false;
-  // OpenSSL refuses a point off the curve.
+  // OpenSSL refuses a point that is not on the curve.
   return keyOf({ kty: 'EC', crv: 'P-256', x: base64url(x), y: base64url(y) }).asymmetricKeyType === 'ec';
 }
 
 function isRsa(key: CoseKey): boolean {
   if (!isOnly(key, RSA)) return false;
   const [n, e] = [bytesAt(key, RSA.n), bytesAt(key, RSA.e)];
-  // Checked before decoding. The numbers must be in their shortest form (RFC 8230 §4), because other
-  // readers may count differently.
+  // The numbers are checked before decoding. They must be in their shortest form (RFC 8230 §4), because
+  // other readers may count the bits differently.
   if (n.length * 8 > RSA_BITS.most || n[0] === 0 || e[0] === 0 || !isOdd(n)) return false;
   const { asymmetricKeyDetails = {} } = keyOf({ kty: 'RSA', n: base64url(n), e: base64url(e) });
   const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;
@@ -50,13 +50,13 @@ function isRsa(key: CoseKey): boolean {
   return publicExponent >= 3n && publicExponent % 2n === 1n && publicExponent < 1n << EXPONENT_BITS;
 }
 
-/** Whether it has that type and exactly its labels. */
+/** Whether the key has the type `kty` and exactly these labels. */
 function isOnly(key: CoseKey, { kty, ...labels }: { kty: number } & Record<string, number>): boolean {
   const all = [KTY, ALG, ...Object.values(labels)];
   return key.get(KTY) === kty && key.size === all.length && all.every((label) => key.has(label));
 }
 
-/** @throws Error if it is not a byte string: a list of numbers would also read as bytes. */
+/** @throws Error if the member is not a byte string. A list of numbers would otherwise be read as bytes. */
 function bytesAt(key: CoseKey, label: number): Uint8Array {
   const bytes = key.get(label);
   if (bytes instanceof Uint8Array) return bytes;
@@ -65,5 +65,5 @@ function bytesAt(key: CoseKey, label: number): Uint8Array {
 
 const isOdd = (number: Uint8Array): boolean => ((number.at(-1) ?? 0) & 1) === 1;
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-/** @throws Error if it is not a key. */
+/** @throws Error if the JWK is not a key. */
 const keyOf = (key: JsonWebKey) => createPublicKey({ key, format: 'jwk' });

@@ -27,7 +27,7 @@ const providers = (transports: string[]): SubmittedAuthenticator => ({
 });
 
 describe('a submitted authenticator', () => {
-  it('is the same for the provider in both forms', () => {
+  it('is sent to the provider in the same form, whichever form the caller used', () => {
     const expected = {
       name: 'Phone',
       challenge,
@@ -49,7 +49,7 @@ describe('a submitted authenticator', () => {
     expect(asNewAuthenticator(given).credentialId).toBe(credential.id);
   });
 
-  it('is checked in the browser’s form', () => {
+  it('is checked in the form of a browser', () => {
     expect(asRegistration(browsers)).toEqual({ response: credential, idMayBeCbor: false });
     expect(asRegistration(providers([]))).toMatchObject({
       response: {
@@ -93,7 +93,7 @@ describe('a submitted authenticator', () => {
     expect(asNewAuthenticator({ authenticatorName: 'x', credential: given }).transports).toEqual(expected);
   });
 
-  it('uses the challenge of the client data, because providers compare that', () => {
+  it('is sent with the challenge of its client data, because providers compare that one', () => {
     expect(
       asNewAuthenticator({ ...providers([]), challenge: 'another' } as SubmittedAuthenticator).challenge,
     ).toBe(challenge);

@@ -16,7 +16,7 @@ export type SubmittedAuthenticator =
       };
     };
 
-/** Its form from a browser, which is the form for the checks. */
+/** The authenticator in the form of a browser. All checks use this form. */
 export function asRegistration(submitted: SubmittedAuthenticator): Registration {
   if ('credential' in submitted) return { response: submitted.credential, idMayBeCbor: false };
   const { credentialId, clientDataJson, attestationObject } = submitted.attestation;
@@ -31,9 +31,9 @@ export function asRegistration(submitted: SubmittedAuthenticator): Registration 
 }
 
 /**
- * Its form for the port.
+ * The authenticator in the form of the port.
  *
- * @param checked the challenge of the client data, which providers compare, and the raw credential id.
+ * @param checked the challenge in the client data, which providers compare, and the raw credential id.
  */
 export function asNewAuthenticator(
   submitted: SubmittedAuthenticator,
@@ -50,7 +50,7 @@ export function asNewAuthenticator(
   };
 }
 
-/** Turns an authenticator from a device's signed request into the form for the checks. */
+/** Converts an authenticator from a device's signed request into the form that the checks use. */
 export function asSubmitted(read: NewAuthenticator): SubmittedAuthenticator {
   const { name, challenge, credentialId, clientDataJson, attestationObject, transports } = read;
   return {
@@ -63,13 +63,13 @@ export function asSubmitted(read: NewAuthenticator): SubmittedAuthenticator {
 const BY_BROWSER = new Map<string, AuthenticatorTransport>([
   ['ble', 'ble'],
   ['hybrid', 'hybrid'],
-  ['cable', 'hybrid'], // its name before WebAuthn Level 3
+  ['cable', 'hybrid'], // the name of hybrid before WebAuthn Level 3
   ['internal', 'internal'],
   ['nfc', 'nfc'],
   ['usb', 'usb'],
 ]);
 
-/** Translates the transport names of browsers and providers into ours. Unknown ones become `unknown`. */
+/** Translates the transport names of browsers and providers into ours. Unknown names become `unknown`. */
 function transportsOf(submitted: SubmittedAuthenticator): AuthenticatorTransport[] {
   const given =
     'credential' in submitted

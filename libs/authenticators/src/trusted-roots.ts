@@ -1,6 +1,6 @@
 import { SettingsService } from '@simplewebauthn/server';
 
-/** Formats whose certificates must lead to a vendor's root. */
+/** Formats whose certificates must lead to the root of a vendor. */
 export const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
 export type RootedFormat = (typeof ROOTED)[number];
 
@@ -31,7 +31,7 @@ const asDer = (pem: string) => new Uint8Array(Buffer.from(pem.replaceAll(/-----.
 
 SettingsService.setRootCertificates({
   identifier: 'android-key',
-  // DER, because the library compares PEM texts, and two of its own roots are formatted differently.
+  // DER is compared, because PEM texts of the same root may be formatted differently.
   certificates: [...rootsOf('android-key'), GOOGLE_ROOT_OF_2026].map(asDer),
 });
 

@@ -10,7 +10,7 @@ import {
 import type { AttestationCode } from './attestation-error.js';
 import { endOf } from './fixtures/ceremony.js';
 
-/** Fits the vectors: some of their users are not verified. */
+/** A policy that fits the vectors, in which some users are not verified. */
 const policy = aPasskeyPolicy({
   rpId: 'example.org',
   origins: ['https://example.org'],
@@ -30,17 +30,17 @@ const ENDS: Record<string, AttestationCode | null> = {
   'none.ES256.topOrigin': 'cross_origin_not_allowed',
   'none.ES256.long-credential-id': null,
   'packed.ES256': null,
-  // Neither provider accepts these.
+  // No provider accepts these algorithms.
   'packed.ES384': 'algorithm_not_allowed',
   'packed.ES512': 'algorithm_not_allowed',
   'packed.RS256': null,
   'packed.EdDSA': 'algorithm_not_allowed',
   'packed.Ed448': 'algorithm_not_allowed',
-  // Its TPM has the maker id:00000000, see below.
+  // The maker of this TPM is id:00000000, see below.
   'tpm.ES256': 'attestation_not_verified',
   'android-key.ES256': null,
   'apple.ES256': null,
-  // It names a model, see below.
+  // The AAGUID of this key names a model, see below.
   'fido-u2f.ES256': 'attestation_not_verified',
 };
 
@@ -52,7 +52,7 @@ afterAll(() => distrust());
 
 const named = (name: string): W3cRegistration => W3C_REGISTRATIONS.find((each) => each.name === name)!;
 
-/** @param change the change to the attestation object, as Latin-1 text of its bytes. */
+/** @param change changes the attestation object. The object is given as Latin-1 text of its bytes. */
 function changed(name: string, change: (object: string) => string): W3cRegistration {
   const { challenge, response } = named(name);
   const object = Buffer.from(response.response.attestationObject, 'base64url').toString('latin1');
@@ -72,24 +72,24 @@ describe('the registrations of WebAuthn Level 3, section "Test Vectors"', () => 
     },
   );
 
-  it('are complete', () => {
+  it('are all in this test', () => {
     expect(W3C_REGISTRATIONS.map(({ name }) => name)).toEqual(Object.keys(ENDS));
   });
 
-  it('fail only for the maker of a TPM: with a maker of the TCG’s list, the passkey passes', async () => {
+  it('of a TPM fails only for its maker: with a maker from the TCG’s list it passes', async () => {
     expect(
       await codeOf(changed('tpm.ES256', (object) => object.replace('id:00000000', 'id:414D4400'))),
     ).toBeNull();
   });
 
-  it('fail only for the AAGUID of a U2F key: with zeros, the passkey passes', async () => {
+  it('of a U2F key fails only for its AAGUID: with an AAGUID of zeros it passes', async () => {
     const aaguid = Buffer.from('afb3c2efc054df425013d5c88e79c3c1', 'hex').toString('latin1');
     expect(
       await codeOf(changed('fido-u2f.ES256', (object) => object.replace(aaguid, '\0'.repeat(16)))),
     ).toBeNull();
   });
 
-  it.each(['android-key.ES256', 'apple.ES256'])('%s needs its root', async (name) => {
+  it.each(['android-key.ES256', 'apple.ES256'])('%s is refused if its root is not trusted', async (name) => {
     distrust();
     expect(await codeOf(named(name))).toBe('attestation_not_trusted');
     distrust = trustRoot(W3C_ROOT);

@@ -18,7 +18,7 @@ const rpId = 'app.example.com';
 const origin = `https://${rpId}`;
 const challenge = 'Y2hhbGxlbmdlLW9mLWEtdGVzdA';
 
-/** The server of the certificates' revocation lists. */
+/** The server from which the certificate's revocation list could be downloaded. */
 let server: Server;
 let url: string;
 let asked = 0;
@@ -59,7 +59,7 @@ describe('a certificate with the address of a revocation list', () => {
     expect(asked).toBe(0);
   });
 
-  it('causes no request from a user’s own root, as @simplewebauthn/server alone would', async () => {
+  it('causes no request for a user’s own root; @simplewebauthn/server alone would send one', async () => {
     const root = authority([revocationListAt(url)]);
     const attestation = androidKey({ root });
     expect(await verified(attestation)).toBe(false);
@@ -68,7 +68,7 @@ describe('a certificate with the address of a revocation list', () => {
     expect(() => trusted(object, certificatesOf(object))).toThrow('do not lead to a trusted root');
   });
 
-  it('is accepted without its list', async () => {
+  it('is accepted without a download of that list', async () => {
     expect(await verified(androidSafetyNet(listed()))).toBe(true);
     expect(asked).toBe(0);
   });

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => dataSource.destroy());
 
-/** A simulated process with its own cache, whose clock stands still. */
+/** A simulated process with its own cache. Its clock moves only when the test moves it. */
 function aProcess(of = statements) {
   let nowMs = 0;
   const clock: Clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
@@ -45,7 +45,7 @@ async function aToken(keys: ApiKeys, more: Partial<NewApiKey> = {}): Promise<Api
   return parseApiKeyToken((await keys.create({ ...rights, ...more }, WHO)).token.reveal())!;
 }
 
-/** How often a statement runs during the work. */
+/** How often this statement runs during the work. */
 async function sentDuring(work: () => Promise<unknown>, { name } = LOAD_KEY): Promise<number> {
   const run = jest.spyOn(statements, 'run');
   await work();
@@ -59,8 +59,8 @@ const lastUse = async (id: string): Promise<Date | null> => {
   return row.at;
 };
 
-describe('a key', () => {
-  it('is read once per cache life, however many requests come at once', async () => {
+describe('the login with an API key', () => {
+  it('reads the key once per cache lifetime, even for many simultaneous requests', async () => {
     const { keys, login, pass } = aProcess();
     const token = await aToken(keys);
     const ask = () => Promise.all(Array.from({ length: 50 }, () => login.login(token)));
@@ -71,7 +71,7 @@ describe('a key', () => {
     expect(await readsDuring(ask)).toBe(1);
   });
 
-  it('that is revoked stops at once here, and elsewhere when its cache entry ends', async () => {
+  it('fails after a revocation: here immediately, elsewhere when the cache entry expires', async () => {
     const here = aProcess();
     const elsewhere = aProcess();
     const token = await aToken(here.keys);
@@ -84,7 +84,7 @@ describe('a key', () => {
     expect(await elsewhere.login.login(token)).toBeNull();
   });
 
-  it('that is revoked during its read is not cached', async () => {
+  it('does not cache a key that is revoked while it is read', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     const another = new PreparedStatements(dataSource);
@@ -101,7 +101,7 @@ describe('a key', () => {
     expect(await login.login(token)).toBeNull();
   });
 
-  it('that does not exist is looked up each time, and pushes no other out of the cache', async () => {
+  it('looks up an unknown key each time, and keeps it out of the cache', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     await login.login(token);
@@ -111,7 +111,7 @@ describe('a key', () => {
     expect(await readsDuring(() => login.login(token))).toBe(0);
   });
 
-  it('opens only with its own secret, cached or not', async () => {
+  it('succeeds only with the secret of the key, cached or not', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     const other = { id: token.id, secret: new Secret('A'.repeat(43)) };
@@ -120,7 +120,7 @@ describe('a key', () => {
     expect(await login.login(other)).toBeNull();
   });
 
-  it('gives its caller the scopes that this version knows', async () => {
+  it('gives the caller only the scopes that this version knows', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys, { scopes: ['onboardings:read'], integrations: ['byzantine'] });
     await dataSource.query(`UPDATE api_keys SET scopes = scopes || '{of:tomorrow}' WHERE id = $1`, [
@@ -133,7 +133,7 @@ describe('a key', () => {
     });
   });
 
-  it('is not cached for longer than it lives', async () => {
+  it('does not cache a key beyond its expiry', async () => {
     const { keys, login, pass } = aProcess();
     const token = await aToken(keys, { lifeMs: 2_000 });
     expect(await readsDuring(() => login.login(token))).toBe(1);
@@ -142,7 +142,7 @@ describe('a key', () => {
     expect(await login.login(token)).toBeNull();
   });
 
-  it('has its use recorded once a minute, not with every login', async () => {
+  it('records the use of a key once a minute, not with every request', async () => {
     const { keys, login, pass } = aProcess();
     const token = await aToken(keys);
     const notes = (work: () => Promise<unknown>) => sentDuring(work, NOTE_USE);
@@ -159,7 +159,7 @@ describe('a key', () => {
     await until('its use is noted again', async () => (await lastUse(token.id))! > first);
   });
 
-  it('is familiar for ten minutes after a login, or until it is revoked', async () => {
+  it('counts a key as familiar for ten minutes after a login, or until it is revoked', async () => {
     const { keys, login, pass } = aProcess();
     const [token, other] = [await aToken(keys), await aToken(keys)];
     const isFamiliar = () => [login.isFamiliar(token), login.isFamiliar(other)];
@@ -176,7 +176,7 @@ describe('a key', () => {
     expect(isFamiliar()).toEqual([false, false]);
   });
 
-  it('cannot be checked while PostgreSQL is away, unless it is cached', async () => {
+  it('fails while PostgreSQL is not available, except for cached keys', async () => {
     const away = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
     const { keys, login, pass } = aProcess(new PreparedStatements(away));
     const token = await aToken(keys);

@@ -7,10 +7,10 @@ import { LOAD_KEY, NOTE_USE } from './api-key-statements.js';
 import { hashOf, type ApiKeyToken } from './api-key-token.js';
 import { ApiKeys } from './api-keys.js';
 
-/** The cache holds this many keys; it drops the oldest one for a new one. */
+/** The highest number of keys in the cache. A new key replaces the oldest one. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
-/** Compared if no key has the id, so that an unknown id takes as long as a known one. */
+/** This hash is compared if no key has the id. So an unknown id takes as long as a known id. */
 const NO_HASH = Buffer.alloc(32);
 
 interface Row {
@@ -18,7 +18,7 @@ interface Row {
   hash: Buffer;
   scopes: string[];
   integrations: string[] | null;
-  /** Time left until it expires; null for never. */
+  /** The time until the key expires. Null if it never expires. */
   leftMs: number | null;
   useIsNews: boolean;
 }
@@ -26,23 +26,23 @@ interface Row {
 interface Known {
   hash: Buffer;
   caller: Caller;
-  /** On the monotonic clock. */
+  /** When the cache entry expires, on the monotonic clock. */
   untilMs: number;
   useIsNews: boolean;
 }
 
 /**
- * Finds the caller of an API key. It caches a key for `API_KEY_CACHE_MS`, so that most requests cost no
- * round trip to PostgreSQL. It does not cache unknown ids, because they would push the real ones out.
+ * Finds the caller of an API key. It caches keys for `API_KEY_CACHE_MS`, so that most requests need no round
+ * trip to PostgreSQL. It does not cache unknown ids, because they would replace the existing keys.
  */
 @Injectable()
 export class ApiKeyLogin {
   readonly #logger = new Logger(ApiKeyLogin.name);
   readonly #known = new Map<string, Known>();
-  /** Until when a key counts as familiar: it logged in here lately. On the monotonic clock. */
+  /** Keys that logged in here lately, and until when that counts. On the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
-  /** Counts the keys that ended here. A read that began before the last change may be out of date. */
+  /** Counts the keys that ended in this process. A read that began before the last end may be outdated. */
   #changes = 0;
 
   constructor(
@@ -56,7 +56,7 @@ export class ApiKeyLogin {
   }
 
   /**
-   * @returns null if no live key has this id, or the secret differs.
+   * @returns null if no live key has this id, or if the secret is wrong.
    * @throws Error if PostgreSQL is not available and the key is not cached.
    */
   async login(token: ApiKeyToken): Promise<Caller | null> {
@@ -69,7 +69,7 @@ export class ApiKeyLogin {
     return known.caller;
   }
 
-  /** Whether a key with this id logged in here lately: a stranger cannot cause its look-up. */
+  /** Whether a key with this id logged in here lately. Then the look-up is not caused by a stranger. */
   isFamiliar({ id }: ApiKeyToken): boolean {
     return (this.#familiar.get(id) ?? -Infinity) > this.clock.monotonicMs();
   }
@@ -82,7 +82,7 @@ export class ApiKeyLogin {
     return null;
   }
 
-  /** Requests with the same key share one read. */
+  /** Reads a key. Simultaneous requests with the same key share one read. */
   #read(id: string): Promise<Known | null> {
     const underWay = this.#reading.get(id);
     if (underWay) return underWay;
@@ -103,14 +103,14 @@ export class ApiKeyLogin {
       hash: row.hash,
       caller: {
         name: row.caller,
-        // Ignores the scopes that only a later version knows.
+        // Scopes that only a later version knows are ignored.
         scopes: new Set(row.scopes.filter(isScope)),
         integrations: row.integrations && new Set(row.integrations),
       },
       untilMs: readAtMs + lifeMs,
       useIsNews: row.useIsNews,
     };
-    // Otherwise a key that is revoked during this read would stay in the cache.
+    // A key that was revoked during this read must not be cached.
     if (changes === this.#changes) remember(this.#known, id, known);
     return known;
   }
@@ -122,7 +122,7 @@ export class ApiKeyLogin {
     this.#reading.delete(id);
   }
 
-  /** Best effort, in the background. */
+  /** Records the use of a key in the background. A failure is only logged. */
   #noteUse(id: string, known: Known): void {
     known.useIsNews = false;
     this.statements.run(NOTE_USE, [id]).catch((error: Error) => {
@@ -131,7 +131,7 @@ export class ApiKeyLogin {
   }
 }
 
-/** Makes room by dropping the oldest. */
+/** Removes the oldest entry, to make room. */
 function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
   map.delete(id);
   const [oldest] = map.keys();

@@ -1,6 +1,6 @@
 import type { PreparedStatement } from '#libs/database';
 
-/** In every statement that changes something, `$1` is the key's id, `$2` the actor, `$3` the address. */
+/** In every statement that changes a key, `$1` is the key's id, `$2` the actor, `$3` the actor's address. */
 
 const IS_OVER = `expires_at IS NOT NULL AND expires_at <= clock_timestamp()`;
 
@@ -10,7 +10,7 @@ const SHOWN = `
   rotated_to AS "rotatedTo",
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ${IS_OVER} THEN 'expired' ELSE 'active' END AS state`;
 
-/** The statement itself writes the audit's row, so that no key changes without one. */
+/** The statement also writes the audit row. So no key changes without a row. */
 const audited = (action: string, from: string, data: string) => `
   audited AS (
     INSERT INTO audit_events (actor, action, target, address, data)
@@ -42,7 +42,7 @@ export const STATE_OF_KEY: PreparedStatement = {
   text: `SELECT ${SHOWN} FROM api_keys WHERE id = $1`,
 };
 
-/** The lock makes a second rotation wait; it then finds the key rotated. */
+/** The lock makes a second rotation wait. The second rotation then finds that the key is rotated. */
 export const ROTATE_KEY: PreparedStatement = {
   name: 'api_key_rotate',
   text: `
@@ -75,7 +75,7 @@ export const REVOKE_KEY: PreparedStatement = {
     SELECT ${SHOWN} FROM made`,
 };
 
-/** Finds only a live key, so that no other can be admitted by mistake. */
+/** Finds only live keys, so that no other key can be admitted by mistake. */
 export const LOAD_KEY: PreparedStatement = {
   name: 'api_key_load',
   text: `
@@ -85,7 +85,7 @@ export const LOAD_KEY: PreparedStatement = {
     FROM api_keys WHERE id = $1 AND revoked_at IS NULL AND NOT (${IS_OVER})`,
 };
 
-/** Writes once a minute, however many processes see the key in use. */
+/** Writes once a minute, even if many processes see the key in use. */
 export const NOTE_USE: PreparedStatement = {
   name: 'api_key_note_use',
   text: `

@@ -5,8 +5,8 @@ import { hashOf, newApiKeyToken, parseApiKeyToken, tokenOf } from './api-key-tok
 
 const hash = new KeyedHash(Buffer.alloc(32, 9));
 
-describe('a token', () => {
-  it('is parsed back to the same values, and no two are alike', () => {
+describe('the token of an API key', () => {
+  it('is parsed to the values that it was made from, and is different each time', () => {
     const made = newApiKeyToken();
     const parsed = parseApiKeyToken(tokenOf(made).reveal());
     expect(parsed?.id).toBe(made.id);
@@ -15,12 +15,12 @@ describe('a token', () => {
     expect(newApiKeyToken().id).not.toBe(made.id);
   });
 
-  it('prints no secret', () => {
+  it('does not print its secret', () => {
     const token = newApiKeyToken();
     expect(JSON.stringify(token) + String(tokenOf(token))).not.toContain(token.secret.reveal());
   });
 
-  it('is hashed together with its id, under a key for this purpose only', () => {
+  it('is hashed together with its id, under a hash key that serves only this purpose', () => {
     const secret = new Secret('A'.repeat(43));
     const one = hashOf({ id: '0'.repeat(20), secret }, hash);
     expect(one).toHaveLength(32);

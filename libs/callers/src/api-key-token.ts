@@ -10,7 +10,7 @@ const TOKEN = /^gw_([0-9a-f]{20})_([A-Za-z0-9_-]{43})$/;
 export const TOKEN_PREFIX = 'gw_';
 
 export interface ApiKeyToken {
-  /** 20 hex digits. Not a secret: it appears in lists and logs. */
+  /** 20 hex digits. The id is not secret: it appears in lists and logs. */
   id: string;
   /** 32 bytes, base64url without padding (RFC 4648 §5). */
   secret: Secret;
@@ -29,14 +29,14 @@ export function tokenOf({ id, secret }: ApiKeyToken): Secret {
   return new Secret(`${TOKEN_PREFIX}${id}_${secret.reveal()}`);
 }
 
-/** @returns null if the text does not have exactly the form of a key. */
+/** @returns null if the text does not have exactly the form of an API key. */
 export function parseApiKeyToken(text: string): ApiKeyToken | null {
   const [, id, secret] = TOKEN.exec(text) ?? [];
   return id && secret ? { id, secret: new Secret(secret) } : null;
 }
 
 /**
- * The stored form of a key. It includes the id, so a hash that is copied to another row opens nothing.
+ * The stored form of a key. The hash includes the id. So a hash that is copied to another row is useless.
  *
  * @returns 32 bytes.
  */

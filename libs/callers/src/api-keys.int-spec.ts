@@ -37,8 +37,8 @@ const find = async (id: string) => (await keys.list()).find((key) => key.id === 
 const end = (id: string) =>
   dataSource.query(`UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1`, [id]);
 
-describe('a new key', () => {
-  it('has the requested scopes, once each, and is audited', async () => {
+describe('a new API key', () => {
+  it('has each requested scope once, and is audited', async () => {
     const { key, token } = await keys.create(
       wanted({
         scopes: ['admin', 'onboardings:read', 'admin'],
@@ -81,7 +81,7 @@ describe('a new key', () => {
     expect(JSON.stringify(key)).not.toContain('hash');
   });
 
-  it('may be restricted to integrations, once each', async () => {
+  it('can be restricted to integrations, each listed once', async () => {
     expect(await make({ integrations: ['b', 'a', 'b'] })).toMatchObject({ integrations: ['b', 'a'] });
   });
 
@@ -105,8 +105,8 @@ describe('a new key', () => {
   });
 });
 
-describe('the list', () => {
-  it('has the newest keys first, of all callers or of one', async () => {
+describe('the list of API keys', () => {
+  it('shows the newest keys first, for all callers or for one caller', async () => {
     const [first, second] = [await make({ caller: 'lister' }), await make({ caller: 'lister' })];
     await make({ caller: 'another' });
     expect((await keys.list('lister')).map(({ id }) => id)).toEqual([second.id, first.id]);
@@ -117,8 +117,8 @@ describe('the list', () => {
   });
 });
 
-describe('a rotation', () => {
-  it('makes a key with the same rights and life, and keeps the old one for the overlap', async () => {
+describe('the rotation of an API key', () => {
+  it('makes a key with the same rights and lifetime; the old key stays valid for the overlap', async () => {
     const old = await make({ name: 'till', integrations: ['a'], lifeMs: HOUR_MS });
     const { key, token } = await keys.rotate(old.id, 60_000, WHO);
     expect(token.reveal()).toContain(`gw_${key.id}_`);
@@ -136,19 +136,19 @@ describe('a rotation', () => {
     });
   });
 
-  it('does not prolong the life of the old key', async () => {
+  it('does not extend the lifetime of the old key', async () => {
     const old = await make({ lifeMs: 1_000 });
     await keys.rotate(old.id, HOUR_MS, WHO);
     expect((await find(old.id)).expiresAt).toEqual(old.expiresAt);
   });
 
-  it('ends the old key at once without an overlap', async () => {
+  it('ends the old key immediately if there is no overlap', async () => {
     const old = await make();
     await keys.rotate(old.id, 0, WHO);
     expect(await find(old.id)).toMatchObject({ state: 'revoked' });
   });
 
-  it('happens once, even if several are requested at the same time', async () => {
+  it('succeeds once if several rotations are requested at the same time', async () => {
     const old = await make({ caller: 'twice' });
     const ends = await Promise.allSettled(Array.from({ length: 6 }, () => keys.rotate(old.id, 0, WHO)));
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -177,8 +177,8 @@ describe('a rotation', () => {
   });
 });
 
-describe('a revocation', () => {
-  it('ends a key at once, is audited, and is announced in this process', async () => {
+describe('the revocation of an API key', () => {
+  it('ends the key immediately, is audited, and is announced in this process', async () => {
     const { id } = await make();
     expect(await keys.revoke(id, WHO)).toMatchObject({ id, state: 'revoked' });
     expect(changed.at(-1)).toBe(id);

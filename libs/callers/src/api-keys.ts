@@ -6,14 +6,14 @@ import { hashOf, newApiKeyToken, tokenOf } from './api-key-token.js';
 import { INSERT_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY, STATE_OF_KEY } from './api-key-statements.js';
 import { Audit, type Who } from './audit.js';
 
-/** A key as users may see it, without its secret and its hash. */
+/** A key as users may see it, without its secret and hash. */
 export interface ApiKey {
   id: string;
   caller: string;
-  /** The owner's own label. */
+  /** A label that the owner chooses. */
   name: string | null;
   scopes: Scope[];
-  /** Null for all. */
+  /** The integrations that the key may use. Null for all. */
   integrations: string[] | null;
   state: 'active' | 'expired' | 'revoked';
   createdAt: Date;
@@ -21,7 +21,7 @@ export interface ApiKey {
   expiresAt: Date | null;
   lastUsedAt: Date | null;
   revokedAt: Date | null;
-  /** The key that replaces it. */
+  /** The id of the key that replaces this key. */
   rotatedTo: string | null;
 }
 
@@ -30,17 +30,17 @@ export interface NewApiKey {
   scopes: readonly Scope[];
   integrations: readonly string[] | null;
   name: string | null;
-  /** Null for a key that does not expire. */
+  /** The lifetime. Null for a key that does not expire. */
   lifeMs: number | null;
 }
 
-/** A key and its token. The token cannot be shown a second time. */
+/** A key and its token. The token is shown only once. */
 export interface MadeApiKey {
   key: ApiKey;
   token: Secret;
 }
 
-/** Makes, lists and ends API keys. Each change is audited by the statement that makes it. */
+/** Makes, lists and ends API keys. The statement that makes a change also audits it. */
 @Injectable()
 export class ApiKeys {
   readonly #listeners: ((id: string) => void)[] = [];
@@ -95,7 +95,8 @@ export class ApiKeys {
   }
 
   /**
-   * Ends a key at once here, and within `API_KEY_CACHE_MS` in other processes. A repetition changes nothing.
+   * Ends a key: in this process immediately, in other processes within `API_KEY_CACHE_MS`. A second call
+   * changes nothing.
    *
    * @throws ProblemError `not_found`.
    */
@@ -129,7 +130,7 @@ export class ApiKeys {
   }
 }
 
-/** The form of the names in INTEGRATIONS. */
+/** The form that names in INTEGRATIONS have. */
 const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
 
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
@@ -139,7 +140,7 @@ function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
     ...(integrations?.every((name) => INTEGRATION.test(name)) === false
       ? [['/integrations', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"']]
       : []),
-    // With the scope admin, the key could make another key without the restriction.
+    // With the scope admin, a restricted key could make another key without a restriction.
     ...(integrations && scopes.includes('admin')
       ? [['/integrations', 'restricts nothing together with the scope admin']]
       : []),

@@ -27,7 +27,7 @@ const insert = (target: string, count: number, days: number) =>
   );
 
 describe('the audit', () => {
-  it('deletes older events in batches, and keeps the younger ones', async () => {
+  it('deletes old events in batches, and keeps newer events', async () => {
     await insert('old', 5_001, 31);
     await insert('young', 3, 29);
     const run = jest.spyOn(statements, 'run');
@@ -36,7 +36,7 @@ describe('the audit', () => {
     const [statement, values] = run.mock.calls[0]!;
     run.mockRestore();
     expect((await audit.latest(10)).map(({ target }) => target)).toEqual(['young', 'young', 'young']);
-    // The index on `at` finds them, without a scan of the whole table.
+    // The index on `at` finds the rows without a scan of the whole table.
     await insert('young', 20_000, 1);
     await dataSource.query('ANALYZE audit_events');
     const plan = await dataSource.query(`EXPLAIN (FORMAT JSON) ${statement.text}`, values);
@@ -58,7 +58,7 @@ describe('the audit', () => {
     ]);
   });
 
-  it('logs no event that is not written', async () => {
+  it('logs no event that it could not store', async () => {
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const bad = { actor: 'cli:test', action: 'tried', target: null, address: null, data: { text: '\0' } };
     await expect(audit.record(bad)).rejects.toThrow();

@@ -5,16 +5,16 @@ import { PreparedStatements, type PreparedStatement } from '#libs/database';
 export interface Who {
   /** `caller:<name>`, `operator:<name>`, `cli:<user of the machine>`, or `nobody`. */
   actor: string;
-  /** The client's address, if there is one. */
+  /** The client's address. Null if there is none. */
   address: string | null;
 }
 
 export interface AuditEvent extends Who {
-  /** In the past tense, e.g. `api_key_created`. */
+  /** The action in the past tense, e.g. `api_key_created`. */
   action: string;
   /** The key, account or other object that was changed. */
   target: string | null;
-  /** Without secrets and personal data, because it is kept for long. */
+  /** Details without secrets and personal data, because they are kept for a long time. */
   data: Record<string, unknown>;
 }
 
@@ -30,7 +30,7 @@ const LATEST: PreparedStatement = {
 
 const FORGET_BATCH = 5_000;
 
-/** A single time for the whole statement, so that PostgreSQL can use the index on `at`. */
+/** One fixed time for the whole statement, so that PostgreSQL can use the index on `at`. */
 const FORGET: PreparedStatement = {
   name: 'audit_events_forget',
   text: `
@@ -49,16 +49,16 @@ export class Audit {
   constructor(private readonly statements: PreparedStatements) {}
 
   /**
-   * Writes both.
+   * Writes the row and the log line.
    *
-   * @throws Error if PostgreSQL is not available: the caller must not go on without a record.
+   * @throws Error if PostgreSQL is not available. The caller must not continue without a record.
    */
   async record(event: AuditEvent): Promise<void> {
     await this.write(event);
     this.say(event);
   }
 
-  /** Writes only the row, for callers that log in their own words. */
+  /** Writes only the row, for code that writes its own log line. */
   async write({ actor, action, target, address, data }: AuditEvent): Promise<void> {
     await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
   }
@@ -68,7 +68,7 @@ export class Audit {
     return this.statements.run(LATEST, [limit]);
   }
 
-  /** Deletes older rows, in batches. @returns how many. */
+  /** Deletes the rows that are older than `keptMs`, in batches. @returns how many rows it deleted. */
   async forget(keptMs: number): Promise<number> {
     for (let forgotten = 0; ;) {
       const rows = await this.statements.run(FORGET, [keptMs, FORGET_BATCH]);
@@ -77,7 +77,7 @@ export class Audit {
     }
   }
 
-  /** Writes only the log line, for an event whose row another statement writes. */
+  /** Writes only the log line, for an event whose row is written by another statement. */
   say(event: AuditEvent): void {
     this.#logger.log({ audit: event }, `audit: ${event.action} by ${event.actor}`);
   }

@@ -16,7 +16,7 @@ import type { RateLimits } from './rate-limits.js';
 const ID = '0198a000-0000-7000-8000-00000000abcd';
 const BARE = 'Bearer realm="gangway"';
 
-/** The calls to the gate's parts, in order. */
+/** The calls that the gate makes to its parts, in order. */
 let asked: string[];
 let shutOut: boolean;
 let logged: FastifyRequest['raw']['logged'][];
@@ -99,13 +99,13 @@ function ask(
   });
 }
 
-describe('the gate', () => {
-  it('admits a request without a login at a route without a scope', async () => {
+describe('the caller gate', () => {
+  it('admits a request without credentials to a route without a scope', async () => {
     expect(await ask('Bearer bad', { path: '/open' })).toMatchObject({ status: 200, body: 'open' });
     expect(asked).toEqual(['body']);
   });
 
-  it('knows the caller before the body is read, and counts the request', async () => {
+  it('identifies the caller before it reads the body, and counts the request', async () => {
     const answer = await ask('Bearer good');
     expect(answer).toMatchObject({ status: 200, body: 'shop' });
     expect(asked).toEqual(['shut out?', 'login good', 'request of shop', 'body']);
@@ -133,29 +133,29 @@ describe('the gate', () => {
       expect.stringContaining('error="invalid_token"'),
       ['failed: two Authorization headers'],
     ],
-  ])('refuses %s, and the answer gives no reason', async (_, authorization, challenge, failed) => {
+  ])('refuses %s, and gives no reason in the answer', async (_, authorization, challenge, failed) => {
     const answer = await ask(authorization);
     expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, challenge]);
     expect(asked.filter((each) => each.startsWith('failed'))).toEqual(failed);
-    // A client without credentials does not guess.
+    // A request without credentials is not an attempt to guess a token.
     expect(asked).not.toContain('body');
     expect(answer.body).not.toContain('it is bad');
     expect(logged[0]?.caller).toBeUndefined();
   });
 
-  it('puts the reason into the request’s log line', async () => {
+  it('writes the reason of a refusal into the log line of the request', async () => {
     await ask('Bearer bad');
     expect(logged).toMatchObject([{ reason: 'it is bad' }]);
   });
 
   it.each(['Bearer good', 'bearer good', 'BEARER   good'])(
-    'takes the scheme in any spelling: %s',
+    'accepts the scheme in any spelling: %s',
     async (given) => {
       expect((await ask(given)).status).toBe(200);
     },
   );
 
-  it('refuses a shut-out address, except for tokens that are worth a look', async () => {
+  it('refuses a blocked address, except for tokens that cost no look-up or logged in lately', async () => {
     shutOut = true;
     for (const given of [undefined, 'Basic x', 'Bearer good', 'Bearer bad']) {
       expect((await ask(given)).status).toBe(429);
@@ -172,7 +172,7 @@ describe('the gate', () => {
   });
 });
 
-describe('a command', () => {
+describe('a command of a caller', () => {
   it.each([
     ['POST', `/things/${ID}`, [`command of shop on ${ID}`]],
     ['POST', `/things/${ID.toUpperCase()}`, [`command of shop on ${ID}`]],

@@ -13,20 +13,20 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set on every route that requires a scope. */
     caller?: Caller;
-    /** The limits that count this request. The guard waits for them after the body is read. */
+    /** The rate limits that count this request. The guard waits for them after the body is read. */
     counts?: Promise<Count>[];
   }
   interface FastifyContextConfig {
-    /** From `@Requires`. */
+    /** The scopes from `@Requires`. */
     requires?: Scope[];
   }
 }
 
-/** Without a token, the challenge has no error code (RFC 6750 §3.1). */
+/** The challenge for a request without a token has no error code (RFC 6750 §3.1). */
 const NO_TOKEN = 'Bearer realm="gangway"';
 const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
 
-/** Authenticates a request before its body is read, so that strangers cannot make us read 256 KiB. */
+/** Authenticates a request before its body is read. So strangers cannot make the service read 256 KiB. */
 @Injectable()
 export class CallerGate {
   constructor(
@@ -35,12 +35,12 @@ export class CallerGate {
     private readonly limits: RateLimits,
   ) {}
 
-  /** @throws ProblemError `unauthenticated`, `rate_limited` for an address that guesses, or `not_ready`. */
+  /** @throws ProblemError `unauthenticated`, `not_ready`, or `rate_limited` for a blocked address. */
   async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (!request.routeOptions.config.requires) return;
     const { authorization } = request.headers;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    // Many services may share an address: an expired key of one must not shut out the others.
+    // Many services may share an address. The expired key of one must not block the others.
     if (!token || !this.logins.isWorthALook(token)) this.failures.refuseShutOut(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
@@ -48,9 +48,9 @@ export class CallerGate {
       request.caller = await this.logins.login(token);
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
-      // The answer gives no reason, because it would help an attacker. The log line does.
+      // The answer does not give the reason, because it would help an attacker. The log line gives it.
       if (request.raw.logged) request.raw.logged.reason = error.message;
-      // A request without credentials is not a guess, so it is not counted.
+      // A request without credentials is not an attempt to guess a token. So it is not counted.
       if (authorization) await this.failures.note(request.ip, error.message);
       reply.header('WWW-Authenticate', token ? BAD_TOKEN : NO_TOKEN);
       throw new ProblemError('unauthenticated', {
@@ -70,19 +70,19 @@ export class CallerGate {
   }
 }
 
-/** Node.js takes the first header, but a proxy in front may have checked the second. */
+/** Node.js uses the first header, but a proxy in front of the service may have checked the second. */
 const isGivenTwice = ({ raw }: FastifyRequest, header: string) =>
   raw.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === header).length > 1;
 
-/** The onboarding of a command, if the path names one. */
+/** The onboarding id of a command, if the path contains one. */
 function onboardingOf({ method, params }: FastifyRequest): string | null {
   const { id } = (params ?? {}) as { id?: unknown };
   const reads = method === 'GET' || method === 'HEAD';
-  // Both cases of a UUID name the same onboarding, so they share one count.
+  // A UUID in upper or lower case means the same onboarding and needs one count.
   return !reads && typeof id === 'string' && isUuid(id) ? id.toLowerCase() : null;
 }
 
-/** Puts the gate before the routes. Without the gate, the guard refuses every request. */
+/** Installs the gate before the routes. Without the gate, the guard refuses every request. */
 export function admitCallers(app: NestFastifyApplication): void {
   const gate = app.get(CallerGate);
   const fastify = app.getHttpAdapter().getInstance();

@@ -22,7 +22,7 @@ const counted = (over: boolean): Count => ({
   over,
 });
 
-/** The guard's decision on a request, and its challenge. */
+/** The guard's decision about a request, and the challenge in its answer. */
 function ask(request: { caller?: Caller; counts?: Promise<Count>[] }, method: 'read' | 'open' = 'read') {
   const headers: Record<string, string> = {};
   const context = {
@@ -35,7 +35,7 @@ function ask(request: { caller?: Caller; counts?: Promise<Count>[] }, method: 'r
   return { answer: new CallerGuard(new Reflector()).canActivate(context), headers };
 }
 
-describe('the guard of a route', () => {
+describe('the caller guard of a route', () => {
   it.each<[Scope[], boolean]>([
     [['onboardings:read'], true],
     [['operations:read', 'onboardings:write'], true],
@@ -59,7 +59,7 @@ describe('the guard of a route', () => {
     await expect(ask({ caller: aCaller() }, 'open').answer).rejects.toMatchObject({ code: 'forbidden' });
   });
 
-  it('checks the limits before the scope', async () => {
+  it('checks the rate limits before the scope', async () => {
     const counts = [Promise.resolve(counted(false)), Promise.resolve(counted(true))];
     const { answer } = ask({ caller: aCaller('shop', []), counts });
     await expect(answer).rejects.toMatchObject({ code: 'rate_limited' });

@@ -5,7 +5,7 @@ import { ProblemError, type Scope } from '#libs/kernel';
 import { throwIfOver } from './limit-headers.js';
 import { REQUIRES } from './requires.decorator.js';
 
-/** Admits a caller to a route if one of its scopes opens it (RFC 6750 §3.1). */
+/** Admits a caller to a route if the caller has one of the route's scopes (RFC 6750 §3.1). */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
@@ -13,7 +13,7 @@ export class CallerGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const { caller, counts = [] } = http.getRequest<FastifyRequest>();
-    // The gate refuses strangers before this. An app that forgets the gate fails here.
+    // The gate has already refused unknown callers. An app without the gate refuses every request here.
     if (!caller) throw new ProblemError('unauthenticated', { detail: 'The request is not authenticated.' });
     throwIfOver(await Promise.all(counts));
     const needed = this.reflector.get<Scope[] | undefined>(REQUIRES, context.getHandler()) ?? [];

@@ -14,7 +14,7 @@ import { Logins } from './logins.js';
 import { RateLimits } from './rate-limits.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** Authenticates callers, and limits their routes and rates. An app that imports it calls `admitCallers`. */
+/** Authenticates callers, and limits routes and rates. Apps that import this module call `admitCallers`. */
 @Module({
   imports: [DatabaseModule, DiscoveryModule],
   providers: [

@@ -19,11 +19,11 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** A counter as each process makes one. */
+/** A counter as a process makes it. */
 const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
 
-/** The rest after each request; -1 if it exceeded the quota. */
+/** The remaining requests after each request. -1 if the request exceeded the quota. */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {
   const left: number[] = [];
   for (let n = 0; n < times; n++) {
@@ -33,7 +33,7 @@ async function add(counter: Counter, key: string, times: number): Promise<number
   return left;
 }
 
-describe('a count', () => {
+describe('a rate limit counter', () => {
   it('is shared by all processes, and separate for each key', async () => {
     const [one, other] = [aCounter(), aCounter()];
     const key = randomUUID();
@@ -43,14 +43,14 @@ describe('a count', () => {
     expect(await add(one, randomUUID(), 1)).toEqual([2]);
   });
 
-  it('says what the headers say', async () => {
+  it('returns the values for the headers', async () => {
     const count = await aCounter().add(randomUUID());
     expect(count).toMatchObject({ policy: 'spec', quota: QUOTA, remaining: 2, over: false });
     expect(count.resetMs).toBeGreaterThan(0);
     expect(count.resetMs).toBeLessThanOrEqual(60_000);
   });
 
-  it('resets when its window ends, and later requests do not delay that', async () => {
+  it('resets when its window ends, and later requests do not delay the reset', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     await add(counter, key, QUOTA + 1);
     await link.redis.pexpire(keyOf(key), 30_000);
@@ -60,24 +60,24 @@ describe('a count', () => {
     expect(await add(counter, key, 1)).toEqual([2]);
   });
 
-  it('counts all requests that come at once', async () => {
+  it('counts all requests that arrive at the same time', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     const counts = await Promise.all(Array.from({ length: 20 }, () => counter.add(key)));
     expect(counts.filter(({ over }) => !over)).toHaveLength(QUOTA);
   });
 });
 
-describe('a count that is taken from Redis in shares', () => {
+describe('a counter that reserves several requests in Redis at a time', () => {
   const shared = (atOnce: number) => new Counter({ link, prefix, policy: 'shared', quota: 10, atOnce });
 
-  it('asks Redis once per share, and counts down by one', async () => {
+  it('asks Redis once per reservation, and counts down by one', async () => {
     const [counter, key] = [shared(4), randomUUID()];
     const sent = jest.spyOn(link.redis, 'sendCommand');
     expect(await add(counter, key, 8)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
     expect(sent).toHaveBeenCalledTimes(2);
   });
 
-  it('never exceeds the quota over all processes, and wastes at most a share', async () => {
+  it('never exceeds the quota over all processes, and wastes at most one reservation', async () => {
     const [key, all] = [randomUUID(), [shared(3), shared(3)]];
     const counts = await Promise.all(Array.from({ length: 40 }, (_, n) => all[n % 2]!.add(key)));
     const good = counts.filter(({ over }) => !over).length;
@@ -86,7 +86,7 @@ describe('a count that is taken from Redis in shares', () => {
     expect(await add(all[0]!, key, 1)).toEqual([-1]);
   });
 
-  it('ends with its window', async () => {
+  it('drops the reservation when its window ends', async () => {
     const [counter, key] = [shared(5), randomUUID()];
     await add(counter, key, 1);
     jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_001);
@@ -95,25 +95,25 @@ describe('a count that is taken from Redis in shares', () => {
   });
 });
 
-describe('with Redis away', () => {
-  it('each process counts for itself', async () => {
+describe('a counter while Redis is not available', () => {
+  it('counts in each process separately', async () => {
     const [one, other] = [aCounter(nowhere), aCounter(nowhere)];
     const key = randomUUID();
     expect(await add(one, key, 4)).toEqual([2, 1, 0, -1]);
     expect(await add(other, key, 1)).toEqual([2]);
   });
 
-  it('does not ask a Redis that refuses writes', async () => {
+  it('sends no command to a Redis that refuses writes', async () => {
     const sent = jest.spyOn(link.redis, 'sendCommand');
     jest.spyOn(link, 'accepts', 'get').mockReturnValue(false);
     expect(await add(aCounter(), randomUUID(), 1)).toEqual([2]);
     expect(sent).not.toHaveBeenCalled();
   });
 
-  it('continues with its own count if Redis fails in between', async () => {
+  it('continues with the count of the process if Redis fails during the window', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     expect(await add(counter, key, 1)).toEqual([2]);
-    // The script fails, because the key's type is a list.
+    // The script fails, because the key in Redis is a list.
     await link.redis.del(keyOf(key));
     await link.redis.lpush(keyOf(key), 'x');
     expect(await add(counter, key, 2)).toEqual([2, 1]);

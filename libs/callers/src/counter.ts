@@ -5,19 +5,19 @@ export const WINDOW_S = 60;
 
 /** The state of a count after one more request. */
 export interface Count {
-  /** Name of the limit, for the headers. */
+  /** The name of the limit, for the headers. */
   policy: string;
   quota: number;
   remaining: number;
-  /** Until the window ends and the count starts again. */
+  /** The time until the window ends and the count starts again. */
   resetMs: number;
   /** Whether this request exceeds the quota. */
   over: boolean;
 }
 
 /**
- * Adds to a key, and lets it expire one window after its first count. The library's own script does the
- * same for Redis before 7, with one more command.
+ * Adds to a count in Redis. The count expires one window after its first request. The library's own script
+ * does the same for Redis before 7, with one more command.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])
@@ -30,27 +30,27 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
-  /** Prefix of the keys in Redis. */
+  /** The prefix of the keys in Redis. */
   prefix: string;
   policy: string;
   quota: number;
-  /** How many counts a process takes from Redis at once, to use them without further commands. */
+  /** How many requests a process reserves in Redis at a time. It uses them without further commands. */
   atOnce?: number;
 }
 
-/** The counts that a process has taken from Redis for one key and not used yet. */
+/** The requests that a process has reserved in Redis for one key and not used yet. */
 interface Share {
   left: number;
-  /** The counts that Redis has left in addition. */
+  /** The requests that remain in Redis in addition. */
   beside: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;
 }
 
 /**
- * Counts in windows of a minute, in Redis for all processes. If Redis is away, hangs or refuses writes,
- * each process counts for itself. The limit is then higher by the number of processes, and no caller is
- * shut out.
+ * Counts in windows of a minute, in Redis for all processes. If Redis is not available, hangs or refuses
+ * writes, each process counts by itself. The limit is then multiplied by the number of processes, and no
+ * caller is refused because of the outage.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;
@@ -64,7 +64,7 @@ export class Counter {
     this.#own = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S });
     this.#limiter = new RateLimiterRedis({
       storeClient: link.redis,
-      // Otherwise commands would wait in ioredis, and fail late.
+      // Without this, commands would wait in ioredis and fail late.
       rejectIfRedisNotReady: true,
       keyPrefix,
       points,
@@ -74,7 +74,7 @@ export class Counter {
     });
   }
 
-  /** Adds one. Never throws. @param key contains no personal data, because it is stored in Redis. */
+  /** Counts one request. Never throws. @param key contains no personal data, because Redis stores it. */
   async add(key: string): Promise<Count> {
     const { atOnce = 1 } = this.options;
     if (atOnce === 1) return this.#take(key, 1);
@@ -91,7 +91,7 @@ export class Counter {
     }
   }
 
-  /** Takes one from this process's share. @returns null if the share is used up. */
+  /** Uses one of the reserved requests of this process. @returns null if none is left. */
   #give(key: string): Count | null {
     const share = this.#shares.get(key);
     const resetMs = Math.ceil((share?.endsAtMs ?? 0) - performance.now());
@@ -112,12 +112,12 @@ export class Counter {
   }
 
   async #take(key: string, points: number): Promise<Count> {
-    // A Redis that refuses writes is not asked, because the attempt could use up the request's time.
+    // If Redis refuses writes, no command is sent, because it could use up the time of the request.
     const limiter = this.options.link.accepts ? this.#limiter : this.#own;
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {
-      // Any other error is the limiter's own fault: one request too many is better than none.
+      // Any other error is a fault of the limiter. One request too many is better than a refused request.
       if (!(refused instanceof RateLimiterRes)) return this.#count(null, false);
       return this.#count(refused, true);
     }

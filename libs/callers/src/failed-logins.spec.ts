@@ -8,7 +8,7 @@ import type { RefusedLogins } from './refused-logins.js';
 
 const QUOTA = 3;
 
-/** Without Redis: the process counts for itself. */
+/** A counter without Redis. The process counts by itself. */
 const redis = { link: { accepts: false, redis: {} } } as unknown as LimitRedis;
 
 let nowMs: number;
@@ -41,12 +41,12 @@ const isShutOut = async (address: string) =>
 const fail = (address: string) => problemOf(() => failures.note(address, 'unknown'));
 
 describe('invalid tokens', () => {
-  it('shut their address out once there are too many, for the rest of the minute', async () => {
+  it('block their address for the rest of the minute if there are too many', async () => {
     for (let n = 1; n < QUOTA; n++) {
       expect(await fail('192.0.2.1')).toBeNull();
       expect(await isShutOut('192.0.2.1')).toBe(false);
     }
-    // The last token is still refused as not valid; later ones are not checked.
+    // The last token is still checked and refused as invalid. Later tokens are not checked.
     expect(await fail('192.0.2.1')).toBeNull();
     expect(await problemOf(() => failures.refuseShutOut('192.0.2.1'))).toMatchObject({
       code: 'rate_limited',
@@ -57,12 +57,12 @@ describe('invalid tokens', () => {
     expect(await isShutOut('192.0.2.2')).toBe(false);
   });
 
-  it('shut their address out if another process has used up the quota', async () => {
+  it('block their address if another process has used up the quota', async () => {
     for (let n = 0; n < QUOTA; n++) await fail('192.0.2.3');
     expect(await fail('192.0.2.3')).toMatchObject({ code: 'rate_limited' });
   });
 
-  it('count for the network of an IPv6 address, and for one IPv4 address in any spelling', async () => {
+  it('are counted per network for IPv6, and per address in any spelling for IPv4', async () => {
     for (let n = 0; n < QUOTA; n++) await fail(`2001:db8:0:1::${n}`);
     expect(await isShutOut('2001:db8:0:1:ffff::1')).toBe(true);
     expect(await isShutOut('2001:db8:0:2::1')).toBe(false);
@@ -85,7 +85,7 @@ describe('invalid tokens', () => {
     expect(noted).toEqual([['192.0.2.6', 'unknown']]);
   });
 
-  it('make room for new addresses by forgetting the oldest one', async () => {
+  it('of a new address replace the count of the oldest address if there are too many', async () => {
     const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
     const one = new FailedLogins(
       redis,

@@ -6,18 +6,18 @@ import { Counter, WINDOW_S } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** How many addresses are remembered. A flood from more of them removes the oldest. */
+/** The highest number of addresses in memory. If more addresses fail, the oldest ones are removed. */
 const ADDRESSES = 10_000;
 
 /**
- * Counts failed tokens by client address, over all processes. Too many shut the address out: its tokens are
- * no longer checked. Only the processes that see the failures shut it out, so that other clients cost no
- * round trip.
+ * Counts invalid tokens per client address, over all processes. If there are too many, the address is
+ * blocked: its tokens are no longer checked. Only processes that see the failures block the address, so that
+ * other clients cost no round trip.
  */
 @Injectable()
 export class FailedLogins {
   readonly #counter: Counter;
-  /** The end of each shut-out, on the monotonic clock. */
+  /** The end of each block, on the monotonic clock. */
   readonly #shutOut = new Map<string, number>();
 
   constructor(
@@ -45,7 +45,7 @@ export class FailedLogins {
     this.#shutOut.delete(network);
   }
 
-  /** Counts one more. @throws ProblemError `rate_limited` if it exceeds the quota. */
+  /** Counts one more failure. @throws ProblemError `rate_limited` if the count exceeds the quota. */
   async note(address: string, reason: string): Promise<void> {
     const network = networkOf(address);
     this.refused.note(network, reason);

@@ -21,7 +21,7 @@ beforeEach(() => {
   issuer.published = [key.publicJwk];
 });
 
-/** A process that has not fetched any keys yet. */
+/** The login of a process that has not fetched any keys yet. */
 function aLogin(env: Record<string, string> = {}): JwtLogin {
   const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => nowMs };
   const config = testConfig({ ...issuer.env, JWT_JWKS_COOLDOWN_MS: String(COOLDOWN_MS), ...env });
@@ -44,13 +44,13 @@ describe('the caller of a JWT', () => {
     ['no scopes if none are given', { scope: undefined }, { scopes: new Set() }],
     ['integrations in a list', { integrations: ['a', 'b'] }, { integrations: new Set(['a', 'b']) }],
     ['integrations in a text', { integrations: 'a b' }, { integrations: new Set(['a', 'b']) }],
-    // An empty list grants no integration, and never all.
+    // An empty list allows no integration. It must never mean all integrations.
     ['no integration', { integrations: [] }, { integrations: new Set() }],
   ])('has %s', async (_, claims, caller) => {
     expect(await aLogin().login(await issuer.token(key, claims))).toMatchObject(caller);
   });
 
-  it('comes from the configured claims', async () => {
+  it('is read from the configured claims', async () => {
     const login = aLogin({ JWT_CALLER_CLAIM: 'client_id', JWT_SCOPE_CLAIM: 'roles' });
     const token = await issuer.token(key, { client_id: 'till', roles: ['admin'] });
     expect(await login.login(token)).toMatchObject({ name: 'till', scopes: new Set(['admin']) });
@@ -68,13 +68,13 @@ describe('an invalid JWT', () => {
     ['claim nbf is in the future', { nbf: nowS() + 600 }],
     ['claim nbf is of the wrong type', { nbf: 'soon' }],
     ['claim exp is of the wrong type', { exp: 'late' }],
-    ['claim sub is no name of 1 to 255 printable characters', { sub: '' }],
-    ['claim sub is no name of 1 to 255 printable characters', { sub: 'a\u202eb' }],
-    ['claim scope is no list of scopes', { scope: { admin: true } }],
-    ['claim scope is no list of scopes', { scope: ['admin', 1] }],
-    ['claim integrations is no list of names', { integrations: null }],
-    ['claim integrations is no list of names', { integrations: { byzantine: true } }],
-    ['the issuer publishes no key for its kid and alg', {}, { kid: 'unknown' }],
+    ['claim sub is not a name of 1 to 255 printable characters', { sub: '' }],
+    ['claim sub is not a name of 1 to 255 printable characters', { sub: 'a\u202eb' }],
+    ['claim scope is not a list of scopes', { scope: { admin: true } }],
+    ['claim scope is not a list of scopes', { scope: ['admin', 1] }],
+    ['claim integrations is not a list of names', { integrations: null }],
+    ['claim integrations is not a list of names', { integrations: { byzantine: true } }],
+    ['the issuer publishes no key for the token’s kid and alg', {}, { kid: 'unknown' }],
   ])('is refused with the reason: %s', async (reason, claims, header = {}) => {
     expect(await endOf(aLogin(), await issuer.token(key, claims, header))).toEqual(new BadToken(reason));
   });
@@ -87,7 +87,7 @@ describe('an invalid JWT', () => {
     });
   });
 
-  it('is refused in words that repeat nothing of the token', async () => {
+  it('is refused with a reason that repeats nothing of the token', async () => {
     const token = await issuer.token(key, { aud: 'word-of-the-token' });
     expect(String(((await endOf(aLogin(), token)) as Error).message)).not.toContain('word-of-the-token');
   });
@@ -126,22 +126,22 @@ describe('a JWT without a key id', () => {
     expect(await aLogin().login(await issuer.token(key, {}, withoutId))).toMatchObject({ name: 'shop' });
   });
 
-  it('is not tried with more than ten', async () => {
+  it('is tried with ten keys at most', async () => {
     for (let n = 0; n < 10; n++) await issuer.newKey(`other-${n}`);
     issuer.published.push(issuer.published.shift()!);
     const end = await endOf(aLogin(), await issuer.token(key, {}, withoutId));
     expect(end).toEqual(new BadToken('the signature is wrong'));
   });
 
-  it('is refused for its claims as soon as one key fits', async () => {
+  it('is refused for its claims if the signature of one key fits', async () => {
     await issuer.newKey('other');
     const end = await endOf(aLogin(), await issuer.token(key, { aud: 'another' }, withoutId));
     expect(end).toEqual(new BadToken('claim aud is not JWT_AUDIENCE'));
   });
 });
 
-describe('an issuer that fails', () => {
-  it('answers not_ready, and asks the issuer again only after the cooldown', async () => {
+describe('the login while the issuer does not answer', () => {
+  it('ends in not_ready, and asks the issuer again only after the cooldown', async () => {
     const login = aLogin();
     const token = await issuer.token(key);
     issuer.failing = true;
@@ -158,13 +158,13 @@ describe('an issuer that fails', () => {
     expect(issuer.asked - before).toBe(2);
   });
 
-  it('does not lose the keys that were fetched before', async () => {
+  it('still uses the keys that were fetched before', async () => {
     const login = aLogin();
     const token = await issuer.token(key);
     await login.login(token);
     issuer.failing = true;
     expect(await endOf(login, token)).toMatchObject({ name: 'shop' });
-    // The fetched keys do not contain this one, so the token is at fault.
+    // The fetched keys do not contain this key, so the token is invalid.
     expect(await endOf(login, await issuer.token(key, {}, { kid: 'unknown' }))).toBeInstanceOf(BadToken);
   });
 });

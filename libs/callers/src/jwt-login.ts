@@ -11,22 +11,22 @@ import {
 import { CLOCK, ProblemError, isCallerName, isScope, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** Public keys only. With HMAC, a service that can check a token can also sign one. */
+/** Public keys only. With HMAC, each service that can check a token could also sign one. */
 const ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 const JWKS_TIMEOUT_MS = 2_000;
 const JWKS_CACHE_MS = 600_000;
 const RETRY_AFTER_S = 2;
 
-/** Our texts for jose's refusals. Any other error is a fault of the key server, or of ours. */
+/** The reasons for jose's refusals. Any other error is a fault of the key server or of this service. */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
   ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is wrong',
-  ERR_JWT_INVALID: 'the claims are no JSON object',
-  ERR_JWS_INVALID: 'the token is no signed JWT',
+  ERR_JWT_INVALID: 'the claims are not a JSON object',
+  ERR_JWS_INVALID: 'the token is not a signed JWT',
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature is wrong',
   ERR_JOSE_ALG_NOT_ALLOWED: 'the algorithm is not allowed',
   ERR_JOSE_NOT_SUPPORTED: 'the algorithm or a critical header is not supported',
-  ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for its kid and alg',
+  ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for the token’s kid and alg',
 };
 
 /** The claims whose values the configuration sets. */
@@ -37,10 +37,10 @@ const WANTED: Readonly<Record<string, string>> = {
   nbf: 'is in the future',
 };
 
-/** How many keys are tried for a token without a key id. */
+/** The highest number of keys to try for a token without a key id. */
 const KEYS_TRIED = 10;
 
-/** A refused token. The reason is for operators. */
+/** A token that is refused. Only operators see the reason. */
 export class BadToken extends Error {
   override readonly name = 'BadToken';
 }
@@ -61,7 +61,7 @@ export class JwtLogin {
     this.#keys = JWT_JWKS_URL
       ? createRemoteJWKSet(new URL(JWT_JWKS_URL), {
           timeoutDuration: JWKS_TIMEOUT_MS,
-          // An unknown key id makes us fetch the keys, and must not do so with every request.
+          // An unknown key id causes a fetch of the keys. It must not cause one with every request.
           cooldownDuration: JWT_JWKS_COOLDOWN_MS,
           cacheMaxAge: JWKS_CACHE_MS,
           [customFetch]: (...request) => this.#fetchKeys(...request),
@@ -98,7 +98,7 @@ export class JwtLogin {
     }
   }
 
-  /** jose's own cooldown begins only with a good answer, so it would ask a failing issuer for each token. */
+  /** jose's cooldown begins only after a good answer. jose would ask a failing issuer for each token. */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)
       throw new Error('the issuer failed to answer a moment ago');
@@ -111,14 +111,16 @@ export class JwtLogin {
   #callerOf(claims: JWTPayload): Caller {
     const name = claims[this.config.JWT_CALLER_CLAIM];
     if (typeof name !== 'string' || !isCallerName(name)) {
-      throw new BadToken(`claim ${this.config.JWT_CALLER_CLAIM} is no name of 1 to 255 printable characters`);
+      throw new BadToken(
+        `claim ${this.config.JWT_CALLER_CLAIM} is not a name of 1 to 255 printable characters`,
+      );
     }
     const scopes = wordsOf(claims[this.config.JWT_SCOPE_CLAIM] ?? []);
-    if (!scopes) throw new BadToken(`claim ${this.config.JWT_SCOPE_CLAIM} is no list of scopes`);
+    if (!scopes) throw new BadToken(`claim ${this.config.JWT_SCOPE_CLAIM} is not a list of scopes`);
     const integrations = claims['integrations'];
-    // A claim that cannot be read must not grant all integrations.
+    // A claim that cannot be read must not allow all integrations.
     const names = integrations === undefined ? null : wordsOf(integrations);
-    if (integrations !== undefined && !names) throw new BadToken('claim integrations is no list of names');
+    if (integrations !== undefined && !names) throw new BadToken('claim integrations is not a list of names');
     return { name, scopes: new Set(scopes.filter(isScope)), integrations: names && new Set(names) };
   }
 }
@@ -126,7 +128,7 @@ export class JwtLogin {
 /**
  * Tries a token without a key id with every key that fits its algorithm (RFC 7515 §4.1.4).
  *
- * @throws as jose does.
+ * @throws the same errors as jose.
  */
 async function verified(
   token: string,
@@ -151,8 +153,8 @@ async function verified(
 }
 
 /**
- * Why a token is refused; null if the token is not at fault. jose's own message may repeat parts of the
- * token, and those must not be logged.
+ * The reason why a token is refused. Null if the token is not the cause of the error. jose's own message is
+ * not used: it may repeat parts of the token, which must not be logged.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };

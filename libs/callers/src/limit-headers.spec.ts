@@ -12,7 +12,7 @@ const count = (more: Partial<Count> = {}): Count => ({
   ...more,
 });
 
-/** The headers of a reply, as Fastify keeps them. */
+/** A reply that stores its headers as Fastify does. */
 function aReply(given: Record<string, string> = {}) {
   const headers = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
   const reply = {
@@ -23,8 +23,8 @@ function aReply(given: Record<string, string> = {}) {
   return { reply, read: () => [headers.get('ratelimit-policy'), headers.get('ratelimit')] };
 }
 
-describe('the headers of limits', () => {
-  it('have an item for each policy, with the rest and the time until the reset', () => {
+describe('the rate limit headers', () => {
+  it('have an item for each limit, with the remaining requests and the time until the reset', () => {
     const { reply, read } = aReply();
     stampLimits(reply, [count(), count({ policy: 'subject', quota: 60, remaining: 0, resetMs: 1_001 })]);
     expect(read()).toEqual([
@@ -60,7 +60,7 @@ describe('the headers of limits', () => {
 });
 
 describe('a request over its limit', () => {
-  it('is refused for the count that takes longest to reset', () => {
+  it('is refused with the wait of the limit that takes longest to reset', () => {
     const counts = [
       count({ over: true, resetMs: 2_000 }),
       count({ policy: 'subject', quota: 60, over: true, resetMs: 50_500 }),
@@ -78,7 +78,7 @@ describe('a request over its limit', () => {
     );
   });
 
-  it.each([[[]], [[count(), count({ remaining: 0 })]]])('passes if no count is exceeded: %j', (counts) => {
+  it.each([[[]], [[count(), count({ remaining: 0 })]]])('passes if no limit is exceeded: %j', (counts) => {
     expect(() => throwIfOver(counts)).not.toThrow();
   });
 });

@@ -4,7 +4,7 @@ import { WINDOW_S, type Count } from './counter.js';
 
 const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1_000));
 
-/** @throws ProblemError `rate_limited` for the exceeded count that takes longest to reset. */
+/** @throws ProblemError `rate_limited` for the exceeded limit that takes longest to reset. */
 export function throwIfOver(counts: Count[]): void {
   const [worst] = counts.filter(({ over }) => over).sort((a, b) => b.resetMs - a.resetMs);
   if (!worst) return;
@@ -16,8 +16,8 @@ export function throwIfOver(counts: Count[]): void {
 }
 
 /**
- * Adds the counts to the rate limit headers of an answer, one list item per policy
- * (draft-ietf-httpapi-ratelimit-headers). Items that are there already stay.
+ * Adds the limits to the rate limit headers of an answer, one list item per limit
+ * (draft-ietf-httpapi-ratelimit-headers). It keeps existing items.
  */
 export function stampLimits(reply: FastifyReply, counts: Count[]): void {
   const said = { policies: listOf(reply, 'RateLimit-Policy'), limits: listOf(reply, 'RateLimit') };

@@ -2,10 +2,10 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { RedisLink } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** A request waits this long for Redis. Then this process uses its own count. */
+/** How long a request waits for Redis. Then the process uses its own count. */
 const COMMAND_TIMEOUT_MS = 150;
 
-/** The limits' own connection to Redis. BullMQ's connection would wait longer than a request may. */
+/** A connection to Redis for the limits only. BullMQ's connection would wait longer than a request may. */
 @Injectable()
 export class LimitRedis implements OnApplicationShutdown {
   readonly link: RedisLink;

@@ -11,7 +11,7 @@ const ID = '0123456789abcdef0123';
 const KEY = `gw_${ID}_${'A'.repeat(43)}`;
 const caller = (name: string): Caller => ({ name, scopes: new Set(), integrations: null });
 
-/** Each login knows one token, and returns a caller that is named after the login. */
+/** Each login knows one token. It returns a caller with the name of the login. */
 function logins(env: Record<string, string> = {}) {
   const asked: string[] = [];
   const keys = {
@@ -48,9 +48,9 @@ describe('a bearer token', () => {
       `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`,
       `no live API key ${'f'.repeat(20)} with this secret`,
     ],
-    ['of a key of the wrong form', 'gw_1_2', 'misshapen API key'],
-    // A text with the prefix of a key never goes to the issuer.
-    ['of a key with two dots', 'gw_a.b.c', 'misshapen API key'],
+    ['of a key of the wrong form', 'gw_1_2', 'API key of the wrong form'],
+    // A token with the prefix of an API key is never sent to the JWT login.
+    ['of a key with two dots', 'gw_a.b.c', 'API key of the wrong form'],
     ['with one dot', 'a.b', 'neither an API key nor a JWT'],
     ['with three dots', 'a.b.c.d', 'neither an API key nor a JWT'],
     ['that resembles the development key', `${API_KEY}0`, 'neither an API key nor a JWT'],
@@ -60,7 +60,7 @@ describe('a bearer token', () => {
     expect(made.asked).not.toContain('jwt');
   });
 
-  it('that is the development key has all scopes and all integrations', async () => {
+  it('has all scopes and all integrations if it is API_KEY', async () => {
     expect(await logins().logins.login(API_KEY)).toEqual({
       name: 'default',
       scopes: new Set(SCOPES),
@@ -69,15 +69,15 @@ describe('a bearer token', () => {
   });
 });
 
-describe('from a shut-out address', () => {
+describe('from a blocked address', () => {
   it.each([
     ['a key that logged in here lately', KEY, true],
-    ['a key that did not', `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`, false],
-    ['a misshapen key', 'gw_', false],
+    ['a key that did not log in here lately', `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`, false],
+    ['a key of the wrong form', 'gw_', false],
     ['a JWT, which costs no look-up', 'a.b.c', true],
     ['anything else', 'a.b', false],
     ['the development key', API_KEY, false],
-  ])('%s is worth a look: %p', (_, token, isWorthIt) => {
+  ])('%s is checked: %p', (_, token, isWorthIt) => {
     expect(logins().logins.isWorthALook(token)).toBe(isWorthIt);
   });
 });

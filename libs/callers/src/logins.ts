@@ -17,8 +17,8 @@ export class Logins {
   ) {}
 
   /**
-   * Whether a token is checked although its address is shut out. That is so for an API key that logged in
-   * here lately, and for a JWT, which costs no look-up.
+   * Whether a token is checked although its address is blocked. This is true for an API key that logged in
+   * here lately, and for a JWT, because its check needs no look-up.
    */
   isWorthALook(token: string): boolean {
     if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);
@@ -37,7 +37,7 @@ export class Logins {
       const key = parseApiKeyToken(token);
       const caller = key && (await this.keys.login(key));
       if (caller) return caller;
-      throw new BadToken(key ? `no live API key ${key.id} with this secret` : 'misshapen API key');
+      throw new BadToken(key ? `no live API key ${key.id} with this secret` : 'API key of the wrong form');
     }
     if (isJwt(token)) return this.jwt.login(token);
     throw new BadToken('neither an API key nor a JWT');

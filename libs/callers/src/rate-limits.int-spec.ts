@@ -13,7 +13,7 @@ afterAll(() => {
   for (const redis of opened) redis.onApplicationShutdown();
 });
 
-/** A simulated process. */
+/** The rate limits of one simulated process. */
 async function aProcess(): Promise<RateLimits> {
   const config = await testServersConfig({ ...QUOTAS, QUEUE_PREFIX: prefix });
   const redis = new LimitRedis(config);
@@ -27,7 +27,7 @@ beforeAll(async () => {
   limits = await aProcess();
 });
 
-describe('the limits', () => {
+describe('the rate limits', () => {
   it('count a caller’s requests over all processes', async () => {
     const [caller, other] = [`caller-${randomUUID()}`, await aProcess()];
     for (let n = 0; n < 5; n++) {
@@ -44,7 +44,7 @@ describe('the limits', () => {
     expect(await limits.addCommand(mine, subject)).toMatchObject({ policy: 'subject', quota: 2, over: true });
     expect((await limits.addCommand(theirs, subject)).over).toBe(false);
     expect((await limits.addCommand(mine, randomUUID())).over).toBe(false);
-    // Commands about a subject do not count as requests of the caller.
+    // A command about a subject does not count as a request of the caller here.
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
   });
 

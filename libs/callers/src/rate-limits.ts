@@ -5,7 +5,7 @@ import { LimitRedis } from './limit-redis.js';
 
 const MOST_AT_ONCE = 100;
 
-/** Limits the requests of a caller in a minute, and its commands about one subject. */
+/** Limits the requests of a caller per minute, and the caller's commands about one subject. */
 @Injectable()
 export class RateLimits {
   readonly #callers: Counter;
@@ -18,7 +18,7 @@ export class RateLimits {
   ) {
     const shared = { link: redis.link, prefix: config.QUEUE_PREFIX };
     const perCaller = config.RATE_LIMIT_CALLER_PER_MINUTE;
-    // A process without further requests of a caller keeps at most a hundredth of the caller's quota.
+    // If a process gets no more requests of a caller, at most a hundredth of the quota is lost.
     const atOnce = Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(perCaller / 100)));
     this.#callers = new Counter({ ...shared, policy: 'caller', quota: perCaller, atOnce });
     this.#subjects = new Counter({
@@ -33,14 +33,14 @@ export class RateLimits {
   }
 
   /**
-   * @param caller has its own count, so that guessing an id does not use up another caller's quota.
-   * @param subject an onboarding's id, or the subject of a start.
+   * @param caller has a separate count, so that guessed ids do not use up another caller's quota.
+   * @param subject the id of an onboarding, or the subject of a start.
    */
   addCommand(caller: string, subject: string): Promise<Count> {
     return this.#subjects.add(this.#keyOf(`${caller}\n${subject}`));
   }
 
-  /** Hashed, because a subject may contain a mail address, and Redis must not learn callers' names. */
+  /** Hashes the names: a subject may contain a mail address, and Redis must not store names of callers. */
   #keyOf(text: string): string {
     return this.hash.of('rate limit', text).toString('base64url');
   }

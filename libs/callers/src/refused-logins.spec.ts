@@ -23,7 +23,7 @@ const flood = (addresses: number, times = 1) => {
 const counted = () => rows.reduce((sum, { data }) => sum + (data['count'] as number), 0);
 
 describe('refused logins', () => {
-  it('of one address are audited at once, and their number after a minute', () => {
+  it('are audited per address: the first one immediately, and the number after a minute', () => {
     flood(1, 7);
     expect(rows).toEqual([{ address: '192.0.2.0', data: { count: 1, reason: 'unknown' } }]);
     jest.advanceTimersByTime(60_000);
@@ -32,7 +32,7 @@ describe('refused logins', () => {
     ]);
   });
 
-  it('of very many addresses are 60 rows a minute and one that counts the others', () => {
+  it('from very many addresses cause at most 60 rows a minute, and one more row counts the rest', () => {
     flood(25_000);
     expect(rows).toHaveLength(60);
     jest.advanceTimersByTime(60_000);
@@ -51,7 +51,7 @@ describe('refused logins', () => {
     expect(rows).toMatchObject([{ address: '198.51.100.1' }]);
   });
 
-  it('without a row yet are counted in one row when the process stops', async () => {
+  it('that have no row yet are counted in one row when the process stops', async () => {
     flood(500, 3);
     rows = [];
     await refused.onApplicationShutdown();

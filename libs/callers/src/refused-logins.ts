@@ -1,22 +1,23 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Audit } from './audit.js';
 
-/** Addresses with a count of their own. Further addresses share one count. */
+/** The number of addresses that have their own count. Further addresses share one count. */
 const ADDRESSES = 10_000;
 const BURST_MS = 60_000;
 const ROWS_PER_MINUTE = 60;
 
 interface Burst {
   count: number;
-  /** How many of them are in the audit already. */
+  /** How many of these refusals are already in the audit. */
   told: number;
   reason: string;
   timer: NodeJS.Timeout;
 }
 
 /**
- * Audits refused tokens: the first of an address at once, and their number after a minute. Attacks from many
- * addresses are cheap, so the rows per minute are limited, and one more row counts the rest.
+ * Audits refused tokens: the first refusal of an address immediately, and the number after a minute. An
+ * attacker can easily use many addresses. Therefore the rows per minute are limited, and one more row counts
+ * the rest.
  */
 @Injectable()
 export class RefusedLogins implements OnApplicationShutdown {
@@ -28,7 +29,7 @@ export class RefusedLogins implements OnApplicationShutdown {
 
   constructor(private readonly audit: Audit) {}
 
-  /** @param reason contains no part of the token. */
+  /** @param reason must not contain any part of the token. */
   note(address: string, reason: string): void {
     const burst = this.#bursts.get(address);
     if (burst) {
@@ -45,7 +46,7 @@ export class RefusedLogins implements OnApplicationShutdown {
     this.#bursts.set(address, { count: 1, told, reason, timer });
   }
 
-  /** Writes one row at most, because a stopping process must not wait long. */
+  /** Writes at most one row, because a stopping process must not wait long. */
   async onApplicationShutdown(): Promise<void> {
     clearTimeout(this.#minute);
     let count = this.#rest;
@@ -65,7 +66,7 @@ export class RefusedLogins implements OnApplicationShutdown {
     if (!this.#tell(address, { count, reason, withinMs: BURST_MS })) this.#countOnly(count - told);
   }
 
-  /** @returns whether the limit of rows allowed it. */
+  /** Writes a row. @returns false if the limit of rows does not allow it. */
   #tell(address: string, data: Record<string, unknown>): boolean {
     this.#beginMinute();
     if (this.#rows >= ROWS_PER_MINUTE) return false;

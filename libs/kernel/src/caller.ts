@@ -1,4 +1,4 @@
-/** What a caller may do. */
+/** The rights that a caller may have. */
 export const SCOPES = [
   'onboardings:read',
   'onboardings:write',
@@ -9,12 +9,12 @@ export const SCOPES = [
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** The authenticated service behind a request. */
+/** The authenticated service that sent a request. */
 export interface Caller {
-  /** Owns what it starts. Several keys, and tokens with exactly the same name, can be one caller. */
+  /** The caller owns what it starts. Several keys, and tokens with exactly the same name, are one caller. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
-  /** Names of the integrations that it may use; null for all. */
+  /** The names of the integrations that the caller may use. Null for all. */
   readonly integrations: ReadonlySet<string> | null;
 }
 
@@ -23,15 +23,15 @@ const SCOPE_NAMES: ReadonlySet<string> = new Set(SCOPES);
 /** Whether a word is one of {@link SCOPES}. */
 export const isScope = (word: string): word is Scope => SCOPE_NAMES.has(word);
 
-/** Whether an API key's caller may have this name. */
+/** Whether the caller of an API key may have this name. */
 export const isKeyCallerName = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text);
 
 /**
- * Whether a token's caller may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points. Names are
- * compared exactly, never normalized. Control, format and private characters could falsify logs.
+ * Whether the caller of a JWT may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points. Names are
+ * compared exactly and never normalized. Control, format and private characters could falsify logs.
  */
 export const isCallerName = (text: string): boolean =>
   /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text) && /[^\p{Z}]/u.test(text);
 
-/** The caller that `API_KEY` stands for. */
+/** The caller of a request with `API_KEY`. */
 export const DEFAULT_CALLER = 'default';

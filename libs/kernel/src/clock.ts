@@ -1,8 +1,8 @@
-/** The rules read the time here, so that a test can stop it. SQL uses the database's own clock. */
+/** The service reads the time here, so that a test can stop it. SQL uses the clock of the database. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch, as the wall clock has it. */
+  /** Milliseconds since the Unix epoch, by the wall clock. */
   nowMs(): number;
-  /** Milliseconds on a clock that never jumps; only differences mean anything. */
+  /** Milliseconds on a clock that never jumps. Only differences of two values mean anything. */
   monotonicMs(): number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Whether an object in the JSON has a member twice. We read the last one. A later reader of the same bytes
- * may read the first.
+ * Whether an object in the JSON has a member twice. `JSON.parse` keeps the last one. Another reader of the
+ * same bytes may keep the first one.
  *
  * @param value the result of `JSON.parse(text)`.
  */

@@ -1,9 +1,9 @@
-/** A part between two commas outside of quoted strings. */
+/** The text between two commas that are outside of quoted strings. */
 const MEMBER = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g;
 
 /**
- * The members of a list field (RFC 9110 §5.6.1). A repeated field is one list (§5.3). Empty members are left
- * out.
+ * The members of a list field (RFC 9110 §5.6.1). A repeated field counts as one list (§5.3). Empty members
+ * are left out.
  *
  * @returns each member as written, trimmed.
  */

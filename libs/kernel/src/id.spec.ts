@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
 
 describe('uuidV7', () => {
-  it('has the time in its first 48 bits, and version and variant', () => {
+  it('contains the time in its first 48 bits, and the version and variant', () => {
     const id = uuidV7(0x0198_0000_1234);
     expect(id.slice(0, 13)).toBe('01980000-1234');
     expect(id[14]).toBe('7');
@@ -10,18 +10,18 @@ describe('uuidV7', () => {
     expect(isUuid(id)).toBe(true);
   });
 
-  it('sorts by time and does not repeat', () => {
+  it('sorts by time and never repeats', () => {
     const early = uuidV7(1_000);
     const late = uuidV7(1_001);
     expect(early < late).toBe(true);
     expect(new Set(Array.from({ length: 1_000 }, () => uuidV7(5))).size).toBe(1_000);
   });
 
-  it.each([0, 1_000, 0x0198_0000_1234, 2 ** 48 - 1])('shows when it was made: %d', (ms) => {
+  it.each([0, 1_000, 0x0198_0000_1234, 2 ** 48 - 1])('contains the time at which it was made: %d', (ms) => {
     expect(timeOfUuidV7(uuidV7(ms))).toBe(ms);
   });
 
-  it('gives the lowest id of a millisecond', () => {
+  it('has a lowest value for each millisecond', () => {
     const ms = 0x0198_0000_1234;
     const lowest = lowestUuidV7(ms);
     expect(lowest <= uuidV7(ms)).toBe(true);

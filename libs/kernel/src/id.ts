@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 
 /**
- * Makes a UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits. Later ids sort
- * later, so a primary key index grows at its end.
+ * Makes a UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits. Newer ids sort
+ * after older ids. So the index of a primary key grows at its end.
  *
  * @param nowMs Unix time in milliseconds.
  * @returns the lowercase 36-character form.
@@ -16,14 +16,14 @@ export function uuidV7(nowMs: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-/** When a UUID version 7 was made, in Unix milliseconds. */
+/** The time at which a UUID version 7 was made, in Unix milliseconds. */
 export function timeOfUuidV7(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
 const LATEST_MS = 2 ** 48 - 1;
 
-/** The lowest UUIDv7 of a millisecond: those of earlier milliseconds sort below it. */
+/** The lowest UUIDv7 of a millisecond. All ids of earlier milliseconds sort before it. */
 export function lowestUuidV7(ms: number): string {
   const hex = Math.min(Math.max(ms, 0), LATEST_MS).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
@@ -31,7 +31,7 @@ export function lowestUuidV7(ms: number): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether the text has the form of a UUID, any version, either case (RFC 9562 §4). */
+/** Whether the text has the form of a UUID, of any version, in upper or lower case (RFC 9562 §4). */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }

@@ -19,7 +19,7 @@ describe('a new password', () => {
     ['shorter', 'abcdefghi12', 'is shorter than 12 characters'],
     ['six characters of two units each', '🦆🐎🐄🐖🐐🐑', 'is shorter than 12 characters'],
     ['longer', 'aB3$x'.repeat(26), 'is longer than 128 characters'],
-    ['longer once it is folded', '\ufdfa'.repeat(20), 'is longer than 128 characters'],
+    ['longer after normalization', '\ufdfa'.repeat(20), 'is longer than 128 characters'],
     ['a common one', 'Password1234', 'is a common password'],
     ['a common one in other widths', 'ｐａｓｓｗｏｒｄ１２３４', 'is a common password'],
     ['two characters again and again', 'abababababab', 'is made of less than four different characters'],

@@ -1,9 +1,9 @@
-/** In code points. OWASP ASVS 5.0 §6.2.1 requires 8 and recommends 15, without rules of composition. */
+/** In code points. OWASP ASVS 5.0 §6.2.1 requires 8 and recommends 15, without rules about the kinds. */
 const SHORTEST = 12;
-/** Characters besides the name of the account and of the product: ASVS's shortest password. */
+/** The number of characters besides the names of the account and the product: ASVS's shortest password. */
 const SHORTEST_BESIDE_NAMES = 8;
 const PRODUCT = 'gangway';
-/** Limits the text to hash, which takes 400 ms. ASVS 5.0 §6.2.9 requires at least 64. */
+/** Limits the text, because a hash takes 400 ms. ASVS 5.0 §6.2.9 requires at least 64. */
 const LONGEST = 128;
 
 /** Common passwords of twelve or more characters. */
@@ -52,16 +52,16 @@ const COMMON = [
 ];
 const REFUSED: ReadonlySet<string> = new Set(COMMON);
 
-/** One form of a password for all keyboards (Unicode NFKC; NIST SP 800-63B §3.1.1.2). */
+/** The same password on all keyboards (Unicode NFKC; NIST SP 800-63B §3.1.1.2). */
 export const canonicalPassword = (password: string) => password.normalize('NFKC');
 
-/** Whether a typed password is short enough to be hashed. No account has a longer one. */
+/** Whether a typed password is short enough to be hashed. No account has a longer password. */
 export const isOfAnyLength = (password: string) => [...canonicalPassword(password)].length <= LONGEST;
 
 /**
- * The one rule for people's passwords, typed or in the environment.
+ * The rule for the passwords of people, typed or in the environment.
  *
- * @returns the fault without the password, to follow "The password" or a variable's name; null if none.
+ * @returns the fault without the password, to follow "The password" or a variable's name. Null if none.
  */
 export function findPasswordFault(name: string, password: string): string | null {
   const canonical = canonicalPassword(password);
@@ -72,7 +72,7 @@ export function findPasswordFault(name: string, password: string): string | null
   if (!canonical.isWellFormed()) return 'holds half of a surrogate pair';
   if (new Set(folded).size < 4) return 'is made of less than four different characters';
   if (REFUSED.has(folded)) return 'is a common password';
-  // Remove both names before counting, so that neither makes up for the other.
+  // Both names are removed before counting, so that one name cannot replace characters for the other.
   const rest = folded.replaceAll(canonicalPassword(name).trim().toLowerCase(), '').replaceAll(PRODUCT, '');
   if (rest !== folded && [...rest].length < SHORTEST_BESIDE_NAMES)
     return 'is little more than the name of its account or of the product';

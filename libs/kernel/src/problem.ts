@@ -1,4 +1,4 @@
-/** Members that problems of some codes have besides the standard ones (RFC 9457 §3.2). */
+/** Members that some problems have in addition to the standard members (RFC 9457 §3.2). */
 export type ProblemMember =
   | 'attemptsLeft'
   | 'checks'
@@ -15,14 +15,14 @@ interface ProblemType {
   /** The status for a reason that lasts longer. */
   alsoStatus?: number;
   title: string;
-  /** What happened, and why. */
+  /** What happened, and the reason. */
   cause: string;
-  /** What the caller does. */
+  /** What the caller should do. */
   remedy: string;
   members?: readonly ProblemMember[];
 }
 
-/** Members of a refusal that the state of an onboarding causes. */
+/** Members of a problem that the state of an onboarding causes. */
 const OF_STATE = ['state', 'nextAction'] as const;
 /** Members of a refusal after a step that failed. */
 const OF_STEP = ['attemptsLeft', 'onboardingId', 'state', 'nextAction', 'errors'] as const;
@@ -100,7 +100,7 @@ export const PROBLEMS = {
     status: 410,
     title: 'The onboarding has ended',
     cause: 'The onboarding is completed, failed, expired or cancelled.',
-    remedy: 'Start a new one.',
+    remedy: 'Start a new onboarding.',
     members: ['onboardingId', ...OF_STATE],
   },
   onboarding_erased: {
@@ -139,21 +139,21 @@ export const PROBLEMS = {
     status: 422,
     title: 'No code can be sent to the contact',
     cause: 'The provider does not accept this e-mail address or phone number.',
-    remedy: 'Ask the user for another one, and start again.',
+    remedy: 'Ask the user for another address or number, and start again.',
     members: OF_STEP,
   },
   captcha_required: {
     status: 422,
     title: 'A captcha must be solved first',
     cause: 'The provider asks for a captcha, and the token was missing, already used or too old.',
-    remedy: 'Let the user solve one, and send the command again with `otp.captchaToken`.',
+    remedy: 'Let the user solve a captcha, and send the command again with `otp.captchaToken`.',
     members: OF_STEP,
   },
   otp_invalid: {
     status: 422,
     title: 'Wrong code',
     cause: 'The provider refused the code.',
-    remedy: 'Let the user try again while `attemptsLeft` is above 0. Then ask for a new code.',
+    remedy: 'If `attemptsLeft` is above 0, let the user try again. If it is 0, ask for a new code.',
     members: OF_STEP,
   },
   otp_expired: {
@@ -196,7 +196,8 @@ export const PROBLEMS = {
     status: 422,
     title: 'A passkey failed a check',
     cause:
-      'A passkey does not answer our challenge, is of another site, is already known, or breaks the policy.',
+      'A passkey was made for another challenge or another site, is already registered, ' +
+      'or breaks the integration’s policy.',
     remedy: 'Read `errors[].code`. Let the user create another passkey with fresh options.',
     members: OF_STEP,
   },
@@ -209,7 +210,7 @@ export const PROBLEMS = {
   },
   idempotency_key_reused: {
     status: 422,
-    title: 'The idempotency key stands for another request',
+    title: 'This idempotency key was already used for another request',
     cause: 'An earlier request used this `Idempotency-Key` for another onboarding or with another body.',
     remedy: 'Use a new key for a new request.',
   },
@@ -246,7 +247,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 
-/** @returns a problem's `type`: its entry in the list of errors that the service shows (RFC 9457 §3.1.1). */
+/** @returns a problem's `type`: the link to its entry in the service's list of errors (RFC 9457 §3.1.1). */
 export const problemType = (code: ProblemCode): string => `/docs/errors#${code}`;
 
 /** @returns the HTTP statuses that a code can have. */
@@ -259,7 +260,7 @@ export const statusesOf = (code: ProblemCode): number[] => {
 export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>
   (PROBLEMS[code] as ProblemType).members ?? [];
 
-/** One fault inside a request, located by an RFC 6901 JSON pointer. */
+/** One fault in a request. An RFC 6901 JSON pointer says where. */
 export interface FieldError {
   pointer: string;
   code: string;
@@ -274,7 +275,7 @@ export interface ProblemOptions {
   retryable?: boolean;
   /** Whole seconds, sent as `Retry-After`. */
   retryAfterS?: number;
-  /** The limit that was hit, for the `RateLimit` headers of a 429. */
+  /** The limit that was exceeded, for the `RateLimit` headers of a 429. */
   rateLimit?: { policy: string; quota: number; windowS: number };
   errors?: FieldError[];
   /** Extension members of the problem (RFC 9457 §3.2), e.g. `attemptsLeft`. */
@@ -282,7 +283,7 @@ export interface ProblemOptions {
   cause?: unknown;
 }
 
-/** A refusal that the caller can act on. The problem filter turns it into the answer. */
+/** An error that the caller can react to. The problem filter makes the answer from it. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;

@@ -1,4 +1,4 @@
-/** The source of the retry law's jitter, injected so that a test can choose it. */
+/** The source of random numbers for retry waits. It is injected, so that a test can choose the numbers. */
 export interface Random {
   /** A number in [0, 1). */
   next(): number;

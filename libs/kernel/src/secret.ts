@@ -4,8 +4,8 @@ import { inspect } from 'node:util';
 const MASK = '[secret]';
 
 /**
- * A value that must not be shown: it prints as `[secret]` in templates, JSON, `console.log` and logs.
- * Only {@link Secret.reveal} returns it, so a search for that name finds every reader.
+ * A value that must not be shown. It prints as `[secret]` in templates, JSON, `console.log` and logs. Only
+ * {@link Secret.reveal} returns it. So a search for `reveal` finds all code that reads secrets.
  */
 export class Secret {
   readonly #value: string;
@@ -32,8 +32,8 @@ export class Secret {
 }
 
 /**
- * Compares two strings in constant time. It hashes both first, because `timingSafeEqual` refuses inputs of
- * different length.
+ * Compares two strings in constant time. It hashes both strings first, because `timingSafeEqual` refuses
+ * inputs of different length.
  */
 export function equalInConstantTime(a: string, b: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();

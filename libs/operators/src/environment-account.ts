@@ -5,12 +5,12 @@ import { canonicalName, type Operator } from './operator.js';
 
 type Settings = Pick<Config, 'OPS_USER' | 'OPS_PASSWORD'>;
 
-/** The admin account of the environment (`OPS_USER`, `OPS_PASSWORD`). It makes the first other account. */
+/** The admin account from the environment (`OPS_USER`, `OPS_PASSWORD`). It can make other accounts. */
 @Injectable()
 export class EnvironmentAccount {
-  /** Absent without `OPS_PASSWORD`. */
+  /** Undefined if `OPS_PASSWORD` is not set. */
   readonly operator: Operator | null;
-  /** Keyed hash of name and password: it changes with the password, which ends the account's sessions. */
+  /** A keyed hash of name and password. A new password changes it, which ends the account's sessions. */
   readonly mark: Buffer | null;
   readonly #password: string;
 
@@ -21,7 +21,7 @@ export class EnvironmentAccount {
     this.mark = OPS_PASSWORD ? hash.of('environment account', `${name}\n${this.#password}`) : null;
   }
 
-  /** @param name in its {@link canonicalName} form. */
+  /** @param name as {@link canonicalName} returns it. */
   isNamed(name: string): boolean {
     return this.operator?.name === name;
   }

@@ -7,11 +7,11 @@ import { KeyedHash } from '#libs/platform';
 import { testConfig } from '#libs/testing';
 import { LoginThrottle } from './login-throttle.js';
 
-it('counts tries itself if Redis does not answer', async () => {
+it('counts tries in the process if Redis does not answer', async () => {
   const sockets: Socket[] = [];
   const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
   await once(silent, 'listening');
-  // This client has no timeout of its own, and the server never answers.
+  // This client has no timeout, and the server never answers.
   const redis = new Redis((silent.address() as AddressInfo).port, '127.0.0.1', {
     enableReadyCheck: false,
     disableClientInfo: true,

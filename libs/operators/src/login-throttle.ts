@@ -10,17 +10,17 @@ import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, KeyedHash, type Config } from '#libs/platform';
 
-/** A Redis that hangs delays a login by this much at most. Then this process uses its own count. */
+/** The longest time that a login waits for Redis. Then the process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
-/** Higher per address, because an office may share one. */
+/** An address may have more tries than an account, because an office may share one address. */
 const TRIES_PER_ADDRESS = 3;
 
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
- * Counts tries per account and per address, over all processes. It counts them before the password is
- * checked, so that parallel tries count too, and takes right ones back. It locks an account for one window
- * at most.
+ * Counts tries per account and per address, over all processes. It counts a try before the password is
+ * checked, so that parallel tries count too, and takes it back if the password is right. It locks an account
+ * for one window at most.
  */
 @Injectable()
 export class LoginThrottle {
@@ -41,21 +41,21 @@ export class LoginThrottle {
         timeoutMs: REDIS_TIMEOUT_MS,
         insuranceLimiter: own,
       });
-      // A Redis that refuses writes is not asked.
+      // If Redis refuses writes, no command is sent.
       return () => (this.queues.isReady() ? shared : own);
     };
     this.#perAccount = limiter('account', OPS_LOGIN_TRIES);
     this.#perAddress = limiter('address', OPS_LOGIN_TRIES * TRIES_PER_ADDRESS);
   }
 
-  /** @throws ProblemError `rate_limited` with the seconds until the next try. */
+  /** @throws ProblemError `rate_limited` with the seconds until the next try is allowed. */
   async take(name: string, address: string): Promise<void> {
-    // The address first: one that exceeds its limit must not use up the tries of accounts.
+    // The address is checked first. An address over its limit must not use up the tries of accounts.
     await consumed(this.#perAddress(), this.#keyOf(networkOf(address)));
     await consumed(this.#perAccount(), this.#keyOf(name));
   }
 
-  /** Takes back a try that was right. Wrong tries of others stay counted. */
+  /** Takes back a try with a right password. Wrong tries by others stay counted. */
   async giveBack(name: string, address: string): Promise<void> {
     await Promise.allSettled([
       this.#perAccount().reward(this.#keyOf(name)),
@@ -63,7 +63,7 @@ export class LoginThrottle {
     ]);
   }
 
-  /** Hashed, because users may type a password as their name, and passwords must not reach Redis. */
+  /** Hashes the name: a user may type a password as name, and Redis must not store passwords. */
   #keyOf(text: string): string {
     return this.hash.of('login throttle', text).toString('base64url');
   }

@@ -4,7 +4,7 @@ import { EnvironmentAccount } from './environment-account.js';
 import { OperatorAccounts } from './operator-accounts.js';
 import { PasswordHashes } from './password-hashes.js';
 
-/** Only the accounts, for command lines: it needs only PostgreSQL. */
+/** Only the accounts, for command lines. This module needs only PostgreSQL. */
 @Module({
   imports: [DatabaseModule],
   providers: [EnvironmentAccount, OperatorAccounts, PasswordHashes],

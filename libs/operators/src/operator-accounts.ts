@@ -8,8 +8,9 @@ import { checkNewPassword } from './new-password.js';
 import { CREATE, DISABLE, ENABLE, LIST, SET_PASSWORD, SET_ROLE } from './statements.js';
 
 /**
- * The operators' accounts. Disabling an account, or changing its password or role, ends its sessions. Every
- * method except `list` throws ProblemError: `validation_failed` for bad input, `not_found` for no account.
+ * The operators' accounts. A session ends if its account is disabled, or gets another password or role.
+ * Every method except `list` throws ProblemError: `validation_failed` for bad input, `not_found` for an
+ * unknown name.
  */
 @Injectable()
 export class OperatorAccounts {
@@ -31,7 +32,7 @@ export class OperatorAccounts {
     checkRole(given.role);
     checkNewPassword(name, given.password);
     const taken = new ProblemError('validation_failed', { status: 409, detail: `"${name}" is taken.` });
-    // With two accounts of one name, it would be unclear which password counts.
+    // If two accounts had the same name, it would be unclear which password counts.
     if (this.environment.isNamed(name)) throw taken;
     const hash = await this.hashes.hash(given.password);
     const values = [uuidV7(this.clock.nowMs()), name, given.role, hash];

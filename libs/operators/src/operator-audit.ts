@@ -2,12 +2,12 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Audit } from '#libs/callers';
 import { CLOCK, type Clock } from '#libs/kernel';
 
-/** What an operator did on the console. It contains no password, no token and no body. */
+/** An action of an operator on the console. It contains no password, no token and no body. */
 export interface AuditEntry {
   action: string;
-  /** An account's name; null for an unknown one. */
+  /** The name of the account. Null for an unknown account. */
   operator: string | null;
-  /** The object of the action, e.g. a queue or a job; null if there is none. */
+  /** The object of the action, e.g. a queue or a job. Null if there is none. */
   target: string | null;
   outcome: 'done' | 'refused' | 'failed';
   address: string;
@@ -30,9 +30,9 @@ export class OperatorAudit {
   ) {}
 
   /**
-   * Strangers can cause refusals at no cost. So only some are written each minute, and the next minute
-   * counts the rest. Entries with a name are always written: the throttle limits failed logins per name,
-   * and all other actions need a session.
+   * Strangers can cause refusals without effort. Therefore only some refusals are written per minute, and
+   * the next minute counts the rest. Entries with a name are always written: the throttle limits failed
+   * logins per name, and all other actions need a session.
    */
   record(entry: AuditEntry): void {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
@@ -49,7 +49,7 @@ export class OperatorAudit {
     void this.#keep(entry);
   }
 
-  /** Best effort: the console must work while PostgreSQL is away, and the log has the line already. */
+  /** A failure is only logged: the console must work without PostgreSQL, and the log has the entry. */
   async #keep({ action, operator, target, outcome, address, traceId }: AuditEntry): Promise<void> {
     const actor = operator === null ? 'nobody' : `operator:${operator}`;
     const event = { actor, action: `console: ${action}`, target, address, data: { outcome, traceId } };

@@ -24,7 +24,7 @@ interface Checked {
 /** A successful login. */
 export interface Login {
   operator: Operator;
-  /** Of the new session. */
+  /** The token of the new session. */
   token: string;
 }
 
@@ -41,7 +41,7 @@ export class OperatorLogin {
   ) {}
 
   /**
-   * @throws ProblemError `unauthenticated`, with the same text for an unknown name and a wrong password;
+   * @throws ProblemError `unauthenticated`, with the same text for an unknown name and a wrong password.
    *   `rate_limited` with `retryAfterS`.
    */
   async logIn({ password, address, traceId, ...typed }: LoginTry): Promise<Login> {
@@ -53,12 +53,12 @@ export class OperatorLogin {
       const checked = await this.#check(name, password, (operator) => (known = operator.name));
       const token = checked && (await this.sessions.begin(checked.operator, checked.passwordHash, address));
       if (!checked || !token)
-        throw new ProblemError('unauthenticated', { detail: 'This name and password do not fit.' });
+        throw new ProblemError('unauthenticated', { detail: 'The name or the password is wrong.' });
       await this.throttle.giveBack(name, address);
       this.audit.record({ ...entry, operator: known, outcome: 'done' });
       return { operator: checked.operator, token };
     } catch (error) {
-      // An unknown name is not recorded, because it may be a password that was typed into the wrong field.
+      // An unknown name is not recorded. It may be a password that was typed into the wrong field.
       const outcome = error instanceof ProblemError ? 'refused' : 'failed';
       this.audit.record({ ...entry, operator: known, outcome });
       throw error;
@@ -70,9 +70,9 @@ export class OperatorLogin {
     const environment = this.environment.isNamed(name) ? this.environment.operator : null;
     const operator = environment ?? account?.operator ?? null;
     if (operator) isKnown(operator);
-    // No account has such a long password, so this early return reveals no name.
+    // No account has such a long password. So this early return reveals nothing about names.
     if (!isOfAnyLength(password)) return null;
-    // One scrypt in every case, so that the time reveals nothing about the account.
+    // Every case runs scrypt once, so that the time reveals nothing about the account.
     const passwordHash = environment ? null : (account?.passwordHash ?? null);
     const isRight = await this.hashes.isRight(password, passwordHash);
     if (environment)

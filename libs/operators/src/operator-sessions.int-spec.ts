@@ -33,7 +33,7 @@ async function hashOf(name: string): Promise<string> {
   return (await module.get(PreparedStatements).run<{ hash: string }>(query, [name]))[0]!.hash;
 }
 
-describe('a session', () => {
+describe('a console session', () => {
   it.each([
     ['another password', 'race1', (name: string) => accounts.setPassword(name, 'eight wild geese')],
     ['another role', 'race2', (name: string) => accounts.setRole(name, 'viewer')],
@@ -48,7 +48,7 @@ describe('a session', () => {
   });
 });
 
-describe('a session that begins during a change', () => {
+describe('a console session that begins while its account changes', () => {
   it.each([
     ['another password', 'wait1', (name: string) => accounts.setPassword(name, 'eight wild geese')],
     [
@@ -59,7 +59,7 @@ describe('a session that begins during a change', () => {
         await accounts.enable(name);
       },
     ],
-  ])('ends with the change that waited for it: %s', async (_, name, change) => {
+  ])('is ended by the change: %s', async (_, name, change) => {
     const { id } = await accounts.create({ name, role: 'admin', password: PASSWORD });
     const checked = await hashOf(name);
     const dataSource = module.get(DataSource);
@@ -83,8 +83,8 @@ describe('a session that begins during a change', () => {
   });
 });
 
-describe('an account', () => {
-  it('has a unique name in canonical spelling', async () => {
+describe('a console account', () => {
+  it('has a name that is unique in its canonical spelling', async () => {
     expect(await accounts.create({ name: ' Vera ', role: 'viewer', password: PASSWORD })).toMatchObject({
       name: 'vera',
       role: 'viewer',
@@ -109,7 +109,7 @@ describe('an account', () => {
     expect(text).not.toMatch(/scrypt|passwordHash/);
   });
 
-  it('cannot be changed if it is unknown or the environment’s', async () => {
+  it('cannot be changed if it does not exist or comes from the environment', async () => {
     await expect(accounts.disable('stranger')).rejects.toMatchObject({ code: 'not_found' });
     await expect(accounts.setPassword('ops', PASSWORD)).rejects.toThrow('OPS_PASSWORD');
     await expect(accounts.setRole('vera', 'god' as Role)).rejects.toMatchObject({

@@ -13,13 +13,13 @@ import {
   RENEW_SESSION,
 } from './statements.js';
 
-/** OWASP ASVS 5.0 §7.2.3 asks for 128 bits. */
+/** The size of a token. OWASP ASVS 5.0 §7.2.3 requires 128 bits. */
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
-/** At most this many writes of a row per idle time, because a page loads many assets. */
+/** The use of a session is written at most this often per idle time, because a page loads many files. */
 const WRITES_PER_LIFE = 30;
 
-/** Logins to the console. The table stores a keyed hash of each token; only the browser has the token. */
+/** Sessions of the console. The table stores a keyed hash of each token. Only the browser has the token. */
 @Injectable()
 export class OperatorSessions {
   constructor(
@@ -30,8 +30,8 @@ export class OperatorSessions {
   ) {}
 
   /**
-   * @param passwordHash the hash that was checked; null for the environment's account.
-   * @returns a new token, base64url; null if the account changed after its password was checked.
+   * @param passwordHash the hash that was checked. Null for the account from the environment.
+   * @returns a new token in base64url. Null if the account changed after its password was checked.
    */
   async begin(operator: Operator, passwordHash: string | null, address: string): Promise<string | null> {
     const token = newToken();
@@ -43,9 +43,9 @@ export class OperatorSessions {
   }
 
   /**
-   * @param inUse whether a person caused the request. Requests that a page repeats by itself keep no
-   *   session alive.
-   * @returns null if the token is unknown, expired or idle too long, or its account has changed.
+   * @param inUse whether a person caused the request. Requests that a page repeats by itself do not extend a
+   *   session.
+   * @returns null if the token is unknown, expired or idle for too long, or if its account has changed.
    */
   async find(token: string, inUse: boolean): Promise<Operator | null> {
     if (!TOKEN.test(token)) return null;
@@ -64,16 +64,16 @@ export class OperatorSessions {
     if (TOKEN.test(token)) await this.statements.run(END_SESSION, [this.#hashOf(token)]);
   }
 
-  /** @returns the operator's live sessions, the last used first. */
+  /** @returns the operator's live sessions. The session that was used last comes first. */
   list(operator: Operator, token: string): Promise<OperatorSession[]> {
     const values = [...this.#ownOf(operator), this.#hashOf(token), this.config.OPS_SESSION_IDLE_MS];
     return this.statements.run<OperatorSession>(LIST_SESSIONS, values);
   }
 
   /**
-   * Ends an operator's other sessions, never the token's own one.
+   * Ends other sessions of an operator, never the session of this token.
    *
-   * @param id of one session, from {@link list}; null for all. Sessions of other operators stay.
+   * @param id of one session, from {@link list}. Null for all. Sessions of other operators are not ended.
    */
   async endOthers(operator: Operator, token: string, id: string | null): Promise<void> {
     await this.statements.run(END_OTHER_SESSIONS, [...this.#ownOf(operator), this.#hashOf(token), id]);
@@ -82,8 +82,8 @@ export class OperatorSessions {
   /**
    * Changes the password, ends the account's other sessions, and gives this session a new token.
    *
-   * @param password the hash that was checked, and the new one.
-   * @returns the new token; null if the account or the session changed meanwhile.
+   * @param password the hash that was checked, and the new hash.
+   * @returns the new token. Null if the account or the session changed meanwhile.
    */
   async renew(
     token: string,

@@ -1,25 +1,25 @@
-/** What an operator may do on the console. Each role includes the roles before it. */
+/** The roles on the console. Each role includes the rights of the roles before it. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Whether a role suffices for what needs another one. */
+/** Whether a role includes the rights of another role. */
 export function mayActAs(role: Role, needed: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
 
 /** An operator who is logged in to the console. */
 export interface Operator {
-  /** UUID; null for the environment's own account (`OPS_USER`). */
+  /** UUID. Null for the account from the environment (`OPS_USER`). */
   readonly id: string | null;
   readonly name: string;
   readonly role: Role;
-  /** Whether another person chose the password: the operator must replace it before anything else. */
+  /** Whether another person chose the password. Then the operator must first replace it. */
   readonly mustChange: boolean;
 }
 
-/** One of an operator's logins, as the operator sees it. */
+/** A session of an operator, as the operator sees it. */
 export interface OperatorSession {
-  /** Identifies the session in a form. It is not a token. */
+  /** Identifies the session in a form. It is not the token. */
   id: string;
   address: string;
   beganAt: Date;
@@ -34,7 +34,7 @@ export interface OperatorAccount {
   role: Role;
   createdAt: Date;
   passwordSetAt: Date;
-  /** Whether the operator must still choose an own password. */
+  /** Whether the operator must still replace the first password. */
   mustChange: boolean;
   lastLoginAt: Date | null;
   disabledAt: Date | null;

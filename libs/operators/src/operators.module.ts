@@ -9,7 +9,7 @@ import { OperatorLogin } from './operator-login.js';
 import { OperatorSessions } from './operator-sessions.js';
 import { OwnAccount } from './own-account.js';
 
-/** Operators: their accounts, logins, sessions and audit. */
+/** Operators: their accounts, logins, sessions and audit entries. */
 @Module({
   imports: [CallersModule, DatabaseModule, JobsModule, OperatorAccountsModule],
   providers: [LoginThrottle, OperatorAudit, OperatorLogin, OperatorSessions, OwnAccount],

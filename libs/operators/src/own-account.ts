@@ -10,7 +10,7 @@ import type { Operator } from './operator.js';
 import { PasswordHashes } from './password-hashes.js';
 import { FIND_OWN_PASSWORD } from './statements.js';
 
-/** An operator's action on the own account: its session and address. */
+/** The operator who acts on the own account, with the session and the address. */
 export interface OwnAct {
   operator: Operator;
   /** The session's token. */
@@ -36,7 +36,7 @@ export class OwnAccount {
   ) {}
 
   /**
-   * Ends the account's other sessions, and gives this one a new token.
+   * Changes the password, ends the account's other sessions, and gives this session a new token.
    *
    * @returns the new token.
    * @throws ProblemError also `validation_failed` if the new password breaks the rule or equals the old one;
@@ -48,11 +48,15 @@ export class OwnAccount {
   ): Promise<string> {
     const { operator, token } = act;
     if (operator.id === null) {
-      throw new ProblemError('forbidden', { detail: 'This account’s password is OPS_PASSWORD.' });
+      throw new ProblemError('forbidden', {
+        detail: 'The password of this account is set by OPS_PASSWORD. Change that variable.',
+      });
     }
     checkNewPassword(operator.name, wanted);
     if (canonicalPassword(wanted) === canonicalPassword(current)) {
-      throw new ProblemError('validation_failed', { detail: 'The new password is the one that you have.' });
+      throw new ProblemError('validation_failed', {
+        detail: 'The new password is the same as the current one.',
+      });
     }
     return this.#confirmed('password', act, current, async (checked) => {
       const renewed = await this.sessions.renew(token, operator, {
@@ -64,7 +68,7 @@ export class OwnAccount {
     });
   }
 
-  /** Ends other sessions, never this one. @param id of one session, from the list; null for all others. */
+  /** Ends other sessions, never the current one. @param id of one session, or null for all others. */
   async endSessions(act: OwnAct, password: string, id: string | null): Promise<void> {
     const action = id === null ? 'end other sessions' : 'end session';
     await this.#confirmed(action, act, password, () => this.sessions.endOthers(act.operator, act.token, id));
@@ -90,9 +94,9 @@ export class OwnAccount {
     }
   }
 
-  /** @returns the hash that the password matches; null for the environment's account. */
+  /** @returns the hash that the password matches. Null for the account from the environment. */
   async #check({ id }: Operator, password: string): Promise<string | null> {
-    const wrong = new ProblemError('forbidden', { detail: 'Your current password is another one.' });
+    const wrong = new ProblemError('forbidden', { detail: 'The current password is wrong.' });
     if (!isOfAnyLength(password)) throw wrong;
     if (id === null) {
       if (!this.environment.isPassword(password)) throw wrong;

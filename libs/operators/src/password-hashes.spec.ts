@@ -5,7 +5,7 @@ import { PasswordHashes } from './password-hashes.js';
 
 const hashesAt = (logN = 10) => new PasswordHashes({ OPS_SCRYPT_LOG_N: logN });
 
-/** A hash with cheap parameters, as from earlier times. */
+/** A hash with cheap parameters, as an older version may have stored it. */
 function cheap(password: string): string {
   const salt = Buffer.alloc(16, 1);
   const bare = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
@@ -26,11 +26,11 @@ describe('PasswordHashes', () => {
     expect(await hashes.isRight('cafe au lait', one)).toBe(false);
   });
 
-  it('checks a password with the stored parameters, so that they can be raised later', async () => {
+  it('checks a password with the parameters in its hash, so that newer hashes can cost more', async () => {
     expect(await hashesAt().isRight('old', cheap('old'))).toBe(true);
   });
 
-  it.each([10, 11])('refuses every password of an unknown account, at the same cost: 2^%i', async (logN) => {
+  it.each([10, 11])('refuses every password for an unknown account, at the same cost: 2^%i', async (logN) => {
     const hashes = hashesAt(logN);
     expect(await hashes.isRight('', null)).toBe(false);
     expect(hashes.work).toBe(2 ** logN * 8);
@@ -43,12 +43,12 @@ describe('PasswordHashes', () => {
     await expect(hashesAt().isRight('x', '$scrypt$ln=99')).rejects.toThrow('not a scrypt hash');
   });
 
-  it('refuses a flood instead of queueing it, and works again afterwards', async () => {
+  it('refuses logins if too many wait, and accepts logins again afterwards', async () => {
     const hashes = hashesAt();
     const stored = cheap('x');
     const ends = await Promise.allSettled(Array.from({ length: 50 }, () => hashes.isRight('x', stored)));
     const refused = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as ProblemError] : []));
-    // Two run and sixteen wait.
+    // Two logins run and sixteen wait.
     expect(refused).toHaveLength(32);
     expect(refused[0]).toMatchObject({ code: 'rate_limited', retryAfterS: 5 });
     expect(hashes.work).toBe(18 * 2 ** 4 * 8);

@@ -6,26 +6,26 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
-/** With N = 2^17, the parameters of OWASP's Password Storage Cheat Sheet: 128 MiB and some 400 ms each. */
+/** With N = 2^17, OWASP's parameters (Password Storage Cheat Sheet). A hash takes 128 MiB and some 400 ms. */
 const R = 8;
 const P = 1;
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-/** Each hash takes 128 MiB and one of libuv's four threads, which name lookups and files need too. */
+/** Each hash takes 128 MiB and one of libuv's four threads. Name lookups and files need these threads too. */
 const AT_ONCE = 2;
-/** Refuses more waiting logins than this, so that a flood does not become a queue of minutes. */
+/** If more logins than this wait, further logins are refused. Otherwise they would wait for minutes. */
 const WAITING = 16;
 
 const STORED = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d)\$([A-Za-z0-9+/]{22,86})\$([A-Za-z0-9+/]{43,86})$/;
 
-/** Hashes passwords by scrypt (RFC 7914), a few at a time. */
+/** Hashes passwords by scrypt (RFC 7914), a few at the same time. */
 @Injectable()
 export class PasswordHashes {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #logN: number;
-  /** Compared for an unknown name, at the same cost. No password matches it. */
+  /** This hash is compared for an unknown name, at the same cost. No password matches it. */
   readonly #dummy: string;
   #work = 0;
 
@@ -34,7 +34,7 @@ export class PasswordHashes {
     this.#dummy = `${this.#parameters}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
   }
 
-  /** The sum of N × r × p of all hashes so far. Tests compare it, because times vary. */
+  /** The sum of N × r × p of all hashes so far. Tests compare this sum, because times vary. */
   get work(): number {
     return this.#work;
   }
@@ -47,8 +47,8 @@ export class PasswordHashes {
   }
 
   /**
-   * @param stored a result of {@link hash}; null for an unknown account, at the same cost.
-   * @throws ProblemError `rate_limited` if too many logins wait already.
+   * @param stored a result of {@link hash}. Null for an unknown account: the check costs the same.
+   * @throws ProblemError `rate_limited` if too many logins are already waiting.
    * @throws Error if the stored text is not a hash.
    */
   async isRight(password: string, stored: string | null): Promise<boolean> {
@@ -78,7 +78,7 @@ export class PasswordHashes {
       return await derive(canonicalPassword(password), salt, bytes, { N, r, p, maxmem: 128 * N * r * 2 });
     } finally {
       const next = this.#waiting.shift();
-      // Passes the turn on directly, because a newcomer could take a turn that is given back.
+      // The turn goes directly to the next waiting login. Otherwise a new login could take it.
       if (next) next();
       else this.#running -= 1;
     }
@@ -91,7 +91,7 @@ export class PasswordHashes {
     }
     if (this.#waiting.length >= WAITING) {
       throw new ProblemError('rate_limited', {
-        detail: 'Too many log in at once.',
+        detail: 'Too many logins at the same time. Try again in a few seconds.',
         retryAfterS: 5,
       });
     }

@@ -1,6 +1,6 @@
 import type { PreparedStatement } from '#libs/database';
 
-/** For statements that scan many rows: PostgreSQL evaluates it once, and not for each row. */
+/** For statements that scan many rows. PostgreSQL evaluates this expression once, and not for each row. */
 const NOW = '(SELECT clock_timestamp())';
 const ms = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
 
@@ -9,8 +9,8 @@ const ACCOUNT = `id, name, role, created_at AS "createdAt", password_set_at AS "
   last_login_at AS "lastLoginAt", disabled_at AS "disabledAt"`;
 
 /**
- * A change of an account that ends its sessions. The DELETE misses a session that commits while the
- * statement waits for the account. That session has an older generation, so it opens nothing.
+ * A change of an account that ends its sessions. The DELETE misses a session that commits while the statement
+ * waits for the account. That session has an older generation, so its token is not accepted.
  */
 const endingSessions = (name: string, change: string): PreparedStatement => ({
   name,
@@ -45,7 +45,7 @@ export const DISABLE = endingSessions(
 );
 export const ENABLE = endingSessions('operator_enable', 'disabled_at = NULL');
 
-/** An unused first password expires, because it may lie around somewhere. */
+/** A first password that is not used expires, because it may be written down somewhere. */
 export const FIRST_PASSWORD_DAYS = 7;
 
 export const FIND_FOR_LOGIN: PreparedStatement = {
@@ -61,8 +61,8 @@ export const FIND_OWN_PASSWORD: PreparedStatement = {
 };
 
 /**
- * The checked password must still be the account's when its session begins. The check takes long enough for
- * the account to be disabled or to get another password meanwhile.
+ * When the session begins, the checked password must still be the account's password. The check takes so long
+ * that the account may be disabled or get another password meanwhile.
  */
 export const BEGIN_SESSION: PreparedStatement = {
   name: 'operator_session_begin',
@@ -82,7 +82,7 @@ export const BEGIN_SESSION: PreparedStatement = {
     RETURNING 1`,
 };
 
-/** Finds a token's operator. $5 says whether this is use, which is written once in $4 ms at most. */
+/** Finds the operator of a token. $5: whether this counts as use. Use is written at most once in $4 ms. */
 export const FIND_SESSION: PreparedStatement = {
   name: 'operator_session_find',
   text: `
@@ -107,7 +107,7 @@ export const END_SESSION: PreparedStatement = {
   text: `DELETE FROM operator_sessions WHERE token_hash = $1 RETURNING 1`,
 };
 
-/** Sessions of an account, or of the environment's account with its present name and password. */
+/** The sessions of an account, or of the environment's account with its present name and password. */
 const OWN = '(operator_id = $1 OR environment_account = $2)';
 
 export const LIST_SESSIONS: PreparedStatement = {
@@ -128,8 +128,8 @@ export const END_OTHER_SESSIONS: PreparedStatement = {
 };
 
 /**
- * Changes the password and the session's token, and ends the account's other sessions. Changes nothing if the
- * checked password is no longer the account's.
+ * Changes the password and the session's token, and ends the account's other sessions. It changes nothing if
+ * the checked password is no longer the account's password.
  */
 export const RENEW_SESSION: PreparedStatement = {
   name: 'operator_session_renew',

@@ -10,18 +10,18 @@ export interface About {
   description: string;
   /** A value as written in the environment. */
   example?: string;
-  /** The allowed values, if the schema does not list them. */
+  /** The allowed values as text, if the schema does not list them. */
   values?: string;
 }
 
-/** A variable that most installations should look at. */
+/** A variable that most installations should check. */
 export const setting = <S extends z.ZodType>(
   description: string,
   schema: S,
   more: Omit<About, 'description'> = {},
 ): S => schema.meta({ description, ...more, group: 'setting' });
 
-/** A timing or a limit whose default suits nearly all installations. */
+/** A time or a limit whose default suits nearly all installations. */
 export const tuning = <S extends z.ZodType>(description: string, schema: S): S =>
   schema.meta({ description, group: 'tuning' });
 
@@ -62,7 +62,7 @@ const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) 
         // Rounded, because 16.1 s are 16100.000000000002 ms in floating point.
         if (number !== undefined)
           return Math.round(((Number(number) * UNITS_MS[given as Unit]) / UNITS_MS[unit]) * 1e6) / 1e6;
-        context.addIssue('is no duration, such as 250ms, 30s or 5m');
+        context.addIssue('is not a duration, such as 250ms, 30s or 5m');
         return z.NEVER;
       })
       .pipe(
@@ -82,7 +82,7 @@ export const durationMs = (fallback: number, max = 7 * UNITS_MS.d, min = 1) =>
 
 export const durationS = (fallback: number, max: number, min = 0) => duration('s', fallback, min, max);
 
-/** Writes a duration in the largest unit that gives a whole number: 300000 ms is `5m`. */
+/** Writes a duration in the largest unit that gives a whole number: 300000 ms becomes `5m`. */
 function written(value: number, unit: 'ms' | 's'): string {
   const ms = value * UNITS_MS[unit];
   const [name, size] = Object.entries(UNITS_MS)
@@ -106,7 +106,7 @@ export const url = (...protocols: string[]) =>
     `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   );
 
-/** The names of ranges in Fastify's `trustProxy`. */
+/** The names of ranges that Fastify's `trustProxy` knows. */
 const ADDRESS_RANGES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
 /** A comma separated list of addresses, ranges (`10.0.0.0/8`) and names of ranges. */
@@ -131,11 +131,11 @@ function isAddressRange(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
   const family = isIP(address);
   if (family === 0 || more.length > 0) return false;
-  // /0 would trust every client: each could claim any address, and TLS.
+  // /0 would trust every client. Then each client could claim any address, and TLS.
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** A URL with only scheme, host and port. @param name how the error calls the URL. */
+/** A URL with only scheme, host and port. @param name what the error calls the URL. */
 export const origin = (name: string) =>
   url('http:', 'https:')
     .transform((value) => value.replace(/\/$/, ''))
@@ -160,7 +160,7 @@ export function parse<S extends z.ZodObject>(
   const values = Object.fromEntries(
     Object.keys(schema.shape).map((member) => {
       const value = env[prefix + variableOf(member)];
-      // An empty variable counts as unset: compose files and shells hardly distinguish the two.
+      // An empty variable counts as unset, because compose files and shells hardly distinguish the two.
       return [member, value === '' ? undefined : value];
     }),
   );

@@ -55,7 +55,7 @@ describe('parseConfig', () => {
     ['API_KEY_CACHE_MS', '60001', 'is more than 1m'],
     ['JWT_JWKS_URL', 'ftp://issuer', 'is not a URL that starts with https:// or http://'],
     ['JWT_CLOCK_TOLERANCE_S', '301', 'is more than 5m'],
-    ['SEALING_KEYS', 'k1:AAAA', 'key 1 of 1 is 3 bytes long where AES-256 needs 32'],
+    ['SEALING_KEYS', 'k1:AAAA', 'key 1 of 1 is 3 bytes long, but AES-256 needs 32'],
     ['OPS_PASSWORD', 'eleven char', 'is shorter than 12 characters'],
     ['OPS_SCRYPT_LOG_N', '9', 'is less than 10'],
     ['OPS_SESSION_IDLE_MS', '43200001', 'is more than OPS_SESSION_LIFE_MS'],
@@ -67,7 +67,7 @@ describe('parseConfig', () => {
           'loopback, linklocal and uniquelocal',
       ],
     ),
-    ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes where 32 are needed'],
+    ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes, but 32 are needed'],
     ['RETENTION_DAYS', '-1', 'is less than 0'],
     ['AUDIT_KEEP_DAYS', '-1', 'is less than 0'],
     [
@@ -103,7 +103,7 @@ describe('parseConfig', () => {
     [
       'INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE',
       '/nowhere',
-      'is set together with INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE; set one',
+      'is set together with INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: set only one of them',
     ],
   ])('refuses %s=%s by name', (variable, value, detail) => {
     const faults = faultsOf({ ...good, [variable]: value });
@@ -150,7 +150,7 @@ describe('parseConfig', () => {
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });
 
-  it('requires a URL without the pooler for migrations', () => {
+  it('requires a database URL for migrations if DATABASE_URL goes through a pooler', () => {
     const [DATABASE_URL, MIGRATION_DATABASE_URL] = ['postgres://u@pooler/db', 'postgres://u@server/db'];
     const DATABASE_POOLER = 'transaction';
     expect(parseMigrationUrl({ DATABASE_URL })).toBe(DATABASE_URL);
@@ -173,24 +173,24 @@ describe('parseConfig', () => {
     ['another provider’s', 'INTEGRATION_BYZANTINE_APP_NAME'],
   ])('refuses a setting that its integration does not have: %s', (_, variable) => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({
-      [variable]: expect.stringContaining('is no setting of an integration at byzantine'),
+      [variable]: expect.stringContaining('is not a setting of an integration at byzantine'),
     });
     expect(() => parse({ ...good, [variable]: '' })).not.toThrow();
   });
 
-  it('tells apart integrations whose names begin alike', () => {
+  it('distinguishes integrations whose names begin with the same text', () => {
     const ofOther = Object.entries(good)
       .filter(([variable]) => variable.startsWith('INTEGRATION_BYZANTINE_'))
       .map(([variable, value]) => [variable.replace('BYZANTINE', 'BYZANTINE_EU'), value]);
     const env = { ...good, INTEGRATIONS: 'byzantine,byzantine-eu', ...Object.fromEntries(ofOther) };
     expect(parse(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
     const misspelt = { ...env, INTEGRATION_BYZANTINE_EU_ATESTATION: 'direct' };
-    // Unused integrations are not checked.
+    // Integrations that are not in INTEGRATIONS are not checked.
     expect(parse({ ...misspelt, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
     expect(Object.keys(faultsOf(misspelt))).toEqual(['INTEGRATION_BYZANTINE_EU_ATESTATION']);
   });
 
-  it('names a key file that cannot be read, and the reason', () => {
+  it('reports the name of a key file that it cannot read, and the reason', () => {
     const { INTEGRATION_BYZANTINE_PRIVATE_KEY: _, ...rest } = good;
     expect(faultsOf({ ...rest, INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: '/nowhere/key' })).toEqual({
       INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: 'cannot be read (ENOENT)',
@@ -204,7 +204,7 @@ describe('parseConfig', () => {
   };
   const ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
-  it('accepts a key at KMS, and a second key of another kind', () => {
+  it('accepts a first key at KMS together with a second key in a variable', () => {
     const [integration] = parse({
       ...good,
       ...KMS,
@@ -227,7 +227,7 @@ describe('parseConfig', () => {
       'two first keys',
       { ...KMS, INTEGRATION_BYZANTINE_PRIVATE_KEY: '01'.repeat(32) },
       'PRIVATE_KEY',
-      'is set together with INTEGRATION_BYZANTINE_KMS_KEY_ID; set one',
+      'is set together with INTEGRATION_BYZANTINE_KMS_KEY_ID: set only one of them',
     ],
     [
       'two second keys',
@@ -236,7 +236,7 @@ describe('parseConfig', () => {
         INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY_FILE: '/x',
       },
       'SECOND_PRIVATE_KEY',
-      'is set together with INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY_FILE; set one',
+      'is set together with INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY_FILE: set only one of them',
     ],
     [
       'only a second key',
@@ -254,7 +254,7 @@ describe('parseConfig', () => {
       'an impossible region',
       { ...KMS, INTEGRATION_BYZANTINE_KMS_REGION: 'Frankfurt' },
       'KMS_REGION',
-      'is no name of a region, such as eu-central-1',
+      'is not the name of a region, such as eu-central-1',
     ],
     [
       'another region than the key’s',
@@ -272,7 +272,7 @@ describe('parseConfig', () => {
       'a private key in place of an id',
       { ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: '01'.repeat(32) },
       'KMS_KEY_ID',
-      'is no ARN, id or alias of a key at AWS KMS',
+      'is not an ARN, id or alias of a key at AWS KMS',
     ],
     [
       'an endpoint with a path',
@@ -340,7 +340,7 @@ describe('parseConfig', () => {
     });
   });
 
-  it('names every fault at once, and no secret', () => {
+  it('reports all faults together, and shows no secret', () => {
     const message = new ConfigError([]).message;
     expect(message).toContain('cannot be used');
     const faults = faultsOf({
@@ -372,8 +372,8 @@ describe('durations', () => {
   });
 
   it.each([
-    ['CALL_TIMEOUT_MS', 'soon', 'is no duration, such as 250ms, 30s or 5m'],
-    ['CALL_TIMEOUT_MS', '5 minutes', 'is no duration, such as 250ms, 30s or 5m'],
+    ['CALL_TIMEOUT_MS', 'soon', 'is not a duration, such as 250ms, 30s or 5m'],
+    ['CALL_TIMEOUT_MS', '5 minutes', 'is not a duration, such as 250ms, 30s or 5m'],
     ['CALL_TIMEOUT_MS', '0.5', 'is not a whole number of ms'],
     ['CALL_TIMEOUT_MS', '-5s', 'is less than 1ms'],
     ['JWT_CLOCK_TOLERANCE_S', '500ms', 'is not a whole number of s'],
@@ -392,13 +392,13 @@ describe('parseConfig with misspelt variables', () => {
     ['RETRY_FLOR_MS', 'is unknown; do you mean RETRY_FLOOR_MS?'],
     [
       'INTEGRATION_BYZANTIN_BASE_URL',
-      'is of no integration in INTEGRATIONS; do you mean INTEGRATION_BYZANTINE_BASE_URL?',
+      'is not a variable of an integration in INTEGRATIONS; do you mean INTEGRATION_BYZANTINE_BASE_URL?',
     ],
     [
       'INTEGRATION_BYZANTINE_RP_NAM',
-      'is no setting of an integration at byzantine; do you mean INTEGRATION_BYZANTINE_RP_NAME?',
+      'is not a setting of an integration at byzantine; do you mean INTEGRATION_BYZANTINE_RP_NAME?',
     ],
-    ['INTEGRATION_OTHER', 'is of no integration in INTEGRATIONS'],
+    ['INTEGRATION_OTHER', 'is not a variable of an integration in INTEGRATIONS'],
   ])('refuses %s: it %s', (variable, detail) => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({ [variable]: detail });
   });

@@ -22,7 +22,7 @@ import {
   type ProviderSettings,
 } from './integration-config.js';
 
-/** Settings that cannot be used. The message names every bad variable, and never the value of a secret. */
+/** The configuration is invalid. The message names every bad variable. It never shows a secret. */
 export class ConfigError extends Error {
   constructor(readonly faults: { variable: string; detail: string }[]) {
     super(
@@ -41,8 +41,8 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The message does not show the id: without a colon, or with both parts swapped, the id is the key.
-      ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long where AES-256 needs 32`);
+      // The message does not show the id. If the colon is missing or the parts are swapped, it is the key.
+      ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
   if (new Set(keys.map((key) => key.id)).size !== keys.length) ctx.addIssue('names one id twice');
@@ -51,7 +51,7 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
 
 const hashKey = z.string({ error: 'is missing' }).transform((value, ctx) => {
   const key = Buffer.from(value, 'base64');
-  if (key.length !== 32) ctx.addIssue(`is base64 of ${key.length} bytes where 32 are needed`);
+  if (key.length !== 32) ctx.addIssue(`is base64 of ${key.length} bytes, but 32 are needed`);
   return key;
 });
 
@@ -60,7 +60,7 @@ export const environment = z.object({
   NODE_ENV: setting(
     'The kind of installation. `production` refuses settings that are only for development.',
     z
-      .enum(['development', 'test', 'production'], { error: 'is none of development, test, production' })
+      .enum(['development', 'test', 'production'], { error: 'is not one of: development, test, production' })
       .default('development'),
     { example: 'production' },
   ),
@@ -158,15 +158,17 @@ export const environment = z.object({
     durationS(30, 300),
   ),
   JWT_JWKS_COOLDOWN_MS: tuning(
-    'How often, at most, a token with an unknown key makes a process fetch the issuer’s keys.',
+    'If a token has an unknown key, a process fetches the issuer’s keys again. ' +
+      'This is the shortest time between two such fetches.',
     durationMs(30_000, 3_600_000, 0),
   ),
   LOGIN_FAILURES_PER_MINUTE: tuning(
-    'Invalid tokens per client address in a minute. Above this, the address gets 429 for unknown keys.',
+    'Invalid tokens per client address in a minute. Above this, the service answers 429 to the address. ' +
+      'It still checks JWTs and API keys that it accepted recently.',
     count(20),
   ),
   RATE_LIMIT_CALLER_PER_MINUTE: setting(
-    'Requests of one caller in a minute. Each process takes a hundredth of them at once.',
+    'Requests of one caller in a minute. ' + 'Each process reserves one hundredth of this quota at a time.',
     count(6_000),
   ),
   RATE_LIMIT_SUBJECT_PER_MINUTE: tuning(
@@ -185,12 +187,12 @@ export const environment = z.object({
     { example: '$(openssl rand -base64 32)', values: 'base64 of 32 bytes' },
   ),
   OPS_USER: setting(
-    'The name of the console’s account from the environment.',
+    'The name of the console account that this configuration defines.',
     z.string().min(1, 'is empty').default('ops'),
     { example: 'emergency', values: 'text' },
   ),
   OPS_PASSWORD: setting(
-    'The password of `OPS_USER`. Without it, there is no such account.',
+    'The password of `OPS_USER`. If it is unset, that account does not exist.',
     secret(12).optional(),
     { example: 'four words by chance', values: '12 characters or more' },
   ),
@@ -211,7 +213,8 @@ export const environment = z.object({
     durationMs(300_000),
   ),
   OPS_SCRYPT_LOG_N: tuning(
-    'The cost of a password’s hash is 2 to this power. At 17 a login takes 128 MiB, the least in production.',
+    'The scrypt cost N of password hashes is 2 to the power of this value. ' +
+      '17 is the minimum in production. A login then takes 128 MiB.',
     count(17, 10, 18),
   ),
   INTEGRATIONS: setting(
@@ -268,7 +271,7 @@ export const environment = z.object({
   RETRY_BUDGET_PERCENT: tuning('Additional retries, as a percentage of first tries.', count(10, 0, 100)),
   RETRY_FLOOR_MS: tuning('The shortest wait before a retry.', durationMs(250)),
   RETRY_BASE_MS: tuning(
-    'The longest wait before the first retry. It doubles with each call.',
+    'The longest wait before the first retry. The wait doubles with each call.',
     durationMs(1_000),
   ),
   RETRY_CAP_MS: tuning('The longest wait before any retry.', durationMs(30_000)),
@@ -276,7 +279,7 @@ export const environment = z.object({
     'The longest `Retry-After` that is accepted from a provider.',
     durationMs(120_000),
   ),
-  WORKER_CONCURRENCY: tuning('Jobs at once per queue and worker.', count(16, 1, 500)),
+  WORKER_CONCURRENCY: tuning('Jobs at the same time per queue and worker.', count(16, 1, 500)),
   EXPIRY_EVERY_MS: tuning('How often the worker expires codes, sessions and onboardings.', durationMs(1_000)),
   EXPIRY_BATCH: tuning('Onboardings that one statement expires.', count(500, 1, 10_000)),
   SWEEP_EVERY_MS: tuning('How often the worker looks for steps whose job was lost.', durationMs(15_000)),
@@ -288,7 +291,10 @@ export const environment = z.object({
   ),
   RESEAL_EVERY_MS: tuning('How often data under an old key is re-encrypted.', durationMs(3_600_000)),
   ANCHOR_EVERY_MS: tuning('How often timelines of ended onboardings get their anchor.', durationMs(60_000)),
-  RETENTION_EVERY_MS: tuning('How often the worker deletes data whose time is over.', durationMs(3_600_000)),
+  RETENTION_EVERY_MS: tuning(
+    'How often the worker deletes data after its retention time.',
+    durationMs(3_600_000),
+  ),
   RETENTION_DAYS: setting(
     'An onboarding is erased this many days after its end. `0` keeps it.',
     count(90, 0, 36_500),
@@ -320,11 +326,11 @@ export const environment = z.object({
     durationMs(300_000),
   ),
   EVENTS_STREAMS: tuning(
-    'Streams at once per process. Above this, the answer is 503.',
+    'Streams at the same time per process. Above this, a new stream gets 503.',
     count(1_000, 1, 100_000),
   ),
   EVENTS_STREAMS_PER_CALLER: tuning(
-    'Streams at once of one caller per process. Above this, the answer is 429.',
+    'Streams of one caller at the same time per process. Above this, a new stream gets 429.',
     count(500, 1, 100_000),
   ),
 
@@ -360,7 +366,7 @@ export const environment = z.object({
 
 type Environment = z.output<typeof environment>;
 
-/** The validated settings by variable, and the integrations. Frozen, and parsed once at boot. */
+/** The validated settings by variable, and the integrations. They are parsed once at boot and frozen. */
 export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
   readonly INTEGRATIONS: readonly IntegrationConfig[];
 };
@@ -374,9 +380,9 @@ export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 /**
  * Reads and validates the whole environment.
  *
- * @param env `process.env`, or a test's own.
- * @param providers that an integration may name.
- * @throws ConfigError that names every bad variable at once.
+ * @param env `process.env`, or the environment of a test.
+ * @param providers the kinds of provider that an integration may name.
+ * @throws ConfigError that names all bad variables.
  */
 export function parseConfig(
   env: Record<string, string | undefined>,
@@ -384,7 +390,7 @@ export function parseConfig(
 ): Config {
   const faults: Faults = [];
   const settings = parse(environment, env, '', faults);
-  // If INTEGRATIONS is unusable, only its own fault is reported, and no faults of the integrations.
+  // If INTEGRATIONS is invalid, only that fault is reported. The integrations are not checked.
   const names =
     settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
   const integrations = names
@@ -399,7 +405,7 @@ export function parseConfig(
   return config;
 }
 
-/** Finds unknown variables with a name close to one of ours. It ignores the variables of other programs. */
+/** Finds unknown variables whose names are similar to ours. It ignores the variables of other programs. */
 function misspelt(env: Record<string, string | undefined>): Faults {
   const known = Object.keys(environment.shape);
   return Object.keys(env).flatMap((variable) => {
@@ -421,9 +427,9 @@ const STORE = {
 export type StoreConfig = Pick<Config, keyof typeof STORE>;
 
 /**
- * Reads only the variables of such a tool.
+ * Reads only the variables that a tool needs which only reads and writes rows.
  *
- * @throws ConfigError that names what is missing or bad.
+ * @throws ConfigError that names the missing and bad variables.
  */
 export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
   const faults: Faults = [];
@@ -435,9 +441,9 @@ export function parseStoreConfig(env: Record<string, string | undefined>): Store
 }
 
 /**
- * Reads the database that migrations connect to. They hold a lock while they run, so they need a session.
+ * Reads the URL of the database for migrations. They hold a lock while they run, so they need a session.
  *
- * @throws ConfigError that names what is missing or bad.
+ * @throws ConfigError that names the missing and bad variables.
  */
 export function parseMigrationUrl(env: Record<string, string | undefined>): string {
   const faults: Faults = [];
@@ -459,7 +465,7 @@ export function parseMigrationUrl(env: Record<string, string | undefined>): stri
   ]);
 }
 
-/** Finds settings that are valid alone but contradict each other. */
+/** Finds settings that are valid but contradict each other. */
 function contradictions(settings: Environment): Faults {
   const faults: Faults = halfOfJwt(settings);
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
@@ -495,13 +501,13 @@ function contradictions(settings: Environment): Faults {
 
 const OF_JWT = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'] as const;
 
-/** Tokens are checked against all three. Without one of them, tokens of others would be accepted. */
+/** Tokens are checked against all three settings. If one is missing, other issuers' tokens would pass. */
 function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
   const faults: Faults = missing
     .filter(() => missing.length < OF_JWT.length)
     .map((variable) => ({ variable, detail: `is missing: set ${OF_JWT.join(', ')}, or none of them` }));
-  // An attacker who changes the keys on their way can sign any token.
+  // An attacker who changes the keys during their transfer can sign any token.
   const { NODE_ENV, JWT_JWKS_URL } = settings;
   if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {
     faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production requires' });

@@ -8,7 +8,7 @@ function told(schema: z.ZodType, value: unknown): Record<string, string> {
   return Object.fromEntries(fieldErrors(error!.issues).map(({ pointer, detail }) => [pointer, detail]));
 }
 
-describe('the words for a fault', () => {
+describe('the error text for a fault', () => {
   it.each<[string, z.ZodType, unknown, string]>([
     ['no value', z.string(), undefined, 'is missing: it must be a string'],
     ['no object', z.record(z.string(), z.unknown()), undefined, 'is missing: it must be an object'],
@@ -42,20 +42,20 @@ describe('the words for a fault', () => {
     ['both of two', z.xor([z.string(), z.string()]), 'x', 'has none of the allowed forms'],
   ])('%s', (_, schema, value, detail) => expect(Object.values(told(schema, value))).toEqual([detail]));
 
-  it('names unknown members and the known ones, and hides possible secrets', () => {
+  it('lists unknown and known members, and hides names that may be secrets', () => {
     const schema = z.strictObject({ code: z.string() });
     expect(told(schema, { code: 'x', cod: 'y', CANARYXYZ: 1, '123456': 1 })).toEqual({
       '': 'has unknown members: *, cod; it may have code',
     });
   });
 
-  it('shows no name that a record refuses', () => {
+  it('does not show a member name that the schema does not allow', () => {
     const schema = z.record(z.string().max(3), z.unknown());
     expect(told(schema, { 'gw_secret-of-ours': 1 })).toEqual({ '/*': 'has a name that is not allowed' });
   });
 });
 
-describe('a value that fits no form of a union', () => {
+describe('a value that fits none of several allowed forms', () => {
   const bytes = z.string().max(4);
   const browser = z.strictObject({
     name: bytes,
@@ -76,7 +76,7 @@ describe('a value that fits no form of a union', () => {
       { '/list/0/credential/id': 'is a number: it must be a string' },
     ],
     [
-      'of one form, with a wrong member that both have',
+      'of one form, with a wrong member that both forms have',
       { name: 7, credential: { id: 'x', type: 'key' } },
       { '/list/0/name': 'is a number: it must be a string' },
     ],
@@ -99,14 +99,14 @@ describe('a value that fits no form of a union', () => {
     ['of no form', {}, { '/list/0': own, '/list/0/name': 'is missing: it must be a string' }],
   ])('%s', (_, value, faults) => expect(told(list, { list: [value] })).toEqual(faults));
 
-  it('of the type of one form only gets the faults of that form', () => {
+  it('gets the faults of one form if only that form has the type of the value', () => {
     const schema = z.union([z.string().max(2), z.object({ code: z.string() })]);
     expect(told(schema, { code: 7 })).toEqual({ '/code': 'is a number: it must be a string' });
     expect(told(schema, 'long')).toEqual({ '': 'must have at most 2 characters' });
     expect(told(schema, 7)).toEqual({ '': 'has none of the allowed forms' });
   });
 
-  it('of an unknown kind gets the list of kinds', () => {
+  it('gets the list of known kinds if its kind is unknown', () => {
     const kind = (type: string) => z.object({ type: z.literal(type), value: z.string() });
     const schema = z.discriminatedUnion('type', [kind('email'), kind('phone')]);
     expect(told(schema, { type: 'fax' })).toEqual({ '/type': 'must be one of "email", "phone"' });

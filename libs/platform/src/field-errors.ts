@@ -6,8 +6,8 @@ import { shownMember } from './shown.js';
 type Issue = z.core.$ZodIssue;
 
 /**
- * The faults that a schema found, each with its JSON pointer (RFC 6901). If no form of a union fits, these
- * are the faults of the form that the sender meant.
+ * The faults that a schema found, each with a JSON pointer (RFC 6901). If the value fits none of several
+ * forms, these are the faults of the form that the sender meant.
  *
  * @param root the value's place in the request, e.g. `/subject`.
  */
@@ -18,7 +18,7 @@ export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =
     detail: message,
   }));
 
-/** As {@link fieldErrors}, but points at an unknown member itself instead of its object. */
+/** Like {@link fieldErrors}, but the pointer of an unknown member names the member and not its object. */
 export const memberErrors = (issues: readonly Issue[], root: string): FieldError[] =>
   faultsIn(issues).flatMap((issue) =>
     issue.code === 'unrecognized_keys'
@@ -30,11 +30,11 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
       : [{ pointer: root + pointerOf(issue.path), code: issue.code ?? 'invalid', detail: issue.message }],
   );
 
-/** The pointer to a member. It hides names that may be secrets in the wrong place. */
+/** The pointer to a member. It hides names that may be misplaced secrets. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
-/** The issues, with those of the form meant in place of a union's. */
+/** The issues. In place of the issue of a union, it returns those of the form that the sender meant. */
 const faultsIn = (issues: readonly Issue[]): Issue[] =>
   issues.flatMap((issue) => {
     if (issue.code !== 'invalid_union') return [issue];
@@ -45,7 +45,7 @@ const faultsIn = (issues: readonly Issue[]): Issue[] =>
     return meant ? faults : [issue, ...faults];
   });
 
-/** The only form that knows a certain member of the value. */
+/** The only form that has a certain member of the value. */
 function formMeant(forms: Issue[][]): Issue[] | null {
   const ofType = forms.filter((faults) => !faults.some(isOfRoot));
   if (ofType.length === 1) return ofType[0]!;

@@ -1,14 +1,14 @@
 import ipaddr from 'ipaddr.js';
 
-/** A port as proxies write it: a number, or a name that hides it (RFC 7239 §6.3). */
+/** A port as proxies write it: a number, or a word that hides the number (RFC 7239 §6.3). */
 const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
  * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones. The check of
- * trusted proxies needs this form. A member that is not an address is dropped, with all members to its
- * left. The proxy that wrote it then counts as the client, because its address is the last known one.
+ * trusted proxies needs this form. A member that is not an address is removed, with all members to its left.
+ * Then the proxy that wrote it counts as the client, because the proxy's address is the last known address.
  *
- * @returns a header of bare addresses; null if none is left.
+ * @returns a header that contains only addresses. Null if none is left.
  */
 export function bareForwardedFor(header: string): string | null {
   const addresses: string[] = [];
@@ -28,7 +28,7 @@ function addressIn(member: string): string | null {
     .replace(/^"(.*)"$/, '$1')
     .trim();
   const [, inBrackets] = /^\[([^[\]]*)\]$/.exec(text.replace(PORT, '')) ?? [];
-  // Without brackets, the end of an IPv6 address may look like a port, so the whole text is tried first.
+  // The end of an IPv6 address without brackets may look like a port. So the whole text is tried first.
   const forms = inBrackets === undefined ? [text, text.replace(PORT, '')] : [inBrackets];
   return forms.map(bareAddress).find((address) => address !== null) ?? null;
 }

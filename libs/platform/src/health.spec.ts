@@ -22,14 +22,14 @@ describe('Health', () => {
     expect(await healthOf(['a', true, up], ['b', false, up]).ready()).toMatchObject({ status: 'ok' });
   });
 
-  it('is degraded but ready while a part is down that it can do without', async () => {
+  it('is degraded but ready while a part is down that is not vital', async () => {
     expect(await healthOf(['postgresql', true, up], ['redis', false, down]).ready()).toEqual({
       status: 'degraded',
       checks: { postgresql: { status: 'up' }, redis: { status: 'down', detail: 'on holiday' } },
     });
   });
 
-  it('is not ready without a vital part, and names all findings', async () => {
+  it('is not ready without a vital part, and reports the result of all checks', async () => {
     expect(await refused(healthOf(['redis', false, down], ['postgresql', true, down]))).toMatchObject({
       code: 'not_ready',
       status: 503,
@@ -39,19 +39,19 @@ describe('Health', () => {
     });
   });
 
-  it('is 1 or 0 for each check in the metrics', async () => {
+  it('shows 1 or 0 for each check in the metrics', async () => {
     const health = healthOf(['redis', false, down], ['postgresql', true, up]);
     expect(await health.gauges()).toEqual({ postgresql: 1, redis: 0 });
   });
 
-  it('takes a part for down if its check throws, and shows only the error’s code', async () => {
+  it('reports a part as down if its check throws, and shows only the error code', async () => {
     const error = Object.assign(new Error('password "hunter2" refused'), { code: '28P01' });
     const refusal = await refused(healthOf(['postgresql', true, () => Promise.reject(error)]));
     expect(refusal!.extensions).toEqual({ checks: { postgresql: { status: 'down', detail: '28P01' } } });
     expect(JSON.stringify([refusal!.message, refusal!.extensions])).not.toContain('hunter2');
   });
 
-  it('waits two seconds for a check', async () => {
+  it('waits two seconds at most for a check', async () => {
     jest.useFakeTimers();
     try {
       const ready = healthOf(['redis', false, () => new Promise(() => undefined)]).ready();

@@ -1,7 +1,7 @@
 import { Controller, Get, Injectable } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 
-/** The result of a check. `detail` is for operators: it contains no URL and no secret. */
+/** The result of a check. `detail` is for operators. It contains no URL and no secret. */
 export interface Finding {
   status: 'up' | 'down';
   detail?: string;
@@ -9,19 +9,19 @@ export interface Finding {
 
 export interface HealthCheck {
   name: string;
-  /** Whether the service needs it. Without a vital part it is not ready; without another, degraded. */
+  /** Whether the part is vital. Without a vital part, the service is not ready. Otherwise it is degraded. */
   vital: boolean;
   check(): Promise<Finding>;
 }
 
-/** Several checks with one read. Their names may change from read to read; none of them is vital. */
+/** Several checks with one read. The set of names may change with each read. None of them is vital. */
 export interface HealthChecks {
   /** The name that `ready` shows if the read itself fails. */
   name: string;
   check(): Promise<Record<string, Finding>>;
 }
 
-/** A part whose check takes longer than this is down. */
+/** A part is down if its check takes longer than this. */
 const CHECK_TIMEOUT_MS = 2_000;
 
 /** Collects the checks of all libs, and knows whether the process is stopping. */
@@ -41,7 +41,7 @@ export class Health {
     this.#groups.push(group);
   }
 
-  /** @param whyDead why only a restart helps; null if none is needed. An error counts as null. */
+  /** @param whyDead why only a restart helps. Null if no restart is needed. An error counts as null. */
   registerLiveness(whyDead: () => Promise<string | null>): void {
     this.#liveness.push(whyDead);
   }
@@ -57,12 +57,12 @@ export class Health {
     return { status: 'ok' };
   }
 
-  /** Reports not ready, so that load balancers send requests elsewhere. The process still takes requests. */
+  /** Reports not ready, so that load balancers send requests elsewhere. Requests are still accepted. */
   drain(): void {
     this.#draining = true;
   }
 
-  /** The process takes no new work from now on, and clients no longer wait for a result. */
+  /** From now on, the process accepts no new work, and clients stop waiting for a result. */
   close(): void {
     this.#draining = true;
     this.#closed = true;
@@ -76,13 +76,13 @@ export class Health {
     return this.#draining;
   }
 
-  /** For metrics. @returns 1 for each check that is up and 0 for each that is down, by name. */
+  /** For metrics. @returns 1 or 0 by name: 1 for each check that is up, 0 for each check that is down. */
   async gauges(): Promise<Record<string, number>> {
     const found = await this.#look();
     return Object.fromEntries(found.map(({ name, finding }) => [name, Number(finding.status === 'up')]));
   }
 
-  /** @throws ProblemError `not_ready` with all findings. */
+  /** @throws ProblemError `not_ready` with the result of all checks. */
   async ready(): Promise<{ status: 'ok' | 'degraded'; checks: Record<string, Finding> }> {
     const found = await this.#look();
     const checks = Object.fromEntries(found.map(({ name, finding }) => [name, finding]));
@@ -97,7 +97,7 @@ export class Health {
     return { status: down.length > 0 ? 'degraded' : 'ok', checks };
   }
 
-  /** Sorted by name, so that each process shows the same order. */
+  /** The results are sorted by name, so that each process shows the same order. */
   async #look() {
     const single = this.#checks.map(async (each) => [{ ...each, finding: await run(each) }]);
     const found = (await Promise.all([...single, ...this.#groups.map(runGroup)])).flat();

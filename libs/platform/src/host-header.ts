@@ -4,14 +4,14 @@ import type { IncomingMessage } from 'node:http';
 const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 /**
- * Why a request's `Host` is refused; null for a good one. The sender could otherwise choose URLs that are
- * built from it, such as the console's own origin. If there are two, a proxy may have checked the other.
+ * The reason why a request's `Host` is refused. Null for a valid host. With a wrong host, a sender could
+ * change URLs such as the console's own origin. If there are two, a proxy may have checked the other one.
  */
 export function badHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | null {
   const given = rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');
   if (given.length > 1) return 'There are several Host headers.';
-  // HTTP/1.0 does not require one.
+  // HTTP/1.0 does not require a Host header.
   if (headers.host === undefined && httpVersion === '1.0') return null;
   if (headers.host === undefined) return 'There is no Host header.';
-  return HOST.test(headers.host) ? null : 'The Host header is no host.';
+  return HOST.test(headers.host) ? null : 'The Host header is not a valid host.';
 }

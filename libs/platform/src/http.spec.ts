@@ -10,7 +10,7 @@ import { PlatformModule } from './platform.module.js';
 
 class Outage extends Error {}
 
-/** The error that the routes below throw. */
+/** The error that the routes of this spec throw. */
 let thrown: () => unknown = () => new Error('nothing to throw');
 
 const body = z.strictObject({
@@ -100,7 +100,7 @@ describe('every refusal is a problem', () => {
     expect(headers['www-authenticate']).toBe(status === 401 ? 'Bearer' : undefined);
   });
 
-  it('has its thrower’s status, time to wait, errors and extensions', async () => {
+  it('has the status, time to wait, errors and extensions of the thrown ProblemError', async () => {
     const errors = [{ pointer: '/authenticators/0', code: 'challenge_mismatch', detail: 'no' }];
     const {
       status,
@@ -131,7 +131,7 @@ describe('every refusal is a problem', () => {
     expect(text).not.toMatch(/secret-of-ours|\.ts|at /);
   });
 
-  it('answers 503 with the time to wait if a server that we need is away', async () => {
+  it('has status 503 and the time to wait if a server that we need is not available', async () => {
     const { status, headers, body: problem } = await whatComesOf(new Outage('ECONNREFUSED 10.1.2.3:5432'));
     expect([status, headers['retry-after'], problem['code'], problem['retryable']]).toEqual([
       503,
@@ -173,13 +173,13 @@ describe('the detail of a body that cannot be read', () => {
     ['half a body', '{"code": 1234567', 'application/json', /^The body is not valid JSON/],
     ['two bodies', '{}{}', 'application/json', /^The body is not valid JSON/],
     ['a prototype', '{"__proto__": {}}', 'application/json', /__proto__/],
-    ['another type', '{}', 'application/merge-patch+json', /takes "application\/json"/],
+    ['another type', '{}', 'application/merge-patch+json', /Content-Type "application\/json"/],
   ])('says what to correct: %s', async (_, sent, type, words) => {
     expect((await post(sent, { 'content-type': type })).body['detail']).toMatch(words);
   });
 });
 
-describe('the scheme that a trusted proxy names', () => {
+describe('the scheme in X-Forwarded-Proto of a trusted proxy', () => {
   @Module({ imports: [PlatformModule.forRoot(testConfig())] })
   class SpecModule {}
 
@@ -193,7 +193,7 @@ describe('the scheme that a trusted proxy names', () => {
   });
 });
 
-describe('a known path', () => {
+describe('a known path with a wrong method', () => {
   it.each([
     ['DELETE', '/spec/body', 'POST'],
     ['GET', '/spec/body', 'POST'],
@@ -204,7 +204,7 @@ describe('a known path', () => {
     ['PATCH', '/spec/item/%2F', 'GET, HEAD'],
     ['TRACE', '/health/live', 'GET, HEAD'],
     ['PROPFIND', '/metrics', 'GET, HEAD'],
-  ])('refuses %s %s and names its methods', async (method, url, allow) => {
+  ])('refuses %s %s and lists the allowed methods', async (method, url, allow) => {
     const answer = await app.inject({ method: method as 'GET', url });
     expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
     expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'x-request-id': expect.any(String) });
@@ -219,13 +219,13 @@ describe('a known path', () => {
     '/spec/item/a/b',
     '/spec%2Ffine',
     '/specxfine',
-  ])('does not include %s', async (url) => {
+  ])('does not match %s', async (url) => {
     const answer = await app.inject({ method: 'DELETE', url });
     expect([answer.statusCode, answer.headers['allow']]).toEqual([404, undefined]);
   });
 });
 
-describe('validation', () => {
+describe('the validation of a body', () => {
   it('points at each fault by JSON pointer (RFC 6901)', async () => {
     const { body: problem } = await post({
       code: 'short',
@@ -261,7 +261,7 @@ describe('a request', () => {
     expect((await post({}, headers)).status === 415).toBe(refused);
   });
 
-  it('must arrive within half a minute', () => {
+  it('must arrive completely within half a minute', () => {
     expect(app.getHttpServer()).toMatchObject({ requestTimeout: 30_000 });
   });
 });
@@ -274,7 +274,7 @@ describe('every answer', () => {
   });
 
   it.each(['', 'with space', 'x'.repeat(129), 'a\u00e9', '<script>'])(
-    'has a new id instead of %p',
+    'has a new id instead of the caller’s id %p',
     async (given) => {
       const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': given } });
       expect(headers['x-request-id']).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
@@ -293,8 +293,8 @@ describe('every answer', () => {
   });
 });
 
-describe('a service that stops', () => {
-  it('first reports not ready and still takes requests, then takes only reads', async () => {
+describe('a service that is stopping', () => {
+  it('first reports not ready but accepts requests, then accepts only reads', async () => {
     @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
     class SpecModule {}
     const stopping = await createHttpApp({ module: SpecModule }, () => null);

@@ -25,11 +25,11 @@ const BODY_LIMIT_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * A Nest application on Fastify. Every app answers errors as problems, checks input by schemas, forbids
+ * Makes a Nest application on Fastify. Every app answers errors as problems, checks input by schemas, forbids
  * caching and returns the request's id.
  *
- * @param findOutage tells errors of a server that is away (503) from others (500).
- * @param trustedProxies the proxies whose `X-Forwarded-…` give the client's address and scheme.
+ * @param findOutage distinguishes errors of a server that is not available (503) from other errors (500).
+ * @param trustedProxies the proxies whose `X-Forwarded-…` headers give the client's address and scheme.
  */
 export async function createHttpApp(
   module: DynamicModule,
@@ -39,19 +39,19 @@ export async function createHttpApp(
   const filter = new ProblemFilter(findOutage);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
-    // A client could hold a connection by sending byte by byte. Node.js checks this every 30 s.
+    // A client could hold a connection by sending single bytes. Node.js checks this time every 30 s.
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node.js would refuse without a body or a log line; badHost does both.
+    // Node.js would refuse the request without a body and a log line. badHost sends and writes both.
     http: { requireHostHeader: false },
-    // A long id gets the same error as any other wrong id.
+    // An id that is too long gets the same error as any other wrong id.
     routerOptions: { maxParamLength: 16_384 },
-    // Fastify calls this first. The logger then reads the id from the raw request, so both use the same one.
+    // Fastify calls this function first. The logger then reads the id from the raw request.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
     // Without trusted proxies, Fastify need not look at the headers.
     ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.get(RequestLog)),
-    // Errors before routing, such as a path that cannot be decoded, reach neither Nest nor its hooks.
+    // Errors before routing, such as an undecodable path, reach neither Nest nor its hooks.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(SECURITY_HEADERS);
       stamp(request, reply);
@@ -60,10 +60,10 @@ export async function createHttpApp(
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    // The boot logs nothing itself: the caller reports an error that stops it.
+    // The boot itself logs nothing. The caller of this function reports an error that stops the boot.
     logger: false,
     abortOnError: false,
-    bodyParser: false, // Fastify's own parser takes JSON, and the API takes no forms
+    bodyParser: false, // Fastify's own parser reads JSON, and the API accepts no forms
   });
   app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe);
@@ -78,18 +78,18 @@ export async function createHttpApp(
     request.raw.logged = { traceId: request.id, method, url, address: request.ip };
     currentRequest.run(request.raw.logged, done);
   });
-  // Without a listener, Node.js refuses it without a body or a log line.
-  // It may be ignored (RFC 9110 §10.1.1).
+  // Without a listener, Node.js refuses an `Expect` header without a body and a log line. The header may be
+  // ignored (RFC 9110 §10.1.1).
   fastify.server.on('checkExpectation', (request, response) => {
     fastify.server.emit('request', request, response);
   });
-  // Without a listener, Node.js closes the connection silently.
-  // The service opens no tunnels (RFC 9110 §9.3.6).
+  // Without a listener, Node.js closes the connection of a CONNECT request silently. The service opens no
+  // tunnels (RFC 9110 §9.3.6).
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, requestLog),
   );
   if (trustedProxies.length > 0) {
-    // Fastify would count an address with a port as a new address for each connection.
+    // For Fastify, an address with a port would be a new address for each connection.
     fastify.addHook('onRequest', async ({ headers }) => {
       const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
       const bare = bareForwardedFor(given);
@@ -107,36 +107,36 @@ export async function createHttpApp(
   });
   fastify.addHook('onRequest', async (request, reply) => {
     const { headers } = request;
-    // Some clients name JSON but send no body.
+    // Some clients send the content type of JSON but no body.
     const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
     if (empty) {
       delete headers['content-type'];
       return;
     }
     if (isUncoded(headers['content-encoding'])) return;
-    const detail = 'Send the body as it is: no content encoding is taken.';
+    const detail = 'Send the body without a content encoding.';
     return sendProblem(new ProblemError('unsupported_media_type', { detail }), request, reply);
   });
   fastify.addHook('onRequest', async (request, reply) => {
     if (!health.closed || request.method === 'GET') return;
-    const detail = 'The service is stopping; another replica will take this.';
+    const detail = 'This replica is stopping. If you send the request again, another replica takes it.';
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
   refuseWrongMethods(fastify);
-  // For plugins that answer errors themselves, such as the queue board.
+  // This is for plugins that answer errors themselves, such as the queue board.
   fastify.addHook('onError', async (request, _reply, error) => {
     request.problem = filter.problemOf(error);
   });
   fastify.addHook('onResponse', async (request, reply) => requestLog.answered(request, reply));
   fastify.addHook('onSend', async (request, reply) => {
     stamp(request, reply);
-    // A kept connection would close during the client's next request.
+    // A connection that stays open would close during the client's next request.
     if (health.draining) reply.header('Connection', 'close');
   });
   return app;
 }
 
-/** Answers a request that Node.js cannot parse. It has only a socket: no route, no id and no reply. */
+/** Answers a request that Node.js cannot parse. There is only a socket: no route, no id and no reply. */
 function answerClientError(error: Error & { code?: string }, socket: Socket, log: RequestLog): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
@@ -153,7 +153,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
     type: problemType('validation_failed'),
     title: PROBLEMS.validation_failed.title,
     status,
-    detail: tooLarge ? 'The headers are too large.' : 'This is no HTTP request.',
+    detail: tooLarge ? 'The headers are too large.' : 'This is not an HTTP request.',
     instance: '',
     code: 'validation_failed',
     traceId,
@@ -170,7 +170,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
   );
 }
 
-/** Adds the headers of every answer, also of those that come before the routes. */
+/** Adds the headers that every answer has, also answers that come before the routes. */
 function stamp(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('Cache-Control', 'no-store');
   reply.header('X-Request-Id', request.id);

@@ -4,23 +4,23 @@ import { suggestion } from './similar-names.js';
 import { keyEnvironment, readKeys, type KeySource } from './key-config.js';
 import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passkey-policy.js';
 
-/** The common settings of every integration. The provider adds its own. */
+/** The settings that every integration has. The provider adds its own settings. */
 export interface IntegrationConfig {
-  /** As in `INTEGRATIONS`. */
+  /** The name in `INTEGRATIONS`. */
   name: string;
   /** The kind of provider. */
   provider: string;
   /** Scheme, host and port. */
   baseUrl: string;
   passkeys: PasskeyPolicy;
-  /** The first key signs. There are two during a rotation, and none if no key of ours signs. */
+  /** The first key signs. There are two keys during a rotation, and none if the service does not sign. */
   keys: readonly KeySource[];
 }
 
 /** The settings that a kind of provider adds to the common ones. */
 export interface ProviderSettings {
   kind: string;
-  /** Whether one of our keys signs its requests. */
+  /** Whether the service signs requests with a key of its own. */
   signs: boolean;
   /** The schema, with names as in the code: `INTEGRATION_<NAME>_APP_NAME` is `appName`. */
   settings: z.ZodObject;
@@ -51,15 +51,15 @@ const prefixOf = (name: string) => `INTEGRATION_${name.toUpperCase().replaceAll(
 const variableOf = (setting: string) =>
   setting.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase();
 
-/** The variables that every kind of integration has, by their names without the prefix. */
+/** The variables that every kind of integration has, without the prefix. */
 export const variablesOf = (providers: readonly ProviderSettings[]): [string, z.ZodType][] =>
   Object.entries({ ...commonEnvironment(providers).shape, ...keyEnvironment });
 
-/** The variables that a kind of provider adds. */
+/** The variables that a kind of provider adds, without the prefix. */
 export const settingsOf = ({ settings }: ProviderSettings): [string, z.ZodType][] =>
   Object.entries(settings.shape).map(([name, schema]) => [variableOf(name), schema as z.ZodType]);
 
-/** Reads one integration's variables. @returns null if any of them is wrong. */
+/** Reads the variables of one integration. @returns null if any of them is wrong. */
 export function parseIntegration(
   name: string,
   env: Record<string, string | undefined>,
@@ -77,8 +77,8 @@ export function parseIntegration(
 }
 
 /**
- * Finds variables under `INTEGRATION_` that no integration has. It ignores an integration that has a provider
- * but is not in `INTEGRATIONS`: it may be used later.
+ * Finds variables under `INTEGRATION_` that belong to no integration. It ignores an integration that has a
+ * provider but is not in `INTEGRATIONS`, because it may be used later.
  *
  * @param names of all configured integrations.
  */
@@ -110,8 +110,8 @@ export function unknownVariables(
       return [];
     }
     const of = provider
-      ? `no setting of an integration at ${provider.kind}`
-      : 'of no integration in INTEGRATIONS';
+      ? `not a setting of an integration at ${provider.kind}`
+      : 'not a variable of an integration in INTEGRATIONS';
     return [{ variable, detail: `is ${of}${suggestion(variable, all)}` }];
   });
 }
@@ -122,12 +122,12 @@ const ownVariables = ({ signs, settings }: ProviderSettings): string[] => [
 ];
 
 /**
- * Requests to an upstream contain codes, sessions and signatures, so they must not cross a network
+ * Requests to an upstream contain codes, sessions and signatures. Therefore they must not cross a network
  * unencrypted. Addresses of the machine itself are allowed.
  */
 export function plainUrls(integration: IntegrationConfig): Faults {
   const remote = integration.keys.find((key) => 'kms' in key);
-  // Checks every setting that is a URL, so that providers do not have to list theirs.
+  // Every setting that is a URL is checked, so that providers need not list their URLs.
   return Object.entries({ ...integration, kmsEndpoint: remote?.kms.endpoint })
     .filter(([, value]) => typeof value === 'string' && isPlain(value))
     .map(([setting]) => ({

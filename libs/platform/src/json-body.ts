@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/** Ten passkeys have some 300 values. Each value costs time to parse and check, however short it is. */
+/** Ten passkeys have some 300 values. Each value takes time to parse and check, even a short one. */
 const MOST_VALUES = 8192;
 
-/** Replaces Fastify's own error: Nest passes it on without its code, and its text may repeat the body. */
+/** Replaces Fastify's own error. Nest would lose the error's code, and the text may repeat the body. */
 const notJson = () =>
   new ProblemError('validation_failed', {
     detail: 'The body is not valid JSON, or it has a member "__proto__".',
@@ -23,7 +23,7 @@ export function limitJsonValues(fastify: FastifyInstance): void {
   });
 }
 
-/** Each value after the first follows one of three characters. Some are inside texts, but never so many. */
+/** Each value after the first follows one of these characters. Texts contain some too, but never so many. */
 function hasTooManyValues(json: string): boolean {
   let left = MOST_VALUES;
   for (let at = 0; at < json.length; at++) {

@@ -18,7 +18,7 @@ export interface RemoteKeySource {
     /** ARN, id or alias. */
     keyId: string;
     region: string;
-    /** Scheme, host and port; without it, AWS's own address. */
+    /** Scheme, host and port. Without it, the SDK uses AWS's own address. */
     endpoint?: string;
   };
   source: string;
@@ -29,7 +29,10 @@ const KMS_ID = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}|ali
 
 const kmsKeyId = z
   .string()
-  .refine((value) => KMS_ARN.test(value) || KMS_ID.test(value), 'is no ARN, id or alias of a key at AWS KMS')
+  .refine(
+    (value) => KMS_ARN.test(value) || KMS_ID.test(value),
+    'is not an ARN, id or alias of a key at AWS KMS',
+  )
   .optional();
 
 const FILE = { values: 'a path', example: '/run/secrets/byzantine.pem' };
@@ -54,10 +57,10 @@ export const keyEnvironment = {
   SECOND_PRIVATE_KEY_FILE: setting('A file with the second key.', z.string().optional(), FILE),
   SECOND_KMS_KEY_ID: setting('The second key, at AWS KMS.', kmsKeyId, KMS),
   KMS_REGION: setting(
-    'The region of the keys at AWS KMS. Required if a key is there.',
+    'The region of the keys at AWS KMS. Required if a key is at AWS KMS.',
     z
       .string()
-      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no name of a region, such as eu-central-1')
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is not the name of a region, such as eu-central-1')
       .optional(),
     { values: 'the name of a region', example: 'eu-central-1' },
   ),
@@ -72,9 +75,9 @@ const WAYS = ['PRIVATE_KEY', 'PRIVATE_KEY_FILE', 'KMS_KEY_ID'] as const;
 const SECOND = 'SECOND_';
 
 /**
- * Reads the keys of an integration: the required first one, and the second.
+ * Reads the keys of an integration: the first key, which is required, and the second.
  *
- * @returns null if one is wrong.
+ * @returns null if one of the keys is wrong.
  */
 export function readKeys(
   env: Record<string, string | undefined>,
@@ -111,7 +114,7 @@ function readKey(
   if (!way) return null;
   const variable = `${prefix}${rank}${way}`;
   if (other) {
-    faults.push({ variable, detail: `is set together with ${prefix}${rank}${other}; set one` });
+    faults.push({ variable, detail: `is set together with ${prefix}${rank}${other}: set only one of them` });
     return null;
   }
   const value = own[`${rank}${way}`]!;

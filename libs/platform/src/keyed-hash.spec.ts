@@ -6,11 +6,11 @@ import { KeyedHash } from './keyed-hash.js';
 const keyed = (byte: number) => new KeyedHash(Buffer.alloc(32, byte));
 
 describe('KeyedHash', () => {
-  it('is the same for the same content, in another process too', () => {
+  it('gives the same hash for the same content, also in another process', () => {
     expect(keyed(1).of('codes', '123456')).toEqual(keyed(1).of('codes', '123456'));
   });
 
-  it('differs by content, by purpose and by key', () => {
+  it('gives another hash for another content, purpose or key', () => {
     const text = fc.string({ minLength: 1 });
     fc.assert(
       fc.property(text, text, text, text, (purpose, other, content, another) => {
@@ -23,7 +23,7 @@ describe('KeyedHash', () => {
     );
   });
 
-  it('is HMAC-SHA-256 under a key derived by HKDF-SHA-256', async () => {
+  it('computes HMAC-SHA-256 under a key derived by HKDF-SHA-256', async () => {
     const { subtle } = globalThis.crypto;
     const root = await subtle.importKey('raw', Buffer.alloc(32, 1), 'HKDF', false, ['deriveKey']);
     const key = await subtle.deriveKey(

@@ -1,13 +1,13 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /**
- * Keyed hashes: without `HASH_KEY`, guessing does not reveal the content. Codes and contacts need this,
- * because they are too short or too well known for a plain hash. Each purpose has its own key (HKDF-SHA-256,
- * RFC 5869), so that equal contents under two purposes have different hashes.
+ * Keyed hashes. Without `HASH_KEY`, an attacker cannot find the content by guessing. Codes and contacts need
+ * this, because they are too short or too well known for a plain hash. Each purpose has its own key
+ * (HKDF-SHA-256, RFC 5869). So the same content has different hashes for two purposes.
  */
 export class KeyedHash {
   readonly #root: Buffer;
-  /** By purpose. Kept, because making a key object costs more than a hash. */
+  /** The key objects by purpose. They are kept, because making one takes longer than a hash. */
   readonly #keys = new Map<string, KeyObject>();
 
   /** @param key 32 bytes. */

@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { pinoHttp, type Options } from 'pino-http';
 import { currentRequest, loggerOptions } from './logging.js';
 
-/** The line that the app's logger writes during a request. */
+/** Returns the line that the app's logger writes during a request. */
 function written(line: object): Record<string, unknown> {
   const lines: string[] = [];
   const sink = new Writable({
@@ -24,14 +24,14 @@ function written(line: object): Record<string, unknown> {
   return JSON.parse(lines[0]!) as Record<string, unknown>;
 }
 
-it('adds the request to a line that is written during it, without its query', () => {
+it('adds the request to each line that is written during it, but not the query of its URL', () => {
   const line = written({ step: 'init-otp' });
   expect(line).toMatchObject({ traceId: 'trace-1', address: '192.0.2.1', caller: 'shop', step: 'init-otp' });
   expect(line['req']).toEqual({ method: 'GET', path: '/v1/onboardings' });
   expect(line).not.toHaveProperty('url');
 });
 
-it('adds nothing to a line that names its request', () => {
+it('adds nothing to a line that has a traceId already', () => {
   const line = written({ traceId: 'trace-2' });
   expect(line).toMatchObject({ traceId: 'trace-2' });
   expect(line).not.toHaveProperty('req');

@@ -5,7 +5,7 @@ import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 import { shownPath } from './shown.js';
 
-/** A caller's request id is used if it is harmless in a header and a log line. */
+/** A caller's request id is used if it is safe in a header and a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 declare module 'node:http' {
@@ -14,20 +14,20 @@ declare module 'node:http' {
   }
 }
 
-/** The facts of a request in its log lines, without header, query and body. */
+/** The facts about a request in its log lines. Header fields, query and body are not included. */
 interface LoggedRequest {
   traceId: string;
   method: string | undefined;
   url: string | undefined;
   address: string;
-  /** Set when known, like the operator. */
+  /** Set when known. The same holds for the operator. */
   caller?: string;
   operator?: string;
   /** Why a token was refused. */
   reason?: string;
 }
 
-/** The HTTP request that is being handled. Set a timer that serves many requests outside of it. */
+/** The HTTP request that is being handled. Timers that serve many requests must be set outside of it. */
 export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
 
 /** The caller's own `X-Request-Id`, or a new one. */
@@ -37,19 +37,19 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /**
- * JSON lines by pino. A line that is written during a request has its `traceId`, method and path. Headers,
- * queries and bodies are never logged, because codes, sessions and keys occur in them. `RequestLog` writes
- * the request's own line, because it also sees requests that are refused before this logger.
+ * JSON lines by pino. A line that is written during a request contains its `traceId`, method and path.
+ * Headers, queries and bodies are never logged, because they may contain codes, sessions and keys.
+ * `RequestLog` writes the request's own line, because it also sees requests that never reach this logger.
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
-    // No logger for each request: most requests write no line.
+    // No request gets a logger of its own, because most requests write no line.
     forRoutes: [],
     pinoHttp: {
       level: config.LOG_LEVEL,
       mixin: ofRequest,
       serializers: {
-        // pino-http's own serializer runs first, and renames `path` to `url`.
+        // pino-http's own serializer runs first and renames `path` to `url`.
         req: ({ method, url }: { method: string; url: string }) => ({ method, path: url }),
         err: (error: Error & { code?: unknown }) => ({
           type: error.name,
@@ -62,7 +62,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** Adds the request to a line, unless the line has a `traceId` already. */
+/** Adds the request to a line, unless the line already has a `traceId`. */
 function ofRequest(line: object): object {
   const request = currentRequest.getStore();
   if (!request || 'traceId' in line) return {};

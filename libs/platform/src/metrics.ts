@@ -33,7 +33,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry, prefix: 'gangway_process_' });
   }
 
-  /** A value that each scrape reads again. A scrape shows only the labels that exist then. */
+  /** A value that each scrape reads again. A scrape shows only labels that exist at that time. */
   gauge(
     name: string,
     help: string,

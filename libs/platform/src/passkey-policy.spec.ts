@@ -44,7 +44,7 @@ describe('the policy of an integration', () => {
     });
   });
 
-  it('has the values of its variables, with the algorithms in their order', () => {
+  it('takes its values from the variables and keeps the order of the algorithms', () => {
     expect(
       policyOf({
         ORIGINS: 'https://app.example.com, https://example.com:8443',
@@ -69,7 +69,7 @@ describe('the policy of an integration', () => {
     expect(policyOf({ ALGORITHMS: 'ES256' }).algorithms).toEqual([-7]);
   });
 
-  it('takes an Android app, and http only from localhost', () => {
+  it('accepts an Android app, and http only for localhost', () => {
     expect(policyOf({ ORIGINS: `https://example.com,${ANDROID}` }).origins).toEqual([
       'https://example.com',
       ANDROID,
@@ -118,9 +118,9 @@ describe('the policy of an integration', () => {
     ['ORIGINS', 'https://example.com, https://example.com', 'names an origin twice'],
     ['ORIGINS', `${ANDROID},https://example.com,${ANDROID}`, 'names an origin twice'],
     ['ORIGINS', `https://example.com,https://example.org,${ANDROID}`, foreign],
-    ['USER_VERIFICATION', 'yes', 'is none of required, preferred, discouraged'],
-    ['RESIDENT_KEY', 'true', 'is none of required, preferred, discouraged'],
-    ['ATTESTATION', 'Direct', 'is none of none, indirect, direct, enterprise'],
+    ['USER_VERIFICATION', 'yes', 'is not one of: required, preferred, discouraged'],
+    ['RESIDENT_KEY', 'true', 'is not one of: required, preferred, discouraged'],
+    ['ATTESTATION', 'Direct', 'is not one of: none, indirect, direct, enterprise'],
     ['ALGORITHMS', 'ES256,EdDSA', noAlgorithms],
     ['ALGORITHMS', 'ES256,', noAlgorithms],
     ['ALGORITHMS', 'constructor', noAlgorithms],
@@ -140,7 +140,7 @@ describe('the policy of an integration', () => {
     [
       'ATTESTATION',
       'none',
-      `is none, but ${PREFIX}AAGUID_ALLOW requires an attestation: it would refuse all passkeys`,
+      `is "none", but ${PREFIX}AAGUID_ALLOW needs an attestation: it would refuse all passkeys`,
       { AAGUID_ALLOW: IPHONE },
     ],
   ])('refuses %s=%s at boot, by name: %s', (variable, value, detail, more = {}) => {

@@ -8,11 +8,11 @@ const ALGORITHMS = new Map([
   ['RS256', -257],
 ]);
 
-/** How much attestation browsers are asked for, in ascending order (WebAuthn Level 3 §5.4.7). */
+/** The kinds of attestation to request from browsers, from least to most (WebAuthn Level 3 §5.4.7). */
 const ATTESTATIONS = ['none', 'indirect', 'direct', 'enterprise'] as const;
 const REQUIREMENTS = ['required', 'preferred', 'discouraged'] as const;
 
-/** The rules for an integration's passkeys. They shape the request to the browser, and check its answer. */
+/** The rules for an integration's passkeys. They define the request to the browser and the later checks. */
 export interface PasskeyPolicy {
   rpId: string;
   rpName: string;
@@ -21,13 +21,13 @@ export interface PasskeyPolicy {
   userVerification: (typeof REQUIREMENTS)[number];
   residentKey: (typeof REQUIREMENTS)[number];
   attestation: (typeof ATTESTATIONS)[number];
-  /** COSE identifiers, the preferred one first. */
+  /** COSE identifiers. The preferred one comes first. */
   algorithms: readonly number[];
   /** Lower case. If not empty, only these models are allowed, and the attestation must prove the model. */
   aaguidAllow: readonly string[];
   /** Lower case. */
   aaguidDeny: readonly string[];
-  /** Per subject, counting the passkeys registered through us and those of the submission. */
+  /** Limit per subject. It counts the passkeys that Gangway registered, and those of the submission. */
   maxAuthenticators: number;
 }
 
@@ -37,7 +37,7 @@ const hostname = z
     error: 'is not a domain name',
     abort: true,
   })
-  // Parsed as in a browser, where 127.1 and 2130706433 are addresses too.
+  // A browser also reads 127.1 and 2130706433 as addresses. So the name is parsed as in a browser.
   .refine((host) => URL.parse(`https://${host}`)?.hostname === host && isIP(host) === 0, {
     error: 'is an IP address, which passkeys do not allow: give a domain name, or localhost',
   });
@@ -60,7 +60,7 @@ const listed = (value: string) => value.split(',').map((each) => each.trim());
 const isUnique = (list: readonly string[]) => new Set(list).size === list.length;
 
 const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) =>
-  z.enum(words, { error: `is none of ${words.join(', ')}` }).default(fallback as never);
+  z.enum(words, { error: `is not one of: ${words.join(', ')}` }).default(fallback as never);
 
 const aaguids = z
   .string()
@@ -130,10 +130,14 @@ export const passkeyEnvironment = {
       example: 'ES256',
     },
   ),
-  AAGUID_ALLOW: setting('Only these authenticator models are taken, and only with a certificate.', aaguids, {
-    values: 'UUIDs, with commas between',
-    example: 'ee882879-721c-4913-9775-3dfcce97072a',
-  }),
+  AAGUID_ALLOW: setting(
+    'Only these authenticator models are accepted, and only with a certificate.',
+    aaguids,
+    {
+      values: 'UUIDs, with commas between',
+      example: 'ee882879-721c-4913-9775-3dfcce97072a',
+    },
+  ),
   AAGUID_DENY: setting('These authenticator models are refused.', aaguids, {
     values: 'UUIDs, with commas between',
     example: 'ee882879-721c-4913-9775-3dfcce97072a',
@@ -141,7 +145,7 @@ export const passkeyEnvironment = {
   MAX_AUTHENTICATORS: setting('Passkeys that a subject may have through Gangway.', count(10, 1, 10)),
 };
 
-/** @param prefix of the variables' names in `faults`, which lists settings that contradict each other. */
+/** Adds settings that contradict each other to `faults`. @param prefix of the variables' names. */
 export function passkeyPolicyOf(
   own: z.output<z.ZodObject<typeof passkeyEnvironment>>,
   prefix: string,
@@ -157,7 +161,7 @@ export function passkeyPolicyOf(
     refuse('ORIGINS', `has ${those} that are neither at the host of ${prefix}RP_ID nor below it`);
   }
   if (own.AAGUID_ALLOW.length > 0 && own.ATTESTATION === 'none') {
-    const detail = `is none, but ${prefix}AAGUID_ALLOW requires an attestation: it would refuse all passkeys`;
+    const detail = `is "none", but ${prefix}AAGUID_ALLOW needs an attestation: it would refuse all passkeys`;
     refuse('ATTESTATION', detail);
   }
   const both = own.AAGUID_ALLOW.filter((aaguid) => own.AAGUID_DENY.includes(aaguid));

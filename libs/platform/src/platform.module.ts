@@ -11,7 +11,7 @@ import { PROCESS_NAME, processNameOf, type AppRole } from './process-name.js';
 import { RequestLog } from './request-log.js';
 import { Sealer } from './sealer.js';
 
-/** The base of every app: settings, clock, logger, sealer, health and metrics. */
+/** The base of every app: settings, clock, logger, sealer, health checks and metrics. */
 @Global()
 @Module({})
 export class PlatformModule {
@@ -20,7 +20,7 @@ export class PlatformModule {
     metrics.gauge('gangway_check_up', help, 'check', () => health.gauges());
   }
 
-  /** @param role of the app, for the process's name in shared health. */
+  /** @param role of the app. It is part of the process's name in shared health. */
   static forRoot(config: Config, role: AppRole = 'service'): DynamicModule {
     return {
       module: PlatformModule,

@@ -3,10 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, ProblemError, problemType, type ProblemCode } from '#libs/kernel';
 import { shownPath } from './shown.js';
 
-/** Describes the outage of a server that we need, which is 503 and not 500; null for any other error. */
+/** Describes the outage of a server that the service needs (503 instead of 500). Null for other errors. */
 export type OutageTest = (error: unknown) => string | null;
 
-/** Seconds after which a caller may retry if we are not ready. */
+/** Seconds after which a caller may retry if the service is not ready. */
 const RETRY_AFTER_S = 2;
 
 /** Our codes for the frameworks' own errors. */
@@ -21,16 +21,16 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
-/** Says what to do, if the title does not. */
+/** What to do, for errors whose title does not say it. */
 const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
-  unsupported_media_type: 'The path does not take this Content-Type; the API takes "application/json".',
+  unsupported_media_type: 'Send the body with the Content-Type "application/json".',
 };
 
 /** The code of an answer that does not come from a {@link ProblemError}. */
 export const codeOfStatus = (status: number): ProblemCode | undefined =>
   CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
 
-/** Turns every error into a problem (RFC 9457). Errors reach clients only through this class. */
+/** Turns every error into a problem (RFC 9457). Clients get errors only through this class. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly findOutage: OutageTest) {}
@@ -59,15 +59,18 @@ export class ProblemFilter implements ExceptionFilter {
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
-    // Any other refusal by Fastify, e.g. 414 for a path that is too long: the request is at fault.
+    // Another refusal by Fastify, e.g. 414 for a path that is too long. The request is wrong.
     if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
-      return new ProblemError('validation_failed', { status, detail: 'The request cannot be taken.' });
+      return new ProblemError('validation_failed', {
+        status,
+        detail: 'The server cannot process this request.',
+      });
     }
     return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.', cause: error });
   }
 }
 
-/** Fastify's texts that repeat nothing of the request. Its other texts contain the path, query or headers. */
+/** Fastify's texts that repeat nothing of the request. Other texts contain the path, query or headers. */
 const FIXED_WORDS: ReadonlySet<unknown> = new Set([
   'FST_ERR_CTP_BODY_TOO_LARGE',
   'FST_ERR_CTP_EMPTY_JSON_BODY',
@@ -90,7 +93,7 @@ export function sendProblem(
   request.problem = problem;
   if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
   if (problem.rateLimit) {
-    // draft-ietf-httpapi-ratelimit-headers: nothing is left until the time in Retry-After.
+    // draft-ietf-httpapi-ratelimit-headers: no requests remain until the time in Retry-After.
     const { policy, quota, windowS } = problem.rateLimit;
     reply.header('RateLimit-Policy', `"${policy}";q=${quota};w=${windowS}`);
     reply.header('RateLimit', `"${policy}";r=0;t=${problem.retryAfterS ?? 0}`);

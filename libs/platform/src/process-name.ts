@@ -6,5 +6,5 @@ export const PROCESS_NAME = Symbol('ProcessName');
 /** The role of an app. */
 export type AppRole = 'service' | 'worker';
 
-/** A name for this run of an app. It contains no host name, because anyone may read the health. */
+/** A name for this run of an app. It contains no host name, because the health is public. */
 export const processNameOf = (role: AppRole): string => `${role}-${randomBytes(4).toString('hex')}`;

@@ -6,7 +6,7 @@ import { ConfigError, parseConfig } from './config.js';
 
 const random = () => randomBytes(32).toString('base64');
 
-/** An environment that passes the rules below. */
+/** An environment that production accepts. */
 const GOOD = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgres://gangway:s3cret-enough@db/gangway',
@@ -23,7 +23,7 @@ const GOOD = {
   INTEGRATION_BYZANTINE_ORIGINS: 'https://app.provider.tld',
 };
 
-/** The variables for which the boot is refused. */
+/** The variables because of which the boot is refused. */
 function refused(env: Record<string, string>): string[] {
   try {
     parseConfig({ ...GOOD, ...env }, PROVIDERS);
@@ -43,17 +43,17 @@ const published = Object.fromEntries(
 );
 
 describe('production', () => {
-  it('boots with keys of its own', () => {
+  it('boots with keys that are not public', () => {
     expect(refused({})).toEqual([]);
   });
 
-  it('takes a random API_KEY, and passwords with any character', () => {
+  it('accepts a random API_KEY, and passwords with any character', () => {
     expect(refused({ API_KEY: randomBytes(24).toString('base64url') })).toEqual([]);
     expect(refused({ DATABASE_URL: 'postgres://gangway:a%25zz@db/gangway' })).toEqual([]);
   });
 
   it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(
-    'refuses the %s of docker-compose.yml; development takes it',
+    'refuses the %s of docker-compose.yml, which development accepts',
     (name) => {
       const value = published[name]!;
       expect(value.length).toBeGreaterThan(8);
@@ -93,7 +93,7 @@ describe('production', () => {
     expect(refused({ [name]: value })).toEqual([name]);
   });
 
-  it('checks OPS_PASSWORD by the rule of the console’s accounts; development does not', () => {
+  it('applies the rule for console passwords to OPS_PASSWORD, which development does not', () => {
     expect(refused({ OPS_USER: 'chief.officer', OPS_PASSWORD: 'Chief.Officer26' })).toEqual(['OPS_PASSWORD']);
     expect(refused({ OPS_PASSWORD: 'Password1234', NODE_ENV: 'development' })).toEqual([]);
   });

@@ -11,7 +11,7 @@ const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2
 /** Words that mark a development value. */
 const DEVELOPMENT = /\b(dev|development|test|tests|example|changeme)\b/i;
 
-/** A typed, repeated or counted key is not random: 32 random bytes never look like that. */
+/** A key that a person typed, repeated or counted is not random. 32 random bytes never look like that. */
 function isMadeUp(key: Buffer): boolean {
   const isText = key.every((byte) => byte >= 0x20 && byte < 0x7f);
   return isText || new Set(key).size < 12;
@@ -25,7 +25,7 @@ function isKnown(privateKey: string): boolean {
   );
 }
 
-/** The private key as 64 hex digits, from any spelling. Null for another text, which is refused elsewhere. */
+/** The private key as 64 hex digits, from any spelling. Null for other texts, which another check refuses. */
 function scalarOf(text: string): string | null {
   if (/^(0x)?[0-9a-f]{64}$/i.test(text)) return text.slice(-64).toLowerCase();
   try {
@@ -38,7 +38,7 @@ function scalarOf(text: string): string | null {
   }
 }
 
-/** Cheap hashes let attackers guess passwords. OWASP's minimum for scrypt with r = 8, p = 1 is N = 2^17. */
+/** Attackers can guess passwords from cheap hashes. OWASP's minimum for scrypt (r = 8, p = 1) is N = 2^17. */
 export function cheapHashes(config: Pick<Config, 'NODE_ENV' | 'OPS_SCRYPT_LOG_N'>): Faults {
   if (config.NODE_ENV !== 'production' || config.OPS_SCRYPT_LOG_N >= 17) return [];
   return [{ variable: 'OPS_SCRYPT_LOG_N', detail: 'is less than 17, the minimum in production' }];
@@ -46,13 +46,13 @@ export function cheapHashes(config: Pick<Config, 'NODE_ENV' | 'OPS_SCRYPT_LOG_N'
 
 const words = (value: string) => value.replaceAll('_', '-');
 
-/** Faults in production: keys and passwords that are public or guessable, and upstreams without TLS. */
+/** The faults that only production refuses: public or guessable keys and passwords, upstreams without TLS. */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
   const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...cheapHashes(config)];
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
   if (config.API_KEY && DEVELOPMENT.test(words(config.API_KEY.reveal()))) {
-    refuse('API_KEY', 'is a development key: make keys with "gangway keys create", and leave it out');
+    refuse('API_KEY', 'is a development key: make keys with "gangway keys create", and leave API_KEY unset');
   }
   for (const { id, key } of config.SEALING_KEYS) {
     if (DEVELOPMENT.test(id)) refuse('SEALING_KEYS', `has key "${id}", a development key by its name`);

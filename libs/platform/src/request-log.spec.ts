@@ -7,9 +7,9 @@ import { RequestLog } from './request-log.js';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('counts the rest of a flood in a line without a request', () => {
+it('counts the log lines that a flood would cause in one line without a request', () => {
   let end = () => {};
-  // A real timer keeps the async context in which it is set.
+  // A real timer runs in the async context in which it was set.
   jest.spyOn(globalThis, 'setTimeout').mockImplementation((work) => {
     end = AsyncLocalStorage.bind(work as () => void);
     return { unref: () => undefined } as unknown as NodeJS.Timeout;

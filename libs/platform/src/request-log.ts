@@ -12,19 +12,19 @@ type Problem = Pick<ProblemError, 'code' | 'retryable'> &
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The problem that the request gets, for its line in the log. */
+    /** The problem that the request gets. Its log line needs it. */
     problem?: Problem;
   }
 }
 
-/** The log line of an answer of 400 and up. It has no body, query, header or raw path. */
+/** The log line of an answer with status 400 or above. It has no body, query, header or raw path. */
 interface ProblemLine {
   traceId: string;
   status: number;
   code?: string | undefined;
   retryable?: boolean | undefined;
   method?: string;
-  /** The template of the route, e.g. `/v1/onboardings/:id`; undefined where there is no route. */
+  /** The template of the route, e.g. `/v1/onboardings/:id`. Undefined if there is no route. */
   route?: string | undefined;
   caller?: string | undefined;
   operator?: string | undefined;
@@ -33,9 +33,9 @@ interface ProblemLine {
 }
 
 const WINDOW_MS = 60_000;
-/** For one kind of problem and caller, where lines are bounded. */
+/** The highest number of lines per minute, for one kind of problem and caller. */
 const LINES_PER_WINDOW = 60;
-/** An outage or a caller's own flood causes one of these for each request. */
+/** An outage, or too many requests of a caller, causes one of these for each request. */
 const REPEATED: ReadonlySet<unknown> = new Set(['not_ready', 'rate_limited']);
 
 interface Count {
@@ -46,8 +46,8 @@ interface Count {
 
 /**
  * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`.
- * Lines that a sender can cause without a valid token, or in a flood, are limited: some lines a minute,
- * then one with the number of the others.
+ * Senders can cause some lines without a valid token or by sending many requests. Such lines are limited per
+ * minute, and one more line contains the number of the others.
  */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
@@ -56,7 +56,7 @@ export class RequestLog implements OnApplicationShutdown {
 
   constructor(private readonly health: Health) {}
 
-  /** Writes the line of an answer, even if a plugin gave it. */
+  /** Writes the line of an answer, also of an answer that a plugin sent. */
   answered(request: FastifyRequest, reply: FastifyReply): void {
     const { statusCode: status } = reply;
     if (status < 400 && !PinoLogger.root.isLevelEnabled('debug')) return;
@@ -68,12 +68,12 @@ export class RequestLog implements OnApplicationShutdown {
       status,
       method: request.method,
       route,
-      // Without a route, the path shows the operator the mistake.
+      // There is no route, so the path shows the operator the mistake.
       ...(route === undefined && { path: shownPath(request.url) }),
       caller,
       operator,
       address,
-      // The log says why a token was refused; the answer does not.
+      // The log line gives the reason why a token was refused. The answer does not.
       reason,
       onboardingId: onboardingOf(request, route),
       durationMs: Math.round(reply.elapsedTime),
@@ -95,7 +95,7 @@ export class RequestLog implements OnApplicationShutdown {
   /** Writes the line of a problem, or counts it. */
   problem(line: ProblemLine): void {
     const { status, code, method = '', route = '' } = line;
-    // A stopping process refuses requests on purpose: that is not an outage.
+    // A stopping process refuses requests on purpose. That is not an outage.
     const planned = code === 'not_ready' && this.health.draining;
     const level = status >= 500 && !planned ? 'error' : 'info';
     if (!this.#hasRoom(line, level)) return;
@@ -127,14 +127,14 @@ export class RequestLog implements OnApplicationShutdown {
   }
 }
 
-/** The onboarding that the route or the problem names. */
+/** The onboarding id from the route or the problem. */
 function onboardingOf({ params, problem }: FastifyRequest, route: string | undefined): string | undefined {
   const inPath = /\/onboardings\/:id\b/.test(route ?? '') && (params as { id?: unknown } | undefined)?.id;
   const id = inPath || problem?.extensions?.['onboardingId'];
   return typeof id === 'string' && isUuid(id) ? id.toLowerCase() : undefined;
 }
 
-/** The cause of a 5xx: our own detail, and the error behind it. */
+/** The cause of a 5xx: our own detail, and the error that led to it. */
 function causeOf(problem: Problem | undefined) {
   const { code, message, cause } = problem ?? {};
   const err = cause ?? (code === 'internal' ? problem : undefined);

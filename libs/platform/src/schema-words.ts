@@ -50,7 +50,7 @@ function typeOf(value: unknown): string {
 
 function wrongType(expected: string, input: unknown): string {
   if (input === undefined) return `is missing: it must be ${nameOf(expected)}`;
-  // A query parameter was converted to a number before, but its sender wrote a text.
+  // A query parameter was converted to a number before. Its sender wrote a text.
   if (Number.isNaN(input)) return `must be ${nameOf(expected)}`;
   return `is ${nameOf(typeOf(input))}: it must be ${nameOf(expected)}`;
 }
@@ -76,7 +76,7 @@ const oneOf = (values: readonly unknown[]) => {
   return shown.length === 1 ? shown[0]! : `one of ${shown.join(', ')}`;
 };
 
-/** Shows the sender's own names with care, because they may be secrets in the wrong place. */
+/** Hides those of the sender's own names that may be misplaced secrets. */
 function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string {
   const unknown = [...new Set(issue.keys.map(shownMember))].join(', ');
   const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape as object) : [];
@@ -84,7 +84,7 @@ function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string
   return known.length === 0 ? said : `${said}; it may have ${known.join(', ')}`;
 }
 
-/** Says what is wrong and what is needed, for a check without a message of its own. */
+/** The text for a failed check that has no message of its own: what is wrong and what is needed. */
 function schemaWords(issue: RawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
@@ -113,5 +113,5 @@ function schemaWords(issue: RawIssue): string {
   }
 }
 
-// zod's own messages are for developers, not for callers. This applies to every schema of the process.
+// zod's own messages are for developers and not for callers. This affects every schema of the process.
 z.config({ localeError: schemaWords });

@@ -8,7 +8,7 @@ const key = (id: string) => ({ id, key: randomBytes(32) });
 const place = { onboardingId: '0198-a', field: 'otp_code' };
 
 describe('Sealer', () => {
-  it('opens every text that it sealed', () => {
+  it('decrypts every text that it encrypted', () => {
     const sealer = new Sealer([key('a')]);
     fc.assert(
       fc.property(
@@ -18,19 +18,19 @@ describe('Sealer', () => {
     );
   });
 
-  it('never seals one text the same way twice', () => {
+  it('never encrypts the same text to the same bytes twice', () => {
     const sealer = new Sealer([key('a')]);
     expect(sealer.seal(place, '123456').equals(sealer.seal(place, '123456'))).toBe(false);
   });
 
-  it('does not open a value that was moved to another onboarding or field', () => {
+  it('does not decrypt a value that was moved to another onboarding or field', () => {
     const sealer = new Sealer([key('a')]);
     const sealed = sealer.seal(place, '123456');
     expect(() => sealer.open({ ...place, field: 'grant' }, sealed)).toThrow();
     expect(() => sealer.open({ ...place, onboardingId: '0198-b' }, sealed)).toThrow();
   });
 
-  it('does not open a value with any bit changed', () => {
+  it('does not decrypt a value in which any bit was changed', () => {
     const sealer = new Sealer([key('a')]);
     const sealed = sealer.seal(place, '123456');
     fc.assert(
@@ -42,14 +42,14 @@ describe('Sealer', () => {
     );
   });
 
-  it('seals with the first key and opens with any of the ring', () => {
+  it('encrypts with the first key and decrypts with any configured key', () => {
     const [old, fresh] = [key('old'), key('fresh')];
     const sealed = new Sealer([old]).seal(place, 'x');
     expect(new Sealer([fresh, old]).open(place, sealed)).toBe('x');
     expect(() => new Sealer([fresh]).open(place, sealed)).toThrow(/"old", which SEALING_KEYS does not have/);
   });
 
-  it('makes one key object per key, for all its work', async () => {
+  it('makes one key object per key and reuses it', async () => {
     const made = await keyObjectsMade(() => {
       const sealer = new Sealer([key('a'), key('b')]);
       for (let n = 0; n < 3; n++) sealer.open(place, sealer.seal(place, 'x'));

@@ -6,7 +6,7 @@ export interface SealingKey {
   key: Buffer;
 }
 
-/** The place of a sealed value. A value that is moved to another row or column does not open. */
+/** The row and column of a sealed value. A value that is moved to another place cannot be decrypted. */
 export interface SealedPlace {
   onboardingId: string;
   field: string;
@@ -16,16 +16,16 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts secret columns: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D §8.2.2), and the place as
+ * Encrypts secret columns: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D §8.2.2). The place is the
  * additional data. The form is `id-length (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`.
  *
- * Each key is kept as a `KeyObject`, because making one costs more than an operation.
+ * Each key is kept as a `KeyObject`, because making one takes longer than an encryption.
  */
 export class Sealer {
   readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly #current: { id: string; key: KeyObject };
 
-  /** @param keys the first one seals; each of them opens. */
+  /** @param keys the first key encrypts. All keys decrypt. */
   constructor(keys: readonly (SealingKey | { id: string; key: KeyObject })[]) {
     const [first] = keys;
     if (!first) throw new Error('a sealer needs at least one key');
@@ -33,17 +33,17 @@ export class Sealer {
     this.#current = { id: first.id, key: this.#keys.get(first.id)! };
   }
 
-  /** The id of the key that seals. */
+  /** The id of the key that encrypts. */
   get currentId(): string {
     return this.#current.id;
   }
 
-  /** The ids of all keys; the sealing key comes first. */
+  /** The ids of all keys. The encrypting key comes first. */
   get ids(): string[] {
     return [...this.#keys.keys()];
   }
 
-  /** A sealer with the given key before these: it seals from then on. */
+  /** @returns a sealer that encrypts with the given key, and also decrypts with the keys of this sealer. */
   behind(key: SealingKey): Sealer {
     return new Sealer([key, ...[...this.#keys].map(([id, each]) => ({ id, key: each }))]);
   }
@@ -58,7 +58,7 @@ export class Sealer {
     return Buffer.concat([Buffer.from([id.length]), id, iv, ...ciphertext, cipher.getAuthTag()]);
   }
 
-  /** @throws Error if the key is not configured, or the value was altered or belongs elsewhere. */
+  /** @throws Error if the key is not configured, or the value was changed or moved from another place. */
   open(place: SealedPlace, sealed: Buffer): string {
     return this.openBytes(place, sealed).toString('utf8');
   }

@@ -8,8 +8,8 @@ export const policyOf = (directives: Directives): string =>
     .join(';');
 
 /**
- * The headers of every answer. They forbid browsers to load, run, post or frame anything. A page sets the
- * policy that it needs. `Strict-Transport-Security` is separate: it is for TLS only (RFC 6797 §7.2).
+ * The headers of every answer. They forbid browsers to load, run, post or frame anything. A page replaces the
+ * policy by its own. `Strict-Transport-Security` is separate: it is for TLS only (RFC 6797 §7.2).
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy': policyOf({
@@ -26,9 +26,9 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'X-DNS-Prefetch-Control': 'off',
   'X-Frame-Options': 'DENY',
   'X-Permitted-Cross-Domain-Policies': 'none',
-  // The filter of old browsers adds security holes of its own.
+  // The XSS filter of old browsers adds security holes.
   'X-XSS-Protection': '0',
 };
 
-/** One year (RFC 6797). Not for subdomains, because they may belong to others. */
+/** One year (RFC 6797). The value does not include subdomains, because they may belong to others. */
 export const HSTS = 'max-age=31536000';

@@ -9,15 +9,15 @@ import type { ProviderSettings } from './integration-config.js';
 export interface Serving {
   /** The kinds of provider that an integration may name. */
   providers: readonly ProviderSettings[];
-  /** Builds the app, after the configuration was checked. */
+  /** Builds the app. It is called after the configuration was checked. */
   create(config: Config): Promise<NestFastifyApplication>;
   port(config: Config): number;
-  /** Called when the app listens. */
+  /** It is called when the app listens. */
   started?(app: NestFastifyApplication): void | Promise<void>;
 }
 
 /**
- * Runs an app until `SIGTERM` or `SIGINT`. It then reports not ready, takes no new work, finishes the
+ * Runs an app until `SIGTERM` or `SIGINT`. Then the app reports not ready, accepts no new work, finishes the
  * running work, and exits with 0. After a deadline it exits with 1.
  */
 export async function serve({ providers, create, port, started }: Serving): Promise<void> {
@@ -49,7 +49,7 @@ async function stop(app: NestFastifyApplication): Promise<void> {
   process.exit(0);
 }
 
-/** A bad setting stops the boot before anything else happens. The message names its variable. */
+/** An invalid setting stops the boot before anything else happens. The message names its variable. */
 function configOrExit(providers: readonly ProviderSettings[]): Config {
   try {
     return parseConfig(process.env, providers);

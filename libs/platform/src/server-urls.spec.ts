@@ -20,11 +20,11 @@ describe('DATABASE_URL', () => {
     'postgres://u@db/gangway?sslmode=require&uselibpqcompat=true',
     'postgres://u@db/gangway?ssl=true',
     'postgres://u@db/gangway?options=endpoint%3Done',
-  ])('takes %s unchanged', (value) => {
+  ])('accepts %s unchanged', (value) => {
     expect(databaseUrl().parse(value)).toBe(value);
   });
 
-  it.each(['require', 'verify-ca'])('takes sslmode=%s as verify-full, like node-postgres', (mode) => {
+  it.each(['require', 'verify-ca'])('treats sslmode=%s as verify-full, as node-postgres does', (mode) => {
     expect(databaseUrl().parse(`postgres://u@db/gangway?sslmode=${mode}`)).toBe(
       'postgres://u@db/gangway?sslmode=verify-full',
     );
@@ -36,7 +36,7 @@ describe('DATABASE_URL', () => {
     ['postgres://u:p@a:5432,b:5432/gangway', 'names several hosts'],
     ['postgres://u:p@a,b/gangway', 'names several hosts'],
     ['postgres://u@/gangway?host=a,b', 'names several hosts'],
-    ['postgres://u@/gangway?host=db', 'no path of a socket folder'],
+    ['postgres://u@/gangway?host=db', 'not the path of a socket folder'],
     ['postgres://u@db/gangway?host=/run', 'names a host twice'],
     ['postgres:///gangway', 'names no host'],
     ['postgres://u@db', 'names no database'],
@@ -55,8 +55,8 @@ describe('DATABASE_URL', () => {
       'postgres://u@db/gangway?sslmode=allow',
       'has sslmode=allow: the driver does not fall back to plain text',
     ],
-    ['postgres://u@db/gangway?sslmode=on', 'has an sslmode that is none of disable, no-verify, require'],
-    ['postgres://u@db/gangway?ssl=false', 'has an ssl that is none of true, 1, 0, no-verify'],
+    ['postgres://u@db/gangway?sslmode=on', 'has an sslmode that is not one of: disable, no-verify, require'],
+    ['postgres://u@db/gangway?ssl=false', 'has an ssl that is not one of: true, 1, 0, no-verify'],
     ['postgres://u@db/gangway?ssl=true&sslmode=disable', 'has both ssl and sslmode'],
     [
       'postgres://u@db/gangway?sslmode=verify-full&sslrootcert=/no/file',
@@ -81,7 +81,7 @@ describe('REDIS_URL', () => {
     'rediss://:p%40ss@cache.example.com:6380/15',
     'redis://u:p@[::1]:6379/2',
     'redis://cache/0?family=6',
-  ])('takes %s unchanged', (value) => {
+  ])('accepts %s unchanged', (value) => {
     expect(redisUrl().parse(value)).toBe(value);
   });
 
@@ -93,12 +93,12 @@ describe('REDIS_URL', () => {
     ['redis:///1', 'names no host'],
     ['redis:///run/redis.sock', 'names no host'],
     ['redis://a:port', 'its port must be a number'],
-    ['redis://a/one', 'has a path that is no number of a database'],
-    ['redis://a/-1', 'has a path that is no number of a database'],
-    ['redis://a/0/1', 'has a path that is no number of a database'],
-    ['redis://a?db=3', 'has the parameter db: none but family is taken'],
+    ['redis://a/one', 'has a path that is not a database number'],
+    ['redis://a/-1', 'has a path that is not a database number'],
+    ['redis://a/0/1', 'has a path that is not a database number'],
+    ['redis://a?db=3', 'has the parameter db: only family is allowed'],
     ['redis://a?keyPrefix=x', 'has the parameter keyPrefix'],
-    ['redis://a?family=5', 'has a family that is none of'],
+    ['redis://a?family=5', 'has a family that is not one of'],
     ['redis://:p#ss@a', 'percent-encode each of'],
     ['redis://:p%ss@a', 'has a % without two hex digits'],
   ])('refuses %s', (value, fault) => {

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 
-/** The fault of a URL, to follow the variable's name. It shows no part that may be secret. */
+/** The fault of a URL. The text follows the variable's name and shows no part that may be secret. */
 type Fault = string | null;
 
 const NO_HOST = '-';
@@ -45,12 +45,12 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
   return findFault(parsed);
 }
 
-/** Node.js cannot parse a URL with a user and no host (a socket), so it gets a host that cannot exist. */
+/** Node.js cannot parse a URL with a user and without a host (a socket). So it gets an impossible host. */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
 }
 
-/** The password in a server's URL, still encoded. */
+/** The password in a server's URL, percent-encoded. */
 export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
 
 /** The text between user and path. An invalid URL has this part too. */
@@ -68,7 +68,7 @@ function isEncoded(part: string): boolean {
   }
 }
 
-/** Shows only names that look like one: behind a misplaced ?, a parameter is half a password. */
+/** Shows only names that look like names. After a misplaced ?, a parameter is a part of the password. */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
 /** Parameters that Gangway sets itself for each connection. */
@@ -93,13 +93,13 @@ function findDatabaseFault({ hostname, pathname, searchParams }: URL): Fault {
     if (OURS.has(name)) return `has the parameter ${name}, which Gangway sets by itself`;
     if (!TAKEN.has(name)) {
       const known = [...TAKEN].join(', ');
-      return `has the parameter ${shown(name)}, which would have no effect: known are ${known}`;
+      return `has the parameter ${shown(name)}, which would have no effect: allowed are ${known}`;
     }
   }
   const host = searchParams.get('host');
   if (host?.includes(',')) return 'names several hosts, and only one can be used: name one, or a proxy';
   if (host !== null && !host.startsWith('/'))
-    return 'has a host parameter that is no path of a socket folder';
+    return 'has a host parameter that is not the path of a socket folder';
   if (host !== null && named) return 'names a host twice: before the path, and as a parameter';
   if (host === null && !named) {
     return 'names no host: for a socket, write postgres://user@/database?host=/var/run/postgresql';
@@ -115,14 +115,15 @@ function findTlsFault(parameters: URLSearchParams): Fault {
     return `has sslmode=${mode}: the driver does not fall back to plain text; use disable or verify-full`;
   }
   if (mode !== null && !SSL_MODES.includes(mode)) {
-    return `has an sslmode that is none of ${SSL_MODES.join(', ')}`;
+    return `has an sslmode that is not one of: ${SSL_MODES.join(', ')}`;
   }
   if (libpq && mode === 'no-verify') return 'has sslmode=no-verify, which uselibpqcompat does not know';
   if (libpq && mode === 'verify-ca' && !parameters.has('sslrootcert')) {
     return 'has sslmode=verify-ca without sslrootcert: name the authority there';
   }
   const ssl = parameters.get('ssl');
-  if (ssl !== null && !SSL.has(ssl)) return 'has an ssl that is none of true, 1, 0, no-verify: use sslmode';
+  if (ssl !== null && !SSL.has(ssl))
+    return 'has an ssl that is not one of: true, 1, 0, no-verify. Use sslmode';
   if (ssl !== null && mode !== null) return 'has both ssl and sslmode';
   const negotiation = parameters.get('sslnegotiation');
   if (negotiation !== null && negotiation !== 'postgres' && negotiation !== 'direct') {
@@ -141,7 +142,10 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** node-postgres treats both modes as verify-full. A later version will not, so the URL says verify-full. */
+/**
+ * node-postgres treats `require` and `verify-ca` as `verify-full`. A later version will treat them
+ * differently. Therefore this function writes `verify-full` into the URL.
+ */
 function asVerified(value: string): string {
   const { searchParams } = parsedUrl(value)!;
   if (!/^(require|verify-ca)$/.test(searchParams.get('sslmode') ?? '')) return value;
@@ -151,10 +155,10 @@ function asVerified(value: string): string {
 
 function findRedisFault({ hostname, pathname, searchParams }: URL): Fault {
   const parameter = [...searchParams.keys()].find((name) => name !== 'family');
-  if (parameter !== undefined) return `has the parameter ${shown(parameter)}: none but family is taken`;
+  if (parameter !== undefined) return `has the parameter ${shown(parameter)}: only family is allowed`;
   const family = searchParams.get('family');
-  if (family !== null && !['0', '4', '6'].includes(family)) return 'has a family that is none of 0, 4, 6';
+  if (family !== null && !['0', '4', '6'].includes(family)) return 'has a family that is not one of: 0, 4, 6';
   if (hostname === '' || hostname === NO_HOST) return 'names no host: a socket cannot be used';
-  if (!/^\/?\d{0,9}$/.test(pathname)) return 'has a path that is no number of a database, such as /1';
+  if (!/^\/?\d{0,9}$/.test(pathname)) return 'has a path that is not a database number, such as /1';
   return null;
 }

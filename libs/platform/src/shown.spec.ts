@@ -16,7 +16,7 @@ describe('a text from a sender, in logs and answers', () => {
     ['/ops-aOSONqHmRIfybYqNCOIbvzyv', '/*'],
     ['/aOSONqHm', '/*'],
     [`/${'a'.repeat(25)}`, '/*'],
-  ])('path %s is shown as %s', (url, shown) => expect(shownPath(url)).toBe(shown));
+  ])('shows the path %s as %s', (url, shown) => expect(shownPath(url)).toBe(shown));
 
   it.each([
     ['accountId', 'accountId'],
@@ -26,5 +26,5 @@ describe('a text from a sender, in logs and answers', () => {
     ['CANARYXYZ', '*'],
     ['aOSONqHmRIfybYqNCOIbvzyvdX', '*'],
     ['gw_x', '*'],
-  ])('member %s is shown as %s', (name, shown) => expect(shownMember(name)).toBe(shown));
+  ])('shows the JSON member name %s as %s', (name, shown) => expect(shownMember(name)).toBe(shown));
 });

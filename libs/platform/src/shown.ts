@@ -3,7 +3,7 @@ const WORD = /^(?:[vV]\d|[A-Za-z][a-z]{0,14}(?:[-_.][a-z]{1,14})*)$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** `accountId`, `clientDataJSON`. */
 const MEMBER = /^[a-z][A-Za-z/~]*$/;
-/** The longest word or name. Random secrets are longer, and some of them contain no digit. */
+/** The highest length of a shown word or name. Random secrets are longer, and some contain no digit. */
 const LONGEST = 24;
 const HIDDEN = '*';
 
@@ -11,8 +11,8 @@ const orHidden = (text: string, ...forms: RegExp[]) =>
   text === '' || (text.length <= LONGEST && forms.some((form) => form.test(text))) ? text : HIDDEN;
 
 /**
- * The path of a URL, for logs and answers: words and UUIDs as they are, anything else as `*`. A sender may
- * put a code, a token or an address into a path by mistake.
+ * The path of a URL, for logs and answers. Words and UUIDs stay as they are. Anything else becomes `*`,
+ * because a sender may put a code, a token or an address into a path by mistake.
  */
 export const shownPath = (url: string): string =>
   url
@@ -21,5 +21,5 @@ export const shownPath = (url: string): string =>
     .map((segment) => (UUID.test(segment) ? segment : orHidden(segment, WORD)))
     .join('/');
 
-/** A member's name as it was sent, or `*` if it does not look like a name: it may be a secret itself. */
+/** A member's name as sent, or `*` if it does not look like a name. Such a name may be a secret. */
 export const shownMember = (name: string): string => orHidden(name, MEMBER, /^\d{1,3}$/);

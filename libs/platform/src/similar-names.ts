@@ -5,7 +5,7 @@ const SHORT = 8;
 /** How many letters may differ: a short name with two others is another name, as HOST and HOME are. */
 const mostEdits = (name: string) => (name.length < SHORT ? 1 : 2);
 
-/** @returns the known name that is most similar to an unknown one, or null. */
+/** @returns the known name that is most similar to an unknown name. Null if no name is similar. */
 export function similarName(name: string, known: readonly string[]): string | null {
   if (FOREIGN.has(name)) return null;
   const near = known
@@ -16,13 +16,13 @@ export function similarName(name: string, known: readonly string[]): string | nu
   return near[0]?.each ?? null;
 }
 
-/** @returns the end of an error message, which suggests a similar name, or an empty text. */
+/** @returns the end of an error message that suggests a similar name. Empty if no name is similar. */
 export function suggestion(name: string, known: readonly string[]): string {
   const similar = similarName(name, known);
   return similar === null ? '' : `; do you mean ${similar}?`;
 }
 
-/** How many letters to change, add or remove to turn one text into the other (Levenshtein). */
+/** How many letters must be changed, added or removed to turn one text into the other (Levenshtein). */
 function edits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, n) => n);
   for (const [i, letter] of [...from].entries()) {

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
 /**
- * Answers 405 with `Allow` if the path exists but not for this method (RFC 9110 §15.5.6). Call it before
- * the routes are added. It needs no login, because the OpenAPI document shows the same to everyone.
+ * Answers 405 with `Allow` if the path exists but not for this method (RFC 9110 §15.5.6). Call it before the
+ * routes are added. It needs no login, because the OpenAPI document shows the same methods to everyone.
  */
 export function refuseWrongMethods(fastify: FastifyInstance): void {
   const routes = new Map<string, { path: RegExp; methods: Set<string> }>();
@@ -17,7 +17,7 @@ export function refuseWrongMethods(fastify: FastifyInstance): void {
     const path = request.url.split('?', 1)[0]!;
     const known = [...routes.values()].filter((route) => route.path.test(path));
     const methods = [...new Set(known.flatMap((route) => [...route.methods]))].sort();
-    // The route takes the method but was not found: its own pattern is stricter than ours.
+    // The route has this method but was not found, because its pattern is stricter than the pattern here.
     if (methods.length === 0 || methods.includes(request.method)) return;
     reply.header('Allow', methods.join(', '));
     throw new ProblemError('method_not_allowed', {

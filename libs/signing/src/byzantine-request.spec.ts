@@ -9,7 +9,7 @@ import { parsePrivateKey } from './private-key.js';
 
 const key = parsePrivateKey(new Secret(vectors.privateKeyHex), 'VECTORS');
 
-/** Node.js's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+/** Reads a compressed key by Node.js alone: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
 const publicKey = createPublicKey({
   key: Buffer.concat([
     bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),
@@ -45,7 +45,7 @@ describe.each(vectors.cases)('vector $name', (vector) => {
     });
   });
 
-  it('gives a signature over the message of the vector', async () => {
+  it('signs the message of the vector', async () => {
     const headers = await signByzantineRequest(key, request);
     const message = Buffer.from(vector.message);
     expect(verify('sha256', message, publicKey, bytesOf(headers['X-Signature']))).toBe(true);

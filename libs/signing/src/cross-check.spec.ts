@@ -1,6 +1,6 @@
 /**
- * node:crypto and @noble/curves share no code. Each must verify the other's signatures, and refuse wrong
- * ones.
+ * node:crypto and @noble/curves share no code. Each library must accept the signatures of the other, and
+ * refuse wrong signatures.
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
@@ -33,14 +33,17 @@ describe.each(vectors.cases)('vector $name', (vector) => {
     expect(Buffer.from(byNoble.sign(message)).toString('hex')).toBe(vector.signatureDerRfc6979.slice(2));
   });
 
-  it.each(bothVerify)('%s verifies both forms of s, and neither over another message', (_, verifies) => {
-    for (const signature of [vector.signatureDerRfc6979, vector.signatureDerRfc6979LowS].map(bytesOf)) {
-      expect(verifies(message, signature, 'der')).toBe(true);
-      expect(verifies(Buffer.concat([message, Buffer.of(10)]), signature, 'der')).toBe(false);
-    }
-  });
+  it.each(bothVerify)(
+    '%s accepts a low and a high s, and refuses both for another message',
+    (_, verifies) => {
+      for (const signature of [vector.signatureDerRfc6979, vector.signatureDerRfc6979LowS].map(bytesOf)) {
+        expect(verifies(message, signature, 'der')).toBe(true);
+        expect(verifies(Buffer.concat([message, Buffer.of(10)]), signature, 'der')).toBe(false);
+      }
+    },
+  );
 
-  it('is signed by us so that an independent check passes', () => {
+  it('gets a signature from us that an independent check accepts', () => {
     const publicKey = createPublicKey({
       key: Buffer.concat([
         bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),
@@ -58,7 +61,7 @@ describe.each(vectors.cases)('vector $name', (vector) => {
 describe('for any key and message', () => {
   const scalars = fc.bigInt({ min: 1n, max: ORDER - 1n }).map((n) => n.toString(16).padStart(64, '0'));
 
-  it('what one library signs the other verifies, in both encodings', () => {
+  it('each library accepts the signatures of the other, in both encodings', () => {
     fc.assert(
       fc.property(scalars, fc.uint8Array({ maxLength: 2000 }), (hex, message) => {
         const signers = [parsePrivateKey(new Secret(hex), 'a random key'), rfc6979Key(hex)];
@@ -75,7 +78,7 @@ describe('for any key and message', () => {
     );
   });
 
-  it('one flipped bit anywhere in the message or the signature is refused by both', () => {
+  it('both libraries refuse a message or signature with one flipped bit', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ minLength: 1, maxLength: 300 }),
@@ -95,7 +98,7 @@ describe('for any key and message', () => {
     );
   });
 
-  it('bytes that are no signature are refused without an error', () => {
+  it('both libraries refuse bytes that are not a signature, and do not throw', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 80 }),
@@ -114,11 +117,11 @@ describe('for any key and message', () => {
 it.each([
   ['node:crypto', key],
   ['@noble/curves', byNoble],
-])('%s does not normalize s: it is high about every other time', (_, { sign }) => {
+])('%s does not normalize s: about half of the signatures have a high s', (_, { sign }) => {
   const high = Array.from({ length: 64 }, (_, i) => sign(Buffer.of(i), 'raw')).filter(
     (raw) => sOf(raw) > ORDER / 2n,
   );
-  // 64 even coins all on one side: once in 10^19 runs.
+  // By chance, all 64 signatures would be on one side once in 10^19 runs.
   expect(high.length).toBeGreaterThan(0);
   expect(high.length).toBeLessThan(64);
 });

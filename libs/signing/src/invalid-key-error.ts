@@ -1,10 +1,10 @@
 /**
- * A key that must not be used. The message names the source of the key and the fault. It has no `cause`:
- * parsers quote their input (`JSON.parse` and node:crypto's JWK import both do), and here the input is a
- * private key, or may be one by mistake.
+ * A key that must not be used. The message names the source of the key and the fault. The error has no
+ * `cause`, because parsers quote their input (`JSON.parse` and node:crypto's JWK import both do). Here the
+ * input is a private key, or it may be a private key by mistake.
  */
 export class InvalidKeyError extends Error {
-  /** The variable or file that held the key. */
+  /** The variable or file that contained the key. */
   readonly source: string;
   readonly reason: string;
 

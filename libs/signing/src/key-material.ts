@@ -1,25 +1,25 @@
 import { createPrivateKey } from 'node:crypto';
 import { InvalidKeyError } from './invalid-key-error.js';
 
-/** An elliptic curve private key in the form of RFC 7518 §6.2, before any check. */
+/** The private key of an elliptic curve in the form of RFC 7518 §6.2, before any check. */
 type Jwk = Readonly<Record<string, unknown>>;
 
-/** A decoded key, before the check that it is a key of P-256. */
+/** A decoded key that may not be a key of P-256. */
 export interface DecodedKey {
-  /** Big-endian, with as many bytes as the source gave. */
+  /** Big-endian, with as many bytes as the text contained. */
   scalar: Uint8Array;
-  /** Uncompressed SEC1 point (65 bytes), if the encoding also contains the public key. */
+  /** The uncompressed SEC1 point (65 bytes), if the text also contained the public key. */
   claimedPublicKey?: Uint8Array;
 }
 
 const FORMS = 'give 64 hex digits (with or without 0x), a PKCS#8 PEM, or a JWK';
 
 /**
- * Decodes a private key in any of three forms: hex, PKCS#8 PEM, or a JWK. The line ends of a PEM may be
- * written as `\n`, for one-line environment files.
+ * Decodes a private key in one of three forms: hex, PKCS#8 PEM, or a JWK. For environment files of one line,
+ * the line ends of a PEM may be written as `\n`.
  *
  * @param source names the variable or file in errors.
- * @throws InvalidKeyError if the form is none of them, or if it names another curve.
+ * @throws InvalidKeyError if the text has none of the three forms, or if it names another curve.
  */
 export function decodeKeyMaterial(material: string, source: string): DecodedKey {
   const text = material.trim();
@@ -40,7 +40,7 @@ function decodeHex(text: string, source: string): DecodedKey {
   return { scalar: Buffer.from(digits, 'hex') };
 }
 
-/** Why another kind of PEM is refused, with the remedy. */
+/** Why another kind of PEM is refused, and what to do. */
 const OTHER_PEMS: Record<string, string> = {
   'EC PRIVATE KEY': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',
   'EC PARAMETERS': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',
@@ -78,7 +78,7 @@ function parseJson(text: string, source: string): Jwk {
   }
 }
 
-/** The only curve names that an error repeats. Any other text there may be a misplaced secret. */
+/** The only curve names that an error shows. Any other text in this place may be a secret. */
 const KNOWN_CURVES = new Set(['P-384', 'P-521', 'secp256k1', 'Ed25519', 'X25519']);
 
 function decodeJwk(jwk: Jwk, source: string): DecodedKey {
@@ -94,10 +94,13 @@ function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
   const number = (member: 'd' | 'x' | 'y'): Buffer => {
     const value = jwk[member];
     const bytes = Buffer.from(typeof value === 'string' ? value : '', 'base64url');
-    // RFC 7518 §6.2.1.2 and §6.2.2.1: always the full 32 bytes. Buffer alone would skip characters that it
+    // RFC 7518 §6.2.1.2 and §6.2.2.1 require the full 32 bytes. Buffer alone would skip characters that it
     // cannot read.
     if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
-      throw new InvalidKeyError(source, `its JWK member "${member}" is not 32 bytes of unpadded base64url`);
+      throw new InvalidKeyError(
+        source,
+        `its JWK member "${member}" is not 32 bytes of base64url without padding (=)`,
+      );
     }
     return bytes;
   };

@@ -9,11 +9,11 @@ import { DSA_ENCODING } from './signature-encoding.js';
 
 /**
  * Reads a private key (hex, PKCS#8 PEM or JWK) and proves that it is a key of P-256. @noble/curves checks
- * the number and derives the public key, which must match any public key in the encoding. OpenSSL is not
- * enough: it accepts a PEM whose number is zero, above n, or of another key than its public half.
+ * the number and derives the public key. Any public key in the text must equal the derived key. The check of
+ * OpenSSL is not sufficient: it accepts a PEM whose number is zero, above n, or does not fit its public key.
  *
  * @param source names the variable or file in errors.
- * @throws InvalidKeyError that says what is wrong, without a byte of the key.
+ * @throws InvalidKeyError that describes the fault and contains no byte of the key.
  */
 export function parsePrivateKey(privateKey: Secret, source: string): SigningKey {
   const { scalar, claimedPublicKey } = decodeKeyMaterial(privateKey.reveal(), source);
@@ -28,10 +28,10 @@ export function parsePrivateKey(privateKey: Secret, source: string): SigningKey 
   return signingKeyOf(scalar, point);
 }
 
-/** Signs by node:crypto: in constant time and with a random nonce. s is not normalized. */
+/** Signs by node:crypto: in constant time, with a random nonce, and without normalizing s. */
 function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   const jwk = { ...publicJwk(point), d: Buffer.from(scalar).toString('base64url') };
-  // Made once: parsing the key for each signature would cost twice as much.
+  // The key object is made once. To parse the key for each signature would take twice as long.
   const key = createPrivateKey({ key: jwk, format: 'jwk' });
   return {
     publicKeyCompressedHex: p256.Point.fromBytes(point).toHex(true),

@@ -19,7 +19,7 @@ describe.each(names)('the public key of %s', (name) => {
     },
   );
 
-  it('verifies only signatures by its private half', () => {
+  it('accepts only signatures by its own private key', () => {
     for (const encoding of ['der', 'raw'] as const) {
       const signature = testKey(name).sign(message, encoding);
       expect(decodePublicKey(uncompressed)!.verify(message, signature, encoding)).toBe(true);
@@ -53,7 +53,7 @@ it.each<[string, unknown]>([
   expect(decodePublicKey(text)).toBeUndefined();
 });
 
-it('makes one key object for all verifications, and none for comparing', async () => {
+it('makes one key object for all verifications, and none to compare keys', async () => {
   const signature = testKey('turnkeyApi').sign(message);
   let key!: NonNullable<ReturnType<typeof decodePublicKey>>;
   const compared = await keyObjectsMade(() => {

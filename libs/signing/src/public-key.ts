@@ -2,27 +2,27 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { p256 } from '@noble/curves/nist.js';
 import { DSA_ENCODING, type SignatureEncoding } from './signature-encoding.js';
 
-/** A public key that is proven to be a point of P-256. */
+/** A public key that is proven to be a point on P-256. */
 export class P256PublicKey {
   /**
-   * SEC1 compressed: 66 lowercase hex digits. It is the same for every form of a key, so use it to compare
-   * keys.
+   * SEC1 compressed: 66 lowercase hex digits. It is the same for every form of a key. Therefore it serves to
+   * compare keys.
    */
   readonly compressedHex: string;
   /** SEC1 uncompressed: 65 bytes. */
   readonly uncompressed: Uint8Array;
-  /** Made for the first signature to verify, because most keys are only compared. */
+  /** The key object is made for the first verification, because most keys are only compared. */
   #key: KeyObject | undefined;
 
-  /** Use {@link decodePublicKey}: the constructor checks nothing. */
+  /** Use {@link decodePublicKey}. This constructor checks nothing. */
   constructor(compressedHex: string, uncompressed: Uint8Array) {
     this.compressedHex = compressedHex;
     this.uncompressed = uncompressed;
   }
 
   /**
-   * ECDSA with SHA-256 over these exact bytes. Accepts a low and a high s, as every peer does. Returns
-   * false for bytes that are not a signature.
+   * ECDSA with SHA-256 over exactly these bytes. It accepts a low and a high s, as every peer does.
+   * @returns false also for bytes that are not a signature.
    */
   verify(message: Uint8Array, signature: Uint8Array, encoding: SignatureEncoding): boolean {
     this.#key ??= createPublicKey({ key: publicJwk(this.uncompressed), format: 'jwk' });
@@ -41,10 +41,10 @@ export function publicJwk(uncompressed: Uint8Array) {
 }
 
 /**
- * Reads a public key: hex in either case, without `0x`, of the SEC1 compressed (33 bytes) or uncompressed
- * (65 bytes) form (SEC1 §2.3.4).
+ * Reads a public key from hex, in upper or lower case, without `0x`: the SEC1 compressed (33 bytes) or
+ * uncompressed form (65 bytes, SEC1 §2.3.4).
  *
- * @returns undefined for anything else, including a point off the curve.
+ * @returns undefined for any other text, and for a point that is not on the curve.
  */
 export function decodePublicKey(text: unknown): P256PublicKey | undefined {
   if (typeof text !== 'string' || !/^(0[23][0-9a-f]{64}|04[0-9a-f]{128})$/i.test(text)) return undefined;

@@ -1,14 +1,14 @@
 import type { SignatureEncoding } from './signature-encoding.js';
 
-/** The port: signs upstream requests with a local or a remote key. Its users do not know which. */
+/** The port that signs upstream requests. Its users do not know whether the key is local or remote. */
 export interface RequestSigner {
   /** SEC1 compressed P-256 public key: 66 lowercase hex digits, no `0x`. */
   readonly publicKeyCompressedHex: string;
   /**
-   * ECDSA with SHA-256 over these exact bytes. The result is DER, or r‖s (64 bytes) for `raw`.
+   * ECDSA with SHA-256 over exactly these bytes. The result is DER, or r‖s (64 bytes) for `raw`.
    *
-   * @param timeoutMs how long a remote signature may take. A local key signs at once.
-   * @throws SignerError if no good signature came in time.
+   * @param timeoutMs the longest time for a remote signature. A local key needs no waiting.
+   * @throws SignerError if there is no valid signature in time.
    */
   sign(
     message: Uint8Array,
@@ -19,20 +19,20 @@ export interface RequestSigner {
   close?(): void;
 }
 
-/** A key in this process. It never reveals its private half. */
+/** A key in this process. It never shows its private part. */
 export interface SigningKey extends RequestSigner {
   sign(message: Uint8Array, encoding?: SignatureEncoding): Uint8Array;
 }
 
 /**
- * - `unavailable`: it cannot sign now, but may later
- * - `refused`: it cannot sign until an operator fixes key, permission or setting
+ * - `unavailable`: the signer cannot sign now, but may sign later
+ * - `refused`: the signer cannot sign until an operator corrects the key, a permission or a setting
  */
 export type SignerFailure = 'unavailable' | 'refused';
 
 /**
- * There is no signature, so nothing was sent. The message contains no name of a key and no text of the
- * signer.
+ * There is no signature, so nothing was sent. The message contains neither the name of a key nor a text from
+ * the signer.
  */
 export class SignerError extends Error {
   constructor(

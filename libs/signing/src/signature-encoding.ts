@@ -1,10 +1,10 @@
 /**
- * The form of a signature's two numbers. `der` is the ASN.1 SEQUENCE of SEC1 §C.8 (68–72 bytes, rarely
- * fewer). `raw` is r‖s with 32 bytes each (IEEE P1363, RFC 7518 §3.4).
+ * The encoding of the two numbers of a signature. `der` is the ASN.1 SEQUENCE of SEC1 §C.8 (68–72 bytes,
+ * rarely fewer). `raw` is r‖s with 32 bytes each (IEEE P1363, RFC 7518 §3.4).
  */
 export type SignatureEncoding = 'der' | 'raw';
 
-/** The same in node:crypto's terms. */
+/** The names of these encodings in node:crypto. */
 export const DSA_ENCODING = { der: 'der', raw: 'ieee-p1363' } as const satisfies Record<
   SignatureEncoding,
   string

@@ -1,24 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { timeOfUuidV7, uuidV7 } from '#libs/kernel';
 
-/** A time by the database's clock, so that a test and SQL agree on the present. */
+/** A time by the clock of the database, so that a test and SQL have the same present. */
 export interface FromNow {
   inMs: number;
 }
 
-/** A time that many milliseconds ahead; negative for the past. */
+/** The time that many milliseconds from now. Negative for the past. */
 export const inMs = (ms: number): FromNow => ({ inMs: ms });
 
-/** Anything that runs SQL: a data source, a query runner, a client. */
+/** Something that runs SQL: a data source, a query runner, a client. */
 export interface Database {
   query(text: string, values: unknown[]): Promise<unknown>;
 }
 
 /**
- * Inserts an onboarding that waits for its code and has reached no limit.
+ * Inserts an onboarding that waits for its code and has not reached any limit.
  *
- * @param columns by the table's own names; times may be given with {@link inMs}.
- * @returns its id.
+ * @param columns by the names in the table. Times may be given with {@link inMs}.
+ * @returns the id of the onboarding.
  */
 export async function anOnboarding(
   database: Database,
@@ -59,8 +59,8 @@ export async function anOnboarding(
 }
 
 /**
- * Sets for a test's own rows what the store sets with each write: when a worker must look at them again,
- * and which onboarding is the subject's live one.
+ * Sets for the rows of a test what the store sets with each write: when a worker must look at the row again,
+ * and which onboarding is the subject's live onboarding.
  */
 export async function lookAgain(database: Database, id: string | null = null): Promise<void> {
   await database.query(

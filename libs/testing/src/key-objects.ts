@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const MAKERS = ['createPrivateKey', 'createPublicKey', 'createSecretKey'] as const;
 
-/** Counts the calls of the functions of `node:crypto` that make a key object, while the work runs. */
+/** Counts how often `node:crypto` makes a key object while the work runs. */
 export async function keyObjectsMade(
   work: () => unknown,
 ): Promise<Partial<Record<(typeof MAKERS)[number], number>>> {
@@ -16,7 +16,7 @@ export async function keyObjectsMade(
       return original(...args);
     };
   }
-  // Modules that imported them by name must call these too.
+  // Modules that imported these functions by name must also call the counting functions.
   syncBuiltinESMExports();
   try {
     await work();

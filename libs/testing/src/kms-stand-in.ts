@@ -2,22 +2,22 @@ import { createECDH, createPublicKey, generateKeyPairSync, randomUUID, type KeyO
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** A way in which the stand-in fails a call. */
+/** A way in which the stand-in makes a call fail. */
 export type KmsTrouble =
-  /** An error with the code of AWS KMS: HTTP status and `__type`. */
+  /** An error of AWS KMS with its HTTP status and its code in `__type`. */
   | { error: string; status: number }
   /** A broken service or proxy: a status with a body that KMS never sends. */
   | { status: number }
   /** No answer. */
   | 'silence'
-  /** The head of an answer without the rest. */
+  /** The head of an answer without its body. */
   | 'half an answer'
   | 'cut'
   /** A signature with one wrong bit. */
   | 'corrupted'
-  /** A valid signature by another key. The answer does not name that key. */
+  /** A valid signature by another key. The answer names the requested key. */
   | 'foreign'
-  /** The same after an alias was moved: the answer names the other key. */
+  /** A valid signature by another key after an alias was moved. The answer names the other key. */
   | 'moved alias';
 
 export interface KmsCall {
@@ -29,7 +29,7 @@ export interface KmsCall {
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
 
-/** A key of AWS KMS. Tests also have its private half. */
+/** A key of AWS KMS. Tests also know its private half. */
 interface StoredKey {
   arn: string;
   privateKey: KeyObject;
@@ -39,9 +39,9 @@ interface StoredKey {
 }
 
 /**
- * Stands in for the signing part of AWS KMS. It is written from the API reference and its JSON protocol
- * (`X-Amz-Target`, `application/x-amz-json-1.1`, Signature Version 4), with node:crypto and without code of
- * this project: one misreading must not pass on both sides.
+ * Replaces the signing part of AWS KMS in tests. It is written from the API reference and its JSON protocol
+ * (`X-Amz-Target`, `application/x-amz-json-1.1`, Signature Version 4). It uses node:crypto and no code of
+ * this project, so that a misreading of the reference is not on both sides.
  */
 export class KmsStandIn {
   readonly calls: KmsCall[] = [];
@@ -50,11 +50,11 @@ export class KmsStandIn {
   readonly #server: Server;
   readonly #foreign = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   #trouble: { what: KmsTrouble; times: number } | null = null;
-  /** The highest number of connections that were open at once. */
+  /** The highest number of connections that were open at the same time. */
   mostSockets = 0;
   url = '';
 
-  /** For the caller's default chain. A developer's AWS profile would come before them. */
+  /** Credentials for the caller's default chain. A developer's AWS profile would otherwise be used first. */
   static readonly credentials = {
     AWS_PROFILE: '',
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
@@ -75,7 +75,7 @@ export class KmsStandIn {
     });
   }
 
-  /** @param port 0 means any free one. */
+  /** @param port 0 means any free port. */
   static async listen(port = 0): Promise<KmsStandIn> {
     const standIn = new KmsStandIn();
     await new Promise<void>((resolve) => standIn.#server.listen(port, '127.0.0.1', resolve));
@@ -91,7 +91,7 @@ export class KmsStandIn {
   /**
    * Makes a key. @param kind of key, as in `KeySpec`.
    *
-   * @returns its ARN, and its public key: the compressed point in hex.
+   * @returns the ARN of the key, and its public key: the compressed point in hex.
    */
   createKey(
     kind: 'ECC_NIST_P256' | 'ECC_SECG_P256K1' | 'RSA_2048' | 'ECC_NIST_P256 for ECDH' = 'ECC_NIST_P256',
@@ -121,7 +121,7 @@ export class KmsStandIn {
     this.#keys.set(name, this.#keys.get(arn)!);
   }
 
-  /** Lets the next calls fail. @param times how many calls; without it, all. */
+  /** Makes the next calls fail. @param times how many calls. Without it, all calls. */
   meet(what: KmsTrouble, times = Infinity): void {
     this.#trouble = { what, times };
   }
@@ -207,8 +207,8 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER, because node:crypto would hash the digest again. ECDH of
- * node:crypto gives the point k·G, as the public key of k.
+ * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER. It is written here, because node:crypto would hash the
+ * digest again. ECDH of node:crypto computes the point k·G, as the public key of k.
  */
 function signDigest(digest: Buffer, key: KeyObject): Buffer {
   const d = bigint(Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));
@@ -230,7 +230,7 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-/** The shortest form, with a leading zero if the first bit is set (X.690 §8.3). */
+/** The shortest form of a number, with a leading zero if the first bit is set (X.690 §8.3). */
 function derInteger(value: bigint): Buffer {
   const digits = value.toString(16);
   const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');

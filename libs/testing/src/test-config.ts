@@ -3,7 +3,7 @@ import { PROVIDERS } from '#libs/upstream';
 import { testDatabaseEnv } from './test-database.js';
 import { testQueuePrefix, testRedisUrl } from './test-redis.js';
 
-/** A complete, valid environment that reaches no server: nothing listens on port 1. */
+/** A complete and valid environment that reaches no server, because nothing listens on port 1. */
 export const TEST_ENV: Readonly<Record<string, string>> = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
@@ -29,9 +29,9 @@ export function testConfig(env: Record<string, string> = {}): Config {
 }
 
 /**
- * Settings for a test with this worker's own database and queues.
+ * Settings for a test with the database and the queues of this worker.
  *
- * @throws Error without `npm test`
+ * @throws Error if jest runs without `npm test`
  */
 export async function testServersConfig(env: Record<string, string> = {}): Promise<Config> {
   return testConfig({

@@ -4,11 +4,11 @@ import { fromTestRun, workerName } from './test-run.js';
 let made: Promise<string> | undefined;
 
 /**
- * The database of this jest worker, cloned from the migrated template. It is empty at the start of each
- * test file. `npm test` drops it at the end of the run.
+ * The database of this jest worker. It is a copy of the migrated template, and is empty at the start of each
+ * test file. `npm test` deletes it at the end of the run.
  *
  * @returns a connection URL
- * @throws Error without `npm test`
+ * @throws Error if jest runs without `npm test`
  */
 export function testDatabaseUrl(): Promise<string> {
   made ??= makeDatabase();
@@ -16,8 +16,8 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
- * How apps reach this worker's database: directly, or through the pooler of a long test. A test's own
- * statements always go directly.
+ * How apps reach the database of this worker: directly, or through the pooler of a long test. The statements
+ * of a test itself always go directly.
  */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());
@@ -26,7 +26,7 @@ export async function testDatabaseEnv(): Promise<Record<string, string>> {
 }
 
 /**
- * Deletes all rows of this worker's database, except the list of migrations.
+ * Deletes all rows in the database of this worker, except the list of migrations.
  *
  * @throws Error if an open transaction of a test holds a lock for 10 s
  */

@@ -2,24 +2,24 @@ import { randomBytes } from 'node:crypto';
 import { fromTestRun, workerName } from './test-run.js';
 
 /**
- * The Redis of this test run. All jest workers share it, so keys need {@link testQueuePrefix}.
+ * The Redis of this test run. All jest workers share it. Therefore keys need {@link testQueuePrefix}.
  *
  * @returns a connection URL
- * @throws Error without `npm test`
+ * @throws Error if jest runs without `npm test`
  */
 export function testRedisUrl(): string {
   return fromTestRun('GANGWAY_TEST_REDIS_URL');
 }
 
 /**
- * The prefix of BullMQ's keys for this jest worker. The braces keep a queue in one slot of a cluster.
+ * The prefix of BullMQ's keys for this jest worker. The braces keep a queue in one slot of a Redis Cluster.
  * `npm test` deletes the keys at the end of the run.
  */
 export function testQueuePrefix(): string {
   return `{gangway-test-${workerName('-')}}`;
 }
 
-/** A prefix for a single story, without jobs, pauses and counts of other stories. */
+/** A prefix for a single test story, which then has no jobs, pauses and counts of other stories. */
 export function ownQueuePrefix(): string {
   return testQueuePrefix().replace('}', `-${randomBytes(4).toString('hex')}}`);
 }

@@ -14,7 +14,7 @@ export function fromTestRun(variable: string): string {
   return value;
 }
 
-/** A name for this jest worker within the run, e.g. `mb2k1x9a4f_2`. jest counts its workers from 1. */
+/** The name of this jest worker in the run, e.g. `mb2k1x9a4f_2`. jest counts workers from 1. */
 export function workerName(separator: string): string {
   return `${fromTestRun('GANGWAY_TEST_RUN')}${separator}${process.env['JEST_WORKER_ID'] ?? '1'}`;
 }

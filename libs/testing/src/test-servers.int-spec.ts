@@ -18,7 +18,7 @@ describe('the database of a worker', () => {
     await client.end();
   });
 
-  it('is separate and already migrated', async () => {
+  it('is separate from other workers and already migrated', async () => {
     const { rows } = await client.query(
       'SELECT current_database() AS name, count(*)::int AS ran FROM migrations',
     );
@@ -26,7 +26,7 @@ describe('the database of a worker', () => {
     expect(rows[0].ran).toBeGreaterThan(0);
   });
 
-  it('can be emptied of rows, and stays migrated', async () => {
+  it('stays migrated when all rows are deleted', async () => {
     await client.query('INSERT INTO scratch VALUES (1)');
     await emptyDatabase();
     const { rows } = await client.query(
@@ -38,7 +38,7 @@ describe('the database of a worker', () => {
 });
 
 describe('the Redis of a run', () => {
-  it('never evicts keys, as BullMQ requires, and takes keys under the worker’s prefix', async () => {
+  it('never evicts keys, as BullMQ requires, and accepts keys under the worker’s prefix', async () => {
     const redis = new Redis(testRedisUrl());
     try {
       expect(await redis.config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);

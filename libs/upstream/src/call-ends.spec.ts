@@ -25,7 +25,7 @@ function fail(
   ends.failed(call, new UpstreamError(failure, { detail: 'x', evidence, ...more }));
 }
 
-/** The trouble that an end adds to, and whether it clears the earlier failures. */
+/** The kind of failure that a call's end counts for, and whether the end clears earlier failures. */
 const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
   not_sent: { trouble: 'verify-otp', mends: false },
   throttled: { trouble: 'verify-otp', mends: false },
@@ -52,7 +52,7 @@ describe('CallEnds', () => {
     expect([ends.untold().size, ends.okAtMs('verify-otp')]).toEqual([0, -Infinity]);
   });
 
-  it('counts failures in a row until such a call succeeds', () => {
+  it('counts failures in a row until a call of the same kind succeeds', () => {
     fail('unavailable', { status: 500 });
     now += 10;
     fail('unavailable', { status: 503 });
@@ -67,7 +67,7 @@ describe('CallEnds', () => {
     expect(ends.untold().size).toBe(0);
   });
 
-  it('keeps failures that come during a report', () => {
+  it('keeps failures that happen while a report is written', () => {
     fail('unavailable');
     const told = ends.untold();
     fail('unavailable');
@@ -87,7 +87,7 @@ describe('CallEnds', () => {
     expect(access).toEqual([401, 'accepted']);
   });
 
-  // A 404 for the probe itself tells nothing about our key.
+  // A 404 for a probe proves nothing about our key.
   it('does not treat a rejected probe as proof that our key works again', () => {
     fail('misconfigured', { status: 401 });
     fail('rejected', { status: 404 }, 'probe');

@@ -2,31 +2,31 @@ import type { Clock } from '#libs/kernel';
 import type { FailureClass, UpstreamError } from './port/upstream-error.js';
 import type { CallName } from './port/upstream-provider.js';
 
-/** The name of the calls that fail, or `access` if upstream refuses our key or clock for all calls. */
+/** The name of the failing calls, or `access` if upstream refuses our key or clock for all calls. */
 export type TroubleName = CallName | 'access';
 
-/** Failures in a row. Instants are on the monotonic clock. */
+/** Failures in a row. Times are on the monotonic clock. */
 export interface Failures {
   count: number;
   firstAtMs: number;
   lastAtMs: number;
   failure: FailureClass;
   status: number | null;
-  /** How long the last failure counts; null: until a call succeeds. */
+  /** How long the last failure counts. Null: until a call succeeds. */
   goodForMs: number | null;
 }
 
-/** How long a failed step counts. It is longer than the wait between two attempts. */
+/** How long the failure of a step counts. It is longer than the wait between two attempts. */
 const STEP_GOOD_FOR_MS = 90_000;
-/** Added to the wait that a provider asks for. */
+/** This time is added to the wait that a provider asks for. */
 const AFTER_WAIT_MS = 30_000;
 
 /**
- * How the calls of an integration ended in this process: failures that are not reported to the other
- * processes yet, and when each kind of call last succeeded.
+ * The ends of an integration's calls in this process: the failures that it has not yet reported to the other
+ * processes, and the last success of each kind of call.
  */
 export class CallEnds {
-  /** Runs after an end that changes the report. */
+  /** Runs after a call's end that changes the report. */
   changed: (() => void) | null = null;
   /** Runs when upstream begins to refuse our key or clock, and when it accepts a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
@@ -39,12 +39,12 @@ export class CallEnds {
     private readonly limits: { probeGoodForMs: number; retryAfterMaxMs: number },
   ) {}
 
-  /** Since when upstream refuses this process's key, scope or clock. */
+  /** When upstream began to refuse this process's key, scope or clock. Null while it accepts them. */
   get refused(): { sinceMs: number; status: number | null } | null {
     return this.#refused;
   }
 
-  /** When such a call last succeeded here, on the monotonic clock. */
+  /** When a call of this kind last succeeded in this process, on the monotonic clock. */
   okAtMs(name: TroubleName): number {
     return this.#okAt.get(name) ?? -Infinity;
   }
@@ -55,7 +55,7 @@ export class CallEnds {
   }
 
   failed(call: CallName, error: UpstreamError): void {
-    // PostgreSQL answered the claim too late. The provider did nothing wrong.
+    // PostgreSQL answered the claim too late. The provider did not cause that.
     if (error.heldBack) return;
     switch (error.failure) {
       // The provider has read the request, so it works and knows our key. A rejected probe proves neither.
@@ -71,12 +71,12 @@ export class CallEnds {
     }
   }
 
-  /** Failures in a row that the other processes do not know yet. */
+  /** Failures in a row that this process has not yet reported to the other processes. */
   untold(): Map<TroubleName, Failures> {
     return new Map(this.#untold);
   }
 
-  /** @param told the result of `untold()`. Later failures stay untold. */
+  /** @param told the result of `untold()` that was reported. Later failures are still to be reported. */
   told(told: ReadonlyMap<TroubleName, Failures>): void {
     for (const [name, { count, firstAtMs }] of told) {
       const now = this.#untold.get(name);

@@ -2,12 +2,12 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { CONFIG, type Config } from '#libs/platform';
 import { Integrations, type Integration } from './integrations.js';
 
-/** Short, so that steps go on soon after the clocks agree again. */
+/** The interval is short, so that steps continue soon after the clocks agree again. */
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Probes a provider while a clock difference stops the steps, or while one needs a second answer. So no
- * step must be sent to find out.
+ * Probes a provider while a clock difference stops the steps, or while a difference needs a second answer.
+ * So the service can find out without sending a step.
  */
 @Injectable()
 export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -28,7 +28,7 @@ export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown
     clearInterval(this.#timer);
   }
 
-  /** Asks each integration whose clock is in doubt. */
+  /** Probes each integration whose clock difference is uncertain. */
   look(): void {
     for (const each of this.integrations.all()) {
       if (each.skew.wantsAnswer && !this.#asking.has(each.name)) void this.#ask(each);
@@ -40,7 +40,7 @@ export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown
     try {
       await provider.probe({ timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined });
     } catch {
-      // Only the answer's date is needed, and a refusal has one too.
+      // Only the date of the answer is needed. A refusal has a date too.
     } finally {
       this.#asking.delete(name);
     }

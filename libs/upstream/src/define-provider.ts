@@ -14,19 +14,19 @@ export interface ProviderParts {
   skew: ClockSkew;
 }
 
-/** The parts of a provider whose requests we sign with a key of ours. */
+/** The additional parts of a provider whose requests the service signs. */
 export interface SigningParts extends ProviderParts {
   keys: SigningKeys;
 }
 
-/** All that the service knows about one kind of provider. */
+/** Everything that the service knows about one kind of provider. */
 export interface Provider extends ProviderSettings {
-  /** Whether its signatures expire soon. Then no step is sent while the clocks differ. */
+  /** Whether the provider's signatures expire soon. If so, no step is sent while the clocks differ. */
   limitsSignatureAge: boolean;
   law: RetryLaw;
-  /** What callers give as `subject` and `otp`, for the API's documentation; null if there are no options. */
+  /** The forms of `subject` and `otp`, for the API documentation. Null if there is no `otp`. */
   schemas: { subject: z.ZodType; otp: z.ZodType | null };
-  /** Steps that upstream does once, however often it receives the same bytes. */
+  /** Steps that upstream performs only once, even if it receives the same bytes several times. */
   replayable: readonly StepCall[];
   /** @throws Error that names the variable of an unusable setting. */
   create(integration: IntegrationConfig, parts: ProviderParts): UpstreamProvider;

@@ -60,7 +60,7 @@ const opened = () => guarded.state === 'half_open';
 
 describe('GuardedProvider', () => {
   it.each(['unavailable', 'no_answer'] as const)(
-    'opens after twenty calls if half of them end %s',
+    'opens the breaker after twenty calls if half of them end %s',
     async (failure) => {
       let n = 0;
       const { end, calls } = guard(() =>
@@ -76,7 +76,7 @@ describe('GuardedProvider', () => {
   );
 
   it.each(['rejected', 'rejected_unclear', 'throttled', 'misconfigured', 'not_sent'] as const)(
-    'stays closed however many calls end %s',
+    'keeps the breaker closed however many calls end %s',
     async (failure) => {
       const { end } = guard(() => Promise.reject(failing(failure)));
       expect(new Set(await times(60, end))).toEqual(new Set([failure]));
@@ -84,7 +84,7 @@ describe('GuardedProvider', () => {
     },
   );
 
-  it('lets one call through when half open, and follows the end of that call', async () => {
+  it('lets one call through when half open, and closes only if that call succeeds', async () => {
     let ends = () => Promise.reject<SentOtp>(failing('unavailable'));
     const { end, calls } = guard(() => ends());
     await times(20, end);
@@ -103,7 +103,7 @@ describe('GuardedProvider', () => {
     expect(guarded.state).toBe('closed');
   });
 
-  it('closes when half open after a good probe, if no call has come for RETRY_CAP_MS', async () => {
+  it('closes a half open breaker after a good probe, if no call came for RETRY_CAP_MS', async () => {
     const { end, upstream } = guard(() => Promise.reject(failing('unavailable')));
     await times(20, end);
     const limits = { timeoutMs: 1_000, beforeSend: () => undefined };
@@ -125,7 +125,7 @@ describe('GuardedProvider', () => {
     expect(guarded.notClosedSinceMs).toBeNull();
   });
 
-  it('keeps the time since when it is not closed while trial calls fail', async () => {
+  it('keeps the time at which it opened while trial calls fail', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     expect(guarded.notClosedSinceMs).toBeNull();
     await times(20, end);

@@ -36,18 +36,18 @@ export type GuardConfig = Pick<
 
 /** A failed probe counts until two more probes could have run. */
 const PROBES_MISSED = 2;
-/** Health looks only every few seconds whether a probe is due. */
+/** The health check looks only every few seconds whether a probe is due. */
 const PROBE_SLACK_MS = 5_000;
 
 /**
- * A provider behind a circuit breaker. While too many calls fail, it makes no further calls: they end
- * `not_sent`, cost no try, and are made later. Only ends that may be upstream's own failure count. A "no"
- * is a normal answer.
+ * A provider behind a circuit breaker. If too many calls fail, the breaker opens and holds further calls
+ * back. Such a call ends `not_sent`, uses up no try, and is made later. The breaker counts only failures
+ * that the provider may have caused. A refusal is a normal answer.
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
   readonly custody;
-  /** How calls ended in this process, without those that the breaker held back. */
+  /** How calls ended in this process. Calls that the breaker held back are not included. */
   readonly ends: CallEnds;
   /** Runs whenever the breaker changes. */
   breakerChanged: ((state: BreakerState) => void) | null = null;
@@ -87,7 +87,7 @@ export class GuardedProvider implements UpstreamProvider {
     return this.#breaker.halfOpen ? 'half_open' : 'open';
   }
 
-  /** Since when the breaker is not closed, on the monotonic clock. Null while it is closed. */
+  /** When the breaker left the closed state, on the monotonic clock. Null while it is closed. */
   get notClosedSinceMs(): number | null {
     return this.#notClosedSinceMs;
   }
@@ -135,7 +135,7 @@ export class GuardedProvider implements UpstreamProvider {
     );
   }
 
-  /** Not guarded: probes also run while the breaker stops the steps. */
+  /** The breaker does not stop probes. They run while it stops the steps. */
   async probe(call: CallLimits): Promise<void> {
     this.#lastProbeAtMs = this.clock.monotonicMs();
     await this.#noted('probe', () => this.provider.probe(call));
@@ -148,8 +148,8 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   /**
-   * Without calls, a half open breaker would never close. After the longest wait of a retry
-   * (`RETRY_CAP_MS`) we expect no more calls, so a successful probe is enough.
+   * Without calls, a half open breaker would never close. `RETRY_CAP_MS` is the longest wait of a retry. If
+   * no call came for that long, a successful probe closes the breaker.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;

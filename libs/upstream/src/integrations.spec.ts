@@ -6,7 +6,7 @@ const one = { name: 'byzantine' } as Integration;
 const other = { name: 'other' } as Integration;
 
 describe('Integrations', () => {
-  it('are found by name, and an unknown name gives null', () => {
+  it('are found by name; an unknown name returns null', () => {
     const integrations = new Integrations([one, other]);
     expect(integrations.find('other')).toBe(other);
     expect(integrations.find('of-the-past')).toBeNull();
@@ -28,7 +28,7 @@ describe('Integrations', () => {
     expect(closed).toEqual(['first', 'second']);
   });
 
-  it('can be left unnamed only if there is exactly one', () => {
+  it('need no name in a request if there is exactly one', () => {
     expect(new Integrations([one]).only()).toBe(one);
     expect(new Integrations([one, other]).only()).toBeNull();
     expect(new Integrations([]).only()).toBeNull();

@@ -8,12 +8,12 @@ export interface Integration {
   name: string;
   provider: GuardedProvider;
   skew: ClockSkew;
-  /** Null if no key of ours signs its requests. */
+  /** Null if the service has no key that signs requests to this integration. */
   keys: SigningKeys | null;
   config: IntegrationConfig;
 }
 
-/** The configured upstreams by name. A row may name one that is no longer configured. */
+/** The configured integrations by name. A row may name an integration that is no longer configured. */
 export class Integrations implements OnApplicationShutdown {
   readonly #byName: ReadonlyMap<string, Integration>;
 
@@ -29,7 +29,7 @@ export class Integrations implements OnApplicationShutdown {
     return this.#byName.get(name) ?? null;
   }
 
-  /** The integration of a caller that names none. Null if several are configured. */
+  /** The integration for a caller that names no integration. Null if several are configured. */
   only(): Integration | null {
     const [first] = this.#byName.values();
     return this.#byName.size === 1 && first ? first : null;

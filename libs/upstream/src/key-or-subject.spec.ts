@@ -38,7 +38,7 @@ const ok = () => 'ok';
 const no = () => refused();
 
 describe('a refusal that may be about the key or the subject', () => {
-  it('is about the subject if the key has just worked for another, and is repeated', async () => {
+  it('is about the subject if the key works for another, and a second call is refused too', async () => {
     const { run, probes, calls } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [no, no]))).toMatchObject({ failure: 'rejected_unclear', evidence });
@@ -46,7 +46,7 @@ describe('a refusal that may be about the key or the subject', () => {
     expect(probes).toHaveLength(1);
   });
 
-  it('is forgotten if the second answer is good', async () => {
+  it('has no effect if the second call succeeds', async () => {
     const { run } = world();
     await run(ANN, [ok]);
     expect(await run(BOB, [no, ok])).toBe('ok');
@@ -74,14 +74,14 @@ describe('a refusal that may be about the key or the subject', () => {
     }
   });
 
-  it('causes no second call if its text names the key', async () => {
+  it('causes no second call if its text is about the key', async () => {
     const { run, probes } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [() => refused(false)]))).toMatchObject({ failure: 'misconfigured' });
     expect(probes).toEqual([]);
   });
 
-  it('gives way to the second answer', async () => {
+  it('is replaced by another failure of the second call', async () => {
     const { run } = world();
     await run(ANN, [ok]);
     const lost = () => new UpstreamError('no_answer', { detail: 'cut', evidence });

@@ -3,7 +3,7 @@ import type { Clock } from '#libs/kernel';
 import { UpstreamError } from './port/upstream-error.js';
 import type { Call, CallLimits, Subject } from './port/upstream-provider.js';
 
-/** How long a success with one subject proves that our key is good. */
+/** How long a success with another subject proves that our key works. */
 const PROVEN_FOR_MS = 60_000;
 
 interface Success {
@@ -12,12 +12,12 @@ interface Success {
 }
 
 /**
- * Decides whether a refusal is about our key or about one subject, if the answer does not say which. It is
- * about the subject if the key has just worked for another one, the probe succeeds, and upstream refuses
- * the same call once more.
+ * Decides whether a refusal is about our key or about one subject, if the answer does not say which. The
+ * refusal is about the subject if three conditions hold: the key has just worked for another subject, the
+ * probe succeeds, and upstream refuses the same call once more.
  */
 export class KeyOrSubject {
-  /** Per name of a call: the last successes with two different subjects. */
+  /** For each name of a call: the last successes with two different subjects. */
   readonly #successes = new Map<string, Success[]>();
 
   constructor(
@@ -63,7 +63,7 @@ export class KeyOrSubject {
     }
   }
 
-  /** Repeats a call whose refusal came before any effect. One server with old data may have refused it. */
+  /** Repeats a call that was refused before any effect. A server with old data may have refused it. */
   async #again<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make();
@@ -75,7 +75,7 @@ export class KeyOrSubject {
   }
 }
 
-/** Stays in memory after the onboarding is erased, so it contains no address or id of the user. */
+/** The value stays in memory after the onboarding is erased. So it contains no address or id of the user. */
 const fingerprint = (subject: Subject) =>
   createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 

@@ -27,8 +27,8 @@ afterAll(() => doors.close());
 const STEPS: readonly StepOfDoor[] = ['init', 'verify', 'create'];
 
 /**
- * A user on the way through a door, step by step. Like a stored submission, each step keeps what the user's
- * device made for it, so a retry of the same call gets the same.
+ * A user who goes through the steps of a provider. Like a stored submission, each step keeps the data that
+ * the user's device made for it. So a retry of the same call gets the same data.
  */
 class Story {
   readonly passkeys: Passkey[];
@@ -86,7 +86,7 @@ const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
 const wrong = (code: string) => (code === '000000' ? '000001' : '000000');
 
-describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
+describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
   let door: Door;
   beforeAll(() => {
     door = doors.door(name);
@@ -104,7 +104,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     );
   });
 
-  it('probes with success, or tells what is wrong', async () => {
+  it('succeeds with a probe, or names the failure', async () => {
     await door.provider.probe(aCall());
     for (const [status, failure] of [
       [401, 'misconfigured'],
@@ -115,7 +115,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     }
   });
 
-  it('reports a wrong code, and a locked code after the third', async () => {
+  it('reports a wrong code, and a locked code after three wrong codes', async () => {
     const story = await new Story(door).upTo('verify');
     const code = doors.codeOf(story.sent);
     const reasons: unknown[] = [];
@@ -140,7 +140,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     const story = new Story(door, door.newUser(false));
     let end = await endOf(story.init());
     if (end === 'well') end = await endOf(story.verify());
-    // A device logs in by itself, so only its login finds out.
+    // A device logs in without the service. So only its login finds out.
     if (end === 'well') end = await endOf(story.create());
     expect(end).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
   });
@@ -162,7 +162,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     });
   });
 
-  it('rejects an eleventh passkey for good', async () => {
+  it('rejects an eleventh passkey, and a repeat does not help', async () => {
     const story = await new Story(
       door,
       door.newUser(),
@@ -194,7 +194,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     }
   });
 
-  /** A fault, the failure it causes, and whether the request took effect upstream. */
+  /** A fault, the failure that it causes, and whether the request took effect upstream. */
   const faults: [string, Omit<FaultSpec, 'route'>, FailureClass, { done?: true; retryAfterMs?: number }?][] =
     [
       ['a 500 before the effect', { status: 500 }, 'unavailable'],
@@ -203,7 +203,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       ['a cut after the effect', { cut: 'after' }, 'no_answer', { done: true }],
       ['half an answer', { cut: 'mid-response' }, 'no_answer', { done: true }],
       [
-        'an answer that is no JSON',
+        'an answer that is not JSON',
         { status: 200, body: 'fine', afterEffect: true },
         'no_answer',
         { done: true },
@@ -240,7 +240,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     if (done && step === 'create' && door.readsBack) {
       expect(end).toBe('well');
     } else {
-      // The device's login has left before, so the end must not say that nothing left.
+      // The device's login was sent before, so the end must not say that nothing was sent.
       const loggedIn = step === 'create' && door.provider.custody === 'client' && failure === 'throttled';
       expect(end).toMatchObject({
         failure: loggedIn ? 'unavailable' : failure,
@@ -251,7 +251,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     expect(effects(route)).toHaveLength(done ? 1 : 0);
     if (!isRepeatable || !door.replayable.includes(step)) return;
 
-    // Try again with the same kept texts: the same request, and so the same effect.
+    // A second try with the same kept texts sends the same request and has the same effect.
     const bytes = doors.http.bodies(route);
     expect(await endOf(story[step](aCall({ kept: call.kept })))).toBe('well');
     expect(effects(route)).toHaveLength(1);
@@ -261,7 +261,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
   });
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'in client custody, a repeated login refused with "%s" tells nothing about an earlier try',
+    'in client custody, does not conclude from a repeated login refused with "%s" that nothing happened',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');
@@ -273,7 +273,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'get_authenticators', status: 503, times: 2 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // The device's session is over, and the service cannot ask upstream. A "no" would be a guess.
+      // The device's session has ended, and the service cannot ask upstream. A refusal would be a guess.
       refuse();
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
@@ -281,7 +281,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 400 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // The session is still open, or the service can read the passkeys back.
+      // The session is still open, or the service can look for the passkeys.
       refuse();
       if (door.readsBack) doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await story.create(aCall({ kept }))).toEqual(
@@ -291,7 +291,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     },
   );
 
-  it('in client custody, refuses a session of another user and registers nothing', async () => {
+  it('in client custody, refuses a session that belongs to another user, and registers nothing', async () => {
     if (door.provider.custody !== 'client') return;
     const story = await new Story(door).upTo('create');
     const { userId } = story.grant as Grant & { type: 'device-key' };

@@ -3,7 +3,7 @@ import { authProxy } from './turnkey/auth-proxy.js';
 import { byzantine } from './byzantine/byzantine.js';
 import { PROVIDERS, findProvider } from './providers.js';
 
-it('finds each kind of provider, and nothing for an unknown kind', () => {
+it('returns each known kind of provider, and undefined for an unknown kind', () => {
   expect(PROVIDERS.map(({ kind }) => findProvider(kind))).toEqual(PROVIDERS);
   expect(findProvider('of-the-past')).toBeUndefined();
 });

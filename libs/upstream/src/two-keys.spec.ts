@@ -61,8 +61,8 @@ const listen = async (...answers: (string | null)[]) => {
 const refusal = (status: number, code = '') =>
   answering(status, JSON.stringify({ message: '', details: [{ turnkeyErrorCode: code }] }), JSON_TYPE);
 
-describe.each(Object.entries(DOORS))('at %s, a refused key', (_, door) => {
-  it('leads to the same body signed by the other key', async () => {
+describe.each(Object.entries(DOORS))('when %s refuses a key, the client', (_, door) => {
+  it('sends the same body again, signed with the other key', async () => {
     await listen(refusal(401), answering(404, '{}', JSON_TYPE));
     expect(await endOf(door(bothKeys())(aCall()))).toHaveProperty('evidence.status', 404);
     const [first, second] = http.sent;
@@ -71,7 +71,7 @@ describe.each(Object.entries(DOORS))('at %s, a refused key', (_, door) => {
     expect(second!.headers).not.toEqual(first!.headers);
   });
 
-  it('counts as nothing sent if the other request is held back', async () => {
+  it('reports not_sent if the second request is held back', async () => {
     await listen(refusal(401));
     let sent = 0;
     const beforeSend = () => {
@@ -85,7 +85,7 @@ describe.each(Object.entries(DOORS))('at %s, a refused key', (_, door) => {
     expect(server.requests).toBe(1);
   });
 
-  it('leads to no_answer if the other request is cut off', async () => {
+  it('reports no_answer if the second request is cut off', async () => {
     await listen(refusal(401), null);
     expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({
       failure: 'no_answer',
@@ -94,13 +94,13 @@ describe.each(Object.entries(DOORS))('at %s, a refused key', (_, door) => {
     expect(server.requests).toBe(2);
   });
 
-  it('is misconfigured if the other key is refused, too', async () => {
+  it('reports misconfigured if the other key is refused too', async () => {
     await listen(refusal(401), refusal(401));
     expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({ failure: 'misconfigured' });
     expect(server.requests).toBe(2);
   });
 
-  it('leaves the other request only the rest of the deadline', async () => {
+  it('gives the second request only the time left until the deadline', async () => {
     server = await RawServer.listen(({ socket }, count) => {
       if (count === 1) setTimeout(() => socket.write(refusal(401)), 400);
     });
@@ -124,7 +124,7 @@ it.each([
   expect(server.requests).toBe(requests);
 });
 
-it('Byzantine’s 401 about the account is not about the key', async () => {
+it('does not try the second key after a 401 of Byzantine about the account', async () => {
   await listen(answering(401, '{"error":"Account does not belong to integrator"}', JSON_TYPE));
   expect(await endOf(DOORS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
   expect(server.requests).toBe(1);
@@ -135,7 +135,7 @@ it.each([
   [403, 2],
   [400, 1],
   [500, 1],
-])('classifies Byzantine’s %d as about the key, or not', async (status, requests) => {
+])('after a %d of Byzantine, makes %d requests with two keys', async (status, requests) => {
   await listen(refusal(status), refusal(status));
   await endOf(DOORS.byzantine(bothKeys())(aCall()));
   expect(server.requests).toBe(requests);

@@ -30,7 +30,7 @@ afterEach(async () => {
 const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const subject = { accountId: randomUUID(), userId: randomUUID() };
 
-/** The steps against an upstream that answers every request with these bytes. */
+/** The steps of a provider whose upstream answers every request with these bytes. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const provider = new ByzantineProvider(
@@ -188,7 +188,7 @@ it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
   },
 );
 
-describe('an answer without an end', () => {
+describe('an answer that never ends or breaks the rules of HTTP', () => {
   const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n`;
   /** Writes the piece again and again: as fast as the client reads, or every `everyMs`. */
   const endlessly =
@@ -213,11 +213,11 @@ describe('an answer without an end', () => {
     ],
     ['a slow body', endlessly(chunked, '1\r\nx\r\n', 10)],
     ['a slow head', endlessly('HTTP/1.1 200 OK\r\n', 'x: y\r\n', 10)],
-    ['headers that never ends', endlessly('HTTP/1.1 200 OK\r\n', `x-flood: ${'y'.repeat(1_000)}\r\n`)],
+    ['headers that never end', endlessly('HTTP/1.1 200 OK\r\n', `x-flood: ${'y'.repeat(1_000)}\r\n`)],
     ['one header that never ends', endlessly('HTTP/1.1 200 OK\r\nx-flood: ', 'y'.repeat(0x1000))],
-    ['chunk extensions that never ends', endlessly(`${chunked}1;`, 'x'.repeat(0x1000))],
-    ['trailers that never ends', endlessly(`${chunked}0\r\n`, `x-flood: ${'y'.repeat(1_000)}\r\n`)],
-    ['early hints that never ends', endlessly('', 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n', 1)],
+    ['chunk extensions that never end', endlessly(`${chunked}1;`, 'x'.repeat(0x1000))],
+    ['trailers that never end', endlessly(`${chunked}0\r\n`, `x-flood: ${'y'.repeat(1_000)}\r\n`)],
+    ['early hints that never end', endlessly('', 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n', 1)],
     [
       'a shorter body than announced',
       ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 100\r\n${JSON_TYPE}\r\n${good}`),
@@ -244,16 +244,16 @@ describe('an answer without an end', () => {
     const before = process.memoryUsage();
     const end = await endOf(steps.init(500));
     expect(end).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true } });
-    // The size limit ends it, not the deadline.
+    // The size limit ends the call, not the deadline.
     if (what.startsWith('a body'))
       expect(end).toHaveProperty('message', expect.stringContaining('larger than'));
     const { heapUsed, external } = process.memoryUsage();
-    // Both ends are in this process, and their garbage may not be collected yet.
+    // Client and server are in this process, and their garbage may not be collected yet.
     expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(96 * MEGABYTE);
     await until('the connection is gone', () => server!.connections.every(({ socket }) => socket.destroyed));
   });
 
-  it('followed by a second answer does not give that to the next call', async () => {
+  it('does not pass a second answer to the next call', async () => {
     const poison = answering(200, '{"otpId":"poison"}', JSON_TYPE);
     const steps = await byzantine(({ socket }, count) => {
       socket.write(answering(200, `{"otpId":"otp-${count}"}`, JSON_TYPE) + (count === 1 ? poison : ''));
@@ -266,7 +266,7 @@ describe('an answer without an end', () => {
   });
 });
 
-describe('a refusal', () => {
+describe('an answer that is not 2xx', () => {
   it.each<[string, number, string, FailureClass]>([
     ['by a redirect', 302, 'location: http://127.0.0.1:1/\r\n', 'misconfigured'],
     ['by a redirect without a location', 307, '', 'misconfigured'],
@@ -288,7 +288,7 @@ describe('a refusal', () => {
     expect(JSON.stringify(end)).not.toContain('u0000');
   });
 
-  it('of Turnkey repeats no text of upstream', async () => {
+  it('causes an error that contains no text of the answer, at Turnkey', async () => {
     const code = JSON.stringify('EVIL\u0000\ud800'.repeat(1_000));
     for (const [body, status] of [
       [`{"code":3,"message":${code},"details":[{"turnkeyErrorCode":${code}}]}`, 400],

@@ -25,19 +25,19 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const label = 'integration';
     metrics.gauge(
       'gangway_breaker_open',
-      'Whether this process holds calls back: 1, half open 0.5',
+      'State of the circuit breaker in this process: 1 open, 0.5 half open, 0 closed',
       label,
       each(({ provider }) => OPENNESS[provider.state]),
     );
     metrics.gauge(
       'gangway_clock_skew_seconds',
-      'Distance to the clock of the upstream',
+      'Difference between our clock and the clock of the provider',
       label,
       each(({ skew }) => skew.ms() / 1000),
     );
     metrics.gauge(
       'gangway_signing_key_in_use',
-      'Which key of the integration is used first: 1, or 2 during a key change',
+      'Number of the key that signs first: 1, or 2 during a key change',
       label,
       () =>
         Object.fromEntries(
@@ -55,7 +55,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // A failed trial call is no news: during an outage there is one every few seconds.
+      // An outage has a failed trial call every few seconds, so such a call is only a debug line.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };
@@ -70,8 +70,11 @@ export class UpstreamHealth implements OnApplicationShutdown {
       if (refused) {
         refusedAtMs = now;
         const { status } = refused;
-        const why = status === null ? 'our clock or signer does not work' : `upstream answers ${status}`;
-        this.#logger.error({ ...about, access: 'refused', status }, `${name} refuses our requests: ${why}`);
+        const text =
+          status === null
+            ? `${name} gets no requests: our clock or signer does not work`
+            : `${name} refuses our requests: it answers ${status}`;
+        this.#logger.error({ ...about, access: 'refused', status }, text);
       } else {
         const afterS = Math.round((now - refusedAtMs) / 1000);
         const line = { ...about, access: 'accepted', afterS };

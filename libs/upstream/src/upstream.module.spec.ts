@@ -43,7 +43,7 @@ it('builds the provider of each integration, with Turnkey’s production keys by
   await module.close();
 });
 
-it('stops steps for a wrong clock only at Byzantine, whose signatures expire', async () => {
+it('stops steps while the clocks differ only at Byzantine, whose signatures expire', async () => {
   const module = await moduleOf();
   const stopped = module
     .get(Integrations)
@@ -76,14 +76,14 @@ it.each([
   await expect(moduleOf({ [name]: value })).rejects.toThrow(message);
 });
 
-it('does not start if both keys are the same', async () => {
+it('does not start if both keys of an integration are the same', async () => {
   const second = { INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY: `0x${'02'.repeat(32)}` };
   await expect(moduleOf(second)).rejects.toThrow(
     'INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY is the same key as INTEGRATION_TURNKEY_PRIVATE_KEY',
   );
 });
 
-it('does not start without KMS, and names the variable', async () => {
+it('does not start if KMS cannot be reached, and names the variable of the key', async () => {
   const kms = {
     INTEGRATION_TURNKEY_PRIVATE_KEY: '',
     INTEGRATION_TURNKEY_KMS_KEY_ID: 'alias/acme',

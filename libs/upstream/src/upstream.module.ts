@@ -67,6 +67,6 @@ async function openKeys({ name, keys }: IntegrationConfig, config: Config): Prom
   return new SigningKeys(signers, {
     signatureTimeoutMs: config.CLAIM_MAX_AGE_MS,
     changed: ({ from, to }) =>
-      logger.warn(`${name} refuses the key ${from} and accepts the key ${to}, which comes first from now on`),
+      logger.warn(`${name} refuses the key ${from} and accepts the key ${to}: ${to} now signs first`),
   });
 }

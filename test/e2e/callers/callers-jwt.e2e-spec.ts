@@ -205,10 +205,13 @@ describe('the log', () => {
       [await issuer.token(key, { iss: 'CANARY' }), 'claim iss is not JWT_ISSUER'],
       [await issuer.token(key, { exp: undefined }), 'claim exp is missing'],
       [await issuer.token(key, { sub: undefined }), 'claim sub is missing'],
-      [await issuer.token(key, { sub: 'CANARY\n' }), 'claim sub is no name of 1 to 255 printable characters'],
-      [await issuer.token(key, { scope: { CANARY: 1 } }), 'claim scope is no list of scopes'],
+      [
+        await issuer.token(key, { sub: 'CANARY\n' }),
+        'claim sub is not a name of 1 to 255 printable characters',
+      ],
+      [await issuer.token(key, { scope: { CANARY: 1 } }), 'claim scope is not a list of scopes'],
       [await issuer.token(stranger), 'the signature is wrong'],
-      [await issuer.token(unheardOf), 'the issuer publishes no key for its kid and alg'],
+      [await issuer.token(unheardOf), 'the issuer publishes no key for the token’s kid and alg'],
       ['CANARY', 'neither an API key nor a JWT'],
     ];
     for (const [token, reason] of refused) {

@@ -108,7 +108,7 @@ describe('an operator’s password', () => {
     const cases: [Fields, string][] = [
       [{ wanted: 'short' }, 'shorter than 12'],
       [{ wanted: 'Gangway-2026!' }, 'little more than the name'],
-      [{ wanted: PASSWORD }, 'is the one that you have'],
+      [{ wanted: PASSWORD }, 'is the same as the current one'],
       [{ again: 'nine wild geese' }, 'The two new passwords differ'],
     ];
     for (const [fields, why] of cases) {

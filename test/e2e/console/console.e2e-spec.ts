@@ -62,7 +62,7 @@ describe('logging in', () => {
       const before = hashes.work;
       const refused = await browser.tryLogIn(name, password);
       expect(refused.status).toBe(401);
-      expect(refused.text).toMatch(/role="alert">This name and password do not fit\.</);
+      expect(refused.text).toMatch(/role="alert">The name or the password is wrong\.</);
       expect(hashes.work - before).toBe(ONE_SCRYPT);
       expect(refused.text).not.toContain('<b>');
       if (password) expect(refused.text).not.toContain(password);

@@ -1,6 +1,6 @@
 import { SignerError } from '../request-signer.js';
 
-/** Client errors by status that still mean "not now" (AWS KMS, common errors; SDK retry behaviour). */
+/** Statuses 4xx that nevertheless mean "not now" (AWS KMS, common errors; SDK retry behaviour). */
 const NOT_NOW = /Throttl|TooManyRequests|LimitExceeded|SlowDown|RequestTimeout|PriorRequestNotComplete/;
 
 interface AwsError {
@@ -9,8 +9,8 @@ interface AwsError {
 }
 
 /**
- * What an error of the SDK means for the caller. A 4xx is a definite no: access denied, a key that is
- * disabled, deleted or of another usage, refused credentials. Every other error may pass soon: 5xx,
+ * Classifies an error of the AWS SDK. A 4xx is a definite refusal: access denied, a key that is disabled,
+ * deleted or made for another usage, refused credentials. Every other error may be temporary: 5xx,
  * throttling, a broken connection, the time limit, credentials that could not be fetched.
  */
 export function signerErrorOf(error: unknown): SignerError {
@@ -18,8 +18,8 @@ export function signerErrorOf(error: unknown): SignerError {
   const { name, $metadata } = error as AwsError;
   const status = $metadata?.httpStatusCode ?? 0;
   const isNo = status >= 400 && status < 500 && status !== 429 && status !== 408 && !NOT_NOW.test(name);
-  // The name is one of AWS's fixed error names. AWS's message may contain account and role, so it is not
-  // repeated.
+  // The name is one of AWS's fixed error names. AWS's message is not shown, because it may contain the
+  // account and the role.
   const known = /^[A-Za-z]{1,64}$/.test(name) ? name : 'an unknown error';
   return new SignerError(
     isNo ? 'refused' : 'unavailable',

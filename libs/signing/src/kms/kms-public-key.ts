@@ -8,7 +8,7 @@ import { RemoteKeyError } from './remote-key-error.js';
  * §2).
  *
  * @param source the variable that names the key.
- * @throws RemoteKeyError for a key that is not for signing, or not on P-256.
+ * @throws RemoteKeyError for a key that cannot sign, or is not on P-256.
  */
 export function readKmsPublicKey(
   { KeyUsage, SigningAlgorithms, PublicKey }: Partial<GetPublicKeyCommandOutput>,

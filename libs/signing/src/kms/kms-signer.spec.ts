@@ -29,7 +29,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** Node.js's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+/** Reads a compressed key by Node.js alone: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
 const publicKey = () =>
   createPublicKey({
     key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${key.publicKeyHex}`, 'hex'),
@@ -63,15 +63,15 @@ describe('a key at KMS', () => {
     expect(verify('sha256', message, publicKey(), der)).toBe(true);
     expect(raw).toHaveLength(64);
     expect(verify('sha256', message, { key: publicKey(), dsaEncoding: 'ieee-p1363' }, raw)).toBe(true);
-    // KMS sees the digest only, whatever the length: no code and no address.
+    // KMS receives only the digest of a message of any length, so no code and no address.
     for (const { body } of kms.callsOf('Sign')) {
       expect(body).toMatchObject({ MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256' });
       expect(Buffer.from(String(body['Message']), 'base64')).toHaveLength(32);
     }
   });
 
-  it('pads the raw numbers to 32 bytes', async () => {
-    // One number in 128 has a leading zero, which DER leaves out.
+  it('pads both numbers of a raw signature to 32 bytes', async () => {
+    // In one of 128 numbers the first byte is zero. DER leaves that byte out.
     for (let n = 0; n < 300; n++) {
       const message = Buffer.from(`message ${n}`);
       const raw = await signer.sign(message, 'raw');
@@ -80,7 +80,7 @@ describe('a key at KMS', () => {
   });
 });
 
-describe('a boot stops and names the variable if', () => {
+describe('the boot stops and names the variable if', () => {
   it.each([
     ['ECC_SECG_P256K1', 'it is secp256k1, not on P-256'],
     ['RSA_2048', 'it is rsa, not on P-256'],
@@ -111,7 +111,7 @@ describe('a boot stops and names the variable if', () => {
   });
 });
 
-describe('signing fails after', () => {
+describe('signing with KMS', () => {
   it.each<[string, KmsTrouble, SignerError['failure']]>([
     ['silence', 'silence', 'unavailable'],
     ['half an answer', 'half an answer', 'unavailable'],
@@ -127,14 +127,14 @@ describe('signing fails after', () => {
     ['a corrupted signature', 'corrupted', 'unavailable'],
     ['a signature by another key', 'foreign', 'unavailable'],
     ['an alias that was moved', 'moved alias', 'refused'],
-  ])('%s', async (_, trouble, failure) => {
+  ])('fails after %s', async (_, trouble, failure) => {
     kms.meet(trouble);
     const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 400));
     expect(error.failure).toBe(failure);
     if (trouble === 'silence' || trouble === 'half an answer') {
       expect(error.message).toBe('AWS KMS did not sign within 400 ms');
     }
-    // AWS's message names account and user.
+    // AWS's message contains the account and the user.
     expect(error.message).not.toMatch(/arn:|user\/|111122223333/);
     kms.mend();
     expect(await signer.sign(Buffer.from('x'))).toBeInstanceOf(Uint8Array);
@@ -144,7 +144,7 @@ describe('signing fails after', () => {
     ['throttling', { error: 'ThrottlingException', status: 400 }],
     ['a 429', { error: 'SomethingElse', status: 429 }],
     ['a 408', { error: 'SomethingElse', status: 408 }],
-  ])('%s, after all tries', async (_, trouble) => {
+  ])('fails after %s, when all tries are used', async (_, trouble) => {
     kms.meet(trouble);
     const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 20_000));
     expect(error).toMatchObject({
@@ -153,19 +153,19 @@ describe('signing fails after', () => {
     });
   });
 
-  it('but tries again after a short trouble, if time is left', async () => {
+  it('tries again after a short failure, if time is left', async () => {
     kms.meet({ error: 'KMSInternalException', status: 500 }, 1);
     expect(await signer.sign(Buffer.from('x'), 'der', 3_000)).toBeInstanceOf(Uint8Array);
     expect(kms.callsOf('Sign')).toHaveLength(2);
   });
 
-  it('a hung KMS, also while waiting for a socket, and opens few sockets', async () => {
+  it('ends in time if KMS hangs, even for calls that wait for a socket, and opens few sockets', async () => {
     kms.meet('silence');
     const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
     expect(kms.mostSockets).toBeLessThanOrEqual(64);
-    // Calls that only waited were never sent, so the next signature does not wait behind 168 abandoned
-    // ones.
+    // Calls that only waited were never sent. So the next signature does not wait behind 168 abandoned
+    // calls.
     kms.mend();
     await signer.sign(Buffer.from('x'));
     expect(kms.calls.length).toBeLessThan(150);

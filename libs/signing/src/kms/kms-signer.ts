@@ -8,27 +8,27 @@ import { signerErrorOf } from './kms-failure.js';
 import { readKmsPublicKey } from './kms-public-key.js';
 import { RemoteKeyError } from './remote-key-error.js';
 
-/** The address of a key at AWS KMS. Credentials come from the SDK's own default chain. */
+/** The address of a key at AWS KMS. The SDK's default chain finds the credentials. */
 export interface KmsKey {
   /** ARN, id or alias. */
   keyId: string;
   region: string;
-  /** Origin of a VPC endpoint or a stand-in. AWS's own endpoint if left out. */
+  /** Origin of a VPC endpoint or a stand-in. Without it, AWS's own endpoint. */
   endpoint?: string;
 }
 
-/** Limit of the one request at boot, with its tries and waits. Milliseconds. */
+/** Limit of the only request at boot, including its tries and waits. Milliseconds. */
 const BOOT_TIMEOUT_MS = 10_000;
-/** Limit of a signature without a limit of its own. Milliseconds. */
+/** Limit of a signature for which the caller gives no limit. Milliseconds. */
 const SIGN_TIMEOUT_MS = 2_000;
 /**
- * Limit of one try. If time is left, another follows, so a hung connection costs only this much.
- * Milliseconds.
+ * Limit of one try, in milliseconds. If time is left, another try follows. So a hung connection costs only
+ * this much time.
  */
 const TRY_TIMEOUT_MS = 1_000;
 /** Tries of one signature, including the first. A repeat signs the same digest and has no other effect. */
 const TRIES = 3;
-/** Sockets to KMS per key. Further requests wait, each within its own time limit. */
+/** Connections to KMS per key. More requests wait for a connection, each within its own time limit. */
 const SOCKETS = 32;
 
 /** Signs with a key that never leaves AWS KMS. */
@@ -39,7 +39,7 @@ export class KmsSigner implements RequestSigner {
   constructor(
     private readonly client: KMSClient,
     private readonly keyId: string,
-    /** The ARN behind the id or alias, at boot. */
+    /** The ARN that the id or alias stands for at boot. */
     private readonly keyArn: string | undefined,
     private readonly publicKey: P256PublicKey,
   ) {
@@ -54,7 +54,7 @@ export class KmsSigner implements RequestSigner {
   ): Promise<Uint8Array> {
     const request = new SignCommand({
       KeyId: this.keyId,
-      // Always hashed here: KMS accepts at most 4096 bytes of a message.
+      // The message is always hashed here, because KMS accepts at most 4096 bytes.
       Message: createHash('sha256').update(message).digest(),
       MessageType: 'DIGEST',
       SigningAlgorithm: 'ECDSA_SHA_256',
@@ -69,7 +69,7 @@ export class KmsSigner implements RequestSigner {
       throw new SignerError('refused', 'AWS KMS signs with another key than at boot: was its alias moved?');
     }
     const der = answer.Signature;
-    // A wrong signature must not leave: upstream would refuse it as if our key were wrong.
+    // A wrong signature must not be sent: upstream would refuse it as if our key were wrong.
     if (!der || !this.publicKey.verify(message, der, 'der')) {
       throw new SignerError('unavailable', 'AWS KMS answered with a signature that is not by its key');
     }
@@ -82,10 +82,10 @@ export class KmsSigner implements RequestSigner {
 }
 
 /**
- * Fetches the public key once. It is needed to check signatures, and requests must name it.
+ * Fetches the public key once. The signer needs it to check signatures, and requests must contain it.
  *
  * @param source the variable that names the key.
- * @throws RemoteKeyError if the key cannot be used, or KMS cannot be asked. It should stop the boot.
+ * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. The error should stop the boot.
  */
 export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSigner> {
   const client = new KMSClient(settingsOf(key));
@@ -117,14 +117,14 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,
-      // Off in effect: it would write to the console when requests wait for a socket. Each gives up long
-      // before.
+      // This value switches the warning off. The SDK would write to the console when requests wait for a
+      // socket. Each request gives up long before.
       socketAcquisitionWarningTimeout: 60_000,
     },
   };
 }
 
-/** Limits the whole work: the SDK's tries, its waits, and its fetching of credentials. */
+/** Limits the whole work: the SDK's tries, its waits, and its requests for credentials. */
 async function within<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;

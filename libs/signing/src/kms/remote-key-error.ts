@@ -1,6 +1,5 @@
 /**
- * A key at AWS KMS that cannot be used. The message contains the variable that names the key, and the
- * reason.
+ * A key at AWS KMS that cannot be used. The message contains the reason, and the variable that names the key.
  */
 export class RemoteKeyError extends Error {
   constructor(

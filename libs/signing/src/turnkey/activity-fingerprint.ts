@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Turnkey's name for an activity, independent of its stamp (Turnkey public API, idempotency). The same body
- * is the same activity with the same result. A body with one more space is another activity.
+ * Turnkey's identifier of an activity (Turnkey public API, idempotency). It does not depend on the stamp. The
+ * same body is the same activity with the same result. One more space makes it another activity.
  *
- * @param body exactly as sent. Serialize it once and keep it.
+ * @param body exactly as it is sent. Serialize the body once and keep the text.
  * @returns `sha256:` and 64 lowercase hex digits.
  */
 export function activityFingerprint(body: string): string {

@@ -12,7 +12,7 @@ const { body, purejs, decodedJson, nodeSamples, rfc6979DerHex } = turnkeyVectors
 const stamp = JSON.parse(decodedJson) as { publicKey: string; scheme: string; signature: string };
 const other = turnkeyVectors.keys.clientSession;
 
-describe('stamping', () => {
+describe('stamping a request', () => {
   it('gives exactly the header of the vector with its nonce', async () => {
     expect(await stampTurnkeyRequest(deterministicTestKey('turnkeyApi'), body)).toEqual({
       'X-Stamp': purejs,
@@ -28,12 +28,12 @@ describe('stamping', () => {
   });
 });
 
-describe('verifying', () => {
+describe('verifying a stamp', () => {
   it.each([purejs, ...nodeSamples])('accepts the vector %#', (value) => {
     expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('accepts the signature of the vectors’ attested stamp under the common scheme', () => {
+  it('accepts the signature of the vectors’ attested stamp with the scheme of API keys', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
     expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });

@@ -11,10 +11,10 @@ const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
 
 /**
  * Stamps a request (Turnkey public API, stamps): ECDSA P-256 with SHA-256, DER, over the bytes of the body.
- * It does not cover path and headers. It covers the time only if the body has a `timestampMs`.
+ * The stamp does not cover path and headers. It covers the time only if the body has a `timestampMs`.
  *
- * @returns the header. Its value is unpadded base64url of JSON.
- * @throws SignerError if no signature came in time.
+ * @returns the header. Its value is JSON in base64url without padding.
+ * @throws SignerError if there is no signature in time.
  */
 export async function stampTurnkeyRequest(
   signer: RequestSigner,
@@ -26,16 +26,16 @@ export async function stampTurnkeyRequest(
 }
 
 /**
- * Verifies an `X-Stamp` that a client made over the body. Upstream would answer a bad one with 401.
+ * Verifies an `X-Stamp` that a client made for the body. Upstream would refuse a bad stamp with 401.
  *
- * @param value unpadded base64url of JSON.
- * @returns the header, rebuilt from the checked members. If a member came twice, upstream might read the
- *   other one.
+ * @param value JSON in base64url without padding.
+ * @returns the header, rebuilt from the checked members. If a member occurred twice, upstream might read the
+ *   other value.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHeader {
   const stamp = jsonObject(base64urlBytes(value));
-  if (!stamp) refuse('malformed', 'it is not unpadded base64url of a JSON object');
+  if (!stamp) refuse('malformed', 'it must be a JSON object in base64url without padding (=)');
   if (stamp['scheme'] !== SCHEME) refuse('wrong_algorithm', `its scheme is not ${SCHEME}`);
   const key = decodePublicKey(stamp['publicKey']);
   if (!key || String(stamp['publicKey']).length !== 66) {

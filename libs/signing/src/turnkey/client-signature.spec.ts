@@ -23,7 +23,7 @@ const loginUsage: TokenUsage = { tokenId, login: { publicKey } };
 const emptySignup = { apiKeys: [], authenticators: [], oauthProviders: [] };
 const signupUsage: TokenUsage = { tokenId, signupV2: { ...emptySignup, email: 'user@example.com' } };
 
-describe('the message', () => {
+describe('the message of a client signature', () => {
   it.each<[string, TokenUsage, string]>([
     ['login', loginUsage, login.message],
     ['signup', signupUsage, signupMessage],
@@ -41,7 +41,7 @@ describe('the message', () => {
   });
 });
 
-describe('signing', () => {
+describe('making a client signature', () => {
   it('gives exactly the object of the login vector with its nonce', () => {
     const signed = signClientSignature(deterministicTestKey('clientSession'), loginUsage);
     expect(signed).toEqual(login);
@@ -62,7 +62,7 @@ describe('signing', () => {
   });
 });
 
-describe('verifying', () => {
+describe('verifying a client signature', () => {
   const expected: { publicKey: string; usage: TokenUsage } = { publicKey, usage: loginUsage };
 
   it('accepts the vectors with every form of the keys', () => {

@@ -3,12 +3,12 @@ import type { SigningKey } from '../request-signer.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { hexBytes } from './strict-decoding.js';
 
-/** The use of a verification token: to log in with a session key, or to sign up. */
+/** What a verification token is used for: to log in with a session key, or to sign up. */
 export type TokenUsage = { tokenId: string } & (
   { login: { publicKey: string } } | { signupV2: SignupContent }
 );
 
-/** These members are also in the request, and upstream compares them. */
+/** The request contains these members too, and upstream compares them. */
 export interface SignupContent {
   apiKeys: readonly object[];
   authenticators: readonly object[];
@@ -29,8 +29,8 @@ export interface ClientSignature {
 const SCHEME = 'CLIENT_SIGNATURE_SCHEME_API_P256';
 
 /**
- * The signed text of a client signature: JSON without spaces, with its members in this order and without
- * absent ones. Turnkey's own client writes it this way, and no documentation allows another order.
+ * The signed text of a client signature: JSON without spaces. The order of members is fixed, and absent
+ * members are left out. Turnkey's own client writes it in this way. No documentation allows another order.
  */
 export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): string {
   if ('login' in usage) {
@@ -43,8 +43,8 @@ export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): strin
 }
 
 /**
- * Proves that the user of a verification token holds the key that the token is bound to (Turnkey public
- * API, `clientSignature`). ECDSA P-256 with SHA-256 over the message, raw. Stamps are DER instead.
+ * Proves that the user of a verification token holds the key that the token is bound to (Turnkey public API,
+ * `clientSignature`). ECDSA P-256 with SHA-256 over the message, in raw form. Stamps use DER instead.
  *
  * @param key the key whose public half is the token's `public_key`.
  */
@@ -57,9 +57,9 @@ export function signClientSignature(key: SigningKey, usage: TokenUsage): ClientS
 /**
  * Verifies a client signature.
  *
- * @param given unchecked input.
+ * @param given the client signature, not yet checked.
  * @param expected the `public_key` of the verification token (hex), and the intended use of the token.
- * @returns its four members only.
+ * @returns only the four members of a client signature.
  * @throws InvalidProofError `malformed`, `wrong_algorithm`, `wrong_key`, `wrong_message` or
  *   `bad_signature`.
  */

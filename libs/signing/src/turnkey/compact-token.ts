@@ -4,11 +4,11 @@ import { base64urlBytes, jsonObject } from './strict-decoding.js';
 export type Claims = Record<string, unknown>;
 
 /**
- * Opens a token in the compact form of RFC 7515 §7.1 with ES256 (RFC 7518 §3.4). The algorithm is fixed and
- * never taken from the token. `isSigned` decides which bytes are signed, because one of the two tokens
+ * Opens a token in the compact form of RFC 7515 §7.1 with ES256 (RFC 7518 §3.4). The algorithm is fixed: the
+ * token cannot choose it. `isSigned` decides which bytes are signed, because one of Turnkey's two tokens
  * differs from the standard.
  *
- * @param isSigned gets the ASCII of `header.payload` and the signature, r‖s in 64 bytes.
+ * @param isSigned receives the ASCII bytes of `header.payload`, and the signature, r‖s in 64 bytes.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function openToken(
@@ -24,7 +24,10 @@ export function openToken(
   const claims = jsonObject(base64urlBytes(payloadText));
   const signature = base64urlBytes(signatureText);
   if (more.length > 0 || !header || !claims || !signature) {
-    return refuse('malformed', 'it is not two JSON objects and a signature in unpadded base64url');
+    return refuse(
+      'malformed',
+      'it must be two JSON objects and a signature, in base64url without padding (=)',
+    );
   }
   if (header['alg'] !== 'ES256') return refuse('wrong_algorithm', 'its alg is not ES256');
   if (signature.length !== 64) return refuse('malformed', 'its signature is not r‖s in 64 bytes');
@@ -34,7 +37,7 @@ export function openToken(
   return claims;
 }
 
-/** @throws InvalidProofError `missing_claims` that names claims that are absent, empty or not a text. */
+/** @throws InvalidProofError `missing_claims` that names the claims that are absent, empty or not a text. */
 export function textClaims<Name extends string>(
   proof: Proof,
   claims: Claims,
@@ -49,11 +52,11 @@ export function textClaims<Name extends string>(
 
 /**
  * @param nowMs Unix time in milliseconds.
- * @returns when the token expires. That instant itself is too late (RFC 7519 §4.1.4).
- * @throws InvalidProofError `missing_claims` if there is no such instant, `expired`.
+ * @returns when the token expires. At that instant, the token is no longer valid (RFC 7519 §4.1.4).
+ * @throws InvalidProofError `missing_claims` if `exp` is not such an instant, `expired` if it has passed.
  */
 export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
-  // A value above 1e14 ms (the year 5138) is in the wrong unit, and the token would never expire.
+  // Above 1e14 ms (the year 5138), the value is in the wrong unit, and the token would never expire.
   if (!(expiresAtMs > 0 && expiresAtMs < 1e14)) {
     throw new InvalidProofError(proof, 'missing_claims', 'its exp is not in the unit of this token');
   }

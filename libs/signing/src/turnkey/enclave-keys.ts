@@ -1,5 +1,5 @@
 /**
- * The production enclaves' public keys, P-256, uncompressed. From @turnkey/crypto 2.13.2:
+ * The public keys of Turnkey's production enclaves: P-256, uncompressed. From @turnkey/crypto 2.13.2:
  * PRODUCTION_TLS_FETCHER_SIGN_PUBLIC_KEY and PRODUCTION_NOTARIZER_SIGN_PUBLIC_KEY. A spec compares them.
  */
 export const PRODUCTION_ENCLAVE_KEYS = {

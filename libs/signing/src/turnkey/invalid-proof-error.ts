@@ -1,4 +1,4 @@
-/** Proofs that another party made and signed, and that we must trust or pass on. */
+/** Texts that another party made and signed, and that the service must trust or pass on. */
 export type Proof =
   | 'client stamp'
   | 'API key stamp'
@@ -8,13 +8,13 @@ export type Proof =
   | 'session token';
 
 /**
- * - `malformed`: not in the form of the proof
- * - `wrong_algorithm`: another scheme or algorithm than the expected one
- * - `wrong_key`: by or for another key than the expected one
- * - `wrong_message`: about something else than expected
- * - `bad_signature`: well-formed, but not a signature by that key over that message
- * - `missing_claims`: signed, but a claim is absent, empty or of another type
- * - `expired`: no longer valid
+ * - `malformed`: the proof does not have the required form
+ * - `wrong_algorithm`: the proof has another scheme or algorithm than expected
+ * - `wrong_key`: the proof was made by or for another key than expected
+ * - `wrong_message`: the proof is about something else than expected
+ * - `bad_signature`: the signature is well-formed, but the key did not make it for this message
+ * - `missing_claims`: a claim is absent, empty or of another type
+ * - `expired`: the proof is no longer valid
  */
 export type ProofFault =
   | 'malformed'
@@ -26,8 +26,8 @@ export type ProofFault =
   | 'expired';
 
 /**
- * A refused proof. Its message consists of fixed words and repeats nothing of the proof. It has no `cause`,
- * because `JSON.parse` quotes its input. So tokens and codes cannot reach a log this way.
+ * A proof that was refused. Its message consists of fixed words and contains nothing of the proof. It has no
+ * `cause`, because `JSON.parse` quotes its input. Therefore tokens and codes cannot reach a log through it.
  */
 export class InvalidProofError extends Error {
   readonly proof: Proof;

@@ -1,6 +1,6 @@
 /**
- * Compares stamps with Turnkey's own packages, which share no code with ours. Each side accepts the other's
- * stamps.
+ * Compares stamps with Turnkey's own packages, which share no code with ours. Our code accepts their stamps,
+ * and their code accepts our stamps.
  */
 import { describe, expect, it } from '@jest/globals';
 import { ApiKeyStamper } from '@turnkey/api-key-stamper';
@@ -39,7 +39,7 @@ it('makes stamps of 1000 bodies that verifyStampSignature accepts', async () => 
   );
 });
 
-it('makes stamps that it refuses over another body', async () => {
+it('makes stamps that verifyStampSignature refuses for another body', async () => {
   const header = await stampTurnkeyRequest(testKey('turnkeyApi'), '{"a":1}');
   expect(await acceptedByThem(header['X-Stamp'], '{"a":2}')).toBe(false);
 });
@@ -77,7 +77,7 @@ describe.each([
   });
 });
 
-it('our stamp with the nonce of RFC 6979 equals the purejs runtime’s byte for byte', async () => {
+it('makes the same stamp as the purejs runtime, byte for byte, with the nonce of RFC 6979', async () => {
   const purejs = new ApiKeyStamper({
     apiPublicKey: publicKeyCompressedHex,
     apiPrivateKey: privateKeyHex,

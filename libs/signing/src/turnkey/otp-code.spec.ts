@@ -32,7 +32,7 @@ const bytesOf = (sealed: string) => {
   return { enc: Buffer.from(encappedPublic, 'hex'), ciphertext: Buffer.from(ciphertext, 'hex') };
 };
 
-/** Decrypts like the enclave, with @hpke/core. */
+/** Decrypts as the enclave does, with @hpke/core. */
 async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   const { enc, ciphertext } = bytesOf(sealed);
   const recipientKey = await suite.kem.deserializePrivateKey(Buffer.from(enclaveTarget.privateKeyHex, 'hex'));
@@ -41,7 +41,7 @@ async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   return Buffer.from(await suite.open(params, ciphertext, aad)).toString();
 }
 
-/** Decrypts like the enclave, with Turnkey's own package. */
+/** Decrypts as the enclave does, with Turnkey's own package. */
 function openByTheirs(sealed: string): string {
   const { enc, ciphertext } = bytesOf(sealed);
   const receiverPriv = enclaveTarget.privateKeyHex;
@@ -49,7 +49,7 @@ function openByTheirs(sealed: string): string {
   return Buffer.from(opened).toString();
 }
 
-/** The key pair of the vector, in the form of the library's test-only option. */
+/** The key pair of the vector, in the form of the HPKE library's test-only option. */
 async function fixedKeyPair() {
   const text = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
   const { privateKeyHex, publicKeyUncompressedHex: point } = hpkeFixedSender;
@@ -70,7 +70,7 @@ describe('HPKE', () => {
     expect(sealed).toBe(fixedEphemeral.encryptedOtpBundle);
   });
 
-  it('text of the vector can be decrypted with its key and nonce by node:crypto alone', () => {
+  it('node:crypto alone decrypts the text of the vector with its key and nonce', () => {
     const { enc, ciphertext } = bytesOf(fixedEphemeral.encryptedOtpBundle);
     const key = Buffer.from(fixedEphemeral.aesKeyHex, 'hex');
     const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(fixedEphemeral.nonceHex, 'hex'));
@@ -85,7 +85,7 @@ describe('HPKE', () => {
     expect(openByTheirs(sealed)).toBe(plaintext);
   });
 
-  it('decrypts neither under another info nor with a changed byte', async () => {
+  it('does not decrypt a text under another info, or with a changed byte', async () => {
     await expect(open(sdkSample, 'turnkey_hpkf')).rejects.toThrow();
     await expect(open(sdkSample.replace(/..("})$/, '00$1'))).rejects.toThrow();
   });
@@ -102,7 +102,7 @@ describe('encryptOtpCode', () => {
     expect(bytesOf(again).enc).not.toEqual(bytesOf(sealed).enc);
   });
 
-  it('and @turnkey/crypto encrypt any code so that the other side can decrypt it', async () => {
+  it('encrypts any code so that the enclave can decrypt it, as @turnkey/crypto does', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 12 }), async (any) => {
         const ours = await encryptOtpCode(target, new Secret(any), publicKeyHex);

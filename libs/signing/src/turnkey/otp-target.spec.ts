@@ -8,14 +8,14 @@ const { enclaveTarget, tlsFetcherSigner, notarizer } = turnkeyVectors.keys;
 const signer = decodePublicKey(tlsFetcherSigner.publicKeyUncompressedHex)!;
 const bundle = JSON.parse(targetBundle) as Record<string, string>;
 
-/** A bundle over the data, signed like the enclave's. */
+/** Makes a bundle with this data, signed as the enclave signs. */
 function bundleOf(data: string | Buffer, change: object = {}, by = testKey('tlsFetcherSigner')): string {
   const bytes = Buffer.from(data);
   const dataSignature = Buffer.from(by.sign(bytes)).toString('hex');
   return JSON.stringify({ ...bundle, data: bytes.toString('hex'), dataSignature, ...change });
 }
 
-describe('reading', () => {
+describe('reading an OTP target bundle', () => {
   it('accepts the vector with every form of the signer', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       const { publicKey } = readOtpTarget(targetBundle, decodePublicKey(hex)!);
@@ -76,7 +76,7 @@ describe('reading', () => {
     );
   });
 
-  it('refuses the vector for another signer', () => {
+  it('refuses the vector if another signer is configured', () => {
     expect(() => readOtpTarget(targetBundle, decodePublicKey(notarizer.publicKeyCompressedHex)!)).toThrow(
       expect.objectContaining({ reason: 'wrong_key' }),
     );

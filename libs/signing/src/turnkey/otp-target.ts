@@ -2,18 +2,18 @@ import { decodePublicKey, type P256PublicKey } from '../public-key.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { hexBytes, jsonObject } from './strict-decoding.js';
 
-/** The target of a code's encryption: a key that the enclave made for this one code. */
+/** The key to encrypt a code with. The enclave made it for this one code. */
 export interface OtpTarget {
   readonly publicKey: P256PublicKey;
 }
 
 /**
- * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP): JSON whose `data` is hex of JSON,
- * signed by the enclave. Without this check, an attacker in the middle could have the code encrypted to
- * their own key. It ignores members that it does not need, because similar bundles have more.
+ * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP). It is JSON whose `data` is hex of
+ * JSON, signed by the enclave. Without this check, an attacker in the middle could replace the key and read
+ * the code. Unknown members are ignored, because similar bundles have more members.
  *
  * @param bundle unchecked, from upstream.
- * @param signer the enclave's key that signs such bundles.
+ * @param signer the enclave's public key for such bundles.
  * @throws InvalidProofError `malformed`, `wrong_key` or `bad_signature`.
  */
 export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget {
@@ -30,7 +30,7 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // Encrypting to a compressed key works, but the enclave then authenticates other bytes and cannot
+  // Encrypting with a compressed key works, but the enclave then authenticates other bytes and cannot
   // decrypt.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');

@@ -12,14 +12,14 @@ const END_S = 4102444800;
 const NOW_MS = END_S * 1000 - 1;
 const HEADER = { alg: 'ES256', typ: 'JWT' };
 
-/** A session over the claims, signed like the enclave's: over the hash of the hash. */
+/** Makes a session with these claims. Like the enclave, it signs the hash of the hash. */
 function sessionOf(payload: unknown, header: object = HEADER): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const once = createHash('sha256').update(input).digest();
   return `${input}.${Buffer.from(testKey('notarizer').sign(once, 'raw')).toString('base64url')}`;
 }
 
-describe('reading', () => {
+describe('reading a session token', () => {
   it('gives the claims of the vector with every form of the notarizer', () => {
     for (const hex of [notarizer.publicKeyUncompressedHex, notarizer.publicKeyCompressedHex]) {
       expect(readSessionToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
@@ -75,7 +75,7 @@ describe('reading', () => {
     );
   });
 
-  it('refuses the vector for another notarizer', () => {
+  it('refuses the vector if another notarizer is configured', () => {
     expect(() =>
       readSessionToken(jwt, decodePublicKey(tlsFetcherSigner.publicKeyCompressedHex)!, NOW_MS),
     ).toThrow(expect.objectContaining({ reason: 'bad_signature' }));

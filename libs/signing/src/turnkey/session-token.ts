@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The owner and the expiry of a session. The token gives no access: stamps by the key that it names do. */
+/** The owner and the expiry of a session. The token gives no access. Stamps by the session's key do. */
 export interface SessionToken {
-  /** The session key, in the hex form given at login. */
+  /** The session key, in the same hex form as in the login request. */
   publicKey: string;
   /** E.g. `SESSION_TYPE_READ_WRITE`. */
   sessionType: string;
@@ -16,17 +16,16 @@ export interface SessionToken {
 const PROOF = 'session token';
 
 /**
- * Reads the `session` of a login (Turnkey public API, OTP login). It looks like a JWT but is not one: its
- * signature covers SHA-256 of SHA-256 of `header.payload`, which every JWT library refuses. `exp` is a
- * number of epoch seconds.
+ * Reads the `session` of a login (Turnkey public API, OTP login). It looks like a JWT but is not a valid JWT:
+ * its signature covers SHA-256 of SHA-256 of `header.payload`. `exp` is a number of epoch seconds.
  *
- * @param notarizer the enclave's key that signs sessions.
+ * @param notarizer the enclave's public key for sessions.
  * @param nowMs Unix time in milliseconds.
  * @throws InvalidProofError `malformed`, `wrong_algorithm`, `bad_signature`, `missing_claims` or `expired`.
  */
 export function readSessionToken(token: string, notarizer: P256PublicKey, nowMs: number): SessionToken {
   const claims = openToken(PROOF, token, (input, signature) => {
-    // ECDSA itself makes the second hash.
+    // ECDSA itself computes the second hash.
     const once = createHash('sha256').update(input).digest();
     return notarizer.verify(once, signature, 'raw');
   });

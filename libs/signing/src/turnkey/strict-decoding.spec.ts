@@ -17,7 +17,7 @@ it.each([undefined, null, 12, '', '0', '0x00', '00 ', '0g', 'zz'])('refuses the 
   expect(hexBytes(text)).toBeUndefined();
 });
 
-// Buffer.from accepts every text of these.
+// Buffer.from accepts all these texts.
 it.each([undefined, null, 12, '', 'QQ==', 'QR', '-_+/', 'Q Q', 'QUFB\n', 'A'])(
   'refuses the base64url %j',
   (text) => {

@@ -1,15 +1,15 @@
 /**
  * Strict decoding of texts from peers. `Buffer.from` skips characters that it cannot read, and accepts
- * padding, stray bits and both alphabets. So many texts would give the same bytes, and a damaged text would
+ * padding, extra bits and both alphabets. Then many texts would give the same bytes, and a damaged text would
  * give other bytes.
  */
 
-/** @returns undefined unless it is a text of whole bytes in hex, either case, without `0x`. */
+/** @returns the bytes of hex text in upper or lower case, without `0x`. Undefined for any other text. */
 export function hexBytes(text: unknown): Buffer | undefined {
   return typeof text === 'string' && /^(?:[0-9a-f]{2})+$/i.test(text) ? Buffer.from(text, 'hex') : undefined;
 }
 
-/** @returns undefined unless it is unpadded base64url (RFC 4648 §5, §3.2, §3.5) of at least one byte. */
+/** @returns the bytes of base64url without padding (RFC 4648 §5, §3.2, §3.5). Undefined for other texts. */
 export function base64urlBytes(text: unknown): Buffer | undefined {
   if (typeof text !== 'string' || text === '') return undefined;
   const bytes = Buffer.from(text, 'base64url');
@@ -18,7 +18,7 @@ export function base64urlBytes(text: unknown): Buffer | undefined {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @returns undefined unless it is JSON text (UTF-8, for bytes) of an object. */
+/** @returns the object of JSON text (in UTF-8, if it is given as bytes). Undefined for anything else. */
 export function jsonObject(json: string | Uint8Array | undefined): Record<string, unknown> | undefined {
   if (json === undefined) return undefined;
   try {

@@ -31,13 +31,13 @@ it('trusts only the production keys by default', () => {
   expect(() => verifier.verificationToken(tokens.verification.jwt, NOW_MS)).toThrow(refused('bad_signature'));
   expect(() => verifier.sessionToken(tokens.session.jwt, NOW_MS)).toThrow(refused('bad_signature'));
 
-  // A forged bundle that names the production signer does not pass.
+  // A forged bundle that names the production signer is refused.
   const enclaveQuorumPublic = PRODUCTION_ENCLAVE_KEYS.signer;
   const forged = JSON.stringify({ ...(JSON.parse(otp.targetBundle) as object), enclaveQuorumPublic });
   expect(() => verifier.otpTarget(forged)).toThrow(refused('bad_signature'));
 });
 
-it('stops at an invalid key and names it', () => {
+it('throws for an invalid key and names it', () => {
   const broken = signerPublicKey.slice(2);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(InvalidKeyError);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(/^signerPublicKey .* public key/);

@@ -5,7 +5,7 @@ import { readOtpTarget, type OtpTarget } from './otp-target.js';
 import { readSessionToken, type SessionToken } from './session-token.js';
 import { readVerificationToken, type VerificationToken } from './verification-token.js';
 
-/** Reads the proofs of Turnkey's enclaves with the keys of this deployment. */
+/** Reads the texts that Turnkey's enclaves sign, with the configured public keys. */
 export interface TurnkeyVerifier {
   /** See {@link readOtpTarget}. */
   otpTarget(bundle: string): OtpTarget;
@@ -16,8 +16,8 @@ export interface TurnkeyVerifier {
 }
 
 /**
- * Opens the enclaves' public keys once, at boot: hex, compressed or uncompressed. The default is Turnkey's
- * production keys. Other keys are for an emulator.
+ * Opens the enclaves' public keys once, at boot: hex, compressed or uncompressed. By default, these are the
+ * keys of Turnkey's production. Other keys are for an emulator.
  *
  * @throws InvalidKeyError that names the invalid key.
  */

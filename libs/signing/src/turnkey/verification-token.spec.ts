@@ -13,14 +13,14 @@ const END_MS = 4102444800000;
 const NOW_MS = END_MS - 1;
 const HEADER = { typ: 'JWT', alg: 'ES256' };
 
-/** A token over the claims, signed like the enclave's. */
+/** Makes a token with these claims, signed as the enclave signs. */
 function tokenOf(payload: unknown, header: object = HEADER) {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const signature = testKey('tlsFetcherSigner').sign(Buffer.from(input), 'raw');
   return `${input}.${Buffer.from(signature).toString('base64url')}`;
 }
 
-describe('reading', () => {
+describe('reading a verification token', () => {
   it('gives the claims of the vector with every form of the signer', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       expect(readVerificationToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
@@ -92,7 +92,7 @@ describe('reading', () => {
     );
   });
 
-  it('refuses the vector for another signer without showing the token', () => {
+  it('refuses the vector if another signer is configured, without showing the token', () => {
     const stranger = decodePublicKey(notarizer.publicKeyCompressedHex)!;
     let thrown: unknown;
     try {

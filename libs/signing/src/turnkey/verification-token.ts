@@ -1,16 +1,16 @@
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The enclave's statement that a code was right, after its check. */
+/** The enclave's statement that a code was correct, after its signature was checked. */
 export interface VerificationToken {
-  /** The `tokenId` of client signatures. */
+  /** The `tokenId` in client signatures. */
   id: string;
   organizationId: string;
   /** E.g. `OTP_TYPE_EMAIL`. */
   verificationType: string;
   /** The address that got the code. */
   contact: string;
-  /** The key that the token is bound to, in the hex form that was encrypted with the code. */
+  /** The key that the token is bound to, in the same hex form that was encrypted together with the code. */
   publicKey: string;
   expiresAt: Date;
 }
@@ -18,10 +18,10 @@ export interface VerificationToken {
 const PROOF = 'verification token';
 
 /**
- * Reads a verification token (Turnkey public API, verify OTP): a JWT signed with ES256 of RFC 7518 §3.4.
- * Only its `exp` differs: a text of epoch milliseconds.
+ * Reads a verification token (Turnkey public API, verify OTP): a JWT with ES256 of RFC 7518 §3.4. It differs
+ * from the standard only in `exp`, which is a text with epoch milliseconds.
  *
- * @param signer the enclave's key that signs such tokens.
+ * @param signer the enclave's public key for such tokens.
  * @param nowMs Unix time in milliseconds.
  * @throws InvalidProofError `malformed`, `wrong_algorithm`, `bad_signature`, `missing_claims` or `expired`.
  */
@@ -45,7 +45,7 @@ export function readVerificationToken(
     verificationType: text.verification_type,
     contact: text.contact,
     publicKey: text.public_key,
-    // Number alone would also read '', ' 1e3 ' and '0x10'.
+    // Number would also accept '', ' 1e3 ' and '0x10'.
     expiresAt: expiryOf(PROOF, /^[0-9]+$/.test(text.exp) ? Number(text.exp) : Number.NaN, nowMs),
   };
 }

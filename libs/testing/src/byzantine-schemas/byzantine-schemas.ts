@@ -3,7 +3,7 @@ import { Ajv } from 'ajv';
 import type { ValidateFunction } from 'ajv';
 import addFormatsModule from 'ajv-formats';
 
-// ajv-formats is CommonJS and its types describe the default export one level too deep.
+// ajv-formats is a CommonJS module, and its types describe the default export one level too deep.
 const addFormats = addFormatsModule.default;
 
 const document = JSON.parse(
@@ -18,7 +18,7 @@ const schemaNames = {
     request: 'CreateAuthenticatorsOtpRequest',
     response: 'CreateAuthenticatorsOtpResponse',
   },
-  /** Any refusal with a JSON body. */
+  /** Any error answer with a JSON body. */
   error: { response: 'ErrorResponse' },
 } as const;
 
@@ -26,10 +26,10 @@ export type ByzantineOperation = keyof typeof schemaNames;
 
 const compiled = new Map<string, ValidateFunction>();
 const ajv = addFormats(new Ajv({ allErrors: true, strictTypes: false }));
-// Only the parts under components/schemas are JSON Schemas.
+// Only the values under components/schemas are JSON Schemas.
 ajv.addKeyword('components').addSchema({ $id: 'byzantine', components: document.components });
 
-/** Byzantine's schemas of its OTP operations (from its OpenAPI document). Tests check bodies with them. */
+/** Byzantine's schemas for its OTP operations, from its OpenAPI document. Tests check bodies with them. */
 export const byzantineSchemas = {
   /**
    * Checks a parsed JSON body against the schema of an operation.

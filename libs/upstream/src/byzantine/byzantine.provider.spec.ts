@@ -105,7 +105,7 @@ async function failureOf(verb: Verb, provider = providerOf()): Promise<UpstreamE
   throw error;
 }
 
-describe('a request', () => {
+describe('a request to Byzantine', () => {
   /** Reads the compressed point from the header: RFC 5480's prefix for P-256, then the 33 bytes. */
   const publicKeyOf = (header: string) =>
     createPublicKey({
@@ -150,7 +150,7 @@ describe('a request', () => {
   });
 });
 
-describe('a request', () => {
+describe('a request to Byzantine', () => {
   it('carries the code, the session and each passkey unchanged', async () => {
     answers(200, VERBS['otp-auth'].good);
     await VERBS['otp-auth'].run(providerOf());
@@ -183,7 +183,7 @@ describe('a request', () => {
     });
   });
 
-  it('does not leave if the call is held back', async () => {
+  it('is not sent if the call is held back', async () => {
     const held: Call = {
       ...call(),
       beforeSend: () => {
@@ -195,7 +195,7 @@ describe('a request', () => {
   });
 });
 
-describe('a good answer', () => {
+describe('a good answer of Byzantine', () => {
   it.each([200, 201, 202])('may be any 2xx, such as %d', async (status) => {
     answers(status, VERBS['init-otp'].good);
     expect(await VERBS['init-otp'].run(providerOf())).toEqual({ handle: 'otp_of any shape' });
@@ -217,7 +217,7 @@ describe('a good answer', () => {
     );
   });
 
-  it('names the passkeys in the order sent, or none if their number differs', async () => {
+  it('returns the ids in the order of the passkeys, or null if the number of ids differs', async () => {
     answers(200, { authenticatorIds: ['id-1'] });
     expect(await VERBS['create-authenticators-otp'].run(providerOf())).toEqual(['id-1']);
     answers(200, { authenticatorIds: ['id-1', 'id-2'] });
@@ -226,7 +226,7 @@ describe('a good answer', () => {
 });
 
 describe('a 2xx answer that cannot be read counts as lost', () => {
-  /** What we read of each; `session` is opaque to us. */
+  /** The members that the service reads. It does not read `session`. */
   const read: Record<Verb, string[]> = {
     'init-otp': ['otpId'],
     'otp-auth': ['sessionId', 'expiresAt'],
@@ -254,12 +254,12 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
     }
   });
 
-  it('to a registration, if it names no passkey', async () => {
+  it('to a registration, if it contains no passkey id', async () => {
     answers(200, { authenticatorIds: [] });
     expect((await failureOf('create-authenticators-otp')).failure).toBe('no_answer');
   });
 
-  it('to otp-auth, if its expiry is no instant', async () => {
+  it('to otp-auth, if its expiry is not an instant', async () => {
     for (const expiresAt of ['soon', '', '2026-13-45T99:00:00Z']) {
       answers(200, { ...VERBS['otp-auth'].good, expiresAt });
       expect((await failureOf('otp-auth')).failure).toBe('no_answer');
@@ -267,7 +267,7 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
   });
 });
 
-describe('a refusal', () => {
+describe('a refusal by Byzantine', () => {
   const everywhere: [number, unknown, FailureClass, RejectionReason?][] = [
     [500, { error: 'boom', status: 500 }, 'unavailable'],
     [502, '<html>Bad Gateway</html>', 'unavailable'],
@@ -362,12 +362,12 @@ describe('a refusal', () => {
     expect(await failureOf('init-otp')).toMatchObject({ failure: 'misconfigured', mayBeOfSubject });
   });
 
-  it('with Retry-After carries the time to wait', async () => {
+  it('with Retry-After contains the time to wait', async () => {
     answers(503, '', { 'retry-after': '3' });
     expect(await failureOf('init-otp')).toMatchObject({ failure: 'throttled', retryAfterMs: 3000 });
   });
 
-  it('never repeats the text of upstream, which could echo a code', async () => {
+  it('causes an error without the text of the answer, which could contain a code', async () => {
     answers(400, { error: 'code 012345 is wrong for session abc', status: 400 });
     const { message } = await failureOf('otp-auth');
     expect(message).not.toMatch(/012345|abc/);
@@ -382,7 +382,7 @@ describe('a refusal', () => {
 });
 
 describe('parseSubject', () => {
-  it('accepts the two ids in upper and lower case, and gives equal subjects one key', () => {
+  it('accepts both ids in upper and lower case, and gives equal subjects the same key', () => {
     const upper = { accountId: subject.accountId.toUpperCase(), userId: subject.userId.toUpperCase() };
     expect(providerOf().parseSubject(upper)).toEqual({
       subject,
@@ -431,7 +431,7 @@ it('refuses a proof and a grant of another provider', async () => {
 });
 
 describe('parseOtpChoice', () => {
-  it('accepts an absent or empty choice', () => {
+  it('accepts absent or empty options', () => {
     for (const nothing of [undefined, {}]) {
       expect(providerOf().parseOtpChoice(nothing)).toEqual({ choice: {}, once: {} });
     }

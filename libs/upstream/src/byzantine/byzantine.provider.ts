@@ -36,7 +36,7 @@ export const subjectSchema = z
   })
   .meta({ id: 'ByzantineSubject', description: 'At Byzantine.' });
 
-/** Byzantine's Integrator API: JSON both ways, and every request is signed with the integrator's key. */
+/** Byzantine's Integrator API: JSON in both directions. The integrator's key signs every request. */
 export class ByzantineProvider implements UpstreamProvider {
   readonly kind = 'byzantine';
   readonly custody = 'provider';
@@ -58,7 +58,7 @@ export class ByzantineProvider implements UpstreamProvider {
       });
     }
     const { accountId, userId } = parsed.data;
-    // Random ids. Only the provider can link them to a person.
+    // The ids are random. Only the provider can link them to a person.
     return { subject: parsed.data, key: `${accountId}/${userId}`, personal: [] };
   }
 
@@ -66,7 +66,7 @@ export class ByzantineProvider implements UpstreamProvider {
     return null;
   }
 
-  /** The caller has no choice: Byzantine decides everything about its codes. */
+  /** Byzantine decides everything about its codes. Therefore the caller can set no options. */
   parseOtpChoice(value: unknown): ParsedChoice {
     const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];
     if (
@@ -100,7 +100,7 @@ export class ByzantineProvider implements UpstreamProvider {
 
   readDeviceRequest(): never {
     throw new ProblemError('validation_failed', {
-      detail: 'Byzantine keeps the session itself: send the passkeys, and no request of the device.',
+      detail: 'Byzantine keeps the session. Send the passkeys instead of a request from the device.',
       errors: [{ pointer: '/device', code: 'not_supported', detail: 'is not supported at Byzantine' }],
     });
   }
@@ -126,8 +126,8 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // A false success of the probe would release all parked rows, so one answer is enough to doubt the
-    // clock here.
+    // If a probe succeeded by mistake, all parked rows would be sent. Therefore one answer with a different
+    // clock is enough to fail the probe.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
@@ -141,7 +141,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
-    // Upstream would refuse every signature as too old or too new. Probes go on, to see when that ends.
+    // Upstream would refuse every signature as too old or too new. Probes continue, to see when that ends.
     if (lane !== 'probe' && this.skew.stops) throw clocksApart(this.skew.ms());
     const oneTry = new OneTry(call, this.clock);
     const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
@@ -172,7 +172,7 @@ export class ByzantineProvider implements UpstreamProvider {
   #read<T>(answer: HttpAnswer, schema: z.ZodType<T>): T {
     const parsed = schema.safeParse(wholeJson(answer));
     if (parsed.success) return parsed.data;
-    // A 2xx that we cannot read: the request may have taken effect.
+    // The service cannot read this 2xx answer, so the request may have taken effect.
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
   }
 
@@ -183,7 +183,7 @@ export class ByzantineProvider implements UpstreamProvider {
     const rejected = (reason: RejectionReason) =>
       failureOf(answer, 'rejected', `upstream answered ${status}: ${reason}`, reason);
     if (refused && means === 'subject_not_found') return rejected(means);
-    // A limit on what a user may have also comes as a 429.
+    // A limit on what a user may have also comes with status 429.
     if (status === 429 && (means === 'authenticator_limit' || means === 'resource_limit'))
       return rejected(means);
     if (refused) {
@@ -198,7 +198,7 @@ export class ByzantineProvider implements UpstreamProvider {
     }
     if (means === 'throttled')
       return failureOf(answer, 'throttled', `upstream answered ${status}: throttled`);
-    // In step 3, a 404 may also mean an unknown session. A new code helps in both cases.
+    // In step 3, a 404 may also mean that the session is unknown. A new code helps in both cases.
     const missing = lane === 'create-authenticators' ? 'session_expired' : 'subject_not_found';
     const reason = status === 404 ? missing : means;
     if (reason) return rejected(reason);
@@ -212,8 +212,8 @@ export class ByzantineProvider implements UpstreamProvider {
 }
 
 /**
- * Upstream checks key, signature and scope before the body, so the request had no effect. It checks the
- * subject later.
+ * Upstream checks key, signature and scope before it reads the body. Therefore the request had no effect. It
+ * checks the subject later.
  */
 const refusesKey = (answer: HttpAnswer): boolean =>
   (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';

@@ -4,7 +4,7 @@ import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-
 
 /** The parts of Byzantine's answers that we read. Upstream may add other members. */
 
-/** `otpId` has no documented form. The example has a prefix, the recorded answer is a UUID. */
+/** `otpId` has no documented form. The documented example has a prefix. The recorded answer is a UUID. */
 export const initOtpAnswer = z.object({ otpId: opaqueId });
 
 export const otpAuthAnswer = z.object({
@@ -13,21 +13,21 @@ export const otpAuthAnswer = z.object({
   expiresAt: z.string().transform((text, ctx) => {
     const at = parseInstant(text);
     if (at) return at;
-    ctx.addIssue('is no ISO 8601 instant');
+    ctx.addIssue('is not an ISO 8601 instant');
     return z.NEVER;
   }),
 });
 
-/** Every request has passkeys, so an answer with an empty list tells nothing about them. */
+/** Every request contains passkeys, so an empty list in an answer says nothing about them. */
 export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds.min(1) });
 
-/** A read-only key passes every probe and fails every step. */
+/** With a read-only key, every probe would succeed and every step would fail. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });
 
 /** ISO 8601 with a year of four digits. JavaScript accepts years that PostgreSQL does not. */
 const INSTANT = /^\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(z|[+-]\d{2}:?\d{2})?$/i;
 
-/** Some instants of this API lack a zone. They are UTC. */
+/** Some instants of this API have no time zone. They are UTC. */
 function parseInstant(text: string): Date | null {
   if (!INSTANT.test(text)) return null;
   const zoned = /(z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text}Z`;

@@ -37,7 +37,7 @@ describe('readText', () => {
     expect(readText(text)).toBeNull();
   });
 
-  it('reads only the first 500 characters', () => {
+  it('searches only the first 500 characters of a text', () => {
     expect(readText(`${'x'.repeat(480)} invalid OTP code`)).toBe('otp_invalid');
     expect(readText(`${'x'.repeat(600)} invalid OTP code`)).toBeNull();
   });

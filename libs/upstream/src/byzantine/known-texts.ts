@@ -6,20 +6,20 @@ interface KnownText {
   text: RegExp;
   means: RejectionReason | 'misconfigured' | 'throttled';
   /**
-   * The source of the text.
-   * - `upstream`: an answer of Byzantine itself
+   * Where the text is from.
+   * - `upstream`: an answer of Byzantine
    * - `documented`: Byzantine's documentation of other routes
-   * - `sandbox`: only our own sandbox so far
+   * - `sandbox`: only our own sandbox uses it so far
    */
   seen: 'upstream' | 'documented' | 'sandbox';
 }
 
 /**
- * What the free text of a Byzantine 400 means. The first match counts.
+ * The meanings of the text in a Byzantine 400. The first match counts.
  *
  * Byzantine does not document its texts. A 400 may mean a wrong, expired or locked code, an expired
- * session, a duplicate passkey or a bad payload. So an unknown text stays `rejected_unclear`, and we do not
- * guess.
+ * session, a duplicate passkey or a bad payload. An unknown text stays `rejected_unclear`: the service does
+ * not guess.
  */
 export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /missing .{0,40}x-(pubkey|timestamp|signature)/i, means: 'misconfigured', seen: 'sandbox' },
@@ -43,12 +43,12 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
 /**
- * @returns what the text means, or null if it is unknown. Byzantine uses Turnkey and may pass on its texts.
+ * @returns the meaning of the text. Null if it is unknown. Byzantine uses Turnkey and may pass on its texts.
  */
 export function readText(text: string): KnownText['means'] | null {
   const start = beginningOf(text);
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
-/** Whether the text of a 401 or 403 is about our key, and so concerns every request. */
+/** Whether the text of a 401 or 403 is about our key. Then it concerns every request. */
 export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(beginningOf(text));

@@ -1,22 +1,22 @@
 import type { FailureClass } from './upstream-error.js';
 import type { StepCall } from './upstream-provider.js';
 
-/** What follows one end of a call. */
+/** The consequences of one end of a call. */
 export interface Rule {
-  /** How many more calls this class allows within one submission. Null: only time and budgets limit them. */
+  /** How many retries this failure class allows in one submission. Null: only time and budgets limit them. */
   retries: number | null;
-  /** Whether a retry also waits until a resend would be allowed, besides its backoff and `Retry-After`. */
+  /** Whether a retry waits until a resend is allowed, in addition to its backoff and `Retry-After`. */
   afterCooldown?: true;
-  /** What the end means if no retry is left, or none could end in time. */
+  /** What the end means if no retry is left, or if no retry could end in time. */
   otherwise: 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
 }
 
-/** What follows each end of a step's call. */
+/** The consequences of each end of a step's call. */
 export type StepLaw = Readonly<Record<FailureClass, Rule>>;
 
 /**
- * A provider's retries as data: what may be retried, when, and what a lost answer means. docs/retry-law.md
- * explains the cells.
+ * A provider's retry rules as data: which ends are retried, when, and what a lost answer means.
+ * docs/retry-law.md explains the cells.
  */
 export type RetryLaw = Readonly<Record<StepCall, StepLaw>>;
 
@@ -28,7 +28,7 @@ export const retry = (
   wait?: typeof AFTER_COOLDOWN,
 ): Rule => ({ retries, otherwise, ...wait });
 
-/** Ends that say for certain what happened to the call. They are the same at every provider. */
+/** Ends after which the effect of the call is certain. They have the same rules at every provider. */
 export const REFUSED = {
   rejected: retry(0, 'rejected'),
   rejected_unclear: retry(0, 'rejected'),

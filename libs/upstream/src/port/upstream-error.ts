@@ -10,16 +10,16 @@ export const FAILURE_CLASSES = [
 ] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
-/** Why upstream said no, if we understand its answer. */
+/** The reason of a provider's refusal, if the service understands the answer. */
 export type RejectionReason =
   | 'subject_not_found'
   /** The contact belongs to several users, and the service cannot tell which one is meant. */
   | 'subject_ambiguous'
   /** No code can be sent to the contact. */
   | 'contact_invalid'
-  /** The provider wants a captcha, or refused the one that was sent. */
+  /** The provider requires a captcha, or did not accept the captcha token. */
   | 'captcha_required'
-  /** The code was right and is used up, but upstream refused the login after it. */
+  /** The code was correct and is used up, but upstream refused the login that followed. */
   | 'login_refused'
   | 'otp_invalid'
   | 'otp_expired'
@@ -44,7 +44,7 @@ export interface CallEvidence {
   durationMs: number | null;
 }
 
-/** For a call that has sent no byte. */
+/** The evidence of a call that has sent no byte. */
 export const NOTHING_SENT: CallEvidence = {
   bytesSent: false,
   headersSeen: false,
@@ -54,22 +54,22 @@ export const NOTHING_SENT: CallEvidence = {
 
 export interface UpstreamErrorOptions {
   /**
-   * Prose for operators. It contains no secrets: no body of ours, and no text of an answer, which could
-   * echo one.
+   * Text for operators. It contains no secrets. It repeats neither our body nor the text of an answer, since
+   * an answer may repeat our body.
    */
   detail: string;
   evidence: CallEvidence;
   reason?: RejectionReason;
   /** The wait that `Retry-After` asks for, in milliseconds from now. */
   retryAfterMs?: number;
-  /** With `misconfigured`: the answer does not say whether it refuses our key or only this subject. */
+  /** With `misconfigured`: the answer does not say whether upstream refuses our key or only this subject. */
   mayBeOfSubject?: boolean;
-  /** With `not_sent`: this process held the call back, so the end tells nothing about the provider. */
+  /** With `not_sent`: this process held the call back, so this says nothing about the provider. */
   heldBack?: boolean;
   cause?: unknown;
 }
 
-/** The end of a call that did not succeed. */
+/** The failure of a call. */
 export class UpstreamError extends Error {
   readonly evidence: CallEvidence;
   readonly reason: RejectionReason | undefined;

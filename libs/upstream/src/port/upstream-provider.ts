@@ -14,49 +14,49 @@ export interface ParsedSubject {
   key: string;
   /**
    * The members of the subject that identify a person, such as a contact. They are stored sealed. If there
-   * are any, the key also identifies the person, and is stored as a keyed hash.
+   * are such members, the subject key also identifies the person. It is then stored as a keyed hash.
    */
   personal: readonly string[];
 }
 
-/** What a start chooses for its code beyond the integration's defaults, in the provider's own words. JSON. */
+/** Options that a start sets for its codes, in addition to the defaults. JSON, in the provider's form. */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
-/** A start's choice, parsed. */
+/** The parsed options of a start. */
 export interface ParsedChoice {
-  /** Applies to every code of the onboarding. */
+  /** Options for every code of the onboarding. */
   choice: OtpChoice;
-  /** Only for the first send, and secret until then. It is kept under these names, see {@link Call.kept}. */
+  /** Options for the first send only. They are secret and kept under these names, see {@link Call.kept}. */
   once: Readonly<Record<string, string>>;
 }
 
-/** The limits of a call. The client gives up at the deadline and never retries. */
+/** The limits of a call. At the deadline, the client ends the call. The client never retries. */
 export interface CallLimits {
-  /** For the whole call, from DNS to the last byte of the answer, in milliseconds. */
+  /** Limit of the whole call, from DNS to the last byte of the answer, in milliseconds. */
   timeoutMs: number;
-  /** Runs on an open connection, just before the first byte leaves. If it throws, the call is not sent. */
+  /** Runs on an open connection, just before the first byte is sent. If it throws, the call is not sent. */
   beforeSend(): void;
 }
 
 /** One try of a step. */
 export interface Call extends CallLimits {
   /**
-   * Keeps a text for as long as a submission is tried. The first call makes it and stores it sealed; later
-   * calls return the same text. So a retry can send the same bytes, if upstream takes these for the same
-   * request.
+   * Keeps a text during all tries of a submission. The first call makes the text and stores it sealed. Later
+   * calls return the same text. Therefore a retry can send the same bytes, which some providers recognize as
+   * the same request.
    *
-   * @param name of the text within the submission.
-   * @throws UpstreamError `not_sent` if the row no longer has this attempt.
+   * @param name identifies the text within the submission.
+   * @throws UpstreamError `not_sent` if the row no longer contains this attempt.
    */
   kept(name: string, make: () => string | Promise<string>): Promise<string>;
 }
 
-/** A code on its way to the user. The handle is the provider's own, and opaque to all other code. */
+/** A code on its way to the user. Only the provider's own code understands the handle. */
 export interface SentOtp {
   handle: string;
-  /** The key bundle that the code must be encrypted for, if the provider takes it encrypted. Not a secret. */
+  /** The keys to encrypt the code with, if the provider takes it encrypted. Not a secret. */
   targetBundle?: string;
-  /** How long the code is valid, if upstream says so. */
+  /** How long the code is valid, if upstream says that. */
   lifeMs?: number;
 }
 
@@ -65,8 +65,8 @@ export type OtpProof =
   { type: 'code'; code: Secret } | { type: 'encrypted-code'; encryptedOtpBundle: string };
 
 /**
- * The proof that the code was right: a session that upstream keeps, a session whose key we keep, or a
- * token. The user's device holds the key of the token and opens the session with it.
+ * The proof that the code was correct. It is a session that upstream keeps, a session whose key the service
+ * keeps, or a token. The user's device holds the token's key and opens the session with it.
  */
 export type Grant =
   | { type: 'upstream-session'; sessionId: Secret; expiresAt: Date }
@@ -75,7 +75,7 @@ export type Grant =
       type: 'device-key';
       organizationId: string;
       userId: string;
-      /** Of the device: compressed, hex. */
+      /** The device's public key: compressed, hex. */
       publicKey: string;
       verificationToken: Secret;
       /** The exact text that the device signs to open the session. */
@@ -83,25 +83,25 @@ export type Grant =
       expiresAt: Date;
     };
 
-/** What the user's device needs to open the session and to sign step 3 in it. Not a secret. */
+/** The data with which the user's device opens the session and signs step 3. Not a secret. */
 export type DeviceSigning = Pick<
   Grant & { type: 'device-key' },
   'organizationId' | 'userId' | 'publicKey' | 'loginMessage'
 >;
 
-/** Step 3 as the user's device has signed it. It is forwarded byte for byte. */
+/** The request of step 3 that the user's device has signed. It is forwarded unchanged. */
 export interface DeviceRequest {
-  /** Over the grant's `loginMessage`: raw r‖s, hex. */
+  /** The signature over the grant's `loginMessage`: raw r‖s, hex. */
   clientSignature: string;
   /** The exact request body, JSON. */
   body: string;
-  /** The value of `X-Stamp` for it. */
+  /** The value of `X-Stamp` for the body. */
   stamp: string;
 }
 
 export type AuthenticatorTransport = 'ble' | 'hybrid' | 'internal' | 'nfc' | 'usb' | 'unknown';
 
-/** A passkey to register. Every binary value is unpadded base64url, as in WebAuthn's JSON. */
+/** A passkey to register. Binary values are base64url without padding, as in WebAuthn's JSON. */
 export interface NewAuthenticator {
   name: string;
   challenge: string;
@@ -114,12 +114,12 @@ export interface NewAuthenticator {
 export type Custody = 'provider' | 'server' | 'client';
 
 /**
- * The port: what onboarding asks of a provider, in onboarding's words. Each verb is one step. It resolves
- * only on a complete and well-formed 2xx, and otherwise throws an `UpstreamError`.
+ * The port: the calls that onboarding makes to a provider, in onboarding's terms. Each verb is one step. It
+ * returns only for a complete and well-formed 2xx answer. Otherwise it throws an `UpstreamError`.
  */
 export interface UpstreamProvider {
   readonly kind: string;
-  /** Who holds the key of the user's session: upstream, this service, or the user's device. */
+  /** Which party holds the key of the user's session: upstream, this service, or the user's device. */
   readonly custody: Custody;
 
   /**
@@ -130,15 +130,15 @@ export interface UpstreamProvider {
 
   /**
    * @param contact an e-mail address or a phone number, as a person types it.
-   * @returns the key of its subject. Null if it is neither, or if the provider does not find subjects by
-   *   contact.
+   * @returns the key of the subject with this contact. Null if the text is neither, or if the provider does
+   *   not identify subjects by contact.
    */
   keyOfContact(contact: string): string | null;
 
   /**
-   * @param value the caller's `otp`, undefined if there was none.
+   * @param value the caller's `otp`. Undefined if the caller sent none.
    * @param subject as parsed.
-   * @throws ProblemError `validation_failed` that names what the provider does not support.
+   * @throws ProblemError `validation_failed` that names the options that the provider does not support.
    */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice;
 
@@ -149,18 +149,18 @@ export interface UpstreamProvider {
   verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof): Promise<Grant>;
 
   /**
-   * @returns the passkeys that a device's request for step 3 registers.
+   * @returns the passkeys that a device's request would register in step 3.
    * @throws ProblemError `validation_failed` or `illegal_state` if upstream would refuse the request in
-   *   this session: it names another user, or its body or signature is not the device's.
+   *   this session. Then the request names another user, or the device did not make its body or signature.
    */
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[];
 
   /**
    * Step 3: registers passkeys.
-   * @param device the request that the user's device has signed. Only with a grant whose key the device
-   *   holds.
-   * @returns the provider's ids in the order sent, or null if their number differs.
-   * @throws UpstreamError `no_answer` if the answer names none, because that proves nothing.
+   * @param device the request that the user's device has signed. It is given only if the device holds the
+   *   grant's key.
+   * @returns the provider's ids in the order of the passkeys. Null if the number of ids differs.
+   * @throws UpstreamError `no_answer` if the answer contains no id, because that proves nothing.
    */
   createAuthenticators(
     call: Call,
@@ -170,6 +170,6 @@ export interface UpstreamProvider {
     device?: DeviceRequest,
   ): Promise<string[] | null>;
 
-  /** A call that changes nothing. It succeeds if our access and the upstream are in order. */
+  /** A call that changes nothing. It succeeds if our key and the upstream work. */
   probe(call: CallLimits): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { ClockSkew } from './clock-skew.js';
 const START = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
 const HOUR = 3_600_000;
 
-/** Our two clocks, the provider's clock, and answers that carry its time. */
+/** Our two clocks, the provider's clock, and answers that contain the provider's time. */
 function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   const clock = {
     wall: START,
@@ -47,7 +47,7 @@ function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   };
 }
 
-describe('two answers that agree', () => {
+describe('a clock difference that two answers agree on', () => {
   it.each([
     ['the same second', 0, 0],
     ['a second that began before', -400, 0],
@@ -62,7 +62,7 @@ describe('two answers that agree', () => {
     expect(skew.stops).toBe(expected >= 30_000);
   });
 
-  it('never exceed the real distance, and come within a second and the time of the answers', () => {
+  it('never exceeds the real difference; it may miss a second and the time of the answers', () => {
     const delay = fc.integer({ min: 0, max: 15_000 });
     const call = fc.record({ before: delay, after: delay, pause: fc.integer({ min: 1_000, max: 20_000 }) });
     const ahead = fc.integer({ min: -2 * HOUR, max: 2 * HOUR });
@@ -81,7 +81,7 @@ describe('two answers that agree', () => {
   });
 });
 
-describe('no distance is measured from', () => {
+describe('no clock difference is measured from', () => {
   it.each<[string, (two: ReturnType<typeof between>) => void]>([
     ['one answer alone', ({ saw }) => saw(-600_000)],
     [
@@ -105,7 +105,7 @@ describe('no distance is measured from', () => {
       },
     ],
     [
-      'pages of a cache, each from a different time',
+      'pages of a cache, each with a different date',
       ({ saw, pass }) => {
         for (const ahead of [-600_000, -580_000, -900_000, -70_000]) {
           saw(ahead);
@@ -131,7 +131,7 @@ describe('no distance is measured from', () => {
       },
     ],
     [
-      'nodes that differ',
+      'servers of the provider whose clocks differ',
       ({ saw, pass }) => {
         for (let n = 0; n < 9; n++) {
           saw(n % 2 ? 40_000 : 0);
@@ -194,7 +194,7 @@ describe('no distance is measured from', () => {
   });
 });
 
-/** Clocks that two answers have found an hour apart. */
+/** Clocks between which two answers have measured a difference of an hour. */
 function anHourApart() {
   const two = between();
   two.saw(-HOUR);
@@ -204,8 +204,8 @@ function anHourApart() {
   return two;
 }
 
-describe('a distance ends', () => {
-  it('with one answer that disagrees', () => {
+describe('a measured clock difference', () => {
+  it('ends with one answer that disagrees', () => {
     const { skew, saw, pass } = anHourApart();
     pass(1_000);
     saw(0);
@@ -213,7 +213,7 @@ describe('a distance ends', () => {
     expect(skew.lastMs()).toBe(0);
   });
 
-  it('when our clock is set right', () => {
+  it('ends when our clock is corrected', () => {
     const { skew, clock } = anHourApart();
     clock.wall -= HOUR;
     expect(skew.ms()).toBe(0);
@@ -221,13 +221,13 @@ describe('a distance ends', () => {
     expect(skew.ms()).toBe(0);
   });
 
-  it('when the machine sleeps, so that the monotonic clock stands still', () => {
+  it('ends when the machine sleeps, so that the monotonic clock stands still', () => {
     const { skew, clock } = anHourApart();
     clock.wall += 10 * 60_000;
     expect(skew.ms()).toBe(0);
   });
 
-  it('after a minute without an answer, by the monotonic clock', () => {
+  it('ends after a minute without an answer, by the monotonic clock', () => {
     const { skew, clock, pass } = anHourApart();
     clock.wall += 500;
     pass(59_999);
@@ -236,13 +236,13 @@ describe('a distance ends', () => {
     expect(skew.ms()).toBe(0);
   });
 
-  it.each([500, -500])('but not when a clock is corrected by %d ms', (ms) => {
+  it.each([500, -500])('does not end when a clock is corrected by %d ms', (ms) => {
     const { skew, clock } = anHourApart();
     clock.wall += ms;
     expect(skew.stops).toBe(true);
   });
 
-  it.each([HOUR, -HOUR])('and none is measured while our clock is set by %d ms', (step) => {
+  it.each([HOUR, -HOUR])('is not found in answers during which our clock is set by %d ms', (step) => {
     const { skew, clock, pass } = between();
     for (let n = 0; n < 4; n++) {
       const sentAt = { wallMs: clock.wall, monotonicMs: clock.monotonic };
@@ -256,14 +256,14 @@ describe('a distance ends', () => {
   });
 });
 
-describe('another answer is wanted', () => {
+describe('the measurement needs another answer', () => {
   it.each([
-    ['after one that is ten seconds off', [12_000], true],
-    ['not after two that are', [12_000, 12_000], false],
-    ['after one that would stop', [40_000], true],
-    ['after two that stop, until it is over', [40_000, 40_000], true],
+    ['after one answer that is ten seconds off', [12_000], true],
+    ['not after two answers that are twelve seconds off', [12_000, 12_000], false],
+    ['after one answer whose difference would stop the steps', [40_000], true],
+    ['after two answers that stop the steps, until the clocks agree', [40_000, 40_000], true],
     ['not while the clocks agree', [0, 0], false],
-    ['not after one that says it is over', [40_000, 40_000, 0], false],
+    ['not after an answer that shows that the clocks agree again', [40_000, 40_000, 0], false],
   ])('%s', (_, readings, wanted) => {
     const { skew, saw, pass } = between();
     for (const ahead of readings) {

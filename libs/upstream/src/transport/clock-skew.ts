@@ -2,17 +2,17 @@ import type { Clock } from '#libs/kernel';
 import type { HttpAnswer, Instant } from './http-client.js';
 import { httpDate } from './http-date.js';
 
-/** How long a reading counts. While the reading stops the steps, the clock watch renews it. */
+/** How long a reading is valid. While a reading stops the steps, the clock watch renews it. */
 const TRUSTED_MS = 60_000;
 /**
- * If our two clocks move apart by more than this during a reading's life, the wall clock was set or the
+ * If our two clocks move apart by more than this while a reading is valid, the wall clock was set or the
  * machine slept.
  */
 const PARTED_MS = 1_000;
 
 /**
- * One answer's reading: the provider's clock is between `leastMs` and `mostMs` ahead of ours (negative:
- * behind).
+ * The reading from one answer: the provider's clock is between `leastMs` and `mostMs` ahead of ours.
+ * Negative values mean behind.
  */
 interface Reading {
   dateMs: number;
@@ -21,22 +21,23 @@ interface Reading {
   at: Instant;
 }
 
-/** Milliseconds. From `warnMs` on, a reading needs a second one. From `stopMs` on, nothing is sent. */
+/** Milliseconds. A reading above `warnMs` needs a second reading. Above `stopMs`, nothing is sent. */
 export interface SkewLimits {
   warnMs: number;
   stopMs: number;
 }
 
 /**
- * Measures how far an upstream's clock is from ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole
- * seconds). Upstream may accept a signature for one minute only. With clocks further apart, all calls fail.
+ * Measures the difference between an upstream's clock and ours, by the `Date` of its answers (RFC 9110
+ * §6.6.1, whole seconds). Upstream may accept a signature for one minute only. If the clocks differ by more,
+ * all calls fail.
  *
- * A cache, a proxy or one node of many may write a wrong `Date`. So a distance counts only once two answers
- * with different seconds agree on it. One answer that disagrees cancels it.
+ * A cache, a proxy or one server of many may write a wrong `Date`. Therefore a difference counts only after
+ * two answers with different seconds agree on it. One answer that disagrees cancels it.
  */
 export class ClockSkew {
   #last: Reading | null = null;
-  /** The distance that `#last` and an answer before it agree on. */
+  /** The difference that `#last` and an earlier answer agree on. */
   #agreedMs = 0;
 
   constructor(
@@ -44,46 +45,46 @@ export class ClockSkew {
     private readonly limits: SkewLimits = { warnMs: Infinity, stopMs: Infinity },
   ) {}
 
-  /** Reads a new answer. */
+  /** Adds the reading of a new answer. */
   saw(answer: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>): void {
     const reading = readingOf(answer);
     if (!reading) return;
     const before = this.#current();
-    // An answer with the same second does not confirm: a page from a cache always has the same `Date`.
+    // An answer with the same second confirms nothing: a cached page always has the same `Date`.
     if (before?.dateMs === reading.dateMs) return;
     const agrees = before !== null && overlap(before, reading);
     this.#agreedMs = agrees ? Math.min(distance(before), distance(reading)) : 0;
     this.#last = reading;
   }
 
-  /** @returns the distance in milliseconds, never negative. 0 while none is confirmed. */
+  /** @returns the difference in milliseconds, never negative. 0 while no difference is confirmed. */
   ms(): number {
     return this.#current() ? this.#agreedMs : 0;
   }
 
-  /** @returns the distance by the last answer alone, confirmed or not. */
+  /** @returns the difference that the last answer alone shows. It may be unconfirmed. */
   lastMs(): number {
     const last = this.#current();
     return last ? distance(last) : 0;
   }
 
-  /** Whether the clocks are too far apart to send a step. */
+  /** Whether the clocks differ too much to send a step. */
   get stops(): boolean {
     return this.ms() >= this.limits.stopMs;
   }
 
-  /** Whether the last answer alone would stop the steps. */
+  /** Whether the last answer alone shows a difference that would stop the steps. */
   get mayStop(): boolean {
     return this.lastMs() >= this.limits.stopMs;
   }
 
-  /** Whether another answer is needed: to confirm a distance, or to see that it has ended. */
+  /** Whether the service needs another answer, to confirm a difference or to see that it has ended. */
   get wantsAnswer(): boolean {
     const { warnMs } = this.limits;
     return this.stops || this.mayStop || (this.lastMs() >= warnMs && this.ms() < warnMs);
   }
 
-  /** The last reading while it counts. */
+  /** The last reading, if it is still valid. */
   #current(): Reading | null {
     if (this.#last) {
       const now = { wallMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs() };
@@ -98,12 +99,12 @@ function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'se
   const dateMs = httpDate(headers['date']);
   // An answer with `Age` comes from a cache and has an old `Date` (RFC 9111 §5.1).
   if (dateMs === null || headers['age'] !== undefined || haveParted(sentAt, headAt)) return null;
-  // The header's second began up to a second before it was written, between our sending and its arrival.
+  // The second in the header began up to a second before it was written, and it was written during the call.
   const mostMs = dateMs + 1_000 - sentAt.wallMs;
   return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
 }
 
-/** The smallest distance that fits a reading. */
+/** The smallest difference that fits a reading. */
 const distance = ({ leastMs, mostMs }: Reading): number => Math.max(0, leastMs, -mostMs);
 
 const overlap = (one: Reading, other: Reading): boolean =>

@@ -33,9 +33,12 @@ describe('commonFailure', () => {
     expect(error!.retryAfterMs).toBeUndefined();
   });
 
-  it.each([200, 201, 204, 400, 404, 409, 418, 422, 451])('leaves %d to the provider', (status) => {
-    expect(commonFailure(answer(status))).toBeNull();
-  });
+  it.each([200, 201, 204, 400, 404, 409, 418, 422, 451])(
+    'returns null for %d, because the provider must read the text',
+    (status) => {
+      expect(commonFailure(answer(status))).toBeNull();
+    },
+  );
 
   it('classifies a 503 with Retry-After as throttled, and any other 5xx as unavailable', () => {
     const told = { 'retry-after': '7' };
@@ -69,14 +72,14 @@ describe('retryAfter', () => {
   });
 
   it.each(['-1', '1.5', '1e3', '10 s', '5,', 'Fri', 'Fri, 20 Nov 2026 10:00:30 +0100'])(
-    'ignores %p, which is neither seconds nor a date',
+    'ignores %p, which is neither a number of seconds nor a date',
     (header) => {
       expect(retryAfter({ headers: { 'retry-after': header } }, NOW)).toBeNull();
     },
   );
 });
 
-it('failureOf carries the reason and the evidence', () => {
+it('failureOf returns an error with the reason and the evidence', () => {
   expect(
     failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid'),
   ).toMatchObject({

@@ -3,7 +3,7 @@ import { httpDate } from './http-date.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../port/upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
-/** The failure for an answer, with the answer's own evidence. */
+/** Makes the failure for an answer, with the evidence of that answer. */
 export function failureOf(
   answer: HttpAnswer,
   failure: FailureClass,
@@ -20,9 +20,10 @@ export function failureOf(
 }
 
 /**
- * What any HTTP answer means before the provider reads its text.
+ * Classifies an HTTP answer by its status.
  *
- * @returns the failure for statuses that mean the same everywhere, or null if the provider must decide.
+ * @returns the failure if the status means the same at every provider. Otherwise null: the provider's class
+ *   reads the text.
  */
 export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   const { status } = answer;
@@ -31,7 +32,7 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   if (status === 429) return is('throttled');
   if (status === 408) return is('no_answer');
   if (status === 401 || status === 403) return is('misconfigured');
-  // A redirect is never followed: it would send a signed request and a user's code elsewhere.
+  // Redirects are never followed. A redirect would send a signed request and a user's code elsewhere.
   if (status >= 300 && status < 400) return is('misconfigured');
   return null;
 }
@@ -39,7 +40,7 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
 const SECONDS = /^[\t ]*\d+(?:[\t ]*,[\t ]*\d+)*[\t ]*$/;
 
 /**
- * Reads `Retry-After` in both of its forms (RFC 9110 §10.2.3).
+ * Reads both forms of `Retry-After` (RFC 9110 §10.2.3).
  *
  * @returns milliseconds from now, or null if the header is absent or malformed.
  */
@@ -49,7 +50,7 @@ export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now
     const at = httpDate(value);
     return at === null ? [] : [Math.max(0, at - nowMs)];
   });
-  // If it is given twice, the longer wait is the safe one.
+  // If the header is given twice, the longer wait is the safe one.
   return waits.length === 0 ? null : Math.max(...waits);
 }
 
@@ -64,21 +65,21 @@ export function parseJson(text: string): unknown {
 
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
 
-/** No answer that we need is nested deeper than ten levels. */
+/** Answers that the service needs are at most ten levels deep. */
 const MAX_DEPTH = 32;
 
 /**
- * The JSON of a 2xx answer, if it is whole: declared as JSON, uncompressed, valid UTF-8, and unambiguous.
- * We never ask for compression, because a small compressed body may be huge in memory.
+ * The JSON of a 2xx answer if the answer is intact: declared as JSON, uncompressed, valid UTF-8, and without
+ * duplicate members. The service never asks for compression: a small compressed body may be huge in memory.
  *
- * @returns undefined if it is not whole.
+ * @returns undefined if the answer is not intact.
  */
 export function wholeJson({ headers, text, garbled }: HttpAnswer): unknown {
   if (garbled || !isUncoded(headers['content-encoding'])) return undefined;
-  // If the type is given twice, both must be JSON.
+  // If the content type is given twice, both must be JSON.
   const types = mediaTypes(headers['content-type']);
   if (types.length === 0 || !types.every((type) => JSON_TYPE.test(type))) return undefined;
-  // Checked before parsing: code that walks over a deep value would run out of stack.
+  // The depth is checked before parsing, because code that visits a deep value could overflow the stack.
   if (isNestedDeeper(text, MAX_DEPTH)) return undefined;
   const value = parseJson(text);
   return hasDuplicateMembers(text, value) ? undefined : value;
@@ -102,5 +103,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** An error's text is a sentence. We do not search the rest, which an attacker could make very long. */
+/** The text of an error is one sentence. The rest is not searched: an attacker could make it very long. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -51,7 +51,7 @@ async function failureOf(sent: Promise<unknown>): Promise<UpstreamError> {
   throw error;
 }
 
-describe('the client', () => {
+describe('the HTTP client', () => {
   it('returns a whole answer with any status, and the evidence of the call', async () => {
     const server = await listen(({ socket }) =>
       socket.write(answering(418, '{"error":"☕"}', 'x-a: 1\r\nretry-after: 9\r\n')),
@@ -103,7 +103,7 @@ describe('the client', () => {
   });
 });
 
-describe('nothing was sent', () => {
+describe('the HTTP client reports not_sent', () => {
   it.each([
     ['no server listens', 'http://127.0.0.1:1'],
     ['the host does not exist', 'http://nowhere.invalid'],
@@ -117,7 +117,7 @@ describe('nothing was sent', () => {
   });
 
   it('if no connection opens in time', async () => {
-    // An https request to a server that never answers the TLS handshake: TCP connects, TLS does not.
+    // An https request to a server that never answers the TLS handshake. TCP connects, but TLS does not.
     const server = await listen(() => undefined);
     const error = await failureOf(
       client.send(call(), request({ url: server.url.replace('http:', 'https:') })),
@@ -138,7 +138,7 @@ describe('nothing was sent', () => {
     expect(error.failure).toBe('not_sent');
   });
 
-  it('if the call is held back in the last moment', async () => {
+  it('if the call is held back at the last moment', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     const held = call({
       beforeSend: () => {
@@ -152,12 +152,12 @@ describe('nothing was sent', () => {
       heldBack: true,
       evidence: { bytesSent: false },
     });
-    // The next call shows that nothing else is still on its way.
+    // The next call shows that no other request is still on its way.
     await client.send(call(), request(server));
     expect(server.requests).toBe(1);
   });
 
-  it('if a request waits for a connection until its deadline, not even afterwards', async () => {
+  it('if a request waits for a connection until its deadline, and never sends it later', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '1' });
     let release = () => undefined as void;
@@ -180,7 +180,7 @@ describe('nothing was sent', () => {
   });
 });
 
-describe('a request without a whole answer may have taken effect', () => {
+describe('the HTTP client reports no_answer for a request that left', () => {
   it.each<[string, (incoming: Incoming) => unknown, Partial<UpstreamError['evidence']>]>([
     [
       'the connection is reset',
@@ -199,7 +199,7 @@ describe('a request without a whole answer may have taken effect', () => {
       ({ socket }) => socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a"'),
       { headersSeen: true },
     ],
-    ['it is no HTTP', ({ socket }) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'), { headersSeen: false }],
+    ['the answer is not HTTP', ({ socket }) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'), { headersSeen: false }],
     ['nothing comes before the deadline', () => undefined, { headersSeen: false, status: null }],
     [
       'the body does not end before the deadline',
@@ -229,30 +229,30 @@ describe('a request without a whole answer may have taken effect', () => {
     expect((await client.send(call(), request(exact))).text).toHaveLength(256 * 1024);
   });
 
-  it('is not repeated by the client, not even a GET', async () => {
+  it('and never repeats the request, not even a GET', async () => {
     const server = await listen(({ socket }) => socket.destroy());
     const { body: _, ...get } = request(server, { method: 'GET' });
     expect((await failureOf(client.send(call(), get))).failure).toBe('no_answer');
     expect(server.requests).toBe(1);
   });
 
-  it('leaves no trace of the request in the error', async () => {
+  it('and puts nothing of the request into the error', async () => {
     const server = await listen(({ socket }) => socket.destroy());
     const error = await failureOf(client.send(call(), request(server, { body: '{"otpCode":"123456"}' })));
     expect(`${error.message}${JSON.stringify(error.evidence)}`).not.toMatch(/123456|otpCode|X-Timestamp/i);
   });
 });
 
-describe('connections', () => {
+describe('connections of the HTTP client', () => {
   it('are used again', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     for (let n = 0; n < 20; n++) await client.send(call(), request(server));
     expect(server.requests).toBe(20);
-    // A connection may not be free yet at the moment when its answer is returned.
+    // A connection may still be busy at the moment when its answer is returned.
     expect(server.connections.length).toBeLessThanOrEqual(2);
   });
 
-  it('of a lane that hangs do not block another lane', async () => {
+  it('do not block another lane if they hang', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '2' });
     const server = await listen(({ socket, received }) => {
@@ -277,7 +277,7 @@ describe('connections', () => {
     ]);
   });
 
-  it('of an abandoned call are closed, so that its late answer reaches no other call', async () => {
+  it('are closed when their call is abandoned, so that no other call gets the late answer', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '1' });
     const late: (() => void)[] = [];
@@ -291,7 +291,7 @@ describe('connections', () => {
     expect(server.connections).toHaveLength(2);
   });
 
-  it('are gone after shutdown, and calls in flight end', async () => {
+  it('are closed at shutdown, and calls in progress end', async () => {
     const server = await listen(() => undefined);
     const sent = failureOf(client.send(call(), request(server)));
     const arrived = setInterval(() => server.requests > 0 && void client.onApplicationShutdown(), 5);

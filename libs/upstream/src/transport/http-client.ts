@@ -7,11 +7,11 @@ import { withoutInterimAnswers } from './interim-answers.js';
 import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
-/** A larger answer is not read. Every answer that we need is far smaller. */
+/** A larger answer is not read. All answers that the service needs are far smaller. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
 /**
- * At most this many rounds of I/O follow a deadline. Another round follows only if the last one read
+ * The highest number of rounds of I/O after a deadline. Another round follows only if the last round read
  * something.
  */
 const LAST_ROUNDS = 16;
@@ -19,7 +19,7 @@ const LAST_ROUNDS = 16;
 export interface HttpRequest {
   /** Scheme, host and port. */
   baseUrl: string;
-  /** Requests of one lane share connections. A lane that hangs takes none from another lane. */
+  /** Requests of one lane share connections. If a lane hangs, other lanes still have their connections. */
   lane: string;
   method: 'GET' | 'POST';
   pathAndQuery: string;
@@ -28,18 +28,18 @@ export interface HttpRequest {
   body?: string;
 }
 
-/** One instant on both clocks. Only the wall clock can be set. */
+/** The same instant on both clocks. Only the wall clock can be set. */
 export interface Instant {
   wallMs: number;
   monotonicMs: number;
 }
 
-/** A whole answer, whatever its status. */
+/** A complete answer, with any status. */
 export interface HttpAnswer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  /** Whether its bytes are not valid UTF-8. The text then contains replacement characters. */
+  /** Whether the body is not valid UTF-8. Then the text contains replacement characters. */
   garbled?: boolean;
   evidence: CallEvidence;
   /** When the request began to leave, and when the head of the answer arrived. */
@@ -48,10 +48,10 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends signed requests. It never retries and never follows a redirect. It separates requests of which no
- * byte left from those that may have taken effect, because the retry law treats them differently.
+ * Sends signed requests. It never retries and never follows a redirect. It distinguishes requests of which no
+ * byte was sent from requests that may have taken effect, because the retry rules treat them differently.
  *
- * It uses undici's pools, which report the moment before the first byte leaves
+ * It uses undici's pools, because they report the moment before the first byte is sent
  * (docs/decisions/0005-http-client.md).
  */
 @Injectable()
@@ -63,7 +63,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws UpstreamError `not_sent` or `no_answer`. Any whole answer is returned. */
+  /** @throws UpstreamError `not_sent` or `no_answer`. It returns every complete answer. */
   async send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
     return new Exchange(call, this.clock).run(this.#pool(request), request);
   }
@@ -79,7 +79,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
       pool = new Pool(new URL(baseUrl).origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
-        // HTTP/1.1 only: over HTTP/2, undici repeats requests that a closing server (GOAWAY) did not take.
+        // HTTP/1.1 only: over HTTP/2, undici repeats requests that a closing server (GOAWAY) did not accept.
         connect: withoutInterimAnswers(
           buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false }),
         ),
@@ -94,7 +94,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   }
 }
 
-/** One request and what became of it. */
+/** One request and its result. */
 class Exchange {
   readonly #startedAt: number;
   #bytesSent = false;
@@ -138,8 +138,8 @@ class Exchange {
         controller?.abort(new Error(detail));
       };
       const tooLate = () => cutOff(`no whole answer within ${Math.round(this.call.timeoutMs)} ms`);
-      // Timers run before sockets are read. If this process was suspended, the answer may already be in the
-      // socket.
+      // Node.js runs timers before it reads sockets. If this process was suspended, the answer may already
+      // be in the socket.
       const readWhatIsThere = (roundsLeft: number) => {
         const before = `${this.#status} ${size}`;
         setImmediate(() => {
@@ -206,7 +206,7 @@ class Exchange {
     });
   }
 
-  /** A request that left may have taken effect. One that did not leave has not. */
+  /** A request that was sent may have taken effect. A request that was not sent has not. */
   #failure(detail: string, more: Pick<UpstreamErrorOptions, 'cause' | 'heldBack'>): UpstreamError {
     const evidence = this.#evidence();
     return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, ...more });
@@ -215,7 +215,7 @@ class Exchange {
 
 const instantOf = (clock: Clock): Instant => ({ wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
 
-/** The code of a network error says what happened, and contains nothing of the request. */
+/** Shows only the code of a network error, because the code contains nothing of the request. */
 function describe(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code;
   return code ? `the connection failed (${code})` : 'the connection failed';

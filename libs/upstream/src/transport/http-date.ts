@@ -10,7 +10,7 @@ const FORMS = [
 ].map((form) => new RegExp(`^${form}$`));
 
 /**
- * Reads an HTTP date. `Date.parse` does not fit: it reads `asctime` as local time, and accepts nearly any
+ * Reads an HTTP date. `Date.parse` is not suitable: it reads `asctime` as local time, and accepts nearly any
  * text.
  *
  * @returns milliseconds since the epoch, or null if the field is absent, given twice, or not a date.
@@ -33,7 +33,7 @@ export function httpDate(field: string | string[] | undefined): number | null {
   return at.getTime() + ((hour * 60 + minute) * 60 + second) * 1_000;
 }
 
-/** Two digits that would mean more than 50 years ahead mean the past (RFC 9110 §5.6.7). */
+/** A two-digit year that would be more than 50 years in the future is in the past (RFC 9110 §5.6.7). */
 function fullYear(twoDigits: number): number {
   const now = new Date().getUTCFullYear();
   const year = now - (now % 100) + twoDigits;

@@ -34,7 +34,7 @@ const listen = async (behave: (incoming: Incoming, count: number) => unknown) =>
   server = await RawServer.listen(behave);
 };
 
-describe('interim answers', () => {
+describe('interim answers (1xx)', () => {
   it.each<[string, string[]]>([
     ['100', [CONTINUE + FINAL]],
     ['100 in a packet of its own', [CONTINUE, FINAL]],
@@ -48,7 +48,7 @@ describe('interim answers', () => {
     ['100, then 103', [CONTINUE + HINTS, FINAL]],
     ['a status that has no name', [`HTTP/1.1 142 x\r\n\r\n${FINAL}`]],
     ['100 byte by byte', [...(CONTINUE + FINAL)]],
-  ])('%s: the client reads the answer after it', async (_, packets) => {
+  ])('%s: the client skips it and reads the final answer', async (_, packets) => {
     await listen(async ({ socket }) => {
       socket.setNoDelay();
       for (const packet of packets) {
@@ -63,13 +63,13 @@ describe('interim answers', () => {
     expect(server.requests).toBe(1);
   });
 
-  it('leave the connection usable for the next request', async () => {
+  it('leave the connection open for the next request', async () => {
     await listen(({ socket }) => socket.write(CONTINUE + FINAL));
     for (let n = 0; n < 5; n++) expect((await send()).status).toBe(200);
     expect(server.connections).toHaveLength(1);
   });
 
-  it('can be split anywhere', async () => {
+  it('can be split into packets at any byte', async () => {
     const bytes = HINTS + CONTINUE + FINAL;
     let cuts: number[] = [];
     await listen(async ({ socket }) => {
@@ -96,7 +96,7 @@ describe('interim answers', () => {
     ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'],
     ['an interim head without end', `HTTP/1.1 100 Continue\r\nx: ${'y'.repeat(20_000)}`],
     ['a body after an interim answer', `HTTP/1.1 100 Continue\r\ncontent-length: 5\r\n\r\nhello${FINAL}`],
-  ])('%s is no answer', async (_, bytes) => {
+  ])('%s does not count as an answer', async (_, bytes) => {
     await listen(({ socket }) => socket.write(bytes));
     await expect(send(700)).rejects.toMatchObject({
       failure: 'no_answer',
@@ -104,12 +104,15 @@ describe('interim answers', () => {
     });
   });
 
-  it.each([CONTINUE, 'HTTP/1.1 1'])('%j and a closed connection is no answer', async (bytes) => {
-    await listen(({ socket }) => socket.end(bytes));
-    await expect(send()).rejects.toMatchObject({ failure: 'no_answer' });
-  });
+  it.each([CONTINUE, 'HTTP/1.1 1'])(
+    '%j does not count as an answer if the connection closes after it',
+    async (bytes) => {
+      await listen(({ socket }) => socket.end(bytes));
+      await expect(send()).rejects.toMatchObject({ failure: 'no_answer' });
+    },
+  );
 
-  it('are not looked for in a body', async () => {
+  it('are not searched in the body of an answer', async () => {
     const body = CONTINUE + FINAL;
     await listen(async ({ socket }) => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`);

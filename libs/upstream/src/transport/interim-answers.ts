@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 
-/** The length of `HTTP/1.1 100 `. Fewer bytes do not contain the whole status. */
+/** The length of `HTTP/1.1 100 `. A shorter text does not contain the whole status. */
 const STATUS_LINE_BYTES = 13;
-/** 101 is no interim answer: after it, the server speaks another protocol (RFC 9110 §15.2.2). */
+/** 101 is not an interim answer: after it, the server speaks another protocol (RFC 9110 §15.2.2). */
 const INTERIM = /^HTTP\/1\.[01] 1(?!01)\d\d[ \r]/;
 const HEAD_END = '\r\n\r\n';
 /** The largest head that undici accepts. */
@@ -11,8 +11,8 @@ const MAX_HEAD_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Wraps a connector so that interim answers (1xx) never reach undici. A client must skip them even if it
- * did not ask for them (RFC 9110 §15.2). But undici destroys the connection at a `100 Continue`
+ * Wraps a connector so that interim answers (1xx) never reach undici. A client must skip interim answers even
+ * if it did not ask for them (RFC 9110 §15.2). But undici destroys the connection at a `100 Continue`
  * (nodejs/undici#197).
  */
 export function withoutInterimAnswers(connect: buildConnector.connector): buildConnector.connector {
@@ -23,7 +23,7 @@ export function withoutInterimAnswers(connect: buildConnector.connector): buildC
     });
 }
 
-/** Interim answers only come between a request and its answer. All other bytes pass unchanged. */
+/** Interim answers come only between a request and its final answer. All other bytes pass unchanged. */
 function skipInterimAnswers(socket: Socket): void {
   const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;

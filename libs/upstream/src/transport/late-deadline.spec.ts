@@ -26,7 +26,7 @@ function ownCertificate(): { cert: string; key: string } {
   };
 }
 
-/** Node.js has it since 22.19 and 24.5. */
+/** Node.js has this function since 22.19 and 24.5. */
 const canTrust = 'setDefaultCACertificates' in tls;
 const doors: [string, { cert: string; key: string } | undefined][] = [
   ['HTTP', undefined],
@@ -67,7 +67,7 @@ describe.each(doors)('a process that was suspended past the deadline, over %s', 
   it.each<[string, Packet[]]>([
     ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
     [
-      'in two',
+      'in two packets',
       [
         { afterMs: 50, bytes: HEAD },
         { afterMs: 50, bytes: BODY },
@@ -85,14 +85,14 @@ describe.each(doors)('a process that was suspended past the deadline, over %s', 
     expect(answer).toMatchObject({ status: 200, text: BODY });
   });
 
-  it('gives up at once if there is no answer', async () => {
+  it('ends the call immediately if there is no answer', async () => {
     await expect(sendAndStandStill([])).rejects.toMatchObject({
       failure: 'no_answer',
       evidence: { headersSeen: false },
     });
   });
 
-  it('gives up on half an answer', async () => {
+  it('ends the call if only half of the answer has arrived', async () => {
     await expect(sendAndStandStill([{ afterMs: 20, bytes: HEAD }])).rejects.toMatchObject({
       failure: 'no_answer',
       evidence: { headersSeen: true, status: 200 },

@@ -11,7 +11,7 @@ function aTry() {
   return { clock, oneTry };
 }
 
-describe('one try of several requests', () => {
+describe('a try that consists of several requests', () => {
   it('gives each request the time left until the common deadline, and sends none after it', () => {
     const { clock, oneTry } = aTry();
     expect(oneTry.limits(true).timeoutMs).toBe(1_000);
@@ -21,7 +21,7 @@ describe('one try of several requests', () => {
     expect(() => oneTry.limits(true).beforeSend()).toThrow(/no time was left/);
   });
 
-  /** The requests in order (`-` for one that did not leave), how the last one ended, and how the try ends. */
+  /** The requests in order (`-`: not sent), how the last request ends, and how the try ends. */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],
     [['effect', '-'], 'not_sent', false, 'unavailable', true],
@@ -60,7 +60,7 @@ describe('one try of several requests', () => {
     });
   });
 
-  it('passes a bug on unchanged', async () => {
+  it('passes on an unexpected error unchanged', async () => {
     await expect(aTry().oneTry.run(() => Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
   });
 });

@@ -3,12 +3,12 @@ import { UpstreamError } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
 /**
- * The requests of one try, under the one deadline of its call. The end covers all of them: once a request
- * with a possible effect has left, no later end may say that nothing was sent.
+ * The requests of one try. They share the deadline of the call. The end of the try covers all of them: after
+ * a request with a possible effect was sent, the try never reports that nothing was sent.
  */
 export class OneTry {
   readonly #startedAt: number;
-  /** Whether a request with a possible effect has left: the current one, or an earlier one. */
+  /** Whether a request with a possible effect was sent: the current one, or an earlier one. */
   #thisLeft = false;
   #earlierLeft = false;
 
@@ -19,7 +19,7 @@ export class OneTry {
     this.#startedAt = clock.monotonicMs();
   }
 
-  /** Milliseconds. Negative after the deadline. */
+  /** The time left, in milliseconds. Negative after the deadline. */
   get leftMs(): number {
     return this.call.timeoutMs - (this.clock.monotonicMs() - this.#startedAt);
   }
@@ -34,7 +34,7 @@ export class OneTry {
     return {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
-        // There would be no time left to read the answer.
+        // No time would be left to read the answer.
         if (this.leftMs <= 0) throw new Error('no time was left to send it');
         this.call.beforeSend();
         this.#thisLeft = hasEffect;
@@ -42,13 +42,13 @@ export class OneTry {
     };
   }
 
-  /** Upstream refused the last request before it looked at its content, so it had no effect. */
+  /** Upstream refused the last request before it read the content. Therefore the request had no effect. */
   refused(): void {
     this.#thisLeft = false;
   }
 
   /**
-   * Makes the requests.
+   * Runs the requests.
    * @throws UpstreamError for the whole try.
    */
   async run<T>(requests: () => Promise<T>): Promise<T> {
@@ -61,7 +61,7 @@ export class OneTry {
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
     const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
-    // Both classes describe the last request only. If an earlier one has left, the try is `unavailable`.
+    // Both classes describe only the last request. If an earlier one was sent, the try is `unavailable`.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
     return new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {

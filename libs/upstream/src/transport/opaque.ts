@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * Values that upstream makes and we only keep. They must be printable ASCII of limited length. PostgreSQL
- * stores neither U+0000 nor half a surrogate pair, so a settle with one of these could never be written.
+ * Values that upstream makes and the service only stores. They must be printable ASCII of limited length.
+ * PostgreSQL cannot store U+0000 or half of a surrogate pair, so an attempt with such a value could not end.
  */
 const printable = (max: number) =>
   z
@@ -10,11 +10,11 @@ const printable = (max: number) =>
     .max(max, 'is too long')
     .regex(/^[\x20-\x7e]+$/, 'is not printable ASCII');
 
-/** An id. */
+/** The schema of an id. */
 export const opaqueId = printable(512);
 
-/** A token, or a bundle of keys. */
+/** The schema of a token or a key bundle. */
 export const opaqueText = printable(16_384);
 
-/** Ids that one request made. The limit is more than any request asks for. */
+/** The schema of the ids in one answer. The limit is higher than the number that any request asks for. */
 export const opaqueIds = z.array(opaqueId).max(100);

@@ -23,7 +23,7 @@ const answer = (status: number, text = ''): HttpAnswer => ({
 });
 const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
-/** The end of a request, by the key that signed it. */
+/** The status or failure that a request gets, per key that signed it. */
 type Upstream = Record<string, number | UpstreamError>;
 
 function aSending(upstream: Upstream, leftMs = 1_000) {
@@ -45,8 +45,8 @@ function aSending(upstream: Upstream, leftMs = 1_000) {
   return { sent, sending };
 }
 
-describe('two keys', () => {
-  it('are tried in order, and the one that works comes first afterwards', async () => {
+describe('an integration with two keys', () => {
+  it('tries its keys in order, and uses the working key first afterwards', async () => {
     const changes: KeyChange[] = [];
     const keys = new SigningKeys([first, second], { changed: (change) => changes.push(change) });
     const upstream: Upstream = { first: 401, second: 200 };
@@ -56,14 +56,14 @@ describe('two keys', () => {
     expect(keys.inUse).toBe(2);
     expect(changes).toEqual([{ from: fingerprintOf(first), to: fingerprintOf(second) }]);
 
-    // And back, if the new key is removed again.
+    // The order changes back if upstream removes the new key again.
     Object.assign(upstream, { first: 200, second: 401 });
     expect((await keys.send(sending)).status).toBe(200);
     expect(keys.inUse).toBe(1);
     expect(changes).toHaveLength(2);
   });
 
-  it('are each used once if both are refused, and the first answer counts', async () => {
+  it('uses each key once if both are refused, and returns the first answer', async () => {
     const keys = new SigningKeys([first, second]);
     const { sent, sending } = aSending({ first: 401, second: 401 });
     expect(await keys.send(sending)).toEqual(answer(401, 'first'));
@@ -72,7 +72,7 @@ describe('two keys', () => {
   });
 
   it.each([200, 302, 400, 403, 404, 408, 409, 418, 422, 429, 500, 502, 503])(
-    'send nothing with the second key if the first gets %d',
+    'does not try the second key if the first request gets %d',
     async (status) => {
       const { sent, sending } = aSending({ first: status, second: 200 });
       expect((await new SigningKeys([first, second]).send(sending)).status).toBe(status);
@@ -81,7 +81,7 @@ describe('two keys', () => {
   );
 
   it.each<FailureClass>(['no_answer', 'not_sent', 'unavailable'])(
-    'send nothing with the second key if the first ends %s',
+    'does not try the second key if the first request ends %s',
     async (failure) => {
       const { sent, sending } = aSending({ first: lost(failure), second: 200 });
       expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({ failure });
@@ -89,14 +89,17 @@ describe('two keys', () => {
     },
   );
 
-  it.each([400, 404, 429, 500])('keep their order if the second gets %d', async (status) => {
-    const keys = new SigningKeys([first, second]);
-    const { sending } = aSending({ first: 401, second: status });
-    expect((await keys.send(sending)).status).toBe(status);
-    expect(keys.inUse).toBe(1);
-  });
+  it.each([400, 404, 429, 500])(
+    'keeps the order of its keys if the second request gets %d',
+    async (status) => {
+      const keys = new SigningKeys([first, second]);
+      const { sending } = aSending({ first: 401, second: status });
+      expect((await keys.send(sending)).status).toBe(status);
+      expect(keys.inUse).toBe(1);
+    },
+  );
 
-  it('end in no_answer if the second is cut off, without a third request', async () => {
+  it('ends in no_answer if the second request is cut off, and sends no third', async () => {
     const { sent, sending } = aSending({ first: 401, second: lost('no_answer') });
     expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({
       failure: 'no_answer',
@@ -104,7 +107,7 @@ describe('two keys', () => {
     expect(sent).toEqual(['first', 'second']);
   });
 
-  it('are not both tried if no time is left', async () => {
+  it('does not try the second key if no time is left', async () => {
     const { sent, sending } = aSending({ first: 401, second: 200 }, 0);
     expect((await new SigningKeys([first, second]).send(sending)).status).toBe(401);
     expect(sent).toEqual(['first']);
@@ -126,7 +129,7 @@ describe('a signer that does not sign', () => {
   it.each([
     ['unavailable', 'not_sent'],
     ['refused', 'misconfigured'],
-  ] as const)('because it is %s: the attempt ends %s, and nothing is sent', async (why, failure) => {
+  ] as const)('(%s) makes the attempt end %s, and nothing is sent', async (why, failure) => {
     const { sent, sending } = aSending({ first: 200 });
     const keys = new SigningKeys([failing(why)]);
     expect(await endOf(keys.send(sending))).toMatchObject({
@@ -138,7 +141,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble?.failure).toBe(why);
   });
 
-  it('makes room for the other key if it refuses to sign, but not if it is unavailable', async () => {
+  it('is replaced by the other key if it refuses to sign, but not if it is unavailable', async () => {
     const refused = aSending({ second: 200 });
     expect((await new SigningKeys([failing('refused'), second]).send(refused.sending)).status).toBe(200);
     expect(refused.sent).toEqual(['second']);
@@ -163,7 +166,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble).toBeNull();
   });
 
-  it('gets the time that is left, up to the age limit of a claim', async () => {
+  it('gets the time that is left for the call, up to the age limit of a claim', async () => {
     const given: number[] = [];
     const signer: RequestSigner = {
       ...first,

@@ -11,19 +11,19 @@ export interface KeyChange {
 }
 
 export interface SigningKeysOptions {
-  /** Longer signatures are of no use: the claim would be too old to send. */
+  /** A signature that takes longer is useless, because the claim would be too old to send. */
   signatureTimeoutMs?: number;
-  /** Runs when another key comes first from now on. */
+  /** Runs when another key becomes the first one to be tried. */
   changed?: (change: KeyChange) => void;
 }
 
-/** One request, ready to be signed by either key. */
+/** One request that either key can sign. */
 export interface SignedSending {
-  /** Milliseconds left of the whole call. */
+  /** The time left for the whole call, in milliseconds. */
   leftMs: () => number;
-  /** Signs and sends the request once. Any error ends the request. */
+  /** Signs and sends the request once. An error ends the request. */
   send: (sign: Sign) => Promise<HttpAnswer>;
-  /** Whether an answer refuses the key itself, so that the request certainly had no effect. */
+  /** Whether the answer refuses the key itself. Then the request certainly had no effect. */
   refusesKey: (answer: HttpAnswer) => boolean;
   /** Runs before the request is signed with the other key. */
   again?: () => void;
@@ -36,9 +36,9 @@ export interface SignedSending {
 export type Sign = <T>(make: (signer: RequestSigner, timeoutMs: number) => Promise<T>) => Promise<T>;
 
 /**
- * The key of an integration, or both keys during a key change. Upstream may know either one. If it refuses
- * one as a key, the same request is signed with the other, once. After any other end it is not: the first
- * request may have taken effect.
+ * The key of an integration, or both keys during a key change. Upstream may know either key. If upstream
+ * refuses the first key, the same request is signed with the other key and sent once more. It is not sent
+ * again after any other end, because the first request may have taken effect.
  */
 export class SigningKeys {
   #first = 0;
@@ -49,7 +49,7 @@ export class SigningKeys {
     private readonly options: SigningKeysOptions = {},
   ) {}
 
-  /** The number of the key that comes first, counted from 1. */
+  /** The number of the key that is tried first, counted from 1. */
   get inUse(): number {
     return this.#first + 1;
   }
@@ -58,7 +58,7 @@ export class SigningKeys {
     return this.signers.length;
   }
 
-  /** The fingerprint of the key that comes first. */
+  /** The fingerprint of the key that is tried first. */
   get fingerprint(): string {
     return fingerprintOf(this.signers[this.#first]!);
   }
@@ -69,7 +69,7 @@ export class SigningKeys {
   }
 
   /**
-   * @returns the last answer. If both keys are refused, the answer to the first.
+   * @returns the last answer. If both keys are refused, the answer to the first request.
    * @throws UpstreamError `not_sent` if no signature came in time, `misconfigured` if the signer refuses to
    *   sign.
    */
@@ -82,7 +82,7 @@ export class SigningKeys {
     const second = await this.#sendWith(other, request);
     if (isKeyRefused(second, request)) return answerOrThrow(end);
     const answer = answerOrThrow(second);
-    // Another "no" may come before upstream checks the key, so only a 2xx proves that the key works.
+    // Another refusal may come before upstream checks the key. So only a 2xx proves that the key works.
     if (answer.status >= 200 && answer.status <= 299) this.#use(other);
     return answer;
   }
@@ -129,7 +129,7 @@ export class SigningKeys {
 
 type End = { answer: HttpAnswer } | { error: UpstreamError };
 
-/** The signer (such as a KMS) refuses to sign: nothing left, and the other key may be the good one. */
+/** The signer (such as a KMS) refuses to sign. Nothing was sent, and the other key may work. */
 class RefusedBySigner extends UpstreamError {
   constructor(cause: SignerError) {
     super('misconfigured', { detail: cause.message, evidence: NOTHING_SENT, cause });

@@ -25,15 +25,15 @@ const envelope = z.object({
 });
 
 /**
- * Reads an activity, from a submission or from `get_activity`. Only its status tells the end: HTTP answers
- * 200 to a failed activity, too.
+ * Reads an activity from the answer to a submission or to `get_activity`. Only the status of the activity
+ * counts, because the HTTP status of a failed activity is also 200.
  *
- * @param fingerprint of the submitted bytes. An activity with another fingerprint is not theirs.
+ * @param fingerprint of the submitted bytes. An activity with another fingerprint belongs to other bytes.
  * @throws UpstreamError if the activity failed, or cannot be read.
  */
 export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {
   const parsed = envelope.safeParse(wholeJson(answer));
-  // A 2xx that we cannot read: the request may have taken effect.
+  // The service cannot read this 2xx answer, so the request may have taken effect.
   if (!parsed.success) {
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
   }
@@ -68,7 +68,7 @@ function unnested(result: Record<string, unknown>): Record<string, unknown> {
   return inner.success ? inner.data.activity.result : result;
 }
 
-/** A result by its name, in any version: `initOtpResult`, `initOtpResultV2`. Undefined if there is none. */
+/** Finds a result by its name, in any version: `initOtpResult`, `initOtpResultV2`. Undefined if absent. */
 export function resultNamed(result: Readonly<Record<string, unknown>>, name: string): unknown {
   const key = Object.keys(result).find(
     (each) => each === name || (/^V\d+$/.test(each.slice(name.length)) && each.startsWith(name)),

@@ -8,12 +8,12 @@ import { refusalOf, type Asked } from './refusal.js';
 import type { AuthProxyIntegration } from './settings.js';
 import { isSuccess, read } from './turnkey-api.js';
 
-/** Ten years. A much longer life could exceed what a `Date` holds. */
+/** Ten years. A much longer lifetime could exceed the range of a `Date`. */
 const MAX_SESSION_S = 315_360_000;
 
 /**
- * The routes of Turnkey's Auth Proxy: whether they change anything, and the parts of their answers that we
- * read.
+ * The routes of Turnkey's Auth Proxy. Each entry says whether the route changes anything, and which parts of
+ * its answer the service reads.
  */
 const ROUTES = {
   otp_init_v2: {
@@ -35,15 +35,15 @@ const ROUTES = {
 type Route = keyof typeof ROUTES;
 type AnswerOf<R extends Route> = z.output<(typeof ROUTES)[R]['answer']>;
 
-/** Values from the user's browser, which the caller passes on for one call. */
+/** Values from the user's browser. The caller passes them on for one call. */
 export interface FromBrowser {
   captchaToken?: string | undefined;
   origin?: string | undefined;
 }
 
 /**
- * Turnkey's Auth Proxy: unsigned JSON, identified by its config id. The proxy makes its activities itself,
- * so a repeated request is a new activity.
+ * Turnkey's Auth Proxy: unsigned JSON, identified by its config id. The proxy makes the activities itself.
+ * Therefore a repeated request is a new activity.
  */
 export class AuthProxyApi {
   constructor(
@@ -51,8 +51,8 @@ export class AuthProxyApi {
     private readonly http: UpstreamHttpClient,
     private readonly skew: ClockSkew,
     /**
-     * The integration's origin, for calls without one of their own. A proxy with a list of origins may
-     * require it.
+     * The integration's origin, for calls that have no origin. A proxy that allows only certain origins
+     * requires one.
      */
     private readonly origin?: string,
   ) {}
@@ -87,7 +87,7 @@ export class AuthProxyApi {
     if (isSuccess(answer)) {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
-    // If its requests name an organization, it is the subject's.
+    // An organization in these requests is always the subject's organization.
     const withOrigin = origin !== this.origin;
     throw refusalOf(answer, {
       signedBy: 'none',

@@ -18,8 +18,8 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 const whoami = z.object({ organizationId: opaqueId, userId: opaqueId });
 
 /**
- * Leads from a code to a session by the Auth Proxy. No request here can be repeated with the same result.
- * So each result is kept at once, and a lost answer is looked up where upstream can be asked.
+ * Opens a session from a code, by the Auth Proxy. A repeat of a request here does not give the same result.
+ * Therefore each result is kept immediately. If an answer was lost, the service asks upstream where it can.
  */
 export class AuthProxyLogin {
   constructor(
@@ -30,7 +30,7 @@ export class AuthProxyLogin {
     private readonly parentId: string,
   ) {}
 
-  /** In server custody: the session's key is ours. */
+  /** In server custody: the service holds the session's key. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -73,7 +73,7 @@ export class AuthProxyLogin {
     return this.#verify(oneTry, call, subject, sent, bundle);
   }
 
-  /** A code gives one token. Once the token is kept, it is not requested again. */
+  /** A code gives only one token. Once a token is kept, no other is requested. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -163,11 +163,11 @@ export class AuthProxyLogin {
   }
 
   /**
-   * Finds out whether a login with a lost answer opened the session: then `whoami` works with the session's
-   * key. Only the lost answer said when the session ends. It lives as long as the proxy's configuration
-   * says, from the first login request at the earliest.
+   * Finds out whether a login with a lost answer opened the session. If it did, `whoami` succeeds with the
+   * session's key. The lost answer contained the end of the session. So this method assumes the lifetime
+   * from the proxy's configuration, counted from the first login request.
    *
-   * @returns null if it is not open, or if the service cannot tell.
+   * @returns null if the session is not open, or if the service cannot tell.
    */
   async #lostSession(oneTry: OneTry, organizationId: string, key: SigningKey, firstLoginMs: number) {
     try {
@@ -189,10 +189,10 @@ export class AuthProxyLogin {
 }
 
 /**
- * Makes the requests after a token is kept. A lost answer is no reason to give up: a later try goes on with
- * the token and uses no further code.
+ * Makes the requests after a token is kept. If an answer is lost, a later try continues with the kept token
+ * and uses no further code.
  *
- * @throws UpstreamError `unavailable` in place of `no_answer`.
+ * @throws UpstreamError `unavailable` instead of `no_answer`.
  */
 async function withToken<T>(requests: () => Promise<T>): Promise<T> {
   try {

@@ -56,7 +56,7 @@ it('logs in to the organization that the subject names, without a lookup', async
   expect(requests('account')).toEqual([]);
 });
 
-describe('a right code', () => {
+describe('a correct code', () => {
   it.each(['account', 'signup_v2', 'otp_login_v2'])('is not verified twice if %s fails', async (route) => {
     const { verify } = await toVerify(false);
     fault({ route, status: 503 });
@@ -73,7 +73,7 @@ describe('a right code', () => {
   ] as const)('allows another try if an answer of %s is lost: %j', async (route, more) => {
     const { verify } = await toVerify(false);
     fault({ route, cut: 'before', ...more });
-    // The lookup fails, too.
+    // The lookup fails too.
     if (route === 'signup_v2') {
       fault({ route: 'account', status: 200, body: {} });
       fault({ route: 'account', cut: 'before' });
@@ -83,7 +83,7 @@ describe('a right code', () => {
     expect(requests('otp_verify_v2')).toHaveLength(1);
   });
 
-  it('is used up if its token is lost, and the repeat says so', async () => {
+  it('is used up if the answer with its token is lost: a repeat reports an expired code', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_verify_v2', cut: 'after' });
     expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
@@ -91,19 +91,19 @@ describe('a right code', () => {
   });
 });
 
-describe('a lost answer', () => {
-  it('of a login is looked up by whoami, with the session’s key', async () => {
+describe('after a lost answer, the service', () => {
+  it('finds out by whoami, with the session’s key, whether the login succeeded', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     const grant = await verify();
     expect(grant).toMatchObject({ type: 'session-key', userId });
-    // Counted from before the login, so it is never later than the real end of the session.
+    // The lifetime counts from before the login, so the session never ends earlier than recorded.
     const lifeMs = grant.expiresAt.getTime() - Date.now();
     expect(lifeMs).toBeLessThanOrEqual(900_000);
     expect(lifeMs).toBeGreaterThan(870_000);
   });
 
-  it('of a login can be looked up by a later try', async () => {
+  it('can find out in a later try whether the login succeeded', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     fault({ route: 'whoami', status: 503 });
@@ -112,14 +112,14 @@ describe('a lost answer', () => {
     expect(requests('otp_login_v2').map(({ answer }) => answer)).toEqual(['cut', 400]);
   });
 
-  it('of a login that did not arrive stays lost until the login is repeated', async () => {
+  it('repeats a login that never arrived', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'before' });
     expect(await endOf(verify())).toMatchObject({ failure: 'unavailable' });
     expect(await verify()).toMatchObject({ type: 'session-key' });
   });
 
-  it('of a signup is looked up by the account route', async () => {
+  it('finds out by the account route whether the signup succeeded', async () => {
     const { verify } = await toVerify(false);
     fault({ route: 'signup_v2', cut: 'after' });
     expect(await verify()).toMatchObject({ type: 'session-key' });
@@ -127,22 +127,22 @@ describe('a lost answer', () => {
   });
 });
 
-/** A call whose submission has kept these texts already. */
+/** A call of a submission that has already kept these texts. */
 async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
   const call = aCall();
   for (const [name, text] of Object.entries(texts)) await call.kept(name, () => text);
   return call;
 }
 
-describe('the choice of a code', () => {
-  it('passes on the captcha token, the origin and the template', async () => {
+describe('the options of a code', () => {
+  it('pass on the captcha token, the origin and the template', async () => {
     const { subject } = newSubject(true);
     const { choice, once } = provider.parseOtpChoice({
       emailCustomization: { templateId: 'tpl-1' },
       captchaToken: '0.turnstile',
       origin: 'https://app.example.com',
     });
-    // The captcha's token is valid once, and does not belong in the row.
+    // A captcha token is valid once, and the row does not store it.
     expect(once).toEqual({ captchaToken: '0.turnstile' });
     expect(choice).not.toHaveProperty('captchaToken');
     const sent = await provider.initOtp(await keeping(once), subject, choice);
@@ -155,7 +155,7 @@ describe('the choice of a code', () => {
     expect(JSON.parse(doors.http.sent[0]!.body!)).not.toHaveProperty('captchaToken');
   });
 
-  it('is rejected without the required captcha, or with a foreign origin', async () => {
+  it('are rejected without a required captcha token, or with an origin that is not allowed', async () => {
     const strict = await Doors.open({ captcha: true, allowedOrigins: ['https://app.example.com'] });
     try {
       const at = strict.authProxy();
@@ -178,7 +178,7 @@ describe('the choice of a code', () => {
   });
 });
 
-describe('an origin of the integration', () => {
+describe('the default origin of the integration', () => {
   const ours = 'https://app.example.com';
   const theirs = 'https://shop.example.com';
   const strict = Doors.open({ allowedOrigins: [ours, theirs] });
@@ -209,7 +209,7 @@ describe('an origin of the integration', () => {
     expect(origins).toEqual([['otp_init_v2', theirs], ...routes.map((route) => [route, ours])]);
   });
 
-  it('that is not in the proxy’s list is misconfigured, at every call', async () => {
+  it('makes every call end misconfigured if the proxy does not allow it', async () => {
     const at = (await strict).authProxy({ otpDefaults: { origin: 'https://old.example.com' } });
     expect(await endOf(at.initOtp(aCall(), newSubject(false).subject, {}))).toMatchObject({
       failure: 'misconfigured',
@@ -219,7 +219,7 @@ describe('an origin of the integration', () => {
 });
 
 describe('a wrong configuration', () => {
-  it('shows at the first call if the config id is unknown', async () => {
+  it('is found at the first call if the config id is unknown', async () => {
     const at = doors.authProxy({ authProxyConfigId: randomUUID() });
     expect(await endOf(at.initOtp(aCall(), newSubject(true).subject, {}))).toMatchObject({
       failure: 'misconfigured',
@@ -227,13 +227,13 @@ describe('a wrong configuration', () => {
     expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
   });
 
-  it('shows at the probe if the config id belongs to another organization', async () => {
+  it('is found by the probe if the config id belongs to another organization', async () => {
     const at = doors.authProxy({ organizationId: randomUUID() });
     expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
   });
 });
 
-it('leaves a registration unanswered if its session has expired before the lookup', async () => {
+it('ends a registration in no_answer if its session expires before the lookup of its result', async () => {
   const { subject, verify } = await toVerify();
   const grant = await verify();
   const { kept } = aCall();

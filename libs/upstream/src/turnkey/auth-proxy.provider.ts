@@ -36,8 +36,8 @@ import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-sub
 import { verifyBy } from './verification.js';
 
 /**
- * Turnkey without a key of the parent organization. Codes and sessions go through the Auth Proxy, passkeys
- * through the public API with the session's own key. The dashboard sets the form and lifetime of codes.
+ * Turnkey without a key of the parent organization. Codes and sessions use the Auth Proxy. Passkeys use the
+ * public API with the key of the session. Turnkey's dashboard sets the form and lifetime of codes.
  */
 export class AuthProxyProvider implements UpstreamProvider {
   readonly kind = 'turnkey-auth-proxy';
@@ -72,7 +72,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     return keyOfContact(contact);
   }
 
-  /** `emailCustomization.templateId`, and two values from the user's browser: `captchaToken` and `origin`. */
+  /** Options: `emailCustomization.templateId`; `captchaToken` and `origin` from the user's browser. */
   parseOtpChoice(value: unknown): ParsedChoice {
     const { captchaToken, ...choice } = parseAuthProxyChoice(value);
     return { choice, once: captchaToken === undefined ? {} : { captchaToken } };
@@ -143,7 +143,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     );
   }
 
-  /** Asks for the public part of the configuration. There is no key of ours to test. */
+  /** Asks for the public part of the configuration, because the service has no key that it could test. */
   async probe(call: CallLimits): Promise<void> {
     const { organizationId } = await this.#proxy.post(this.#try(call), 'wallet_kit_config', {});
     if (organizationId.toLowerCase() === this.integration.organizationId) return;

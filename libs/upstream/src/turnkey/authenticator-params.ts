@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** Turnkey has no name for an unknown transport, so it is left out. */
+/** Turnkey has no name for an unknown transport. Therefore an unknown transport is left out. */
 const TRANSPORTS: Record<Exclude<AuthenticatorTransport, 'unknown'>, string> = {
   ble: 'AUTHENTICATOR_TRANSPORT_BLE',
   hybrid: 'AUTHENTICATOR_TRANSPORT_HYBRID',
@@ -30,7 +30,7 @@ const base64url = z
   .string()
   .refine(
     (text) => text !== '' && Buffer.from(text, 'base64url').toString('base64url') === text,
-    'is not unpadded base64url',
+    'must be base64url without padding (=)',
   );
 
 /** Reads an authenticator that a device wrote for `create_authenticators`. */

@@ -26,7 +26,7 @@ export const contactSchema = z.discriminatedUnion(
     z
       .strictObject({
         type: z.literal('email'),
-        // Upstream ignores case, so two spellings must not be two subjects.
+        // Upstream ignores case. Therefore two spellings of an address must be one subject.
         value: emailSchema.transform((value) => value.toLowerCase()),
       })
       .meta({ id: 'EmailContact' }),
@@ -47,6 +47,6 @@ export const FILTER_TYPES = { email: 'EMAIL', phone: 'PHONE_NUMBER' } as const;
 export const asUserContact = ({ type, value }: Contact) =>
   type === 'email' ? { userEmail: value } : { userPhoneNumber: value };
 
-/** A contact in the form of a signup's signed message. */
+/** A contact in the form that the signed message of a signup contains. */
 export const asSignedContact = ({ type, value }: Contact) =>
   type === 'email' ? { email: value } : { phoneNumber: value };

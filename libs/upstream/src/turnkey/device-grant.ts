@@ -6,13 +6,13 @@ import type { Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
- * The grant in client custody: the token, whose key the device holds, and the message that the device signs
- * to log in.
+ * The grant in client custody. It contains the verification token, which is bound to the device's key, and
+ * the message that the device signs to log in.
  */
 export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
   const { id, publicKey, expiresAt } = token;
   if (!organizationId || !userId) throw new Error('in client custody the subject has its ids');
-  // Upstream compares keys as text, so the same key in another form would be another key.
+  // Upstream compares keys as text. The same key in another form would count as another key.
   mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose key the device did not write compressed');
   const loginMessage = loginMessageOf(id, publicKey);
   return {

@@ -37,7 +37,7 @@ it('reads the passkeys of a request that Turnkey’s packages signed', async () 
   expect(readDeviceRequest(upper, signing, Date.now())).toHaveLength(2);
 });
 
-describe('a body', () => {
+describe('the request body of a device', () => {
   type Body = Record<string, unknown>;
   const withParameters = (change: object) => (body: Body) => ({
     ...body,
@@ -83,16 +83,16 @@ describe('a body', () => {
       withAttestation({ transports: ['Unknown'] }),
       '/parameters/authenticators/0/attestation/transports/0',
     ],
-  ])('%s is refused with a pointer', async (_what, change, pointer) => {
+  ])('is refused, with a pointer to the error, if it is one %s', async (_what, change, pointer) => {
     expect(pointersOf(await device.request(signing, params, change))).toEqual([`/device/body${pointer}`]);
   });
 
-  it.each(['', 'null', '[]', '{"type":'])('that is %j is refused', async (body) => {
+  it.each(['', 'null', '[]', '{"type":'])('is refused if it is the text %j', async (body) => {
     const pointers = pointersOf(await device.signed(signing.loginMessage, body));
     expect(pointers.every((pointer) => pointer.startsWith('/device/body'))).toBe(true);
   });
 
-  it('that names a member twice is refused, because upstream might read the other one', async () => {
+  it('is refused if it names a member twice, because upstream might read the other member', async () => {
     const { body } = await good();
     const twice = body.replace(
       '"parameters":',
@@ -101,7 +101,7 @@ describe('a body', () => {
     expect(pointersOf(await device.signed(signing.loginMessage, twice))).toEqual(['/device/body']);
   });
 
-  it('may be formatted in another way', async () => {
+  it('may contain other white space', async () => {
     const { body } = await good();
     const spelt = JSON.stringify(JSON.parse(body), null, 2);
     const request = await device.signed(signing.loginMessage, spelt);
@@ -109,8 +109,8 @@ describe('a body', () => {
   });
 });
 
-describe('a proof', () => {
-  it('by another device is refused, for the login and the stamp alike', async () => {
+describe('a signature in a device’s request', () => {
+  it('is refused if another device made the login signature or the stamp', async () => {
     const other = await new Device().request(signing, params);
     const own = await good();
     expect(faultsOf({ ...own, clientSignature: other.clientSignature })).toEqual([
@@ -121,7 +121,7 @@ describe('a proof', () => {
     ]);
   });
 
-  it('over another text is refused', async () => {
+  it('is refused if it covers another text', async () => {
     const own = await good();
     const login = await device.signed(loginMessageOf('token-2', device.publicKey), own.body);
     expect(faultsOf({ ...own, clientSignature: login.clientSignature })).toEqual([
@@ -130,14 +130,14 @@ describe('a proof', () => {
     expect(faultsOf({ ...own, body: `${own.body} ` })).toEqual([['/device/stamp', 'bad_signature']]);
   });
 
-  it('in a wrong format is refused', async () => {
+  it('is refused if it has the wrong format', async () => {
     const own = await good();
     expect(faultsOf({ ...own, clientSignature: 'ab' })).toEqual([['/device/clientSignature', 'malformed']]);
     expect(faultsOf({ ...own, stamp: 'e30' })[0]![0]).toBe('/device/stamp');
     expect(faultsOf({ ...own, stamp: '' })).toEqual([['/device/stamp', 'malformed']]);
   });
 
-  it('is reported together with all other errors', async () => {
+  it('is reported, if it is wrong, together with all other errors', async () => {
     const own = await good();
     expect(pointersOf({ body: own.body.replace('_V2', '_V9'), clientSignature: '', stamp: '' })).toEqual([
       '/device/body/type',

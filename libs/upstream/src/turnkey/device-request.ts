@@ -7,18 +7,18 @@ import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/ups
 import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
-/** How old a request may be, with time left to send it, and how far in the future. Milliseconds. */
+/** How old a device's request may be, so that there is time left to send it, and how far in the future. */
 const OLDEST_MS = 55 * 60_000;
 const FURTHEST_AHEAD_MS = 5 * 60_000;
 
 /**
- * Reads step 3 as a user's device has signed it. It refuses here, with exact errors, what upstream would
- * refuse.
+ * Reads the request of step 3 that a user's device has signed. It reports with exact errors what upstream
+ * would refuse.
  *
  * @param nowMs Unix time in milliseconds.
- * @returns the passkeys that it registers.
- * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body` they point
- *   into its JSON.
+ * @returns the passkeys that the request registers.
+ * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body`, the pointer
+ *   continues into the JSON of the body.
  */
 export function readDeviceRequest(
   device: DeviceRequest,
@@ -42,9 +42,9 @@ export function readDeviceRequest(
 }
 
 /**
- * The stamp's header, rebuilt from its checked content.
+ * Returns the header of the stamp, rebuilt from its checked content.
  *
- * @throws InvalidProofError if it is not by the session's key over this exact body.
+ * @throws InvalidProofError if the session's key did not sign exactly this body.
  */
 export function deviceStamp(
   { body, stamp }: Pick<DeviceRequest, 'body' | 'stamp'>,
@@ -58,7 +58,7 @@ export function deviceStamp(
   return { ...header };
 }
 
-/** The only acceptable request: its type, organization and user are fixed. */
+/** The schema of the only acceptable request: its type, organization and user are fixed. */
 function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
   const same = (expected: string, whose: string) =>
     z

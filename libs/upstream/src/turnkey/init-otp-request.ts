@@ -10,7 +10,7 @@ export interface InitOtpRequest {
   lifeMs: number;
 }
 
-/** @throws ProblemError if the caller wants a mail to a phone, or a text message to an e-mail address. */
+/** @throws ProblemError if the caller asks for a mail to a phone, or for a text message to a mail address. */
 export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
   if (otpType === undefined || otpType === OTP_TYPES[type]) return;
   const detail = `does not fit the contact, which is of type ${type}`;
@@ -21,8 +21,8 @@ export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
 }
 
 /**
- * The request of `init_otp` (Turnkey public API, init OTP). The two versions place the application's name
- * differently, and only V3 returns a key to encrypt the code to.
+ * The request of `init_otp` (Turnkey public API, init OTP). V1 and V3 place the application's name in
+ * different members. Only V3 returns a key to encrypt the code.
  */
 export function initOtpRequest(
   version: 'V3' | 'V1',

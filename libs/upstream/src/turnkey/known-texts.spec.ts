@@ -44,7 +44,7 @@ describe('readRefusal', () => {
     expect(readRefusal({ code: null, text: `error: ${message}.` })).toBe(means);
   });
 
-  it('reads the code, whatever the text', () => {
+  it('decides by turnkeyErrorCode and ignores the text, if there is a code', () => {
     expect(readRefusal({ code: 'MAX_OTP_INITIATED', text: 'please be patient' })).toBe('throttled');
     expect(readRefusal({ code: 'ORGANIZATION_NOT_FOUND', text: '' })).toBe('organization_unknown');
     expect(readRefusal({ code: 'REQUEST_NOT_AUTHORIZED', text: '' })).toBe('not_permitted');
@@ -71,7 +71,7 @@ describe('readRefusal', () => {
     expect(readRefusal({ code: 'REQUEST_INVALID', text })).toBeNull();
   });
 
-  it('reads only the first 500 characters', () => {
+  it('searches only the first 500 characters of a text', () => {
     expect(readRefusal({ code: null, text: `${'x'.repeat(480)} invalid OTP code` })).toBe('otp_invalid');
     expect(readRefusal({ code: null, text: `${'x'.repeat(600)} invalid OTP code` })).toBeNull();
   });

@@ -3,13 +3,13 @@ import { beginningOf } from '../transport/http-answer.js';
 
 /**
  * - `throttled`: upstream asks us to wait
- * - `misconfigured`: the error is ours, and concerns every call
- * - `organization_unknown`: the organization of the request, which may be ours or the subject's
- * - `token_over`, `token_used`: the verification token is invalid. Only a new code gives another one
- * - `key_refused`: the key of the stamp is not valid
- * - `not_permitted`: a policy forbids the request to the key of the stamp
- * - `not_current`: the request's `timestampMs` is outside the window
- * - `origin_refused`: the caller's origin is refused, or the integration has none
+ * - `misconfigured`: the error is ours and affects every call
+ * - `organization_unknown`: upstream does not know the organization in the request, ours or the subject's
+ * - `token_over`, `token_used`: the verification token is invalid, and only a new code gives a new token
+ * - `key_refused`: the key that made the stamp is not valid
+ * - `not_permitted`: a policy does not permit this request for the key that made the stamp
+ * - `not_current`: the request's `timestampMs` is too old or too new
+ * - `origin_refused`: upstream refuses the caller's origin, or the integration has no origin
  */
 export type Meaning =
   | RejectionReason
@@ -29,19 +29,19 @@ interface Known {
   text?: RegExp;
   means: Meaning;
   /**
-   * The source.
-   * - `documented`: by Turnkey
-   * - `reported`: others have seen it from Turnkey
-   * - `sandbox`: only our own sandbox so far
+   * Where the text is from.
+   * - `documented`: Turnkey documents it
+   * - `reported`: others have got it from Turnkey
+   * - `sandbox`: only our own sandbox uses it so far
    */
   seen: 'documented' | 'reported' | 'sandbox';
 }
 
 /**
- * What Turnkey's refusals mean beyond their status: version 1, from Turnkey's error reference of August
- * 2026. The first match counts, and codes come before texts. Texts match in upper and lower case, since
- * Turnkey's clients and servers spell them differently. An unknown refusal stays `rejected_unclear`: we do
- * not guess.
+ * What Turnkey's refusals mean, beyond their status. Version 1, from Turnkey's error reference of August
+ * 2026. The first match counts. Codes are compared before texts. Texts are compared without case, because
+ * Turnkey's clients and servers spell them differently. An unknown refusal stays `rejected_unclear`: the
+ * service does not guess.
  */
 export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'MAX_OTP_INITIATED', means: 'throttled', seen: 'reported' },
@@ -52,16 +52,16 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'EMAIL_SENDING_DISABLED', means: 'misconfigured', seen: 'documented' },
   { code: 'INVALID_EMAIL', means: 'contact_invalid', seen: 'documented' },
   { code: 'INVALID_FQDN', means: 'contact_invalid', seen: 'documented' },
-  // SIGNATURE_INVALID and SIGNATURE_MISSING may also be about a client signature, so there the status
-  // decides.
+  // SIGNATURE_INVALID and SIGNATURE_MISSING are not listed: they may also be about a client signature, so
+  // the status decides.
   { code: 'PUBLIC_KEY_NOT_FOUND', means: 'key_refused', seen: 'documented' },
   { code: 'API_KEY_EXPIRED', means: 'key_refused', seen: 'documented' },
   { code: 'REQUEST_NOT_AUTHORIZED', means: 'not_permitted', seen: 'documented' },
 
-  // Resource limits come with the status of rate limits, but waiting does not help.
+  // A resource limit has the same status as a rate limit, but waiting does not help.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
   {
-    // Such as "user has exceeded maximum api keys". For too many requests, waiting helps.
+    // Such as "user has exceeded maximum api keys". "Too many requests" is a rate limit instead.
     text: /exceeded (the )?maximum(?!.*\b(requests?|rate|calls)\b)/i,
     means: 'resource_limit',
     seen: 'documented',
@@ -97,7 +97,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
 
-/** Refusals that a provider based on Turnkey passes on. They are about the user, not about our key. */
+/** Refusals that a provider based on Turnkey passes on. They are about the user and not about our key. */
 const PASSED_ON: ReadonlySet<Meaning> = new Set([
   'contact_invalid',
   'authenticator_limit',
@@ -106,7 +106,7 @@ const PASSED_ON: ReadonlySet<Meaning> = new Set([
 ]);
 export type PassedOn = 'contact_invalid' | 'authenticator_limit' | 'resource_limit' | 'throttled';
 
-/** @returns the meaning of Turnkey's text inside another provider's text, or null if there is none. */
+/** @returns what a Turnkey text in another provider's text means. Null if there is none. */
 export function readPassedOn(text: string): PassedOn | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find(
@@ -116,7 +116,7 @@ export function readPassedOn(text: string): PassedOn | null {
   return (known?.means as PassedOn | undefined) ?? null;
 }
 
-/** @returns the meaning of a refusal, or null if it is unknown. */
+/** @returns what a refusal means. Null if it is unknown. */
 export function readRefusal({ code, text }: { code: string | null; text: string }): Meaning | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find((one) => (one.code ? one.code === code : one.text?.test(start)));

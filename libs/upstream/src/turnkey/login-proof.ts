@@ -6,7 +6,7 @@ import { clientSignatureMessage, verifyClientSignature } from '#libs/signing';
  *
  * @param signing the device's public key (compressed, hex), and the grant's message.
  * @param signature raw r‖s, hex.
- * @throws InvalidProofError if it is not by that key over that message.
+ * @throws InvalidProofError if the signature is not made by that key over that message.
  */
 export function readLoginProof(
   { publicKey, loginMessage }: { publicKey: string; loginMessage: string },

@@ -4,9 +4,9 @@ import { memberErrors } from '#libs/platform';
 import type { OtpChoice } from '../port/upstream-provider.js';
 import { emailSchema } from './contact.js';
 
-/** Upstream's own limits (Turnkey public API, init OTP). */
+/** The limits that upstream sets (Turnkey public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
-/** Our own limit. A shorter life would end before the user has read the mail and typed the code. */
+/** The limit that Gangway sets. A shorter code would expire before the user has read and typed it. */
 const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
 
@@ -16,7 +16,7 @@ const initOtpMembers = {
   otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS'], 'is neither OTP_TYPE_EMAIL nor OTP_TYPE_SMS'),
   otpLength: z.int('is not a whole number').min(6, 'is less than 6').max(9, 'is more than 9'),
   alphanumeric: z.boolean('is neither true nor false'),
-  /** Text, as upstream requires. */
+  /** A text and not a number, because upstream requires a text. */
   expirationSeconds: z
     .union([z.int(), z.string().regex(/^[1-9]\d{0,3}$/)], 'is not a whole number of seconds')
     .transform(String)
@@ -51,7 +51,7 @@ export type InitOtpChoice = z.output<typeof initOtpChoice>;
 export const authProxyChoice = z
   .strictObject({
     emailCustomization: initOtpMembers.emailCustomization.pick({ templateId: true }).strict(),
-    /** Valid for one call, from the user's browser. */
+    /** A token from the user's browser. It is valid for one call. */
     captchaToken: text(4_096).regex(/^[\x21-\x7e]+$/, 'is not printable ASCII'),
     origin: z
       .string()
@@ -68,20 +68,20 @@ export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
 
 /**
- * The dashboard sets everything else.
- * @throws ProblemError `validation_failed` as above.
+ * Accepts only these options. Turnkey's dashboard sets everything else.
+ * @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`.
  */
 export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');
 
-/** The members that an integration can set for all its calls. */
+/** The options that an integration can set for all its calls. */
 export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
   parse(authProxyChoice.omit({ captchaToken: true }).strict(), value, 'the Auth Proxy');
 
-/** Without `otpType`: it depends on the contact, so it is no default. */
+/** `otpType` depends on the contact. Therefore it cannot be a default. */
 export const parseInitOtpDefaults = (value: unknown): InitOtpChoice =>
   parse(initOtpChoice.omit({ otpType: true }).strict(), value, 'init_otp');
 
-/** @throws Error that names the variable, to stop the boot. */
+/** @throws Error that names the variable. The error stops the boot. */
 export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) => T, defaults: object): T {
   try {
     return parseChoice(defaults);
@@ -97,7 +97,7 @@ export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) =
   }
 }
 
-/** Merges a choice into the defaults. Customizations merge member by member. */
+/** Merges options into the defaults. Customizations are merged member by member. */
 export function overlaid<T extends OtpChoice>(defaults: T, choice: T): T {
   const merged: Record<string, unknown> = { ...defaults };
   for (const [name, value] of Object.entries(choice)) {
@@ -118,7 +118,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   });
 }
 
-/** Many clients write every member that they know, so null means absent. */
+/** Many clients send every member that they know. Therefore null means absent. */
 function withoutNulls(value: unknown): unknown {
   if (!isObject(value) || Array.isArray(value)) return value;
   const given = Object.entries(value).filter(([, member]) => member !== null);

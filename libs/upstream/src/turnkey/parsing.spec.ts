@@ -20,7 +20,7 @@ function pointersOf(parse: () => unknown): string[] {
   throw new Error('it was accepted');
 }
 
-describe('a subject', () => {
+describe('a subject at Turnkey', () => {
   const server = (value: unknown) => parseTurnkeySubject(value, 'server', PARENT);
 
   it('is identified by its contact, in any spelling and with any ids', () => {
@@ -118,7 +118,7 @@ describe('a subject', () => {
     );
   });
 
-  it('needs its ids in client custody, because the device signs them', () => {
+  it('needs both ids in client custody, because the device signs them', () => {
     const client = (value: unknown) => parseTurnkeySubject(value, 'client', PARENT);
     expect(client({ contact: email, organizationId, userId }).key).toBe('email:ana@example.com');
     expect(pointersOf(() => client({ contact: email }))).toEqual([
@@ -129,8 +129,8 @@ describe('a subject', () => {
   });
 });
 
-describe('a choice of code', () => {
-  it('treats a null member as absent', () => {
+describe('the options of a code', () => {
+  it('treat a null member as absent', () => {
     const nulls = { captchaToken: null, origin: null, emailCustomization: { templateId: null } };
     expect(parseAuthProxyChoice(nulls)).toEqual({ emailCustomization: {} });
     expect(parseInitOtpChoice({ otpType: null, otpLength: 6, smsCustomization: null })).toEqual({
@@ -138,14 +138,14 @@ describe('a choice of code', () => {
     });
   });
 
-  it('may be left out', () => {
+  it('can be left out', () => {
     for (const parse of [parseInitOtpChoice, parseAuthProxyChoice]) {
       expect(parse(undefined)).toEqual({});
       expect(parse({})).toEqual({});
     }
   });
 
-  it('stores its life as text, from a number or from text', () => {
+  it('contain the lifetime as text, whether it came as number or text', () => {
     expect(parseInitOtpChoice({ expirationSeconds: 600 })).toEqual({ expirationSeconds: '600' });
     expect(parseInitOtpChoice({ expirationSeconds: '60' })).toEqual({ expirationSeconds: '60' });
   });
@@ -195,14 +195,14 @@ describe('a choice of code', () => {
     expect(pointersOf(() => parseAuthProxyChoice(value))).toEqual(pointers);
   });
 
-  it('of an integration is checked at boot, with the name of the variable', () => {
+  it('are checked at boot for an integration, with the name of the variable', () => {
     expect(() => checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 5, x: 1 })).toThrow(
       /^INTEGRATION_WALLET_OTP_DEFAULTS: otpLength .*; x is not known$/,
     );
     expect(checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 6 })).toEqual({ otpLength: 6 });
   });
 
-  it('is merged into the defaults without changing them', () => {
+  it('are merged into the defaults without changing those', () => {
     const defaults = { otpLength: 6, emailCustomization: { templateId: 'a' } };
     expect(overlaid<OtpChoice>(defaults, { emailCustomization: { logoUrl: 'b' } })).toEqual({
       otpLength: 6,

@@ -14,7 +14,7 @@ import { notFound } from './turnkey-login.js';
 type SessionKeyGrant = Grant & { type: 'session-key' };
 type DeviceKeyGrant = Grant & { type: 'device-key' };
 
-/** Opens the session with a login that the device signed. `send` resolves to the session's token. */
+/** Opens the session with a login that the device signed. `send` returns the session's token. */
 export type DeviceLogin = (
   grant: DeviceKeyGrant,
   clientSignature: object,
@@ -27,7 +27,7 @@ export type DeviceLogin = (
 export class PasskeySteps {
   readonly #passkeys: Passkeys;
 
-  /** @param parent the key that may read every sub-organization, if we have it. */
+  /** @param parent the key that may read every sub-organization. Null if the service has none. */
   constructor(
     private readonly api: TurnkeyApi,
     private readonly parent: Stamper | null,
@@ -36,7 +36,7 @@ export class PasskeySteps {
     this.#passkeys = new Passkeys(api);
   }
 
-  /** @param login makes the login of a session whose key the device holds. */
+  /** @param login makes the login for a session whose key the device holds. */
   create(
     oneTry: OneTry,
     call: Call,
@@ -52,7 +52,7 @@ export class PasskeySteps {
     throw new Error('Turnkey takes a key of a session, or a device’s request');
   }
 
-  /** The session's key is ours. The body is made once, and stamped again for each try. */
+  /** The service holds the session's key. The body is made once, and each try stamps it again. */
   async #byServer(
     oneTry: OneTry,
     call: Call,
@@ -81,13 +81,13 @@ export class PasskeySteps {
   }
 
   /**
-   * The session's key is the device's. Its signature logs in, and its request is forwarded byte for byte.
+   * The device holds the session's key. Its signature logs in, and its request is forwarded unchanged.
    *
-   * If the login's answer is lost, or an earlier submission has used the token, the session may still be
-   * open. Then the passkey request shows it. A repeat whose login is refused proves nothing either: an
-   * earlier try may have logged in and registered the passkeys.
+   * If the login's answer is lost, or an earlier submission used the token, the session may still be open.
+   * The passkey request shows whether it is. A repeat whose login is refused proves nothing: an earlier try
+   * may have logged in and registered the passkeys.
    *
-   * @throws UpstreamError `no_answer` if a repeat gets both its login and its passkeys refused.
+   * @throws UpstreamError `no_answer` if upstream refuses both requests of a repeat.
    */
   async #byDevice(
     oneTry: OneTry,
@@ -121,7 +121,7 @@ export class PasskeySteps {
     }
   }
 
-  /** The session may belong to another user, who must not get these passkeys. */
+  /** The session may belong to another user. That user must not get these passkeys. */
   #mustBeOf({ organizationId, userId, publicKey }: DeviceKeyGrant, token: string): void {
     const session = this.check.deviceSession(token, { organizationId, publicKey });
     if (session.userId.toLowerCase() !== userId.toLowerCase()) {
@@ -130,7 +130,7 @@ export class PasskeySteps {
   }
 }
 
-/** @returns the session's token, or the error that leaves it uncertain whether there is a session. */
+/** @returns the session's token, or the error after which the service does not know if there is a session. */
 async function openedSession(
   oneTry: OneTry,
   repeated: boolean,
@@ -156,7 +156,7 @@ function untold(error: UpstreamError): UpstreamError {
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
-/** A kept text, and whether this try made it. */
+/** A kept text, and whether the current try made it. */
 async function keptText(call: Call, name: string, make: () => string) {
   let first = false;
   const text = await call.kept(name, () => {

@@ -8,28 +8,28 @@ import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 export interface NewPasskeys {
   organizationId: string;
   userId: string;
-  /** The ids of the passkeys in the body, in their order: unpadded base64url. */
+  /** The credential ids of the passkeys in the body, in the same order: base64url without padding. */
   credentialIds: readonly string[];
-  /** The exact text. */
+  /** The exact text of the body. */
   body: string;
   stamper: Stamper;
-  /** A key that may read the result. Null if the service has none. */
+  /** A key that may read the result. Null if the service has no such key. */
   reader: Stamper | null;
   /** Whether an earlier try may have sent these bytes. */
   repeated: boolean;
 }
 
-/** Every request has passkeys, so an answer with an empty list tells nothing about them. */
+/** Every request contains passkeys, so an empty list in an answer says nothing about them. */
 const created = z.object({ authenticatorIds: opaqueIds.min(1) });
 const stored = z.object({
   authenticators: z.array(z.object({ authenticatorId: opaqueId, credentialId: z.string() })),
 });
 
-/** Registers passkeys by the public API, and reads back the result of a lost answer. */
+/** Registers passkeys by the public API. After a lost answer, it looks for the passkeys. */
 export class Passkeys {
   constructor(private readonly api: TurnkeyApi) {}
 
-  /** @returns upstream's ids in the order of the passkeys, or null if their number differs. */
+  /** @returns upstream's ids in the order of the passkeys. Null if the number of ids differs. */
   async create(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | null> {
     const { body, stamper, reader, credentialIds } = passkeys;
     try {
@@ -48,7 +48,7 @@ export class Passkeys {
       if (!(error instanceof UpstreamError) || !mayHaveBeenDone(error, passkeys)) throw error;
       const found = await this.#readBack(oneTry, passkeys);
       if (Array.isArray(found)) return found;
-      // An expired session or a policy tells nothing about an earlier try, which may have been allowed.
+      // A refusal for an expired session or a policy says nothing about an earlier try.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
       const detail =
         'the session may not do it now, and the service could not find out whether an earlier try did it';
@@ -56,7 +56,7 @@ export class Passkeys {
     }
   }
 
-  /** @returns the ids if upstream has all of the passkeys. */
+  /** @returns the ids if upstream has all passkeys of the request. */
   async #readBack(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | 'absent' | 'unknown'> {
     const { organizationId, userId, credentialIds, reader } = passkeys;
     if (!reader || oneTry.leftMs <= 0) return 'unknown';
@@ -72,7 +72,7 @@ export class Passkeys {
       const found = credentialIds.flatMap((credentialId) => ids.get(credentialId) ?? []);
       return found.length === credentialIds.length ? found : 'absent';
     } catch (error) {
-      // The read failed. That tells nothing about the lost answer.
+      // The look-up failed, so the result of the lost request is still unknown.
       if (error instanceof UpstreamError) return 'unknown';
       throw error;
     }
@@ -80,7 +80,7 @@ export class Passkeys {
 }
 
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
-  // Upstream checks the session's rights before it looks whether it knows the bytes.
+  // Upstream checks the rights of the session first, and then whether it knows the bytes.
   const unheard =
     reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
   return failure === 'unavailable' || failure === 'no_answer' || unheard;

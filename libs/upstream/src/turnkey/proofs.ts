@@ -6,11 +6,11 @@ export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
 /**
- * Reads a proof that an enclave signed. Its errors are about the proof alone: the try adds what was sent.
+ * Reads a proof that an enclave signed. Its errors describe only the proof. The try adds what was sent.
  *
- * @throws UpstreamError `rejected` if the proof is not by the configured key, `no_answer` if it is
- *   unusable. Never `misconfigured`: the request has had its effect. The probe does not test these keys, so
- *   a parked row would be tried again and again.
+ * @throws UpstreamError `rejected` if the configured key did not sign the proof, `no_answer` if the proof is
+ *   unusable. Never `misconfigured`, because the request has taken effect. Also, the probe does not test
+ *   these keys, so a parked row would be tried again and again.
  */
 export function proven<T>(readProof: () => T): T {
   try {
@@ -30,7 +30,7 @@ export function proven<T>(readProof: () => T): T {
   }
 }
 
-/** @throws UpstreamError `no_answer` if a valid proof is about something else than the request. */
+/** @throws UpstreamError `no_answer` if a valid proof does not match the request. */
 export function mustBe(holds: boolean, what: string): asserts holds {
   if (!holds)
     throw new UpstreamError('no_answer', {

@@ -6,31 +6,31 @@ import { readRefusal, type Meaning } from './known-texts.js';
 
 /** The facts about a request that decide what its refusal means. */
 export interface Asked {
-  /** Whose signature the request has: ours, a session's, or none. */
+  /** The key that signed the request: ours, the session's, or none. */
   signedBy: 'parent' | 'session' | 'none';
-  /** Which organization it names: our configured one, or the subject's. */
+  /** The organization that the request names: our own, or the subject's. */
   organization: 'parent' | 'sub';
-  /** The rejection reason for an invalid verification token. In each step, it leads to a new code. */
+  /** The rejection reason for an invalid verification token. It makes the service ask for a new code. */
   tokenOver: 'otp_expired' | 'session_expired';
-  /** The age of its `timestampMs` in milliseconds. Null if it has none. */
+  /** The age of the request's `timestampMs` in milliseconds. Null if it has none. */
   ageMs: number | null;
-  /** Whether its web origin is the caller's, and not the integration's. */
+  /** Whether the request has the caller's web origin, and not the integration's. */
   withOrigin?: boolean;
-  /** Whether it can carry a captcha token. */
+  /** Whether the request can contain a captcha token. */
   takesCaptcha?: boolean;
 }
 
-/** gRPC codes, which a failed activity has instead of an HTTP status (Turnkey public API, errors). */
+/** gRPC codes. A failed activity has a gRPC code instead of an HTTP status (Turnkey public API, errors). */
 const STATUS_OF_GRPC: Readonly<Record<number, number>> = { 3: 400, 5: 404, 7: 403, 8: 429, 16: 401 };
 
-/** What a status means if code and text are unknown. */
+/** The failure for a status if both the code and the text are unknown. */
 const OF_STATUS: Readonly<Record<number, Meaning>> = {
   401: 'key_refused',
   403: 'not_permitted',
   429: 'throttled',
 };
 
-/** Upstream accepts a `timestampMs` for an hour. If it refuses a younger one, the clocks differ. */
+/** Upstream accepts a `timestampMs` for one hour. If it refuses a newer one, the clocks differ. */
 const REPEATABLE_MS = 55 * 60_000;
 
 const errorBody = z.object({
@@ -53,15 +53,15 @@ export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   const { status } = answer;
   const said = read(parseJson(answer.text), status);
   const common = commonFailure(answer);
-  // A limit on what a user may have comes as 429. For any other status, a proxy's page may contain any
-  // text.
+  // A limit on what a user may have comes with status 429. For other statuses, the text may come from a
+  // proxy's page and is not searched for such a limit.
   if (common && status !== 429 && status !== 401 && status !== 403) return common;
   return meant(answer, said, asked, `upstream answered ${status}`);
 }
 
 /**
- * Whether upstream refuses the key of the stamp: unknown, expired, or a wrong signature. It checked nothing
- * else.
+ * Whether upstream refuses the key that made the stamp: the key is unknown or expired, or its signature is
+ * wrong. Upstream then checked nothing else.
  */
 export function refusesApiKey({ status, text }: HttpAnswer): boolean {
   if (status !== 401 && status !== 403) return false;
@@ -70,8 +70,8 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * The failure for a failed activity. The same bytes always name this activity, so the failure is never one
- * that a repeat could cure.
+ * The failure for a failed activity. The same bytes always mean this activity. Therefore a repeat never
+ * helps, and the failure is never one that causes a retry.
  *
  * @param failure of the activity: a gRPC status.
  */
@@ -86,7 +86,7 @@ export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Aske
 function read(body: unknown, status: number): Said {
   const { message = '', details } = errorBody.safeParse(body).data ?? {};
   const given = details?.find((one) => one.turnkeyErrorCode)?.turnkeyErrorCode ?? null;
-  // The code appears in details, which go into the timeline. PostgreSQL cannot store every text.
+  // The timeline stores the code as a detail. PostgreSQL cannot store every text.
   const code = given !== null && /^[A-Z0-9_]{1,64}$/.test(given) ? given : null;
   return { status, code, means: readRefusal({ code, text: message }) };
 }
@@ -119,13 +119,13 @@ function meant(
     case 'key_refused':
       if (bySession) return rejected('session_expired');
       if (means === null) return keyOrSubject('our credentials are refused');
-      // Neither the subject's organization nor its parent has the key, so it may belong to another
-      // customer.
+      // The key is known neither in the subject's organization nor in its parent organization. So the
+      // organization may belong to another customer.
       return asked.signedBy === 'parent' && asked.organization === 'sub' && code === 'PUBLIC_KEY_NOT_FOUND'
         ? new ForeignKey(misconfigured('our key is not known in the organization'))
         : misconfigured('our credentials are refused');
-    // The session is open, but a policy of the customer forbids the request to its user. A new code does
-    // not help.
+    // The session is open, but a policy of the provider's customer does not permit the request. A new code
+    // does not help.
     case 'not_permitted':
       return bySession
         ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)
@@ -135,7 +135,7 @@ function meant(
     case 'origin_refused':
       return asked.withOrigin
         ? rejected()
-        : misconfigured('its list of origins lacks the one of our defaults');
+        : misconfigured('the Auth Proxy does not allow the origin of the integration’s defaults');
     case 'organization_unknown':
       return asked.organization === 'sub'
         ? rejected('subject_not_found')
@@ -144,7 +144,7 @@ function meant(
     case 'token_used':
       return new TokenRefusal(rejected(asked.tokenOver), meaning);
     case 'not_current':
-      // The request is too old to repeat, so a repeat cannot show the result of the first try.
+      // The request is too old to repeat. So a repeat cannot return the result of the first try.
       return (asked.ageMs ?? 0) > REPEATABLE_MS
         ? failureOf(answer, 'no_answer', `${detail}: the request is too old to be repeated`)
         : misconfigured('our clock differs from the provider’s');
@@ -153,14 +153,14 @@ function meant(
   }
 }
 
-/** The subject's organization does not know our key. The probe shows whether our own organization does. */
+/** The subject's organization does not know our key. The probe shows whether our organization knows it. */
 export class ForeignKey extends UpstreamError {
   constructor({ failure, message, evidence }: UpstreamError) {
     super(failure, { detail: message, evidence });
   }
 }
 
-/** Upstream refuses the verification token. A used token may have opened its session. */
+/** Upstream refuses the verification token. If the token was used, it may have opened its session. */
 export class TokenRefusal extends UpstreamError {
   constructor(
     { failure, message, evidence, reason }: UpstreamError,

@@ -1,8 +1,8 @@
 import { REFUSED, retry, type Rule, type StepLaw } from '../port/retry-law.js';
 
 /**
- * The rules of a step whose repeat, with the same bytes, is the same activity. A lost answer leads to a
- * repeat, and the answer to the repeat is the result of the first try.
+ * The retry rules of a step in which the same bytes are the same activity. After a lost answer, the service
+ * repeats the request. The answer to the repeat contains the result of the first try.
  */
 export function replayed(otherwise: Rule['otherwise']): StepLaw {
   return {

@@ -5,7 +5,7 @@ import { SigningKeys } from '../transport/signing-keys.js';
 import { refusesApiKey } from './refusal.js';
 import type { Stamper } from './turnkey-api.js';
 
-/** The key of a user's session in server custody. It is made once per submission, and shared by its tries. */
+/** The key of a user's session in server custody. Each submission makes one key, and all its tries use it. */
 export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
@@ -14,8 +14,8 @@ export async function keptSessionKey(
 }
 
 /**
- * Opens the key without the signature check of a boot. The check would block the event loop for
- * milliseconds, and this process has passed it.
+ * Opens the key without the signature check that runs at boot. That check would block the event loop for
+ * milliseconds, and this process has already passed it.
  */
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');
@@ -23,7 +23,7 @@ export const openSessionKey = (privateKey: Secret): SigningKey =>
 /** Stamps with the key of the parent organization, or with the second key if upstream refuses the first. */
 export const parentStamper = (keys: SigningKeys): Stamper => stamperOf('parent', keys);
 
-/** Stamps with the key of a session, which is in this process. */
+/** Stamps with the key of a session that this process holds. */
 export const sessionStamper = (key: SigningKey): Stamper => stamperOf('session', new SigningKeys([key]));
 
 const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({

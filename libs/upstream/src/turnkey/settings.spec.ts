@@ -45,7 +45,7 @@ const ofBoth: [string, string, string][] = [
   ['OTP_DEFAULTS', '[]', 'is not a JSON object'],
   ['OTP_DEFAULTS', 'null', 'is not a JSON object'],
   ['OTP_DEFAULTS', '{', 'is not a JSON object'],
-  ['AAGUID_ALOW', 'x', 'is no setting of an integration at $kind'],
+  ['AAGUID_ALOW', 'x', 'is not a setting of an integration at $kind'],
 ];
 
 describe('the settings of turnkey', () => {
@@ -73,23 +73,23 @@ describe('the settings of turnkey', () => {
     ['SESSION_LIFE_S', '59', 'is less than 1m'],
     ['SESSION_LIFE_S', '86401', 'is more than 1d'],
     ['PRIVATE_KEY', '', `is missing (or set ${PREFIX}PRIVATE_KEY_FILE or ${PREFIX}KMS_KEY_ID)`],
-    ['AUTH_PROXY_URL', 'http://127.0.0.1:1', 'is no setting of an integration at $kind'],
+    ['AUTH_PROXY_URL', 'http://127.0.0.1:1', 'is not a setting of an integration at $kind'],
   ])('refuse %s=%s by name', (variable, value, detail) => {
     expect(faultsOf({ ...api, [variable]: value })).toEqual({
       [variable]: expect.stringContaining(detail.replace('$kind', 'turnkey')),
     });
   });
 
-  it('refuse V1 in client custody, because V1 gives no key to encrypt a code to', () => {
+  it('refuse V1 in client custody, because V1 returns no key to encrypt a code', () => {
     expect(faultsOf({ ...api, CUSTODY: 'client', INIT_OTP: 'V1' })).toEqual({
-      INIT_OTP: 'is V1, which has nothing to encrypt a code to: client custody needs V3',
+      INIT_OTP: 'is V1, but client custody needs V3: only V3 returns a key to encrypt the code',
     });
     expect(faultsOf({ ...api, INIT_OTP: 'V1' })).toEqual({});
   });
 });
 
 describe('the settings of turnkey-auth-proxy', () => {
-  it('have defaults, and no key', () => {
+  it('have defaults, and contain no key', () => {
     expect(parse(proxy).INTEGRATIONS).toMatchObject([
       {
         provider: 'turnkey-auth-proxy',
@@ -113,15 +113,15 @@ describe('the settings of turnkey-auth-proxy', () => {
     ],
     ['AUTH_PROXY_CONFIG_ID', '', 'is missing'],
     ['AUTH_PROXY_CONFIG_ID', 'x'.repeat(129), 'is longer than 128'],
-    ['PRIVATE_KEY', '02'.repeat(32), 'is no setting of an integration at $kind'],
-    ['APP_NAME', 'Acme', 'is no setting of an integration at $kind'],
+    ['PRIVATE_KEY', '02'.repeat(32), 'is not a setting of an integration at $kind'],
+    ['APP_NAME', 'Acme', 'is not a setting of an integration at $kind'],
   ])('refuse %s=%s by name', (variable, value, detail) => {
     const told = detail.replace('$kind', 'turnkey-auth-proxy');
     expect(faultsOf({ ...proxy, [variable]: value })).toEqual({ [variable]: expect.stringContaining(told) });
   });
 });
 
-it('an unknown provider is refused with the names of the known ones', () => {
+it('refuses an unknown provider and lists the known providers', () => {
   expect(faultsOf({ ...api, PROVIDER: 'acme' })).toEqual({
     PROVIDER:
       'is missing or names a provider that does not exist ' +

@@ -34,19 +34,25 @@ const common = {
     { values: 'a UUID', example: '0f8fad5b-d9cb-469f-a165-70867728950e' },
   ),
   signerPublicKey: setting(
-    'The key of the enclave that codes are encrypted to. Without it, the one of Turnkey’s production.',
+    'The public key that verifies the enclave’s signature on the key that codes are encrypted to. ' +
+      'If it is unset, Gangway uses the key of Turnkey’s production.',
     publicKeyHex.optional(),
     { values: 'a P-256 public key in hex', example: '04…' },
   ),
   notarizerPublicKey: setting(
-    'The key of the enclave that signs sessions. Without it, the one of Turnkey’s production.',
+    'The public key that verifies the enclave’s signature on sessions. ' +
+      'If it is unset, Gangway uses the key of Turnkey’s production.',
     publicKeyHex.optional(),
     { values: 'a P-256 public key in hex', example: '04…' },
   ),
-  otpDefaults: setting('Options of codes, which a start’s `otp` overrides.', jsonObject.default({}), {
-    values: 'a JSON object',
-    example: '{"otpLength":8}',
-  }),
+  otpDefaults: setting(
+    'Default options of codes. The `otp` of a start overrides them.',
+    jsonObject.default({}),
+    {
+      values: 'a JSON object',
+      example: '{"otpLength":8}',
+    },
+  ),
 };
 
 export const turnkeySettings = z
@@ -57,7 +63,7 @@ export const turnkeySettings = z
       example: 'Example Wallet',
     }),
     initOtp: setting(
-      'The activity that sends a code. With `V1`, the older one, codes are encrypted by TLS alone.',
+      'The activity that sends a code. `V1` is older: it protects codes by TLS alone.',
       z.enum(['V3', 'V1'], { error: 'is neither V3 nor V1' }).default('V3'),
       { example: 'V1' },
     ),
@@ -65,7 +71,7 @@ export const turnkeySettings = z
   })
   .refine(({ custody, initOtp }) => custody !== 'client' || initOtp !== 'V1', {
     path: ['initOtp'],
-    error: 'is V1, which has nothing to encrypt a code to: client custody needs V3',
+    error: 'is V1, but client custody needs V3: only V3 returns a key to encrypt the code',
   });
 
 export const authProxySettings = z.object({
@@ -74,10 +80,14 @@ export const authProxySettings = z.object({
     values: 'scheme, host and port',
     example: 'https://authproxy.turnkey.com',
   }),
-  authProxyConfigId: setting('The id of its configuration, from Turnkey’s dashboard.', text(128), {
-    values: '1 to 128 characters',
-    example: '0f8fad5b-d9cb-469f-a165-70867728950e',
-  }),
+  authProxyConfigId: setting(
+    'The id of the Auth Proxy’s configuration, from Turnkey’s dashboard.',
+    text(128),
+    {
+      values: '1 to 128 characters',
+      example: '0f8fad5b-d9cb-469f-a165-70867728950e',
+    },
+  ),
 });
 
 type Common = Pick<IntegrationConfig, 'name' | 'baseUrl'>;

@@ -7,7 +7,7 @@ interface ExpectedSession {
   publicKey: string;
 }
 
-/** Checks the parts of Turnkey's answers that its enclaves sign, against the request. */
+/** Checks the texts that Turnkey's enclaves sign, and compares them with the request. */
 export class TokenCheck {
   constructor(
     private readonly verifier: TurnkeyVerifier,
@@ -15,8 +15,8 @@ export class TokenCheck {
   ) {}
 
   /**
-   * @throws UpstreamError if the bundle is not the enclave's: another party could read a code encrypted to
-   *   it.
+   * @throws UpstreamError if the enclave did not make the bundle. Another party could then read a code that
+   *   is encrypted with it.
    */
   otpTarget(bundle: string) {
     return proven(() => this.verifier.otpTarget(bundle));
@@ -24,7 +24,7 @@ export class TokenCheck {
 
   /**
    * @param expected the parent organization, and the contact that got the code. Also the public key that
-   *   was encrypted with the code, if it is ours.
+   *   was encrypted together with the code, if the service made that key.
    */
   verification(
     token: string,
@@ -42,8 +42,8 @@ export class TokenCheck {
   }
 
   /**
-   * The token of a device's login. A repeat may get it after it has expired. The next request will show
-   * that.
+   * Reads the token of a device's login. It does not check the expiry, because a repeat may get an expired
+   * token. The next request then fails.
    */
   deviceSession(token: string, expected: ExpectedSession): SessionToken {
     return this.#session(token, expected, 0);

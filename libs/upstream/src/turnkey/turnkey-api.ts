@@ -10,14 +10,14 @@ import { readActivity, resultNamed, type Activity } from './activity.js';
 import type { OneTry } from '../transport/one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 
-/** The key that signs requests: the parent organization's, or a user session's. */
+/** The key that signs requests: the key of the parent organization, or of a user's session. */
 export interface Stamper {
   whose: 'parent' | 'session';
   /**
-   * Stamps a request and sends it. The stamp does not change which activity the request is.
+   * Stamps a request and sends it. The stamp does not affect which activity the request belongs to.
    *
    * @param body the exact text that is sent.
-   * @param send gets the header of the stamp.
+   * @param send receives the header that contains the stamp.
    */
   send(
     oneTry: OneTry,
@@ -29,10 +29,10 @@ export interface Stamper {
 export interface Submission<T> {
   /** The last segment of the path, e.g. `init_otp`. */
   path: string;
-  /** The exact text. The same bytes are the same activity (Turnkey public API, idempotency). */
+  /** The exact text of the body. The same bytes are the same activity (Turnkey public API, idempotency). */
   body: string;
   stamper: Stamper;
-  /** A key that may read the result. Null if the service has none. */
+  /** A key that may read the result. Null if the service has no such key. */
   reader: Stamper | null;
   /** The result's name without its version. */
   result: string;
@@ -53,7 +53,7 @@ export interface Query<T> {
 const POLL_FIRST_MS = 250;
 const POLL_LAST_MS = 2_000;
 
-/** Turnkey's public API: stamped POSTs. Submissions make activities, queries change nothing. */
+/** Turnkey's public API: POST requests with stamps. Submissions make activities. Queries change nothing. */
 export class TurnkeyApi {
   #lastTimestampMs = 0;
 
@@ -65,8 +65,8 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Writes the body of an activity. Each has its own `timestampMs`. Otherwise two codes for one address
-   * within a millisecond would be one activity.
+   * Writes the body of an activity, with a `timestampMs` that no other body has. Otherwise two codes for one
+   * address within a millisecond would be the same activity.
    *
    * @param type e.g. `ACTIVITY_TYPE_INIT_OTP_V3`.
    */
@@ -78,7 +78,7 @@ export class TurnkeyApi {
   /**
    * Submits an activity and waits for its end.
    *
-   * @throws UpstreamError `no_answer` if it is still pending at the deadline. Its bytes can be sent again.
+   * @throws UpstreamError `no_answer` if it is still pending at the deadline. A repeat sends the same bytes.
    */
   async submit<T>(oneTry: OneTry, submission: Submission<T>): Promise<T> {
     const { path, body, stamper, reader, organization, tokenOver = 'otp_expired' } = submission;
@@ -89,7 +89,7 @@ export class TurnkeyApi {
     let activity = readActivity(answer, asked, fingerprint);
     for (let waitMs = POLL_FIRST_MS; !activity.result; waitMs = Math.min(waitMs * 1.5, POLL_LAST_MS)) {
       if (!reader || oneTry.leftMs <= waitMs) {
-        throw failureOf(answer, 'no_answer', 'the activity was still going on');
+        throw failureOf(answer, 'no_answer', 'the activity was still pending at the deadline');
       }
       await delay(waitMs);
       const polled = await this.#poll(oneTry, activity, reader);
@@ -106,7 +106,7 @@ export class TurnkeyApi {
     throw refusalOf(answer, { signedBy: stamper.whose, organization, tokenOver: 'otp_expired', ageMs: null });
   }
 
-  /** @returns null if the query failed. Its error is about the query, not about the activity. */
+  /** @returns null if the query failed. The error is about the query and not about the activity. */
   async #poll(oneTry: OneTry, { id, organizationId }: Activity, reader: Stamper): Promise<HttpAnswer | null> {
     const body = JSON.stringify({ organizationId, activityId: id });
     try {
@@ -149,7 +149,7 @@ export class TurnkeyApi {
 
 export const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status <= 299;
 
-/** @throws UpstreamError `no_answer`: a 2xx that we cannot read may have taken effect. */
+/** @throws UpstreamError `no_answer`: a request with an unreadable 2xx answer may have taken effect. */
 export function read<T>(answer: HttpAnswer, schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -19,15 +19,15 @@ const organizations = z.object({ organizationIds: z.array(opaqueId) });
 const signedUp = z.object({ subOrganizationId: opaqueId });
 
 /**
- * Activities of one generation. They are never mixed: bundle, token and key belong together (Turnkey's
- * migration notes).
+ * The activities of one version. Versions are never mixed, because bundle, token and key belong together
+ * (Turnkey's migration notes).
  */
 const GENERATIONS = {
   encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
 } as const;
 
-/** Depends on the code itself: the configuration may have changed since the code was sent. */
+/** The code itself decides the version. The configuration may have changed since the code was sent. */
 const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
 
 export interface TurnkeyLoginOptions {
@@ -36,13 +36,13 @@ export interface TurnkeyLoginOptions {
   sessionLifeS: number;
 }
 
-/** A verification token as text, and its checked content. */
+/** The text of a verification token, and its checked content. */
 export interface Verified {
   jwt: string;
   token: VerificationToken;
 }
 
-/** Leads from a code to a session: verifies the code, finds or makes the sub-organization, and logs in. */
+/** Opens a session from a code: verifies the code, finds or makes the sub-organization, and logs in. */
 export class TurnkeyLogin {
   constructor(
     private readonly api: TurnkeyApi,
@@ -50,7 +50,7 @@ export class TurnkeyLogin {
     private readonly options: TurnkeyLoginOptions,
   ) {}
 
-  /** In server custody: the session's key is ours. */
+  /** In server custody: the service holds the session's key. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -75,7 +75,7 @@ export class TurnkeyLogin {
     return afterTheCode(() => this.#open(oneTry, call, subject, types, key, privateKey, token));
   }
 
-  /** Leads from a token to a session. */
+  /** Opens a session from a verification token. */
   async #open(
     oneTry: OneTry,
     call: Call,
@@ -117,7 +117,7 @@ export class TurnkeyLogin {
     return this.#verify(oneTry, call, subject, GENERATIONS.encrypted.verify, sent, proof);
   }
 
-  /** @param clientSignature by the key that the token is bound to. */
+  /** @param clientSignature made by the key that the token is bound to. */
   loginBody(
     type: (typeof GENERATIONS)[keyof typeof GENERATIONS]['logIn'],
     organizationId: string,
@@ -170,7 +170,7 @@ export class TurnkeyLogin {
     }
   }
 
-  /** A good token is kept, and a later try goes on with it. Until then, each try repeats the request. */
+  /** A valid token is kept, and later tries use it. Until a token is kept, each try repeats the request. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -223,7 +223,7 @@ export class TurnkeyLogin {
       organization: 'parent',
     });
     const [found, ...more] = organizationIds;
-    // The service cannot tell which one is meant. A passkey in the wrong wallet is worse than none.
+    // The service cannot tell which of them is meant. A passkey in the wrong wallet is worse than none.
     if (more.length > 0)
       throw refusedSubject(
         'subject_ambiguous',
@@ -249,8 +249,8 @@ export class TurnkeyLogin {
 }
 
 /**
- * A sub-organization with one root user without credentials. The first ones are the session's key, then the
- * passkeys.
+ * A sub-organization with one root user without credentials. The user's first credential is the session's
+ * key. The passkeys follow.
  */
 function signUpParameters(
   { contact }: Pick<TurnkeySubject, 'contact'>,
@@ -269,10 +269,10 @@ function signUpParameters(
 }
 
 /**
- * Runs the requests after the code. The code was right and is used up, so a refusal without a reason is not
+ * Runs the requests that follow a correct code. The code is used up, so a refusal without a reason is not
  * about the code.
  *
- * @throws UpstreamError with reason `login_refused` for such a refusal.
+ * @throws UpstreamError with reason `login_refused` for a refusal without a reason.
  */
 export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -285,7 +285,7 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The subject cannot be onboarded. The try adds to the evidence what was sent. */
+/** The error for a subject that cannot be onboarded. `OneTry` adds to it what was sent. */
 export const notFound = (detail: string, cause?: UpstreamError) =>
   refusedSubject('subject_not_found', detail, cause);
 

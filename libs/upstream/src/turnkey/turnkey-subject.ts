@@ -5,8 +5,8 @@ import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 
 /**
- * A user at Turnkey: the contact, which a code proves, and the ids if they are known. Ids are in lower
- * case.
+ * A user at Turnkey: the contact, which the code proves, and the ids if the caller knows them. The ids are in
+ * lower case.
  */
 export interface TurnkeySubject {
   /** The sub-organization. */
@@ -15,7 +15,7 @@ export interface TurnkeySubject {
   contact: Contact;
 }
 
-/** @param needed the error for a missing id. Null if it may be missing. */
+/** @param needed the error text for a missing id. Null if the id is optional. */
 const id = (needed: string | null) =>
   z
     .guid({ error: ({ input }) => ((input ?? null) === null && needed) || 'is not a UUID' })
@@ -43,12 +43,12 @@ const SCHEMAS = {
   client: z.strictObject({ organizationId: id(NEEDED), userId: id(NEEDED), contact: contactSchema }),
 };
 
-/** For the API's documentation. */
+/** The form of the subject in the API's documentation. */
 export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
- * Reads the caller's `subject`. In client custody the ids are needed from the start: the device signs them,
- * and only its signature could make a sub-organization.
+ * Reads the caller's `subject`. In client custody the ids are required from the start, because the device
+ * signs them. Also, only the device's signature could make a sub-organization.
  *
  * @param parentId the parent organization, which contains no user.
  * @throws ProblemError `validation_failed` that points at the wrong member.
@@ -81,11 +81,11 @@ export function parseTurnkeySubject(
   };
 }
 
-/** Only the contact: budgets protect the person who gets the mail, whichever organization sends it. */
+/** Uses only the contact: budgets protect the person who gets the mail, whichever organization sends it. */
 const keyOf = ({ type, value }: Contact) => `${type}:${value}`;
 
 /**
- * @returns the key of the subject with that contact. Null if it is neither e-mail address nor phone number.
+ * @returns the key of the subject with that contact. Null if it is not an e-mail address or phone number.
  */
 export function keyOfContact(contact: string): string | null {
   const type = contact.includes('@') ? 'email' : 'phone';

@@ -63,10 +63,10 @@ async function toCreate(terms: Terms = {}, call: Call = aCall()) {
   };
 }
 
-describe('the older generation', () => {
+describe('the older version V1 of the activities', () => {
   const older = () => doors.turnkey({ initOtp: 'V1' });
 
-  it('sends the code in plain text, and uses its own activities throughout', async () => {
+  it('sends the code in plain text, and uses V1 activities in every step', async () => {
     const { subject, sent, verify } = await toVerify({ at: older() });
     expect(sent).toEqual({ handle: expect.any(String), lifeMs: 300_000 });
     const grant = await verify();
@@ -79,7 +79,7 @@ describe('the older generation', () => {
     expect(created).toHaveLength(1);
   });
 
-  it('signs a new user up with its own activity', async () => {
+  it('signs a new user up with a V1 activity', async () => {
     const { verify } = await toVerify({ at: older(), subject: byEmail() });
     expect(await verify()).toMatchObject({ type: 'session-key' });
     expect(typesOf('create_sub_organization')).toEqual(['CREATE_SUB_ORGANIZATION_V7']);
@@ -89,7 +89,7 @@ describe('the older generation', () => {
     ['V1', 'V3', 'VERIFY_OTP', 'OTP_LOGIN'],
     ['V3', 'V1', 'VERIFY_OTP_V2', 'OTP_LOGIN_V2'],
   ] as const)(
-    'stays with the code: sent by %s, verified when %s is configured',
+    'is decided when the code is sent: a code sent with %s is verified the same way after a change to %s',
     async (before, after, ...types) => {
       const { subject, sent } = await sentTo({ at: doors.turnkey({ initOtp: before }) });
       await doors.turnkey({ initOtp: after }).verifyOtp(aCall(), subject, sent, codeFor(sent));
@@ -97,7 +97,7 @@ describe('the older generation', () => {
     },
   );
 
-  it('stays with a kept send', async () => {
+  it('is decided by the kept request when a send is repeated', async () => {
     const call = aCall();
     const { subject } = known();
     fault({ route: 'init_otp', cut: 'after' });
@@ -160,7 +160,7 @@ describe('init_otp', () => {
     expect(message).toMatchObject({ channel: 'sms', contact: '+33612345678', message: { smsCustomization } });
   });
 
-  it('has the application’s name inside the customization in version 1', async () => {
+  it('contains the application’s name inside the customization in V1', async () => {
     const { sent } = await sentTo({
       at: doors.turnkey({ initOtp: 'V1' }),
       choice: { emailCustomization: { templateId: 't' } },
@@ -169,7 +169,7 @@ describe('init_otp', () => {
     expect(mail!.message).toMatchObject({ emailCustomization: { appName: 'Acme', templateId: 't' } });
   });
 
-  it('merges the caller’s choice into the defaults, member by member', async () => {
+  it('merges the caller’s options into the defaults, member by member', async () => {
     const otpDefaults = {
       otpLength: 7,
       alphanumeric: false,
@@ -186,7 +186,7 @@ describe('init_otp', () => {
     });
   });
 
-  it('refuses an otpType that does not fit the contact, and any default otpType', () => {
+  it('refuses an otpType that does not fit the contact, and an otpType among the defaults', () => {
     const { subject } = known();
     expect(() => provider.parseOtpChoice({ otpType: 'OTP_TYPE_SMS' }, subject)).toThrow(
       expect.objectContaining({ errors: [expect.objectContaining({ pointer: '/otp/otpType' })] }),
@@ -204,14 +204,14 @@ describe('init_otp', () => {
     expect(first.sent.handle).not.toBe(second.sent.handle);
   });
 
-  it('is throttled when too many codes are alive', async () => {
+  it('ends throttled if too many codes are still valid', async () => {
     const { subject } = known();
     for (let codes = 0; codes < 3; codes += 1) await provider.initOtp(aCall(), subject, {});
     expect(await endOf(provider.initOtp(aCall(), subject, {}))).toMatchObject({ failure: 'throttled' });
   });
 });
 
-describe('an activity', () => {
+describe('an activity of Turnkey', () => {
   const routes = ['init_otp', 'verify_otp', 'create_sub_organization', 'otp_login', 'create_authenticators'];
   /** All steps of a new user. */
   const wholeWay = async (call: (step: string) => Call = () => aCall()) => {
@@ -221,15 +221,15 @@ describe('an activity', () => {
     return provider.createAuthenticators(call('create'), subject, grant, [aPasskey().authenticator]);
   };
 
-  it.each(routes)('%s may nest its result in another activity', async (route) => {
+  it.each(routes)('%s may contain its result in a nested activity', async (route) => {
     fault({ route, activity: { nested: true } });
     expect(await wholeWay()).toHaveLength(1);
   });
 
-  it.each(routes)('%s that is pending is polled', async (route) => {
+  it.each(routes)('%s is polled while it is pending', async (route) => {
     fault({ route, activity: { status: 'PENDING', polls: 1 } });
     expect(await wholeWay()).toHaveLength(1);
-    // The first poll sees it pending, the second completed.
+    // The first poll returns a pending activity, the second a completed activity.
     expect(doors.sandbox.control.requests({ route: 'get_activity' })).toHaveLength(2);
     expect(effects(route)).toHaveLength(1);
   });
@@ -242,7 +242,7 @@ describe('an activity', () => {
   });
 
   it.each(['CREATED', 'PENDING'])(
-    'that stays %s ends in no_answer, and a repeat finds it',
+    'ends in no_answer if it stays %s, and a repeat finds its result',
     async (status) => {
       fault({ route: 'init_otp', activity: { status, polls: 2 } });
       const call = aCall({ timeoutMs: 800 });
@@ -281,7 +281,7 @@ describe('an activity', () => {
       failure: 'rejected',
       reason: 'subject_not_found',
     },
-    // The same bytes always name this activity, so a repeat would get the same end.
+    // The same bytes always mean this activity, so a repeat would end in the same way.
     { what: 'failed for a limit', activity: failed(429, 'rate limited'), failure: 'rejected_unclear' },
     { what: 'failed for a policy', activity: failed(403, 'request not authorized'), failure: 'rejected' },
     {
@@ -290,7 +290,7 @@ describe('an activity', () => {
       failure: 'rejected',
       reason: 'session_expired',
     },
-  ])('that $what ends for good', async ({ activity, failure, reason }) => {
+  ])('that $what ends the step: a repeat would not help', async ({ activity, failure, reason }) => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', activity });
     const end = await endOf(create());
@@ -322,7 +322,7 @@ describe('an activity', () => {
     expect((await init()).handle).not.toBe(other);
   });
 
-  it('that failed because our key lacks rights also ends for good', async () => {
+  it('that failed because our key lacks rights also ends the step', async () => {
     fault({
       route: 'init_otp',
       activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } },
@@ -332,7 +332,7 @@ describe('an activity', () => {
     });
   });
 
-  it('is the same for the same bytes, although each try makes a new stamp', async () => {
+  it('is the same for the same bytes, although each try has a new stamp', async () => {
     const kept = aCall().kept;
     const { create } = await toCreate();
     for (let tries = 0; tries < 2; tries += 1) {
@@ -346,7 +346,7 @@ describe('an activity', () => {
   });
 });
 
-describe('step 2', () => {
+describe('step 2 at Turnkey', () => {
   it('finds the sub-organization by the contact', async () => {
     const { organizationId, userId, subject } = known();
     const { verify } = await toVerify({ subject });
@@ -406,7 +406,7 @@ describe('step 2', () => {
     expect(new Set(doors.http.bodies('verify_otp')).size).toBe(1);
   });
 
-  it('makes one sub-organization, even if the list of them lags behind', async () => {
+  it('makes only one sub-organization, even if Turnkey’s list of them is not up to date', async () => {
     const { verify, call } = await toVerify({ subject: byEmail() });
     fault({ route: 'create_sub_organization', cut: 'after' });
     await endOf(verify());
@@ -416,7 +416,7 @@ describe('step 2', () => {
     expect(effects('create_sub_organization')).toHaveLength(1);
   });
 
-  it('refuses a token or a session of another contact or key', async () => {
+  it('refuses a token or a session that belongs to another contact or key', async () => {
     const answering = (route: string, result: Record<string, Record<string, string>>) => {
       const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result };
       fault({ route, status: 200, body: { activity } });
@@ -453,7 +453,7 @@ describe('step 2', () => {
     });
   });
 
-  /** A session's token, from a repeat of the bytes of its login. */
+  /** A session token that a repeated login request returned. */
   async function sessionOf(contact: string): Promise<string> {
     doors.http.sent.length = 0;
     await (await toVerify({ subject: byEmail(contact) })).verify();
@@ -488,7 +488,7 @@ describe('step 2', () => {
     expect(doors.http.bodies('verify_otp')).toEqual([]);
   });
 
-  it('refuses a contact of several sub-organizations, and a contact of another user', async () => {
+  it('refuses a contact that several sub-organizations have, and a contact of another user', async () => {
     const contact = newEmail();
     const [one] = [known(contact), known(contact)];
     const { verify } = await toVerify({ subject: byEmail(contact) });
@@ -507,13 +507,13 @@ describe('step 2', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // If it were parked, it would be tried again, with another mail, each time that the probe succeeds.
+    // A parked row would be tried again, with another mail, after each successful probe.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
 
   it.each(['list_verified_suborgs', 'otp_login'])(
-    'refused at %s is login_refused, since the code was right',
+    'ends with reason login_refused if %s is refused, because the code was correct',
     async (route) => {
       const contact = newEmail();
       known(contact);
@@ -532,7 +532,7 @@ describe('step 2', () => {
     expect(doors.http.bodies('create_sub_organization')).toEqual([]);
   });
 
-  it('in client custody, refuses a subject without ids before it uses the code', async () => {
+  it('refuses a subject without ids in client custody, before it uses the code', async () => {
     const client = doors.turnkey({ custody: 'client' });
     const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
     const sent = { handle: 'otp-1', targetBundle: '{}' };
@@ -545,14 +545,14 @@ describe('step 2', () => {
     expect(doors.http.bodies('verify_otp')).toEqual([]);
   });
 
-  it('in another organization is misconfigured', async () => {
+  it('ends misconfigured if the organization is not the one of our key', async () => {
     const at = doors.turnkey({ organizationId: randomUUID() });
     expect(await endOf(at.initOtp(aCall(), byEmail(), {}))).toMatchObject({ failure: 'misconfigured' });
   });
 });
 
-describe('clocks', () => {
-  it('that differ are misconfigured', async () => {
+describe('a clock', () => {
+  it('that is more than an hour off makes the call end misconfigured', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
       expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
@@ -561,7 +561,7 @@ describe('clocks', () => {
     }
   });
 
-  it('that agree leave a repeat after an hour without an answer', async () => {
+  it('that is right makes a repeat after an hour end in no_answer', async () => {
     let nowMs = Date.now();
     const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
     const call = aCall();
@@ -574,8 +574,8 @@ describe('clocks', () => {
   });
 });
 
-describe('step 3', () => {
-  it('reads a lost answer back by the credential ids', async () => {
+describe('step 3 at Turnkey', () => {
+  it('finds the passkeys of a lost answer by their credential ids', async () => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', cut: 'after' });
     const ids = await create();
@@ -585,7 +585,7 @@ describe('step 3', () => {
     expect(ids).toHaveLength(1);
   });
 
-  it('does not accept a partial registration as done', async () => {
+  it('is not done if only some of the passkeys are registered', async () => {
     const { subject, grant, authenticator, create } = await toCreate();
     await create();
     fault({ route: 'create_authenticators', cut: 'before' });
@@ -594,14 +594,14 @@ describe('step 3', () => {
     expect(end).toMatchObject({ failure: 'no_answer' });
   });
 
-  it('is read back if the session has expired before a repeat, or stays unanswered', async () => {
+  it('looks for the passkeys if the session expired before a repeat', async () => {
     const { create, grant } = await toCreate();
     const { kept } = aCall();
     fault({ route: 'create_authenticators', cut: 'after' });
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     doors.sandbox.control.advanceClock(20 * 60_000, true);
-    // The session is over, and whether it was open then is unknown. A "no" would be a guess.
+    // The session has ended. It may have been open at the first try, so a refusal would be a guess.
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await create(aCall({ kept }))).toEqual(
       doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
@@ -621,13 +621,16 @@ describe('step 3', () => {
     [404, 'PUBLIC_KEY_NOT_FOUND', 'session_expired'],
     [400, 'API_KEY_EXPIRED', 'session_expired'],
     [401, 'SIGNATURE_INVALID', 'session_expired'],
-  ])('under the session’s key, refused with %s and %s, ends with reason %s', async (status, code, reason) => {
-    const { create } = await toCreate();
-    fault({ route: 'create_authenticators', status, body: refusal(code) });
-    const end = await endOf(create());
-    expect(end).toMatchObject({ failure: 'rejected' });
-    expect(end).toHaveProperty('reason', reason);
-  });
+  ])(
+    'if a request under the session’s key is refused with %s and %s, the step ends with reason %s',
+    async (status, code, reason) => {
+      const { create } = await toCreate();
+      fault({ route: 'create_authenticators', status, body: refusal(code) });
+      const end = await endOf(create());
+      expect(end).toMatchObject({ failure: 'rejected' });
+      expect(end).toHaveProperty('reason', reason);
+    },
+  );
 
   it.each([
     [403, null, 'misconfigured'],
@@ -636,13 +639,16 @@ describe('step 3', () => {
     [401, 'API_KEY_EXPIRED', 'misconfigured'],
     [401, 'SIGNATURE_INVALID', 'misconfigured'],
     [400, 'SIGNATURE_INVALID', 'rejected_unclear'],
-  ])('under our own key, a request refused with %s and %s ends %s', async (status, code, failure) => {
-    fault({ route: 'init_otp', status, body: refusal(code) });
-    const end = await endOf(provider.initOtp(aCall(), known().subject, {}));
-    expect(end).toMatchObject({ failure });
-  });
+  ])(
+    'if a request under our own key is refused with %s and %s, the step ends %s',
+    async (status, code, failure) => {
+      fault({ route: 'init_otp', status, body: refusal(code) });
+      const end = await endOf(provider.initOtp(aCall(), known().subject, {}));
+      expect(end).toMatchObject({ failure });
+    },
+  );
 
-  it('is read back if a policy forbids the repeat, or stays unanswered', async () => {
+  it('looks for the passkeys if a policy forbids the repeat', async () => {
     const { create, grant } = await toCreate();
     const { kept } = aCall();
     fault({ route: 'create_authenticators', cut: 'after' });
@@ -655,7 +661,7 @@ describe('step 3', () => {
     );
   });
 
-  it('that was not done is rejected once its session is over', async () => {
+  it('is rejected if it registered nothing and its session has expired', async () => {
     const { create } = await toCreate();
     const { kept } = aCall();
     fault({ route: 'create_authenticators', cut: 'before' });
@@ -667,7 +673,7 @@ describe('step 3', () => {
     });
   });
 
-  it('leaves out a transport that Turnkey has no name for', async () => {
+  it('leaves out a transport for which Turnkey has no name', async () => {
     const { subject, grant, authenticator } = await toCreate();
     const strange = { ...authenticator, transports: ['unknown', 'usb'] as const };
     await provider.createAuthenticators(aCall(), subject, grant, [
@@ -678,13 +684,13 @@ describe('step 3', () => {
     ]);
   });
 
-  it('returns no ids if upstream answers a different number of them', async () => {
+  it('returns no ids if the answer contains another number of ids than passkeys', async () => {
     const { create } = await toCreate();
     fault({ route: 'create_authenticators', status: 200, body: created(['a', 'b']) });
     expect(await create()).toBeNull();
   });
 
-  it('is read back after an answer without ids, and fails if nothing is found', async () => {
+  it('looks for the passkeys after an answer without ids; if there are none, ends in no_answer', async () => {
     const { create } = await toCreate();
     fault({ route: 'create_authenticators', status: 200, body: created([]) });
     expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
@@ -693,7 +699,7 @@ describe('step 3', () => {
   });
 });
 
-describe('in client custody', () => {
+describe('in client custody, Turnkey’s provider', () => {
   const client = () => doors.turnkey({ custody: 'client' });
   const opened = async (at = client()) => {
     const device = new Device();
@@ -773,7 +779,7 @@ describe('in client custody', () => {
     );
   });
 
-  it('asks for a new code if the code was not sent for encryption', async () => {
+  it('asks for a new code if the old code was sent for server custody', async () => {
     const { at, subject } = await opened();
     const sent = { handle: randomUUID() };
     const end = at.verifyOtp(aCall(), subject, sent, { type: 'encrypted-code', encryptedOtpBundle: '{}' });
@@ -805,13 +811,13 @@ describe('a refusal because the subject’s organization does not know our key',
     },
   };
 
-  it('is about the subject if our own organization knows it', async () => {
+  it('is about the subject if our own organization knows our key', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login', ...refusal });
     expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
   });
 
-  it('is misconfigured if our own organization does not know it either', async () => {
+  it('is misconfigured if our own organization does not know our key either', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login', ...refusal });
     fault({ route: 'whoami', ...refusal });

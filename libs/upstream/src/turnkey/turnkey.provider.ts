@@ -41,8 +41,8 @@ const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
 const whoami = z.object({ organizationId: z.string() });
 
 /**
- * Turnkey's public API, with the key of the parent organization. The bytes of a submission name its
- * activity. They are kept before they are sent, so a repeat is the same activity.
+ * Turnkey's public API, with the key of the parent organization. The bytes of a submission identify its
+ * activity. They are kept before they are sent. Therefore a repeat is the same activity.
  */
 export class TurnkeyProvider implements UpstreamProvider {
   readonly kind = 'turnkey';
@@ -83,7 +83,7 @@ export class TurnkeyProvider implements UpstreamProvider {
     return keyOfContact(contact);
   }
 
-  /** The choice has the members of `init_otp`. The integration's defaults fill in the rest. */
+  /** The options are the members of `init_otp`. The integration's defaults supply missing members. */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {
     const choice = parseInitOtpChoice(value);
     mustFit(choice, turnkeySubject(subject).contact);
@@ -110,7 +110,7 @@ export class TurnkeyProvider implements UpstreamProvider {
         result: 'initOtpResult',
         organization: 'parent',
       } as const;
-      // The kept body decides the version: the configuration may have changed between two tries.
+      // The kept body decides the version, because the configuration may change between two tries.
       if (isFirstVersion(body)) {
         const { otpId } = await this.#api.submit(oneTry, { ...submission, schema: sent });
         return { handle: otpId, lifeMs };

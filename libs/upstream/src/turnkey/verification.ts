@@ -6,7 +6,7 @@ import type { OneTry } from '../transport/one-try.js';
 import { notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
-/** Takes a code: in plain text up to the session, or encrypted by the user's device up to the token. */
+/** Accepts a plain text code, to open a session, or a code encrypted by the user's device, to get a token. */
 export interface CodeTaker {
   byCode(oneTry: OneTry, call: Call, subject: TurnkeySubject, sent: SentOtp, code: Secret): Promise<Grant>;
   byDevice(
@@ -19,8 +19,8 @@ export interface CodeTaker {
 }
 
 /**
- * Step 2 in both custodies. It refuses, before the code is used up, a subject that a device cannot sign
- * for.
+ * Step 2 in both custodies. If the subject lacks the ids that a device must sign, it refuses the subject
+ * before it uses up the code.
  */
 export async function verifyBy(
   door: CodeTaker,
@@ -32,17 +32,17 @@ export async function verifyBy(
 ): Promise<Grant> {
   if (proof.type === 'code') return door.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw codeOfOtherCustody();
-  // It began in server custody with a contact only, so the device has no ids to sign.
+  // The onboarding began in server custody with a contact only. So the device has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the device signs for a sub-organization and a user, which the subject does not name');
   }
   return grantToDevice(subject, await door.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/** The code was sent before the device held the key, so there is no key to encrypt it to. */
+/** The code was sent for server custody. Therefore there is no key to encrypt the code to. */
 function codeOfOtherCustody(): UpstreamError {
   return new UpstreamError('rejected', {
-    detail: 'the code was sent for plain text, and came encrypted',
+    detail: 'this code must be sent in plain text, but it came encrypted',
     evidence: NOTHING_SENT,
     reason: 'otp_expired',
   });
