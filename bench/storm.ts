@@ -40,10 +40,12 @@ export async function storm(): Promise<void> {
     await step(`Starting ${WAITING} onboardings while the provider fails`, () => startMany(running));
     await upstream.answerAfter(PROVIDER_MS);
     const backAt = Date.now();
+    const pool = new Pool(running.url);
     const before = await waiting();
-    // While the circuit breaker is open, new onboardings wait as well. Start the load of other callers after
-    // that.
+    // While the breaker of a process is open, its new onboardings wait as well. The load of other callers
+    // begins when those of worker and service are closed.
     while ((await waiting()) === before) await wait(100);
+    while ((await startOne(pool, running, 'wait=2')) !== 201) await wait(500);
     const leadS = (Date.now() - backAt) / 1_000;
 
     const left: number[] = [];
@@ -71,6 +73,7 @@ export async function storm(): Promise<void> {
       'SELECT state, count(*)::int FROM onboardings GROUP BY 1 ORDER BY 1',
     );
     say(`\nIn the end: ${rows.map(({ state, count }) => `${count} ${state}`).join(', ')}`);
+    await pool.close();
     await database.end();
     await running.stop();
   } finally {
@@ -80,25 +83,27 @@ export async function storm(): Promise<void> {
 }
 
 /** Starts {@link WAITING} onboardings of different users, 64 at the same time. */
-async function startMany({ url, token }: Running): Promise<void> {
-  const pool = new Pool(url, { connections: 64, pipelining: 1 });
+async function startMany(running: Running): Promise<void> {
+  const pool = new Pool(running.url, { connections: 64, pipelining: 1 });
   let left = WAITING;
   const lane = async () => {
     while (left-- > 0) {
-      const { statusCode, body } = await pool.request({
-        method: 'POST',
-        path: '/v1/onboardings',
-        headers: {
-          authorization: `Bearer ${token}`,
-          'content-type': 'application/json',
-          prefer: 'respond-async',
-        },
-        body: JSON.stringify({ subject: { accountId: randomUUID(), userId: randomUUID() } }),
-      });
-      await body.dump();
+      const statusCode = await startOne(pool, running, 'respond-async');
       if (statusCode !== 202) throw new Error(`a start was answered ${statusCode}`);
     }
   };
   await Promise.all(Array.from({ length: 64 }, lane));
   await pool.close();
+}
+
+/** Starts an onboarding of a new user. @returns the status of the answer. */
+async function startOne(pool: Pool, { token }: Running, prefer: string): Promise<number> {
+  const { statusCode, body } = await pool.request({
+    method: 'POST',
+    path: '/v1/onboardings',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', prefer },
+    body: JSON.stringify({ subject: { accountId: randomUUID(), userId: randomUUID() } }),
+  });
+  await body.dump();
+  return statusCode;
 }

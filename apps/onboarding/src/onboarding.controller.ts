@@ -339,7 +339,7 @@ export class OnboardingController {
     summary: 'Decide a lost outcome',
     description:
       'Says whether the call whose answer was lost took effect. After a lost verification, `not_done` ' +
-      'sends a new code at once, and `done` is refused with `outcome_unknown`, because the session is lost too. ' +
+      'sends a new code at once. `done` is refused with `outcome_unknown`: the session is lost too. ' +
       'After a lost registration, `done` completes the onboarding without the ids of its authenticators, ' +
       'and `not_done` returns to the session. The first decision stands.',
   })
