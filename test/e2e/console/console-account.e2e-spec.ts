@@ -90,7 +90,7 @@ describe('an operator’s password', () => {
     audited.splice(0);
     for (let n = 0; n < TRIES; n++) {
       const refused = await change(here, { current: 'some other geese' });
-      expect([refused.status, /role="alert">Your current/.test(refused.text)]).toEqual([403, true]);
+      expect([refused.status, /role="alert">The current/.test(refused.text)]).toEqual([403, true]);
       expect(refused.text).not.toContain('some other geese');
     }
     expect(audited).toMatchObject(
