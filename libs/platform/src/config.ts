@@ -168,7 +168,7 @@ export const environment = z.object({
     count(20),
   ),
   RATE_LIMIT_CALLER_PER_MINUTE: setting(
-    'Requests of one caller in a minute. ' + 'Each process reserves one hundredth of this quota at a time.',
+    'Requests of one caller in a minute. Each process reserves one hundredth of this quota at a time.',
     count(6_000),
   ),
   RATE_LIMIT_SUBJECT_PER_MINUTE: tuning(
