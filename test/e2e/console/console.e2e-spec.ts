@@ -48,7 +48,7 @@ describe('logging in', () => {
   });
 
   it.each([
-    ['a wrong password', 'vera', 'wrong'],
+    ['a wrong password', 'vera', 'mistaken geese'],
     ['an unknown name', 'unknown', PASSWORD],
     ['an impossible name', '<b>"name"', PASSWORD],
     ['the environment’s name', 'ops', PASSWORD],
