@@ -11,7 +11,7 @@ export const GONE_ON = statement(
   'gone_on',
   `SELECT DISTINCT ON (o.id) o.*, clock_timestamp() AS now
   FROM unnest($ids::uuid[], $seqs::int[]) AS w (id, seq) JOIN onboardings o ON o.id = w.id
-  WHERE o.last_seq > w.seq`,
+  WHERE o.last_seq > w.seq AND o.id = ANY ($ids::uuid[])`,
 );
 
 /**

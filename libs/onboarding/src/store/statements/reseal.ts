@@ -50,6 +50,7 @@ export const WRAP = statement(
   `WITH target AS (
     SELECT o.id, v.fresh FROM unnest($ids::uuid[], $seen::bytea[], $fresh::bytea[]) AS v (id, seen, fresh)
     JOIN onboardings o ON o.id = v.id AND o.sealed_data_key = v.seen
+    WHERE o.id = ANY ($ids::uuid[])
     ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
   )
   UPDATE onboardings o SET sealed_data_key = t.fresh, data_key_id = $keyId::text

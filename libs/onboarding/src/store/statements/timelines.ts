@@ -47,6 +47,7 @@ export const ANCHOR = statement(
     SELECT o.id, v.seq, v.anchor
     FROM unnest($ids::uuid[], $seqs::int[], $anchors::bytea[]) AS v (id, seq, anchor)
     JOIN onboardings o ON o.id = v.id AND o.last_seq = v.seq
+    WHERE o.id = ANY ($ids::uuid[])
     ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
   )
   UPDATE onboardings o SET anchor = t.anchor, anchored_seq = t.seq, due_at = NULL
