@@ -92,8 +92,8 @@ describe('statements at the same time', () => {
 
   it('leave a connection to those who wait for one', async () => {
     let isOver = false;
-    const busy = Array.from({ length: 40 }, async () => {
-      while (!isOver) await statements.run(NAP, [0.02]);
+    const busy = Array.from({ length: 200 }, async () => {
+      while (!isOver) await statements.run(NAP, [0.001]);
     });
     // All connections of the pool are in use, and none is ever idle by itself.
     const [row] = await dataSource.query('SELECT 1 AS one');
