@@ -1,4 +1,4 @@
-# One image for service, worker, sandbox, demo and migration. The command chooses.
+# One image for service, worker, console, sandbox, demo and migration. The command chooses.
 
 FROM node:24-trixie-slim AS build
 WORKDIR /app
@@ -24,9 +24,10 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
-# The demo and the sandbox's page are plain JavaScript, which needs no build.
+# The demo, the sandbox's page and the console's assets need no build.
 COPY apps/demo/src apps/demo/src
 COPY apps/sandbox/page apps/sandbox/page
+COPY apps/console/assets apps/console/assets
 USER node
 EXPOSE 3000
 # Without a shell or npm in between, so that SIGTERM reaches the process that drains.

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from '@swc/core';
-import { SWC } from '../tools/launcher/swc.mjs';
+import { swcOptions } from '../tools/launcher/swc.mjs';
 
 const CHECKOUT = new URL('../', import.meta.url).href;
 const BENCH = `${CHECKOUT}bench/`;
@@ -30,7 +30,7 @@ registerHooks({
     if (!isOurs(url) || !url.endsWith('.ts')) return next(url, context);
     const filename = fileURLToPath(url);
     const { code } = transformSync(readFileSync(filename, 'utf8'), {
-      ...SWC,
+      ...swcOptions(filename),
       sourceMaps: 'inline',
       filename,
     });

@@ -24,11 +24,11 @@ describe('loadDevSecrets', () => {
   });
 
   it('adds secrets that an older file lacks, and keeps the other secrets', () => {
-    const { opsPassword, ...older } = loadDevSecrets(file);
+    const { databasePassword, ...older } = loadDevSecrets(file);
     writeFileSync(file, JSON.stringify(older));
     const renewed = loadDevSecrets(file);
     expect(renewed).toMatchObject(older);
-    expect(renewed.opsPassword).not.toBe(opsPassword);
+    expect(renewed.databasePassword).not.toBe(databasePassword);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(renewed);
   });
 

@@ -24,7 +24,6 @@ export interface DevSecrets {
   turnkeyNotarizerPrivateKey: string;
   /** A UUID. */
   turnkeyOrganizationId: string;
-  opsPassword: string;
   /** The password of both embedded servers. */
   databasePassword: string;
 }
@@ -49,7 +48,6 @@ export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
     turnkeySignerPrivateKey: newP256PrivateKey(),
     turnkeyNotarizerPrivateKey: newP256PrivateKey(),
     turnkeyOrganizationId: randomUUID(),
-    opsPassword: randomBytes(9).toString('base64url'),
     databasePassword: randomBytes(18).toString('hex'),
     ...kept,
   };

@@ -13,7 +13,6 @@ const secrets = {
   turnkeySignerPrivateKey: '04'.repeat(32),
   turnkeyNotarizerPrivateKey: '05'.repeat(32),
   turnkeyOrganizationId: '11111111-2222-4333-8444-555555555555',
-  opsPassword: 'generated-by-us',
   databasePassword: 'generated',
 };
 const servers = { databaseUrl: 'postgres://embedded/gangway', redisUrl: 'redis://embedded' };

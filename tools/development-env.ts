@@ -11,14 +11,15 @@ export interface DevelopmentEnv {
   env: NodeJS.ProcessEnv;
   /** The environment of the demo. Like any caller, the demo gets only the service's address and a key. */
   demoEnv: NodeJS.ProcessEnv;
+  /** The environment of the console. It has no key of a provider and no sealing key. */
+  consoleEnv: NodeJS.ProcessEnv;
   serviceUrl: string;
   workerUrl: string;
   sandboxUrl: string;
   /** The address with the host name `localhost`, which is the id of the relying party. */
   demoUrl: string;
+  consoleUrl: string;
   apiKey: string;
-  opsUser: string;
-  opsPassword: string;
   rpId: string;
   origin: string;
   /** The integration's custody, if the integration has that setting. */
@@ -60,13 +61,14 @@ function uncompressed(privateKeyHex: string): string {
 export function developmentEnv(
   secrets: DevSecrets,
   servers: Pick<Servers, 'databaseUrl' | 'redisUrl'>,
-  ports: { service: number; worker: number; sandbox: number; demo: number },
+  ports: { service: number; worker: number; sandbox: number; demo: number; console: number },
   own: NodeJS.ProcessEnv = process.env,
   integration = 'byzantine',
 ): DevelopmentEnv {
   const serviceUrl = `http://${HOST}:${ports.service}`;
   const sandboxUrl = `http://${HOST}:${ports.sandbox}`;
   const demoUrl = `http://localhost:${ports.demo}`;
+  const consoleUrl = `http://localhost:${ports.console}`;
   const turnkey = {
     ORGANIZATION_ID: secrets.turnkeyOrganizationId,
     SIGNER_PUBLIC_KEY: uncompressed(secrets.turnkeySignerPrivateKey),
@@ -76,8 +78,6 @@ export function developmentEnv(
     API_KEY: secrets.apiKey,
     SEALING_KEYS: secrets.sealingKeys,
     HASH_KEY: secrets.hashKey,
-    OPS_USER: 'ops',
-    OPS_PASSWORD: secrets.opsPassword,
     INTEGRATIONS: integration,
     ...integrationEnv('BYZANTINE', demoUrl, { PROVIDER: 'byzantine', BASE_URL: sandboxUrl }),
     INTEGRATION_BYZANTINE_PRIVATE_KEY: secrets.integratorPrivateKey,
@@ -109,6 +109,8 @@ export function developmentEnv(
     HOST,
     PORT: String(ports.service),
     WORKER_PORT: String(ports.worker),
+    CONSOLE_PORT: String(ports.console),
+    CONSOLE_URL: consoleUrl,
     DATABASE_URL: servers.databaseUrl,
     REDIS_URL: servers.redisUrl,
     SANDBOX_HOST: HOST,
@@ -127,16 +129,19 @@ export function developmentEnv(
     GANGWAY_INTEGRATION: integration,
     SANDBOX_URL: sandboxUrl,
   };
+  const consoleEnv = Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^(?:INTEGRATION|SANDBOX_|API_KEY$|SEALING_KEYS$)/.test(name)),
+  );
   return {
     env,
     demoEnv,
+    consoleEnv,
     serviceUrl,
     workerUrl: `http://${HOST}:${ports.worker}`,
     sandboxUrl,
     demoUrl,
+    consoleUrl,
     apiKey: settings['API_KEY']!,
-    opsUser: settings['OPS_USER']!,
-    opsPassword: settings['OPS_PASSWORD']!,
     rpId: settings[`${prefix}RP_ID`]!,
     custody: settings[`${prefix}CUSTODY`],
     origin: origins[0] ?? '',

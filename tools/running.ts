@@ -14,6 +14,7 @@ export interface Addresses {
   SERVICE: string;
   SANDBOX: string;
   DEMO: string;
+  CONSOLE: string;
   API_KEY: string;
 }
 

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { COMMANDS } from '#launcher/commands';
 import { flagsOrExit } from '#launcher/flags';
@@ -62,6 +64,7 @@ async function serve(
     worker: await holdPort('the worker', portFromEnv('WORKER_PORT', 3001)),
     sandbox: await holdPort('the sandbox', portFromEnv('SANDBOX_PORT', 4000)),
     demo: await holdPort('the demo', portFromEnv('DEMO_PORT', 3100), await addressesOfLocalhost()),
+    console: await holdPort('the console', portFromEnv('CONSOLE_PORT', 3400)),
   };
   cleanups.push(async () => void (await Promise.all(Object.values(held).map(letGo))));
   const ports = {
@@ -69,6 +72,7 @@ async function serve(
     worker: held.worker.port,
     sandbox: held.sandbox.port,
     demo: held.demo.port,
+    console: held.console.port,
   };
   const development = developmentEnv(secrets, servers, ports, process.env, flags.integration);
   const apps: AppProcess[] = [];
@@ -85,16 +89,18 @@ async function serve(
 
   // In client custody, a device encrypts the code and signs. The demo's page does neither.
   const withDemo = development.custody !== 'client';
-  const names = withDemo ? 'sandbox, service, worker and demo' : 'sandbox, service and worker';
+  const names = withDemo ? 'sandbox, service, worker, console and demo' : 'sandbox, service, worker and console';
   await step(`Starting ${names}`, async () => {
     const sandbox = start('sandbox', held.sandbox);
     await migrate(process.env['MIGRATION_DATABASE_URL'] || servers.databaseUrl);
     const service = start('onboarding', held.service);
     const worker = start('worker', held.worker);
+    const console = start('console', held.console, development.consoleEnv);
     const ready = Promise.all([
       sandbox.ready(`${development.sandboxUrl}/v1/health`, READY_MS),
       service.ready(`${development.serviceUrl}/health/ready`, READY_MS),
       worker.ready(`${development.workerUrl}/health/ready`, READY_MS),
+      console.ready(`http://127.0.0.1:${ports.console}/health/ready`, READY_MS),
       withDemo && start('demo', held.demo, development.demoEnv).ready(development.demoUrl, READY_MS),
     ]);
     await Promise.race([ready, interrupted]);
@@ -126,8 +132,14 @@ async function serve(
     say('✓ completed\n');
   }
   if (flags.once) return;
-  const { serviceUrl, sandboxUrl, demoUrl, apiKey } = development;
-  const addresses = { SERVICE: serviceUrl, SANDBOX: sandboxUrl, DEMO: demoUrl, API_KEY: apiKey };
+  const { serviceUrl, sandboxUrl, demoUrl, consoleUrl, apiKey } = development;
+  const addresses = {
+    SERVICE: serviceUrl,
+    SANDBOX: sandboxUrl,
+    DEMO: demoUrl,
+    CONSOLE: consoleUrl,
+    API_KEY: apiKey,
+  };
   noteRunning({ apps: notesOf(apps), addresses });
   printAddresses(development, walked, flags.integration);
   await Promise.race([died, interrupted]).catch((error: unknown) => {
@@ -164,8 +176,8 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
       ...(custody === 'client' ? [] : [demo]),
       `Service        ${serviceUrl}`,
       `  docs         ${serviceUrl}/docs`,
-      `  console      ${serviceUrl}/ops   (${development.opsUser} / ${development.opsPassword})`,
       `Worker         ${development.workerUrl}/health/ready`,
+      `Console        ${loginLink(development.consoleEnv)}   (valid once, for 15 minutes)`,
       `Sandbox        ${sandboxUrl}`,
       `  page         ${sandboxUrl}/_sandbox/   (mailbox, journal, faults)`,
       `API key        ${apiKey}`,
@@ -179,6 +191,12 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
       'Serving. Ctrl-C stops everything that this started.',
     ].join('\n'),
   );
+}
+
+/** A link that logs in to the console once, as admin. */
+function loginLink(env: NodeJS.ProcessEnv): string {
+  const words = ['console', 'link', '--name', userInfo().username, '--role', 'admin'];
+  return execFileSync(process.execPath, [entryOf('cli'), ...words], { cwd: CHECKOUT, env, encoding: 'utf8' });
 }
 
 /** A path relative to this folder, which users can type. */

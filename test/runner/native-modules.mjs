@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from '@swc/core';
-import { SWC } from '../../tools/launcher/swc.mjs';
+import { swcOptions } from '../../tools/launcher/swc.mjs';
 
 const CHECKOUT = new URL('../../', import.meta.url).href;
 const PACKAGES = `${CHECKOUT}node_modules/`;
@@ -23,16 +23,16 @@ registerHooks({
     if (url === undefined) return next(specifier, context);
     const file = new URL(parentURL).search;
     const search = OF_TESTS.test(url.slice(CHECKOUT.length)) ? file : '';
-    return { url: url + search, format: url.endsWith('.ts') ? 'module' : undefined, shortCircuit: true };
+    return { url: url + search, format: isTypeScript(url) ? 'module' : undefined, shortCircuit: true };
   },
   load(url, context, next) {
     const { href, search } = new URL(url);
     if (!href.startsWith(CHECKOUT) || href.startsWith(PACKAGES)) return next(url, context);
     const file = href.slice(0, href.length - search.length);
-    if (!file.endsWith('.ts')) return next(url, context);
+    if (!isTypeScript(file)) return next(url, context);
     const filename = fileURLToPath(file);
     const { code } = transformSync(readFileSync(filename, 'utf8'), {
-      ...SWC,
+      ...swcOptions(filename),
       sourceMaps: 'inline',
       filename,
     });
@@ -40,13 +40,18 @@ registerHooks({
   },
 });
 
+/** @param {string} url */
+const isTypeScript = (url) => /\.tsx?$/.test(url);
+
 /** @returns the URL of a module of this checkout, or undefined for other specifiers */
 function sourceUrl(specifier, parentURL) {
   const lib = /^#libs\/([\w-]+)$/.exec(specifier);
   if (lib !== null) return `${CHECKOUT}libs/${lib[1]}/src/index.ts`;
   if (!specifier.startsWith('.')) return undefined;
   const { href } = new URL(specifier, parentURL);
-  const typed = href.replace(/\.js$/, '.ts');
-  if (typed !== href && existsSync(fileURLToPath(typed))) return typed;
+  for (const type of ['.ts', '.tsx']) {
+    const typed = href.replace(/\.js$/, type);
+    if (typed !== href && existsSync(fileURLToPath(typed))) return typed;
+  }
   return existsSync(fileURLToPath(href)) ? href : undefined;
 }

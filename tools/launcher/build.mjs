@@ -17,7 +17,7 @@ export function sourcesOf(checkout) {
   return FOLDERS.flatMap((folder) =>
     readdirSync(join(checkout, folder), { recursive: true, encoding: 'utf8' })
       .map((path) => join(folder, path))
-      .filter((path) => path.endsWith('.ts') && !LEFT_OUT.test(path)),
+      .filter((path) => /\.tsx?$/.test(path) && !LEFT_OUT.test(path)),
   );
 }
 

@@ -6,7 +6,7 @@ export const COMMANDS = {
   start: {
     name: 'npm start',
     summary:
-      'Starts PostgreSQL, Redis, sandbox, service, worker and demo, walks one onboarding as a self check,\n' +
+      'Starts PostgreSQL, Redis, sandbox, service, worker, console and demo, walks one onboarding as a self check,\n' +
       'and serves until Ctrl-C.',
     flags: {
       once: { is: 'switch', about: 'ends after the self check; the exit code is 0 if it completed' },
@@ -26,8 +26,8 @@ export const COMMANDS = {
   env: {
     name: 'npm run -s gangway -- env',
     summary:
-      'Prints SERVICE, SANDBOX, DEMO and API_KEY of the npm start that serves in this folder, for the\n' +
-      'shell: eval "$(npm run -s gangway -- env)"',
+      'Prints SERVICE, SANDBOX, DEMO, CONSOLE and API_KEY of the npm start that serves in this folder,\n' +
+      'for the shell: eval "$(npm run -s gangway -- env)"',
     flags: { json: { is: 'switch', about: 'prints them as JSON' } },
   },
   'passkey-cli': {

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { basename, dirname, join, relative } from 'node:path';
 import { fingerprint, sourcesOf, stampOf } from './build.mjs';
 import { fail } from './child.mjs';
-import { SWC } from './swc.mjs';
+import { swcOptions } from './swc.mjs';
 
 const { transform } = await import('@swc/core').catch((/** @type {Error} */ error) => {
   // The compiler unpacks itself into a folder. If that fails, the reason is at the end of a long stack.
@@ -39,7 +39,7 @@ function write(file, text) {
 }
 
 /** @param {string} path from the checkout */
-const targetOf = (path) => join(dist, path.replace(/\.ts$/, '.js'));
+const targetOf = (path) => join(dist, path.replace(/\.tsx?$/, '.js'));
 
 /** @param {string} path from the checkout */
 async function compile(path) {
@@ -47,7 +47,7 @@ async function compile(path) {
   const sourceFileName = relative(dirname(target), join(checkout, path));
   const text = readFileSync(join(checkout, path), 'utf8');
   const { code, map = '' } = await transform(text, {
-    ...SWC,
+    ...swcOptions(path),
     sourceMaps: true,
     filename: path,
     sourceFileName,

@@ -1,15 +1,21 @@
 /**
  * The compiler's settings, as in tsconfig.build.json. The build and the tests (test/runner) use them.
  *
- * @type {import('@swc/core').Options}
+ * @param {string} path of a .ts or .tsx file
+ * @returns {import('@swc/core').Options}
  */
-export const SWC = {
+export const swcOptions = (path) => ({
   swcrc: false,
   jsc: {
     target: 'es2024',
-    parser: { syntax: 'typescript', decorators: true },
-    transform: { legacyDecorator: true, decoratorMetadata: true, verbatimModuleSyntax: true },
+    parser: { syntax: 'typescript', decorators: true, tsx: path.endsWith('.tsx') },
+    transform: {
+      legacyDecorator: true,
+      decoratorMetadata: true,
+      verbatimModuleSyntax: true,
+      react: { runtime: 'automatic', importSource: 'preact' },
+    },
     keepClassNames: true,
   },
   module: { type: 'es6' },
-};
+});

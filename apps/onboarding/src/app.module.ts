@@ -2,7 +2,6 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { AuthenticatorsModule } from '#libs/authenticators';
 import { CallersModule } from '#libs/callers';
 import { OnboardingModule } from '#libs/onboarding';
-import { OperatorsModule } from '#libs/operators';
 import { OtpModule } from '#libs/otp';
 import { PlatformModule, type Config } from '#libs/platform';
 import { ApiKeysController } from './api-keys.controller.js';
@@ -25,7 +24,6 @@ export class AppModule {
         OnboardingModule,
         OtpModule,
         AuthenticatorsModule,
-        OperatorsModule,
       ],
       controllers: [OnboardingController, EventStreamController, ApiKeysController],
       providers: [EventStreams],

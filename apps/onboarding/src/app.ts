@@ -3,7 +3,6 @@ import { admitCallers } from '#libs/callers';
 import { findOutage } from '#libs/database';
 import { createHttpApp, type Config } from '#libs/platform';
 import { AppModule } from './app.module.js';
-import { serveConsole } from './console/console.js';
 import { keepAnswers } from './idempotency.js';
 import { serveDocs } from './openapi.js';
 
@@ -13,6 +12,5 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   admitCallers(app);
   keepAnswers(app);
   serveDocs(app);
-  await serveConsole(app);
   return app;
 }

@@ -2,11 +2,11 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
+import { OWN_PAGES, withPolicy } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { toJsonSchema } from './json-schema.js';
 import { errorsPage } from './error-list.js';
 import { headersOf } from './response-headers.js';
-import { OWN_PAGES, withPolicy } from './page-policy.js';
 
 /** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {

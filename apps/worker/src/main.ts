@@ -1,12 +1,12 @@
 import { requireNode } from '#libs/kernel';
 
 requireNode();
-const { serve } = await import('#libs/platform');
+const { parseConfig, serve } = await import('#libs/platform');
 const { PROVIDERS } = await import('#libs/upstream');
 const { createWorker, startJobs } = await import('./app.js');
 
 await serve({
-  providers: PROVIDERS,
+  read: (env) => parseConfig(env, PROVIDERS),
   create: createWorker,
   port: (config) => config.WORKER_PORT,
   started: startJobs,

@@ -13,7 +13,7 @@ import { Health } from './health.js';
 import { badHost } from './host-header.js';
 import { limitJsonValues } from './json-body.js';
 import { currentRequest, requestIdOf } from './logging.js';
-import { ProblemFilter, sendProblem, type OutageTest } from './problem.filter.js';
+import { ProblemFilter, sendProblem, type OutageTest, type ProblemAnswer } from './problem.filter.js';
 import { RequestLog } from './request-log.js';
 import { HSTS, SECURITY_HEADERS } from './security-headers.js';
 import { traceparentOf } from './trace-context.js';
@@ -30,13 +30,15 @@ const REQUEST_TIMEOUT_MS = 30_000;
  *
  * @param findOutage distinguishes errors of a server that is not available (503) from other errors (500).
  * @param trustedProxies the proxies whose `X-Forwarded-…` headers give the client's address and scheme.
+ * @param answer writes problems; as JSON by default.
  */
 export async function createHttpApp(
   module: DynamicModule,
   findOutage: OutageTest,
   trustedProxies: readonly string[] = [],
+  answer: ProblemAnswer = sendProblem,
 ): Promise<NestFastifyApplication> {
-  const filter = new ProblemFilter(findOutage);
+  const filter = new ProblemFilter(findOutage, answer);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     // A client could hold a connection by sending single bytes. Node.js checks this time every 30 s.

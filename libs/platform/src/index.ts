@@ -15,6 +15,7 @@ export { Health, type Finding } from './health.js';
 export { ProblemFilter, sendProblem } from './problem.filter.js';
 export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';
+export { OWN_PAGES, SCRIPT_FILES, withPolicy } from './page-policy.js';
 export type { PasskeyPolicy } from './passkey-policy.js';
 export { PlatformModule } from './platform.module.js';
 export { PROCESS_NAME } from './process-name.js';

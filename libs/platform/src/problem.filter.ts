@@ -30,10 +30,20 @@ const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
 export const codeOfStatus = (status: number): ProblemCode | undefined =>
   CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
 
+/** Writes a problem as the answer of a request. */
+export type ProblemAnswer = (
+  problem: ProblemError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => FastifyReply;
+
 /** Turns every error into a problem (RFC 9457). Clients get errors only through this class. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly findOutage: OutageTest) {}
+  constructor(
+    private readonly findOutage: OutageTest,
+    private readonly write: ProblemAnswer = sendProblem,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -41,7 +51,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    sendProblem(this.problemOf(error), request, reply);
+    this.write(this.problemOf(error), request, reply);
   }
 
   /** The problem for an error. The error itself becomes its cause, for the log. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 export const PROCESS_NAME = Symbol('ProcessName');
 
 /** The role of an app. */
-export type AppRole = 'service' | 'worker';
+export type AppRole = 'service' | 'worker' | 'console';
 
 /** A name for this run of an app. It contains no host name, because the health is public. */
 export const processNameOf = (role: AppRole): string => `${role}-${randomBytes(4).toString('hex')}`;

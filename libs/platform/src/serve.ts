@@ -1,17 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
-import { CONFIG, ConfigError, parseConfig, type Config } from './config.js';
+import { CONFIG, ConfigError, type Config, type ConsoleConfig } from './config.js';
 import { crashWithoutSecrets } from './crash.js';
 import { Health } from './health.js';
-import type { ProviderSettings } from './integration-config.js';
 
-export interface Serving {
-  /** The kinds of provider that an integration may name. */
-  providers: readonly ProviderSettings[];
+export interface Serving<C> {
+  /** Reads and checks the environment. */
+  read(env: NodeJS.ProcessEnv): C;
   /** Builds the app. It is called after the configuration was checked. */
-  create(config: Config): Promise<NestFastifyApplication>;
-  port(config: Config): number;
+  create(config: C): Promise<NestFastifyApplication>;
+  port(config: C): number;
   /** It is called when the app listens. */
   started?(app: NestFastifyApplication): void | Promise<void>;
 }
@@ -20,9 +19,9 @@ export interface Serving {
  * Runs an app until `SIGTERM` or `SIGINT`. Then the app reports not ready, accepts no new work, finishes the
  * running work, and exits with 0. After a deadline it exits with 1.
  */
-export async function serve({ providers, create, port, started }: Serving): Promise<void> {
+export async function serve<C extends ConsoleConfig>({ read, create, port, started }: Serving<C>): Promise<void> {
   crashWithoutSecrets();
-  const config = configOrExit(providers);
+  const config = configOrExit(read);
   let app: NestFastifyApplication;
   try {
     app = await create(config);
@@ -50,9 +49,9 @@ async function stop(app: NestFastifyApplication): Promise<void> {
 }
 
 /** An invalid setting stops the boot before anything else happens. The message names its variable. */
-function configOrExit(providers: readonly ProviderSettings[]): Config {
+function configOrExit<C>(read: (env: NodeJS.ProcessEnv) => C): C {
   try {
-    return parseConfig(process.env, providers);
+    return read(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`gangway did not start: ${error.message}\n`);

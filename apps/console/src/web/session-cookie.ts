@@ -6,8 +6,8 @@ const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
  * Cookies of the console. Over TLS, their names begin with `__Host-`: then no other host, subdomain or
- * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them, and requests from
- * other sites do not carry them.
+ * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them. Other sites'
+ * requests do not carry them, but their links do: a link that a colleague sent opens the page.
  */
 class ConsoleCookie {
   constructor(private readonly name: string) {}
@@ -29,7 +29,7 @@ class ConsoleCookie {
   }
 
   #optionsFor(request: FastifyRequest): CookieSerializeOptions {
-    return { path: '/', httpOnly: true, sameSite: 'strict', secure: isOverTls(request) };
+    return { path: '/', httpOnly: true, sameSite: 'lax', secure: isOverTls(request) };
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { equalInConstantTime } from '#libs/kernel';
-import type { KeyedHash } from '#libs/platform';
+import { KeyedHash } from '#libs/platform';
 import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 
 /**
@@ -9,6 +10,7 @@ import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
  * a keyed hash of the session's token. Before a session exists, it is a keyed hash of a cookie that the login
  * page sets. Another site can neither read nor set these values.
  */
+@Injectable()
 export class FormTokens {
   constructor(private readonly hash: KeyedHash) {}
 

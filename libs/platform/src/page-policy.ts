@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
-import { policyOf } from '#libs/platform';
+import { policyOf } from './security-headers.js';
 
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
-/** The policy of the console's own pages (CSP 3). They have a stylesheet and forms, and no scripts. */
+/** The policy of our own pages without scripts (CSP 3): a stylesheet and forms. */
 export const OWN_PAGES = policyOf({
   'default-src': NONE,
   'style-src': SELF,

@@ -1,33 +1,28 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Queues } from '#libs/jobs';
+import { findOutage } from '#libs/database';
+import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
-import { mayActAs, type OperatorAudit } from '#libs/operators';
-import { SCRIPT_FILES, withPolicy } from '../page-policy.js';
-import type { ConsoleAnswers } from './answers.js';
+import { OperatorAudit, mayActAs } from '#libs/operators';
+import { ProblemFilter, SCRIPT_FILES, withPolicy } from '#libs/platform';
+import { PATHS } from '../web/paths.js';
+import { changesSomething } from '../web/same-origin.js';
 import { roleFor } from './board-roles.js';
-import { PATHS, within } from './paths.js';
-import { changesSomething } from './same-origin.js';
-
-export interface BoardParts {
-  queues: Queues;
-  audit: OperatorAudit;
-  answers: ConsoleAnswers;
-  /** Turns an error into the problem to show. */
-  problemOf(error: unknown): ProblemError;
-}
 
 /** Links to fonts on other hosts. They are removed: the content security policy would block them. */
 const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
 
 /**
- * Serves Bull Board, the queue board. The gate of the console has checked the login. The hook in this file
- * checks the role.
+ * Serves Bull Board, the queue board. The gate has checked the login. The hook in this file checks the role.
  */
-export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts): Promise<void> {
-  const { queues, audit, answers, problemOf } = parts;
+export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
+  await app.register((scope) => serveBoard(scope, app.get(Queues), app.get(OperatorAudit)));
+}
+
+async function serveBoard(scope: FastifyInstance, queues: Queues, audit: OperatorAudit): Promise<void> {
   const adapter = new FastifyAdapter().setBasePath(PATHS.queues);
   createBullBoard({
     queues: queues.all().map((queue) => new BullMQAdapter(queue)),
@@ -35,25 +30,20 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
     options: {
       uiConfig: {
         boardTitle: 'Gangway',
-        // Bull Board accepts only links here. A link must not log an operator out, so it leads to a page with
-        // a logout form.
-        miscLinks: [
-          { text: 'Your account', url: PATHS.account },
-          { text: 'Log out', url: PATHS.logout },
-        ],
+        miscLinks: [{ text: 'Back to the console', url: PATHS.now }],
       },
     },
   });
   // Bull Board's own error handler would show the error's message.
+  const filter = new ProblemFilter(findOutage);
   adapter.setErrorHandler((error) => {
-    const { status, message } = problemOf(error);
+    const { status, message } = filter.problemOf(error);
     return { status: status as 500, body: { error: message } };
   });
 
-  scope.addHook('onRequest', async (request, reply) => {
+  scope.addHook('onRequest', async (request) => {
     const problem = whyNot(request);
-    if (!problem) return;
-    return answers.refuse(request, reply, problem);
+    if (problem) throw problem;
   });
 
   function whyNot(request: FastifyRequest): ProblemError | null {
@@ -91,7 +81,7 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
     });
   });
 
-  await scope.register(adapter.registerPlugin(), { prefix: within(PATHS.queues) });
+  await scope.register(adapter.registerPlugin(), { prefix: PATHS.queues });
 }
 
 const routeOf = (request: FastifyRequest) => (request.routeOptions.url ?? '').slice(PATHS.queues.length);

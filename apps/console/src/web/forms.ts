@@ -1,11 +1,7 @@
-import fastifyFormbody from '@fastify/formbody';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
 import type { FormTokens } from './form-token.js';
-
-/** The maximum size of a form: three short texts and a token fit. */
-const FORM_LIMIT_BYTES = 4_096;
 
 export const TOKEN_FIELD = z.string().max(64);
 /**
@@ -13,12 +9,6 @@ export const TOKEN_FIELD = z.string().max(64);
  * password that is too long, and its error says so.
  */
 export const PASSWORD_FIELD = z.string().max(1_024);
-
-/** Makes a Fastify scope accept forms, and no other content type. */
-export async function takeForms(scope: FastifyInstance): Promise<void> {
-  scope.removeAllContentTypeParsers();
-  await scope.register(fastifyFormbody, { bodyLimit: FORM_LIMIT_BYTES });
-}
 
 /**
  * @throws ProblemError `validation_failed`. The error repeats no value of the form, because a form may

@@ -1,0 +1,27 @@
+import fastifyCookie from '@fastify/cookie';
+import fastifyFormbody from '@fastify/formbody';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { findOutage } from '#libs/database';
+import { OperatorSessions } from '#libs/operators';
+import { createHttpApp, type ConsoleConfig } from '#libs/platform';
+import { ConsoleModule } from './console.module.js';
+import { serveQueueBoard } from './queues/queue-board.js';
+import { guard } from './web/gate.js';
+import { Refusals } from './web/refusals.js';
+
+/** The maximum size of a form: a reason and a filter fit. */
+const FORM_LIMIT_BYTES = 16_384;
+
+/** The operators' console, ready to listen. */
+export async function createConsole(config: ConsoleConfig): Promise<NestFastifyApplication> {
+  const app = await createHttpApp(
+    ConsoleModule.forRoot(config), findOutage, config.TRUSTED_PROXIES, (problem, request, reply) =>
+    app.get(Refusals).answer(problem, request, reply),
+  );
+  const fastify = app.getHttpAdapter().getInstance();
+  await app.register(fastifyCookie);
+  await app.register(fastifyFormbody, { bodyLimit: FORM_LIMIT_BYTES });
+  guard(fastify, app.get(OperatorSessions));
+  await serveQueueBoard(app);
+  return app;
+}

@@ -1,0 +1,31 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { DatabaseModule } from '#libs/database';
+import { JobsModule } from '#libs/jobs';
+import { OperationsModule, ViewsModule } from '#libs/onboarding';
+import { OperatorsModule } from '#libs/operators';
+import { PlatformModule, type ConsoleConfig } from '#libs/platform';
+import { AssetsController } from './web/assets.js';
+import { FormTokens } from './web/form-token.js';
+import { PageWriter } from './web/page-writer.js';
+import { Refusals } from './web/refusals.js';
+
+/** The operators' console. It has no key of a provider, and calls none: the worker carries out its actions. */
+@Module({})
+export class ConsoleModule {
+  static forRoot(config: ConsoleConfig): DynamicModule {
+    return {
+      module: ConsoleModule,
+      imports: [
+        PlatformModule.forRoot(config, 'console'),
+        DatabaseModule,
+        JobsModule,
+        OperationsModule,
+        ViewsModule,
+        OperatorsModule,
+      ],
+      controllers: [AssetsController],
+      providers: [FormTokens, PageWriter, Refusals, { provide: APP_INTERCEPTOR, useExisting: PageWriter }],
+    };
+  }
+}

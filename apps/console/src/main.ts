@@ -1,0 +1,7 @@
+import { requireNode } from '#libs/kernel';
+
+requireNode();
+const { serve, parseConsoleConfig } = await import('#libs/platform');
+const { createConsole } = await import('./app.js');
+
+await serve({ read: parseConsoleConfig, create: createConsole, port: (config) => config.CONSOLE_PORT });

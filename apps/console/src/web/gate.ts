@@ -1,0 +1,58 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ProblemError } from '#libs/kernel';
+import { mayActAs, type Operator, type OperatorSessions, type Role } from '#libs/operators';
+import { PATHS } from './paths.js';
+import { changesSomething, foreignOrigin } from './same-origin.js';
+import { SESSION_COOKIE } from './session-cookie.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route is open without a login; false by default. */
+    withoutLogin?: boolean;
+    /** The role that the route needs; `viewer` by default. */
+    needs?: Role;
+  }
+  interface FastifyRequest {
+    /** The operator who is logged in; null without a login. */
+    operator: Operator | null;
+  }
+}
+
+/** For `@RouteConfig`: a route that is open without a login. */
+export const WITHOUT_LOGIN = { withoutLogin: true } as const;
+/** For `@RouteConfig`: a route that changes something. */
+export const FOR_OPERATORS = { needs: 'operator' } as const;
+export const FOR_ADMINS = { needs: 'admin' } as const;
+
+/** Routes of every process, for load balancers and Prometheus. */
+const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);
+
+/**
+ * Guards all routes, also those of the queue board and unknown paths, for which Nest's guards do not run. It
+ * checks the matched route, not the path, because one path can be written in several ways.
+ */
+export function guard(fastify: FastifyInstance, sessions: OperatorSessions): void {
+  fastify.decorateRequest('operator', null);
+  fastify.addHook('onRequest', async (request) => {
+    const { config, url = '' } = request.routeOptions;
+    const foreign = changesSomething(request) ? foreignOrigin(request) : null;
+    const token = SESSION_COOKIE.of(request);
+    request.operator = token ? await sessions.find(token, !foreign && isUse(request)) : null;
+    if (request.operator && request.raw.logged) request.raw.logged.operator = request.operator.name;
+    if (foreign) throw new ProblemError('forbidden', { detail: foreign });
+    if (config.withoutLogin || OF_THE_PROCESS.has(url)) return;
+    if (!request.operator) {
+      throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
+    }
+    const needed = config.needs ?? 'viewer';
+    if (!mayActAs(request.operator.role, needed)) {
+      throw new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
+    }
+  });
+}
+
+/** A page that renews itself does not prolong the session, because nobody may look at it. */
+const isUse = (request: FastifyRequest) =>
+  changesSomething(request) ||
+  (request.headers['hx-request'] === undefined &&
+    !request.routeOptions.url?.startsWith(`${PATHS.queues}/api/`));

@@ -1,0 +1,32 @@
+/** The paths of the console. Each can be sent to a colleague. */
+export const PATHS = {
+  now: '/',
+  funnel: '/funnel',
+  onboardings: '/onboardings',
+  operations: '/operations',
+  audit: '/audit',
+  queues: '/queues',
+  login: '/login',
+  logout: '/logout',
+  sessions: '/sessions',
+  assets: '/assets',
+} as const;
+
+export const pathOfOnboarding = (id: string) => `${PATHS.onboardings}/${encodeURIComponent(id)}`;
+export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;
+
+/** The origin is only a base for parsing. */
+const BASE = 'http://console.invalid';
+
+/**
+ * The page to open after the login. A path from a request must not lead to another site: `//evil.example`
+ * and `/\evil.example` do in a browser.
+ *
+ * @returns the path with its query if it belongs to the console, otherwise the first page
+ */
+export function goingOnTo(path: string): string {
+  if (!path.startsWith('/') || !URL.canParse(path, BASE)) return PATHS.now;
+  const { origin, pathname, search } = new URL(path, BASE);
+  const isOwn = origin === BASE && !/^\/(?:login|logout|assets)(?:\/|$)/.test(pathname);
+  return isOwn ? pathname.replace(/^\/+/, '/') + search : PATHS.now;
+}
