@@ -24,5 +24,6 @@ export {
   type ProblemCode,
   type ProblemMember,
 } from './problem.js';
+export { ROLES, mayActAs, type Role } from './role.js';
 export { RANDOM, systemRandom, type Random } from './random.js';
 export { Secret, equalInConstantTime } from './secret.js';

@@ -135,6 +135,14 @@ function isAddressRange(text: string): boolean {
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
+/** Whether a URL is without TLS. Addresses of the machine itself need none. */
+export function isPlain(value: string): boolean {
+  const url = URL.parse(value);
+  if (url?.protocol !== 'http:') return false;
+  const { hostname: host } = url;
+  return !(host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host));
+}
+
 /** A URL with only scheme, host and port. @param name what the error calls the URL. */
 export const origin = (name: string) =>
   url('http:', 'https:')

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { PROVIDERS } from '#libs/upstream';
-import { ConfigError, parseConfig, parseMigrationUrl, parseStoreConfig } from './config.js';
+import {
+  ConfigError,
+  consoleUrl,
+  parseConfig,
+  parseConsoleConfig,
+  parseMigrationUrl,
+  parseStoreConfig,
+} from './config.js';
 
 const parse = (env: Record<string, string | undefined>) => parseConfig(env, PROVIDERS);
 
@@ -11,7 +18,7 @@ const good = {
   API_KEY: 'a-key-of-16-chars',
   SEALING_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
   HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
-  OPS_PASSWORD: 'correct horse',
+  OPS_PASSWORD: 'correct horse battery',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
   INTEGRATION_BYZANTINE_BASE_URL: 'http://127.0.0.1:4000/',
@@ -37,7 +44,6 @@ describe('parseConfig', () => {
   it('accepts a good environment, fills in the defaults and freezes the result', () => {
     const config = parse(good);
     expect(config.PORT).toBe(3000);
-    expect(config.OPS_SCRYPT_LOG_N).toBe(17);
     expect(config.INTEGRATIONS[0]).toMatchObject({
       name: 'byzantine',
       baseUrl: 'http://127.0.0.1:4000',
@@ -56,9 +62,9 @@ describe('parseConfig', () => {
     ['JWT_JWKS_URL', 'ftp://issuer', 'is not a URL that starts with https:// or http://'],
     ['JWT_CLOCK_TOLERANCE_S', '301', 'is more than 5m'],
     ['SEALING_KEYS', 'k1:AAAA', 'key 1 of 1 is 3 bytes long, but AES-256 needs 32'],
-    ['OPS_PASSWORD', 'eleven char', 'is shorter than 12 characters'],
-    ['OPS_SCRYPT_LOG_N', '9', 'is less than 10'],
-    ['OPS_SESSION_IDLE_MS', '43200001', 'is more than OPS_SESSION_LIFE_MS'],
+    ['OPS_PASSWORD', 'fifteen charact', 'is shorter than 16 characters'],
+    ['OPS_SESSION_LIFE_MS', '9h', 'is more than 8h'],
+    ['OPS_SESSION_IDLE_MS', '28800001', 'is more than OPS_SESSION_LIFE_MS'],
     ...['proxy', '10.0.0.0/33', '10.0.0.0/0', '::/0', '10.0.0.0/8/8', '10.0.0.1;10.0.0.2'].map(
       (list): [string, string, string] => [
         'TRUSTED_PROXIES',
@@ -139,14 +145,14 @@ describe('parseConfig', () => {
   it('reads only the settings that the command line needs', () => {
     const { DATABASE_URL, HASH_KEY } = good;
     expect(Object.keys(parseStoreConfig({ DATABASE_URL, HASH_KEY })).sort()).toEqual([
+      'CONSOLE_PORT',
+      'CONSOLE_URL',
       'DATABASE_POOLER',
       'DATABASE_URL',
       'HASH_KEY',
       'NODE_ENV',
       'OPS_SCRYPT_LOG_N',
     ]);
-    const cheap = { NODE_ENV: 'production', DATABASE_URL, HASH_KEY, OPS_SCRYPT_LOG_N: '16' };
-    expect(() => parseStoreConfig(cheap)).toThrow('OPS_SCRYPT_LOG_N: is less than 17');
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });
 
@@ -351,6 +357,69 @@ describe('parseConfig', () => {
     });
     expect(Object.keys(faults).sort()).toEqual(['API_KEY', 'INTEGRATION_BYZANTINE_BASE_URL', 'PORT']);
     expect(JSON.stringify(faults)).not.toContain('tiny-secret');
+  });
+});
+
+const empty = (env: Record<string, string>) =>
+  Object.fromEntries(Object.keys(env).map((variable) => [variable, '']));
+
+describe('parseConsoleConfig', () => {
+  const { DATABASE_URL, REDIS_URL, HASH_KEY } = good;
+  const needed = { DATABASE_URL, REDIS_URL, HASH_KEY };
+  const OIDC = {
+    OIDC_ISSUER: 'https://login.example.com/realms/acme',
+    OIDC_CLIENT_ID: 'console',
+    OIDC_ROLES: 'urn:acme:staff:viewer, on call : operator,admins:admin',
+  };
+  const faultsOfConsole = (env: Record<string, string>) => {
+    try {
+      parseConsoleConfig({ ...needed, ...env });
+      return [];
+    } catch (error) {
+      return (error as ConfigError).faults.map(({ variable }) => variable);
+    }
+  };
+
+  it('needs no key of a provider, and returns none if it is set', () => {
+    expect(parseConsoleConfig({ ...good, JWT_ISSUER: 'x' })).toEqual(
+      parseConsoleConfig({ ...needed, OPS_PASSWORD: good.OPS_PASSWORD }),
+    );
+    const names = Object.keys(parseConsoleConfig(good)).join(' ');
+    expect(names).not.toMatch(/SEALING_KEYS|INTEGRATION|API_KEY|JWT/);
+    expect(faultsOfConsole({ HASH_KEY: '' })).toEqual(['HASH_KEY']);
+  });
+
+  it('reads the identity provider and the roles of its groups', () => {
+    const config = parseConsoleConfig({ ...needed, ...OIDC });
+    expect(config).toMatchObject({ OIDC_ROLE_CLAIM: 'groups', OIDC_SCOPES: 'openid profile email' });
+    expect(config.OIDC_ROLES).toEqual([
+      { value: 'urn:acme:staff', role: 'viewer' },
+      { value: 'on call', role: 'operator' },
+      { value: 'admins', role: 'admin' },
+    ]);
+    expect(consoleUrl(config)).toBe('http://localhost:3400');
+    expect(consoleUrl({ ...config, CONSOLE_URL: 'https://ops.acme.tld' })).toBe('https://ops.acme.tld');
+  });
+
+  it.each<[string, Record<string, string>, string[]]>([
+    ['no client', { OIDC_CLIENT_ID: '' }, ['OIDC_CLIENT_ID']],
+    ['no roles', { OIDC_ROLES: '' }, ['OIDC_ROLES']],
+    ['only a secret', { ...empty(OIDC), OIDC_CLIENT_SECRET: 'a-secret' }, Object.keys(OIDC)],
+    ['an unknown role', { OIDC_ROLES: 'admins:root' }, ['OIDC_ROLES']],
+    ['an issuer with a query', { OIDC_ISSUER: 'https://x.tld/?a' }, ['OIDC_ISSUER']],
+    ['a console at a path', { CONSOLE_URL: 'https://x.tld/ops' }, ['CONSOLE_URL']],
+    ['scopes without openid', { OIDC_SCOPES: 'profile' }, ['OIDC_SCOPES']],
+  ])('refuses %s', (_, env, variables) => {
+    expect(faultsOfConsole({ ...OIDC, ...env })).toEqual(variables);
+  });
+
+  it('in production, requires TLS for the identity provider and the console', () => {
+    const production = { NODE_ENV: 'production', HASH_KEY: randomBytes(32).toString('base64'), ...OIDC };
+    expect(faultsOfConsole({ ...production, CONSOLE_URL: 'https://ops.acme.tld' })).toEqual([]);
+    expect(faultsOfConsole(production)).toEqual(['CONSOLE_URL']);
+    const plain = { OIDC_ISSUER: 'http://login.acme.tld', CONSOLE_URL: 'http://ops.acme.tld' };
+    expect(faultsOfConsole({ ...production, ...plain })).toEqual(['OIDC_ISSUER', 'CONSOLE_URL']);
+    expect(faultsOfConsole({ ...plain, ...OIDC, OIDC_ISSUER: plain.OIDC_ISSUER })).toEqual([]);
   });
 });
 

@@ -12,7 +12,8 @@ import {
   url,
   type Faults,
 } from './config-values.js';
-import { cheapHashes, productionFaults } from './production.js';
+import { consoleSettings, halfOfOidc } from './console-settings.js';
+import { consoleProductionFaults, productionFaults } from './production.js';
 import { databaseUrl, redisUrl } from './server-urls.js';
 import { similarName } from './similar-names.js';
 import {
@@ -186,37 +187,7 @@ export const environment = z.object({
     hashKey,
     { example: '$(openssl rand -base64 32)', values: 'base64 of 32 bytes' },
   ),
-  OPS_USER: setting(
-    'The name of the console account that this configuration defines.',
-    z.string().min(1, 'is empty').default('ops'),
-    { example: 'emergency', values: 'text' },
-  ),
-  OPS_PASSWORD: setting(
-    'The password of `OPS_USER`. If it is unset, that account does not exist.',
-    secret(12).optional(),
-    { example: 'four words by chance', values: '12 characters or more' },
-  ),
-  OPS_SESSION_IDLE_MS: tuning(
-    'A login to the console ends this long after its last use.',
-    durationMs(1_800_000),
-  ),
-  OPS_SESSION_LIFE_MS: tuning(
-    'A login to the console ends this long after it began.',
-    durationMs(43_200_000),
-  ),
-  OPS_LOGIN_TRIES: tuning(
-    'Failed logins per account within `OPS_LOGIN_WINDOW_MS`. An address has three times as many.',
-    count(10, 1, 1_000),
-  ),
-  OPS_LOGIN_WINDOW_MS: tuning(
-    'The time in which failed logins are counted, rounded up to seconds.',
-    durationMs(300_000),
-  ),
-  OPS_SCRYPT_LOG_N: tuning(
-    'The scrypt cost N of password hashes is 2 to the power of this value. ' +
-      '17 is the minimum in production. A login then takes 128 MiB.',
-    count(17, 10, 18),
-  ),
+  ...consoleSettings,
   INTEGRATIONS: setting(
     'The names of the integrations. Each has its own variables, see below.',
     z
@@ -397,7 +368,7 @@ export function parseConfig(
     .map((name) => parseIntegration(name, env, providers, faults))
     .filter((one) => one !== null);
   faults.push(...misspelt(env), ...unknownVariables(names, env, providers));
-  if (settings) faults.push(...contradictions(settings));
+  if (settings) faults.push(...halfOfJwt(settings), ...contradictions(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   const config = Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });
   const unfit = productionFaults(config);
@@ -420,6 +391,8 @@ const STORE = {
   DATABASE_URL: true,
   DATABASE_POOLER: true,
   HASH_KEY: true,
+  CONSOLE_PORT: true,
+  CONSOLE_URL: true,
   OPS_SCRYPT_LOG_N: true,
 } as const;
 
@@ -435,10 +408,51 @@ export function parseStoreConfig(env: Record<string, string | undefined>): Store
   const faults: Faults = [];
   const settings = parse(environment.pick(STORE), env, '', faults);
   faults.push(...misspelt(env));
-  if (settings) faults.push(...cheapHashes(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return settings;
 }
+
+/** What the console must not have, or does not need: keys of providers, secrets of callers. */
+const NOT_OF_CONSOLE = {
+  PORT: true,
+  WORKER_PORT: true,
+  MIGRATION_DATABASE_URL: true,
+  API_KEY: true,
+  API_KEY_CACHE_MS: true,
+  JWT_ISSUER: true,
+  JWT_AUDIENCE: true,
+  JWT_JWKS_URL: true,
+  JWT_TYPE: true,
+  JWT_CALLER_CLAIM: true,
+  JWT_SCOPE_CLAIM: true,
+  JWT_CLOCK_TOLERANCE_S: true,
+  JWT_JWKS_COOLDOWN_MS: true,
+  SEALING_KEYS: true,
+  INTEGRATIONS: true,
+} as const;
+
+/** The settings of the console's process. */
+export type ConsoleConfig = Omit<Config, keyof typeof NOT_OF_CONSOLE>;
+
+/**
+ * Reads the settings of the console. They contain no key that encrypts or signs.
+ *
+ * @throws ConfigError that names all bad variables.
+ */
+export function parseConsoleConfig(env: Record<string, string | undefined>): ConsoleConfig {
+  const faults: Faults = [];
+  const settings = parse(environment.omit(NOT_OF_CONSOLE), env, '', faults);
+  faults.push(...misspelt(env));
+  if (settings) faults.push(...contradictions(settings));
+  if (!settings || faults.length > 0) throw new ConfigError(faults);
+  const unfit = consoleProductionFaults(settings);
+  if (unfit.length > 0) throw new ConfigError(unfit);
+  return Object.freeze(settings);
+}
+
+/** The origin of the console in a browser. */
+export const consoleUrl = ({ CONSOLE_URL, CONSOLE_PORT }: Pick<Config, 'CONSOLE_PORT' | 'CONSOLE_URL'>) =>
+  CONSOLE_URL ?? `http://localhost:${CONSOLE_PORT}`;
 
 /**
  * Reads the URL of the database for migrations. They hold a lock while they run, so they need a session.
@@ -466,8 +480,8 @@ export function parseMigrationUrl(env: Record<string, string | undefined>): stri
 }
 
 /** Finds settings that are valid but contradict each other. */
-function contradictions(settings: Environment): Faults {
-  const faults: Faults = halfOfJwt(settings);
+function contradictions(settings: Omit<Environment, keyof typeof NOT_OF_CONSOLE>): Faults {
+  const faults: Faults = halfOfOidc(settings);
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
     faults.push({
       variable: 'LEASE_MS',

@@ -1,11 +1,15 @@
 export {
   CONFIG,
   ConfigError,
+  consoleUrl,
   parseConfig,
+  parseConsoleConfig,
   parseMigrationUrl,
   parseStoreConfig,
   type Config,
+  type ConsoleConfig,
 } from './config.js';
+export type { RoleRule } from './console-settings.js';
 export { configurationMarkdown } from './config-reference.js';
 export { durationS, origin, setting } from './config-values.js';
 export type { IntegrationConfig, ProviderSettings } from './integration-config.js';

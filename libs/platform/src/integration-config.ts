@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { origin, parse, setting, type Faults } from './config-values.js';
+import { isPlain, origin, parse, setting, type Faults } from './config-values.js';
 import { suggestion } from './similar-names.js';
 import { keyEnvironment, readKeys, type KeySource } from './key-config.js';
 import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passkey-policy.js';
@@ -134,11 +134,4 @@ export function plainUrls(integration: IntegrationConfig): Faults {
       variable: prefixOf(integration.name) + variableOf(setting),
       detail: 'is http:// although NODE_ENV is production: use https://, or an address of this machine',
     }));
-}
-
-function isPlain(value: string): boolean {
-  const url = URL.parse(value);
-  if (url?.protocol !== 'http:') return false;
-  const { hostname: host } = url;
-  return !(host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host));
 }

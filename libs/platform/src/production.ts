@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, type JsonWebKey } from 'node:crypto';
-import { findPasswordFault } from '#libs/kernel';
-import type { Config } from './config.js';
+import type { Config, ConsoleConfig } from './config.js';
 import type { Faults } from './config-values.js';
+import { plainLogins } from './console-settings.js';
 import { plainUrls } from './integration-config.js';
 import { passwordIn } from './server-urls.js';
 
@@ -38,18 +38,18 @@ function scalarOf(text: string): string | null {
   }
 }
 
-/** Attackers can guess passwords from cheap hashes. OWASP's minimum for scrypt (r = 8, p = 1) is N = 2^17. */
-export function cheapHashes(config: Pick<Config, 'NODE_ENV' | 'OPS_SCRYPT_LOG_N'>): Faults {
-  if (config.NODE_ENV !== 'production' || config.OPS_SCRYPT_LOG_N >= 17) return [];
-  return [{ variable: 'OPS_SCRYPT_LOG_N', detail: 'is less than 17, the minimum in production' }];
-}
-
 const words = (value: string) => value.replaceAll('_', '-');
 
-/** The faults that only production refuses: public or guessable keys and passwords, upstreams without TLS. */
+/** What production refuses of the console: public or guessable keys and passwords, logins without TLS. */
+export function consoleProductionFaults(config: ConsoleConfig): Faults {
+  if (config.NODE_ENV !== 'production') return [];
+  return [...sharedFaults(config), ...plainLogins(config)];
+}
+
+/** What production refuses: public or guessable keys and passwords, upstreams without TLS. */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
-  const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...cheapHashes(config)];
+  const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...sharedFaults(config)];
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
   if (config.API_KEY && DEVELOPMENT.test(words(config.API_KEY.reveal()))) {
     refuse('API_KEY', 'is a development key: make keys with "gangway keys create", and leave API_KEY unset');
@@ -57,16 +57,6 @@ export function productionFaults(config: Config): Faults {
   for (const { id, key } of config.SEALING_KEYS) {
     if (DEVELOPMENT.test(id)) refuse('SEALING_KEYS', `has key "${id}", a development key by its name`);
     else if (isMadeUp(key)) refuse('SEALING_KEYS', `has key "${id}", whose bytes are not random`);
-  }
-  if (isMadeUp(config.HASH_KEY)) refuse('HASH_KEY', 'has bytes that are not random');
-  const password = config.OPS_PASSWORD?.reveal();
-  if (password !== undefined) {
-    const fault = findPasswordFault(config.OPS_USER, password);
-    if (DEVELOPMENT.test(words(password))) refuse('OPS_PASSWORD', 'is a development password');
-    else if (fault !== null) refuse('OPS_PASSWORD', fault);
-  }
-  for (const variable of ['DATABASE_URL', 'REDIS_URL'] as const) {
-    if (DEVELOPMENT.test(words(passwordIn(config[variable])))) refuse(variable, 'has a development password');
   }
   for (const integration of config.INTEGRATIONS) {
     for (const key of integration.keys) {
@@ -76,4 +66,26 @@ export function productionFaults(config: Config): Faults {
     }
   }
   return faults;
+}
+
+/** What production refuses of every process. */
+function sharedFaults(config: ConsoleConfig): Faults {
+  const faults: Faults = [];
+  const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
+  if (isMadeUp(config.HASH_KEY)) refuse('HASH_KEY', 'has bytes that are not random');
+  const password = config.OPS_PASSWORD?.reveal();
+  if (password !== undefined) {
+    if (DEVELOPMENT.test(words(password))) refuse('OPS_PASSWORD', 'is a development password');
+    else if (isGuessable(password)) refuse('OPS_PASSWORD', 'is easy to guess: use a random one');
+  }
+  for (const variable of ['DATABASE_URL', 'REDIS_URL'] as const) {
+    if (DEVELOPMENT.test(words(passwordIn(config[variable])))) refuse(variable, 'has a development password');
+  }
+  return faults;
+}
+
+/** Whether little is left of a password without common words and repeated characters. */
+function isGuessable(password: string): boolean {
+  const rest = password.toLowerCase().replaceAll(/gangway|password|console|emergency|admin|welcome/g, '');
+  return new Set(rest).size < 8;
 }

@@ -1,4 +1,4 @@
-import { parseConfig, type Config } from '#libs/platform';
+import { parseConfig, parseConsoleConfig, type Config, type ConsoleConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { testDatabaseEnv } from './test-database.js';
 import { testQueuePrefix, testRedisUrl } from './test-redis.js';
@@ -26,6 +26,11 @@ export const TEST_ENV: Readonly<Record<string, string>> = {
 /** Settings for a test without servers. */
 export function testConfig(env: Record<string, string> = {}): Config {
   return parseConfig({ ...TEST_ENV, ...env }, PROVIDERS);
+}
+
+/** Settings of the console for a test without servers. */
+export function testConsoleConfig(env: Record<string, string> = {}): ConsoleConfig {
+  return parseConsoleConfig({ ...TEST_ENV, ...env });
 }
 
 /**
