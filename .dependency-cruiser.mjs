@@ -61,6 +61,11 @@ export default {
       'An app uses libs/signing only through libs/upstream: add a verb to the provider port.',
     ),
     appRule(
+      'console',
+      ['kernel', 'platform', 'database', 'jobs', 'callers', 'operators', 'onboarding'],
+      'The console holds no key and calls no provider: it commits an operation, and the worker carries it out.',
+    ),
+    appRule(
       'cli',
       ['kernel', 'platform', 'database', 'callers', 'operators', 'onboarding'],
       'The command line only reads and writes rows: it calls no upstream and runs no job.',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseConfig } from '#libs/platform';
+import { parseConfig, parseConsoleConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { publicKeyOf } from './dev-secrets.js';
 import { developmentEnv } from './development-env.js';
@@ -16,7 +16,7 @@ const secrets = {
   databasePassword: 'generated',
 };
 const servers = { databaseUrl: 'postgres://embedded/gangway', redisUrl: 'redis://embedded' };
-const ports = { service: 3005, worker: 3006, sandbox: 4005, demo: 3105 };
+const ports = { service: 3005, worker: 3006, sandbox: 4005, demo: 3105, console: 3405 };
 const of = (own: NodeJS.ProcessEnv) => developmentEnv(secrets, servers, ports, own);
 
 describe('developmentEnv', () => {
@@ -30,6 +30,15 @@ describe('developmentEnv', () => {
     const { env, apiKey } = of({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
     expect(env).toMatchObject({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
     expect(apiKey).toBe('gw_own');
+  });
+
+  it('gives the console no key of a provider, no sealing key and no API key', () => {
+    const { consoleEnv } = of({});
+    expect(() => parseConsoleConfig(consoleEnv)).not.toThrow();
+    const values = JSON.stringify(consoleEnv);
+    for (const key of [secrets.integratorPrivateKey, secrets.sealingKeys, secrets.apiKey]) {
+      expect(values).not.toContain(key);
+    }
   });
 
   it('treats an empty variable as unset', () => {

@@ -89,7 +89,9 @@ async function serve(
 
   // In client custody, a device encrypts the code and signs. The demo's page does neither.
   const withDemo = development.custody !== 'client';
-  const names = withDemo ? 'sandbox, service, worker, console and demo' : 'sandbox, service, worker and console';
+  const names = withDemo
+    ? 'sandbox, service, worker, console and demo'
+    : 'sandbox, service, worker and console';
   await step(`Starting ${names}`, async () => {
     const sandbox = start('sandbox', held.sandbox);
     await migrate(process.env['MIGRATION_DATABASE_URL'] || servers.databaseUrl);

@@ -15,8 +15,10 @@ const FORM_LIMIT_BYTES = 16_384;
 /** The operators' console, ready to listen. */
 export async function createConsole(config: ConsoleConfig): Promise<NestFastifyApplication> {
   const app = await createHttpApp(
-    ConsoleModule.forRoot(config), findOutage, config.TRUSTED_PROXIES, (problem, request, reply) =>
-    app.get(Refusals).answer(problem, request, reply),
+    ConsoleModule.forRoot(config),
+    findOutage,
+    config.TRUSTED_PROXIES,
+    (problem, request, reply) => app.get(Refusals).answer(problem, request, reply),
   );
   const fastify = app.getHttpAdapter().getInstance();
   await app.register(fastifyCookie);

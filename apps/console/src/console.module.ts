@@ -2,7 +2,6 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
-import { OperationsModule, ViewsModule } from '#libs/onboarding';
 import { OperatorsModule } from '#libs/operators';
 import { PlatformModule, type ConsoleConfig } from '#libs/platform';
 import { AssetsController } from './web/assets.js';
@@ -16,14 +15,7 @@ export class ConsoleModule {
   static forRoot(config: ConsoleConfig): DynamicModule {
     return {
       module: ConsoleModule,
-      imports: [
-        PlatformModule.forRoot(config, 'console'),
-        DatabaseModule,
-        JobsModule,
-        OperationsModule,
-        ViewsModule,
-        OperatorsModule,
-      ],
+      imports: [PlatformModule.forRoot(config, 'console'), DatabaseModule, JobsModule, OperatorsModule],
       controllers: [AssetsController],
       providers: [FormTokens, PageWriter, Refusals, { provide: APP_INTERCEPTOR, useExisting: PageWriter }],
     };

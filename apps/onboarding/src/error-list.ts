@@ -1,6 +1,5 @@
 import { PROBLEMS, PROBLEM_CODES, membersOf, statusesOf, type ProblemCode } from '#libs/kernel';
-import { html } from './console/html.js';
-import { page } from './console/layout.js';
+import { html, page } from './html.js';
 
 interface Entry {
   code: ProblemCode;

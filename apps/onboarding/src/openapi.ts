@@ -6,6 +6,7 @@ import { OWN_PAGES, withPolicy } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { toJsonSchema } from './json-schema.js';
 import { errorsPage } from './error-list.js';
+import { STYLESHEET } from './html.js';
 import { headersOf } from './response-headers.js';
 
 /** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
@@ -88,6 +89,9 @@ export function serveDocs(app: NestFastifyApplication): void {
   const errors = errorsPage();
   fastify.get('/docs/errors', async (_request: FastifyRequest, reply: FastifyReply) =>
     reply.type('text/html; charset=utf-8').header('Content-Security-Policy', OWN_PAGES).send(errors),
+  );
+  fastify.get('/docs/pages.css', async (_request: FastifyRequest, reply: FastifyReply) =>
+    reply.type('text/css; charset=utf-8').send(STYLESHEET),
   );
   fastify.addHook('onRoute', (route) => {
     if (!PAGES.has(route.url)) return;

@@ -2,7 +2,7 @@ import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { ConfigModule, registerAs } from '@nestjs/config';
 import { LoggerModule } from 'nestjs-pino';
 import { CLOCK, RANDOM, systemClock, systemRandom } from '#libs/kernel';
-import { CONFIG_NAMESPACE, type Config } from './config.js';
+import { CONFIG_NAMESPACE, type Config, type ConsoleConfig } from './config.js';
 import { Health, HealthController } from './health.js';
 import { KeyedHash } from './keyed-hash.js';
 import { Metrics, MetricsController } from './metrics.js';
@@ -21,7 +21,12 @@ export class PlatformModule {
   }
 
   /** @param role of the app. It is part of the process's name in shared health. */
-  static forRoot(config: Config, role: AppRole = 'service'): DynamicModule {
+  static forRoot(config: Config | ConsoleConfig, role: AppRole = 'service'): DynamicModule {
+    // The console has no sealing keys.
+    const sealer =
+      'SEALING_KEYS' in config
+        ? [{ provide: Sealer, useFactory: () => new Sealer(config.SEALING_KEYS) }]
+        : [];
     return {
       module: PlatformModule,
       imports: [
@@ -37,9 +42,9 @@ export class PlatformModule {
         { provide: RANDOM, useValue: systemRandom },
         { provide: PROCESS_NAME, useFactory: () => processNameOf(role) },
         { provide: KeyedHash, useFactory: () => new KeyedHash(config.HASH_KEY) },
-        { provide: Sealer, useFactory: () => new Sealer(config.SEALING_KEYS) },
+        ...sealer,
       ],
-      exports: [ConfigModule, Health, Metrics, RequestLog, CLOCK, RANDOM, PROCESS_NAME, KeyedHash, Sealer],
+      exports: [ConfigModule, Health, Metrics, RequestLog, CLOCK, RANDOM, PROCESS_NAME, KeyedHash, ...sealer],
     };
   }
 }

@@ -19,7 +19,12 @@ export interface Serving<C> {
  * Runs an app until `SIGTERM` or `SIGINT`. Then the app reports not ready, accepts no new work, finishes the
  * running work, and exits with 0. After a deadline it exits with 1.
  */
-export async function serve<C extends ConsoleConfig>({ read, create, port, started }: Serving<C>): Promise<void> {
+export async function serve<C extends ConsoleConfig>({
+  read,
+  create,
+  port,
+  started,
+}: Serving<C>): Promise<void> {
   crashWithoutSecrets();
   const config = configOrExit(read);
   let app: NestFastifyApplication;

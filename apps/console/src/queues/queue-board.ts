@@ -19,7 +19,7 @@ const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
  * Serves Bull Board, the queue board. The gate has checked the login. The hook in this file checks the role.
  */
 export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
-  await app.register((scope) => serveBoard(scope, app.get(Queues), app.get(OperatorAudit)));
+  await app.register((scope: FastifyInstance) => serveBoard(scope, app.get(Queues), app.get(OperatorAudit)));
 }
 
 async function serveBoard(scope: FastifyInstance, queues: Queues, audit: OperatorAudit): Promise<void> {
