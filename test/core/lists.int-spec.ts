@@ -5,7 +5,8 @@ import { DataSource } from 'typeorm';
 import type { Caller } from '#libs/kernel';
 import { aCaller, testDatabaseUrl } from '#libs/testing';
 import { sessionSettings } from '../../libs/database/src/session-settings.js';
-import { OnboardingLists, type ListFilter } from '../../libs/onboarding/src/commands/onboarding-lists.js';
+import { OnboardingLists } from '../../libs/onboarding/src/commands/onboarding-lists.js';
+import type { ListFilter } from '../../libs/onboarding/src/store/list-reader.js';
 import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-steps.js';
 
 const THIRD = 100_000;
@@ -124,12 +125,12 @@ const oldest = { createdBefore: new Date(MIDDLE_MS) };
 
 const CASES: [name: string, filter: Partial<ListFilter>, rows: number, caller?: Caller][] = [
   ['nothing', {}, LIMIT],
-  ['a state, ended', { state: 'failed' }, LIMIT],
-  ['a state, live', { state: 'otp_sent' }, LIMIT],
-  ['a state without a row', { state: 'cancelled' }, 0],
-  ['otp_needed, because of time only', { state: 'otp_needed' }, 10],
-  ['outcome_unknown, because of time only', { state: 'outcome_unknown' }, 10],
-  ['expired, because of time only', { state: 'expired' }, 10],
+  ['a state, ended', { states: ['failed'] }, LIMIT],
+  ['a state, live', { states: ['otp_sent'] }, LIMIT],
+  ['a state without a row', { states: ['cancelled'] }, 0],
+  ['otp_needed, because of time only', { states: ['otp_needed'] }, 10],
+  ['outcome_unknown, because of time only', { states: ['outcome_unknown'] }, 10],
+  ['expired, because of time only', { states: ['expired'] }, 10],
   ['a caller', { caller: 'shop' }, LIMIT],
   ['a rare caller', { caller: 'rare' }, 5],
   ['an integration', { integration: 'turnkey' }, LIMIT],
@@ -140,24 +141,28 @@ const CASES: [name: string, filter: Partial<ListFilter>, rows: number, caller?: 
   ['a time without a row', { createdAfter: new Date(OLDEST_MS - 2), createdBefore: new Date(OLDEST_MS) }, 0],
   ['a common account', { accountId: 'common' }, LIMIT],
   ['an account', { accountId: '250000' }, 1],
+  ['an organization', { organizationId: '17' }, 0],
+  ['ended with an unresolved attempt', { endedUnresolved: true }, 0],
   ['a user', { userId: '17' }, 1],
   ['a common reference', { externalRef: 'common' }, LIMIT],
   ['a reference', { externalRef: 'ref-150000' }, 1],
   ['a contact', { contact: 'ana@example.com' }, 0],
   ['parked', { parked: true }, 10],
   ['not parked', { parked: false }, LIMIT],
-  ['caller × state', { caller: 'shop', state: 'failed' }, 0],
-  ['caller × live state', { caller: 'shop', state: 'otp_sent' }, 0],
-  ['caller × otp_needed', { caller: 'shop', state: 'otp_needed' }, 0],
-  ['integration × state', { integration: 'turnkey', state: 'failed' }, 0],
-  ['integration × live state', { integration: 'byzantine', state: 'otp_sent' }, 0],
-  ['integration × expired', { integration: 'turnkey', state: 'expired' }, 0],
+  ['caller × state', { caller: 'shop', states: ['failed'] }, 0],
+  ['caller × live state', { caller: 'shop', states: ['otp_sent'] }, 0],
+  ['caller × otp_needed', { caller: 'shop', states: ['otp_needed'] }, 0],
+  ['integration × state', { integration: 'turnkey', states: ['failed'] }, 0],
+  ['integration × live state', { integration: 'byzantine', states: ['otp_sent'] }, 0],
+  ['integration × expired', { integration: 'turnkey', states: ['expired'] }, 0],
   ['caller × integration', { caller: 'shop', integration: 'turnkey' }, 0],
-  ['state × time, newest', { state: 'failed', ...newest }, 0],
-  ['state × time, oldest', { state: 'completed', ...oldest }, 0],
+  ['state × time, newest', { states: ['failed'], ...newest }, 0],
+  ['state × time, oldest', { states: ['completed'], ...oldest }, 0],
+  ['two states', { states: ['failed', 'otp_sent'] }, LIMIT],
+  ['two states, one because of time only', { states: ['cancelled', 'otp_needed'] }, 10],
   ['caller × time', { caller: 'shop', ...oldest }, 0],
   ['integration × time', { integration: 'turnkey', ...oldest }, 0],
-  ['caller × integration × state', { caller: 'bank', integration: 'byzantine', state: 'completed' }, 0],
+  ['caller × integration × state', { caller: 'bank', integration: 'byzantine', states: ['completed'] }, 0],
   ['own, in some integrations', {}, 0, aCaller('shop', ['onboardings:read'], ['turnkey', 'rare'])],
   ['own, of an account', { accountId: '250000' }, 0, aCaller('rare', ['onboardings:read'])],
 ];

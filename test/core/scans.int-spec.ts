@@ -272,7 +272,7 @@ describe('a list by state', () => {
   async function plan(state: State): Promise<Plan[]> {
     const log = jest.spyOn(module.get(DataSource).logger, 'logQuery');
     try {
-      await module.get(OnboardingLists).list({ state, limit: 20 }, aCaller());
+      await module.get(OnboardingLists).list({ states: [state], limit: 20 }, aCaller());
       const [text, values] = log.mock.calls.at(-1)!;
       return await explained(text, values as unknown[]);
     } finally {

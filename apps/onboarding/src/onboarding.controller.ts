@@ -108,10 +108,10 @@ export class OnboardingController {
   })
   @Answers(200, 'A page.', onboardingPage)
   async listOnboardings(
-    @Query({ schema: listQuery }) { cursor, ...filter }: ListQuery,
+    @Query({ schema: listQuery }) { cursor, state: states, ...filter }: ListQuery,
     @AskedBy() caller: Caller,
   ) {
-    const { rows, next } = await this.lists.list({ ...filter, after: cursor }, caller);
+    const { rows, next } = await this.lists.list({ ...filter, states, after: cursor }, caller);
     return { items: rows.map(toResource), nextCursor: next && Buffer.from(next).toString('base64url') };
   }
 

@@ -8,6 +8,7 @@ import {
   PARKED_REASONS,
   RESULT_CODES,
   STATES,
+  type State,
   STEPS,
   isEnded,
   nextActionOf,
@@ -130,9 +131,16 @@ const whole = (min: number, max: number, fallback: number) =>
 /** A subject's UUIDs are stored in lower case. */
 const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? id.toLowerCase() : id));
 
+const ONE_OR_MORE_STATES = new RegExp(`^(${STATES.join('|')})(,(${STATES.join('|')}))*$`);
+
 /** If a parameter is given twice, the value is an array. The schemas refuse arrays. */
 export const listQuery = z.strictObject({
-  state: z.enum(STATES).optional(),
+  state: z
+    .string()
+    .regex(ONE_OR_MORE_STATES, 'is not one or more states, separated by commas')
+    .transform((states) => states.split(',') as State[])
+    .optional()
+    .meta({ description: 'One state, or several, separated by commas.', example: 'otp_sent,otp_needed' }),
   caller: z
     .string()
     .refine(isCallerName, 'is not 1 to 255 printable characters')

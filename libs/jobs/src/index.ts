@@ -9,5 +9,6 @@ export {
 export { JobProducer } from './job-producer.js';
 export { JobRunner } from './job-runner.js';
 export { JobsModule } from './jobs.module.js';
+export { QueueWatch, type QueueState, type QueuesState } from './queue-watch.js';
 export { RedisLink } from './redis-link.js';
 export { Queues } from './queues.js';

@@ -9,6 +9,6 @@ import { RedisDatabase } from './redis-database.js';
 /** Everything about BullMQ. Only a process that runs jobs starts the {@link JobRunner}. */
 @Module({
   providers: [RedisDatabase, Canary, Queues, QueueWatch, JobProducer, JobRunner],
-  exports: [Canary, Queues, JobProducer, JobRunner],
+  exports: [Canary, Queues, QueueWatch, JobProducer, JobRunner],
 })
 export class JobsModule {}

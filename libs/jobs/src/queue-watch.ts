@@ -1,14 +1,35 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Job, Queue } from 'bullmq';
 import { Health, Metrics, type Finding } from '#libs/platform';
 import { QUEUE_NAMES, type QueueName } from './job-definition.js';
 import { Queues } from './queues.js';
+import { troubleOf } from './redis-trouble.js';
 
 /** A worker normally takes a job within milliseconds. */
 const LATE_MS = 10_000;
 /** Redis is asked at most this often, even if health and metrics are read more often. */
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
+/** A reader waits at most this long for Redis. */
+const PATIENCE_MS = 1_000;
+
+/** `Redis` is away: then nothing is known about the queues. */
+export type QueuesState = { trouble: null; queues: QueueState[] } | { trouble: string; queues: [] };
+
+/** Instants are milliseconds since the epoch. */
+export interface QueueState extends Seen, JobCounts {
+  name: QueueName;
+  finding: Finding;
+}
+
+/** How many jobs Redis holds, by their state. `waiting` is in {@link Seen}. */
+interface JobCounts {
+  active: number;
+  delayed: number;
+  failed: number;
+  completed: number;
+}
 
 interface Seen {
   paused: boolean;
@@ -23,7 +44,7 @@ interface Seen {
 /** Reads the state of each queue from Redis: whether it is paused or late, and when its last job ended. */
 @Injectable()
 export class QueueWatch {
-  readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen> }>();
+  readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen & JobCounts> }>();
   readonly #pausedAt = new Map<QueueName, number | null>();
   readonly #logger = new Logger(QueueWatch.name);
   /** The queues that this process has logged as down. */
@@ -49,6 +70,31 @@ export class QueueWatch {
     );
   }
 
+  /**
+   * All queues, for operators. Reads only counts and the ends of lists, so the number of jobs does not
+   * matter. Waits at most a second for Redis.
+   */
+  async read(): Promise<QueuesState> {
+    if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
+    const late = pause(PATIENCE_MS, null, { ref: false });
+    const asked = Promise.all(
+      QUEUE_NAMES.map(async (name) => {
+        const seen = await this.#look(name);
+        return { name, ...seen, finding: findingOf(seen) };
+      }),
+    );
+    try {
+      const queues = await Promise.race([asked, late]);
+      return queues ? { trouble: null, queues } : { trouble: 'Redis does not answer', queues: [] };
+    } catch (error) {
+      return { trouble: `Redis ${troubleOf(error as Error).words}`, queues: [] };
+    }
+  }
+
+  #trouble(): string {
+    return `Redis ${this.queues.link.trouble?.words ?? 'is not connected'}`;
+  }
+
   async #check(name: QueueName): Promise<Finding> {
     return this.queues.unlessAway(async () => findingOf(await this.#look(name)));
   }
@@ -60,7 +106,7 @@ export class QueueWatch {
     return Promise.all(each).then(Object.fromEntries, () => ({}));
   }
 
-  #look(name: QueueName): Promise<Seen> {
+  #look(name: QueueName): Promise<Seen & JobCounts> {
     const now = performance.now();
     const last = this.#seen.get(name);
     if (last && now - last.atMs < SEEN_FOR_MS) return last.seen;
@@ -70,11 +116,11 @@ export class QueueWatch {
     return seen;
   }
 
-  async #ask(name: QueueName): Promise<Seen> {
+  async #ask(name: QueueName): Promise<Seen & JobCounts> {
     const queue = this.queues.get(name);
     const [paused, counts, waiting, delayed, completed, failed] = await Promise.all([
       queue.isPaused(),
-      queue.getJobCounts('wait', 'prioritized'),
+      queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed', 'completed'),
       queue.getWaiting(0, 0),
       queue.getDelayed(0, 0),
       queue.getCompleted(0, 0),
@@ -86,12 +132,17 @@ export class QueueWatch {
       .map(dueAtOf)
       .filter((at) => at <= now);
     const ended = [...completed, ...failed].filter(isThere).map((job) => job.finishedOn ?? 0);
+    const countOf = (state: string) => counts[state] ?? 0;
     const seen = {
       paused,
       pausedAt: await this.#pauseOf(name, paused, queue),
-      waiting: Object.values(counts).reduce((sum, count) => sum + count, 0),
+      waiting: countOf('wait') + countOf('prioritized'),
       oldestDueAt: due.length > 0 ? Math.min(...due) : null,
       lastFinishedAt: ended.length > 0 ? Math.max(...ended) : null,
+      active: countOf('active'),
+      delayed: countOf('delayed'),
+      failed: countOf('failed'),
+      completed: countOf('completed'),
     };
     this.#logChange(name, findingOf(seen));
     return seen;

@@ -24,6 +24,7 @@ export { OnboardingStore, type ForPasskeys, type KeyToTake } from './store/onboa
 export { statement } from './store/statement.js';
 export { Subjects } from './store/subjects.js';
 export { OnboardingModule } from './onboarding.module.js';
+export type * from './views/types.js';
 export { Timelines } from './upkeep/timelines.js';
 export { Reseal } from './upkeep/reseal.js';
 export { Retention } from './upkeep/retain.js';

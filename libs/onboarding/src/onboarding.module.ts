@@ -25,6 +25,7 @@ import { IntegrationReports } from './integrations/integration-reports.js';
 import { DataKeys } from './store/data-keys.js';
 import { Fingerprint } from './store/fingerprint.js';
 import { IdempotencyKeys } from './store/idempotency-keys.js';
+import { ListReader } from './store/list-reader.js';
 import { OnboardingStore } from './store/onboarding.store.js';
 import { Subjects } from './store/subjects.js';
 import { Timelines } from './upkeep/timelines.js';
@@ -57,6 +58,7 @@ import { Sweeper } from './upkeep/sweep.js';
     IntegrationKnowledge,
     IntegrationReports,
     KeyChecks,
+    ListReader,
     LostClaims,
     OnboardingLists,
     OnboardingService,

@@ -26,6 +26,12 @@ export interface Provider extends ProviderSettings {
   law: RetryLaw;
   /** The forms of `subject` and `otp`, for the API documentation. Null if there is no `otp`. */
   schemas: { subject: z.ZodType; otp: z.ZodType | null };
+  /**
+   * @param contact an e-mail address or a phone number, as a person types it.
+   * @returns the key of the subject with this contact. Null if the text is neither, or if the provider does
+   *   not identify subjects by contact.
+   */
+  keyOfContact(contact: string): string | null;
   /** Steps that upstream performs only once, even if it receives the same bytes several times. */
   replayable: readonly StepCall[];
   /** @throws Error that names the variable of an unusable setting. */

@@ -101,10 +101,6 @@ export class GuardedProvider implements UpstreamProvider {
     return this.provider.parseSubject(value);
   }
 
-  keyOfContact(contact: string): string | null {
-    return this.provider.keyOfContact(contact);
-  }
-
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {
     return this.provider.parseOtpChoice(value, subject);
   }

@@ -1,6 +1,7 @@
 export type { Failures, TroubleName } from './call-ends.js';
 export type { BreakerState } from './guarded-provider.js';
 export { Integrations, type Integration } from './integrations.js';
+export type { Provider } from './define-provider.js';
 export type { Rule } from './port/retry-law.js';
 export { PROVIDERS, findProvider, type ProviderKind } from './providers.js';
 export {

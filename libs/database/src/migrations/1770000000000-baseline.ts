@@ -105,6 +105,8 @@ const UP = [
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
   `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id)
     WHERE parked_reason IS NOT NULL`,
+  `CREATE INDEX onboardings_ended_unresolved ON onboardings ((integration COLLATE "C"), id)
+    WHERE ${ENDED} AND unresolved <> '[]' AND erased_at IS NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
   // Lists read these from the end: ids grow with time. In byte order, keys with the same prefix are adjacent.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
@@ -114,7 +116,9 @@ const UP = [
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
-  `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'), id)`,
+  // The user's organization, by the name that its provider uses.
+  `CREATE INDEX onboardings_organization ON onboardings
+    ((coalesce(subject ->> 'accountId', subject ->> 'organizationId')), id)`,
   `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'), id)`,
 
   `CREATE TABLE onboarding_events (

@@ -1,17 +1,20 @@
 import { ENDED_STATES, STATES, isEnded, type State } from '../flow/table.js';
 import { SHOWN_COLUMNS } from './read-row.js';
-import { isDueSql, isShownByTime, showsState } from './shown-state.js';
+import { isDueSql, isShownByTime, showsOneOf } from './shown-state.js';
 
 /** The filters of a list. Null and undefined: any. */
 export interface Listed {
   callers: readonly string[] | null;
   integrations: readonly string[] | null;
-  state: State | undefined;
+  states: readonly State[] | undefined;
   accountId: string | undefined;
+  organizationId: string | undefined;
   userId: string | undefined;
   externalRef: string | undefined;
   subjectKeys: readonly string[] | undefined;
   parked: boolean | undefined;
+  /** Only ended onboardings with an attempt whose outcome is unknown. */
+  endedUnresolved: boolean;
   /** The lowest id of the list, and the id below which all ids must be. */
   from: string;
   below: string;
@@ -101,38 +104,48 @@ function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
  *
  * @returns null if no filter has an index: then the primary key is read.
  */
-function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null {
-  const { userId, subjectKeys, externalRef, accountId, parked } = listed;
+function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null {
+  const { userId, subjectKeys, externalRef, accountId, organizationId, parked, endedUnresolved } = listed;
   if (userId !== undefined) return { key: `(o.subject ->> 'userId')`, keys: [userId] };
   if (subjectKeys) return { key: 'o.subject_key', keys: subjectKeys, only: IS_BLIND };
   if (externalRef !== undefined) {
     return { key: 'o.external_ref', keys: [externalRef], only: 'o.external_ref IS NOT NULL' };
   }
-  if (accountId !== undefined) return { key: `(o.subject ->> 'accountId')`, keys: [accountId] };
-  if (parked) {
+  const organization = organizationId ?? accountId;
+  if (organization !== undefined) return { key: OF_ORGANIZATION, keys: [organization] };
+  if (parked || endedUnresolved) {
     const any = { keys: [''], areBeginnings: true } as const;
     const which = integrations ? { keys: integrations } : any;
-    return { key: '(o.integration COLLATE "C")', only: 'o.parked_reason IS NOT NULL', ...which };
+    return {
+      key: '(o.integration COLLATE "C")',
+      only: parked ? 'o.parked_reason IS NOT NULL' : IS_ENDED_UNRESOLVED,
+      ...which,
+    };
   }
-  if (!callers && !state && !integrations) return null;
+  if (!callers && !states && !integrations) return null;
   const [key, owners] = callers ? [OF_CALLER, callers.map((caller) => `${caller}\n`)] : [OF_STATE, ['']];
-  const ofStates = (states: readonly State[]) =>
-    owners.flatMap((owner) => states.map((each) => `${owner}${each}/`));
+  const beginnings = (of: readonly State[]) =>
+    owners.flatMap((owner) => of.map((each) => `${owner}${each}/`));
   if (integrations) {
-    const keys = ofStates(state ? [state] : STATES).flatMap((begin) =>
-      integrations.map((each) => begin + each),
-    );
+    const keys = beginnings(states ?? STATES).flatMap((begin) => integrations.map((each) => begin + each));
     return { key, keys, hasState: true };
   }
-  return { key, keys: state ? ofStates([state]) : owners, areBeginnings: true, hasState: true };
+  return { key, keys: states ? beginnings(states) : owners, areBeginnings: true, hasState: true };
 }
 
 /**
  * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Statements of
  * claims cannot use these indexes.
  */
-const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
+export const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
+
+/** The same expression as in the index `onboardings_organization`: the user's organization at the provider. */
+const OF_ORGANIZATION = `(coalesce(o.subject ->> 'accountId', o.subject ->> 'organizationId'))`;
+
+/** The same condition as in the index `onboardings_ended_unresolved`. */
+export const IS_ENDED_UNRESOLVED = `o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
+  AND o.unresolved <> '[]' AND o.erased_at IS NULL`;
 
 /** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
@@ -148,28 +161,31 @@ const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
  *   are null if there are none, or the index does not contain the state.
  */
 function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
-  const { state } = listed;
+  const { states } = listed;
   const fits = filtersOf(listed, bind);
-  if (!state) return { written: fits, byTime: null };
-  const shows = () => showsState(state, bind(state, 'text'));
+  if (!states) return { written: fits, byTime: null };
+  const shows = () => showsOneOf(states, bind(states, 'text[]'));
   if (!way?.hasState) return { written: [...fits, shows()], byTime: null };
   return {
-    written: isEnded(state) ? fits : [...fits, `NOT (${isDueSql})`],
-    byTime: isShownByTime(state) ? [...fits, shows()] : null,
+    written: states.every(isEnded) ? fits : [...fits, `NOT (${isDueSql})`],
+    byTime: states.some(isShownByTime) ? [...fits, shows()] : null,
   };
 }
 
 /** All filters except the state and the ids. */
 function filtersOf(listed: Listed, bind: Bind): string[] {
-  const { callers, integrations, accountId, userId, externalRef, subjectKeys, parked } = listed;
+  const { callers, integrations, accountId, organizationId, userId, externalRef, subjectKeys } = listed;
+  const { parked, endedUnresolved } = listed;
   return [
     callers && `o.caller = ANY (${bind(callers, 'text[]')})`,
     integrations && `o.integration = ANY (${bind(integrations, 'text[]')})`,
     accountId !== undefined && `o.subject ->> 'accountId' = ${bind(accountId, 'text')}`,
+    organizationId !== undefined && `o.subject ->> 'organizationId' = ${bind(organizationId, 'text')}`,
     userId !== undefined && `o.subject ->> 'userId' = ${bind(userId, 'text')}`,
     externalRef !== undefined && `o.external_ref = ${bind(externalRef, 'text')}`,
     subjectKeys && `${IS_BLIND} AND o.subject_key = ANY (${bind(subjectKeys, 'text[]')})`,
     parked !== undefined && `${parked ? '' : 'NOT '}(${IS_PARKED})`,
+    endedUnresolved && IS_ENDED_UNRESOLVED,
   ].filter((condition) => typeof condition === 'string');
 }
 

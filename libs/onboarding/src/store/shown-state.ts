@@ -65,10 +65,10 @@ const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.ma
 
 export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);
 
-/** Whether the row `o` shows a state. @param value the state in SQL, as a parameter or a literal. */
-export function showsState(state: State, value: string): string {
-  const written = `o.state = ${value}`;
-  if (isEnded(state) && !isShownByTime(state)) return written;
-  const shown = `(${shownSql}) = ${value}`;
-  return isShownByTime(state) ? shown : `${written} AND ${shown}`;
+/** Whether the row `o` shows one of the states. @param values the states in SQL, as an array. */
+export function showsOneOf(states: readonly State[], values: string): string {
+  const written = `o.state = ANY (${values})`;
+  if (states.every((state) => isEnded(state) && !isShownByTime(state))) return written;
+  const shown = `(${shownSql}) = ANY (${values})`;
+  return states.some(isShownByTime) ? shown : `${written} AND ${shown}`;
 }

@@ -7,6 +7,10 @@ import type { Onboarding } from '../flow/onboarding.entity.js';
 /** The prefix of blind keys, also in the index `onboardings_by_contact`. */
 const BLIND = 'blind:';
 
+/** @returns a keyed hash of a subject's key, with a prefix that marks it as a hash. */
+export const blindKey = (hash: KeyedHash, key: string): string =>
+  BLIND + hash.of('subject key', key).toString('base64url');
+
 /** Seals the personal members of a subject, and finds subjects by a keyed hash. */
 @Injectable()
 export class Subjects {
@@ -26,7 +30,7 @@ export class Subjects {
 
   /** @returns a keyed hash of the key, with a prefix that marks it as a hash. */
   blind(key: string): string {
-    return BLIND + this.hash.of('subject key', key).toString('base64url');
+    return blindKey(this.hash, key);
   }
 
   /** @returns the columns of a subject. The row's key seals its personal members. */

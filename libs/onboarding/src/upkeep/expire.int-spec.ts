@@ -14,7 +14,7 @@ import {
   stateOfStep,
   stepOfState,
 } from '../flow/table.js';
-import { showsState } from '../store/shown-state.js';
+import { showsOneOf } from '../store/shown-state.js';
 import { Expiry } from './expire.js';
 
 const BATCH = 3;
@@ -82,7 +82,7 @@ async function shownStates(): Promise<Map<string, string[]>> {
   const shown = new Map<string, string[]>();
   for (const state of STATES) {
     const rows: { id: string }[] = await onboardings.dataSource.query(
-      `SELECT o.id FROM onboardings o WHERE ${showsState(state, `'${state}'`)}`,
+      `SELECT o.id FROM onboardings o WHERE ${showsOneOf([state], `ARRAY['${state}']`)}`,
     );
     for (const { id } of rows) shown.set(id, [...(shown.get(id) ?? []), state]);
   }

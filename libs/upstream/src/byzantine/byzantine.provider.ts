@@ -62,10 +62,6 @@ export class ByzantineProvider implements UpstreamProvider {
     return { subject: parsed.data, key: `${accountId}/${userId}`, personal: [] };
   }
 
-  keyOfContact(): null {
-    return null;
-  }
-
   /** Byzantine decides everything about its codes. Therefore the caller can set no options. */
   parseOtpChoice(value: unknown): ParsedChoice {
     const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];

@@ -34,6 +34,7 @@ export const byzantine = defineProvider({
     },
   },
   schemas: { subject: subjectSchema, otp: null },
+  keyOfContact: () => null,
   replayable: [],
   create: (integration, { keys, http, clock, skew }) =>
     new ByzantineProvider(integration, keys, http, clock, skew),

@@ -129,13 +129,6 @@ export interface UpstreamProvider {
   parseSubject(value: unknown): ParsedSubject;
 
   /**
-   * @param contact an e-mail address or a phone number, as a person types it.
-   * @returns the key of the subject with this contact. Null if the text is neither, or if the provider does
-   *   not identify subjects by contact.
-   */
-  keyOfContact(contact: string): string | null;
-
-  /**
    * @param value the caller's `otp`. Undefined if the caller sent none.
    * @param subject as parsed.
    * @throws ProblemError `validation_failed` that names the options that the provider does not support.

@@ -32,7 +32,7 @@ import { PasskeySteps } from './passkey-steps.js';
 import type { AuthProxyIntegration } from './settings.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi } from './turnkey-api.js';
-import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
 
 /**
@@ -66,10 +66,6 @@ export class AuthProxyProvider implements UpstreamProvider {
 
   parseSubject(value: unknown): ParsedSubject {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
-  }
-
-  keyOfContact(contact: string): string | null {
-    return keyOfContact(contact);
   }
 
   /** Options: `emailCustomization.templateId`; `captchaToken` and `origin` from the user's browser. */

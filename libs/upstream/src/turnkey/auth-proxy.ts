@@ -4,7 +4,7 @@ import { AuthProxyProvider } from './auth-proxy.provider.js';
 import { authProxyChoice } from './otp-choice.js';
 import { replayed } from './replayed.js';
 import { authProxySettings } from './settings.js';
-import { turnkeySubjectSchema } from './turnkey-subject.js';
+import { keyOfContact, turnkeySubjectSchema } from './turnkey-subject.js';
 
 /**
  * Turnkey by its Auth Proxy. The proxy makes its activities itself. Therefore a repeated request is a new
@@ -34,6 +34,7 @@ export const authProxy = defineProvider({
     'create-authenticators': replayed('outcome_unknown'),
   },
   schemas: { subject: turnkeySubjectSchema, otp: authProxyChoice },
+  keyOfContact,
   replayable: ['create-authenticators'],
   create: (integration, parts) => new AuthProxyProvider(integration, parts),
 });

@@ -33,7 +33,7 @@ import type { TurnkeyIntegration } from './settings.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi, type Stamper } from './turnkey-api.js';
 import { TurnkeyLogin } from './turnkey-login.js';
-import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
 
 const sent = z.object({ otpId: opaqueId });
@@ -77,10 +77,6 @@ export class TurnkeyProvider implements UpstreamProvider {
 
   parseSubject(value: unknown): ParsedSubject {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
-  }
-
-  keyOfContact(contact: string): string | null {
-    return keyOfContact(contact);
   }
 
   /** The options are the members of `init_otp`. The integration's defaults supply missing members. */

@@ -2,7 +2,7 @@ import { defineProvider } from '../define-provider.js';
 import { initOtpChoice } from './otp-choice.js';
 import { replayed } from './replayed.js';
 import { turnkeySettings } from './settings.js';
-import { turnkeySubjectSchema } from './turnkey-subject.js';
+import { keyOfContact, turnkeySubjectSchema } from './turnkey-subject.js';
 import { TurnkeyProvider } from './turnkey.provider.js';
 
 /** Turnkey by its public API, where the same bytes are the same activity. */
@@ -17,6 +17,7 @@ export const turnkey = defineProvider({
     'create-authenticators': replayed('outcome_unknown'),
   },
   schemas: { subject: turnkeySubjectSchema, otp: initOtpChoice },
+  keyOfContact,
   replayable: ['init-otp', 'verify-otp', 'create-authenticators'],
   create: (integration, { keys, ...parts }) => new TurnkeyProvider(integration, keys, parts),
 });

@@ -1,0 +1,283 @@
+import type { ResultCode, ParkedReason } from '../flow/codes.js';
+import type { EventType } from '../flow/events.js';
+import type { NextAction } from '../flow/next-action.js';
+import type { EndedState, OtpNeededReason, State, StepName } from '../flow/table.js';
+import type { IntegrationFinding } from '../integrations/integration-verdict.js';
+
+/**
+ * What operators see. All members are plain data: instants are RFC 3339, days are UTC (`YYYY-MM-DD`). Nothing
+ * here is a contact, a code or a secret. `externalRef`, `caller`, reasons and ids come from callers: escape
+ * them.
+ */
+
+/** A count that stops at a limit, so that it is quick. `at_least`: there are more. */
+export interface Counted {
+  count: number;
+  counted: 'exactly' | 'at_least';
+}
+
+/** What is wrong now. */
+export interface Now {
+  at: string;
+  /** Worst first. Empty: nothing is wrong. */
+  problems: Problem[];
+  /** Worst first, then by name. */
+  integrations: IntegrationNow[];
+  /** Live onboardings whose last call has an unknown outcome: they wait for a decision. */
+  lostOutcomes: LostOutcomes[];
+  /** Ended onboardings with an attempt whose outcome is unknown. A decision is only recorded. */
+  endedUnresolved: Counted & { since: string | null };
+  parked: ParkedGroup[];
+  /** Steps that wait for their next try. The largest group first; at most 50 groups. */
+  waiting: WaitingGroup[];
+  queues: QueuesNow;
+  /** The processes that have reported within the last minute, by name. */
+  processes: ProcessNow[];
+}
+
+/** One line of the page's top: a sentence, and where its details are. */
+export interface Problem {
+  kind:
+    | 'integration'
+    | 'lost_outcomes'
+    | 'parked'
+    | 'waiting'
+    | 'ended_unresolved'
+    | 'queue'
+    | 'redis'
+    | 'processes';
+  severity: 'critical' | 'serious' | 'notice';
+  text: string;
+  since: string | null;
+  /** Affected onboardings; null if it is about no onboarding. */
+  affected: Counted | null;
+  integration: string | null;
+  queue: string | null;
+}
+
+export interface IntegrationNow {
+  name: string;
+  status: 'up' | 'down';
+  /** One line for people; null if there is nothing to say. */
+  detail: string | null;
+  /** Facts for machines: breakers, refused, unsigned, clockSkewSeconds, failing, lastError, … */
+  finding: IntegrationFinding;
+  /** When the earliest of its present troubles began. */
+  since: string | null;
+  /** Calls that have failed since they last succeeded, of all processes together. */
+  errors: {
+    call: string;
+    class: string;
+    upstreamStatus: number | null;
+    /** In a row. */
+    failures: number;
+    since: string;
+    lastAt: string;
+    /** Whether the last failure is recent enough to count as the present state. */
+    isCurrent: boolean;
+  }[];
+  /** As each process sees it. */
+  seenBy: {
+    process: string;
+    breaker: 'closed' | 'open' | 'half_open';
+    breakerSince: string | null;
+    refusedSince: string | null;
+    refusedStatus: number | null;
+    /** Positive or negative distances count the same. */
+    clockSkewMs: number;
+    /** Why the last signature failed; null if signatures work. */
+    signer: string | null;
+    key: { inUse: number; count: number; fingerprint: string } | null;
+  }[];
+  affected: { waiting: Counted; parked: Counted; outcomeUnknown: Counted };
+}
+
+export interface LostOutcomes extends Counted {
+  integration: string;
+  step: StepName;
+  since: string;
+}
+
+export interface ParkedGroup extends Counted {
+  integration: string;
+  reason: ParkedReason;
+  /** When the first of them was parked. */
+  since: string;
+}
+
+export interface WaitingGroup extends Counted {
+  integration: string;
+  step: StepName;
+  /** How the last try ended; null if no try has ended. */
+  lastResultCode: ResultCode | null;
+  /** A sentence about the last try of one of them. */
+  detail: string | null;
+  /** Since when the first of them waits: the end of its last try. */
+  since: string;
+  /** The earliest next try. It may be past if the worker is late. */
+  nextAttemptAt: string;
+}
+
+export interface QueuesNow {
+  /** `down`: Redis is away; then `queues` is empty. */
+  redis: { status: 'up' | 'down'; detail: string | null };
+  queues: QueueNow[];
+}
+
+export interface QueueNow {
+  name: string;
+  status: 'up' | 'down';
+  detail: string;
+  paused: boolean;
+  pausedSince: string | null;
+  waiting: number;
+  active: number;
+  delayed: number;
+  failed: number;
+  completed: number;
+  /** Since when the oldest due job waits. */
+  oldestWaitingSince: string | null;
+  /** For how long, in milliseconds; 0 if none waits. */
+  lagMs: number;
+  lastFinishedAt: string | null;
+}
+
+export interface ProcessNow {
+  name: string;
+  seenAt: string;
+  /** False if it has not reported for 10 seconds. */
+  isLive: boolean;
+}
+
+/** The funnel of the onboardings that began on some days. */
+export interface Funnel {
+  from: string;
+  to: string;
+  /** Null: all. */
+  integration: string | null;
+  /** When the youngest of the days was counted; null if none was. */
+  countedAt: string | null;
+  total: FunnelFigures;
+  /** Each day from `from` to `to`, also empty ones. */
+  days: (FunnelFigures & { day: string; isFinal: boolean })[];
+  integrations: (FunnelFigures & { integration: string })[];
+}
+
+export interface FunnelFigures {
+  started: number;
+  /** How many of the started ones got so far, ever. */
+  codeSent: number;
+  verified: number;
+  registered: number;
+  /** Not ended when they were counted. */
+  live: number;
+  /** The largest first. `code` is the result code of the last step; null if it has none. */
+  endings: { state: EndedState; code: ResultCode | null; count: number }[];
+  /** Milliseconds, interpolated from histograms; null without a value. */
+  medianMs: {
+    startedToCodeSent: number | null;
+    codeSentToVerified: number | null;
+    verifiedToRegistered: number | null;
+    startedToRegistered: number | null;
+  };
+}
+
+export interface OnboardingSummary {
+  id: string;
+  integration: string;
+  caller: string;
+  /** As of now. */
+  state: State;
+  step: StepName | null;
+  parkedReason: ParkedReason | null;
+  externalRef: string | null;
+  lastResultCode: ResultCode | null;
+  createdAt: string;
+  updatedAt: string;
+  nextAttemptAt: string | null;
+}
+
+export interface OnboardingDetail extends OnboardingSummary {
+  provider: string;
+  version: number;
+  /** In `otp_needed`: why a new code is needed. */
+  reason: OtpNeededReason | null;
+  /** Whether its personal data is erased. */
+  erasedAt: string | null;
+  parkedAt: string | null;
+  /** The provider's ids of the subject, without the contact. Empty if there are none. */
+  subject: Record<string, string>;
+  otpId: string | null;
+  /** One or two sentences: the state, and what comes next. */
+  explanation: string;
+  nextAction: NextAction;
+  /** When it ends by itself if nothing happens. Null if it has ended. */
+  endsAt: string | null;
+  lastResult: { step: StepName; code: ResultCode; detail: string; at: string } | null;
+  failure: {
+    step: StepName;
+    code: ResultCode;
+    detail: string;
+    at: string;
+    upstreamStatus: number | null;
+  } | null;
+  codes: { sent: number; wrong: number; triesLeft: number; expiresAt: string | null };
+  authenticators: { id: string | null; credentialId: string; aaguid: string; createdAt: string }[];
+  /** Oldest first. */
+  attempts: AttemptView[];
+  /** Oldest first. At most the last 1 000 events. */
+  timeline: TimelineEntry[];
+  /** The job of the step in flight or waiting, on the board. It may be gone. */
+  job: { queue: 'steps'; id: string } | null;
+  /** All actions, in a fixed order. */
+  actions: ActionView[];
+}
+
+export interface AttemptView {
+  attempt: number;
+  step: StepName;
+  startedAt: string;
+  /** Null while in flight, or if the process died. */
+  endedAt: string | null;
+  durationMs: number | null;
+  /** The failure class, or `ok`; null while it has not ended. */
+  class: string | null;
+  upstreamStatus: number | null;
+  /** True if the lease ended without an answer: the process died or was cut off. */
+  lapsed: boolean;
+  /** Whether nobody knows its effect: an operator may decide. */
+  unresolved: boolean;
+  /** The class of an answer that came too late. */
+  lateAnswer: string | null;
+  evidence: {
+    detail: string | null;
+    bytesSent: boolean | null;
+    headersSeen: boolean | null;
+    status: number | null;
+    durationMs: number | null;
+  } | null;
+}
+
+export interface TimelineEntry {
+  seq: number;
+  at: string;
+  type: EventType;
+  actor: 'caller' | 'service' | 'upstream';
+  /** One sentence for people. */
+  text: string;
+  /** The attempt that the event is about. */
+  attempt: number | null;
+  /** The caller or operator that gave the command, if it does not own the onboarding. */
+  by: string | null;
+  /** As the caller or operator wrote it. */
+  reason: string | null;
+}
+
+export interface ActionView {
+  action: 'retry' | 'resolve_done' | 'resolve_not_done' | 'cancel' | 'resend' | 'erase';
+  allowed: boolean;
+  /** What it will do now, in one sentence. */
+  means: string;
+  /** Why it is not allowed; null if it is allowed. */
+  whyNot: string | null;
+}
