@@ -18,6 +18,13 @@ export interface AuditEvent extends Who {
   data: Record<string, unknown>;
 }
 
+/** An event as it is stored. */
+export interface KeptEvent extends AuditEvent {
+  /** A growing number, as text. */
+  id: string;
+  at: Date;
+}
+
 const INSERT: PreparedStatement = {
   name: 'audit_event_insert',
   text: `INSERT INTO audit_events (actor, action, target, address, data) VALUES ($1, $2, $3, $4, $5)`,
@@ -25,7 +32,8 @@ const INSERT: PreparedStatement = {
 
 const LATEST: PreparedStatement = {
   name: 'audit_events_latest',
-  text: `SELECT at, actor, action, target, address, data FROM audit_events ORDER BY id DESC LIMIT $1`,
+  text: `SELECT id, at, actor, action, target, address, data FROM audit_events
+    WHERE id < coalesce($2::bigint, 9223372036854775807) ORDER BY id DESC LIMIT $1`,
 };
 
 const FORGET_BATCH = 5_000;
@@ -63,9 +71,9 @@ export class Audit {
     await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
   }
 
-  /** The latest events, newest first. */
-  latest(limit: number): Promise<(AuditEvent & { at: Date })[]> {
-    return this.statements.run(LATEST, [limit]);
+  /** The latest events, newest first. @param before only events before the one with this id */
+  latest(limit: number, before: string | null = null): Promise<KeptEvent[]> {
+    return this.statements.run(LATEST, [limit, before]);
   }
 
   /** Deletes the rows that are older than `keptMs`, in batches. @returns how many rows it deleted. */

@@ -13,6 +13,9 @@ export const PATHS = {
 } as const;
 
 export const pathOfOnboarding = (id: string) => `${PATHS.onboardings}/${encodeURIComponent(id)}`;
+/** The list with a filter, as its form sends it. */
+export const pathOfList = (filter: Record<string, string>) =>
+  `${PATHS.onboardings}?${new URLSearchParams(filter).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;
 
 /** The origin is only a base for parsing. */

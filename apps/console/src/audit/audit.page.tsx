@@ -1,0 +1,49 @@
+import type { KeptEvent } from '#libs/callers';
+import { ExactTime, Table } from '../web/parts.js';
+import { PATHS, pathOfOperation } from '../web/paths.js';
+
+/** The audit, the newest first. */
+export function AuditPage({ events, limit }: { events: readonly KeptEvent[]; limit: number }) {
+  const last = events.at(-1);
+  return (
+    <>
+      <h1>Audit</h1>
+      <Table label="Audit" head={['When (UTC)', 'Who', 'What', 'Target', 'Address', 'Details']}>
+        {events.map((event) => (
+          <tr key={event.id}>
+            <td>
+              <ExactTime at={event.at} />
+            </td>
+            <th scope="row">{event.actor}</th>
+            <td>{event.action}</td>
+            <td>
+              <Target event={event} />
+            </td>
+            <td>{event.address ?? '–'}</td>
+            <td>
+              <small>{detailsOf(event)}</small>
+            </td>
+          </tr>
+        ))}
+      </Table>
+      {events.length === limit && last && (
+        <nav aria-label="More" class="more">
+          <a rel="next" href={`${PATHS.audit}?before=${last.id}`}>
+            Older
+          </a>
+        </nav>
+      )}
+    </>
+  );
+}
+
+function Target({ event: { action, target } }: { event: KeptEvent }) {
+  if (target === null) return <>–</>;
+  return action.startsWith('operation_') ? <a href={pathOfOperation(target)}>{target}</a> : <>{target}</>;
+}
+
+const detailsOf = ({ data }: KeptEvent) =>
+  Object.entries(data)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(', ');

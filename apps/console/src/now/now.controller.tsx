@@ -1,0 +1,23 @@
+import { Controller, Get, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { NowView } from '#libs/onboarding';
+import { FormTokens } from '../web/form-token.js';
+import { Page } from '../web/page-writer.js';
+import { PATHS } from '../web/paths.js';
+import { NowPage } from './now.page.js';
+
+/** What is wrong now, for whom, and since when. */
+@Controller()
+export class NowController {
+  constructor(
+    private readonly view: NowView,
+    private readonly tokens: FormTokens,
+  ) {}
+
+  @Get(PATHS.now)
+  async now(@Req() request: FastifyRequest): Promise<Page> {
+    const now = await this.view.read();
+    const props = { now, token: this.tokens.ofSession(request), role: request.operator!.role };
+    return new Page('Now', <NowPage {...props} />);
+  }
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import { LIVE_STATES, STATES, type OnboardingFilter } from '#libs/onboarding';
+
+/** A field of a form that is empty counts as not given. */
+const given = <S extends z.ZodType>(schema: S) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
+const text = given(z.string().max(256));
+/** A day of a date field means its first instant, in UTC. */
+const day = given(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
+
+/** The filter of the list, as its form and links send it. */
+const query = z.object({
+  q: text,
+  state: z.preprocess(
+    (value) => (value === undefined || value === '' ? [] : [value].flat()),
+    z.array(z.enum(STATES)),
+  ),
+  /** All live states, in place of a list of them. */
+  live: given(z.literal('true')),
+  integration: text,
+  caller: text,
+  parked: given(z.enum(['true', 'false'])),
+  createdAfter: day,
+  createdBefore: day,
+  after: text,
+});
+
+export type ListQuery = z.output<typeof query>;
+
+/** @throws ProblemError `validation_failed`, by the name of the field */
+export function parseQuery(input: unknown): ListQuery {
+  const result = query.safeParse(input);
+  if (result.success) return result.data;
+  const fields = [...new Set(result.error.issues.map(({ path }) => path.join('.')))].join(', ');
+  throw new ProblemError('validation_failed', { detail: `The filter has a wrong value: ${fields}.` });
+}
+
+export function filterOf(asked: ListQuery): OnboardingFilter {
+  const { state, live, integration, caller, parked, createdAfter, createdBefore } = asked;
+  const states = live ? [...LIVE_STATES] : state;
+  return {
+    ...(states.length > 0 && { states }),
+    ...(integration !== undefined && { integration }),
+    ...(caller !== undefined && { caller }),
+    ...(parked !== undefined && { parked: parked === 'true' }),
+    ...(createdAfter && { createdAfter }),
+    ...(createdBefore && { createdBefore }),
+  };
+}
+
+/** The filter's fields for links and hidden fields, without the search and the page. */
+export function fieldsOf(asked: ListQuery): [name: string, value: string][] {
+  const { state, live, integration, caller, parked, createdAfter, createdBefore } = asked;
+  const one = { live, integration, caller, parked, createdAfter, createdBefore };
+  return [
+    ...state.map((each): [string, string] => ['state', each]),
+    ...Object.entries(one).flatMap(([name, value]): [string, string][] => {
+      if (value === undefined) return [];
+      return [[name, value instanceof Date ? value.toISOString().slice(0, 10) : value]];
+    }),
+  ];
+}

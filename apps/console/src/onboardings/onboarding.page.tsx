@@ -1,0 +1,230 @@
+import type { ComponentChildren } from 'preact';
+import type { ActionView, AttemptView, OnboardingDetail } from '#libs/onboarding';
+import { mayActAs, type Role } from '#libs/operators';
+import { ACTION_WORDS, roleOfAction } from '../operations/actions.js';
+import { ActionForm, Badge, ExactTime, Live, ReasonField, Table, Time } from '../web/parts.js';
+import { PATHS, pathOfOnboarding } from '../web/paths.js';
+import { StateBadge } from './list.page.js';
+
+interface OnboardingPageProps {
+  onboarding: OnboardingDetail;
+  token: string;
+  role: Role;
+}
+
+/** One onboarding: what it is, what an operator may do, and its timeline. */
+export function OnboardingPage({ onboarding, token, role }: OnboardingPageProps) {
+  const path = pathOfOnboarding(onboarding.id);
+  return (
+    <>
+      <Live path={path} everyS={2}>
+        <h1>
+          Onboarding <code>{onboarding.id}</code>
+        </h1>
+        <p>
+          <StateBadge {...onboarding} /> {onboarding.explanation}
+        </p>
+        <Facts onboarding={onboarding} />
+        <Attempts attempts={onboarding.attempts} />
+        <Timeline onboarding={onboarding} />
+      </Live>
+      <Actions onboarding={onboarding} token={token} role={role} />
+    </>
+  );
+}
+
+function Facts({ onboarding }: { onboarding: OnboardingDetail }) {
+  const { lastResult, failure, codes, job, subject } = onboarding;
+  return (
+    <dl class="facts">
+      <Fact name="Integration">
+        {onboarding.integration} ({onboarding.provider})
+      </Fact>
+      <Fact name="Caller">{onboarding.caller}</Fact>
+      {onboarding.externalRef !== null && <Fact name="externalRef">{onboarding.externalRef}</Fact>}
+      {Object.entries(subject).map(([name, value]) => (
+        <Fact name={name} key={name}>
+          <code>{value}</code>
+        </Fact>
+      ))}
+      <Fact name="Started">
+        <Time at={onboarding.createdAt} />
+      </Fact>
+      {onboarding.endsAt !== null && (
+        <Fact name="Ends by itself">
+          <Time at={onboarding.endsAt} />
+        </Fact>
+      )}
+      {onboarding.nextAttemptAt !== null && (
+        <Fact name="Next try">
+          <Time at={onboarding.nextAttemptAt} />
+        </Fact>
+      )}
+      {lastResult && (
+        <Fact name="Last result">
+          {lastResult.step}: {lastResult.code}. {lastResult.detail}
+        </Fact>
+      )}
+      {failure && (
+        <Fact name="Failure">
+          {failure.step}: {failure.code}
+          {failure.upstreamStatus !== null && ` (${failure.upstreamStatus})`}. {failure.detail}
+        </Fact>
+      )}
+      <Fact name="Codes">
+        {`${codes.sent} sent, ${codes.wrong} wrong, ${codes.triesLeft} tries left`}
+        {codes.expiresAt !== null && (
+          <>
+            , the last one ends <Time at={codes.expiresAt} />
+          </>
+        )}
+      </Fact>
+      {onboarding.otpId !== null && (
+        <Fact name="otpId">
+          <code>{onboarding.otpId}</code>
+        </Fact>
+      )}
+      {onboarding.authenticators.length > 0 && (
+        <Fact name="Passkeys">{onboarding.authenticators.map(({ id }) => id ?? 'id unknown').join(', ')}</Fact>
+      )}
+      {job && (
+        <Fact name="Job">
+          <a href={`${PATHS.queues}/queue/${job.queue}/${encodeURIComponent(job.id)}`}>{job.id}</a>
+        </Fact>
+      )}
+      {onboarding.erasedAt !== null && (
+        <Fact name="Erased">
+          <Time at={onboarding.erasedAt} />
+        </Fact>
+      )}
+    </dl>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Attempts({ attempts }: { attempts: readonly AttemptView[] }) {
+  if (attempts.length === 0) return null;
+  return (
+    <section aria-labelledby="attempts">
+      <h2 id="attempts">Attempts</h2>
+      <Table label="Attempts" head={['Attempt', 'Step', 'Began', 'Took', 'Result', 'Status', 'Evidence']}>
+        {attempts.map((attempt) => (
+          <tr key={attempt.attempt}>
+            <th scope="row">{attempt.attempt}</th>
+            <td>{attempt.step}</td>
+            <td>
+              <ExactTime at={attempt.startedAt} />
+            </td>
+            <td>{attempt.durationMs === null ? '–' : `${attempt.durationMs} ms`}</td>
+            <td>
+              <ResultOf attempt={attempt} />
+            </td>
+            <td>{attempt.upstreamStatus ?? '–'}</td>
+            <td>{evidenceOf(attempt)}</td>
+          </tr>
+        ))}
+      </Table>
+    </section>
+  );
+}
+
+function ResultOf({ attempt }: { attempt: AttemptView }) {
+  return (
+    <>
+      {attempt.class === null ? (
+        <Badge tone="quiet">in flight</Badge>
+      ) : (
+        <Badge tone={attempt.class === 'ok' ? 'good' : 'bad'}>{attempt.class}</Badge>
+      )}
+      {attempt.unresolved && (
+        <>
+          {' '}
+          <Badge tone="warn">outcome unknown</Badge>
+        </>
+      )}
+      {attempt.lateAnswer !== null && ` late answer: ${attempt.lateAnswer}`}
+    </>
+  );
+}
+
+/** What was seen of a lost answer, in words. */
+function evidenceOf({ evidence, lapsed }: AttemptView): string {
+  const words = [
+    lapsed && 'the process died or was cut off',
+    evidence?.detail,
+    evidence?.bytesSent === true && 'the request left',
+    evidence?.bytesSent === false && 'nothing was sent',
+    evidence?.headersSeen === true && `an answer began${evidence.status ? ` (${evidence.status})` : ''}`,
+    evidence?.headersSeen === false && 'no answer was seen',
+  ];
+  return words.filter((each) => typeof each === 'string').join('; ') || '–';
+}
+
+function Timeline({ onboarding: { timeline } }: { onboarding: OnboardingDetail }) {
+  return (
+    <section aria-labelledby="timeline">
+      <h2 id="timeline">Timeline</h2>
+      <ol class="timeline">
+        {timeline.map((event) => (
+          <li key={event.seq}>
+            <ExactTime at={event.at} /> <code>{event.type}</code> {event.text}
+            {event.by !== null && ` By ${event.by}.`}
+            {event.reason !== null && <q>{event.reason}</q>}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function Actions({ onboarding: { id, actions }, token, role }: OnboardingPageProps) {
+  return (
+    <section aria-labelledby="actions">
+      <h2 id="actions">What you may do</h2>
+      {actions.map((each) => (
+        <Action key={each.action} id={id} action={each} token={token} role={role} />
+      ))}
+    </section>
+  );
+}
+
+interface ActionProps {
+  id: string;
+  action: ActionView;
+  token: string;
+  role: Role;
+}
+
+function Action({ id, action: { action, allowed, means, whyNot }, token, role }: ActionProps) {
+  const needed = roleOfAction(action);
+  const refusal = mayActAs(role, needed) ? whyNot : `This needs the role ${needed}.`;
+  if (!allowed || refusal !== null) {
+    return (
+      <p class="not-now">
+        <strong>{ACTION_WORDS[action]}</strong>: {refusal ?? 'not possible now.'}
+      </p>
+    );
+  }
+  return (
+    <details>
+      <summary>{ACTION_WORDS[action]}</summary>
+      <p>{means}</p>
+      <ActionForm action={PATHS.operations} token={token}>
+        <input type="hidden" name="action" value={action} />
+        <input type="hidden" name="id" value={id} />
+        <ReasonField id={`reason-${action}`} />
+        <button type="submit" class={action === 'erase' || action === 'cancel' ? 'contrast' : ''}>
+          {ACTION_WORDS[action]}
+        </button>
+      </ActionForm>
+    </details>
+  );
+}

@@ -1,0 +1,39 @@
+import { Controller, Get, Param, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { ProblemError } from '#libs/kernel';
+import { OnboardingSearch, OnboardingView } from '#libs/onboarding';
+import { FormTokens } from '../web/form-token.js';
+import { Page } from '../web/page-writer.js';
+import { PATHS } from '../web/paths.js';
+import { filterOf, parseQuery } from './filter.js';
+import { ListPage } from './list.page.js';
+import { OnboardingPage } from './onboarding.page.js';
+
+/** The list of onboardings with its search, and the page of one. */
+@Controller(PATHS.onboardings)
+export class OnboardingsController {
+  constructor(
+    private readonly search: OnboardingSearch,
+    private readonly view: OnboardingView,
+    private readonly tokens: FormTokens,
+  ) {}
+
+  @Get()
+  async list(@Query() input: unknown, @Req() request: FastifyRequest): Promise<Page> {
+    const query = parseQuery(input);
+    const found =
+      query.q === undefined
+        ? await this.search.list(filterOf(query), query.after)
+        : { rows: await this.search.search(query.q), next: null };
+    return new Page('Onboardings', <ListPage {...found} query={query} role={request.operator!.role} />);
+  }
+
+  @Get(':id')
+  async one(@Param('id') id: string, @Req() request: FastifyRequest): Promise<Page> {
+    const onboarding = await this.view.read(id);
+    if (!onboarding) throw new ProblemError('not_found', { detail: 'No onboarding has this id.' });
+    const token = this.tokens.ofSession(request);
+    const props = { onboarding, token, role: request.operator!.role };
+    return new Page(`Onboarding ${id}`, <OnboardingPage {...props} />);
+  }
+}

@@ -1,0 +1,95 @@
+import type { Operation, OperationItem } from '#libs/onboarding';
+import { mayActAs, type Role } from '#libs/operators';
+import { ActionForm, Badge, Live, ReasonField, Table, Time, type Tone } from '../web/parts.js';
+import { pathOfOnboarding, pathOfOperation } from '../web/paths.js';
+import { OperationState } from './operations.page.js';
+
+interface OperationPageProps {
+  operation: Operation;
+  items: readonly OperationItem[];
+  /** How many items a page has. */
+  limit: number;
+  token: string;
+  role: Role;
+  path: string;
+}
+
+/** One operation: its progress, and what became of each onboarding. */
+export function OperationPage({ operation, items, limit, token, role, path }: OperationPageProps) {
+  const { id, total, done, refused, failed, state } = operation;
+  const tried = done + refused + failed;
+  const isOpen = state === 'queued' || state === 'running';
+  const last = items.at(-1);
+  const content = (
+    <>
+      <h1>{`Operation: ${operation.action}`}</h1>
+      <p role="status">
+        <OperationState state={state} /> {`${tried} of ${total} tried: ${done} done, ${refused} refused, `}
+        {`${failed} failed.`}
+      </p>
+      <progress value={tried} max={Math.max(total, 1)} aria-label="Progress" />
+      <p>
+        By {operation.actor}, <Time at={operation.createdAt} />. Reason: <q>{operation.reason}</q>
+      </p>
+      {items.length > 0 && (
+        <Table label="Onboardings" head={['Onboarding', 'Outcome', 'Why', 'When']}>
+          {items.map((item) => (
+            <tr key={item.onboardingId}>
+              <th scope="row">
+                <a href={pathOfOnboarding(item.onboardingId)}>
+                  <code>{item.onboardingId}</code>
+                </a>
+              </th>
+              <td>
+                <Badge tone={TONES[item.outcome]}>{item.outcome}</Badge>
+              </td>
+              <td>
+                {item.code !== null && <code>{item.code}</code>} {item.detail}
+              </td>
+              <td>
+                <Time at={item.at} />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {items.length === limit && last && (
+        <nav aria-label="More" class="more">
+          <a rel="next" href={`${pathOfOperation(id)}?after=${last.onboardingId}`}>
+            More
+          </a>
+        </nav>
+      )}
+    </>
+  );
+  return (
+    <>
+      {isOpen ? (
+        <Live path={path} everyS={1}>
+          {content}
+        </Live>
+      ) : (
+        <div id="live">{content}</div>
+      )}
+      {isOpen && mayActAs(role, 'operator') && (
+        <details>
+          <summary>Abort</summary>
+          <p>Onboardings that were not tried yet stay as they are. Nothing is undone.</p>
+          <ActionForm action={`${pathOfOperation(id)}/abort`} token={token}>
+            <ReasonField id="reason" />
+            <button type="submit" class="contrast">
+              Abort
+            </button>
+          </ActionForm>
+        </details>
+      )}
+    </>
+  );
+}
+
+const TONES: Record<OperationItem['outcome'], Tone> = {
+  waiting: 'quiet',
+  done: 'good',
+  refused: 'warn',
+  failed: 'bad',
+};

@@ -1,0 +1,135 @@
+import { Body, Controller, Get, HttpStatus, Param, Post, Query, Redirect, Req } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import { OPERATION_ACTIONS, Operations, type Actor, type OperationAction } from '#libs/onboarding';
+import { mayActAs } from '#libs/operators';
+import { fieldsOf, filterOf, parseQuery } from '../onboardings/filter.js';
+import { FormTokens } from '../web/form-token.js';
+import { REASON_FIELD, TOKEN_FIELD, checkToken, parsed } from '../web/forms.js';
+import { FOR_OPERATORS } from '../web/gate.js';
+import { Page } from '../web/page-writer.js';
+import { PATHS, pathOfOperation } from '../web/paths.js';
+import { roleOfAction } from './actions.js';
+import { NewOperationPage } from './new.page.js';
+import { OperationPage } from './operation.page.js';
+import { OperationsPage } from './operations.page.js';
+
+const ACTION_FIELD = z.enum(OPERATION_ACTIONS);
+/** A form acts on one onboarding, by its id, or on all that match a filter. */
+const startForm = z.looseObject({
+  action: ACTION_FIELD,
+  id: z.string().max(64).optional(),
+  reason: REASON_FIELD,
+  token: TOKEN_FIELD,
+});
+const reasonForm = z.strictObject({ reason: REASON_FIELD, token: TOKEN_FIELD });
+const itemsQuery = z.object({ outcome: z.string().optional(), after: z.string().max(64).optional() });
+const ITEMS = 50;
+const OPERATIONS = 50;
+
+/** What operators do to onboardings and integrations. The worker carries it out. */
+@Controller(PATHS.operations)
+export class OperationsController {
+  constructor(
+    private readonly operations: Operations,
+    private readonly tokens: FormTokens,
+  ) {}
+
+  @Get()
+  async list(@Query('after') after?: string): Promise<Page> {
+    const operations = await this.operations.list(OPERATIONS, after);
+    return new Page('Operations', <OperationsPage operations={operations} limit={OPERATIONS} />);
+  }
+
+  /** The form for an action on all onboardings of a filter. With an action, it shows the dry run. */
+  @Get('new')
+  @RouteConfig(FOR_OPERATORS)
+  async fresh(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
+    const query = parseQuery(input);
+    const action = ACTION_FIELD.optional().catch(undefined).parse(input['action']);
+    const preview = action && (await this.operations.preview(action, { filter: filterOf(query) }));
+    const token = this.tokens.ofSession(request);
+    const props = { fields: fieldsOf(query), action, preview, token, role: request.operator!.role };
+    return new Page('Act on many', <NewOperationPage {...props} />);
+  }
+
+  @Post()
+  @RouteConfig(FOR_OPERATORS)
+  @Redirect()
+  async start(@Req() request: FastifyRequest) {
+    const { action, id, reason, token, ...rest } = parsed(startForm, request);
+    checkToken(this.tokens, request, token);
+    mustMay(request, action);
+    const target = id === undefined ? { filter: filterOf(parseQuery(rest)) } : { ids: [id] };
+    const operation = await this.operations.start(action, target, reason, actorOf(request));
+    return seeOther(pathOfOperation(operation.id));
+  }
+
+  @Post('rebuild-wake-ups')
+  @RouteConfig(FOR_OPERATORS)
+  @Redirect()
+  async rebuild(@Req() request: FastifyRequest) {
+    const operation = await this.operations.rebuildWakeUps(this.#reason(request), actorOf(request));
+    return seeOther(pathOfOperation(operation.id));
+  }
+
+  @Post('integrations/:name/pause')
+  @RouteConfig(FOR_OPERATORS)
+  @Redirect()
+  async pause(@Param('name') name: string, @Req() request: FastifyRequest) {
+    await this.operations.pauseIntegration(name, this.#reason(request), actorOf(request));
+    return seeOther(PATHS.now);
+  }
+
+  @Post('integrations/:name/resume')
+  @RouteConfig(FOR_OPERATORS)
+  @Redirect()
+  async resume(@Param('name') name: string, @Req() request: FastifyRequest) {
+    await this.operations.resumeIntegration(name, this.#reason(request), actorOf(request));
+    return seeOther(PATHS.now);
+  }
+
+  @Get(':id')
+  async one(@Param('id') id: string, @Query() input: unknown, @Req() request: FastifyRequest): Promise<Page> {
+    const operation = await this.operations.find(id);
+    if (!operation) throw new ProblemError('not_found', { detail: 'No operation has this id.' });
+    const { after } = itemsQuery.catch({}).parse(input);
+    const items = await this.operations.items(id, { limit: ITEMS, ...(after !== undefined && { after }) });
+    const token = this.tokens.ofSession(request);
+    const props = { operation, items, limit: ITEMS, token, role: request.operator!.role };
+    return new Page(`Operation ${id}`, <OperationPage {...props} path={request.url} />);
+  }
+
+  @Post(':id/abort')
+  @RouteConfig(FOR_OPERATORS)
+  @Redirect()
+  async abort(@Param('id') id: string, @Req() request: FastifyRequest) {
+    await this.operations.abort(id, this.#reason(request), actorOf(request));
+    return seeOther(pathOfOperation(id));
+  }
+
+  #reason(request: FastifyRequest): string {
+    const { reason, token } = parsed(reasonForm, request);
+    checkToken(this.tokens, request, token);
+    return reason;
+  }
+}
+
+/** After a form, the browser opens a page by GET: so a reload sends nothing twice. */
+const seeOther = (url: string) => ({ url, statusCode: HttpStatus.SEE_OTHER });
+
+function mustMay(request: FastifyRequest, action: OperationAction): void {
+  const needed = roleOfAction(action);
+  if (mayActAs(request.operator!.role, needed)) return;
+  throw new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
+}
+
+const actorOf = ({ operator, ip, id }: FastifyRequest): Actor => ({
+  name: `operator:${operator!.name}`,
+  via: 'console',
+  role: operator!.role,
+  address: ip,
+  traceId: id,
+});

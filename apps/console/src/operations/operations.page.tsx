@@ -1,0 +1,54 @@
+import type { Operation } from '#libs/onboarding';
+import { Badge, Table, Time, type Tone } from '../web/parts.js';
+import { PATHS, pathOfOperation } from '../web/paths.js';
+
+const TONES: Record<Operation['state'], Tone> = {
+  queued: 'quiet',
+  running: 'warn',
+  done: 'good',
+  aborted: 'bad',
+};
+
+export const OperationState = ({ state }: Pick<Operation, 'state'>) => (
+  <Badge tone={TONES[state]}>{state}</Badge>
+);
+
+/** All operations, the newest first. */
+export function OperationsPage({ operations, limit }: { operations: readonly Operation[]; limit: number }) {
+  const last = operations.at(-1);
+  return (
+    <>
+      <h1>Operations</h1>
+      {operations.length === 0 && <p role="status">No operation was started yet.</p>}
+      {operations.length > 0 && (
+        <Table label="Operations" head={['Operation', 'State', 'By', 'Reason', 'Done', 'Refused', 'Failed', 'Began']}>
+          {operations.map((operation) => (
+            <tr key={operation.id}>
+              <th scope="row">
+                <a href={pathOfOperation(operation.id)}>{operation.action}</a>
+              </th>
+              <td>
+                <OperationState state={operation.state} />
+              </td>
+              <td>{operation.actor}</td>
+              <td>{operation.reason}</td>
+              <td>{`${operation.done} of ${operation.total}`}</td>
+              <td>{operation.refused}</td>
+              <td>{operation.failed}</td>
+              <td>
+                <Time at={operation.createdAt} />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {operations.length === limit && last && (
+        <nav aria-label="More" class="more">
+          <a rel="next" href={`${PATHS.operations}?after=${last.id}`}>
+            Older
+          </a>
+        </nav>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,128 @@
+import type { ComponentChildren } from 'preact';
+
+const UNITS: [name: string, ms: number][] = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+];
+
+/** A length of time for people, such as `3 minutes`. @param ms 0 or more */
+export function lengthOf(ms: number): string {
+  const [name, unit] = UNITS.find(([, each]) => ms >= each) ?? UNITS.at(-1)!;
+  const count = Math.floor(ms / unit);
+  return `${count} ${name}${count === 1 ? '' : 's'}`;
+}
+
+/** An instant, as the distance from now and exactly. */
+export function Time({ at }: { at: Date | string | null }) {
+  if (at === null) return <span>–</span>;
+  const instant = new Date(at);
+  const distance = instant.getTime() - Date.now();
+  const text = distance > 0 ? `in ${lengthOf(distance)}` : `${lengthOf(-distance)} ago`;
+  return (
+    <time datetime={instant.toISOString()} title={instant.toISOString()}>
+      {text}
+    </time>
+  );
+}
+
+/** An instant to the second, in UTC. */
+export function ExactTime({ at }: { at: Date | string }) {
+  const instant = new Date(at).toISOString();
+  return (
+    <time datetime={instant} class="exact">
+      {instant.slice(0, 19).replace('T', ' ')}
+    </time>
+  );
+}
+
+export type Tone = 'good' | 'bad' | 'warn' | 'quiet';
+
+/** A short word on a coloured ground. The word says all: the colour is only for the eye. */
+export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChildren }) => (
+  <span class={`badge ${tone}`}>{children}</span>
+);
+
+/** A count that may stop at a limit. */
+export const countOf = ({ count, counted }: { count: number; counted: 'exactly' | 'at_least' }) =>
+  `${counted === 'at_least' ? 'at least ' : ''}${count.toLocaleString('en')}`;
+
+/**
+ * A part of the page that renews itself. Without scripts it stays as it was.
+ *
+ * @param path of this page, with its query
+ */
+export function Live({ path, everyS, children }: LiveProps) {
+  return (
+    <div
+      id="live"
+      hx-get={path}
+      hx-trigger={`every ${everyS}s`}
+      hx-select="#live"
+      hx-target="#live"
+      hx-swap="outerMorph"
+    >
+      {children}
+    </div>
+  );
+}
+
+interface LiveProps {
+  path: string;
+  everyS: number;
+  children: ComponentChildren;
+}
+
+/** A table that can be scrolled sideways on a narrow screen, also by keyboard. */
+export function Table({ label, head, children }: TableProps) {
+  return (
+    <div class="overflow-auto" role="region" aria-label={label} tabindex={0}>
+      <table class="striped">
+        <thead>
+          <tr>
+            {head.map((name) => (
+              <th scope="col" key={name}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+interface TableProps {
+  label: string;
+  head: readonly string[];
+  children: ComponentChildren;
+}
+
+/** A form that changes something. It carries the session's token. */
+export function ActionForm({ action, token, children, ...more }: ActionFormProps) {
+  return (
+    <form method="post" action={action} {...more}>
+      <input type="hidden" name="token" value={token} />
+      {children}
+    </form>
+  );
+}
+
+interface ActionFormProps {
+  action: string;
+  token: string;
+  children: ComponentChildren;
+  class?: string;
+}
+
+/** The field for the reason of an action. The audit keeps it. */
+export function ReasonField({ id }: { id: string }) {
+  return (
+    <>
+      <label for={id}>Reason</label>
+      <input id={id} name="reason" required maxlength={500} autocomplete="off" />
+    </>
+  );
+}
