@@ -12,7 +12,6 @@ export { hasDuplicateMembers } from './duplicate-members.js';
 export { isUncoded, listMembers, mediaTypes } from './header-fields.js';
 export { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';
-export { canonicalPassword, findPasswordFault, isOfAnyLength } from './password-rule.js';
 export {
   PROBLEM_CODES,
   PROBLEMS,

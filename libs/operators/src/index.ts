@@ -1,17 +1,8 @@
-export { EnvironmentAccount } from './environment-account.js';
-export { OperatorAccounts } from './operator-accounts.js';
+export { CALLBACK_PATH } from './identity-provider.js';
+export { LINK_LIFE_MS, LoginLinks, loginLink, type NewLink } from './login-links.js';
 export { OperatorAudit, type AuditEntry } from './operator-audit.js';
-export { OperatorLogin } from './operator-login.js';
+export { OperatorLogin, type LoginTry, type LoginWays } from './operator-login.js';
 export { OperatorSessions } from './operator-sessions.js';
-export {
-  ROLES,
-  mayActAs,
-  type Operator,
-  type OperatorAccount,
-  type OperatorSession,
-  type Role,
-} from './operator.js';
+export type { Login, LoginWay, Operator, OperatorSession } from './operator.js';
 export { OperatorsModule } from './operators.module.js';
-export { OwnAccount, type OwnAct } from './own-account.js';
-export { PasswordHashes } from './password-hashes.js';
-export { FIRST_PASSWORD_DAYS } from './statements.js';
+export { ROLES, mayActAs, type Role } from '#libs/kernel';

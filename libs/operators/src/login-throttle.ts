@@ -8,29 +8,29 @@ import {
 import { networkOf } from '#libs/callers';
 import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
-import { CONFIG, KeyedHash, type Config } from '#libs/platform';
+import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
+import type { LoginWay } from './operator.js';
 
 /** The longest time that a login waits for Redis. Then the process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
-/** An address may have more tries than an account, because an office may share one address. */
-const TRIES_PER_ADDRESS = 3;
+/** All networks together have this many times the tries of one, so that one alone cannot lock out others. */
+const NETWORKS = 10;
 
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
- * Counts tries per account and per address, over all processes. It counts a try before the password is
- * checked, so that parallel tries count too, and takes it back if the password is right. It locks an account
- * for one window at most.
+ * Counts failed logins per way and network, over all processes. It counts a try before the check, so that
+ * parallel tries count too, and takes it back if the login succeeds.
  */
 @Injectable()
 export class LoginThrottle {
-  readonly #perAccount: () => Limiter;
-  readonly #perAddress: () => Limiter;
+  readonly #perNetwork: () => Limiter;
+  readonly #together: () => Limiter;
 
   constructor(
     private readonly queues: Queues,
     private readonly hash: KeyedHash,
-    @Inject(CONFIG) { QUEUE_PREFIX, OPS_LOGIN_TRIES, OPS_LOGIN_WINDOW_MS }: Config,
+    @Inject(CONFIG) { QUEUE_PREFIX, OPS_LOGIN_TRIES, OPS_LOGIN_WINDOW_MS }: ConsoleConfig,
   ) {
     const duration = Math.ceil(OPS_LOGIN_WINDOW_MS / 1_000);
     const limiter = (name: string, points: number) => {
@@ -44,28 +44,28 @@ export class LoginThrottle {
       // If Redis refuses writes, no command is sent.
       return () => (this.queues.isReady() ? shared : own);
     };
-    this.#perAccount = limiter('account', OPS_LOGIN_TRIES);
-    this.#perAddress = limiter('address', OPS_LOGIN_TRIES * TRIES_PER_ADDRESS);
+    this.#perNetwork = limiter('network', OPS_LOGIN_TRIES);
+    this.#together = limiter('all', OPS_LOGIN_TRIES * NETWORKS);
   }
 
   /** @throws ProblemError `rate_limited` with the seconds until the next try is allowed. */
-  async take(name: string, address: string): Promise<void> {
-    // The address is checked first. An address over its limit must not use up the tries of accounts.
-    await consumed(this.#perAddress(), this.#keyOf(networkOf(address)));
-    await consumed(this.#perAccount(), this.#keyOf(name));
+  async take(way: LoginWay, address: string): Promise<void> {
+    // The network is checked first. A network over its limit must not use up the tries of all.
+    await consumed(this.#perNetwork(), this.#keyOf(way, address));
+    // Only a password can be guessed. So strangers cannot lock out the other ways.
+    if (way === 'emergency') await consumed(this.#together(), way);
   }
 
-  /** Takes back a try with a right password. Wrong tries by others stay counted. */
-  async giveBack(name: string, address: string): Promise<void> {
+  /** Takes back the try of a login that succeeded. Failed tries of others stay counted. */
+  async giveBack(way: LoginWay, address: string): Promise<void> {
     await Promise.allSettled([
-      this.#perAccount().reward(this.#keyOf(name)),
-      this.#perAddress().reward(this.#keyOf(networkOf(address))),
+      this.#perNetwork().reward(this.#keyOf(way, address)),
+      way === 'emergency' ? this.#together().reward(way) : undefined,
     ]);
   }
 
-  /** Hashes the name: a user may type a password as name, and Redis must not store passwords. */
-  #keyOf(text: string): string {
-    return this.hash.of('login throttle', text).toString('base64url');
+  #keyOf(way: LoginWay, address: string): string {
+    return this.hash.of('login throttle', `${way} ${networkOf(address)}`).toString('base64url');
   }
 }
 
@@ -74,7 +74,7 @@ async function consumed(limiter: Limiter, key: string): Promise<void> {
     await limiter.consume(key);
   } catch (reason) {
     throw new ProblemError('rate_limited', {
-      detail: 'Too many tries with a wrong password.',
+      detail: 'Too many failed logins. Wait a few minutes.',
       retryAfterS: waitOf(reason),
     });
   }

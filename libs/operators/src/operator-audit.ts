@@ -5,7 +5,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 /** An action of an operator on the console. It contains no password, no token and no body. */
 export interface AuditEntry {
   action: string;
-  /** The name of the account. Null for an unknown account. */
+  /** The operator's name. Null without a login. */
   operator: string | null;
   /** The object of the action, e.g. a queue or a job. Null if there is none. */
   target: string | null;
@@ -13,6 +13,8 @@ export interface AuditEntry {
   address: string;
   /** The request's id, as in `X-Request-Id`. */
   traceId: string;
+  /** Details without secrets. */
+  data?: Record<string, unknown>;
 }
 
 const REFUSALS_PER_MINUTE = 60;
@@ -31,8 +33,7 @@ export class OperatorAudit {
 
   /**
    * Strangers can cause refusals without effort. Therefore only some refusals are written per minute, and
-   * the next minute counts the rest. Entries with a name are always written: the throttle limits failed
-   * logins per name, and all other actions need a session.
+   * the next minute counts the rest. Entries with a name are always written, because they need a session.
    */
   record(entry: AuditEntry): void {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
@@ -50,9 +51,15 @@ export class OperatorAudit {
   }
 
   /** A failure is only logged: the console must work without PostgreSQL, and the log has the entry. */
-  async #keep({ action, operator, target, outcome, address, traceId }: AuditEntry): Promise<void> {
+  async #keep({ action, operator, target, outcome, address, traceId, data }: AuditEntry): Promise<void> {
     const actor = operator === null ? 'nobody' : `operator:${operator}`;
-    const event = { actor, action: `console: ${action}`, target, address, data: { outcome, traceId } };
+    const event = {
+      actor,
+      action: `console: ${action}`,
+      target,
+      address,
+      data: { ...data, outcome, traceId },
+    };
     try {
       await this.audit.write(event);
     } catch (error) {

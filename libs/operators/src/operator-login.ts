@@ -1,90 +1,157 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { Counter } from 'prom-client';
 import { PreparedStatements } from '#libs/database';
-import { ProblemError, isOfAnyLength } from '#libs/kernel';
-import { EnvironmentAccount } from './environment-account.js';
+import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
+import { KeyedHash, Metrics } from '#libs/platform';
+import { EmergencyAccount } from './emergency-account.js';
+import { IdentityProvider } from './identity-provider.js';
+import { beginFlow, findFlow } from './login-flow.js';
+import { LoginLinks } from './login-links.js';
 import { LoginThrottle } from './login-throttle.js';
 import { OperatorAudit } from './operator-audit.js';
 import { OperatorSessions } from './operator-sessions.js';
-import { canonicalName, isOperatorName, type Operator } from './operator.js';
-import { PasswordHashes } from './password-hashes.js';
-import { FIND_FOR_LOGIN } from './statements.js';
+import { cleanName, type Identity, type Login, type LoginWay } from './operator.js';
+import { USE_FLOW } from './statements.js';
 
+/** Who tries to log in. */
 export interface LoginTry {
-  name: string;
-  password: string;
   address: string;
+  /** The request's id, as in `X-Request-Id`. */
   traceId: string;
 }
 
-interface Checked {
-  operator: Operator;
-  passwordHash: string | null;
+/** The ways to log in that the configuration allows. Links are always possible. */
+export interface LoginWays {
+  /** The host of the identity provider. */
+  provider: string | null;
+  emergency: boolean;
 }
 
-/** A successful login. */
-export interface Login {
-  operator: Operator;
-  /** The token of the new session. */
-  token: string;
-}
-
-/** Logs operators in to the console. */
+/** Logs operators in to the console. Each login begins a new session with a new token. */
 @Injectable()
 export class OperatorLogin {
+  readonly #emergencies: Counter<'outcome'>;
+
   constructor(
     private readonly statements: PreparedStatements,
-    private readonly hashes: PasswordHashes,
-    private readonly environment: EnvironmentAccount,
+    private readonly hash: KeyedHash,
+    private readonly provider: IdentityProvider,
+    private readonly account: EmergencyAccount,
+    private readonly links: LoginLinks,
     private readonly throttle: LoginThrottle,
     private readonly sessions: OperatorSessions,
     private readonly audit: OperatorAudit,
-  ) {}
+    @Inject(CLOCK) private readonly clock: Clock,
+    { registry }: Metrics,
+  ) {
+    this.#emergencies = new Counter({
+      name: 'gangway_console_emergency_logins_total',
+      help: 'Logins to the console with the emergency password, by outcome (done, refused, failed)',
+      labelNames: ['outcome'],
+      registers: [registry],
+    });
+    this.#emergencies.inc({ outcome: 'done' }, 0);
+    this.#emergencies.inc({ outcome: 'refused' }, 0);
+  }
+
+  get ways(): LoginWays {
+    return { provider: this.provider.host, emergency: this.account.isOn };
+  }
 
   /**
-   * @throws ProblemError `unauthenticated`, with the same text for an unknown name and a wrong password.
-   *   `rate_limited` with `retryAfterS`.
+   * Begins a login at the identity provider.
+   *
+   * @returns the address to open, and the text for a cookie of this browser.
+   * @throws ProblemError `not_ready` if the provider does not answer.
    */
-  async logIn({ password, address, traceId, ...typed }: LoginTry): Promise<Login> {
-    const name = canonicalName(typed.name);
-    const entry = { action: 'login', target: null, address, traceId };
-    let known: string | null = null;
+  async begin(next: string): Promise<{ url: string; flow: string }> {
+    const flow = beginFlow(this.hash, next, this.clock.nowMs());
+    return { url: await this.provider.authorizationUrl(flow), flow: flow.flow };
+  }
+
+  /**
+   * Ends a login at the identity provider.
+   *
+   * @param answer the query of the callback.
+   * @param cookie the text from {@link begin}. It works once.
+   * @throws ProblemError `unauthenticated`, `forbidden` without a role, `not_ready`, `rate_limited`.
+   */
+  async finish(
+    answer: URLSearchParams,
+    cookie: string | null,
+    by: LoginTry,
+  ): Promise<Login & { next: string }> {
+    let next = '';
+    const login = await this.#logIn('oidc', by, async () => {
+      const flow = findFlow(this.hash, cookie, answer.get('state'), this.clock.nowMs());
+      if (!flow || !(await this.#isFirstUse(flow.state, flow.expiresAtMs))) {
+        const detail = 'This login has expired, or it began in another browser. Log in again.';
+        throw new ProblemError('unauthenticated', { detail });
+      }
+      next = flow.next;
+      return this.provider.identify(answer, flow);
+    });
+    return { ...login, next };
+  }
+
+  /**
+   * @param typed the name that the operator typed. The audit shows it as `emergency:<name>`.
+   * @throws ProblemError `unauthenticated`, `rate_limited`, or `validation_failed` without a name.
+   */
+  async emergency(typed: { name: string; password: string }, by: LoginTry): Promise<Login> {
+    const name = cleanName(typed.name);
+    if (name === '') throw new ProblemError('validation_failed', { detail: 'Type your own name.' });
+    return this.#logIn('emergency', by, async () => {
+      if (!this.account.isPassword(typed.password)) {
+        throw new ProblemError('unauthenticated', { detail: 'The password is wrong.' });
+      }
+      const full = `emergency:${name}`;
+      return { name: full, role: 'admin', how: 'emergency', identity: full };
+    });
+  }
+
+  /** @throws ProblemError `unauthenticated` if the link is unknown, used or expired; `rate_limited`. */
+  async link(token: string, by: LoginTry): Promise<Login> {
+    return this.#logIn('link', by, async () => {
+      const identity = await this.links.use(token);
+      if (identity) return identity;
+      const detail = 'This link was used before, or it has expired. Make another one.';
+      throw new ProblemError('unauthenticated', { detail });
+    });
+  }
+
+  /** Where an operator can also log out at the identity provider. Null if there is no such page. */
+  logoutUrl(): Promise<string | null> {
+    return this.provider.logoutUrl();
+  }
+
+  async #logIn(
+    way: LoginWay,
+    { address, traceId }: LoginTry,
+    identify: () => Promise<Identity>,
+  ): Promise<Login> {
+    const entry = { action: `login: ${way}`, target: null, address, traceId };
+    const count = (outcome: 'done' | 'refused' | 'failed') => {
+      if (way === 'emergency') this.#emergencies.inc({ outcome });
+      return outcome;
+    };
     try {
-      await this.throttle.take(name, address);
-      const checked = await this.#check(name, password, (operator) => (known = operator.name));
-      const token = checked && (await this.sessions.begin(checked.operator, checked.passwordHash, address));
-      if (!checked || !token)
-        throw new ProblemError('unauthenticated', { detail: 'The name or the password is wrong.' });
-      await this.throttle.giveBack(name, address);
-      this.audit.record({ ...entry, operator: known, outcome: 'done' });
-      return { operator: checked.operator, token };
+      await this.throttle.take(way, address);
+      const { name, role, how, identity } = await identify();
+      const token = await this.sessions.begin({ name, role, how, identity }, address);
+      await this.throttle.giveBack(way, address);
+      this.audit.record({ ...entry, operator: name, outcome: count('done'), data: { role, identity } });
+      return { operator: { name, role, how }, token };
     } catch (error) {
-      // An unknown name is not recorded. It may be a password that was typed into the wrong field.
-      const outcome = error instanceof ProblemError ? 'refused' : 'failed';
-      this.audit.record({ ...entry, operator: known, outcome });
+      // The name is not recorded: nothing proves it, and it may be a password in the wrong field.
+      const outcome = count(error instanceof ProblemError ? 'refused' : 'failed');
+      this.audit.record({ ...entry, operator: null, outcome });
       throw error;
     }
   }
 
-  async #check(name: string, password: string, isKnown: (who: Operator) => void): Promise<Checked | null> {
-    const account = isOperatorName(name) ? await this.#find(name) : null;
-    const environment = this.environment.isNamed(name) ? this.environment.operator : null;
-    const operator = environment ?? account?.operator ?? null;
-    if (operator) isKnown(operator);
-    // No account has such a long password. So this early return reveals nothing about names.
-    if (!isOfAnyLength(password)) return null;
-    // Every case runs scrypt once, so that the time reveals nothing about the account.
-    const passwordHash = environment ? null : (account?.passwordHash ?? null);
-    const isRight = await this.hashes.isRight(password, passwordHash);
-    if (environment)
-      return this.environment.isPassword(password) ? { operator: environment, passwordHash } : null;
-    return account && isRight ? account : null;
-  }
-
-  async #find(name: string): Promise<{ operator: Operator; passwordHash: string } | null> {
-    type Row = Operator & { id: string; passwordHash: string };
-    const [row] = await this.statements.run<Row>(FIND_FOR_LOGIN, [name]);
-    if (!row) return null;
-    const { passwordHash, ...operator } = row;
-    return { operator, passwordHash };
+  async #isFirstUse(state: string, expiresAtMs: number): Promise<boolean> {
+    const used = await this.statements.run(USE_FLOW, [this.hash.of('login flow', state), expiresAtMs]);
+    return used.length > 0;
   }
 }

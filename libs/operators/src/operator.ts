@@ -1,24 +1,31 @@
-/** The roles on the console. Each role includes the rights of the roles before it. */
-export const ROLES = ['viewer', 'operator', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
+import type { Role } from '#libs/kernel';
 
-/** Whether a role includes the rights of another role. */
-export function mayActAs(role: Role, needed: Role): boolean {
-  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
-}
+/** How an operator logged in. */
+export type LoginWay = 'oidc' | 'emergency' | 'link';
 
 /** An operator who is logged in to the console. */
 export interface Operator {
-  /** UUID. Null for the account from the environment (`OPS_USER`). */
-  readonly id: string | null;
+  /** The name in the audit. Names of emergency logins and of links begin with `emergency:` and `link:`. */
   readonly name: string;
   readonly role: Role;
-  /** Whether another person chose the password. Then the operator must first replace it. */
-  readonly mustChange: boolean;
+  readonly how: LoginWay;
 }
 
-/** A session of an operator, as the operator sees it. */
-export interface OperatorSession {
+/** What a new session stores about its operator. */
+export interface Identity extends Operator {
+  /** Identifies the person: issuer and `sub` for OpenID Connect, else the name. */
+  readonly identity: string;
+}
+
+/** A successful login. */
+export interface Login {
+  operator: Operator;
+  /** The token of the new session. */
+  token: string;
+}
+
+/** A session, as the console shows it. */
+export interface OperatorSession extends Operator {
   /** Identifies the session in a form. It is not the token. */
   id: string;
   address: string;
@@ -27,23 +34,20 @@ export interface OperatorSession {
   isThis: boolean;
 }
 
-/** An account in the list. */
-export interface OperatorAccount {
-  id: string;
-  name: string;
-  role: Role;
-  createdAt: Date;
-  passwordSetAt: Date;
-  /** Whether the operator must still replace the first password. */
-  mustChange: boolean;
-  lastLoginAt: Date | null;
-  disabledAt: Date | null;
-}
+const LONGEST_NAME = 64;
 
-const NAME = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
-
-/** The canonical spelling of an account's name: NFKC, lower case, trimmed. */
-export const canonicalName = (name: string) => name.normalize('NFKC').trim().toLowerCase();
-
-/** Whether an account may have this name: 1 to 64 of a-z, 0-9, `.`, `_`, `@` and `-`. */
-export const isOperatorName = (name: string) => NAME.test(name);
+/**
+ * The name of a person, for the audit. Invisible and direction characters go, because they could make a name
+ * look like another one. Colons go, because only the console writes `emergency:` and `link:`.
+ */
+export const cleanName = (text: string): string =>
+  [
+    ...text
+      .normalize('NFKC')
+      .replaceAll(/[\p{C}:]+/gu, ' ')
+      .replaceAll(/\s+/g, ' ')
+      .trim(),
+  ]
+    .slice(0, LONGEST_NAME)
+    .join('')
+    .trim();

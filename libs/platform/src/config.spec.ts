@@ -151,7 +151,6 @@ describe('parseConfig', () => {
       'DATABASE_URL',
       'HASH_KEY',
       'NODE_ENV',
-      'OPS_SCRYPT_LOG_N',
     ]);
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });

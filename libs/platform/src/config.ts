@@ -393,7 +393,6 @@ const STORE = {
   HASH_KEY: true,
   CONSOLE_PORT: true,
   CONSOLE_URL: true,
-  OPS_SCRYPT_LOG_N: true,
 } as const;
 
 /** The settings of a tool that only reads and writes rows. */

@@ -80,8 +80,6 @@ export const consoleSettings = {
     secret(16).optional(),
     { example: '$(openssl rand -base64 24)', values: '16 characters or more' },
   ),
-  OPS_USER: setting('The name of the console account of this configuration.', z.string().default('ops')),
-  OPS_SCRYPT_LOG_N: tuning('The scrypt cost, as a power of 2.', count(17, 10, 18)),
   OPS_SESSION_IDLE_MS: tuning(
     'A login to the console ends this long after its last use.',
     durationMs(HOUR_MS / 2),

@@ -13,7 +13,6 @@ export const TEST_ENV: Readonly<Record<string, string>> = {
   SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
   HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
   OPS_PASSWORD: 'password-of-the-tests',
-  OPS_SCRYPT_LOG_N: '10',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
   INTEGRATION_BYZANTINE_BASE_URL: 'http://127.0.0.1:1',

@@ -214,37 +214,36 @@ const UP = [
   )`,
   `CREATE INDEX audit_events_at ON audit_events (at)`,
 
-  `CREATE TABLE operators (
-    id uuid PRIMARY KEY,
-    name text NOT NULL UNIQUE,
-    role text NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
-    -- scrypt, with its parameters and its salt
-    password_hash text NOT NULL,
-    password_set_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- another operator chose the password
-    must_change boolean NOT NULL DEFAULT true,
-    last_login_at timestamptz,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    disabled_at timestamptz,
-    -- grows with each change that ends the account's sessions
-    generation integer NOT NULL DEFAULT 0
-  )`,
   `CREATE TABLE operator_sessions (
     -- keyed hash of the token, which only the browser has
     token_hash bytea PRIMARY KEY,
-    operator_id uuid REFERENCES operators (id) ON DELETE CASCADE,
-    -- instead of an operator, the environment's account: keyed hash of its name and password
-    environment_account bytea,
+    how text NOT NULL CHECK (how IN ('oidc', 'emergency', 'link')),
+    -- issuer and sub for OpenID Connect, else the name
+    identity text NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+    -- keyed hash of the emergency password: another password ends the session
+    emergency_mark bytea,
     address text NOT NULL,
-    -- the account's generation when the session began
-    generation integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at timestamptz NOT NULL,
-    CHECK (num_nonnulls(operator_id, environment_account) = 1)
+    CHECK ((how = 'emergency') = (emergency_mark IS NOT NULL))
   )`,
-  `CREATE INDEX operator_sessions_operator ON operator_sessions (operator_id)`,
+  `CREATE INDEX operator_sessions_identity ON operator_sessions (identity)`,
   `CREATE INDEX operator_sessions_expiry ON operator_sessions (expires_at)`,
+  // One-time login links. A used link has no row.
+  `CREATE TABLE operator_links (
+    token_hash bytea PRIMARY KEY,
+    name text NOT NULL,
+    role text NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+    expires_at timestamptz NOT NULL
+  )`,
+  // Logins at the identity provider that have ended, until their cookies expire.
+  `CREATE TABLE operator_flows_used (
+    flow_hash bytea PRIMARY KEY,
+    expires_at timestamptz NOT NULL
+  )`,
 
   // A process's view of the integrations. It expires with the process.
   `CREATE TABLE integration_views (
@@ -294,7 +293,8 @@ const TABLES = [
   'api_keys',
   'audit_events',
   'operator_sessions',
-  'operators',
+  'operator_links',
+  'operator_flows_used',
   'integration_views',
   'integration_troubles',
   'integration_counts',

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { equalInConstantTime } from '#libs/kernel';
+import type { KeyedHash } from '#libs/platform';
+
+const FLOW_LIFE_MS = 10 * 60_000;
+const FLOW = /^[A-Za-z0-9_-]{22}\.(\d{13})\.([A-Za-z0-9_-]{0,1024})$/;
+
+/** What binds a login at the identity provider to one browser. */
+export interface LoginFlow {
+  /** The text for the browser's cookie. */
+  flow: string;
+  state: string;
+  nonce: string;
+  /** The verifier of PKCE (RFC 7636). */
+  verifier: string;
+  /** Where to go after the login. */
+  next: string;
+  expiresAtMs: number;
+}
+
+/**
+ * State, nonce and verifier are keyed hashes of the cookie. So the cookie holds no secret, and the state that
+ * comes back proves that the console wrote the cookie.
+ */
+export function beginFlow(hash: KeyedHash, next: string, nowMs: number): LoginFlow {
+  const seed = randomBytes(16).toString('base64url');
+  const expiresAtMs = nowMs + FLOW_LIFE_MS;
+  return derived(
+    hash,
+    `${seed}.${expiresAtMs}.${Buffer.from(next).toString('base64url')}`,
+    expiresAtMs,
+    next,
+  );
+}
+
+/** @returns null if the cookie is missing, altered or expired, or does not belong to this state. */
+export function findFlow(
+  hash: KeyedHash,
+  flow: string | null,
+  state: string | null,
+  nowMs: number,
+): LoginFlow | null {
+  const [, expiry, next] = FLOW.exec(flow ?? '') ?? [];
+  if (flow === null || next === undefined || state === null) return null;
+  const found = derived(hash, flow, Number(expiry), Buffer.from(next, 'base64url').toString());
+  return equalInConstantTime(state, found.state) && nowMs < found.expiresAtMs ? found : null;
+}
+
+function derived(hash: KeyedHash, flow: string, expiresAtMs: number, next: string): LoginFlow {
+  const of = (purpose: string) => hash.of(`login ${purpose}`, flow).toString('base64url');
+  return { flow, state: of('state'), nonce: of('nonce'), verifier: of('verifier'), next, expiresAtMs };
+}

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { ProblemError, type Role } from '#libs/kernel';
+import { KeyedHash } from '#libs/platform';
+import { cleanName, type Identity } from './operator.js';
+import { MAKE_LINK, USE_LINK } from './statements.js';
+
+/** The longest life of a link. */
+export const LINK_LIFE_MS = 15 * 60_000;
+
+export interface NewLink {
+  name: string;
+  role: Role;
+  lifeMs?: number;
+}
+
+/** One-time login links. Only the shell of the host makes them. The table stores keyed hashes of the tokens. */
+@Injectable()
+export class LoginLinks {
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly hash: KeyedHash,
+  ) {}
+
+  /**
+   * @returns the token. See {@link loginLink} for the address.
+   * @throws ProblemError `validation_failed` if the name has no visible character.
+   */
+  async make({ role, lifeMs = LINK_LIFE_MS, ...given }: NewLink): Promise<string> {
+    const name = cleanName(given.name);
+    if (name === '') throw new ProblemError('validation_failed', { detail: 'The link needs a name.' });
+    const token = randomBytes(32).toString('base64url');
+    const life = Math.min(lifeMs, LINK_LIFE_MS);
+    await this.statements.run(MAKE_LINK, [this.#hashOf(token), `link:${name}`, role, life]);
+    return token;
+  }
+
+  /** Spends a link. @returns null if the link is unknown, used or expired. */
+  async use(token: string): Promise<Identity | null> {
+    const [link] = await this.statements.run<{ name: string; role: Role }>(USE_LINK, [this.#hashOf(token)]);
+    return link ? { ...link, how: 'link', identity: link.name } : null;
+  }
+
+  #hashOf(token: string): Buffer {
+    return this.hash.of('login link', token);
+  }
+}
+
+/** The address that a browser opens. Its page has a button, so that a preview of the link does not spend it. */
+export const loginLink = (consoleOrigin: string, token: string) =>
+  `${consoleOrigin}/login/link?token=${token}`;
