@@ -1,27 +1,27 @@
-import { expect } from '@jest/globals';
+import { OperatorSessions, type Role } from '#libs/operators';
 import { send, type Reply } from './http-exchange.js';
-import { OPS_PASSWORD, type Story } from './story.js';
+import type { Story } from './story.js';
 
 type Headers = Record<string, string>;
 
 /** Acts as a browser at the console: it keeps cookies, and sends the headers that name a request's origin. */
 export class ConsoleBrowser {
   readonly cookies = new Map<string, string>();
-  readonly #story: Pick<Story, 'serviceUrl'>;
+  readonly #story: Pick<Story, 'consoleUrl'>;
   readonly #always: Headers;
 
   /**
    * @param overTls whether a proxy in between ends TLS, and says so in a header.
    * @param via the browser's address, by the header of such a proxy.
    */
-  constructor(story: Pick<Story, 'serviceUrl'>, { overTls = false, via = '' } = {}) {
+  constructor(story: Pick<Story, 'consoleUrl'>, { overTls = false, via = '' } = {}) {
     this.#story = story;
     this.#always = {
       ...(overTls && { 'x-forwarded-proto': 'https' }),
       ...(via && { 'x-forwarded-for': via }),
     };
     this.address = via || '127.0.0.1';
-    this.origin = overTls ? story.serviceUrl.replace('http:', 'https:') : story.serviceUrl;
+    this.origin = overTls ? story.consoleUrl.replace('http:', 'https:') : story.consoleUrl;
   }
 
   readonly origin: string;
@@ -62,21 +62,19 @@ export class ConsoleBrowser {
     );
   }
 
-  /** Opens the login page, fills it in and sends it. */
-  async tryLogIn(name = 'ops', password = OPS_PASSWORD, more: Headers = {}): Promise<Reply> {
-    const token = tokenOf(await this.visit('/ops/login'));
-    return this.post('/ops/login', { name, password, token, ...more });
-  }
-
-  async logIn(name?: string, password?: string): Promise<this> {
-    expect(await this.tryLogIn(name, password)).toMatchObject({ status: 303, headers: { location: '/ops' } });
-    return this;
+  /** A browser with a session, without a way through a login. */
+  static async as(role: Role, story: Story, name = `an-${role}`): Promise<ConsoleBrowser> {
+    const browser = new ConsoleBrowser(story);
+    const identity = { how: 'oidc', identity: `test ${name}`, name, role } as const;
+    const token = await story.console.get(OperatorSessions).begin(identity, '127.0.0.1');
+    browser.cookies.set('gangway_ops', token);
+    return browser;
   }
 
   async #send(method: string, path: string, headers: Headers, body?: string): Promise<Reply> {
     const cookie = this.cookie;
     const all = { ...this.#always, ...headers, ...(cookie && { cookie }) };
-    const reply = await send(this.#story as Story, method, path, {
+    const reply = await send({ serviceUrl: this.#story.consoleUrl }, method, path, {
       headers: all,
       ...(body !== undefined && { body }),
     });

@@ -11,7 +11,7 @@ export interface Reply {
 
 /** Sends a path exactly as given. `fetch` would normalize it. */
 export function send(
-  story: Story,
+  story: Pick<Story, 'serviceUrl'>,
   method: string,
   path: string,
   { headers = {}, body }: { headers?: Record<string, string>; body?: string | Buffer } = {},

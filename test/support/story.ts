@@ -16,6 +16,7 @@ const CHECKOUT = join(import.meta.dirname, '../..');
 const MAIN = {
   onboarding: join(CHECKOUT, 'dist/apps/onboarding/src/main.js'),
   worker: join(CHECKOUT, 'dist/apps/worker/src/main.js'),
+  console: join(CHECKOUT, 'dist/apps/console/src/main.js'),
   demo: join(CHECKOUT, 'apps/demo/src/main.js'),
 };
 
@@ -24,15 +25,13 @@ export const OPS_PASSWORD = 'password-of-the-tests';
 export const RP_ID = 'app.example.com';
 export const ORIGIN = 'https://app.example.com';
 
-/** The cost of one run of scrypt: N times r. */
-export const ONE_SCRYPT = 2 ** 10 * 8;
-
 /** Settings of all stories, with short times. The lease must be longer than call and claim together. */
 const SHORT = {
   NODE_ENV: 'test',
   LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
   PORT: '0',
   WORKER_PORT: '0',
+  CONSOLE_PORT: '0',
   API_KEY,
   SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
   HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
@@ -55,8 +54,6 @@ const SHORT = {
   OTP_RESEND_COOLDOWN_MS: '50',
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
-  // Each login takes a millisecond instead of half a second.
-  OPS_SCRYPT_LOG_N: '10',
   // Stories poll from one address, so the limits are high. They have five digits, because six digits would
   // look like a code.
   LOGIN_FAILURES_PER_MINUTE: '90000',
@@ -149,7 +146,7 @@ export class Story extends World {
   }
 
   /** Starts the compiled service or worker in its own process. `npm run test:e2e` builds them. */
-  async startProcess(app: 'onboarding' | 'worker', env: Env = {}): Promise<AppProcess> {
+  async startProcess(app: 'onboarding' | 'worker' | 'console', env: Env = {}): Promise<AppProcess> {
     const started = await AppProcess.start(MAIN[app], { ...this.env, LOG_LEVEL: 'info', ...env });
     this.atEnd(() => started.end());
     if (app === 'onboarding') this.serviceUrl ||= started.url;

@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { parseConfig } from '#libs/platform';
+import { parseConfig, parseConsoleConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
+import { createConsole } from '../../apps/console/src/app.js';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
@@ -19,6 +20,8 @@ export interface WorldOptions {
   service?: boolean;
   /** False if the test starts the worker itself, or as a process. */
   worker?: boolean;
+  /** True to start the operators' console too. */
+  console?: boolean;
   /** Servers that all apps reach through a proxy: see {@link World.proxyTo}. */
   proxied?: Exclude<Proxied, 'service'>[];
   /** Prepares each app before it listens. */
@@ -34,6 +37,9 @@ export class World {
   /** The first service that started. */
   service!: NestFastifyApplication;
   serviceUrl = '';
+  /** The first console that started. */
+  console!: NestFastifyApplication;
+  consoleUrl = '';
   env: Env = {};
 
   static async begin(options: WorldOptions): Promise<World> {
@@ -51,6 +57,7 @@ export class World {
       for (const name of proxied) this.env[name] = (await this.proxyTo(name)).url;
       if (options.service !== false) await this.startService();
       if (options.worker !== false) await this.startWorker();
+      if (options.console) await this.startConsole();
     } catch (error) {
       await this.end(); // otherwise the open servers would keep jest running
       throw error;
@@ -59,7 +66,7 @@ export class World {
 
   /** Starts a service. If none runs, the story calls this one. */
   async startService(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
-    const app = await this.#listen(createApp, env);
+    const app = await this.#listen(await createApp(this.#config(env)));
     const url = await app.getUrl();
     this.service ??= app;
     this.serviceUrl ||= url;
@@ -67,13 +74,27 @@ export class World {
   }
 
   async startWorker(env: Env = {}): Promise<NestFastifyApplication> {
-    const app = await this.#listen(createWorker, env);
+    const app = await this.#listen(await createWorker(this.#config(env)));
     startJobs(app);
     return app;
   }
 
-  async #listen(create: typeof createApp, env: Env): Promise<NestFastifyApplication> {
-    const app = await create(parseConfig({ ...this.env, ...env }, PROVIDERS));
+  /** Starts a console, without the keys that it must not have. */
+  async startConsole(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
+    const { SEALING_KEYS: _sealing, API_KEY: _key, ...all } = { ...this.env, ...env };
+    const own = Object.entries(all).filter(([name]) => !name.startsWith('INTEGRATION'));
+    const app = await this.#listen(await createConsole(parseConsoleConfig(Object.fromEntries(own))));
+    const url = await app.getUrl();
+    this.console ??= app;
+    this.consoleUrl ||= url;
+    return { app, url };
+  }
+
+  #config(env: Env) {
+    return parseConfig({ ...this.env, ...env }, PROVIDERS);
+  }
+
+  async #listen(app: NestFastifyApplication): Promise<NestFastifyApplication> {
     await app.init();
     this.#prepare(app);
     await app.listen(0, '127.0.0.1');
@@ -108,6 +129,8 @@ export class World {
     for (const close of this.#closers.splice(0)) await close();
     this.service = undefined!;
     this.serviceUrl = '';
+    this.console = undefined!;
+    this.consoleUrl = '';
   }
 
   async end(): Promise<void> {

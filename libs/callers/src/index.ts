@@ -1,5 +1,5 @@
 export { ApiKeys, type ApiKey, type MadeApiKey, type NewApiKey } from './api-keys.js';
-export { Audit, type Who } from './audit.js';
+export { Audit, type KeptEvent, type Who } from './audit.js';
 export { admitCallers } from './caller-gate.js';
 export { CallerGuard } from './caller.guard.js';
 export { CallersModule } from './callers.module.js';

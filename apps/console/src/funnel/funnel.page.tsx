@@ -35,7 +35,11 @@ export function FunnelPage({ funnel }: { funnel: Funnel }) {
       </section>
       <section aria-labelledby="by-integration">
         <h2 id="by-integration">By integration</h2>
-        <Figures label="By integration" first="Integration" rows={integrations.map((each) => [each.integration, each])} />
+        <Figures
+          label="By integration"
+          first="Integration"
+          rows={integrations.map((each) => [each.integration, each])}
+        />
       </section>
       <section aria-labelledby="by-day">
         <h2 id="by-day">By day</h2>
@@ -128,7 +132,15 @@ function Figures({ label, first, rows }: FiguresProps) {
   return (
     <Table
       label={label}
-      head={[first, 'Started', 'Code sent', 'Verified', 'Registered', 'Live', 'Median from start to registered']}
+      head={[
+        first,
+        'Started',
+        'Code sent',
+        'Verified',
+        'Registered',
+        'Live',
+        'Median from start to registered',
+      ]}
     >
       {rows.map(([name, figures]) => (
         <tr key={name}>
@@ -138,7 +150,9 @@ function Figures({ label, first, rows }: FiguresProps) {
           ))}
           <td>{figures.live.toLocaleString('en')}</td>
           <td>
-            {figures.medianMs.startedToRegistered === null ? '–' : shown(figures.medianMs.startedToRegistered)}
+            {figures.medianMs.startedToRegistered === null
+              ? '–'
+              : shown(figures.medianMs.startedToRegistered)}
           </td>
         </tr>
       ))}

@@ -172,7 +172,9 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   return (
     <section aria-labelledby="lost">
       <h2 id="lost">Lost outcomes</h2>
-      <p>The answer of the provider was lost. Look at the provider whether the step was done, then resolve.</p>
+      <p>
+        The answer of the provider was lost. Look at the provider whether the step was done, then resolve.
+      </p>
       <Table label="Lost outcomes" head={['Integration', 'Step', 'Onboardings', 'Oldest']}>
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.step}`}>
@@ -221,7 +223,10 @@ function Waiting({ groups }: { groups: readonly WaitingGroup[] }) {
   return (
     <section aria-labelledby="waiting">
       <h2 id="waiting">Waiting for the next try</h2>
-      <Table label="Waiting" head={['Integration', 'Step', 'Last result', 'Onboardings', 'Since', 'Next try']}>
+      <Table
+        label="Waiting"
+        head={['Integration', 'Step', 'Last result', 'Onboardings', 'Since', 'Next try']}
+      >
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.step} ${group.lastResultCode}`}>
             <th scope="row">{group.integration}</th>

@@ -112,7 +112,16 @@ export function Rows({ rows }: { rows: readonly OnboardingSummary[] }) {
   return (
     <Table
       label="Onboardings"
-      head={['Onboarding', 'State', 'Integration', 'Caller', 'externalRef', 'Last result', 'Started', 'Changed']}
+      head={[
+        'Onboarding',
+        'State',
+        'Integration',
+        'Caller',
+        'externalRef',
+        'Last result',
+        'Started',
+        'Changed',
+      ]}
     >
       {rows.map((row) => (
         <tr key={row.id}>

@@ -85,7 +85,9 @@ function Facts({ onboarding }: { onboarding: OnboardingDetail }) {
         </Fact>
       )}
       {onboarding.authenticators.length > 0 && (
-        <Fact name="Passkeys">{onboarding.authenticators.map(({ id }) => id ?? 'id unknown').join(', ')}</Fact>
+        <Fact name="Passkeys">
+          {onboarding.authenticators.map(({ id }) => id ?? 'id unknown').join(', ')}
+        </Fact>
       )}
       {job && (
         <Fact name="Job">

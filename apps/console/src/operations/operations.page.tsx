@@ -21,7 +21,10 @@ export function OperationsPage({ operations, limit }: { operations: readonly Ope
       <h1>Operations</h1>
       {operations.length === 0 && <p role="status">No operation was started yet.</p>}
       {operations.length > 0 && (
-        <Table label="Operations" head={['Operation', 'State', 'By', 'Reason', 'Done', 'Refused', 'Failed', 'Began']}>
+        <Table
+          label="Operations"
+          head={['Operation', 'State', 'By', 'Reason', 'Done', 'Refused', 'Failed', 'Began']}
+        >
           {operations.map((operation) => (
             <tr key={operation.id}>
               <th scope="row">
