@@ -6,6 +6,7 @@ import { Plain, runTool, say } from './console.js';
 import { DEV_SECRETS, loadDevSecrets } from './dev-secrets.js';
 import { findPostgres } from './embedded/postgres.js';
 import { printEnv } from './env.js';
+import { addressesOfRunning } from './running.js';
 import { devServersFolder } from './servers.js';
 
 const CLI = join(CHECKOUT, 'dist', 'apps', 'cli', 'src', 'main.js');
@@ -38,7 +39,7 @@ await runTool(async () => {
   }
 });
 
-async function development(): Promise<{ DATABASE_URL: string; HASH_KEY: string }> {
+async function development(): Promise<Record<string, string>> {
   const folder = join(devServersFolder(), 'postgres');
   const secrets = existsSync(DEV_SECRETS) ? loadDevSecrets() : undefined;
   const url = secrets && (await findPostgres(folder, secrets.databasePassword));
@@ -47,5 +48,10 @@ async function development(): Promise<{ DATABASE_URL: string; HASH_KEY: string }
       'No database runs for this checkout. Run npm start, or set DATABASE_URL and HASH_KEY for another one.',
     );
   }
-  return { DATABASE_URL: url, HASH_KEY: process.env['HASH_KEY'] || secrets.hashKey };
+  const consoleUrl = process.env['CONSOLE_URL'] || addressesOfRunning()?.CONSOLE;
+  return {
+    DATABASE_URL: url,
+    HASH_KEY: process.env['HASH_KEY'] || secrets.hashKey,
+    ...(consoleUrl && { CONSOLE_URL: consoleUrl }),
+  };
 }

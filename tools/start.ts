@@ -198,7 +198,11 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
 /** A link that logs in to the console once, as admin. */
 function loginLink(env: NodeJS.ProcessEnv): string {
   const words = ['console', 'link', '--name', userInfo().username, '--role', 'admin'];
-  return execFileSync(process.execPath, [entryOf('cli'), ...words], { cwd: CHECKOUT, env, encoding: 'utf8' });
+  return execFileSync(process.execPath, [entryOf('cli'), ...words], {
+    cwd: CHECKOUT,
+    env,
+    encoding: 'utf8',
+  }).trim();
 }
 
 /** A path relative to this folder, which users can type. */

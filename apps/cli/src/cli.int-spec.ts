@@ -11,13 +11,6 @@ beforeAll(async () => {
   databaseUrl = await testDatabaseUrl();
 });
 
-interface Account {
-  name: string;
-  role: string;
-  password?: string;
-  disabledAt: string | null;
-}
-
 interface Ended {
   code: number | null;
   out: string;
@@ -90,49 +83,26 @@ describe('keys', () => {
   }, 180_000);
 });
 
-describe('operators', () => {
-  it('makes an account, changes its password and role, disables it, and audits each change', async () => {
-    const made = (await json(
-      'operators',
-      'create',
-      '--name',
-      'Ana',
-      '--role',
-      'viewer',
-    )) as unknown as Account;
-    expect(made).toMatchObject({ name: 'ana', role: 'viewer', mustChange: true, disabledAt: null });
-    expect(made.password).toMatch(/^[A-Za-z0-9_-]{24}$/);
-    const password = 'a staple of horses';
-    const typed = await gangway(
-      ['operators', 'set-password', 'ana', '--password-stdin', '--json'],
-      {},
-      `${password}\n`,
-    );
-    expect([typed.code, typed.err]).toEqual([0, '']);
-    expect(typed.out).not.toContain(password);
-    expect(JSON.parse(typed.out)).not.toHaveProperty('password');
-    await json('operators', 'set-role', 'ana', '--role', 'admin');
-    await json('operators', 'disable', 'ana');
-    const { items } = (await json('operators', 'list')) as unknown as { items: Account[] };
-    expect(items).toMatchObject([{ name: 'ana', role: 'admin', disabledAt: expect.any(String) }]);
-    const weak = await gangway(
-      ['operators', 'create', '--name', 'eve', '--role', 'viewer', '--password-stdin'],
-      {},
-      'short',
-    );
-    expect([weak.code, weak.err]).toEqual([1, expect.stringContaining('shorter than 12')]);
-
-    const audit = (await json('audit', 'list', '--limit', '4')) as unknown as {
-      items: { action: string; target: string }[];
-    };
-    expect(audit.items.map(({ action, target }) => `${action} ${target}`)).toEqual([
-      'operator_disabled operator:ana',
-      'operator_role_set operator:ana',
-      'operator_password_set operator:ana',
-      'operator_created operator:ana',
+describe('console', () => {
+  it('makes a login link, and audits it without its token', async () => {
+    const env = { CONSOLE_URL: 'https://ops.example.com' };
+    const made = await gangway(['console', 'link', '--name', 'Ana', '--role', 'viewer'], env);
+    expect([made.code, made.err]).toEqual([0, '']);
+    const [, token = ''] =
+      /^https:\/\/ops\.example\.com\/login\/link\?token=([\w-]{43})\n$/.exec(made.out) ?? [];
+    expect(token).not.toBe('');
+    const audit = await json('audit', 'list', '--limit', '1');
+    expect(audit.items).toMatchObject([
+      { action: 'console_link_made', target: 'operator:link:Ana', data: { role: 'viewer' } },
     ]);
-    const told = await gangway(['operators', 'create', '--name', 'uma', '--role', 'viewer']);
-    expect(told.out).toMatch(/^uma .* first password .*\n[^]*choose another password at \/ops\/account/);
+    expect(JSON.stringify(audit)).not.toContain(token);
+  }, 180_000);
+
+  it('refuses an unknown role, and a name without a visible character', async () => {
+    const god = await gangway(['console', 'link', '--name', 'ana', '--role', 'god']);
+    expect([god.code, god.err]).toEqual([2, expect.stringContaining('viewer, operator, admin')]);
+    const nobody = await gangway(['console', 'link', '--name', ' : ', '--role', 'viewer']);
+    expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('needs a name')]);
   }, 180_000);
 });
 

@@ -1,13 +1,13 @@
 import type { Group } from './command.js';
 import { AUDIT } from './audit.commands.js';
 import { KEYS } from './keys.commands.js';
-import { OPERATORS } from './operators.commands.js';
+import { CONSOLE } from './console.commands.js';
 import { TIMELINE } from './timeline.commands.js';
 
 /** The groups of commands, by the first word. To add a group, add a line here and a file in this folder. */
 export const COMMANDS: Readonly<Record<string, Group>> = {
   keys: KEYS,
-  operators: OPERATORS,
+  console: CONSOLE,
   timeline: TIMELINE,
   audit: AUDIT,
 };

@@ -4,6 +4,8 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { OperatorsModule } from '#libs/operators';
 import { PlatformModule, type ConsoleConfig } from '#libs/platform';
+import { LoginController } from './login/login.controller.js';
+import { SessionsController } from './login/sessions.controller.js';
 import { AssetsController } from './web/assets.js';
 import { FormTokens } from './web/form-token.js';
 import { PageWriter } from './web/page-writer.js';
@@ -16,7 +18,7 @@ export class ConsoleModule {
     return {
       module: ConsoleModule,
       imports: [PlatformModule.forRoot(config, 'console'), DatabaseModule, JobsModule, OperatorsModule],
-      controllers: [AssetsController],
+      controllers: [AssetsController, LoginController, SessionsController],
       providers: [FormTokens, PageWriter, Refusals, { provide: APP_INTERCEPTOR, useExisting: PageWriter }],
     };
   }

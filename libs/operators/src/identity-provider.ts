@@ -95,13 +95,12 @@ export class IdentityProvider {
 
   #identityOf(claims: Claims & { iss: string; sub: string }): Identity {
     const { iss, sub, preferred_username, email } = claims;
-    const [name] = [preferred_username, email, sub]
-      .filter((each) => typeof each === 'string')
-      .map(cleanName)
-      .filter(Boolean);
+    const name = [preferred_username, email, sub]
+      .map((each) => (typeof each === 'string' ? cleanName(each) : ''))
+      .find((each) => each !== '');
     const role = this.#roleOf(claims[this.config.OIDC_ROLE_CLAIM]);
     if (name === undefined || role === null) {
-      const detail = `${name ?? 'Your account'} has no role on this console. Ask an administrator for a group.`;
+      const detail = `${name ?? 'Your account'} has no role on this console. Ask for a group that has one.`;
       throw new ProblemError('forbidden', { detail });
     }
     return { name, role, how: 'oidc', identity: `${iss} ${sub}` };

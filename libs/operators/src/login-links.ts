@@ -15,7 +15,7 @@ export interface NewLink {
   lifeMs?: number;
 }
 
-/** One-time login links. Only the shell of the host makes them. The table stores keyed hashes of the tokens. */
+/** One-time login links. Only the shell of the host makes them. The table stores hashes of the tokens. */
 @Injectable()
 export class LoginLinks {
   constructor(
@@ -24,16 +24,16 @@ export class LoginLinks {
   ) {}
 
   /**
-   * @returns the token. See {@link loginLink} for the address.
+   * @returns the token, and the operator's name as the audit will show it. {@link loginLink} is the address.
    * @throws ProblemError `validation_failed` if the name has no visible character.
    */
-  async make({ role, lifeMs = LINK_LIFE_MS, ...given }: NewLink): Promise<string> {
+  async make({ role, lifeMs = LINK_LIFE_MS, ...given }: NewLink): Promise<{ token: string; name: string }> {
     const name = cleanName(given.name);
     if (name === '') throw new ProblemError('validation_failed', { detail: 'The link needs a name.' });
-    const token = randomBytes(32).toString('base64url');
+    const made = { token: randomBytes(32).toString('base64url'), name: `link:${name}` };
     const life = Math.min(lifeMs, LINK_LIFE_MS);
-    await this.statements.run(MAKE_LINK, [this.#hashOf(token), `link:${name}`, role, life]);
-    return token;
+    await this.statements.run(MAKE_LINK, [this.#hashOf(made.token), made.name, role, life]);
+    return made;
   }
 
   /** Spends a link. @returns null if the link is unknown, used or expired. */
@@ -47,6 +47,6 @@ export class LoginLinks {
   }
 }
 
-/** The address that a browser opens. Its page has a button, so that a preview of the link does not spend it. */
+/** The address for a browser. Its page has a button, so that a preview of the link does not spend it. */
 export const loginLink = (consoleOrigin: string, token: string) =>
   `${consoleOrigin}/login/link?token=${token}`;

@@ -6,10 +6,6 @@ import type { FormTokens } from './form-token.js';
 export const TOKEN_FIELD = z.string().max(64);
 /** Why an operator acts. The audit keeps it. */
 export const REASON_FIELD = z.string().trim().min(1).max(500);
-/**
- * The maximum length of a field. It exceeds the maximum of a password: so the rule for passwords refuses a
- * password that is too long, and its error says so.
- */
 export const PASSWORD_FIELD = z.string().max(1_024);
 
 /**

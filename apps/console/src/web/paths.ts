@@ -1,3 +1,5 @@
+import { CALLBACK_PATH } from '#libs/operators';
+
 /** The paths of the console. Each can be sent to a colleague. */
 export const PATHS = {
   now: '/',
@@ -7,6 +9,10 @@ export const PATHS = {
   audit: '/audit',
   queues: '/queues',
   login: '/login',
+  oidc: '/login/oidc',
+  callback: CALLBACK_PATH,
+  emergency: '/login/emergency',
+  link: '/login/link',
   logout: '/logout',
   sessions: '/sessions',
   assets: '/assets',

@@ -10,14 +10,22 @@ const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
  * requests do not carry them, but their links do: a link that a colleague sent opens the page.
  */
 class ConsoleCookie {
-  constructor(private readonly name: string) {}
+  /** @param maxAgeS Without it, the cookie ends with the browser. */
+  constructor(
+    private readonly name: string,
+    private readonly maxAgeS?: number,
+  ) {}
 
   of(request: FastifyRequest): string | null {
     return request.cookies[this.#nameFor(request)] ?? null;
   }
 
   set(request: FastifyRequest, reply: FastifyReply, value: string): void {
-    reply.setCookie(this.#nameFor(request), value, this.#optionsFor(request));
+    const options = {
+      ...this.#optionsFor(request),
+      ...(this.maxAgeS !== undefined && { maxAge: this.maxAgeS }),
+    };
+    reply.setCookie(this.#nameFor(request), value, options);
   }
 
   clear(request: FastifyRequest, reply: FastifyReply): void {
@@ -37,3 +45,6 @@ export const SESSION_COOKIE = new ConsoleCookie('gangway_ops');
 
 /** The cookie that binds the token of a login form to the browser, before a session exists. */
 export const FORM_COOKIE = new ConsoleCookie('gangway_ops_form');
+
+/** The cookie that binds a login at the identity provider to the browser. */
+export const FLOW_COOKIE = new ConsoleCookie('gangway_ops_flow', 600);

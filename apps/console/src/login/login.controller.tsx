@@ -1,0 +1,163 @@
+import { Controller, Get, Post, Query, Req, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import { OperatorLogin, OperatorSessions, type Login, type LoginTry } from '#libs/operators';
+import { FormTokens } from '../web/form-token.js';
+import { PASSWORD_FIELD, TOKEN_FIELD, parsed } from '../web/forms.js';
+import { WITHOUT_LOGIN } from '../web/gate.js';
+import { Page, PageWriter } from '../web/page-writer.js';
+import { PATHS, goingOnTo } from '../web/paths.js';
+import { FLOW_COOKIE, FORM_COOKIE, SESSION_COOKIE } from '../web/session-cookie.js';
+import { LinkPage, LoginPage } from './login.page.js';
+
+const emergencyForm = z.strictObject({
+  name: z.string().max(256),
+  password: PASSWORD_FIELD,
+  token: TOKEN_FIELD,
+  next: z.string().max(2_048).default(PATHS.now),
+});
+const linkForm = z.strictObject({ link: z.string().max(64), token: TOKEN_FIELD });
+
+/** A query parameter as text: sent twice, it would be an array. */
+const textOf = (value: unknown) => (typeof value === 'string' ? value : '');
+const tryOf = (request: FastifyRequest): LoginTry => ({ address: request.ip, traceId: request.id });
+
+/** What the login page says about the last try. */
+interface Shown {
+  next?: string;
+  problem?: ProblemError;
+  wasEmergency?: boolean;
+  loggedOut?: string | null;
+}
+
+/** The ways to log in: identity provider, emergency password, one-time link. */
+@Controller()
+export class LoginController {
+  constructor(
+    private readonly login: OperatorLogin,
+    private readonly sessions: OperatorSessions,
+    private readonly tokens: FormTokens,
+    private readonly pages: PageWriter,
+  ) {}
+
+  @Get(PATHS.login)
+  @RouteConfig(WITHOUT_LOGIN)
+  async page(
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+    @Query() query: Query,
+  ): Promise<void> {
+    const next = goingOnTo(textOf(query.next));
+    if (request.operator) return void reply.redirect(next, 303);
+    const loggedOut =
+      query.out === 'oidc' ? await this.login.logoutUrl() : query.out === '' ? null : undefined;
+    this.#show(request, reply, { next, ...(loggedOut !== undefined && { loggedOut }) });
+  }
+
+  @Get(PATHS.oidc)
+  @RouteConfig(WITHOUT_LOGIN)
+  async begin(
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+    @Query() query: Query,
+  ): Promise<void> {
+    const next = goingOnTo(textOf(query.next));
+    await this.#orAgain(request, reply, { next }, async () => {
+      const { url, flow } = await this.login.begin(next);
+      FLOW_COOKIE.set(request, reply, flow);
+      reply.redirect(url, 303);
+    });
+  }
+
+  @Get(PATHS.callback)
+  @RouteConfig(WITHOUT_LOGIN)
+  async finish(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const answer = new URLSearchParams(request.url.split('?').slice(1).join('?'));
+    const flow = FLOW_COOKIE.of(request);
+    FLOW_COOKIE.clear(request, reply);
+    await this.#orAgain(request, reply, {}, async () => {
+      const { next, ...login } = await this.login.finish(answer, flow, tryOf(request));
+      await this.#open(request, reply, login, next);
+    });
+  }
+
+  @Post(PATHS.emergency)
+  @RouteConfig(WITHOUT_LOGIN)
+  async emergency(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { name, password, token, next } = parsed(emergencyForm, request);
+    await this.#orAgain(request, reply, { next: goingOnTo(next), wasEmergency: true }, async () => {
+      this.#checkToken(request, token);
+      await this.#open(request, reply, await this.login.emergency({ name, password }, tryOf(request)), next);
+    });
+  }
+
+  @Get(PATHS.link)
+  @RouteConfig(WITHOUT_LOGIN)
+  link(@Req() request: FastifyRequest, @Res() reply: FastifyReply, @Query() query: Query): void {
+    const token = this.tokens.ofLogin(request, reply);
+    const main = <LinkPage token={token} link={textOf(query.token)} />;
+    void reply.send(this.pages.write(new Page('Log in', main), request, reply));
+  }
+
+  @Post(PATHS.link)
+  @RouteConfig(WITHOUT_LOGIN)
+  async useLink(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { link, token } = parsed(linkForm, request);
+    await this.#orAgain(request, reply, {}, async () => {
+      this.#checkToken(request, token);
+      await this.#open(request, reply, await this.login.link(link, tryOf(request)), PATHS.now);
+    });
+  }
+
+  /**
+   * Every login creates a new token. A token that an attacker set or saw before the login is useless
+   * (CWE-384).
+   */
+  async #open(request: FastifyRequest, reply: FastifyReply, { token }: Login, next: string): Promise<void> {
+    const old = SESSION_COOKIE.of(request);
+    if (old) await this.sessions.end(old);
+    SESSION_COOKIE.set(request, reply, token);
+    FORM_COOKIE.clear(request, reply);
+    reply.redirect(goingOnTo(next), 303);
+  }
+
+  /** Shows the login page again if a login was refused. */
+  async #orAgain(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    shown: Shown,
+    act: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await act();
+    } catch (problem) {
+      if (!(problem instanceof ProblemError)) throw problem;
+      request.problem = problem;
+      if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+      if (problem.status === 401) reply.header('WWW-Authenticate', 'Cookie realm="Gangway console"');
+      reply.status(problem.status);
+      this.#show(request, reply, { ...shown, problem });
+    }
+  }
+
+  #show(request: FastifyRequest, reply: FastifyReply, shown: Shown): void {
+    const { next = PATHS.now, problem, wasEmergency = false, loggedOut } = shown;
+    const token = this.tokens.ofLogin(request, reply);
+    const props = { ways: this.login.ways, token, next, wasEmergency, loggedOut };
+    const main = <LoginPage {...props} error={problem?.message ?? null} />;
+    void reply.send(this.pages.write(new Page('Log in', main), request, reply));
+  }
+
+  #checkToken(request: FastifyRequest, token: string): void {
+    if (this.tokens.isOfLogin(request, token)) return;
+    throw new ProblemError('forbidden', { detail: 'This form has expired. Please try again.' });
+  }
+}
+
+interface Query {
+  next?: unknown;
+  out?: unknown;
+  token?: unknown;
+}

@@ -1,0 +1,105 @@
+import type { LoginWays } from '#libs/operators';
+import { PATHS } from '../web/paths.js';
+
+export interface LoginProps {
+  ways: LoginWays;
+  /** The token of the forms on this page. */
+  token: string;
+  /** The path to open after the login. */
+  next: string;
+  /** Why the last try failed. Null if there was none. */
+  error: string | null;
+  /** Whether the last try was an emergency login, so that its form stays open. */
+  wasEmergency: boolean;
+  /** After a logout: where to log out at the identity provider too. Undefined without a logout. */
+  loggedOut?: string | null | undefined;
+}
+
+/** The forms never repeat typed values: the operator may have typed the password into the wrong field. */
+export function LoginPage({ ways, token, next, error, wasEmergency, loggedOut }: LoginProps) {
+  const { provider, emergency } = ways;
+  return (
+    <>
+      <h1>Gangway console</h1>
+      {error !== null && (
+        <p class="error" role="alert" id="error">
+          {error}
+        </p>
+      )}
+      {loggedOut !== undefined && <LoggedOut provider={provider} url={loggedOut} />}
+      {provider !== null && (
+        <p>
+          <a role="button" href={`${PATHS.oidc}?${new URLSearchParams({ next })}`}>
+            Log in with {provider}
+          </a>
+        </p>
+      )}
+      {emergency && (
+        <details open={provider === null || wasEmergency}>
+          <summary>Emergency login</summary>
+          <EmergencyForm token={token} next={next} isWrong={wasEmergency && error !== null} />
+        </details>
+      )}
+      <p>
+        <small>
+          {provider === null && !emergency && 'No identity provider is configured (OIDC_ISSUER). '}
+          With a shell on the host, make a one-time link:{' '}
+          <code>gangway console link --name &lt;name&gt; --role &lt;role&gt;</code>
+        </small>
+      </p>
+    </>
+  );
+}
+
+function LoggedOut({ provider, url }: { provider: string | null; url: string | null }) {
+  return (
+    <p role="status">
+      You are logged out of the console.
+      {url !== null && (
+        <>
+          {' '}
+          <a href={url}>Log out of {provider} too</a>
+        </>
+      )}
+    </p>
+  );
+}
+
+function EmergencyForm({ token, next, isWrong }: { token: string; next: string; isWrong: boolean }) {
+  const described = isWrong ? { 'aria-describedby': 'error' } : {};
+  return (
+    <form method="post" action={PATHS.emergency}>
+      <p>Only if the identity provider is down. Each use is counted and recorded with your name.</p>
+      <input type="hidden" name="token" value={token} />
+      <input type="hidden" name="next" value={next} />
+      <label for="name">Your own name</label>
+      <input id="name" name="name" autocomplete="name" maxlength={64} required {...described} />
+      <label for="password">Emergency password</label>
+      <input
+        id="password"
+        name="password"
+        type="password"
+        autocomplete="current-password"
+        maxlength={256}
+        required
+        {...described}
+      />
+      <button type="submit">Log in</button>
+    </form>
+  );
+}
+
+/** The page of a one-time link. Its button spends the link, so that a preview of the link does not. */
+export function LinkPage({ token, link }: { token: string; link: string }) {
+  return (
+    <>
+      <h1>Gangway console</h1>
+      <form method="post" action={PATHS.link}>
+        <p>This link logs in once.</p>
+        <input type="hidden" name="token" value={token} />
+        <input type="hidden" name="link" value={link} />
+        <button type="submit">Log in</button>
+      </form>
+    </>
+  );
+}
