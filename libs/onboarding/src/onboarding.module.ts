@@ -27,6 +27,10 @@ import { Fingerprint } from './store/fingerprint.js';
 import { IdempotencyKeys } from './store/idempotency-keys.js';
 import { OnboardingStore } from './store/onboarding.store.js';
 import { Subjects } from './store/subjects.js';
+import { Executors } from './operations/executors.js';
+import { OperationWorker } from './operations/operation-worker.js';
+import { OperationsModule } from './operations/operations.module.js';
+import { Pauses } from './upkeep/pauses.js';
 import { Timelines } from './upkeep/timelines.js';
 import { Expiry } from './upkeep/expire.js';
 import { KeyChecks } from './upkeep/key-checks.js';
@@ -43,6 +47,7 @@ import { Sweeper } from './upkeep/sweep.js';
     DatabaseModule,
     JobsModule,
     UpstreamModule,
+    OperationsModule,
     TypeOrmModule.forFeature([Onboarding, OnboardingEvent]),
   ],
   providers: [
@@ -50,6 +55,7 @@ import { Sweeper } from './upkeep/sweep.js';
     DataKeys,
     Erasure,
     EventFollower,
+    Executors,
     Expiry,
     Fingerprint,
     IdempotencyKeys,
@@ -61,6 +67,8 @@ import { Sweeper } from './upkeep/sweep.js';
     OnboardingLists,
     OnboardingService,
     OnboardingStore,
+    OperationWorker,
+    Pauses,
     Probe,
     Trials,
     Reseal,
@@ -82,12 +90,15 @@ import { Sweeper } from './upkeep/sweep.js';
     Claims,
     DataKeys,
     EventFollower,
+    Executors,
     Fingerprint,
     IdempotencyKeys,
     JobsModule,
     OnboardingLists,
     OnboardingService,
     OnboardingStore,
+    OperationWorker,
+    OperationsModule,
     Reseal,
     Retention,
     StepHandler,

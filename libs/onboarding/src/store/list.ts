@@ -131,7 +131,7 @@ function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null 
  * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Statements of
  * claims cannot use these indexes.
  */
-const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
+export const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
 
 /** The same condition as in the index `onboardings_by_contact`. */
