@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { findOutage } from '#libs/database';
 import { Canary, JobRunner } from '#libs/jobs';
-import { StepHandler, UpkeepHandlers } from '#libs/onboarding';
+import { OperationWorker, StepHandler, UpkeepHandlers } from '#libs/onboarding';
 import { createHttpApp, type Config } from '#libs/platform';
 import { WorkerModule } from './worker.module.js';
 
@@ -17,6 +17,7 @@ export function startJobs(app: NestFastifyApplication): void {
     .start([
       ...app.get(StepHandler).handlers(),
       ...app.get(UpkeepHandlers).handlers(),
+      ...app.get(OperationWorker).handlers(),
       app.get(Canary).handler(),
     ]);
 }

@@ -28,6 +28,10 @@ import { IdempotencyKeys } from './store/idempotency-keys.js';
 import { ListReader } from './store/list-reader.js';
 import { OnboardingStore } from './store/onboarding.store.js';
 import { Subjects } from './store/subjects.js';
+import { Executors } from './operations/executors.js';
+import { OperationWorker } from './operations/operation-worker.js';
+import { OperationsModule } from './operations/operations.module.js';
+import { Pauses } from './upkeep/pauses.js';
 import { Timelines } from './upkeep/timelines.js';
 import { Expiry } from './upkeep/expire.js';
 import { KeyChecks } from './upkeep/key-checks.js';
@@ -44,6 +48,7 @@ import { Sweeper } from './upkeep/sweep.js';
     DatabaseModule,
     JobsModule,
     UpstreamModule,
+    OperationsModule,
     TypeOrmModule.forFeature([Onboarding, OnboardingEvent]),
   ],
   providers: [
@@ -51,6 +56,7 @@ import { Sweeper } from './upkeep/sweep.js';
     DataKeys,
     Erasure,
     EventFollower,
+    Executors,
     Expiry,
     Fingerprint,
     IdempotencyKeys,
@@ -63,6 +69,8 @@ import { Sweeper } from './upkeep/sweep.js';
     OnboardingLists,
     OnboardingService,
     OnboardingStore,
+    OperationWorker,
+    Pauses,
     Probe,
     Trials,
     Reseal,
@@ -84,12 +92,15 @@ import { Sweeper } from './upkeep/sweep.js';
     Claims,
     DataKeys,
     EventFollower,
+    Executors,
     Fingerprint,
     IdempotencyKeys,
     JobsModule,
     OnboardingLists,
     OnboardingService,
     OnboardingStore,
+    OperationWorker,
+    OperationsModule,
     Reseal,
     Retention,
     StepHandler,

@@ -2,13 +2,14 @@ import { Module } from '@nestjs/common';
 import { OnboardingModule } from '#libs/onboarding';
 import { OtpBudget } from './otp-budget.js';
 import { OtpService } from './otp.service.js';
+import { ResendExecutor } from './resend.executor.js';
 import { SendOtpStep } from './send-otp.step.js';
 import { VerifyOtpStep } from './verify-otp.step.js';
 
 /** Steps 1 and 2, with their budgets. */
 @Module({
   imports: [OnboardingModule],
-  providers: [OtpBudget, OtpService, SendOtpStep, VerifyOtpStep],
+  providers: [OtpBudget, OtpService, ResendExecutor, SendOtpStep, VerifyOtpStep],
   exports: [OtpService],
 })
 export class OtpModule {}

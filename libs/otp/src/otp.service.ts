@@ -124,18 +124,41 @@ export class OtpService {
    *
    * @throws ProblemError `validation_failed` if `otp` has an option that only a start may choose.
    */
-  async resend(id: string, { reason, otp }: Resend, terms: Terms): Promise<Row> {
-    const asked = { signal: 'otp_resend_asked', step: 'init-otp', terms } satisfies Asked;
+  resend(id: string, resend: Resend, terms: Terms): Promise<Row> {
+    return this.#resend(id, resend, terms);
+  }
+
+  /** As {@link resend}, for a caller that need not own the onboarding. The timeline names the caller. */
+  resendAsOperator(id: string, reason: string, terms: Terms): Promise<Row> {
+    return this.#resend(id, { reason }, terms, terms.caller.name);
+  }
+
+  /** @param operator the name of the operator who asks, if it is not the owner. */
+  async #resend(id: string, { reason, otp }: Resend, terms: Terms, operator?: string): Promise<Row> {
+    const asked: Asked = {
+      signal: 'otp_resend_asked',
+      step: 'init-otp',
+      terms,
+      ...(operator !== undefined && { by: 'owner-or-operator' }),
+    };
+    const data = { ...(operator !== undefined && { by: operator }), ...(reason && { reason }) };
     const seen = otp === undefined ? null : await this.onboardings.load(id, terms.caller);
     const sealedRequests = seen && this.#onceOf(seen, otp, asked);
     const claimed = await this.claims.submit({
       id,
       ...asked,
+      terms,
       fingerprint: this.fingerprint.of(id, 'init-otp'),
       write: (given) =>
         this.store.claimSend(given, {
           states: statesFor('otp_resend_asked'),
-          events: [{ type: 'otp_resend_asked', actor: 'caller', ...(reason && { data: { reason } }) }],
+          events: [
+            {
+              type: 'otp_resend_asked',
+              actor: 'caller',
+              ...(Object.keys(data).length > 0 && { data }),
+            },
+          ],
           sealedRequests,
         }),
       mustFit: (row) => this.sending.mustBeDue(row),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import { LIVE_STATES, STATES, type OnboardingFilter } from '#libs/onboarding';
+import { LIVE_STATES, STATES, type OperationFilter } from '#libs/onboarding';
 
 /** A field of a form that is empty counts as not given. */
 const given = <S extends z.ZodType>(schema: S) =>
@@ -36,7 +36,7 @@ export function parseQuery(input: unknown): ListQuery {
   throw new ProblemError('validation_failed', { detail: `The filter has a wrong value: ${fields}.` });
 }
 
-export function filterOf(asked: ListQuery): OnboardingFilter {
+export function filterOf(asked: ListQuery): OperationFilter {
   const { state, live, integration, caller, parked, createdAfter, createdBefore } = asked;
   const states = live ? [...LIVE_STATES] : state;
   return {

@@ -1,4 +1,4 @@
-import { OPERATION_ACTIONS, type OperationAction, type OperationPreview } from '#libs/onboarding';
+import { OPERATION_ACTIONS, type OperationAction, type Preview } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
 import { Rows } from '../onboardings/list.page.js';
 import { ActionForm, ReasonField, countOf } from '../web/parts.js';
@@ -9,7 +9,7 @@ interface NewOperationPageProps {
   /** The fields of the filter. */
   fields: readonly [name: string, value: string][];
   action: OperationAction | undefined;
-  preview: OperationPreview | undefined;
+  preview: Preview | undefined;
   token: string;
   role: Role;
 }

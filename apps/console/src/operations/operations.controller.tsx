@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpStatus, Param, Post, Query, Redirect, Req } from '@nestjs/common';
+import { Controller, Get, HttpStatus, Param, Post, Query, Redirect, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -49,7 +49,7 @@ export class OperationsController {
   async fresh(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
     const query = parseQuery(input);
     const action = ACTION_FIELD.optional().catch(undefined).parse(input['action']);
-    const preview = action && (await this.operations.preview(action, { filter: filterOf(query) }));
+    const preview = action && (await this.operations.preview({ filter: filterOf(query) }));
     const token = this.tokens.ofSession(request);
     const props = { fields: fieldsOf(query), action, preview, token, role: request.operator!.role };
     return new Page('Act on many', <NewOperationPage {...props} />);

@@ -281,6 +281,50 @@ const UP = [
     released_at timestamptz NOT NULL,
     released uuid[] NOT NULL
   )`,
+
+  // What operators asked for. The counts change with the items, in the same statement.
+  `CREATE TABLE operations (
+    id uuid PRIMARY KEY,
+    action text NOT NULL,
+    actor text NOT NULL,
+    via text NOT NULL,
+    role text,
+    reason text NOT NULL,
+    target jsonb NOT NULL,
+    -- the integrations that the actor may touch; null for all
+    integrations text[],
+    state text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'aborted')),
+    total integer NOT NULL DEFAULT 0,
+    done integer NOT NULL DEFAULT 0,
+    refused integer NOT NULL DEFAULT 0,
+    failed integer NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz
+  )`,
+  `CREATE INDEX operations_open ON operations (id) WHERE state IN ('queued', 'running')`,
+  `CREATE INDEX operations_ended ON operations (ended_at) WHERE ended_at IS NOT NULL`,
+  `CREATE TABLE operation_items (
+    operation_id uuid NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
+    onboarding_id uuid NOT NULL,
+    outcome text NOT NULL DEFAULT 'waiting' CHECK (outcome IN ('waiting', 'done', 'refused', 'failed')),
+    code text,
+    detail text,
+    at timestamptz,
+    -- until when a worker holds the item, and how many have taken it
+    lease_until timestamptz,
+    tries smallint NOT NULL DEFAULT 0,
+    PRIMARY KEY (operation_id, onboarding_id)
+  )`,
+  `CREATE INDEX operation_items_waiting ON operation_items (operation_id, onboarding_id)
+    WHERE outcome = 'waiting'`,
+  `CREATE INDEX operation_items_onboarding ON operation_items (onboarding_id)`,
+  // While a row is here, no call goes to the integration: each claim looks here.
+  `CREATE TABLE integration_pauses (
+    integration text PRIMARY KEY,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor text NOT NULL,
+    reason text NOT NULL
+  )`,
 ];
 
 const TABLES = [
@@ -299,4 +343,7 @@ const TABLES = [
   'integration_troubles',
   'integration_counts',
   'integration_trials',
+  'operation_items',
+  'operations',
+  'integration_pauses',
 ];

@@ -64,6 +64,7 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   async #attempt({ row, claimedAtMs }: Claimed): Promise<AttemptEnd> {
+    if (row.paused) return { type: 'integration_paused' };
     const integration = this.integrations.find(row.integration);
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;

@@ -80,7 +80,7 @@ export class Settlement {
    * changes the row.
    */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
-    if (end.type === 'integration_missing' || end.type === 'no_next_attempt') return seen;
+    if (end.type !== 'succeeded' && end.type !== 'failed') return seen;
     // A takeover has no answer of the provider. Another process has already settled the attempt, so nothing
     // is left to write.
     if (end.type === 'failed' && end.lapsed) return seen;

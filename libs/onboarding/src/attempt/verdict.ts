@@ -19,7 +19,7 @@ export type AttemptEnd =
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
   /** Without a duration if this service did not see the end of the call. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
-  | { type: 'integration_missing' }
+  | { type: 'integration_missing' | 'integration_paused' }
   | { type: 'no_next_attempt' };
 
 /** The consequences of an attempt's end. */
@@ -57,9 +57,10 @@ export class Verdicts {
   #on(row: Row, end: AttemptEnd, at: Moment): Omit<Verdict, 'now'> {
     const step = this.steps.get(row.step!);
     switch (end.type) {
-      case 'integration_missing': {
+      case 'integration_missing':
+      case 'integration_paused': {
         const ended = endOf(row, factsOf(row, 'not_sent', NOTHING_SENT, 0));
-        return parked(park(row, ended, 'integration_missing', at), 'integration_missing');
+        return parked(park(row, ended, end.type, at), end.type);
       }
       case 'succeeded': {
         const ended = endOf(row, factsOf(row, 'ok', ANSWERED, end.durationMs));

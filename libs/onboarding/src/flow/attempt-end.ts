@@ -119,10 +119,16 @@ const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt
 
 /** The step waits for an operator. An earlier doubt stays. */
 export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
-  const result: Explanation = {
-    code: 'upstream_misconfigured',
-    detail: 'An operator must fix the integration; then this step goes on.',
-  };
+  const result: Explanation =
+    reason === 'integration_paused'
+      ? {
+          code: reason,
+          detail: 'An operator has paused the integration; once it is resumed, this step goes on.',
+        }
+      : {
+          code: 'upstream_misconfigured',
+          detail: 'An operator must fix the integration; then this step goes on.',
+        };
   const { unavailableCount: _, noAnswerCount: __, doubtAttempt: ___, ...counted } = ended.patch;
   return {
     patch: {

@@ -18,6 +18,7 @@ const RESULTS = {
   mfa_needed: 'upstream_rejected',
   upstream_unavailable: null,
   upstream_misconfigured: null,
+  integration_paused: null,
   outcome_unknown: 'outcome_unknown',
 } as const satisfies Record<string, ProblemCode | null>;
 
@@ -27,6 +28,10 @@ export const RESULT_CODES = Object.keys(RESULTS) as [ResultCode, ...ResultCode[]
 /** The problem that answers the caller for a step's end; null if the onboarding itself is the answer. */
 export const problemOf = (code: ResultCode): ProblemCode | null => RESULTS[code];
 
-/** Why a row is parked: live, and not tried again until an operator has fixed the cause. */
-export const PARKED_REASONS = ['upstream_misconfigured', 'integration_missing'] as const;
+/** Why a row is parked: live, and not tried again until an operator has acted. */
+export const PARKED_REASONS = [
+  'upstream_misconfigured',
+  'integration_missing',
+  'integration_paused',
+] as const;
 export type ParkedReason = (typeof PARKED_REASONS)[number];

@@ -20,7 +20,7 @@ export const EVENTS = {
   otp_sent: nothing,
   send_gave_up: nothing,
   otp_submitted: nothing,
-  otp_resend_asked: z.strictObject({ reason: z.string().optional() }),
+  otp_resend_asked: given,
   otp_expired: nothing,
   otp_verified: z.strictObject({ sessionExpiresAt: z.string().optional() }),
   otp_rejected: nothing,

@@ -386,10 +386,12 @@ function sending(row: Row, { now, settings }: Moment): Patch {
 
 const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
 
-/** Releases a parked step. */
-export const unpark = (now: Date): Moved => ({
+/** Releases a parked step. @param given who did it and why, if an operator did. */
+export const unpark = (now: Date, given?: { by: string; reason: string }): Moved => ({
   patch: { parkedReason: null, parkedAt: null, nextAttemptAt: now },
-  events: [{ type: 'unparked', actor: 'service' }],
+  events: [
+    given ? { type: 'unparked', actor: 'caller', data: given } : { type: 'unparked', actor: 'service' },
+  ],
   also: NOTHING_ELSE,
 });
 

@@ -73,7 +73,12 @@ type ColumnsOfState =
   | { state: EndedState; step: null };
 
 /** A row's columns, the database's time when it was read, and how long one more call may take. */
-export type Columns = Onboarding & { now: Date; callMs: number };
+export type Columns = Onboarding & {
+  now: Date;
+  callMs: number;
+  /** In the answer to a claim: an operator has paused the integration, so nothing may be sent. */
+  paused?: true;
+};
 
 /** A row as read, with the time of the read: the time decides which commands are allowed. */
 export type Row = Columns & ColumnsOfState;

@@ -120,7 +120,8 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
       provider.state !== 'closed' ||
       Boolean(keys?.trouble) ||
       skew.ms() >= this.config.CLOCK_SKEW_WARN_MS;
-    const { refused, failing } = this.#findingOf(name);
+    const { refused, failing, paused } = this.#findingOf(name);
+    if (paused) return;
     if (!isOwn && !refused && !failing) return void this.#troubledSinceMs.delete(name);
     const sinceMs = this.#troubledSinceMs.get(name) ?? now;
     this.#troubledSinceMs.set(name, sinceMs);
@@ -148,6 +149,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     gauge('failures_in_a_row', 'Calls of one kind that failed since one succeeded', ({ failing }) =>
       Math.max(0, ...(failing ?? []).map(({ failures }) => failures)),
     );
+    gauge('paused', 'Whether an operator has paused the integration', ({ paused }) => (paused ? 1 : 0));
     gauge('parked', 'Onboardings that are parked', ({ parked }) => parked?.count ?? 0);
     gauge(
       'outcome_unknown',

@@ -60,10 +60,10 @@ export class IntegrationKnowledge {
 
   /** All integrations that a process has configured or that onboardings wait for, sorted. */
   names(): string[] {
-    const { views = [], counts = [] } = this.#read?.reports ?? {};
+    const { views = [], counts = [], pauses = [] } = this.#read?.reports ?? {};
     const known = this.integrations.all().map(({ name }) => name);
     return [
-      ...new Set([...known, ...[...views, ...counts].map(({ integration }) => integration)]),
+      ...new Set([...known, ...[...views, ...counts, ...pauses].map(({ integration }) => integration)]),
     ].toSorted();
   }
 
@@ -74,6 +74,7 @@ export class IntegrationKnowledge {
       views: of(this.#views()),
       troubles: of(this.#troubles()),
       counts: of(this.#read?.reports.counts),
+      pause: of(this.#read?.reports.pauses)[0] ?? null,
       now: this.#epochOf(this.clock.monotonicMs()),
     };
   }

@@ -71,11 +71,20 @@ export interface Count {
   since: number;
 }
 
+/** An operator's pause of an integration. */
+export interface Pause {
+  integration: string;
+  since: number;
+  by: string;
+  reason: string;
+}
+
 export interface Reports {
   now: number;
   views: View[];
   troubles: Trouble[];
   counts: Count[];
+  pauses: Pause[];
   /** The age of the counts; null if there are no counts yet. */
   countedAgoMs: number | null;
 }
@@ -146,6 +155,8 @@ const READ = `
         'failures', failures, 'since', ${ms('since')}, 'lastAt', ${ms('last_at')}, 'failure', failure,
         'status', status, 'goodUntil', CASE WHEN isfinite(good_until) THEN ${ms('good_until')} END)), '[]')
       FROM integration_troubles) AS troubles,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('integration', integration, 'since', ${ms('since')},
+        'by', actor, 'reason', reason)), '[]') FROM integration_pauses) AS pauses,
     (SELECT counts FROM integration_counts) AS counts,
     (SELECT ${ms('clock_timestamp()')} - ${ms('counted_at')} FROM integration_counts) AS "countedAgoMs"`;
 

@@ -42,7 +42,7 @@ const parked = (more: Partial<Count> = {}): Count => ({
 const key = { inUse: 2, count: 2, fingerprint: 'beef' };
 
 const verdict = (known: Partial<Known>) =>
-  findingOf({ views: [view()], troubles: [], counts: [], now: NOW, ...known }, 10_000);
+  findingOf({ views: [view()], troubles: [], counts: [], pause: null, now: NOW, ...known }, 10_000);
 
 const UP: [name: string, known: Partial<Known>, finding: IntegrationFinding][] = [
   ['nothing is known about it', { views: [] }, { status: 'up' }],
@@ -105,6 +105,14 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
         { process: 'service-1', state: 'open', since: at },
         { process: 'worker-1', state: 'half_open', since: at },
       ],
+    },
+  ],
+  [
+    'an operator has paused it',
+    { pause: { integration: 'byzantine', since: AT, by: 'operator:jane', reason: 'their maintenance' } },
+    {
+      detail: `paused by operator:jane since ${said}: their maintenance`,
+      paused: { since: at, by: 'operator:jane', reason: 'their maintenance' },
     },
   ],
   [

@@ -1,5 +1,5 @@
 import type { Finding } from '#libs/platform';
-import type { Count, Trouble, View } from './integration-reports.js';
+import type { Count, Pause, Trouble, View } from './integration-reports.js';
 
 /** This many consecutive failures of one step are an outage. Fewer happen at a working provider too. */
 const FAILURES_IN_A_ROW = 3;
@@ -10,6 +10,8 @@ export interface Known {
   views: readonly View[];
   troubles: readonly Trouble[];
   counts: readonly Count[];
+  /** An operator's pause. */
+  pause: Pause | null;
   now: number;
 }
 
@@ -17,6 +19,8 @@ export interface Known {
  * A finding with a member for each fact, for machines. Instants are RFC 3339. Unknown facts have no member.
  */
 export interface IntegrationFinding extends Finding {
+  /** An operator has paused the integration. */
+  paused?: { since: string; by: string; reason: string };
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
   /** The provider refuses our key, its scope or our clock. `status` is from its last such answer, if any. */
@@ -44,6 +48,7 @@ type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 export function findingOf(known: Known, skewWarnMs: number): IntegrationFinding {
   const views = known.views.toSorted(by(({ process }) => process));
   const bad = [
+    paused(known.pause),
     breakers(views),
     refused(views, known.troubles),
     unsigned(views),
@@ -59,6 +64,15 @@ export function findingOf(known: Known, skewWarnMs: number): IntegrationFinding 
     { status: bad.length > 0 ? 'down' : 'up', ...(told.length > 0 && { detail: told.join('; ') }) } as const,
     ...parts.map(({ facts }) => facts),
   );
+}
+
+function paused(pause: Pause | null): Part {
+  if (!pause) return null;
+  const { since, by: actor, reason } = pause;
+  return {
+    text: `paused by ${actor} since ${shown(since)}: ${reason}`,
+    facts: { paused: { since: instant(since), by: actor, reason } },
+  };
 }
 
 function breakers(views: readonly View[]): Part {

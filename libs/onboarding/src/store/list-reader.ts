@@ -88,7 +88,7 @@ export class ListReader {
 }
 
 /** @returns the values that are both allowed and asked for; null for any. */
-function narrowed(allowed: readonly string[] | null, asked: string | undefined): readonly string[] | null {
+export function narrowed(allowed: readonly string[] | null, asked: string | undefined): readonly string[] | null {
   if (asked === undefined) return allowed;
   return allowed === null || allowed.includes(asked) ? [asked] : [];
 }
@@ -96,7 +96,11 @@ function narrowed(allowed: readonly string[] | null, asked: string | undefined):
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** An onboarding's id shows when it was created, to the millisecond. */
-function idsOf({ createdAfter, createdBefore, after }: ListFilter) {
+export function idsOf({
+  createdAfter,
+  createdBefore,
+  after,
+}: Pick<ListFilter, 'createdAfter' | 'createdBefore' | 'after'>) {
   const ends = [createdBefore && lowestUuidV7(createdBefore.getTime()), after?.toLowerCase(), HIGHEST];
   return {
     from: createdAfter ? lowestUuidV7(createdAfter.getTime() + 1) : lowestUuidV7(0),

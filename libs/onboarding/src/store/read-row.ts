@@ -19,7 +19,11 @@ export const SHOWN_COLUMNS = getMetadataArgsStorage()
 
 /** @param callMs how long one more call may take. */
 export function readRow(raw: Raw, callMs: number): Row {
-  const row: Record<string, unknown> = { now: raw['now'], callMs };
+  const row: Record<string, unknown> = {
+    now: raw['now'],
+    callMs,
+    ...(raw['paused'] === true && { paused: true }),
+  };
   for (const [property, column] of COLUMNS) row[property] = raw[column];
   return row as unknown as Row;
 }

@@ -4,6 +4,7 @@ import { Integrations, UpstreamError } from '#libs/upstream';
 import { unpark } from '../flow/move.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { PARKED, PARKED_INTEGRATIONS } from '../store/statements/parked.js';
+import { Pauses } from './pauses.js';
 import { Trials } from './trials.js';
 
 const BATCH = 500;
@@ -23,13 +24,14 @@ export class Probe {
     private readonly store: OnboardingStore,
     private readonly integrations: Integrations,
     private readonly trials: Trials,
+    private readonly pauses: Pauses,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** @returns how many rows were released. The sweeper wakes them. */
   async run(): Promise<{ unparked: number; unhealthy: string[] }> {
     const unhealthy: string[] = [];
-    let unparked = 0;
+    let unparked = await this.pauses.releaseLate();
     const parked = await this.store.run<{ integration: string }>(PARKED_INTEGRATIONS, {});
     for (const { integration } of parked) {
       const outcome = await this.#ask(integration);

@@ -1,4 +1,5 @@
 import { statement } from '../statement.js';
+import { IS_PAUSED } from '../paused.js';
 
 /**
  * Claims the creation of passkeys. Locks, in this order: the key, the onboarding, the credentials' rows, the
@@ -87,7 +88,7 @@ export const CLAIM_AUTHENTICATORS = statement(
       jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
     FROM changed c
   )
-  SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
+  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM (SELECT 1) one LEFT JOIN changed c ON true
   WHERE c.id IS NOT NULL OR (
     EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM reserved)
       AND gangway_refuse('claim_authenticators'))`,

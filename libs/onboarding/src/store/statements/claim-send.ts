@@ -1,4 +1,5 @@
 import { statement } from '../statement.js';
+import { IS_PAUSED } from '../paused.js';
 
 /**
  * Claims another sending of a code: a resend, or the decision that a lost verification did not happen. Locks,
@@ -91,7 +92,7 @@ export const CLAIM_SEND = statement(
       jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
     FROM changed c
   )
-  SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
+  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM (SELECT 1) one LEFT JOIN changed c ON true
   WHERE c.id IS NOT NULL OR (
     EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM charged) AND gangway_refuse('claim_send'))`,
 );

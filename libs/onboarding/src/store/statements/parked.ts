@@ -1,9 +1,14 @@
 import { statement } from '../statement.js';
 
-/** The integrations with parked onboardings. Locks nothing. */
+/**
+ * The integrations with onboardings that wait for a repair. A paused integration is not asked whether it works.
+ * Locks nothing.
+ */
 export const PARKED_INTEGRATIONS = statement(
   'parked_integrations',
-  `SELECT DISTINCT o.integration FROM onboardings o WHERE o.parked_reason IS NOT NULL`,
+  `SELECT DISTINCT o.integration FROM onboardings o
+  WHERE o.parked_reason IS NOT NULL AND o.parked_reason <> 'integration_paused'
+    AND NOT EXISTS (SELECT 1 FROM integration_pauses p WHERE p.integration = o.integration)`,
   { alone: true },
 );
 
@@ -13,9 +18,29 @@ export const PARKED_INTEGRATIONS = statement(
 export const PARKED = statement(
   'parked',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o
-  WHERE o.parked_reason IS NOT NULL AND o.integration COLLATE "C" = $integration::text
+  WHERE o.parked_reason IS NOT NULL AND o.parked_reason <> 'integration_paused' AND o.integration COLLATE "C" = $integration::text
     AND (o.parkings <= 1 OR o.parked_at + $everyMs::float8 * power(2, least(o.parkings - 1, $doublings::int))
       * interval '1 millisecond' <= clock_timestamp())
   ORDER BY o.parked_at LIMIT $limit::int`,
+  { alone: true },
+);
+
+/** Integrations that are resumed, but still have onboardings that are parked by the pause. Locks nothing. */
+export const RESUMED_INTEGRATIONS = statement(
+  'resumed_integrations',
+  `SELECT DISTINCT o.integration FROM onboardings o
+  WHERE o.parked_reason IS NOT NULL AND o.parked_reason = 'integration_paused'
+    AND NOT EXISTS (SELECT 1 FROM integration_pauses p WHERE p.integration = o.integration)`,
+  { alone: true },
+);
+
+/** Onboardings that a pause has parked, oldest first; none while the integration is paused. Locks nothing. */
+export const PARKED_BY_PAUSE = statement(
+  'parked_by_pause',
+  `SELECT o.*, clock_timestamp() AS now FROM onboardings o
+  WHERE o.parked_reason IS NOT NULL AND o.parked_reason = 'integration_paused'
+    AND o.integration COLLATE "C" = $integration::text AND o.id > $after::uuid
+    AND NOT EXISTS (SELECT 1 FROM integration_pauses p WHERE p.integration = $integration::text)
+  ORDER BY o.id LIMIT $limit::int`,
   { alone: true },
 );

@@ -1,4 +1,5 @@
 import { statement } from '../statement.js';
+import { IS_PAUSED } from '../paused.js';
 
 /**
  * Claims the next attempt of a waiting step without a charge: the submission is already charged, or the
@@ -38,7 +39,7 @@ export const RETRY = statement(
       jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
     FROM changed c
   )
-  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM changed c`,
 );
 
 /**
@@ -89,6 +90,6 @@ export const RETRY_SEND = statement(
       jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
     FROM changed c
   )
-  SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
+  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM (SELECT 1) one LEFT JOIN changed c ON true
   WHERE c.id IS NOT NULL OR (EXISTS (SELECT 1 FROM charged) AND gangway_refuse('retry_send'))`,
 );

@@ -1,4 +1,5 @@
 import { statement } from '../statement.js';
+import { IS_PAUSED } from '../paused.js';
 
 /**
  * Begins an onboarding with its first attempt claimed. Locks, in this order: the key, the superseded
@@ -87,7 +88,7 @@ export const START = statement(
       e.event ->> 'actor', coalesce(e.event -> 'data', '{}')
     FROM superseded s, jsonb_array_elements($oldEvents::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
+  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM (SELECT 1) one LEFT JOIN changed c ON true
   WHERE c.id IS NOT NULL OR (
     EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM superseded UNION ALL SELECT 1 FROM charged)
     AND gangway_refuse('start'))`,

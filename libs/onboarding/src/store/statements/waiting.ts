@@ -1,3 +1,4 @@
+import { OF_STATE } from '../list.js';
 import { statement } from '../statement.js';
 
 /** Delays the try of a waiting step. Locks the onboarding. */
@@ -58,4 +59,20 @@ export const NOT_WOKEN = statement(
   `UPDATE onboardings o SET due_at = least(o.lease_until, o.next_attempt_at)
   WHERE o.id = ANY ($ids::uuid[]) AND least(o.lease_until, o.next_attempt_at) <= clock_timestamp()
   RETURNING 1`,
+);
+
+/**
+ * Steps of one written state that wait for their next try, or whose process is gone, in the order of the index:
+ * their jobs can be queued again. A page begins after `$key` and `$after`, and all keys are below `$beyond`.
+ * Locks nothing.
+ */
+export const WAITING_STEPS = statement(
+  'waiting_steps',
+  `SELECT o.id, o.step, o.attempt, ${OF_STATE} AS key,
+    greatest(0, extract(epoch FROM o.next_attempt_at - clock_timestamp()) * 1000)::float8 AS "waitMs"
+  FROM onboardings o
+  WHERE (${OF_STATE}, o.id) > ($key::text, $after::uuid) AND ${OF_STATE} < $beyond::text
+    AND o.parked_reason IS NULL AND (o.next_attempt_at IS NOT NULL OR o.lease_until <= clock_timestamp())
+  ORDER BY ${OF_STATE}, o.id LIMIT $limit::int`,
+  { alone: true },
 );

@@ -1,0 +1,23 @@
+import { Injectable } from '@nestjs/common';
+import type { Terms } from '../attempt/claim.js';
+import type { OperationAction } from './operation.js';
+
+/** Carries out an action on one onboarding. @throws ProblemError if the onboarding does not allow it. */
+export type Execute = (id: string, reason: string, terms: Terms) => Promise<unknown>;
+
+/** The actions of operations that upper libs own. Each registers its own at boot. */
+@Injectable()
+export class Executors {
+  readonly #executors = new Map<OperationAction, Execute>();
+
+  register(action: OperationAction, execute: Execute): void {
+    this.#executors.set(action, execute);
+  }
+
+  /** @throws Error if no lib has registered the action. */
+  get(action: OperationAction): Execute {
+    const execute = this.#executors.get(action);
+    if (!execute) throw new Error(`no lib carries out "${action}"`);
+    return execute;
+  }
+}

@@ -1,0 +1,173 @@
+import { statement } from '../store/statement.js';
+
+/** An operation as it is read, from a table or a `RETURNING` named `o`. */
+export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.target, o.integrations, o.state,
+  o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt"`;
+
+/** Only operations whose integrations the reader may see. */
+const VISIBLE = `($within::text[] IS NULL OR o.integrations <@ $within::text[])`;
+
+/** The columns of a new operation, from parameters. */
+export const GIVEN = `$id::uuid, $action::text, $actor::text, $via::text, $role::text, $reason::text, $target::jsonb,
+  $integrations::text[]`;
+export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, integrations';
+
+export const AUDITED = `INSERT INTO audit_events (actor, action, target, address, data)
+  SELECT $actor::text, $audited::text, $auditTarget::text, $address::text, $auditData::jsonb FROM`;
+
+export const FIND_OPERATION = statement(
+  'find_operation',
+  `SELECT ${OPERATION} FROM operations o WHERE o.id = $id::uuid AND ${VISIBLE}`,
+);
+
+/** Newest first: ids grow with time. */
+export const LIST_OPERATIONS = statement(
+  'list_operations',
+  `SELECT ${OPERATION} FROM operations o WHERE o.id < $below::uuid AND ${VISIBLE}
+  ORDER BY o.id DESC LIMIT $limit::int`,
+);
+
+export const OPERATION_ITEMS = statement(
+  'operation_items',
+  `SELECT i.onboarding_id AS "onboardingId", i.outcome, i.code, i.detail, i.at FROM operation_items i
+  WHERE i.operation_id = $id::uuid AND i.onboarding_id > $after::uuid
+    AND ($outcome::text IS NULL OR i.outcome = $outcome::text)
+  ORDER BY i.onboarding_id LIMIT $limit::int`,
+);
+
+/** Writes nothing if the integration is paused already. */
+export const PAUSE = statement(
+  'pause_integration',
+  `WITH paused AS (
+    INSERT INTO integration_pauses (integration, actor, reason)
+    VALUES ($integration::text, $actor::text, $reason::text)
+    ON CONFLICT (integration) DO NOTHING RETURNING integration
+  ),
+  started AS (
+    INSERT INTO operations (${GIVEN_COLUMNS}, state, ended_at)
+    SELECT ${GIVEN}, 'done', clock_timestamp() FROM paused RETURNING *
+  ),
+  audited AS (${AUDITED} started)
+  SELECT ${OPERATION} FROM started o`,
+);
+
+/** Writes nothing if the integration is not paused. */
+export const RESUME = statement(
+  'resume_integration',
+  `WITH resumed AS (
+    DELETE FROM integration_pauses WHERE integration = $integration::text RETURNING integration
+  ),
+  started AS (
+    INSERT INTO operations (${GIVEN_COLUMNS}, state) SELECT ${GIVEN}, 'queued' FROM resumed RETURNING *
+  ),
+  audited AS (${AUDITED} started)
+  SELECT ${OPERATION} FROM started o`,
+);
+
+export const REBUILD = statement(
+  'rebuild_wake_ups',
+  `WITH started AS (
+    INSERT INTO operations (${GIVEN_COLUMNS}, state) SELECT ${GIVEN}, 'queued' RETURNING *
+  ),
+  audited AS (${AUDITED} started)
+  SELECT ${OPERATION} FROM started o`,
+);
+
+/** Writes nothing if the operation has ended. Waits for a worker that begins or ends it. */
+export const ABORT = statement(
+  'abort_operation',
+  `WITH aborted AS (
+    UPDATE operations o SET state = 'aborted', ended_at = clock_timestamp()
+    WHERE o.id = $id::uuid AND o.state IN ('queued', 'running') RETURNING *
+  ),
+  audited AS (${AUDITED} aborted)
+  SELECT ${OPERATION} FROM aborted o`,
+);
+
+/** Whether a process has reported the integration, or an onboarding names it. */
+export const KNOWS_INTEGRATION = statement(
+  'knows_integration',
+  `SELECT EXISTS (SELECT 1 FROM integration_views v WHERE v.integration = $integration::text)
+    OR EXISTS (SELECT 1 FROM integration_pauses p WHERE p.integration = $integration::text)
+    OR EXISTS (SELECT 1 FROM otp_budgets b WHERE b.integration = $integration::text) AS known`,
+);
+
+export const BEGIN = statement(
+  'begin_operation',
+  `UPDATE operations o SET state = 'running' WHERE o.id = $id::uuid AND o.state = 'queued' RETURNING 1`,
+);
+
+export const OPEN_OPERATIONS = statement(
+  'open_operations',
+  `SELECT o.id FROM operations o WHERE o.state IN ('queued', 'running') ORDER BY o.id`,
+);
+
+/**
+ * Takes items for as long as a lease. Skips items that another worker is taking or holds, and takes none of an
+ * aborted operation. `wasDone`: an earlier worker did the item, and died before it could write that.
+ */
+export const TAKE = statement(
+  'take_operation_items',
+  `UPDATE operation_items i SET tries = i.tries + 1,
+    lease_until = clock_timestamp() + $leaseMs::float8 * interval '1 millisecond'
+  FROM (
+    SELECT w.operation_id, w.onboarding_id FROM operation_items w
+    WHERE w.operation_id = $id::uuid AND w.outcome = 'waiting'
+      AND (w.lease_until IS NULL OR w.lease_until <= (SELECT clock_timestamp()))
+      AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $id::uuid AND o.state = 'running')
+    ORDER BY w.onboarding_id LIMIT $limit::int FOR UPDATE OF w SKIP LOCKED
+  ) taken
+  WHERE i.operation_id = taken.operation_id AND i.onboarding_id = taken.onboarding_id
+  RETURNING i.onboarding_id AS "onboardingId", i.tries, EXISTS (
+    SELECT 1 FROM idempotency_keys k WHERE k.caller = $keyCaller::text AND k.route = $keyRoute::text
+      AND k.key = $id::text || '/' || i.onboarding_id::text) AS "wasDone"`,
+);
+
+/** Writes how items ended, and counts them, once each. */
+export const RECORD = statement(
+  'record_operation_items',
+  `WITH ended AS (
+    UPDATE operation_items i SET outcome = e.outcome, code = e.code, detail = e.detail, lease_until = NULL,
+      at = clock_timestamp()
+    FROM jsonb_to_recordset($items::jsonb) AS e (id uuid, outcome text, code text, detail text)
+    WHERE i.operation_id = $id::uuid AND i.onboarding_id = e.id AND i.outcome = 'waiting'
+    RETURNING i.outcome
+  )
+  UPDATE operations o SET done = o.done + n.done, refused = o.refused + n.refused, failed = o.failed + n.failed
+  FROM (SELECT count(*) FILTER (WHERE outcome = 'done')::int AS done,
+      count(*) FILTER (WHERE outcome = 'refused')::int AS refused,
+      count(*) FILTER (WHERE outcome = 'failed')::int AS failed FROM ended) n
+  WHERE o.id = $id::uuid RETURNING 1`,
+);
+
+/** Ends an operation none of whose items waits. */
+export const END_ITEMS = statement(
+  'end_operation',
+  `UPDATE operations o SET state = 'done', ended_at = clock_timestamp()
+  WHERE o.id = $id::uuid AND o.state = 'running' AND NOT EXISTS (
+    SELECT 1 FROM operation_items i WHERE i.operation_id = $id::uuid AND i.outcome = 'waiting')
+  RETURNING 1`,
+);
+
+/** Adds to the count of an operation without items. */
+export const COUNT = statement(
+  'count_operation',
+  `UPDATE operations o SET total = o.total + $more::int, done = o.done + $more::int
+  WHERE o.id = $id::uuid AND o.state = 'running' RETURNING 1`,
+);
+
+/** Ends an operation without items. */
+export const END = statement(
+  'end_system_operation',
+  `UPDATE operations o SET state = 'done', ended_at = clock_timestamp()
+  WHERE o.id = $id::uuid AND o.state = 'running' RETURNING 1`,
+);
+
+export const FORGET_OPERATIONS = statement(
+  'forget_operations',
+  `DELETE FROM operations WHERE id IN (
+    SELECT o.id FROM operations o
+    WHERE o.ended_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
+    ORDER BY o.ended_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
+  ) RETURNING 1`,
+);

@@ -1,0 +1,96 @@
+import type { State } from '../flow/table.js';
+import type { OnboardingSummary } from '../views/types.js';
+
+/** What an operator can do to onboardings, one or many. */
+export const OPERATION_ACTIONS = [
+  'retry',
+  'resolve_done',
+  'resolve_not_done',
+  'cancel',
+  'resend',
+  'erase',
+] as const;
+export type OperationAction = (typeof OPERATION_ACTIONS)[number];
+
+/** Operations without onboardings of their own. */
+export const SYSTEM_ACTIONS = ['pause_integration', 'resume_integration', 'rebuild_wake_ups'] as const;
+export type SystemAction = (typeof SYSTEM_ACTIONS)[number];
+
+export const OPERATION_STATES = ['queued', 'running', 'done', 'aborted'] as const;
+export type OperationState = (typeof OPERATION_STATES)[number];
+
+export const ITEM_OUTCOMES = ['waiting', 'done', 'refused', 'failed'] as const;
+export type ItemOutcome = (typeof ITEM_OUTCOMES)[number];
+
+/** An operation has at most so many onboardings. */
+export const MAX_ITEMS = 100_000;
+
+/** The filters of a list, with several states. No member: all onboardings. */
+export interface OperationFilter {
+  states?: readonly State[] | undefined;
+  caller?: string | undefined;
+  integration?: string | undefined;
+  accountId?: string | undefined;
+  userId?: string | undefined;
+  externalRef?: string | undefined;
+  parked?: boolean | undefined;
+  createdAfter?: Date | undefined;
+  createdBefore?: Date | undefined;
+}
+
+export type OperationTarget = { ids: readonly string[] } | { filter: OperationFilter };
+
+/** Who starts or aborts an operation. */
+export interface Actor {
+  /** `operator:<name>`, `caller:<name>` or `cli:<user of the machine>`. */
+  name: string;
+  via: 'console' | 'rest' | 'cli';
+  role: string | null;
+  address: string | null;
+  traceId: string | null;
+  /** The integrations that the actor may touch. None or null: all. */
+  integrations?: readonly string[] | null | undefined;
+}
+
+export interface Operation {
+  id: string;
+  action: OperationAction | SystemAction;
+  /** The actor's name. */
+  actor: string;
+  via: Actor['via'];
+  role: string | null;
+  reason: string;
+  state: OperationState;
+  /**
+   * How many onboardings it has, and how many of them ended how. For a resumed integration and rebuilt wake-ups:
+   * how many rows were released or queued.
+   */
+  total: number;
+  done: number;
+  refused: number;
+  failed: number;
+  createdAt: Date;
+  endedAt: Date | null;
+  /** As it was given. Filters that identify a person are not kept: their value is "not kept". */
+  target: Record<string, unknown>;
+  /** The integrations that its actor may touch; null for all. */
+  integrations: string[] | null;
+}
+
+export interface OperationItem {
+  onboardingId: string;
+  outcome: ItemOutcome;
+  /** The problem's code of a refused or failed item. */
+  code: string | null;
+  detail: string | null;
+  /** When it ended. */
+  at: Date | null;
+}
+
+/** The count and the first rows of a dry run. */
+export interface Preview {
+  count: number;
+  /** `at_least`: more than an operation can have. */
+  counted: 'exactly' | 'at_least';
+  sample: OnboardingSummary[];
+}

@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { DatabaseModule } from '#libs/database';
+import { JobsModule } from '#libs/jobs';
+import { Operations } from './operations.js';
+
+/** Starts, shows and aborts operations, for a process without keys. The worker part is in OnboardingModule. */
+@Module({ imports: [DatabaseModule, JobsModule], providers: [Operations], exports: [Operations] })
+export class OperationsModule {}

@@ -1,0 +1,302 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { PreparedStatements, prepared } from '#libs/database';
+import { JobProducer } from '#libs/jobs';
+import { CLOCK, ProblemError, lowestUuidV7, uuidV7, type Clock } from '#libs/kernel';
+import { asOfNow } from '../flow/move.js';
+import { changing } from '../flow/refusal.js';
+import type { Row } from '../flow/row.js';
+import type { KeyToTake } from '../store/onboarding.store.js';
+import { SHOWN_COLUMNS, readRow, type Raw } from '../store/read-row.js';
+import type { Statement } from '../store/statement.js';
+import { operationJob } from './operation-job.js';
+import {
+  ABORT,
+  FIND_OPERATION,
+  KNOWS_INTEGRATION,
+  LIST_OPERATIONS,
+  OPERATION_ITEMS,
+  PAUSE,
+  REBUILD,
+  RESUME,
+} from './operation-statements.js';
+import {
+  MAX_ITEMS,
+  type Actor,
+  type ItemOutcome,
+  type Operation,
+  type OperationAction,
+  type OperationFilter,
+  type OperationItem,
+  type OperationTarget,
+  type Preview,
+  type SystemAction,
+} from './operation.js';
+import type { OnboardingSummary } from '../views/types.js';
+import { startStatement, targetIds } from './start-statement.js';
+
+const SAMPLE = 10;
+const LOWEST = lowestUuidV7(0);
+const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+/** Filters that identify a person or an account. The row of an operation outlives an erasure. */
+const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId', 'userId', 'externalRef']);
+
+/** Who reads: null sees all operations, others only those within their integrations. */
+export type Within = readonly string[] | null;
+
+/**
+ * Starts, shows and aborts operations: rows that the worker carries out. Calls no upstream and needs no keys. Each
+ * start and abort is written together with its record in the audit.
+ */
+@Injectable()
+export class Operations {
+  readonly #logger = new Logger(Operations.name);
+
+  /** @param jobs null in a process without Redis: a worker then finds new operations by its schedule. */
+  constructor(
+    private readonly statements: PreparedStatements,
+    @Inject(JobProducer) private readonly jobs: Pick<JobProducer, 'wake'> | null,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** A dry run: how many onboardings the target has now, and the first of them. Writes nothing. */
+  async preview(target: OperationTarget, actor: Pick<Actor, 'integrations'> = {}): Promise<Preview> {
+    const { text, values } = targetIds(target, actor, MAX_ITEMS + 1);
+    const within = `$${values.length + 1}::text[]`;
+    const columns = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
+    const read = `WITH picked AS MATERIALIZED (${text}),
+      found AS (
+        SELECT p.id FROM picked p
+        WHERE EXISTS (SELECT 1 FROM onboardings o WHERE o.id = p.id
+          AND (${within} IS NULL OR o.integration = ANY (${within})))
+      )
+      SELECT (SELECT count(*)::int FROM found) AS count, ${columns}, statement_timestamp() AS now
+      FROM (SELECT 1) one LEFT JOIN (SELECT id FROM found ORDER BY id DESC LIMIT ${SAMPLE}) s ON true
+      LEFT JOIN onboardings o ON o.id = s.id ORDER BY o.id DESC`;
+    const rows = await this.statements.run<Raw & { count: number }>({ ...prepared(read), alone: true }, [
+      ...values,
+      actor.integrations ?? null,
+    ]);
+    const { count } = rows[0]!;
+    return {
+      count: Math.min(count, MAX_ITEMS),
+      counted: count > MAX_ITEMS ? 'at_least' : 'exactly',
+      sample: rows.filter(({ id }) => id !== null).map((raw) => summaryOf(asOfNow(readRow(raw, 0)))),
+    };
+  }
+
+  /**
+   * Commits the operation with its items and its record in the audit, then wakes a worker.
+   *
+   * @param key is taken in the same statement. If it is taken already, nothing is written.
+   * @throws ProblemError `validation_failed` if the target is too large.
+   */
+  async start(
+    action: OperationAction,
+    target: OperationTarget,
+    reason: string,
+    actor: Actor,
+    key?: KeyToTake,
+  ): Promise<Operation> {
+    const given = this.#given(action, kept(target), reason, actor);
+    const { run, values } = startStatement(targetIds(target, actor, MAX_ITEMS + 1), {
+      ...given,
+      audited: 'operation_started',
+      auditTarget: given.id,
+      keyCaller: key?.caller ?? null,
+      route: key?.route ?? null,
+      key: key?.key ?? null,
+      keyFingerprint: key?.fingerprint ?? null,
+      takenBy: key?.id ?? null,
+      lockMs: key?.lockMs ?? null,
+    });
+    const [started] = await this.statements.run<Operation & { count: number }>(run, values);
+    const { count, ...operation } = started!;
+    if (count > MAX_ITEMS) {
+      const detail = `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`;
+      throw new ProblemError('validation_failed', {
+        detail,
+        errors: [{ pointer: '/filter', code: 'too_many', detail }],
+      });
+    }
+    if (operation.id === null) throw changing();
+    return this.#started(operation);
+  }
+
+  /**
+   * From now on, no new call goes to the integration: its steps are parked. Calls in flight end as usual.
+   *
+   * @throws ProblemError `not_found`; `illegal_state` if it is paused already.
+   */
+  async pauseIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
+    await this.#mustKnow(name, actor);
+    const paused = await this.#ofIntegration(PAUSE, 'pause_integration', name, reason, actor);
+    if (!paused) throw new ProblemError('illegal_state', { detail: `${name} is paused already.` });
+    return paused;
+  }
+
+  /** Ends the pause. The worker releases what it has parked. @throws ProblemError as {@link pauseIntegration}. */
+  async resumeIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
+    await this.#mustKnow(name, actor);
+    const resumed = await this.#ofIntegration(RESUME, 'resume_integration', name, reason, actor);
+    if (!resumed) throw new ProblemError('illegal_state', { detail: `${name} is not paused.` });
+    return this.#started(resumed);
+  }
+
+  /** Has the jobs of all waiting steps queued again, from PostgreSQL. For a Redis that has lost them. */
+  async rebuildWakeUps(reason: string, actor: Actor): Promise<Operation> {
+    const given = this.#given('rebuild_wake_ups', {}, reason, actor);
+    const operation = await this.#write(REBUILD, {
+      ...given,
+      audited: 'operation_started',
+      auditTarget: given.id,
+    });
+    return this.#started(operation!);
+  }
+
+  async find(id: string, within: Within = null): Promise<Operation | null> {
+    return this.#write(FIND_OPERATION, { id, within });
+  }
+
+  /** Newest first. @param after the id of the last operation of the page before. */
+  list(limit: number, after?: string, within: Within = null): Promise<Operation[]> {
+    const values = LIST_OPERATIONS.bind({ limit, below: after ?? HIGHEST, within });
+    return this.statements.run<Operation>(LIST_OPERATIONS, values);
+  }
+
+  /** The items in the order of their ids. @param after the id of the last onboarding of the page before. */
+  items(
+    id: string,
+    {
+      outcome,
+      after,
+      limit,
+    }: { outcome?: ItemOutcome | undefined; after?: string | undefined; limit: number },
+  ): Promise<OperationItem[]> {
+    const values = OPERATION_ITEMS.bind({ id, outcome: outcome ?? null, after: after ?? LOWEST, limit });
+    return this.statements.run<OperationItem>(OPERATION_ITEMS, values);
+  }
+
+  /**
+   * Ends an operation before its time. Items that a worker has begun still end; the others stay `waiting`.
+   *
+   * @throws ProblemError `not_found`; `illegal_state` if it has ended, or releases a resumed integration.
+   */
+  async abort(id: string, reason: string, actor: Actor): Promise<Operation> {
+    const operation = await this.find(id, actor.integrations);
+    if (!operation) throw noSuchOperation(id);
+    if (operation.action === 'resume_integration') {
+      throw new ProblemError('illegal_state', {
+        detail: 'To stop the release, pause the integration again.',
+      });
+    }
+    const aborted = await this.#write(ABORT, {
+      id,
+      actor: actor.name,
+      audited: 'operation_aborted',
+      auditTarget: id,
+      address: actor.address,
+      auditData: dataOf(operation.action, reason, actor),
+    });
+    if (!aborted) throw new ProblemError('illegal_state', { detail: 'The operation has ended.' });
+    this.#say('operation_aborted', aborted, actor);
+    return aborted;
+  }
+
+  async #ofIntegration(
+    statement: Statement,
+    action: 'pause_integration' | 'resume_integration',
+    integration: string,
+    reason: string,
+    actor: Actor,
+  ): Promise<Operation | null> {
+    const audited = action === 'pause_integration' ? 'integration_paused' : 'integration_resumed';
+    const operation = await this.#write(statement, {
+      ...this.#given(action, { integration }, reason, actor),
+      integrations: [integration],
+      integration,
+      audited,
+      auditTarget: integration,
+    });
+    if (operation) this.#say(audited, operation, actor);
+    return operation;
+  }
+
+  async #mustKnow(integration: string, { integrations }: Actor): Promise<void> {
+    const may = !integrations || integrations.includes(integration);
+    const [row] = may
+      ? await this.statements.run<{ known: boolean }>(
+          KNOWS_INTEGRATION,
+          KNOWS_INTEGRATION.bind({ integration }),
+        )
+      : [];
+    if (!row?.known) throw new ProblemError('not_found', { detail: 'There is no such integration.' });
+  }
+
+  /** The parameters that all starts have. */
+  #given(action: OperationAction | SystemAction, target: object, reason: string, actor: Actor) {
+    return {
+      id: uuidV7(this.clock.nowMs()),
+      action,
+      actor: actor.name,
+      via: actor.via,
+      role: actor.role,
+      reason,
+      target,
+      integrations: actor.integrations ?? null,
+      address: actor.address,
+      auditData: dataOf(action, reason, actor),
+    };
+  }
+
+  async #write(statement: Statement, values: Record<string, unknown>): Promise<Operation | null> {
+    const [operation] = await this.statements.run<Operation>(statement, statement.bind(values));
+    return operation ?? null;
+  }
+
+  async #started(operation: Operation): Promise<Operation> {
+    const { id: operationId, state } = operation;
+    if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
+    return operation;
+  }
+
+  #say(action: string, { id, actor: startedBy }: Operation, actor: Actor): void {
+    this.#logger.log(
+      { audit: { action, actor: actor.name, operationId: id } },
+      `audit: ${action} by ${startedBy}`,
+    );
+  }
+}
+
+export const noSuchOperation = (id: string) =>
+  new ProblemError('not_found', { detail: `There is no operation ${id}.` });
+
+const dataOf = (action: string, reason: string, { via, role, traceId }: Actor) => ({
+  action,
+  reason,
+  via,
+  ...(role !== null && { role }),
+  ...(traceId !== null && { traceId }),
+});
+
+/** The target as its row keeps it. */
+function kept(target: OperationTarget): object {
+  if ('ids' in target) return { ids: target.ids };
+  const filter = Object.entries(target.filter)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, PERSONAL.has(name) ? 'not kept' : value]);
+  return { filter: Object.fromEntries(filter) };
+}
+
+export const summaryOf = (row: Row): OnboardingSummary => ({
+  id: row.id,
+  integration: row.integration,
+  caller: row.caller,
+  state: row.state,
+  step: row.step,
+  parkedReason: row.parkedReason,
+  externalRef: row.externalRef,
+  lastResultCode: (row.failure ?? row.lastResult)?.code ?? null,
+  createdAt: row.createdAt.toISOString(),
+  updatedAt: row.updatedAt.toISOString(),
+  nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null,
+});

@@ -1,0 +1,18 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Executors, throwUnlessLedOn } from '#libs/onboarding';
+import { OtpService } from './otp.service.js';
+
+/** Lets operations send codes again. */
+@Injectable()
+export class ResendExecutor implements OnModuleInit {
+  constructor(
+    private readonly executors: Executors,
+    private readonly otp: OtpService,
+  ) {}
+
+  onModuleInit(): void {
+    this.executors.register('resend', async (id, reason, terms) =>
+      throwUnlessLedOn(await this.otp.resendAsOperator(id, reason, terms), 'init-otp'),
+    );
+  }
+}
