@@ -2,10 +2,13 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
+import { OperationsModule } from '#libs/onboarding';
 import { OperatorsModule } from '#libs/operators';
 import { PlatformModule, type ConsoleConfig } from '#libs/platform';
 import { LoginController } from './login/login.controller.js';
 import { SessionsController } from './login/sessions.controller.js';
+import { AuditController } from './audit/audit.controller.js';
+import { OperationsController } from './operations/operations.controller.js';
 import { AssetsController } from './web/assets.js';
 import { FormTokens } from './web/form-token.js';
 import { PageWriter } from './web/page-writer.js';
@@ -17,8 +20,20 @@ export class ConsoleModule {
   static forRoot(config: ConsoleConfig): DynamicModule {
     return {
       module: ConsoleModule,
-      imports: [PlatformModule.forRoot(config, 'console'), DatabaseModule, JobsModule, OperatorsModule],
-      controllers: [AssetsController, LoginController, SessionsController],
+      imports: [
+        PlatformModule.forRoot(config, 'console'),
+        DatabaseModule,
+        JobsModule,
+        OperationsModule,
+        OperatorsModule,
+      ],
+      controllers: [
+        AssetsController,
+        AuditController,
+        LoginController,
+        OperationsController,
+        SessionsController,
+      ],
       providers: [FormTokens, PageWriter, Refusals, { provide: APP_INTERCEPTOR, useExisting: PageWriter }],
     };
   }
