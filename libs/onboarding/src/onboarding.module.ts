@@ -30,6 +30,7 @@ import { OnboardingStore } from './store/onboarding.store.js';
 import { Subjects } from './store/subjects.js';
 import { Timelines } from './upkeep/timelines.js';
 import { Expiry } from './upkeep/expire.js';
+import { FunnelCount } from './upkeep/funnel-count.js';
 import { KeyChecks } from './upkeep/key-checks.js';
 import { Probe } from './upkeep/probe.js';
 import { Reseal } from './upkeep/reseal.js';
@@ -53,6 +54,7 @@ import { Sweeper } from './upkeep/sweep.js';
     EventFollower,
     Expiry,
     Fingerprint,
+    FunnelCount,
     IdempotencyKeys,
     IntegrationHealth,
     IntegrationKnowledge,
