@@ -34,6 +34,7 @@ import { OperationsModule } from './operations/operations.module.js';
 import { Pauses } from './upkeep/pauses.js';
 import { Timelines } from './upkeep/timelines.js';
 import { Expiry } from './upkeep/expire.js';
+import { FunnelCount } from './upkeep/funnel-count.js';
 import { KeyChecks } from './upkeep/key-checks.js';
 import { Probe } from './upkeep/probe.js';
 import { Reseal } from './upkeep/reseal.js';
@@ -59,6 +60,7 @@ import { Sweeper } from './upkeep/sweep.js';
     Executors,
     Expiry,
     Fingerprint,
+    FunnelCount,
     IdempotencyKeys,
     IntegrationHealth,
     IntegrationKnowledge,

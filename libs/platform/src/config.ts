@@ -262,6 +262,10 @@ export const environment = z.object({
   ),
   RESEAL_EVERY_MS: tuning('How often data under an old key is re-encrypted.', durationMs(3_600_000)),
   ANCHOR_EVERY_MS: tuning('How often timelines of ended onboardings get their anchor.', durationMs(60_000)),
+  FUNNEL_EVERY_MS: tuning(
+    'How often the worker counts the funnel of recent days. It spends at most 2% of its time on a day.',
+    durationMs(60_000),
+  ),
   RETENTION_EVERY_MS: tuning(
     'How often the worker deletes data after its retention time.',
     durationMs(3_600_000),

@@ -9,6 +9,8 @@ import { filterOf, parseQuery } from './filter.js';
 import { ListPage } from './list.page.js';
 import { OnboardingPage } from './onboarding.page.js';
 
+const ROWS = 50;
+
 /** The list of onboardings with its search, and the page of one. */
 @Controller(PATHS.onboardings)
 export class OnboardingsController {
@@ -23,7 +25,7 @@ export class OnboardingsController {
     const query = parseQuery(input);
     const found =
       query.q === undefined
-        ? await this.search.list(filterOf(query), query.after)
+        ? await this.search.list({ ...filterOf(query), limit: ROWS }, query.after)
         : { rows: await this.search.search(query.q), next: null };
     return new Page('Onboardings', <ListPage {...found} query={query} role={request.operator!.role} />);
   }

@@ -325,6 +325,28 @@ const UP = [
     actor text NOT NULL,
     reason text NOT NULL
   )`,
+  // The funnel of the onboardings that began on a day (UTC): see docs/decisions/0032.
+  `CREATE TABLE funnel_days (
+    day date NOT NULL,
+    integration text NOT NULL,
+    started integer NOT NULL,
+    code_sent integer NOT NULL,
+    verified integer NOT NULL,
+    registered integer NOT NULL,
+    live integer NOT NULL,
+    -- by state and result code
+    endings jsonb NOT NULL,
+    -- for each pair of stages, how many onboardings took how long, by fixed buckets
+    times jsonb NOT NULL,
+    PRIMARY KEY (day, integration)
+  )`,
+  `CREATE TABLE funnel_counts (
+    day date PRIMARY KEY,
+    counted_at timestamptz NOT NULL,
+    took_ms double precision NOT NULL,
+    -- all onboardings of the day have ended
+    is_final boolean NOT NULL
+  )`,
 ];
 
 const TABLES = [
@@ -346,4 +368,6 @@ const TABLES = [
   'operation_items',
   'operations',
   'integration_pauses',
+  'funnel_days',
+  'funnel_counts',
 ];

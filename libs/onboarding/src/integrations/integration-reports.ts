@@ -160,6 +160,12 @@ const READ = `
     (SELECT counts FROM integration_counts) AS counts,
     (SELECT ${ms('clock_timestamp()')} - ${ms('counted_at')} FROM integration_counts) AS "countedAgoMs"`;
 
+const PROCESSES = `
+  SELECT process AS name, max(seen_at) AS "seenAt",
+    max(seen_at) > clock_timestamp() - interval '${LIVE_MS} milliseconds' AS "isLive"
+  FROM integration_views WHERE seen_at > clock_timestamp() - interval '1 minute'
+  GROUP BY process ORDER BY process`;
+
 const FIRST_COUNT = `
   INSERT INTO integration_counts (counted_at, counts) VALUES ('epoch', '[]')
   ON CONFLICT (singleton) DO NOTHING`;
@@ -227,6 +233,11 @@ export class IntegrationReports {
     >(prepared(READ), []);
     const troubles = row!.troubles.map((each) => ({ ...each, goodUntil: each.goodUntil ?? Infinity }));
     return { ...row!, troubles, counts: row!.counts ?? [] };
+  }
+
+  /** The processes that have reported within a minute. A process that drains is not among them. */
+  async processes(): Promise<{ name: string; seenAt: Date; isLive: boolean }[]> {
+    return this.statements.run(prepared(PROCESSES), []);
   }
 
   /** Counts the waiting onboardings if the counts are older than a few seconds. */

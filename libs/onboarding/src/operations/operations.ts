@@ -4,7 +4,6 @@ import { JobProducer } from '#libs/jobs';
 import { CLOCK, ProblemError, lowestUuidV7, uuidV7, type Clock } from '#libs/kernel';
 import { asOfNow } from '../flow/move.js';
 import { changing } from '../flow/refusal.js';
-import type { Row } from '../flow/row.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
 import { SHOWN_COLUMNS, readRow, type Raw } from '../store/read-row.js';
 import type { Statement } from '../store/statement.js';
@@ -31,7 +30,7 @@ import {
   type Preview,
   type SystemAction,
 } from './operation.js';
-import type { OnboardingSummary } from '../views/types.js';
+import { summaryOf } from '../views/summary.js';
 import { startStatement, targetIds } from './start-statement.js';
 
 const SAMPLE = 10;
@@ -286,17 +285,3 @@ function kept(target: OperationTarget): object {
     .map(([name, value]) => [name, PERSONAL.has(name) ? 'not kept' : value]);
   return { filter: Object.fromEntries(filter) };
 }
-
-export const summaryOf = (row: Row): OnboardingSummary => ({
-  id: row.id,
-  integration: row.integration,
-  caller: row.caller,
-  state: row.state,
-  step: row.step,
-  parkedReason: row.parkedReason,
-  externalRef: row.externalRef,
-  lastResultCode: (row.failure ?? row.lastResult)?.code ?? null,
-  createdAt: row.createdAt.toISOString(),
-  updatedAt: row.updatedAt.toISOString(),
-  nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null,
-});

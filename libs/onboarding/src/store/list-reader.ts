@@ -88,7 +88,10 @@ export class ListReader {
 }
 
 /** @returns the values that are both allowed and asked for; null for any. */
-export function narrowed(allowed: readonly string[] | null, asked: string | undefined): readonly string[] | null {
+export function narrowed(
+  allowed: readonly string[] | null,
+  asked: string | undefined,
+): readonly string[] | null {
   if (asked === undefined) return allowed;
   return allowed === null || allowed.includes(asked) ? [asked] : [];
 }

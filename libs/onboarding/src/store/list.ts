@@ -1,6 +1,7 @@
 import { ENDED_STATES, STATES, isEnded, type State } from '../flow/table.js';
 import { SHOWN_COLUMNS } from './read-row.js';
 import { isDueSql, isShownByTime, showsOneOf } from './shown-state.js';
+import { stretchesSql, type KeyedIndex } from './stretches.js';
 
 /** The filters of a list. Null and undefined: any. */
 export interface Listed {
@@ -24,15 +25,11 @@ export interface Listed {
 /** Adds a parameter. @returns the parameter in SQL. */
 type Bind = (value: unknown, type: string) => string;
 
-/** An index that ends with the id, and the keys to look for. */
-interface Way {
-  /** The index's expression before the id, in SQL. */
-  key: string;
+/** An index, and the keys to look for. */
+interface Way extends KeyedIndex {
   keys: readonly string[];
   /** Whether the index is read for each key that begins with one of `keys`. */
   areBeginnings?: true;
-  /** The condition of a partial index. */
-  only?: string;
   /** Whether the key contains the written state. */
   hasState?: true;
 }
@@ -55,7 +52,7 @@ export function listStatement(listed: Listed): { text: string; values: unknown[]
   const limit = bind(listed.limit, 'int');
   const way = wayTo(listed);
   const { written, byTime } = conditionsOf(listed, way, bind);
-  const text = `${way?.areBeginnings ? `WITH RECURSIVE ${stretchesOf(way, bind)}` : ''}
+  const text = `${way?.areBeginnings ? `WITH RECURSIVE ${stretchesSql(way, bind(way.keys, 'text[]'))}` : ''}
 SELECT ${SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ')}, statement_timestamp() AS now
 FROM (
   ${way ? pages(way, ids, limit, written, bind) : page(ids, limit, written)}
@@ -83,21 +80,6 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
     SELECT o.* FROM onboardings o WHERE o.id < ids.beyond AND ${hidden(conditions)}
     ORDER BY o.id DESC LIMIT ${limit}
   ) o WHERE o.id >= ids.first`;
-
-/**
- * @returns SQL that finds the keys with one of the prefixes. The SQL jumps in the index from key to key.
- */
-function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
-  return `stretches (beginning, key) AS (
-  SELECT beginning, beginning COLLATE "C" FROM unnest(${bind(keys, 'text[]')}) AS beginning
-  UNION ALL
-  SELECT stretches.beginning, next.key FROM stretches CROSS JOIN LATERAL (
-    SELECT ${key} AS key FROM onboardings o WHERE ${key} > stretches.key ${only ? `AND ${only}` : ''}
-    ORDER BY ${key} LIMIT 1
-  ) next
-  WHERE starts_with(next.key, stretches.beginning)
-)`;
-}
 
 /**
  * Chooses the index. Prefers a filter that few rows match: user, contact, reference, account.

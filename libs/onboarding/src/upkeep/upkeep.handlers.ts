@@ -4,6 +4,7 @@ import type { JobDefinition, JobHandler } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 import { Timelines } from './timelines.js';
 import { Expiry } from './expire.js';
+import { FunnelCount } from './funnel-count.js';
 import { Probe } from './probe.js';
 import { Reseal } from './reseal.js';
 import { Retention } from './retain.js';
@@ -28,12 +29,13 @@ export class UpkeepHandlers {
     private readonly retention: Retention,
     private readonly reseal: Reseal,
     private readonly timelines: Timelines,
+    private readonly funnel: FunnelCount,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   handlers(): JobHandler<Nothing>[] {
     const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS } = this.config;
-    const { RESEAL_EVERY_MS, ANCHOR_EVERY_MS, RETENTION_EVERY_MS } = this.config;
+    const { RESEAL_EVERY_MS, ANCHOR_EVERY_MS, RETENTION_EVERY_MS, FUNNEL_EVERY_MS } = this.config;
     return [
       {
         job: scheduled('expiry', 'expire'),
@@ -60,6 +62,12 @@ export class UpkeepHandlers {
         job: scheduled('upkeep', 'anchor'),
         everyMs: ANCHOR_EVERY_MS,
         handle: async () => ({ ...(await this.timelines.anchor()) }),
+      },
+      {
+        job: scheduled('upkeep', 'funnel'),
+        everyMs: FUNNEL_EVERY_MS,
+        onlyAsJob: true,
+        handle: async () => ({ ...(await this.funnel.run()) }),
       },
     ];
   }

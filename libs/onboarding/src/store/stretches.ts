@@ -1,0 +1,25 @@
+/** An index whose first column is a key in byte order, and whose last one is the id. */
+export interface KeyedIndex {
+  /** The index's expression before the id, in SQL, over the row `o`. */
+  key: string;
+  /** The condition of a partial index. */
+  only?: string;
+}
+
+/**
+ * @param beginnings an array of texts in SQL.
+ * @returns SQL for `WITH RECURSIVE` that finds the keys with one of the beginnings. It jumps in the index
+ *   from key to key.
+ */
+export const stretchesSql = (
+  { key, only }: KeyedIndex,
+  beginnings: string,
+) => `stretches (beginning, key) AS (
+  SELECT beginning, beginning COLLATE "C" FROM unnest(${beginnings}) AS beginning
+  UNION ALL
+  SELECT stretches.beginning, next.key FROM stretches CROSS JOIN LATERAL (
+    SELECT ${key} AS key FROM onboardings o WHERE ${key} > stretches.key ${only ? `AND ${only}` : ''}
+    ORDER BY ${key} LIMIT 1
+  ) next
+  WHERE starts_with(next.key, stretches.beginning)
+)`;
