@@ -2,12 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import { Queues } from '#libs/jobs';
 import { ROLES, type Role } from '#libs/operators';
 import { until } from '#libs/testing';
+import { ConsoleBrowser } from '../../support/console-browser.js';
 import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
-import { makeOperator } from '../../support/operators.js';
 import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
-const PASSWORD = 'seven wild geese';
 const REASON = 'no handler for job "of-the-past"';
 /** Rare jobs, because the board shows each run of each job. */
 const SELDOM = {
@@ -18,22 +17,21 @@ const SELDOM = {
 };
 /** A busy machine draws slowly. */
 const TIMEOUT_MS = 90_000;
-const JOB = '/ops/queues/queue/steps/unknown';
+const JOB = '/queues/queue/steps/unknown';
 
 describeInBrowser('the queue board under its Content-Security-Policy', () => {
   let story: Story;
   let browser: RealBrowser;
   let watched: WatchedPage;
   beforeAll(async () => {
-    story = await Story.begin({ env: SELDOM });
+    story = await Story.begin({ env: SELDOM, console: true });
     browser = await RealBrowser.launch();
-    for (const role of ROLES) await makeOperator(story, { name: `an-${role}`, role, password: PASSWORD });
     const steps = story.service.get(Queues).get('steps');
     await steps.add('of-the-past', { onboardingId: 'of-the-past' }, { jobId: 'unknown' });
     await until('the job has failed', async () => (await steps.getJob('unknown'))?.failedReason);
   });
   beforeEach(async () => {
-    watched = await browser.open({ baseURL: story.serviceUrl, viewport: { width: 1400, height: 900 } });
+    watched = await browser.open({ baseURL: story.consoleUrl, viewport: { width: 1400, height: 900 } });
     watched.page.setDefaultTimeout(TIMEOUT_MS / 2);
   });
   afterEach(() => watched?.page.context().close());
@@ -43,12 +41,8 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
   });
 
   async function logIn(role: Role): Promise<void> {
-    const { page } = watched;
-    await page.goto('/ops/login');
-    await page.fill('#name', `an-${role}`);
-    await page.fill('#password', PASSWORD);
-    await page.click('form.login button');
-    await page.waitForSelector('header form[action="/ops/logout"]');
+    const { session } = await ConsoleBrowser.as(role, story);
+    await watched.page.context().addCookies([{ name: session![0], value: session![1], url: story.consoleUrl }]);
   }
 
   /** Waits until the open panel shows a text. A worker adds the highlighting. */
@@ -77,7 +71,7 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
       await tab('Error');
       await shows(REASON);
       // The list has the same panels.
-      await page.goto('/ops/queues/queue/steps?status=failed');
+      await page.goto('/queues/queue/steps?status=failed');
       await shows(REASON);
       expect(complaints).toEqual([]);
     },
