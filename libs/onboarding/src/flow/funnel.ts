@@ -45,7 +45,8 @@ const emptyHistogram = (): Histogram => Array.from({ length: BUCKET_ENDS_MS.leng
 
 /** Adds counts to a sum. */
 export function addCounts(sum: FunnelCounts, more: FunnelCounts): void {
-  for (const stage of ['started', 'codeSent', 'verified', 'registered', 'live'] as const) sum[stage] += more[stage];
+  for (const stage of ['started', 'codeSent', 'verified', 'registered', 'live'] as const)
+    sum[stage] += more[stage];
   for (const [ending, count] of Object.entries(more.endings) as [`${EndedState}/${string}`, number][]) {
     sum.endings[ending] = (sum.endings[ending] ?? 0) + count;
   }

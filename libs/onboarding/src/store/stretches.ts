@@ -11,7 +11,10 @@ export interface KeyedIndex {
  * @returns SQL for `WITH RECURSIVE` that finds the keys with one of the beginnings. It jumps in the index
  *   from key to key.
  */
-export const stretchesSql = ({ key, only }: KeyedIndex, beginnings: string) => `stretches (beginning, key) AS (
+export const stretchesSql = (
+  { key, only }: KeyedIndex,
+  beginnings: string,
+) => `stretches (beginning, key) AS (
   SELECT beginning, beginning COLLATE "C" FROM unnest(${beginnings}) AS beginning
   UNION ALL
   SELECT stretches.beginning, next.key FROM stretches CROSS JOIN LATERAL (

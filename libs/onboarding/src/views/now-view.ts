@@ -140,7 +140,11 @@ export class NowView {
 
 const rank = ({ status }: IntegrationNow) => (status === 'down' ? 0 : 1);
 
-const countOf = (what: Count['what'], { integration, count, since }: Group, reason: string | null): Count => ({
+const countOf = (
+  what: Count['what'],
+  { integration, count, since }: Group,
+  reason: string | null,
+): Count => ({
   integration,
   what,
   reason,
@@ -150,7 +154,9 @@ const countOf = (what: Count['what'], { integration, count, since }: Group, reas
 
 /** One group for each integration and reason, of all steps. */
 function byReason(groups: readonly Parked[]) {
-  const keys = new Map(groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]));
+  const keys = new Map(
+    groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]),
+  );
   return [...keys.values()].map(({ integration, reason }) => {
     const of = groups.filter((group) => group.integration === integration && group.reason === reason);
     return { integration, reason, ...sumOf(of.map(counted)), since: earliest(of.map(({ since }) => since))! };
