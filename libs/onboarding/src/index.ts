@@ -17,11 +17,15 @@ export { touchedBy } from './flow/ownership.js';
 export { notFound, stateAndNextAction } from './flow/refusal.js';
 export type { AuthenticatorSummary, Columns, Row, Explanation } from './flow/row.js';
 export * from './flow/table.js';
+<<<<<<< HEAD
 export { Executors, type Execute } from './operations/executors.js';
 export * from './operations/operation.js';
 export { OperationWorker } from './operations/operation-worker.js';
 export { Operations, noSuchOperation, type Within } from './operations/operations.js';
 export { OperationsModule } from './operations/operations.module.js';
+=======
+export { ListReader, type ListFilter } from './store/list-reader.js';
+>>>>>>> efa684db99520371a376a6ccd72c72e22813a08e
 export { DataKeys } from './store/data-keys.js';
 export { Fingerprint } from './store/fingerprint.js';
 export { IdempotencyKeys, type KeyedRequest } from './store/idempotency-keys.js';
@@ -29,11 +33,13 @@ export { OnboardingStore, type ForPasskeys, type KeyToTake } from './store/onboa
 export { statement } from './store/statement.js';
 export { Subjects } from './store/subjects.js';
 export { OnboardingModule } from './onboarding.module.js';
-export { FunnelView } from './views/funnel-view.js';
+export type * from './views/types.js';
+export { FunnelView, type FunnelQuery } from './views/funnel-view.js';
 export { NowView } from './views/now-view.js';
 export { OnboardingSearch } from './views/onboarding-search.js';
+export { OnboardingView } from './views/onboarding-view.js';
 export { summaryOf } from './views/summary.js';
-export type * from './views/types.js';
+export { ViewsModule } from './views/views.module.js';
 export { Timelines } from './upkeep/timelines.js';
 export { Reseal } from './upkeep/reseal.js';
 export { Retention } from './upkeep/retain.js';

@@ -9,10 +9,19 @@ import type { SubjectRef } from '../attempt/step.js';
 import { dataOf, type NewEvent } from '../flow/events.js';
 import { asOfNow, isOfDecision, move, recordDecision, retryNow, type Moved } from '../flow/move.js';
 import { mustSee, mustTouch } from '../flow/ownership.js';
-import { changing, onboardingEnded, notFound, stateAndNextAction, versionMismatch } from '../flow/refusal.js';
+import {
+  asksForNewCode,
+  changing,
+  notFound,
+  refusalOfCancel,
+  refusalOfDecision,
+  refusalOfRetry,
+  stateAndNextAction,
+  versionMismatch,
+} from '../flow/refusal.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { signalOfTime, type Row } from '../flow/row.js';
-import { isEnded, nextState, stepOfState } from '../flow/table.js';
+import { isEnded, stepOfState } from '../flow/table.js';
 import { Fingerprint } from '../store/fingerprint.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { Subjects } from '../store/subjects.js';
@@ -80,7 +89,7 @@ export class OnboardingService {
   /** Cancels immediately in any live state. If a call is in flight, its answer is only recorded. */
   cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     return this.#command(id, terms, (row, by) => {
-      if (isEnded(row.state)) throw onboardingEnded(row);
+      throwAny(refusalOfCancel(row));
       const facts = { ...by, ...(reason !== undefined && reason !== '' && { reason }) };
       return this.#moved(row, 'cancelled', facts);
     });
@@ -94,7 +103,7 @@ export class OnboardingService {
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
-    if (asksForNewCode(seen, resolution)) return this.#resolveByNewCode(seen, resolution, terms);
+    if (asksForNewCode(seen, resolution.outcome)) return this.#resolveByNewCode(seen, resolution, terms);
     const seenOpen = seen.unresolved.at(-1);
     const lateIds = await this.#lateAuthenticatorIds(seen);
     return this.#command(id, terms, (row, by) => {
@@ -107,19 +116,12 @@ export class OnboardingService {
         actor: 'caller',
         data: { ...by, ...resolution, step: step!, attempt: open?.attempt ?? row.attempt },
       };
-      if (isEnded(row.state)) {
-        if (!open) throw onboardingEnded(row);
-        return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
-      }
-      if (row.state !== 'outcome_unknown') {
-        throw new ProblemError('illegal_state', {
-          detail: 'No outcome is unknown here.',
-          extensions: stateAndNextAction(row),
-        });
-      }
+      throwAny(refusalOfDecision(row, resolution.outcome));
+      if (isEnded(row.state)) return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
       // The row has changed since it was read: a new code needs a claim, not this command.
-      if (asksForNewCode(row, resolution)) throw changing();
-      return this.#resolved(row, resolution, { ...by, decision });
+      if (asksForNewCode(row, resolution.outcome)) throw changing();
+      const signal = resolution.outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
+      return this.#moved(row, signal, { ...by, decision });
     });
   }
 
@@ -140,13 +142,8 @@ export class OnboardingService {
   /** Tries a waiting or parked step now. */
   async retry(id: string, reason: string, terms: Terms): Promise<Row> {
     const row = await this.#command(id, terms, (seen, by) => {
-      if (isEnded(seen.state)) throw onboardingEnded(seen);
-      const step = stepOfState(seen.state);
-      if (!step || seen.leaseUntil !== null) {
-        const detail = step ? 'The step is in flight.' : 'No step waits here.';
-        throw new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(seen) });
-      }
-      return retryNow(seen, step, { ...by, reason });
+      throwAny(refusalOfRetry(seen));
+      return retryNow(seen, stepOfState(seen.state)!, { ...by, reason });
     });
     const step = row.step!;
     await this.jobs.wake(stepJob(step), { onboardingId: id }, stepJobId(step, id, row.attempt + 1));
@@ -176,19 +173,6 @@ export class OnboardingService {
         }),
     });
     return this.outcome.runAndWait(claimed, terms.waitMs);
-  }
-
-  #resolved(row: Row, { outcome }: Resolution, facts: { decision: NewEvent; by?: string }): Moved {
-    const signal = outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
-    if (!nextState({ state: row.state, step: row.step }, signal)) {
-      throw new ProblemError('outcome_unknown', {
-        detail:
-          `"${outcome}" is not possible after ${row.step}: there is no session to go on with. ` +
-          'Resolve "not_done", or ask for a new code.',
-        extensions: stateAndNextAction(row),
-      });
-    }
-    return this.#moved(row, signal, facts);
   }
 
   #moved<S extends 'cancelled' | 'resolved_done' | 'resolved_not_done'>(
@@ -241,8 +225,9 @@ export class OnboardingService {
 const givenBy = (row: Row, caller: Caller): { by?: string } =>
   row.caller === caller.name ? {} : { by: caller.name };
 
-const asksForNewCode = ({ state, step }: Row, { outcome }: Resolution) =>
-  state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
+function throwAny(refusal: ProblemError | null): void {
+  if (refusal) throw refusal;
+}
 
 const decidedMeanwhile = (row: Row, attempt: number) =>
   new ProblemError('illegal_state', {

@@ -25,6 +25,41 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
   return hasTimeFor(row, bound && row[bound]) ? null : tooLate(row, step);
 }
 
+/** The decision about a lost verification that has a new code sent, because the old one is spent. */
+export const asksForNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
+  state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
+
+/** Why an outcome cannot be decided. @param row as of now. */
+export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): ProblemError | null {
+  if (isEnded(row.state)) return row.unresolved.length > 0 ? null : onboardingEnded(row);
+  const extensions = stateAndNextAction(row);
+  if (row.state !== 'outcome_unknown') {
+    return new ProblemError('illegal_state', { detail: 'No outcome is unknown here.', extensions });
+  }
+  const signal = outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
+  if (!nextState({ state: row.state, step: row.step }, signal)) {
+    return new ProblemError('outcome_unknown', {
+      detail:
+        `"${outcome}" is not possible after ${row.step}: there is no session to go on with. ` +
+        'Resolve "not_done", or ask for a new code.',
+      extensions,
+    });
+  }
+  return asksForNewCode(row, outcome) ? refusalOf(row, signal, 'init-otp') : null;
+}
+
+/** Why no step can be tried now. @param row as of now. */
+export function refusalOfRetry(row: Row): ProblemError | null {
+  if (isEnded(row.state)) return onboardingEnded(row);
+  const step = stepOfState(row.state);
+  if (step && row.leaseUntil === null) return null;
+  const detail = step ? 'The step is in flight.' : 'No step waits here.';
+  return new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(row) });
+}
+
+/** Why an onboarding cannot be cancelled. @param row as of now. */
+export const refusalOfCancel = (row: Row) => (isEnded(row.state) ? onboardingEnded(row) : null);
+
 export const onboardingEnded = (row: Row) =>
   new ProblemError('onboarding_ended', {
     detail: `The onboarding is ${row.state}.`,

@@ -1,0 +1,145 @@
+import { dataOf, type EventData, type EventType } from '../flow/events.js';
+import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
+import type { Row, UnresolvedAttempt } from '../flow/row.js';
+import type { AttemptView, TimelineEntry } from './types.js';
+
+type Seen = { data: Record<string, unknown> };
+
+/** Each event as a sentence. It names no value that a caller has written. */
+const TEXTS: { [Type in EventType]: (data: Partial<EventData<Type>>) => string } = {
+  created: () => 'The caller started the onboarding.',
+  otp_sent: () => 'The provider sent a code.',
+  send_gave_up: () => 'No code could be sent. The service stopped trying.',
+  otp_submitted: () => 'The caller submitted a code.',
+  otp_resend_asked: () => 'A new code was asked for.',
+  otp_expired: () => 'The code expired.',
+  otp_verified: () => 'The provider accepted the code.',
+  otp_rejected: () => 'The provider refused the code.',
+  authenticators_submitted: ({ authenticators }) => `The caller submitted ${passkeys(authenticators)}.`,
+  authenticators_created: ({ unmapped }) =>
+    `The provider registered the passkeys${unmapped ? ', without saying which id belongs to which' : ''}.`,
+  authenticators_rejected: () => 'The provider refused the passkeys.',
+  session_expired: () => 'The session of the provider expired.',
+  outcome_lost: () => 'Nobody knows whether the provider did the step.',
+  resolved_done: () => 'The onboarding goes on as if the step was done.',
+  resolved_not_done: () => 'The onboarding goes on as if the step was not done.',
+  late_answer: ({ answer }) => `An answer came late and counts${answer ? `: ${answer}` : ''}.`,
+  step_failed: () => 'The step failed for good, and with it the onboarding.',
+  expired: () => 'The time of the onboarding ran out.',
+  cancelled: () => 'The onboarding was cancelled.',
+  attempt_started: ({ attempt, step }) => `Attempt ${attempt ?? '?'} of ${step ?? 'a step'} began.`,
+  attempt_ended: ({ attempt, class: end, upstreamStatus, lapsed }) =>
+    lapsed
+      ? `Attempt ${attempt} got no end: its process died or was cut off.`
+      : `Attempt ${attempt ?? '?'} ended: ${end ?? '?'}${upstreamStatus ? ` (${upstreamStatus})` : ''}.`,
+  retry_scheduled: ({ attempt, inMs = 0 }) =>
+    `Attempt ${attempt ?? '?'} is planned ${inMs === 0 ? 'now' : `in ${seconds(inMs)}`}.`,
+  second_mail_possible: () => 'The provider may have mailed a code that is not valid any more.',
+  late_answer_kept: ({ attempt }) =>
+    `The answer to attempt ${attempt ?? '?'} came too late. It is only recorded.`,
+  parked: ({ reason }) => `The step is parked${reason ? `: ${reason}` : ''}.`,
+  unparked: () => 'The parked step goes on.',
+  resolved: ({ outcome }) => `The outcome was decided${outcome ? `: ${outcome.replace('_', ' ')}` : ''}.`,
+  secrets_wiped: () => 'Secrets that are no longer needed were wiped.',
+  erased: () => 'The personal data was erased.',
+};
+
+const passkeys = (count = 1) => (count === 1 ? 'a passkey' : `${count} passkeys`);
+const seconds = (ms: number) => `${Math.round(ms / 100) / 10} s`;
+
+export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] {
+  return events.map(({ seq, at, type, actor, data }) => ({
+    seq,
+    at: at.toISOString(),
+    type,
+    actor,
+    // The data of an erased onboarding's events is blank.
+    text: (TEXTS[type] as (data: object) => string)(data),
+    attempt: numberIn({ data }, 'attempt'),
+    by: textIn({ data }, 'by'),
+    reason: type === 'parked' ? null : textIn({ data }, 'reason'),
+  }));
+}
+
+/** The attempts of a timeline with their ends. Without the data of its events, an erased one has none. */
+export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): AttemptView[] {
+  const attempts = new Map<number, AttemptView>();
+  let ended: AttemptView | undefined;
+  for (const event of events) {
+    const started = dataOf(event, 'attempt_started');
+    if (started) {
+      const { attempt, step } = started;
+      attempts.set(attempt, {
+        ...{ attempt, step, startedAt: event.at.toISOString(), endedAt: null, durationMs: null, class: null },
+        ...{ upstreamStatus: null, lapsed: false, unresolved: false, lateAnswer: null, evidence: null },
+      });
+    }
+    const end = dataOf(event, 'attempt_ended');
+    if (end) ended = attempts.get(end.attempt);
+    if (end && ended) {
+      const { class: how, upstreamStatus, durationMs, lapsed = false } = end;
+      // A late answer ends its attempt a second time: the first end stays, without its class.
+      if (ended.class !== null) ended.lateAnswer = how;
+      else
+        Object.assign(ended, {
+          endedAt: event.at.toISOString(),
+          class: how,
+          upstreamStatus,
+          durationMs,
+          lapsed,
+        });
+    }
+    const lost = dataOf(event, 'outcome_lost');
+    if (lost && ended && lost.bytesSent !== undefined) ended.evidence = evidenceOf(lost);
+    const late = dataOf(event, 'late_answer_kept');
+    const answered = late && attempts.get(late.attempt);
+    if (answered) answered.lateAnswer = late.class;
+  }
+  for (const { attempt, step, at, evidence } of row.unresolved) {
+    const seen = attempts.get(attempt) ?? blank({ attempt, step, at });
+    // An attempt in flight is unresolved until its end.
+    const inFlight = row.leaseUntil !== null && row.leaseUntil > row.now && attempt === row.attempt;
+    attempts.set(attempt, {
+      ...seen,
+      unresolved: !inFlight,
+      evidence: evidence ? evidenceOf(evidence) : seen.evidence,
+    });
+  }
+  return [...attempts.values()].sort((one, other) => one.attempt - other.attempt);
+}
+
+const blank = ({ attempt, step, at }: UnresolvedAttempt): AttemptView => ({
+  ...{ attempt, step, startedAt: at, endedAt: null, durationMs: null, class: null },
+  ...{ upstreamStatus: null, lapsed: false, unresolved: true, lateAnswer: null, evidence: null },
+});
+
+/** Numbers and flags only: the provider's own words may hold personal data. */
+function evidenceOf({
+  bytesSent = null,
+  headersSeen = null,
+  status = null,
+  durationMs = null,
+}: {
+  bytesSent?: boolean | null | undefined;
+  headersSeen?: boolean | null | undefined;
+  status?: number | null | undefined;
+  durationMs?: number | null | undefined;
+}): AttemptView['evidence'] {
+  const sent = bytesSent ? 'The request was sent' : 'No byte of the request was sent';
+  const answered = status
+    ? `the provider answered ${status}`
+    : headersSeen
+      ? 'an answer began but did not end'
+      : 'no answer came';
+  return { detail: `${sent}, and ${answered}.`, bytesSent, headersSeen, status, durationMs };
+}
+
+function numberIn({ data }: Seen, name: string): number | null {
+  const value = data[name];
+  return typeof value === 'number' ? value : null;
+}
+
+function textIn({ data }: Seen, name: string): string | null {
+  const value = data[name];
+  return typeof value === 'string' ? value : null;
+}

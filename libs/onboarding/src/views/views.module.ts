@@ -1,0 +1,28 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DatabaseModule } from '#libs/database';
+import { JobsModule } from '#libs/jobs';
+import { Onboarding } from '../flow/onboarding.entity.js';
+import { IntegrationReports } from '../integrations/integration-reports.js';
+import { ListReader } from '../store/list-reader.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { FunnelView } from './funnel-view.js';
+import { NowView } from './now-view.js';
+import { OnboardingSearch } from './onboarding-search.js';
+import { OnboardingView } from './onboarding-view.js';
+
+/** What operators read. It needs no integration, and no key but `HASH_KEY`. */
+@Module({
+  imports: [DatabaseModule, JobsModule, TypeOrmModule.forFeature([Onboarding])],
+  providers: [
+    FunnelView,
+    IntegrationReports,
+    ListReader,
+    NowView,
+    OnboardingSearch,
+    OnboardingStore,
+    OnboardingView,
+  ],
+  exports: [FunnelView, NowView, OnboardingSearch, OnboardingView],
+})
+export class ViewsModule {}
