@@ -83,7 +83,8 @@ export class World {
   async startConsole(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
     const { SEALING_KEYS: _sealing, API_KEY: _key, ...all } = { ...this.env, ...env };
     const own = Object.entries(all).filter(([name]) => !name.startsWith('INTEGRATION'));
-    const app = await this.#listen(await createConsole(parseConsoleConfig(Object.fromEntries(own))));
+    const config = parseConsoleConfig(Object.fromEntries(own));
+    const app = await this.#listen(await createConsole(config), config.CONSOLE_PORT);
     const url = await app.getUrl();
     this.console ??= app;
     this.consoleUrl ||= url;
@@ -94,10 +95,10 @@ export class World {
     return parseConfig({ ...this.env, ...env }, PROVIDERS);
   }
 
-  async #listen(app: NestFastifyApplication): Promise<NestFastifyApplication> {
+  async #listen(app: NestFastifyApplication, port = 0): Promise<NestFastifyApplication> {
     await app.init();
     this.#prepare(app);
-    await app.listen(0, '127.0.0.1');
+    await app.listen(port, '127.0.0.1');
     this.atEnd(() => app.close());
     return app;
   }

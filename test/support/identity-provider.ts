@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { AppProcess } from './app-process.js';
+import { closedPort } from './ports.js';
+import type { Env } from './world.js';
+
+const MAIN = join(import.meta.dirname, 'identity-provider-main.mjs');
+
+/** The accounts: each has a name and groups. */
+const ACCOUNTS = {
+  vera: ['vera', 'gangway-viewers'],
+  omar: ['omar', 'staff', 'gangway-viewers', 'gangway-oncall'],
+  ada: ['ada', 'gangway-admins', 'gangway-viewers'],
+  nina: ['nina', 'staff'],
+  // Claims to be an emergency login, and hides a direction character.
+  mallory: ['emergency:\u202eada', 'gangway-viewers'],
+};
+export type AccountName = keyof typeof ACCOUNTS;
+
+/** A real identity provider (oidc-provider) in its own process. */
+export class IdentityProvider {
+  #process: AppProcess | null = null;
+
+  private constructor(
+    private readonly port: number,
+    private readonly env: Env,
+    readonly consoleOrigin: string,
+  ) {}
+
+  /**
+   * @param consoleOrigin where the console is for a browser.
+   * @param thin whether ID tokens have no groups, so that the console must ask for them.
+   * @param forged whether the provider publishes other keys than the one that signs.
+   */
+  static async start(
+    consoleOrigin: string,
+    { thin = false, forged = false } = {},
+  ): Promise<IdentityProvider> {
+    const port = await closedPort();
+    const env = {
+      IDP_PORT: String(port),
+      IDP_CONSOLE: consoleOrigin,
+      IDP_ACCOUNTS: JSON.stringify(ACCOUNTS),
+      IDP_THIN: thin ? '1' : '0',
+      IDP_FORGED: forged ? '1' : '0',
+    };
+    const provider = new IdentityProvider(port, env, consoleOrigin);
+    await provider.resume();
+    return provider;
+  }
+
+  get issuer(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The settings of a console that uses this provider. */
+  get consoleEnv(): Env {
+    return {
+      CONSOLE_URL: this.consoleOrigin,
+      OIDC_ISSUER: this.issuer,
+      OIDC_CLIENT_ID: 'gangway-console',
+      OIDC_CLIENT_SECRET: 'secret of the console in stories',
+      OIDC_ROLES: 'gangway-viewers:viewer,gangway-oncall:operator,gangway-admins:admin',
+    };
+  }
+
+  /** Starts the provider again after {@link stop}, with new keys. */
+  async resume(): Promise<void> {
+    this.#process = await AppProcess.start(MAIN, this.env);
+  }
+
+  async stop(): Promise<void> {
+    await this.#process?.end();
+    this.#process = null;
+  }
+
+  /**
+   * Logs in as a browser does that has no session at the provider.
+   *
+   * @param url where the console sent the browser.
+   * @param account null to refuse.
+   * @returns the address at the console that the provider sends the browser to
+   */
+  async logIn(url: string, account: AccountName | null): Promise<string> {
+    const cookies = new Map<string, string>();
+    const visit = async (address: string, init: RequestInit = {}): Promise<string> => {
+      const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+      const reply = await fetch(address, {
+        ...init,
+        redirect: 'manual',
+        headers: { ...init.headers, cookie },
+      });
+      for (const line of reply.headers.getSetCookie()) {
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+        cookies.set(name, value);
+      }
+      const location = reply.headers.get('location');
+      if (location === null) throw new Error(`${address} answered ${reply.status}: ${await reply.text()}`);
+      return new URL(location, address).href;
+    };
+    const interaction = await visit(url);
+    if (interaction.startsWith(this.consoleOrigin)) return interaction;
+    const resumed = await visit(interaction, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams(account === null ? {} : { account }).toString(),
+    });
+    return visit(resumed);
+  }
+}
