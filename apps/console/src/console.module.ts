@@ -2,11 +2,14 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
-import { OperationsModule } from '#libs/onboarding';
+import { OperationsModule, ViewsModule } from '#libs/onboarding';
 import { OperatorsModule } from '#libs/operators';
 import { PlatformModule, type ConsoleConfig } from '#libs/platform';
 import { LoginController } from './login/login.controller.js';
 import { SessionsController } from './login/sessions.controller.js';
+import { FunnelController } from './funnel/funnel.controller.js';
+import { NowController } from './now/now.controller.js';
+import { OnboardingsController } from './onboardings/onboardings.controller.js';
 import { AuditController } from './audit/audit.controller.js';
 import { OperationsController } from './operations/operations.controller.js';
 import { AssetsController } from './web/assets.js';
@@ -26,11 +29,15 @@ export class ConsoleModule {
         JobsModule,
         OperationsModule,
         OperatorsModule,
+        ViewsModule,
       ],
       controllers: [
         AssetsController,
         AuditController,
+        FunnelController,
         LoginController,
+        NowController,
+        OnboardingsController,
         OperationsController,
         SessionsController,
       ],

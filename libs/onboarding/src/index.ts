@@ -17,15 +17,12 @@ export { touchedBy } from './flow/ownership.js';
 export { notFound, stateAndNextAction } from './flow/refusal.js';
 export type { AuthenticatorSummary, Columns, Row, Explanation } from './flow/row.js';
 export * from './flow/table.js';
-<<<<<<< HEAD
 export { Executors, type Execute } from './operations/executors.js';
 export * from './operations/operation.js';
 export { OperationWorker } from './operations/operation-worker.js';
 export { Operations, noSuchOperation, type Within } from './operations/operations.js';
 export { OperationsModule } from './operations/operations.module.js';
-=======
 export { ListReader, type ListFilter } from './store/list-reader.js';
->>>>>>> efa684db99520371a376a6ccd72c72e22813a08e
 export { DataKeys } from './store/data-keys.js';
 export { Fingerprint } from './store/fingerprint.js';
 export { IdempotencyKeys, type KeyedRequest } from './store/idempotency-keys.js';
