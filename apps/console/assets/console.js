@@ -16,10 +16,12 @@ addEventListener('pageshow', () => {
   }
 });
 
-// A page that nobody sees does not renew itself.
-document.addEventListener('htmx:before:request', (event) => {
-  if (document.hidden) event.preventDefault();
-});
+/** A page that nobody sees does not renew itself, nor does a page with an open form: it would lose its text. */
+function keep(event) {
+  if (document.hidden || document.querySelector('#live details[open] form')) event.preventDefault();
+}
+document.addEventListener('htmx:before:request', keep);
+document.addEventListener('htmx:before:swap', keep);
 
 /** Says that the live part is old, or shows the login if the session has ended. */
 function renewed(event) {
@@ -29,29 +31,3 @@ function renewed(event) {
 }
 document.addEventListener('htmx:after:request', renewed);
 document.addEventListener('htmx:error', renewed);
-
-const COLOURS = ['--pico-muted-color', '--chart-1', '--chart-2', '--chart-3'];
-const NAMES = ['Started', 'Code sent', 'Verified', 'Registered'];
-
-for (const place of document.querySelectorAll('[data-chart]')) {
-  const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue('--pico-color').trim();
-  const axis = { stroke: ink, grid: { stroke: style.getPropertyValue('--pico-muted-border-color').trim() } };
-  const options = {
-    width: place.clientWidth,
-    height: 260,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
-    series: [
-      {},
-      ...NAMES.map((label, at) => ({
-        label,
-        stroke: style.getPropertyValue(COLOURS[at]).trim(),
-        width: 2,
-        points: { show: true },
-      })),
-    ],
-    axes: [axis, axis],
-  };
-  const chart = new uPlot(options, JSON.parse(place.dataset.chart), place);
-  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 260 })).observe(place);
-}

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
+import { Audit } from '#libs/callers';
 import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { OperationsModule, ViewsModule } from '#libs/onboarding';
@@ -41,7 +42,13 @@ export class ConsoleModule {
         OperationsController,
         SessionsController,
       ],
-      providers: [FormTokens, PageWriter, Refusals, { provide: APP_INTERCEPTOR, useExisting: PageWriter }],
+      providers: [
+        Audit,
+        FormTokens,
+        PageWriter,
+        Refusals,
+        { provide: APP_INTERCEPTOR, useExisting: PageWriter },
+      ],
     };
   }
 }

@@ -17,6 +17,7 @@ export function FunnelPage({ funnel }: { funnel: Funnel }) {
     <>
       <link rel="stylesheet" href={ASSETS.uplotStyle} />
       <script src={ASSETS.uplot} defer />
+      <script src={ASSETS.chart} type="module" />
       <h1>Funnel</h1>
       <RangeForm funnel={funnel} />
       <p>

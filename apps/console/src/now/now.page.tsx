@@ -24,26 +24,24 @@ interface NowPageProps {
 export function NowPage({ now, token, role }: NowPageProps) {
   const mayAct = mayActAs(role, 'operator');
   return (
-    <>
-      <Live path={PATHS.now} everyS={5}>
-        <h1>Now</h1>
-        <Problems problems={now.problems} />
-        <Integrations integrations={now.integrations} />
-        {now.lostOutcomes.length > 0 && <Lost groups={now.lostOutcomes} />}
-        {now.parked.length > 0 && <Parked groups={now.parked} />}
-        {now.waiting.length > 0 && <Waiting groups={now.waiting} />}
-        <Queues now={now.queues} />
-        <p>
-          <small>
-            As of <Time at={now.at} />. Processes:{' '}
-            {now.processes.map(({ name, isLive }) => (isLive ? name : `${name} (silent)`)).join(', ') ||
-              'none has reported'}
-            .
-          </small>
-        </p>
-      </Live>
+    <Live path={PATHS.now} everyS={5}>
+      <h1>Now</h1>
+      <Problems problems={now.problems} />
+      <Integrations integrations={now.integrations} />
+      {now.lostOutcomes.length > 0 && <Lost groups={now.lostOutcomes} />}
+      {now.parked.length > 0 && <Parked groups={now.parked} />}
+      {now.waiting.length > 0 && <Waiting groups={now.waiting} />}
+      <Queues now={now.queues} />
       {mayAct && <Acts integrations={now.integrations} token={token} />}
-    </>
+      <p>
+        <small>
+          As of <Time at={now.at} />. Processes:{' '}
+          {now.processes.map(({ name, isLive }) => (isLive ? name : `${name} (silent)`)).join(', ') ||
+            'none has reported'}
+          .
+        </small>
+      </p>
+    </Live>
   );
 }
 
@@ -289,7 +287,7 @@ function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
   );
 }
 
-/** What an operator may do here. It is outside of the live part, which would overwrite a half-typed reason. */
+/** What an operator may do here. */
 function Acts({ integrations, token }: { integrations: readonly IntegrationNow[]; token: string }) {
   return (
     <section aria-labelledby="acts">

@@ -16,20 +16,18 @@ interface OnboardingPageProps {
 export function OnboardingPage({ onboarding, token, role }: OnboardingPageProps) {
   const path = pathOfOnboarding(onboarding.id);
   return (
-    <>
-      <Live path={path} everyS={2}>
-        <h1>
-          Onboarding <code>{onboarding.id}</code>
-        </h1>
-        <p>
-          <StateBadge {...onboarding} /> {onboarding.explanation}
-        </p>
-        <Facts onboarding={onboarding} />
-        <Attempts attempts={onboarding.attempts} />
-        <Timeline onboarding={onboarding} />
-      </Live>
+    <Live path={path} everyS={2}>
+      <h1>
+        Onboarding <code>{onboarding.id}</code>
+      </h1>
+      <p>
+        <StateBadge {...onboarding} /> {onboarding.explanation}
+      </p>
+      <Facts onboarding={onboarding} />
       <Actions onboarding={onboarding} token={token} role={role} />
-    </>
+      <Attempts attempts={onboarding.attempts} />
+      <Timeline onboarding={onboarding} />
+    </Live>
   );
 }
 

@@ -31,6 +31,7 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
       <p>
         By {operation.actor}, <Time at={operation.createdAt} />. Reason: <q>{operation.reason}</q>
       </p>
+      {isOpen && mayActAs(role, 'operator') && <Abort id={id} token={token} />}
       {items.length > 0 && (
         <Table label="Onboardings" head={['Onboarding', 'Outcome', 'Why', 'When']}>
           {items.map((item) => (
@@ -62,28 +63,27 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
       )}
     </>
   );
+  return isOpen ? (
+    <Live path={path} everyS={1}>
+      {content}
+    </Live>
+  ) : (
+    content
+  );
+}
+
+function Abort({ id, token }: { id: string; token: string }) {
   return (
-    <>
-      {isOpen ? (
-        <Live path={path} everyS={1}>
-          {content}
-        </Live>
-      ) : (
-        <div id="live">{content}</div>
-      )}
-      {isOpen && mayActAs(role, 'operator') && (
-        <details>
-          <summary>Abort</summary>
-          <p>Onboardings that were not tried yet stay as they are. Nothing is undone.</p>
-          <ActionForm action={`${pathOfOperation(id)}/abort`} token={token}>
-            <ReasonField id="reason" />
-            <button type="submit" class="contrast">
-              Abort
-            </button>
-          </ActionForm>
-        </details>
-      )}
-    </>
+    <details>
+      <summary>Abort</summary>
+      <p>Onboardings that were not tried yet stay as they are. Nothing is undone.</p>
+      <ActionForm action={`${pathOfOperation(id)}/abort`} token={token}>
+        <ReasonField id="reason" />
+        <button type="submit" class="contrast">
+          Abort
+        </button>
+      </ActionForm>
+    </details>
   );
 }
 

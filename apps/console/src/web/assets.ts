@@ -24,6 +24,7 @@ export const ASSETS = {
   uplot: add(resolve('uplot/dist/uPlot.iife.min.js'), 'js'),
   uplotStyle: add(resolve('uplot/dist/uPlot.min.css'), 'css'),
   style: add(join(ownFolder(import.meta.dirname), 'console.css'), 'css'),
+  chart: add(join(ownFolder(import.meta.dirname), 'funnel.js'), 'js'),
   script: add(join(ownFolder(import.meta.dirname), 'console.js'), 'js'),
 };
 
