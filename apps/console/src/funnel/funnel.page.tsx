@@ -30,20 +30,20 @@ export function FunnelPage({ funnel }: { funnel: Funnel }) {
           <small>Onboardings by day. The table below has the same figures.</small>
         </figcaption>
       </figure>
-      <section aria-labelledby="endings">
-        <h2 id="endings">Endings</h2>
+      <section>
+        <h2>Endings</h2>
         <Endings figures={total} />
       </section>
-      <section aria-labelledby="by-integration">
-        <h2 id="by-integration">By integration</h2>
+      <section>
+        <h2>By integration</h2>
         <Figures
           label="By integration"
           first="Integration"
           rows={integrations.map((each) => [each.integration, each])}
         />
       </section>
-      <section aria-labelledby="by-day">
-        <h2 id="by-day">By day</h2>
+      <section>
+        <h2>By day</h2>
         <Figures
           label="By day"
           first="Day"

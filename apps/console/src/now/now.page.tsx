@@ -101,8 +101,8 @@ interface CountLinkProps {
 function Integrations({ integrations }: { integrations: readonly IntegrationNow[] }) {
   if (integrations.length === 0) return <p>No integration has reported yet.</p>;
   return (
-    <section aria-labelledby="integrations">
-      <h2 id="integrations">Integrations</h2>
+    <section>
+      <h2>Integrations</h2>
       <Table
         label="Integrations"
         head={['Integration', 'Status', 'Since', 'Waiting', 'Parked', 'Outcome unknown', 'Details']}
@@ -168,8 +168,8 @@ function Seen({ errors, seenBy }: Pick<IntegrationNow, 'errors' | 'seenBy'>) {
 
 function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   return (
-    <section aria-labelledby="lost">
-      <h2 id="lost">Lost outcomes</h2>
+    <section>
+      <h2>Lost outcomes</h2>
       <p>
         The answer of the provider was lost. Look at the provider whether the step was done, then resolve.
       </p>
@@ -196,8 +196,8 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
 
 function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
   return (
-    <section aria-labelledby="parked">
-      <h2 id="parked">Parked</h2>
+    <section>
+      <h2>Parked</h2>
       <p>These onboardings wait until the integration works again. A probe releases them.</p>
       <Table label="Parked" head={['Integration', 'Reason', 'Onboardings', 'Since']}>
         {groups.map((group) => (
@@ -219,8 +219,8 @@ function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
 
 function Waiting({ groups }: { groups: readonly WaitingGroup[] }) {
   return (
-    <section aria-labelledby="waiting">
-      <h2 id="waiting">Waiting for the next try</h2>
+    <section>
+      <h2>Waiting for the next try</h2>
       <Table
         label="Waiting"
         head={['Integration', 'Step', 'Last result', 'Onboardings', 'Since', 'Next try']}
@@ -253,8 +253,8 @@ function Waiting({ groups }: { groups: readonly WaitingGroup[] }) {
 
 function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
   return (
-    <section aria-labelledby="queues">
-      <h2 id="queues">Queues</h2>
+    <section>
+      <h2>Queues</h2>
       {redis.status === 'down' ? (
         <p>
           <Badge tone="bad">Redis is away</Badge> {redis.detail} Callers are still served. Retries wait.

@@ -113,8 +113,8 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 function Attempts({ attempts }: { attempts: readonly AttemptView[] }) {
   if (attempts.length === 0) return null;
   return (
-    <section aria-labelledby="attempts">
-      <h2 id="attempts">Attempts</h2>
+    <section>
+      <h2>Attempts</h2>
       <Table label="Attempts" head={['Attempt', 'Step', 'Began', 'Took', 'Result', 'Status', 'Evidence']}>
         {attempts.map((attempt) => (
           <tr key={attempt.attempt}>

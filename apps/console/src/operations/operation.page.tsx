@@ -68,7 +68,8 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
       {content}
     </Live>
   ) : (
-    content
+    // The last renewal looks for this id.
+    <div id="live">{content}</div>
   );
 }
 

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { ROLES } from '#libs/operators';
+import { faultsByAxe } from '../../support/browser/axe.js';
+import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
+import { openConsole } from '../../support/browser/console-page.js';
+import { keepScreenshots } from '../../support/browser/screenshots.js';
+import { Story } from '../../support/story.js';
+
+jest.setTimeout(240_000);
+
+/** Markup in every text that a caller may choose. */
+const EVIL = `"><img src=x onerror="globalThis.ran=1"><script>globalThis.ran=1</script>{{7*7}}`;
+
+describeInBrowser('the console’s pages', () => {
+  let story: Story;
+  let browser: RealBrowser;
+  let watched: WatchedPage;
+  let paths: Record<string, string>;
+  beforeAll(async () => {
+    story = await Story.begin({ console: true });
+    browser = await RealBrowser.launch();
+    const done = await story.sent();
+    const evil = await story.start(story.newSubject(), { externalRef: EVIL, metadata: { note: EVIL } });
+    await story.call('POST', `/v1/onboardings/${evil.body.id}/cancel`, { reason: EVIL });
+    watched = await openConsole(browser, story, 'admin');
+    const { page } = watched;
+    await page.goto(`/onboardings/${done.id}`);
+    await page.locator('summary', { hasText: 'Cancel' }).click();
+    await page.locator('details[open]').getByLabel('Reason').fill(EVIL);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('1 of 1 tried').waitFor();
+    paths = {
+      now: '/',
+      onboardings: '/onboardings',
+      'onboardings-search': `/onboardings?${new URLSearchParams({ q: EVIL }).toString()}`,
+      onboarding: `/onboardings/${evil.body.id}`,
+      funnel: '/funnel',
+      operations: '/operations',
+      operation: new URL(page.url()).pathname,
+      bulk: '/operations/new?state=cancelled&action=erase',
+      audit: '/audit',
+      sessions: '/sessions',
+      missing: '/nothing',
+    };
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await story?.end();
+  });
+
+  it('have no faults for axe, fit a phone, run no injected script and need no other host', async () => {
+    const { page, complaints } = watched;
+    for (const [name, path] of Object.entries(paths)) {
+      await page.goto(path);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      expect([name, await faultsByAxe(page)]).toEqual([name, []]);
+      expect([name, await keepScreenshots(page, `console-${name}`)]).toEqual([name, []]);
+      expect(await page.evaluate('globalThis.ran ?? null')).toBeNull();
+    }
+    await page.goto(paths['onboarding']!);
+    expect(await page.getByText(EVIL).count()).toBeGreaterThan(1);
+    expect(complaints).toEqual([]);
+  });
+
+  it('can be read without scripts', async () => {
+    const { session } = { session: await watched.page.context().cookies() };
+    const plain = await browser.open({ baseURL: story.consoleUrl, javaScriptEnabled: false });
+    await plain.page.context().addCookies(session);
+    for (const path of Object.values(paths)) {
+      await plain.page.goto(path);
+      await plain.page.getByRole('heading', { level: 1 }).waitFor();
+    }
+    await plain.page.context().close();
+  });
+
+  it('can be reached by keyboard: the first key leads to the content', async () => {
+    const { page } = watched;
+    await page.goto('/');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('Skip to the content');
+    await page.keyboard.press('Enter');
+    expect(new URL(page.url()).hash).toBe('#main');
+  });
+
+  it.each(ROLES)('are the same for a colleague who opens the link as %s', async (role) => {
+    const colleague = await openConsole(browser, story, role);
+    await colleague.page.goto(paths['onboarding']!);
+    await colleague.page.getByRole('heading', { level: 1, name: 'Onboarding' }).waitFor();
+    await colleague.page.context().close();
+  });
+});
