@@ -42,7 +42,9 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
 
   async function logIn(role: Role): Promise<void> {
     const { session } = await ConsoleBrowser.as(role, story);
-    await watched.page.context().addCookies([{ name: session![0], value: session![1], url: story.consoleUrl }]);
+    await watched.page
+      .context()
+      .addCookies([{ name: session![0], value: session![1], url: story.consoleUrl }]);
   }
 
   /** Waits until the open panel shows a text. A worker adds the highlighting. */
