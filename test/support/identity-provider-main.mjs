@@ -1,13 +1,14 @@
 /**
  * An identity provider (OpenID Connect) for stories, in a process of its own. Its login page has a button for
- * each account. Variables: IDP_PORT, IDP_CONSOLE (origin of the console), IDP_ACCOUNTS (groups by name),
+ * each account. Variables: IDP_PORT, IDP_CONSOLE (origin of the console), IDP_CLIENT_SECRET,
+ * IDP_ACCOUNTS (name and groups by account),
  * IDP_THIN ("1": groups only at the userinfo endpoint), IDP_FORGED ("1": it publishes other keys than it uses).
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
-const { IDP_PORT, IDP_CONSOLE, IDP_ACCOUNTS = '{}', IDP_THIN, IDP_FORGED } = process.env;
+const { IDP_PORT, IDP_CONSOLE, IDP_ACCOUNTS = '{}', IDP_CLIENT_SECRET, IDP_THIN, IDP_FORGED } = process.env;
 /** @type {Record<string, string[]>} */
 const accounts = JSON.parse(IDP_ACCOUNTS);
 const issuer = `http://127.0.0.1:${IDP_PORT}`;
@@ -17,7 +18,7 @@ const provider = new Provider(issuer, {
   clients: [
     {
       client_id: 'gangway-console',
-      client_secret: 'secret of the console in stories',
+      client_secret: IDP_CLIENT_SECRET,
       redirect_uris: [`${IDP_CONSOLE}/login/callback`],
       post_logout_redirect_uris: [`${IDP_CONSOLE}/login`],
     },

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AppProcess } from './app-process.js';
 import { closedPort } from './ports.js';
@@ -39,6 +40,7 @@ export class IdentityProvider {
     const env = {
       IDP_PORT: String(port),
       IDP_CONSOLE: consoleOrigin,
+      IDP_CLIENT_SECRET: randomBytes(24).toString('base64url'),
       IDP_ACCOUNTS: JSON.stringify(ACCOUNTS),
       IDP_THIN: thin ? '1' : '0',
       IDP_FORGED: forged ? '1' : '0',
@@ -58,7 +60,7 @@ export class IdentityProvider {
       CONSOLE_URL: this.consoleOrigin,
       OIDC_ISSUER: this.issuer,
       OIDC_CLIENT_ID: 'gangway-console',
-      OIDC_CLIENT_SECRET: 'secret of the console in stories',
+      OIDC_CLIENT_SECRET: this.env['IDP_CLIENT_SECRET']!,
       OIDC_ROLES: 'gangway-viewers:viewer,gangway-oncall:operator,gangway-admins:admin',
     };
   }

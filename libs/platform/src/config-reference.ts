@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { environment } from './config.js';
+import { consoleSettings } from './console-settings.js';
 import { settingsOf, variablesOf, type ProviderSettings } from './integration-config.js';
 import type { About } from './config-values.js';
 
@@ -12,13 +13,18 @@ interface Described extends Partial<About> {
 export function configurationMarkdown(providers: readonly ProviderSettings[]): string {
   const entries = Object.entries(environment.shape);
   const of = (group: Described['group']) => entries.filter(([, schema]) => aboutOf(schema).group === group);
+  const settings = of('setting');
+  const ofConsole = ([name]: [string, z.ZodType]) => name in consoleSettings;
   return [
     INTRODUCTION,
-    table(of('setting')),
+    table(settings.filter((each) => !ofConsole(each))),
     '## Integrations',
     'Each name in `INTEGRATIONS` has its own variables. `<NAME>` is the name in capitals, with `_` for `-`.',
     table(prefixed(variablesOf(providers))),
     ...providers.flatMap((provider) => ofProvider(provider)),
+    '## Console',
+    'Only the console needs these. See [the ways to log in](../operations.md#the-console).',
+    table(settings.filter(ofConsole)),
     '## Tuning',
     'The defaults suit nearly all installations. Change one only for a reason, and measure.',
     table(of('tuning')),

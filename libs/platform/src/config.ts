@@ -75,7 +75,7 @@ export const environment = z.object({
     { example: 'warn' },
   ),
   HOST: setting(
-    'The address that the service and the worker listen on.',
+    'The address that service, worker and console listen on.',
     z.string().min(1, 'is empty').default('127.0.0.1'),
     { example: '0.0.0.0', values: 'an IP address or a host name' },
   ),

@@ -62,7 +62,8 @@ export const consoleSettings = {
     },
   ),
   OIDC_ROLE_CLAIM: setting(
-    'The claim of the ID token with the groups of an operator, as text or as an array of texts.',
+    'The claim with the groups of an operator, as text or as an array of texts. ' +
+      'If the ID token does not have it, the console reads the userinfo endpoint.',
     z.string().min(1, 'is empty').default('groups'),
     { example: 'roles', values: 'the name of a claim' },
   ),

@@ -37,7 +37,7 @@ function refused(env: Record<string, string>): string[] {
 
 /** The public development values in docker-compose.yml. */
 const published = Object.fromEntries(
-  [...readFileSync('docker-compose.yml', 'utf8').matchAll(/^ {2}([A-Z_]+): \$\{\1:-([^}]+)\}$/gm)].map(
+  [...readFileSync('docker-compose.yml', 'utf8').matchAll(/^ +([A-Z_]+): \$\{\1:-([^}]+)\}$/gm)].map(
     ([, name, value]) => [name!, value!],
   ),
 );

@@ -57,6 +57,11 @@ describe('a login at the identity provider', () => {
     expect(urls[0]!.searchParams.get('redirect_uri')).toBe(`${CONSOLE}/login/callback`);
   });
 
+  it('needs a click on the console: a link of another site opens only the login page', async () => {
+    const lured = await browser.visit('/login/oidc?next=/audit', { 'sec-fetch-site': 'cross-site' });
+    expect([lured.status, lured.headers['location']]).toEqual([303, '/login?next=%2Faudit']);
+  });
+
   it('is refused without a role, with a page that says so', async () => {
     await expectRefused(await byProvider(browser, provider, 'nina'), 403, /^nina has no role/);
   });

@@ -64,6 +64,10 @@ export class LoginController {
     @Query() query: Query,
   ): Promise<void> {
     const next = goingOnTo(textOf(query.next));
+    // A link of another site must not begin a session by itself, if the provider asks nothing.
+    if (!/^(?:same-origin|none)$/.test(String(request.headers['sec-fetch-site'] ?? 'none'))) {
+      return void reply.redirect(`${PATHS.login}?${new URLSearchParams({ next }).toString()}`, 303);
+    }
     await this.#orAgain(request, reply, { next }, async () => {
       const { url, flow } = await this.login.begin(next);
       FLOW_COOKIE.set(request, reply, flow);

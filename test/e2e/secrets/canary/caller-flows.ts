@@ -101,16 +101,15 @@ async function commandLine(canary: Canary): Promise<void> {
   const key = JSON.parse(made.said) as { id: string; token: string };
   know(canary, key);
   canary.put('command line', made.said.replace(key.token, ''));
-  const password = unique('geese');
-  canary.secret("operator's password", password);
+  const link = await gangway(['console', 'link', '--name', 'ana', '--role', 'admin']);
+  canary.loginLink = link.said.trim();
+  const token = new URL(canary.loginLink).searchParams.get('token')!;
+  canary.secret('login link', token);
+  canary.put('command line', link.said.replace(token, ''));
   const { story } = canary;
   await story.call('GET', '/v1/onboardings?limit=1', undefined, bearer(key.token));
   for (const ended of await Promise.all([
-    gangway(['operators', 'create', '--name', 'ana', '--role', 'admin', '--password-stdin'], `${password}\n`),
-    gangway(
-      ['operators', 'create', '--name', 'short', '--role', 'admin', '--password-stdin'],
-      `${password.slice(0, 9)}\n`,
-    ),
+    gangway(['console', 'link', '--name', 'ana', '--role', 'god']),
     gangway(['keys', 'revoke', key.id]),
     gangway(['audit', 'list', '--limit', '1000']),
     gangway(['keys', 'list'], '', { DATABASE_URL: DATABASE_URL.replace(/(@)/, 'x$1') }),
@@ -119,9 +118,6 @@ async function commandLine(canary: Canary): Promise<void> {
     canary.put('command line', ended.said);
   }
   await story.call('GET', '/v1/onboardings?limit=1', undefined, bearer(key.token));
-  // Marks the password as chosen, as after the operator's first login.
-  await story.sql(`UPDATE operators SET must_change = false WHERE name = 'ana'`);
-  canary.operator = { name: 'ana', password };
 }
 
 export const callerFlows = (canary: Canary): Promise<unknown> =>

@@ -5,6 +5,7 @@ import { Sealer } from '#libs/platform';
 import { KmsStandIn, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 import type { AppProcess } from '../../../support/app-process.js';
 import type { Reply } from '../../../support/http-exchange.js';
+import { IdentityProvider } from '../../../support/identity-provider.js';
 import { SecretHunt } from '../../../support/secret-hunt.js';
 import { Sinks } from '../../../support/sinks.js';
 import { Story, type Answer, type Subject } from '../../../support/story.js';
@@ -50,8 +51,11 @@ export class Canary {
   service!: AppProcess;
   worker!: AppProcess;
   databaseSinks!: Sinks;
-  /** A console account that the command line made. */
-  operator: { name: string; password: string } | null = null;
+  console!: AppProcess;
+  /** The operators' identity provider. */
+  provider!: IdentityProvider;
+  /** The address of a login link that the command line made. */
+  loginLink = '';
   #sampling = true;
   #sampler!: Promise<void>;
   #ring!: Sealer;
@@ -87,7 +91,7 @@ export class Canary {
 
   page(reply: Reply): Reply {
     const { 'set-cookie': _, ...headers } = reply.headers;
-    this.put('console', `${JSON.stringify(headers)} ${reply.text}`, 'form token');
+    this.put('console', `${JSON.stringify(headers)} ${reply.text}`, 'form token', 'login link');
     return reply;
   }
 
@@ -119,6 +123,7 @@ export class Canary {
     this.put('sent to Redis', this.databaseSinks.sentToRedis());
     this.put('log of the service', this.service.said);
     this.put('log of the worker', this.worker.said);
+    this.put('log of the console', this.console.said);
     this.put('headers upstream', this.mirror.headers.join('\n'));
   }
 
@@ -150,6 +155,9 @@ export class Canary {
     const keys: Keys = { byzantine: [newKey(), newKey()], turnkey: [newKey(), newKey()] };
     this.kms = await this.#closing(await KmsStandIn.listen());
     this.issuer = await this.#closing(await TokenIssuer.start());
+    this.provider = await IdentityProvider.start('http://console.example');
+    this.#closers.push(() => this.provider.stop());
+    this.secret('client secret', this.provider.consoleEnv['OIDC_CLIENT_SECRET']!);
     const aws = {
       ...KmsStandIn.credentials,
       AWS_SECRET_ACCESS_KEY: unique('aws'),
@@ -182,6 +190,7 @@ export class Canary {
       env: (sandbox) => ({
         ...integrations(sandbox, this.mirror.url, keys, { arn: remote.arn, endpoint: this.kms.url }),
         ...this.issuer.env,
+        ...this.provider.consoleEnv,
         ...aws,
         DATABASE_URL: roles.databaseUrl,
         REDIS_URL: roles.redisUrl,
@@ -203,10 +212,12 @@ export class Canary {
     this.#know(keys, sealing, hashKey, roles, aws.AWS_SECRET_ACCESS_KEY);
     this.databaseSinks = await Sinks.open(this.story);
     this.#closers.push(() => this.databaseSinks.close());
-    [this.service, this.worker] = await Promise.all([
+    [this.service, this.worker, this.console] = await Promise.all([
       this.story.startProcess('onboarding', { LOG_LEVEL: 'debug' }),
       this.story.startProcess('worker', { LOG_LEVEL: 'debug' }),
+      this.story.startProcess('console', { LOG_LEVEL: 'debug' }),
     ]);
+    this.story.consoleUrl = this.console.url;
     this.#listen();
     this.#sampler = this.#keepSampling();
   }
@@ -223,7 +234,7 @@ export class Canary {
     for (const key of sealing) this.secret('sealing key', key.toString('base64'), key);
     this.secret('hash key', hashKey.toString('base64'), hashKey);
     this.secret('API key of development', this.apiKey);
-    this.secret("operator's password", this.opsPassword);
+    this.secret('emergency password', this.opsPassword);
     this.secret('database password', roles.databasePassword);
     this.secret('Redis password', roles.redisPassword);
     this.secret('credential of AWS', awsSecret);
@@ -286,6 +297,7 @@ export class Canary {
     for (const [name, app] of [
       ['service', this.service],
       ['worker', this.worker],
+      ['console', this.console],
     ] as const) {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();

@@ -1,65 +1,76 @@
 import { ConsoleBrowser, tokenOf } from '../../../support/console-browser.js';
-import { send } from '../../../support/http-exchange.js';
+import { beginAt, byLink, byPassword, callBack } from '../../../support/console-logins.js';
+import { send, type Reply } from '../../../support/http-exchange.js';
 import { unique, type Canary } from './canary.js';
 
-/** Logs in and out, with right and wrong input, and opens every page and answer. */
+const PAGES = ['/', '/onboardings', '/funnel', '/operations', '/audit', '/sessions', '/queues'];
+
+/** Logs in and out in each way, with right and wrong input, and opens every page and answer. */
 export async function consoleFlows(canary: Canary): Promise<void> {
   const { story } = canary;
-  const page = (reply: Awaited<ReturnType<typeof send>>) => canary.page(reply);
-  const session = (browser: ConsoleBrowser) => {
-    for (const value of browser.cookies.values()) canary.secret('console cookie', value);
-  };
-  const wrong = unique('wrong');
-  canary.secret("operator's password", wrong);
-  const stranger = new ConsoleBrowser(story);
-  page(await stranger.visit('/ops'));
-  page(await stranger.visit('/ops/queues'));
-  for (const [name, password] of [
-    ['ops', wrong],
-    ['unknown', wrong],
-    [wrong, wrong],
-    [canary.opsPassword, 'twelve characters'],
-    ['ops', wrong.repeat(40)],
-  ] as const) {
-    const form = page(await stranger.visit('/ops/login'));
-    canary.secret('form token', tokenOf(form));
-    session(stranger);
-    page(await stranger.post('/ops/login', { name, password, token: tokenOf(form) }));
-  }
-  page(
-    await stranger.post('/ops/login', {
-      name: 'ops',
-      password: canary.opsPassword,
-      token: wrong,
-      [wrong]: wrong,
-    }),
-  );
-  page(
-    await stranger.fetch(
-      'POST',
-      '/ops/login',
-      { 'content-type': 'application/json' },
-      JSON.stringify({ password: wrong }),
-    ),
-  );
-  page(await stranger.visit(`/ops/login?password=${wrong}&name=${wrong}&next=${wrong}`));
-
-  for (const { name, password } of [{ name: 'ops', password: canary.opsPassword }, canary.operator!]) {
+  await wrongLogins(canary);
+  for (const logIn of [atProvider, byEmergency, byOneTimeLink]) {
     const browser = new ConsoleBrowser(story);
-    page(await browser.tryLogIn(name, password));
-    session(browser);
-    const home = page(await browser.visit('/ops'));
-    canary.secret('form token', tokenOf(home));
-    page(await browser.visit('/ops/queues'));
+    canary.page(await logIn(canary, browser));
+    know(canary, browser);
+    for (const path of PAGES) canary.page(await browser.visit(path));
     await board(canary, browser);
-    page(await browser.post('/ops/logout', { token: wrong }));
-    page(await browser.post('/ops/logout', { token: tokenOf(home) }));
-    page(await browser.visit('/ops'));
+    const form = canary.page(await browser.visit('/logout'));
+    canary.secret('form token', tokenOf(form));
+    canary.page(await browser.post('/logout', { token: unique('wrong') }));
+    canary.page(await browser.post('/logout', { token: tokenOf(form) }));
+    canary.page(await browser.visit('/'));
   }
   for (const path of ['/docs', '/docs/', '/docs-json', '/openapi.json', '/docs/swagger-ui-init.js']) {
     const { headers, text } = await send(story, 'GET', path);
     canary.put('contract and its page', `${JSON.stringify(headers)} ${text}`);
   }
+}
+
+function know(canary: Canary, browser: ConsoleBrowser): void {
+  for (const value of browser.cookies.values()) canary.secret('console cookie', value);
+}
+
+async function atProvider(canary: Canary, browser: ConsoleBrowser): Promise<Reply> {
+  const url = await beginAt(browser);
+  know(canary, browser);
+  const address = await canary.provider.logIn(url.href, 'ada');
+  canary.secret('authorization code', new URL(address).searchParams.get('code')!);
+  return callBack(browser, address);
+}
+
+const byEmergency = (canary: Canary, browser: ConsoleBrowser): Promise<Reply> =>
+  byPassword(browser, { password: canary.opsPassword });
+
+const byOneTimeLink = (canary: Canary, browser: ConsoleBrowser): Promise<Reply> =>
+  byLink(browser, canary.loginLink);
+
+async function wrongLogins(canary: Canary): Promise<void> {
+  const page = (reply: Reply) => canary.page(reply);
+  const wrong = unique('wrong');
+  canary.secret('emergency password', wrong);
+  const stranger = new ConsoleBrowser(canary.story);
+  for (const path of PAGES) page(await stranger.visit(path));
+  for (const [name, password] of [
+    ['ana', wrong],
+    [wrong, wrong],
+    [canary.opsPassword, 'twelve characters'],
+    ['ana', wrong.repeat(40)],
+  ] as const) {
+    page(await byPassword(stranger, { name, password }));
+    know(canary, stranger);
+  }
+  page(await byPassword(stranger, { password: canary.opsPassword, token: wrong, [wrong]: wrong }));
+  const json = { 'content-type': 'application/json' };
+  page(await stranger.fetch('POST', '/login/emergency', json, JSON.stringify({ password: wrong })));
+  page(await stranger.visit(`/login?password=${wrong}&name=${wrong}&next=${wrong}`));
+  // A failed callback, a link that does not exist, and the right answer with another code.
+  page(await stranger.visit(`/login/callback?code=${wrong}&state=${wrong}&error=${wrong}`));
+  page(await byLink(stranger, `${canary.story.consoleUrl}/login/link?token=no-such-link`));
+  const address = new URL(await canary.provider.logIn((await beginAt(stranger)).href, 'ada'));
+  canary.secret('authorization code', address.searchParams.get('code')!);
+  address.searchParams.set('code', wrong);
+  page(await callBack(stranger, address.href));
 }
 
 interface Board {
@@ -69,7 +80,7 @@ interface Board {
 /** Reads every list of the queue board, and jobs with their data and logs. */
 async function board(canary: Canary, browser: ConsoleBrowser): Promise<void> {
   const read = async (path: string) => {
-    const reply = await browser.fetch('GET', `/ops/queues/api/${path}`);
+    const reply = await browser.fetch('GET', `/queues/api/${path}`);
     canary.put('queue board', `${JSON.stringify(reply.headers)} ${reply.text}`);
     return reply.text;
   };
