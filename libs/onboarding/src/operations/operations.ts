@@ -43,8 +43,8 @@ const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId
 export type Within = readonly string[] | null;
 
 /**
- * Starts, shows and aborts operations: rows that the worker carries out. Calls no upstream and needs no keys. Each
- * start and abort is written together with its record in the audit.
+ * Starts, shows and aborts operations: rows that the worker carries out. Calls no upstream and needs no
+ * keys. Each start and abort is written together with its record in the audit.
  */
 @Injectable()
 export class Operations {
@@ -86,7 +86,8 @@ export class Operations {
   /**
    * Commits the operation with its items and its record in the audit, then wakes a worker.
    *
-   * @param key is taken in the same statement. If it is taken already, nothing is written.
+   * @param key is taken in the same statement, and gives the operation its id. If it is taken already,
+   *   nothing is written.
    * @throws ProblemError `validation_failed` if the target is too large.
    */
   async start(
@@ -96,7 +97,7 @@ export class Operations {
     actor: Actor,
     key?: KeyToTake,
   ): Promise<Operation> {
-    const given = this.#given(action, kept(target), reason, actor);
+    const given = this.#given(action, kept(target), reason, actor, key?.id);
     const { run, values } = startStatement(targetIds(target, actor, MAX_ITEMS + 1), {
       ...given,
       audited: 'operation_started',
@@ -133,7 +134,7 @@ export class Operations {
     return paused;
   }
 
-  /** Ends the pause. The worker releases what it has parked. @throws ProblemError as {@link pauseIntegration}. */
+  /** Ends the pause. The worker releases its rows. @throws ProblemError as {@link pauseIntegration}. */
   async resumeIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
     await this.#mustKnow(name, actor);
     const resumed = await this.#ofIntegration(RESUME, 'resume_integration', name, reason, actor);
@@ -232,9 +233,15 @@ export class Operations {
   }
 
   /** The parameters that all starts have. */
-  #given(action: OperationAction | SystemAction, target: object, reason: string, actor: Actor) {
+  #given(
+    action: OperationAction | SystemAction,
+    target: object,
+    reason: string,
+    actor: Actor,
+    id = uuidV7(this.clock.nowMs()),
+  ) {
     return {
-      id: uuidV7(this.clock.nowMs()),
+      id,
       action,
       actor: actor.name,
       via: actor.via,
