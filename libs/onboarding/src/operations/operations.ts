@@ -57,10 +57,15 @@ export class Operations {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** A dry run: how many onboardings the target has now, and the first of them. Writes nothing. */
-  async preview(target: OperationTarget, actor: Pick<Actor, 'integrations'> = {}): Promise<Preview> {
+  /** A dry run: how many onboardings the target has now, and the newest of them. Writes nothing. */
+  async preview(
+    target: OperationTarget,
+    actor: Pick<Actor, 'integrations'> = {},
+    sample = SAMPLE,
+  ): Promise<Preview> {
     const { text, values } = targetIds(target, actor, MAX_ITEMS + 1);
     const within = `$${values.length + 1}::text[]`;
+    const limit = `$${values.length + 2}::int`;
     const columns = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
     const read = `WITH picked AS MATERIALIZED (${text}),
       found AS (
@@ -69,11 +74,13 @@ export class Operations {
           AND (${within} IS NULL OR o.integration = ANY (${within})))
       )
       SELECT (SELECT count(*)::int FROM found) AS count, ${columns}, statement_timestamp() AS now
-      FROM (SELECT 1) one LEFT JOIN (SELECT id FROM found ORDER BY id DESC LIMIT ${SAMPLE}) s ON true
+      FROM (SELECT 1) one
+      LEFT JOIN (SELECT id FROM found ORDER BY id DESC LIMIT ${limit}) s ON true
       LEFT JOIN onboardings o ON o.id = s.id ORDER BY o.id DESC`;
     const rows = await this.statements.run<Raw & { count: number }>({ ...prepared(read), alone: true }, [
       ...values,
       actor.integrations ?? null,
+      sample,
     ]);
     const { count } = rows[0]!;
     return {
