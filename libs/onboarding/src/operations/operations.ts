@@ -126,7 +126,7 @@ export class Operations {
       });
     }
     if (operation.id === null) throw changing();
-    return this.#started(operation);
+    return this.#started(operation, actor);
   }
 
   /**
@@ -146,7 +146,8 @@ export class Operations {
     await this.#mustKnow(name, actor);
     const resumed = await this.#ofIntegration(RESUME, 'resume_integration', name, reason, actor);
     if (!resumed) throw new ProblemError('illegal_state', { detail: `${name} is not paused.` });
-    return this.#started(resumed);
+    await this.#wake(resumed);
+    return resumed;
   }
 
   /** Has the jobs of all waiting steps queued again, from PostgreSQL. For a Redis that has lost them. */
@@ -157,7 +158,7 @@ export class Operations {
       audited: 'operation_started',
       auditTarget: given.id,
     });
-    return this.#started(operation!);
+    return this.#started(operation!, actor);
   }
 
   async find(id: string, within: Within = null): Promise<Operation | null> {
@@ -266,17 +267,19 @@ export class Operations {
     return operation ?? null;
   }
 
-  async #started(operation: Operation): Promise<Operation> {
-    const { id: operationId, state } = operation;
-    if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
+  async #started(operation: Operation, actor: Actor): Promise<Operation> {
+    this.#say('operation_started', operation, actor);
+    await this.#wake(operation);
     return operation;
   }
 
-  #say(action: string, { id, actor: startedBy }: Operation, actor: Actor): void {
-    this.#logger.log(
-      { audit: { action, actor: actor.name, operationId: id } },
-      `audit: ${action} by ${startedBy}`,
-    );
+  async #wake({ id: operationId, state }: Operation): Promise<void> {
+    if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
+  }
+
+  /** The log line of a row in the audit. */
+  #say(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
+    this.#logger.log({ audit: { action, actor, address, operationId, of } }, `audit: ${action} by ${actor}`);
   }
 }
 
