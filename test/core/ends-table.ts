@@ -98,6 +98,7 @@ const familiesOf = (step: StepName): readonly Family[] => [
       { name: 'sent', end: failed('misconfigured', { status: 401 }) },
       { name: 'not sent', end: failed('misconfigured', { unsent: true }) },
       { name: 'no integration', end: { type: 'integration_missing' } },
+      { name: 'paused', end: { type: 'integration_paused' } },
     ],
   },
   {

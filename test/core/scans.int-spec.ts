@@ -162,14 +162,15 @@ const ROW = 'onboardings_pkey';
 const KEY = 'idempotency_keys_pkey';
 const BUDGET = 'otp_budgets_pkey';
 const EVENTS = 'onboarding_events_pkey';
+const PAUSES = 'integration_pauses_pkey';
 const CHALLENGES = 'webauthn_challenges_pkey';
 const PLANS: Record<string, string[]> = {
-  start: [KEY, ROW, BUDGET],
-  claim_send: [KEY, ROW, BUDGET],
-  claim_verify: [KEY, ROW, BUDGET],
-  claim_authenticators: [KEY, ROW, 'credentials_pkey', 'credentials_registered', CHALLENGES],
-  retry: [ROW],
-  retry_send: [ROW, BUDGET],
+  start: [KEY, ROW, BUDGET, PAUSES],
+  claim_send: [KEY, ROW, BUDGET, PAUSES],
+  claim_verify: [KEY, ROW, BUDGET, PAUSES],
+  claim_authenticators: [KEY, ROW, 'credentials_pkey', 'credentials_registered', CHALLENGES, PAUSES],
+  retry: [ROW, PAUSES],
+  retry_send: [ROW, BUDGET, PAUSES],
   settle_send: [ROW, BUDGET],
   settle_verify: [ROW, BUDGET],
   settle_authenticators: [ROW, 'credentials_of_onboarding'],
@@ -191,7 +192,10 @@ const PLANS: Record<string, string[]> = {
   find_live: [BUDGET, ROW],
   find_for_passkeys: [ROW, CHALLENGES, 'credentials_pkey'],
   parked: ['onboardings_parked'],
-  parked_integrations: ['onboardings_parked'],
+  parked_integrations: ['onboardings_parked', PAUSES],
+  resumed_integrations: ['onboardings_parked', PAUSES],
+  parked_by_pause: ['onboardings_parked', PAUSES],
+  waiting_steps: ['onboardings_by_state'],
   kept_too_long: ['onboardings_kept'],
   unanchored: ['onboardings_unanchored', EVENTS],
   anchor: [ROW],

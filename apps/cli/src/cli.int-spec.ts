@@ -142,6 +142,70 @@ describe('timelines', () => {
   }, 180_000);
 });
 
+describe('onboardings and operations', () => {
+  it('lists and shows onboardings, and starts, lists and aborts operations', async () => {
+    const client = new Client({ connectionString: databaseUrl });
+    await client.connect();
+    const lost = { state: 'outcome_unknown', step: 'create-authenticators', external_ref: 'of-cli' };
+    const [one, other] = [await anOnboarding(client, lost), await anOnboarding(client, lost)];
+    const filter = ['--state', 'outcome_unknown,otp_submitted', '--external-ref', 'of-cli'];
+    const list = await gangway(['onboardings', 'list', ...filter, '--limit', '1']);
+    expect(list.out).toMatch(
+      /outcome_unknown \(create-authenticators\)[^]*2 onboardings, the newest 1 of them/,
+    );
+    const found = await json('onboardings', 'list', ...filter);
+    expect(found.items.map(({ id }) => id).sort()).toEqual([one, other].sort());
+    expect((await gangway(['onboardings', 'show', one])).out).toContain(one);
+
+    const resolve = [
+      'onboardings',
+      'resolve',
+      'filtered',
+      ...filter,
+      '--outcome',
+      'done',
+      '--reason',
+      'seen',
+    ];
+    expect(await json(...resolve, '--dry-run')).toMatchObject({ count: 2 });
+    const started = await json(...resolve);
+    expect(started).toMatchObject({ action: 'resolve_done', state: 'queued', total: 2, reason: 'seen' });
+    const single = await json('onboardings', 'cancel', one, '--reason', 'r');
+    const { items } = await json('operations', 'list');
+    expect(items.map(({ id }) => id).slice(0, 2)).toEqual([single.id, started.id]);
+    expect((await gangway(['operations', 'show', started.id])).out).toContain(`${one}  waiting`);
+    expect(await json('operations', 'abort', started.id, '--reason', 'a mistake')).toMatchObject({
+      state: 'aborted',
+    });
+    const again = await gangway(['operations', 'abort', started.id, '--reason', 'again']);
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('has ended')]);
+    const { rows } = await client.query<{ actor: string }>(
+      'SELECT actor FROM audit_events WHERE target = $1 ORDER BY id',
+      [started.id],
+    );
+    expect(rows.map(({ actor }) => actor)).toEqual([expect.stringMatching(/^cli:/), rows[0]!.actor]);
+    await client.query('DELETE FROM operations');
+    await client.end();
+  }, 180_000);
+
+  it('pauses and resumes an integration, and rebuilds wake-ups', async () => {
+    const client = new Client({ connectionString: databaseUrl });
+    await client.connect();
+    await client.query(`INSERT INTO otp_budgets (integration, subject_key) VALUES ('of-cli', 's')`);
+    const paused = await json('integrations', 'pause', 'of-cli', '--reason', 'their maintenance');
+    expect(paused).toMatchObject({ action: 'pause_integration', state: 'done' });
+    const resumed = await json('integrations', 'resume', 'of-cli', '--reason', 'over');
+    expect(resumed).toMatchObject({ action: 'resume_integration', state: 'queued' });
+    const unknown = await gangway(['integrations', 'pause', 'nowhere', '--reason', 'r']);
+    expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('no such integration')]);
+    const rebuilt = await json('operations', 'rebuild-wake-ups', '--reason', 'flushed');
+    expect(rebuilt).toMatchObject({ action: 'rebuild_wake_ups', state: 'queued' });
+    await client.query('DELETE FROM operations');
+    await client.query(`DELETE FROM otp_budgets WHERE integration = 'of-cli'`);
+    await client.end();
+  }, 180_000);
+});
+
 describe('a command that fails', () => {
   it('exits with code 1 and shows no secret', async () => {
     const away = await gangway(['keys', 'list'], { DATABASE_URL: 'postgres://x:tiny-secret@127.0.0.1:1/x' });

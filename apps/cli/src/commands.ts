@@ -1,13 +1,19 @@
 import type { Group } from './command.js';
 import { AUDIT } from './audit.commands.js';
+import { INTEGRATIONS } from './integrations.commands.js';
 import { KEYS } from './keys.commands.js';
 import { CONSOLE } from './console.commands.js';
+import { ONBOARDINGS } from './onboardings.commands.js';
+import { OPERATIONS } from './operations.commands.js';
 import { TIMELINE } from './timeline.commands.js';
 
 /** The groups of commands, by the first word. To add a group, add a line here and a file in this folder. */
 export const COMMANDS: Readonly<Record<string, Group>> = {
   keys: KEYS,
   console: CONSOLE,
+  onboardings: ONBOARDINGS,
+  operations: OPERATIONS,
+  integrations: INTEGRATIONS,
   timeline: TIMELINE,
   audit: AUDIT,
 };

@@ -1,5 +1,8 @@
 import { Misuse, type Values } from './command.js';
 
+/** An option without a value. */
+export const flag = { type: 'boolean' } as const;
+
 /** An option that takes a text. */
 export const text = { type: 'string' } as const;
 
@@ -13,4 +16,20 @@ export function required(values: Values, name: string): string {
   const value = optional(values, name);
   if (!value) throw new Misuse(`--${name} is missing.`);
   return value;
+}
+
+/** The words of a list: `a,b`. Undefined if the option is missing. */
+export const listed = (values: Values, name: string): string[] | undefined =>
+  optional(values, name)
+    ?.split(',')
+    .map((each) => each.trim())
+    .filter(Boolean);
+
+/** @throws Misuse if it is not a whole number from 1 to `max`. */
+export function wholeNumber(values: Values, name: string, max: number, fallback: number): number {
+  const given = optional(values, name);
+  if (given === undefined) return fallback;
+  const number = /^\d{1,6}$/.test(given) ? Number(given) : 0;
+  if (number >= 1 && number <= max) return number;
+  throw new Misuse(`--${name} takes a whole number from 1 to ${max}.`);
 }

@@ -10,6 +10,7 @@ async function gangway(args: string[], env: NodeJS.ProcessEnv = ENV) {
   return { code, out, err };
 }
 
+const ID = '01980000-0000-7000-8000-000000000000';
 const CREATE = ['keys', 'create', '--caller', 'till', '--scopes', 'admin'];
 
 describe('a wrong command line', () => {
@@ -26,6 +27,16 @@ describe('a wrong command line', () => {
     [[...CREATE, '--colour', 'red'], '--colour'],
     [[...CREATE, 'more'], 'the command takes 0 word'],
     [['keys', 'rotate', '0'.repeat(20), '--overlap', '1y'], '--overlap takes a duration'],
+    [['onboardings', 'cancel', 'filtered', '--reason', 'r'], 'needs at least one filter'],
+    [['onboardings', 'cancel', 'all', '--reason', 'r'], 'give ids of onboardings'],
+    [['onboardings', 'cancel', ID, '--parked', '--reason', 'r'], 'give either ids'],
+    [['onboardings', 'cancel', ID], '--reason is missing'],
+    [['onboardings', 'resolve', ID, '--reason', 'r'], '--outcome is done or not_done'],
+    [['onboardings', 'list', '--state', 'lost'], 'there is no lost'],
+    [['onboardings', 'list', '--limit', '0'], '--limit takes a whole number'],
+    [['onboardings', 'list', '--created-after', 'noon'], '--created-after takes an instant'],
+    [['operations', 'abort', 'x', '--reason', 'r'], 'give the id of an operation'],
+    [['integrations', 'pause', 'byzantine'], '--reason is missing'],
     [['keys', 'revoke'], 'the command takes 1 word'],
     [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'not a token'],
   ])('%j exits with code 2 and says how to correct it', async (args, words) => {

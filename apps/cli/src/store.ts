@@ -1,6 +1,7 @@
 import { ApiKeys, Audit } from '#libs/callers';
 import { PreparedStatements, dataSourceOptions, openDataSource } from '#libs/database';
-import { Timelines } from '#libs/onboarding';
+import { systemClock } from '#libs/kernel';
+import { Operations, Timelines } from '#libs/onboarding';
 import { LoginLinks, loginLink, type NewLink } from '#libs/operators';
 import { KeyedHash, consoleUrl, parseStoreConfig } from '#libs/platform';
 
@@ -8,6 +9,7 @@ import { KeyedHash, consoleUrl, parseStoreConfig } from '#libs/platform';
 export interface Store {
   keys: ApiKeys;
   timelines: Timelines;
+  operations: Operations;
   audit: Audit;
   /** Makes a login link to the console, and records it. @returns its address */
   loginLink(link: NewLink, actor: string): Promise<string>;
@@ -27,6 +29,8 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   return {
     keys: new ApiKeys(statements, hash, audit),
     timelines: new Timelines(statements, hash),
+    // Without Redis: a worker finds new operations by its schedule.
+    operations: new Operations(statements, null, systemClock),
     audit,
     async loginLink(link, actor) {
       const { token, name } = await links.make(link);

@@ -1,6 +1,7 @@
 import { HttpStatus } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { stepOfState, throwUnlessLedOn, type Row, type StepName } from '#libs/onboarding';
+import { stepOfState, throwUnlessLedOn, type Operation, type Row, type StepName } from '#libs/onboarding';
+import { toOperation } from './operations.dto.js';
 import { toResource, type OnboardingResource } from './onboarding.dto.js';
 
 /** The answer that shows an onboarding, with its version as the ETag. */
@@ -36,4 +37,10 @@ export function answerStep(
  */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
+}
+
+/** The answer to a command that starts an operation: the worker carries it out. */
+export function answerOperation(reply: FastifyReply, operation: Operation) {
+  reply.status(HttpStatus.ACCEPTED).header('Location', `/v1/operations/${operation.id}`);
+  return toOperation(operation);
 }

@@ -59,6 +59,17 @@ export const IfMatch = () =>
       'If the onboarding has changed since, the answer is 412.',
   });
 
+/** Documents `Idempotency-Key`. */
+export const TakesKey = () =>
+  ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+    description:
+      'For 48 hours, the same key and the same bytes on the same route give the first answer again, ' +
+      'marked `Idempotent-Replayed: true`. Refusals before any work are not kept.',
+  });
+
 /** Documents a command: {@link Answers}, and the headers that every command takes. */
 export function CommandAnswers(
   status: number,
@@ -67,14 +78,7 @@ export function CommandAnswers(
   ...codes: ProblemCode[]
 ) {
   return applyDecorators(
-    ApiHeader({
-      name: 'Idempotency-Key',
-      required: false,
-      schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
-      description:
-        'For 48 hours, the same key and the same bytes on the same route give the first answer again, ' +
-        'marked `Idempotent-Replayed: true`. Refusals before any work are not kept.',
-    }),
+    TakesKey(),
     ...(status === 201 ? [] : [IfMatch()]),
     Answers(status, description, schema, ...codes, ...OF_COMMANDS),
   );

@@ -7,6 +7,7 @@ import { PlatformModule, type Config } from '#libs/platform';
 import { ApiKeysController } from './api-keys.controller.js';
 import { EventStreamController } from './event-stream.controller.js';
 import { EventStreams } from './event-streams.js';
+import { OperationsController } from './operations.controller.js';
 import { OnboardingController } from './onboarding.controller.js';
 
 /**
@@ -25,7 +26,7 @@ export class AppModule {
         OtpModule,
         AuthenticatorsModule,
       ],
-      controllers: [OnboardingController, EventStreamController, ApiKeysController],
+      controllers: [OnboardingController, EventStreamController, OperationsController, ApiKeysController],
       providers: [EventStreams],
     };
   }

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import {
+  Inject,
   Injectable,
   Logger,
   type CallHandler,
@@ -9,18 +9,19 @@ import {
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { catchError, from, type Observable } from 'rxjs';
-import { ProblemError, type ProblemCode } from '#libs/kernel';
+import { CLOCK, ProblemError, uuidV7, type Clock, type ProblemCode } from '#libs/kernel';
 import {
   Fingerprint,
   IdempotencyKeys,
   OnboardingService,
+  Operations,
   nextActionOf,
   stepOfState,
   type KeyedRequest,
   type Row,
   type StepName,
 } from '#libs/onboarding';
-import { answer, answerDecision, answerStep } from './answer.js';
+import { answer, answerDecision, answerOperation, answerStep } from './answer.js';
 import { callerOf } from './command.decorator.js';
 
 declare module 'fastify' {
@@ -55,6 +56,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     private readonly keys: IdempotencyKeys,
     private readonly fingerprint: Fingerprint,
     private readonly onboardings: OnboardingService,
+    private readonly operations: Operations,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -68,7 +71,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     const keyed = {
-      id: randomUUID(),
+      // An operation takes this id too.
+      id: uuidV7(this.clock.nowMs()),
       caller: callerOf(request).name,
       route: `POST ${request.routeOptions.url ?? ''}`,
       key,
@@ -110,6 +114,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
       if (kept.answer.status >= 400) request.problem = problemIn(kept.answer.body);
       reply.status(kept.answer.status).headers({ ...kept.answer.headers, 'Idempotent-Replayed': 'true' });
       return kept.answer.body;
+    }
+    if (keyed.request.route === 'POST /v1/operations' && kept.takenBy !== null) {
+      const started = await this.operations.find(kept.takenBy);
+      if (started) return answerOperation(reply, started);
     }
     const row = kept.onboardingId ? await this.onboardings.load(kept.onboardingId, callerOf(request)) : null;
     if (!row || (kept.locked && !isAtRest(row))) {

@@ -125,13 +125,25 @@ export type RetryBody = z.output<typeof retryBody>;
 const instantParam = z.iso
   .datetime({ offset: true, error: 'is no RFC 3339 instant' })
   .transform((text) => new Date(text));
-const whole = (min: number, max: number, fallback: number) =>
+export const whole = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
 /** A subject's UUIDs are stored in lower case. */
 const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? id.toLowerCase() : id));
 
 const ONE_OR_MORE_STATES = new RegExp(`^(${STATES.join('|')})(,(${STATES.join('|')}))*$`);
+
+/** The `nextCursor` of the page before. */
+export const cursor = z
+  .string()
+  .max(64)
+  .transform((given, ctx) => {
+    const id = z.uuid().safeParse(Buffer.from(given, 'base64url').toString());
+    if (id.success) return id.data;
+    ctx.addIssue('is no cursor of ours');
+    return z.NEVER;
+  })
+  .optional();
 
 /** If a parameter is given twice, the value is an array. The schemas refuse arrays. */
 export const listQuery = z.strictObject({
@@ -160,16 +172,7 @@ export const listQuery = z.strictObject({
   createdAfter: instantParam.optional().meta({ description: 'Only later ones.' }),
   createdBefore: instantParam.optional().meta({ description: 'Only earlier ones.' }),
   limit: whole(1, 200, 50).meta({ description: 'At most so many on a page.' }),
-  cursor: z
-    .string()
-    .max(64)
-    .transform((cursor, ctx) => {
-      const id = z.uuid().safeParse(Buffer.from(cursor, 'base64url').toString());
-      if (id.success) return id.data;
-      ctx.addIssue('is no cursor of ours');
-      return z.NEVER;
-    })
-    .optional(),
+  cursor,
 });
 export type ListQuery = z.output<typeof listQuery>;
 

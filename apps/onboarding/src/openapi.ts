@@ -22,7 +22,10 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('/', 'This service')
     .addTag('onboardings', 'Onboard a user: send a code, check it, register passkeys.')
-    .addTag('operations', 'Decide about an onboarding that cannot continue by itself.')
+    .addTag(
+      'operations',
+      'Decide about onboardings that cannot continue by themselves, and pause integrations.',
+    )
     .addTag('administration', 'Manage API keys.')
     .addBearerAuth({
       type: 'http',
@@ -30,7 +33,8 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
       description:
         'An API key, or a JWT of a trusted issuer. Scopes: `onboardings:read` and `onboardings:write` for ' +
         'the caller’s own onboardings, `onboardings:erase` to erase them, `operations:read` to read those ' +
-        'of all callers, `operations:write` also to cancel, resolve and retry them, `admin` for API keys.',
+        'of all callers, `operations:write` also to cancel, resolve, retry and resend them, many ' +
+        'at once, and to pause integrations, `admin` for API keys.',
     })
     .build();
   const document = SwaggerModule.createDocument(app, options, {

@@ -1,7 +1,7 @@
 const HEADERS = {
   ETag: 'The version of the onboarding, in quotes, for `If-Match`.',
   'Idempotent-Replayed': '`true` if the answer to the first request with this `Idempotency-Key` is repeated.',
-  Location: 'The path of the onboarding.',
+  Location: 'The path of the onboarding or the operation.',
   'Preference-Applied': 'The preferences of `Prefer` that the service applied.',
   RateLimit: 'The policy, how many requests remain (`r`), and after how many seconds more are allowed (`t`).',
   'RateLimit-Policy': 'The policy, how many requests it allows (`q`), and in how many seconds (`w`).',
@@ -27,7 +27,7 @@ export function headersOf({ status, isOnboarding, takes }: DocumentedAnswer) {
   const present: Record<keyof typeof HEADERS, boolean> = {
     ETag: isOnboarding,
     'Idempotent-Replayed': isRead && takes.has('Idempotency-Key'),
-    Location: isOnboarding && (status === 201 || status === 202),
+    Location: status === 202 || (isOnboarding && status === 201),
     'Preference-Applied': isRead && takes.has('Prefer'),
     RateLimit: status !== 401,
     'RateLimit-Policy': status !== 401,

@@ -29,6 +29,7 @@ function start(): void {
   jobs.runner.start([
     handlerOf('steps', 'init-otp'),
     handlerOf('expiry', 'expire'),
+    handlerOf('operations', 'operate'),
     hold,
     jobs.canary.handler(),
   ]);

@@ -11,6 +11,7 @@ const step: JobDefinition<{ n: number }> = {
   payload: z.strictObject({ n: z.int() }),
 };
 const sweep: JobDefinition<unknown> = { queue: 'upkeep', name: 'sweep', payload: z.object({}) };
+const operate: JobDefinition<unknown> = { queue: 'operations', name: 'operate', payload: z.object({}) };
 const EVERY_MS = 60;
 
 /** The step handler's behaviour by payload. */
@@ -33,6 +34,7 @@ const handlers = (): JobHandler[] => [
     handle: async () => ({ ticks: ++ticks }),
   },
   { job: sweep, handle: async () => ({}) },
+  { job: operate, handle: async () => ({}) },
 ];
 
 const runsOf = (n: number) => handled.filter((run) => run.n === n);

@@ -33,7 +33,9 @@ describe('the queue board', () => {
     expect(page.text).toContain('Gangway');
     const data = await browsers.viewer.fetch('GET', '/queues/api/queues');
     const { queues } = JSON.parse(data.text) as { queues: { name: string }[] };
-    expect(queues.map(({ name }) => name)).toEqual(expect.arrayContaining(['steps', 'expiry', 'upkeep']));
+    expect(queues.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['steps', 'expiry', 'upkeep', 'operations']),
+    );
     expect((await assets()).length).toBeGreaterThan(4);
     for (const asset of await assets()) {
       expect((await browsers.viewer.fetch('GET', asset)).status).toBe(200);

@@ -8,8 +8,8 @@ export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.ta
 const VISIBLE = `($within::text[] IS NULL OR o.integrations <@ $within::text[])`;
 
 /** The columns of a new operation, from parameters. */
-export const GIVEN = `$id::uuid, $action::text, $actor::text, $via::text, $role::text, $reason::text, $target::jsonb,
-  $integrations::text[]`;
+export const GIVEN = `$id::uuid, $action::text, $actor::text, $via::text, $role::text, $reason::text,
+  $target::jsonb, $integrations::text[]`;
 export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, integrations';
 
 export const AUDITED = `INSERT INTO audit_events (actor, action, target, address, data)
@@ -103,8 +103,8 @@ export const OPEN_OPERATIONS = statement(
 );
 
 /**
- * Takes items for as long as a lease. Skips items that another worker is taking or holds, and takes none of an
- * aborted operation. `wasDone`: an earlier worker did the item, and died before it could write that.
+ * Takes items for as long as a lease. Skips items that another worker is taking or holds, and takes none of
+ * an aborted operation. `wasDone`: an earlier worker did the item, and died before it could write that.
  */
 export const TAKE = statement(
   'take_operation_items',
@@ -133,7 +133,8 @@ export const RECORD = statement(
     WHERE i.operation_id = $id::uuid AND i.onboarding_id = e.id AND i.outcome = 'waiting'
     RETURNING i.outcome
   )
-  UPDATE operations o SET done = o.done + n.done, refused = o.refused + n.refused, failed = o.failed + n.failed
+  UPDATE operations o SET done = o.done + n.done, refused = o.refused + n.refused,
+    failed = o.failed + n.failed
   FROM (SELECT count(*) FILTER (WHERE outcome = 'done')::int AS done,
       count(*) FILTER (WHERE outcome = 'refused')::int AS refused,
       count(*) FILTER (WHERE outcome = 'failed')::int AS failed FROM ended) n

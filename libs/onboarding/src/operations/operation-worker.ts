@@ -63,8 +63,8 @@ interface Ended {
 
 /**
  * Carries out operations. The rows are the truth: a job only starts the work, and a schedule finds operations
- * whose job or worker is gone. Each item is leased, so several workers can share an operation. Each command takes
- * an idempotency key, so an item that was done before a crash is not done again.
+ * whose job or worker is gone. Each item is leased, so several workers can share an operation. Each command
+ * takes an idempotency key, so an item that was done before a crash is not done again.
  */
 @Injectable()
 export class OperationWorker implements OnModuleInit, OnModuleDestroy {
@@ -280,6 +280,6 @@ const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
   integrations: integrations && new Set(integrations),
 });
 
-/** Whether the same command may succeed soon. A limit of the subject's does not count: it may last for a day. */
+/** Whether the same command may succeed soon. A subject's limit does not count: it may last for a day. */
 const isPassing = (error: unknown) =>
   error instanceof ProblemError ? error.retryable && error.status !== 429 : isDatabaseAway(error);

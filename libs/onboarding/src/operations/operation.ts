@@ -62,8 +62,8 @@ export interface Operation {
   reason: string;
   state: OperationState;
   /**
-   * How many onboardings it has, and how many of them ended how. For a resumed integration and rebuilt wake-ups:
-   * how many rows were released or queued.
+   * How many onboardings it has, and how many of them ended how. For a resumed integration and rebuilt
+   * wake-ups: how many rows were released or queued.
    */
   total: number;
   done: number;

@@ -3,6 +3,6 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { Operations } from './operations.js';
 
-/** Starts, shows and aborts operations, for a process without keys. The worker part is in OnboardingModule. */
+/** Starts, shows and aborts operations, without keys. The worker's part is in OnboardingModule. */
 @Module({ imports: [DatabaseModule, JobsModule], providers: [Operations], exports: [Operations] })
 export class OperationsModule {}

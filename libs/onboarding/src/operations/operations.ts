@@ -43,8 +43,8 @@ const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId
 export type Within = readonly string[] | null;
 
 /**
- * Starts, shows and aborts operations: rows that the worker carries out. Calls no upstream and needs no keys. Each
- * start and abort is written together with its record in the audit.
+ * Starts, shows and aborts operations: rows that the worker carries out. Calls no upstream and needs no
+ * keys. Each start and abort is written together with its record in the audit.
  */
 @Injectable()
 export class Operations {
@@ -57,10 +57,15 @@ export class Operations {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** A dry run: how many onboardings the target has now, and the first of them. Writes nothing. */
-  async preview(target: OperationTarget, actor: Pick<Actor, 'integrations'> = {}): Promise<Preview> {
+  /** A dry run: how many onboardings the target has now, and the newest of them. Writes nothing. */
+  async preview(
+    target: OperationTarget,
+    actor: Pick<Actor, 'integrations'> = {},
+    sample = SAMPLE,
+  ): Promise<Preview> {
     const { text, values } = targetIds(target, actor, MAX_ITEMS + 1);
     const within = `$${values.length + 1}::text[]`;
+    const limit = `$${values.length + 2}::int`;
     const columns = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
     const read = `WITH picked AS MATERIALIZED (${text}),
       found AS (
@@ -69,11 +74,13 @@ export class Operations {
           AND (${within} IS NULL OR o.integration = ANY (${within})))
       )
       SELECT (SELECT count(*)::int FROM found) AS count, ${columns}, statement_timestamp() AS now
-      FROM (SELECT 1) one LEFT JOIN (SELECT id FROM found ORDER BY id DESC LIMIT ${SAMPLE}) s ON true
+      FROM (SELECT 1) one
+      LEFT JOIN (SELECT id FROM found ORDER BY id DESC LIMIT ${limit}) s ON true
       LEFT JOIN onboardings o ON o.id = s.id ORDER BY o.id DESC`;
     const rows = await this.statements.run<Raw & { count: number }>({ ...prepared(read), alone: true }, [
       ...values,
       actor.integrations ?? null,
+      sample,
     ]);
     const { count } = rows[0]!;
     return {
@@ -86,7 +93,8 @@ export class Operations {
   /**
    * Commits the operation with its items and its record in the audit, then wakes a worker.
    *
-   * @param key is taken in the same statement. If it is taken already, nothing is written.
+   * @param key is taken in the same statement, and gives the operation its id. If it is taken already,
+   *   nothing is written.
    * @throws ProblemError `validation_failed` if the target is too large.
    */
   async start(
@@ -96,7 +104,7 @@ export class Operations {
     actor: Actor,
     key?: KeyToTake,
   ): Promise<Operation> {
-    const given = this.#given(action, kept(target), reason, actor);
+    const given = this.#given(action, kept(target), reason, actor, key?.id);
     const { run, values } = startStatement(targetIds(target, actor, MAX_ITEMS + 1), {
       ...given,
       audited: 'operation_started',
@@ -118,7 +126,7 @@ export class Operations {
       });
     }
     if (operation.id === null) throw changing();
-    return this.#started(operation);
+    return this.#started(operation, actor);
   }
 
   /**
@@ -133,12 +141,13 @@ export class Operations {
     return paused;
   }
 
-  /** Ends the pause. The worker releases what it has parked. @throws ProblemError as {@link pauseIntegration}. */
+  /** Ends the pause. The worker releases its rows. @throws ProblemError as {@link pauseIntegration}. */
   async resumeIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
     await this.#mustKnow(name, actor);
     const resumed = await this.#ofIntegration(RESUME, 'resume_integration', name, reason, actor);
     if (!resumed) throw new ProblemError('illegal_state', { detail: `${name} is not paused.` });
-    return this.#started(resumed);
+    await this.#wake(resumed);
+    return resumed;
   }
 
   /** Has the jobs of all waiting steps queued again, from PostgreSQL. For a Redis that has lost them. */
@@ -149,7 +158,7 @@ export class Operations {
       audited: 'operation_started',
       auditTarget: given.id,
     });
-    return this.#started(operation!);
+    return this.#started(operation!, actor);
   }
 
   async find(id: string, within: Within = null): Promise<Operation | null> {
@@ -232,9 +241,15 @@ export class Operations {
   }
 
   /** The parameters that all starts have. */
-  #given(action: OperationAction | SystemAction, target: object, reason: string, actor: Actor) {
+  #given(
+    action: OperationAction | SystemAction,
+    target: object,
+    reason: string,
+    actor: Actor,
+    id = uuidV7(this.clock.nowMs()),
+  ) {
     return {
-      id: uuidV7(this.clock.nowMs()),
+      id,
       action,
       actor: actor.name,
       via: actor.via,
@@ -252,17 +267,19 @@ export class Operations {
     return operation ?? null;
   }
 
-  async #started(operation: Operation): Promise<Operation> {
-    const { id: operationId, state } = operation;
-    if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
+  async #started(operation: Operation, actor: Actor): Promise<Operation> {
+    this.#say('operation_started', operation, actor);
+    await this.#wake(operation);
     return operation;
   }
 
-  #say(action: string, { id, actor: startedBy }: Operation, actor: Actor): void {
-    this.#logger.log(
-      { audit: { action, actor: actor.name, operationId: id } },
-      `audit: ${action} by ${startedBy}`,
-    );
+  async #wake({ id: operationId, state }: Operation): Promise<void> {
+    if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
+  }
+
+  /** The log line of a row in the audit. */
+  #say(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
+    this.#logger.log({ audit: { action, actor, address, operationId, of } }, `audit: ${action} by ${actor}`);
   }
 }
 

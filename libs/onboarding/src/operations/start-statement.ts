@@ -38,8 +38,8 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
 const IDS = '/* ids */';
 
 /**
- * Writes the operation, its items and the audit together. Writes nothing if the target is too large, or if the
- * idempotency key is taken.
+ * Writes the operation, its items and the audit together. Writes nothing if the target is too large, or if
+ * the idempotency key is taken.
  */
 const START = statement(
   'start_operation',

@@ -17,8 +17,8 @@ export class Pauses {
   ) {}
 
   /**
-   * Releases rows until none is left, or the integration is paused again. A row that changes meanwhile is left to
-   * {@link releaseLate}.
+   * Releases rows until none is left, or the integration is paused again. A row that changes meanwhile is
+   * left to {@link releaseLate}.
    *
    * @param by who resumed the integration, and why.
    * @returns how many were released.

@@ -3,7 +3,8 @@ import { PreparedStatements } from '#libs/database';
 import { KeyedHash } from '#libs/platform';
 import { notFound } from '../flow/refusal.js';
 import { PUSH_BACK } from '../store/statements/expire.js';
-import { ANCHOR, TIMELINE, TIMELINES, UNANCHORED } from '../store/statements/timelines.js';
+import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
+import { ANCHOR, EVENTS_AFTER, TIMELINE, TIMELINES, UNANCHORED } from '../store/statements/timelines.js';
 import { inBatches } from './in-batches.js';
 import { blanked, digestOf, faultIn, type StoredTimeline, type TimelineFault } from './timeline-digest.js';
 
@@ -33,6 +34,12 @@ export class Timelines {
     private readonly statements: PreparedStatements,
     private readonly hash: KeyedHash,
   ) {}
+
+  /** The first events of a timeline. */
+  events(id: string, limit: number): Promise<OnboardingEvent[]> {
+    const values = EVENTS_AFTER.bind({ id, after: 0, limit });
+    return this.statements.run<OnboardingEvent>(EVENTS_AFTER, values);
+  }
 
   /** @throws ProblemError `not_found` */
   async verifyTimeline(id: string): Promise<TimelineReport> {

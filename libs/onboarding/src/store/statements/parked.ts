@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * The integrations with onboardings that wait for a repair. A paused integration is not asked whether it works.
- * Locks nothing.
+ * The integrations with onboardings that wait for a repair. A paused integration is not asked whether it
+ * works. Locks nothing.
  */
 export const PARKED_INTEGRATIONS = statement(
   'parked_integrations',
@@ -18,7 +18,8 @@ export const PARKED_INTEGRATIONS = statement(
 export const PARKED = statement(
   'parked',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o
-  WHERE o.parked_reason IS NOT NULL AND o.parked_reason <> 'integration_paused' AND o.integration COLLATE "C" = $integration::text
+  WHERE o.parked_reason IS NOT NULL AND o.parked_reason <> 'integration_paused'
+    AND o.integration COLLATE "C" = $integration::text
     AND (o.parkings <= 1 OR o.parked_at + $everyMs::float8 * power(2, least(o.parkings - 1, $doublings::int))
       * interval '1 millisecond' <= clock_timestamp())
   ORDER BY o.parked_at LIMIT $limit::int`,

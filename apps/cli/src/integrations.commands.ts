@@ -1,0 +1,30 @@
+import type { Operations } from '#libs/onboarding';
+import type { Command, Group } from './command.js';
+import { toldOperation } from './operations.commands.js';
+import { operatorOf } from './operator.js';
+import { required, text } from './options.js';
+
+const command = (
+  summary: string,
+  verb: (operations: Operations) => Operations['pauseIntegration'],
+): Command => ({
+  usage: '<name> --reason <text>',
+  summary,
+  options: { reason: text },
+  positionals: 1,
+  plan(call) {
+    const [name = ''] = call.positionals;
+    const reason = required(call.values, 'reason');
+    return async ({ operations }) =>
+      toldOperation(await verb(operations).call(operations, name, reason, operatorOf(call)));
+  },
+});
+
+/** Commands that stop and continue the calls to an integration. */
+export const INTEGRATIONS: Group = {
+  pause: command(
+    'Sends no new call to the integration. Its steps are parked.',
+    (each) => each.pauseIntegration,
+  ),
+  resume: command('Ends a pause. The worker releases what was parked.', (each) => each.resumeIntegration),
+};

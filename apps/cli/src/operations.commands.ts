@@ -1,0 +1,97 @@
+import { isUuid, ProblemError } from '#libs/kernel';
+import type { Operation, OperationItem } from '#libs/onboarding';
+import { Misuse, type Answer, type Call, type Group } from './command.js';
+import { operatorOf } from './operator.js';
+import { required, text, wholeNumber } from './options.js';
+import { table } from './table.js';
+
+const ITEMS_SHOWN = 1_000;
+
+/** Commands for operations that were started here, over REST or at the console. */
+export const OPERATIONS: Group = {
+  list: {
+    usage: '[--limit <n>]',
+    summary: 'Lists operations, newest first.',
+    options: { limit: text },
+    positionals: 0,
+    plan({ values }) {
+      const limit = wholeNumber(values, 'limit', 1_000, 20);
+      return async ({ operations }) => {
+        const items = await operations.list(limit);
+        return { lines: items.length > 0 ? linesOf(items) : ['There are no operations.'], json: { items } };
+      };
+    },
+  },
+  show: {
+    usage: '<id>',
+    summary: `Shows an operation and its first ${ITEMS_SHOWN} items.`,
+    options: {},
+    positionals: 1,
+    plan(call) {
+      const id = idOf(call);
+      return async ({ operations }) => {
+        const operation = await operations.find(id);
+        if (!operation) throw new ProblemError('not_found', { detail: `There is no operation ${id}.` });
+        const items = await operations.items(id, { limit: ITEMS_SHOWN });
+        const lines = [...linesOf([operation]), `reason: ${operation.reason}`, ...table(items.map(cellsOf))];
+        return { lines, json: { ...operation, items } };
+      };
+    },
+  },
+  abort: {
+    usage: '<id> --reason <text>',
+    summary: 'Ends an operation. Items that a worker has begun still end.',
+    options: { reason: text },
+    positionals: 1,
+    plan(call) {
+      const id = idOf(call);
+      const reason = required(call.values, 'reason');
+      return async ({ operations }) => toldOperation(await operations.abort(id, reason, operatorOf(call)));
+    },
+  },
+  'rebuild-wake-ups': {
+    usage: '--reason <text>',
+    summary: 'Has the jobs of all waiting steps queued again, after Redis has lost them.',
+    options: { reason: text },
+    positionals: 0,
+    plan(call) {
+      const reason = required(call.values, 'reason');
+      return async ({ operations }) =>
+        toldOperation(await operations.rebuildWakeUps(reason, operatorOf(call)));
+    },
+  },
+};
+
+/** The answer of a command that starts, ends or waits for an operation. */
+export const toldOperation = (operation: Operation): Answer => ({
+  lines: linesOf([operation]),
+  json: operation,
+});
+
+const linesOf = (operations: readonly Operation[]): string[] =>
+  table([
+    ['operation', 'action', 'state', 'total', 'done', 'refused', 'failed', 'by', 'created'],
+    ...operations.map((each) => [
+      each.id,
+      each.action,
+      each.state,
+      each.total,
+      each.done,
+      each.refused,
+      each.failed,
+      each.actor,
+      each.createdAt.toISOString(),
+    ]),
+  ]);
+
+const cellsOf = ({ onboardingId, outcome, code, detail }: OperationItem) => [
+  onboardingId,
+  outcome,
+  code,
+  detail,
+];
+
+function idOf({ positionals: [id = ''] }: Call): string {
+  if (isUuid(id)) return id.toLowerCase();
+  throw new Misuse('give the id of an operation (see operations list).');
+}

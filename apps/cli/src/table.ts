@@ -1,0 +1,11 @@
+/** Lines with columns as wide as their widest cell. Null and undefined are shown as "-". */
+export function table(rows: readonly (readonly (string | number | null | undefined)[])[]): string[] {
+  const cells = rows.map((row) => row.map((cell) => String(cell ?? '-')));
+  const widths = cells[0]?.map((_, column) => Math.max(...cells.map((row) => row[column]!.length))) ?? [];
+  return cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}
