@@ -164,6 +164,8 @@ const BUDGET = 'otp_budgets_pkey';
 const EVENTS = 'onboarding_events_pkey';
 const PAUSES = 'integration_pauses_pkey';
 const CHALLENGES = 'webauthn_challenges_pkey';
+const FUNNEL_DAYS = 'funnel_days_pkey';
+const FUNNEL_COUNTS = 'funnel_counts_pkey';
 const PLANS: Record<string, string[]> = {
   start: [KEY, ROW, BUDGET, PAUSES],
   claim_send: [KEY, ROW, BUDGET, PAUSES],
@@ -216,6 +218,16 @@ const PLANS: Record<string, string[]> = {
   taken_credentials: ['credentials_registered'],
   issue_challenge: [KEY, ROW, CHALLENGES],
   forget_challenges: ['webauthn_challenges_expiry'],
+  now_waiting: ['onboardings_by_state'],
+  now_lost: ['onboardings_by_state'],
+  now_parked: ['onboardings_parked'],
+  now_ended_unresolved: ['onboardings_ended_unresolved'],
+  find_by_otp_id: ['onboardings_by_state'],
+  funnel_batch: [ROW, EVENTS],
+  funnel_state: [ROW, FUNNEL_COUNTS],
+  funnel_write: [FUNNEL_DAYS, FUNNEL_COUNTS],
+  funnel_read: [FUNNEL_DAYS],
+  funnel_counted: [FUNNEL_COUNTS],
 };
 /** Counts all rows, once an hour in the background. */
 const READS_ALL = ['key_use'];

@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TestingModule } from '@nestjs/testing';
+import { DataSource } from 'typeorm';
+import { PreparedStatements } from '#libs/database';
+import { QueueWatch, Queues } from '#libs/jobs';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import { anOnboarding, inMs, until } from '#libs/testing';
+import { openViews } from '../fixtures/open-views.js';
+import { IntegrationReports, type OwnView } from '../integrations/integration-reports.js';
+import { NowView } from './now-view.js';
+import type { Now } from './types.js';
+
+let views: TestingModule;
+let database: DataSource;
+beforeAll(async () => {
+  views = await openViews();
+  database = views.get(DataSource);
+  await until('Redis is there', () => views.get(Queues).isReady());
+});
+afterAll(() => views.close());
+
+const reports = () => views.get(IntegrationReports);
+const inOrder: OwnView = {
+  integration: 'byzantine',
+  breaker: 'closed',
+  breakerAgeMs: null,
+  refusedAgeMs: null,
+  refusedStatus: null,
+  skewMs: 12,
+  signer: null,
+  key: null,
+};
+beforeEach(async () => {
+  await database.query('TRUNCATE onboardings, integration_views, integration_troubles');
+  await reports().publish('service-1', [inOrder]);
+  await reports().publish('worker-1', [inOrder]);
+});
+
+/** A reader of its own: the one of a process keeps its answer for a second. */
+const now = (of = views): Promise<Now> =>
+  new NowView(
+    of.get(PreparedStatements),
+    of.get(IntegrationReports),
+    of.get(QueueWatch),
+    of.get<Config>(CONFIG),
+    of.get<Clock>(CLOCK),
+  ).read();
+
+const LAST = { step: 'create-authenticators', code: 'upstream_unavailable', detail: 'It is tried again.' };
+const waiting = (columns: Record<string, unknown> = {}) =>
+  anOnboarding(database, {
+    state: 'authenticators_submitted',
+    step: 'create-authenticators',
+    session_ends_at: inMs(600_000),
+    next_attempt_at: inMs(5_000),
+    last_result: { ...LAST, at: new Date(Date.now() - 20_000).toISOString() },
+    ...columns,
+  });
+const parked = (integration: string) =>
+  waiting({
+    integration,
+    next_attempt_at: null,
+    parked_reason: 'upstream_misconfigured',
+    parked_at: inMs(-60_000),
+  });
+
+const kinds = ({ problems }: Now) => problems.map(({ kind, severity }) => `${severity} ${kind}`);
+
+describe('now', () => {
+  it('has no problem if nothing is wrong', async () => {
+    await anOnboarding(database);
+    expect(await now()).toMatchObject({
+      problems: [],
+      integrations: [
+        { name: 'byzantine', status: 'up', seenBy: [{ process: 'service-1' }, { process: 'worker-1' }] },
+      ],
+      waiting: [],
+      queues: { redis: { status: 'up', detail: null } },
+      processes: [
+        { name: 'service-1', isLive: true },
+        { name: 'worker-1', isLive: true },
+      ],
+    });
+  });
+
+  it('shows an outage first, with its errors, who sees it and how many are affected', async () => {
+    await reports().publish('worker-1', [{ ...inOrder, breaker: 'open', breakerAgeMs: 30_000 }]);
+    await reports().report([
+      {
+        ...{ integration: 'byzantine', what: 'create-authenticators', failures: 7, failure: 'unavailable' },
+        ...{ status: 503, sinceAgeMs: 40_000, lastAgeMs: 1_000, goodForMs: 90_000 },
+      },
+    ]);
+    for (let n = 0; n < 8; n++) await waiting();
+    const read = await now();
+    expect(kinds(read)).toEqual(['critical integration', 'notice waiting']);
+    expect(read.problems[0]).toMatchObject({
+      text: expect.stringMatching(/^byzantine: the breaker is open in worker-1 since .*503/),
+      affected: { count: 8, counted: 'exactly' },
+      integration: 'byzantine',
+    });
+    const since = Date.parse(read.problems[0]!.since!) - Date.parse(read.at);
+    expect(Math.round(since / 10_000)).toBe(-4);
+    expect(read.integrations[0]).toMatchObject({
+      status: 'down',
+      errors: [
+        {
+          call: 'create-authenticators',
+          class: 'unavailable',
+          upstreamStatus: 503,
+          failures: 7,
+          isCurrent: true,
+        },
+      ],
+      seenBy: [{ breaker: 'closed' }, { breaker: 'open' }],
+      affected: { waiting: { count: 8 }, parked: { count: 0 }, outcomeUnknown: { count: 0 } },
+    });
+    expect(read.waiting).toEqual([
+      expect.objectContaining({
+        ...{ integration: 'byzantine', step: 'create-authenticators', count: 8, counted: 'exactly' },
+        ...{ lastResultCode: 'upstream_unavailable', detail: 'It is tried again.' },
+      }),
+    ]);
+  });
+
+  it('counts parked onboardings, lost outcomes and unresolved ended ones by their indexes', async () => {
+    await parked('byzantine');
+    await parked('byzantine');
+    await parked('gone');
+    const lost = { state: 'outcome_unknown', step: 'verify-otp', updated_at: inMs(-120_000) };
+    await anOnboarding(database, lost);
+    const unresolved = [{ step: 'create-authenticators', attempt: 3, at: '2026-11-28T10:00:00.000Z' }];
+    await anOnboarding(database, { state: 'expired', unresolved });
+    await anOnboarding(database, { state: 'expired' });
+    const read = await now();
+    expect(read.parked.map(({ integration, reason, count }) => [integration, reason, count])).toEqual([
+      ['byzantine', 'upstream_misconfigured', 2],
+      ['gone', 'upstream_misconfigured', 1],
+    ]);
+    expect(read.lostOutcomes).toMatchObject([{ integration: 'byzantine', step: 'verify-otp', count: 1 }]);
+    expect(read.endedUnresolved).toMatchObject({ count: 1, counted: 'exactly' });
+    expect(read.integrations.map(({ name }) => name).sort()).toEqual(['byzantine', 'gone']);
+    expect(kinds(read)).toEqual([
+      'serious parked',
+      'serious lost_outcomes',
+      'serious parked',
+      'notice ended_unresolved',
+    ]);
+    expect(read.waiting).toEqual([]);
+  });
+
+  it('says that a try is overdue, and that no worker reports', async () => {
+    await reports().withdraw('worker-1');
+    await waiting({ next_attempt_at: inMs(-60_000) });
+    const read = await now();
+    expect(kinds(read)).toEqual(['critical processes', 'serious waiting']);
+    expect(read.problems[1]!.text).toContain('overdue');
+  });
+
+  it('does not call a short wait of one onboarding a problem', async () => {
+    await waiting({ last_result: { ...LAST, at: new Date().toISOString() } });
+    const read = await now();
+    expect(read.problems).toEqual([]);
+    expect(read.waiting).toHaveLength(1);
+  });
+
+  it('stops counting at ten thousand, and says so', async () => {
+    await waiting();
+    const columns = `integration, provider, subject, subject_key, state, step, next_attempt_at, last_result,
+      idle_ends_at, life_ends_at`;
+    await database.query(`INSERT INTO onboardings (id, ${columns})
+      SELECT gen_random_uuid(), ${columns} FROM onboardings CROSS JOIN generate_series(1, 10000)`);
+    expect((await now()).waiting).toMatchObject([{ count: 10_000, counted: 'at_least' }]);
+  });
+
+  it('shows what waits in a paused queue', async () => {
+    const queue = views.get(Queues).get('steps');
+    await queue.pause();
+    await queue.add('of-a-test', {}, { timestamp: Date.now() - 30_000 });
+    await queue.add('of-a-test', {}, { delay: 60_000 });
+    try {
+      const read = await until('it is seen', async () => {
+        const seen = await now();
+        return seen.queues.queues.some(({ paused, delayed }) => paused && delayed === 1) && seen;
+      });
+      const steps = read.queues.queues.find(({ name }) => name === 'steps');
+      expect(steps).toMatchObject({ status: 'down', paused: true, waiting: 1, delayed: 1, active: 0 });
+      expect(steps!.lagMs).toBeGreaterThan(29_000);
+      expect(kinds(read)).toEqual(['serious queue']);
+    } finally {
+      await queue.obliterate({ force: true });
+    }
+  });
+
+  it('answers without Redis', async () => {
+    const without = await openViews({ REDIS_URL: 'redis://127.0.0.1:1' });
+    try {
+      const read = await now(without);
+      expect(read.queues).toMatchObject({ redis: { status: 'down' }, queues: [] });
+      expect(kinds(read)).toEqual(['serious redis']);
+    } finally {
+      await without.close();
+    }
+  });
+});

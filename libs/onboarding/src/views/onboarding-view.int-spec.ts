@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { TestingModule } from '@nestjs/testing';
+import { ProblemError } from '#libs/kernel';
+import { aCaller, anOnboarding, inMs } from '#libs/testing';
+import { OnboardingService } from '../commands/onboarding.service.js';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { openViews } from '../fixtures/open-views.js';
+import { write } from '../fixtures/write.js';
+import { STATES, stepOfState, type State } from '../flow/table.js';
+import { OnboardingView } from './onboarding-view.js';
+import type { ActionView } from './types.js';
+
+let onboardings: Onboardings;
+let views: TestingModule;
+beforeAll(async () => {
+  onboardings = await openOnboardings();
+  views = await openViews();
+});
+afterAll(() => Promise.all([onboardings.close(), views.close()]));
+
+const read = async (id: string) => (await views.get(OnboardingView).read(id))!;
+const EVIDENCE = { bytesSent: true, headersSeen: false, status: null, durationMs: 15_000 };
+const AT = '2026-11-28T10:00:00.000Z';
+
+/** Step 3 whose first attempt failed, and whose second one got no answer. */
+async function lost(columns: Record<string, unknown> = {}): Promise<string> {
+  const id = await anOnboarding(onboardings.dataSource, {
+    state: 'outcome_unknown',
+    step: 'create-authenticators',
+    attempt: 4,
+    submission: 3,
+    sealed_contact: Buffer.from('canary'),
+    metadata: { name: 'canary' },
+    unresolved: [
+      { step: 'create-authenticators', attempt: 4, at: AT, evidence: { ...EVIDENCE, detail: 'canary' } },
+    ],
+    last_result: { step: 'create-authenticators', code: 'outcome_unknown', detail: 'Lost.', at: AT },
+    ...columns,
+  });
+  const step = 'create-authenticators';
+  await write(onboardings.store, id, [
+    { type: 'attempt_started', actor: 'service', data: { attempt: 3, step, fingerprint: 'canary' } },
+    {
+      type: 'attempt_ended',
+      actor: 'upstream',
+      data: { step, attempt: 3, class: 'unavailable', upstreamStatus: 503, durationMs: 80 },
+    },
+    { type: 'attempt_started', actor: 'service', data: { attempt: 4, step, fingerprint: 'canary' } },
+    {
+      type: 'attempt_ended',
+      actor: 'upstream',
+      data: { step, attempt: 4, class: 'no_answer', upstreamStatus: null, durationMs: 15_000 },
+    },
+    { type: 'outcome_lost', actor: 'upstream', data: { ...EVIDENCE, detail: 'canary' } },
+  ]);
+  return id;
+}
+
+const allowed = (actions: readonly ActionView[]) =>
+  actions.filter((each) => each.allowed).map(({ action }) => action);
+
+describe('one onboarding', () => {
+  it('has its attempts with class, status, duration and evidence', async () => {
+    const detail = await read(await lost());
+    expect(detail.attempts).toMatchObject([
+      { attempt: 3, class: 'unavailable', upstreamStatus: 503, durationMs: 80, unresolved: false },
+      {
+        ...{ attempt: 4, class: 'no_answer', upstreamStatus: null, unresolved: true },
+        evidence: { detail: 'The request was sent, and no answer came.', ...EVIDENCE },
+      },
+    ]);
+    expect(detail.timeline.map(({ type, text }) => `${type}: ${text}`)).toContain(
+      'attempt_ended: Attempt 3 ended: unavailable (503).',
+    );
+    expect(detail.nextAction).toEqual({ type: 'resolve' });
+    expect(allowed(detail.actions)).toEqual([
+      'resolve_done',
+      'resolve_not_done',
+      'resend',
+      'cancel',
+      'erase',
+    ]);
+  });
+
+  it('shows no contact, no metadata and no words of the provider', async () => {
+    const text = JSON.stringify(await read(await lost()));
+    expect(text).not.toContain('canary');
+    expect(text).not.toContain(Buffer.from('canary').toString('base64'));
+    expect(text).not.toMatch(/sealed|"contact"/);
+  });
+
+  it('shows the state as of now, and its meaning', async () => {
+    const id = await anOnboarding(onboardings.dataSource, { otp_expires_at: inMs(-1_000) });
+    expect(await read(id)).toMatchObject({
+      state: 'otp_needed',
+      reason: 'otp_expired',
+      explanation: expect.stringMatching(/^The user needs a new code \(otp_expired\)\. The caller must ask/),
+    });
+  });
+
+  it('names the job of a waiting step, and why it waits', async () => {
+    const id = await anOnboarding(onboardings.dataSource, {
+      ...{ state: 'otp_submitted', step: 'verify-otp', attempt: 2, next_attempt_at: inMs(9_000) },
+    });
+    const detail = await read(id);
+    expect(detail.job).toEqual({ queue: 'steps', id: `${id}_verify-otp_3` });
+    expect(detail.explanation).toMatch(
+      /^The provider is asked whether the code is right\. The next try is at 2/,
+    );
+  });
+
+  it('keeps only the frame of an erased onboarding', async () => {
+    const id = await lost();
+    await onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
+    const detail = await read(id);
+    expect(detail).toMatchObject({ state: 'cancelled', subject: {}, externalRef: null });
+    expect(detail.timeline.at(-1)).toMatchObject({ type: 'erased', text: 'The personal data was erased.' });
+    expect(detail.attempts).toMatchObject([{ attempt: 4, unresolved: true, evidence: null }]);
+    expect(detail.actions.at(-1)).toMatchObject({ action: 'erase', allowed: false });
+  });
+
+  it.each([['no-id'], [randomUUID()]])('is null for %p', async (id) => {
+    expect(await views.get(OnboardingView).read(id)).toBeNull();
+  });
+});
+
+describe('the actions', () => {
+  const terms = { caller: aCaller(), waitMs: 0 };
+  const act = {
+    retry: (id: string) => onboardings.module.get(OnboardingService).retry(id, 'r', terms),
+    cancel: (id: string) => onboardings.module.get(OnboardingService).cancel(id, 'r', terms),
+    resolve_done: (id: string) =>
+      onboardings.module.get(OnboardingService).resolve(id, { outcome: 'done', reason: 'r' }, terms),
+    erase: (id: string) => onboardings.module.get(OnboardingService).erase(id, terms),
+  };
+
+  const inState = (state: State) => {
+    const step = state === 'outcome_unknown' ? 'create-authenticators' : stepOfState(state);
+    return anOnboarding(onboardings.dataSource, {
+      ...{ state, step, attempt: 2, session_ends_at: inMs(600_000) },
+      ...(stepOfState(state) && { next_attempt_at: inMs(60_000) }),
+      ...(state === 'failed' && { unresolved: [{ step: 'verify-otp', attempt: 1, at: AT }] }),
+    });
+  };
+
+  const cases = STATES.flatMap((state) =>
+    (Object.keys(act) as (keyof typeof act)[]).map((name) => [state, name] as const),
+  );
+
+  it.each(cases)('of an onboarding in "%s" agree with the command %s', async (state, name) => {
+    const id = await inState(state);
+    const action = (await read(id)).actions.find((each) => each.action === name)!;
+    const refusal = await act[name](id).then(
+      () => null,
+      (error: unknown) => error as ProblemError,
+    );
+    expect(action.allowed).toBe(refusal === null);
+    expect(action.whyNot).toBe(refusal?.message ?? null);
+    expect(action.means).toMatch(/\.$/);
+  });
+});

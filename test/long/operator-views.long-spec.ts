@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { TestingModule } from '@nestjs/testing';
+import { Client } from 'pg';
+import { PreparedStatements } from '#libs/database';
+import { QueueWatch, Queues } from '#libs/jobs';
+import { CLOCK, lowestUuidV7, type Clock } from '#libs/kernel';
+import { FunnelView, NowView, OnboardingSearch, OnboardingView } from '#libs/onboarding';
+import { CONFIG, Health, Metrics, type Config } from '#libs/platform';
+import { testDatabaseUrl, until } from '#libs/testing';
+import { sessionSettings } from '../../libs/database/src/session-settings.js';
+import { openViews } from '../../libs/onboarding/src/fixtures/open-views.js';
+import { IntegrationReports } from '../../libs/onboarding/src/integrations/integration-reports.js';
+import { FunnelCount } from '../../libs/onboarding/src/upkeep/funnel-count.js';
+
+// It takes minutes to write so many rows.
+jest.setTimeout(1_200_000);
+
+const ROWS = 1_000_000;
+const DAYS = 10;
+const JOBS = 100_000;
+const RUNS = 200;
+const MOST_MS = 100;
+
+const DAY_MS = 86_400_000;
+const FIRST_MS = (Math.floor(Date.now() / DAY_MS) - DAYS + 1) * DAY_MS;
+
+/**
+ * Rows of ten days: 90% have ended, 2% of these with an unresolved attempt. Of the others, 30 000 wait for a
+ * retry, 20 000 are parked, and 10 000 have an unknown outcome: a very bad night.
+ */
+const FILL = `
+  INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,
+    state, step, attempt, otp_handle, otp_expires_at, session_ends_at, idle_ends_at, life_ends_at,
+    next_attempt_at, parked_reason, parked_at, due_at, last_result, unresolved, last_seq)
+  SELECT (lpad(to_hex(ms), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid,
+    to_timestamp(ms / 1000.0), 'caller-' || n % 7,
+    CASE WHEN n % 10 < 7 THEN 'byzantine' WHEN n % 10 < 9 THEN 'turnkey' ELSE 'auth-proxy' END, 'byzantine',
+    jsonb_build_object('accountId', 'account-' || n / 50, 'userId', md5(n::text)::uuid),
+    'blind:' || md5(n::text), 'ref-' || n, state,
+    CASE state WHEN 'otp_submitted' THEN 'verify-otp' WHEN 'authenticators_submitted' THEN
+      'create-authenticators' WHEN 'outcome_unknown' THEN 'create-authenticators' END,
+    3, md5('otp' || n)::uuid::text, t + interval '1 day', t + interval '1 day', t + interval '1 day',
+    t + interval '1 day', CASE WHEN k BETWEEN 1 AND 3 THEN t + interval '10 s' END,
+    CASE WHEN k BETWEEN 4 AND 5 THEN 'upstream_misconfigured' END, CASE WHEN k BETWEEN 4 AND 5 THEN t END,
+    CASE WHEN k > 9 THEN NULL WHEN k <= 3 THEN t + interval '10 s' ELSE t + interval '1 day' END,
+    CASE WHEN k <> 9 THEN jsonb_build_object('step', 'verify-otp', 'code', 'upstream_unavailable', 'detail',
+      'The provider could not be reached or failed (unavailable); it is tried again.',
+      'at', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) END,
+    CASE WHEN k BETWEEN 10 AND 11 THEN '[{"step": "create-authenticators", "attempt": 3}]'::jsonb ELSE '[]' END,
+    8
+  FROM generate_series(1, ${ROWS}) n, LATERAL (SELECT n % 100 AS k) a,
+    LATERAL (SELECT ${FIRST_MS} + n * ${(DAYS * DAY_MS) / ROWS}::float8::bigint AS ms, CASE
+      WHEN k = 1 THEN 'otp_submitted' WHEN k BETWEEN 2 AND 5 THEN 'authenticators_submitted'
+      WHEN k = 6 THEN 'outcome_unknown' WHEN k BETWEEN 7 AND 9 THEN 'otp_sent'
+      WHEN k < 30 THEN 'failed' WHEN k < 40 THEN 'expired' ELSE 'completed' END AS state) b,
+    clock_timestamp() t`;
+
+const EVENTS = `
+  INSERT INTO onboarding_events (onboarding_id, seq, type, at, actor, data)
+  SELECT o.id, seq, type, o.created_at + seq * interval '3 s', 'service', data::jsonb
+  FROM onboardings o, (VALUES (1, 'created', '{}'),
+    (2, 'attempt_started', '{"attempt": 1, "step": "init-otp", "fingerprint": null}'), (3, 'otp_sent', '{}'),
+    (4, 'otp_submitted', '{}'),
+    (5, 'attempt_ended', '{"step": "verify-otp", "attempt": 2, "class": "ok", "upstreamStatus": 200,
+      "durationMs": 80}'),
+    (6, 'otp_verified', '{}'), (7, 'authenticators_submitted', '{"authenticators": 1}'),
+    (8, 'authenticators_created', '{}')) AS e (seq, type, data)
+  WHERE o.id >= $1 AND o.id < $2`;
+
+let views: TestingModule;
+let client: Client;
+const told: string[] = [];
+const tell = (line: string) => told.push(line);
+
+beforeAll(async () => {
+  views = await openViews();
+  await until('Redis is there', () => views.get(Queues).isReady());
+  client = new Client({ connectionString: await testDatabaseUrl() });
+  await client.connect();
+  await client.query(sessionSettings(0));
+  await client.query(FILL);
+  for (let day = 0; day < DAYS; day++) {
+    const [from, to] = [day, day + 1].map((n) => lowestUuidV7(FIRST_MS + n * DAY_MS));
+    await client.query(EVENTS, [from, to]);
+  }
+  await client.query('VACUUM (ANALYZE) onboardings, onboarding_events');
+});
+afterAll(async () => {
+  process.stdout.write(`${told.join('\n')}\n`);
+  await client.query('TRUNCATE onboardings, onboarding_events, funnel_days, funnel_counts');
+  await Promise.all([client.end(), views.close()]);
+});
+
+/** Calls again and again. @returns the 50th and the 99th percentile. */
+async function timesOf(call: (run: number) => Promise<unknown>): Promise<{ p50: number; p99: number }> {
+  const times: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    const began = performance.now();
+    await call(run);
+    times.push(performance.now() - began);
+  }
+  times.sort((one, other) => one - other);
+  return { p50: times[RUNS / 2]!, p99: times[Math.floor(RUNS * 0.99)]! };
+}
+
+const idOf = (n: number) =>
+  lowestUuidV7(FIRST_MS + n * ((DAYS * DAY_MS) / ROWS)).replace(/0{12}$/, n.toString(16).padStart(12, '0'));
+const someRow = (run: number) => 1 + ((run * 4_987) % ROWS);
+const search = () => views.get(OnboardingSearch);
+const nameOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+
+/** The view of a process keeps its answer for a second. */
+const readNow = () =>
+  new NowView(
+    views.get(PreparedStatements),
+    views.get(IntegrationReports),
+    views.get(QueueWatch),
+    views.get<Config>(CONFIG),
+    views.get<Clock>(CLOCK),
+  ).read();
+
+describe('the funnel of a million onboardings', () => {
+  it('is counted day by day', async () => {
+    const count = new FunnelCount(
+      views.get(PreparedStatements),
+      { FUNNEL_EVERY_MS: 60_000 },
+      views.get<Clock>(CLOCK),
+    );
+    const began = performance.now();
+    let onboardings = 0;
+    for (let counted = 1; counted > 0;) {
+      ({ onboardings: counted } = await count.run());
+      onboardings += counted;
+    }
+    const ms = performance.now() - began;
+    tell(
+      `funnel: counted ${onboardings} in ${Math.round(ms)} ms, ${((ms / onboardings) * 1e5).toFixed(0)} ms per 100 000`,
+    );
+    expect(onboardings).toBe(ROWS);
+    // Other days, as if the service had run for more than a year.
+    await client.query(`INSERT INTO funnel_days
+      SELECT day - n * 10, integration, started, code_sent, verified, registered, live, endings, times
+      FROM funnel_days, generate_series(1, 39) n`);
+  });
+});
+
+describe('with a million onboardings', () => {
+  const READS: [name: string, read: (run: number) => Promise<unknown>][] = [
+    ['now', () => readNow()],
+    [
+      'funnel of 30 days',
+      () => views.get(FunnelView).read({ from: nameOf(Date.now() - 29 * DAY_MS), to: nameOf(Date.now()) }),
+    ],
+    [
+      'funnel of 400 days',
+      () => views.get(FunnelView).read({ from: nameOf(Date.now() - 399 * DAY_MS), to: nameOf(Date.now()) }),
+    ],
+    ['search by id', (run) => search().search(idOf(someRow(run)))],
+    ['search by externalRef', (run) => search().search(`ref-${someRow(run)}`)],
+    ['search by otpId', (run) => search().search(`00000000-0000-4000-8000-${String(run).padStart(12, '0')}`)],
+    ['search by contact', (run) => search().search(`nobody-${run}@example.com`)],
+    ['list', () => search().list({ limit: 50 })],
+    [
+      'list of three states',
+      () => search().list({ states: ['outcome_unknown', 'otp_sent', 'failed'], limit: 50 }),
+    ],
+    [
+      'list of all live states at an integration',
+      () =>
+        search().list({
+          states: ['otp_requested', 'otp_submitted', 'authenticators_submitted', 'outcome_unknown'],
+          integration: 'turnkey',
+          limit: 50,
+        }),
+    ],
+    ['list of parked', () => search().list({ parked: true, limit: 50 })],
+    ['list of ended with an unresolved attempt', () => search().list({ endedUnresolved: true, limit: 50 })],
+    [
+      'a page in the middle',
+      (run) => search().list({ states: ['completed'], limit: 50 }, idOf(someRow(run))),
+    ],
+    ['one onboarding', (run) => views.get(OnboardingView).read(idOf(someRow(run)))],
+  ];
+
+  it.each(READS)('reads %s quickly', async (name, read) => {
+    await read(0);
+    const { p50, p99 } = await timesOf(read);
+    tell(`${name}: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
+    expect(p99).toBeLessThan(MOST_MS);
+  });
+});
+
+describe('with a hundred thousand jobs', () => {
+  it('reads the queues quickly', async () => {
+    const queue = views.get(Queues).get('steps');
+    await queue.pause();
+    for (let added = 0; added < JOBS; added += 1_000) {
+      await queue.addBulk(
+        Array.from({ length: 1_000 }, (_, n) => ({
+          name: 'a',
+          data: {},
+          opts: n % 2 ? { delay: 600_000 } : {},
+        })),
+      );
+    }
+    // A watch of its own, because it shares an answer for a second.
+    const { p50, p99 } = await timesOf(async () => {
+      const read = await new QueueWatch(views.get(Queues), new Health(), new Metrics()).read();
+      expect(read.queues.find(({ name }) => name === 'steps')).toMatchObject({ waiting: JOBS / 2 });
+    });
+    tell(`queues: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
+    expect(p99).toBeLessThan(MOST_MS);
+    await queue.obliterate({ force: true, count: 10_000 });
+  });
+});
