@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { until } from '#libs/testing';
 import { ConsoleBrowser } from '../../support/console-browser.js';
 import { metricsAt, readyAt, type Ready } from '../../support/health.js';
-import { OPS_PASSWORD, Story } from '../../support/story.js';
+import { Story } from '../../support/story.js';
 
 // The tests wait until processes have started, and until the views of a killed process have expired.
 jest.setTimeout(240_000);
@@ -52,9 +52,8 @@ async function seen(urls: string[], holds: (found: Ready['checks'][string]) => b
 const isOk = async (url: string) => (await readyAt(url)).body.status === 'ok';
 
 async function consoleText(): Promise<string> {
-  const browser = new ConsoleBrowser(story);
-  await browser.logIn('ops', OPS_PASSWORD);
-  return (await browser.visit('/ops')).text;
+  if (!story.consoleUrl) await story.startConsole();
+  return (await (await ConsoleBrowser.as('viewer', story)).visit('/')).text;
 }
 
 describe('the health of an integration', () => {
@@ -75,9 +74,7 @@ describe('the health of an integration', () => {
       expect(await metricAt(url, 'gangway_integration_degraded')).toBe(1);
       expect(await metricAt(url, 'gangway_integration_failures_in_a_row')).toBeGreaterThanOrEqual(3);
     }
-    expect(await consoleText()).toMatch(
-      /Health: <span[^>]*>degraded[\s\S]*create-authenticators fails since/,
-    );
+    expect(await consoleText()).toContain('create-authenticators fails since');
 
     story.sandbox.control.removeFaults();
     for (const url of urls) await until('all is well again', () => isOk(url));
