@@ -6,7 +6,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
-import Provider from 'oidc-provider';
+import { Provider } from 'oidc-provider';
 
 const { IDP_PORT, IDP_CONSOLE, IDP_ACCOUNTS = '{}', IDP_CLIENT_SECRET, IDP_THIN, IDP_FORGED } = process.env;
 /** @type {Record<string, string[]>} */
@@ -82,4 +82,4 @@ createServer(async (request, response) => {
   } catch (error) {
     return response.writeHead(500).end(String(error));
   }
-}).listen(Number(IDP_PORT), '127.0.0.1', () => console.log(`listening on ${issuer} `));
+}).listen(Number(IDP_PORT), '127.0.0.1', () => process.stdout.write(`listening on ${issuer} \n`));
