@@ -17,6 +17,8 @@ jest.setTimeout(1_200_000);
 
 const ROWS = 1_000_000;
 const DAYS = 10;
+/** Timelines are read by their onboarding only, so a few days show the cost. */
+const DAYS_WITH_EVENTS = 3;
 const JOBS = 100_000;
 const RUNS = 200;
 const MOST_MS = 100;
@@ -46,7 +48,7 @@ const FILL = `
     CASE WHEN k <> 9 THEN jsonb_build_object('step', 'verify-otp', 'code', 'upstream_unavailable', 'detail',
       'The provider could not be reached or failed (unavailable); it is tried again.',
       'at', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) END,
-    CASE WHEN k BETWEEN 10 AND 11 THEN '[{"step": "create-authenticators", "attempt": 3}]'::jsonb ELSE '[]' END,
+    CASE WHEN k BETWEEN 10 AND 11 THEN '[{"step": "verify-otp", "attempt": 3}]'::jsonb ELSE '[]' END,
     8
   FROM generate_series(1, ${ROWS}) n, LATERAL (SELECT n % 100 AS k) a,
     LATERAL (SELECT ${FIRST_MS} + n * ${(DAYS * DAY_MS) / ROWS}::float8::bigint AS ms, CASE
@@ -79,7 +81,7 @@ beforeAll(async () => {
   await client.connect();
   await client.query(sessionSettings(0));
   await client.query(FILL);
-  for (let day = 0; day < DAYS; day++) {
+  for (let day = DAYS - DAYS_WITH_EVENTS; day < DAYS; day++) {
     const [from, to] = [day, day + 1].map((n) => lowestUuidV7(FIRST_MS + n * DAY_MS));
     await client.query(EVENTS, [from, to]);
   }
@@ -126,17 +128,19 @@ describe('the funnel of a million onboardings', () => {
       { FUNNEL_EVERY_MS: 60_000 },
       views.get<Clock>(CLOCK),
     );
+    // Today first: it is one of the days with timelines.
     const began = performance.now();
     let onboardings = 0;
     for (let counted = 1; counted > 0;) {
       ({ onboardings: counted } = await count.run());
       onboardings += counted;
     }
-    const ms = performance.now() - began;
-    tell(
-      `funnel: counted ${onboardings} in ${Math.round(ms)} ms, ${((ms / onboardings) * 1e5).toFixed(0)} ms per 100 000`,
-    );
+    tell(`funnel: counted ${onboardings} in ${Math.round(performance.now() - began)} ms`);
     expect(onboardings).toBe(ROWS);
+    const { rows } = await client.query<{ day: string; took: number }>(
+      'SELECT day::text, took_ms AS took FROM funnel_counts ORDER BY day',
+    );
+    for (const { day, took } of rows) tell(`funnel: ${day} took ${Math.round(took)} ms`);
     // Other days, as if the service had run for more than a year.
     await client.query(`INSERT INTO funnel_days
       SELECT day - n * 10, integration, started, code_sent, verified, registered, live, endings, times

@@ -122,7 +122,7 @@ function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null
 export const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
 
-/** The same expression as in the index `onboardings_organization`: the user's organization at the provider. */
+/** The same expression as in the index `onboardings_organization`. Each provider has one of the names. */
 const OF_ORGANIZATION = `(coalesce(o.subject ->> 'accountId', o.subject ->> 'organizationId'))`;
 
 /** The same condition as in the index `onboardings_ended_unresolved`. */

@@ -46,7 +46,7 @@ const RECORDED = 'Only records the decision, because the onboarding has ended.';
 
 function meaningOfDone(row: Row): string {
   if (isEnded(row.state)) return RECORDED;
-  return 'Says that the provider did it: the passkeys of the submission exist, and the onboarding is completed.';
+  return 'Says that the provider did it: the passkeys exist, and the onboarding is completed.';
 }
 
 function meaningOfNotDone(row: Row): string {
@@ -59,7 +59,8 @@ function meaningOfNotDone(row: Row): string {
     'resolved_not_done',
   ) as State;
   const next = to === 'otp_verified' ? 'submits the passkeys again' : 'needs a new code first';
-  return `Says that the provider did not do it: the user ${next}. If the passkey exists after all, this service does not know it.`;
+  const ifWrong = 'If the passkey exists after all, this service does not know it.';
+  return `Says that the provider did not do it: the user ${next}. ${ifWrong}`;
 }
 
 function meaningOfResend(row: Row): string {

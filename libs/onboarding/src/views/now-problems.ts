@@ -9,7 +9,7 @@ const MANY = 3;
 
 const SEVERITIES = ['critical', 'serious', 'notice'] as const;
 
-/** @returns what is wrong, worst first. Of equal severity, the one with the most affected onboardings first. */
+/** @returns what is wrong, worst first. Of equal severity, the one that affects most onboardings is first. */
 export function problemsOf(now: Facts): Problem[] {
   const found: Found[] = [
     ...processes(now),
@@ -123,7 +123,7 @@ function waiting({ waiting: groups, at }: Facts): Found[] {
 
 function endedUnresolved({ endedUnresolved: { since, ...affected } }: Facts): Found[] {
   if (affected.count === 0) return [];
-  const text = `${said(affected)} ended with an attempt whose outcome is unknown. A decision is only recorded.`;
+  const text = `${said(affected)} ended with an unknown outcome. A decision is only recorded.`;
   return [{ kind: 'ended_unresolved', severity: 'notice', text, since, affected }];
 }
 

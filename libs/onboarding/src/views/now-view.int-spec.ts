@@ -88,8 +88,14 @@ describe('now', () => {
     await reports().publish('worker-1', [{ ...inOrder, breaker: 'open', breakerAgeMs: 30_000 }]);
     await reports().report([
       {
-        ...{ integration: 'byzantine', what: 'create-authenticators', failures: 7, failure: 'unavailable' },
-        ...{ status: 503, sinceAgeMs: 40_000, lastAgeMs: 1_000, goodForMs: 90_000 },
+        integration: 'byzantine',
+        what: 'create-authenticators',
+        failures: 7,
+        failure: 'unavailable',
+        status: 503,
+        sinceAgeMs: 40_000,
+        lastAgeMs: 1_000,
+        goodForMs: 90_000,
       },
     ]);
     for (let n = 0; n < 8; n++) await waiting();
@@ -118,8 +124,12 @@ describe('now', () => {
     });
     expect(read.waiting).toEqual([
       expect.objectContaining({
-        ...{ integration: 'byzantine', step: 'create-authenticators', count: 8, counted: 'exactly' },
-        ...{ lastResultCode: 'upstream_unavailable', detail: 'It is tried again.' },
+        integration: 'byzantine',
+        step: 'create-authenticators',
+        count: 8,
+        counted: 'exactly',
+        lastResultCode: 'upstream_unavailable',
+        detail: 'It is tried again.',
       }),
     ]);
   });

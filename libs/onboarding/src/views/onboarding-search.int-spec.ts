@@ -65,8 +65,17 @@ describe('a search', () => {
     const [row] = await search.search('ana@example.com');
     expect(Object.keys(row!).sort()).toEqual(
       [
-        ...['id', 'integration', 'caller', 'state', 'step', 'parkedReason', 'externalRef'],
-        ...['lastResultCode', 'createdAt', 'updatedAt', 'nextAttemptAt'],
+        'id',
+        'integration',
+        'caller',
+        'state',
+        'step',
+        'parkedReason',
+        'externalRef',
+        'lastResultCode',
+        'createdAt',
+        'updatedAt',
+        'nextAttemptAt',
       ].sort(),
     );
   });

@@ -66,7 +66,10 @@ describe('one onboarding', () => {
     expect(detail.attempts).toMatchObject([
       { attempt: 3, class: 'unavailable', upstreamStatus: 503, durationMs: 80, unresolved: false },
       {
-        ...{ attempt: 4, class: 'no_answer', upstreamStatus: null, unresolved: true },
+        attempt: 4,
+        class: 'no_answer',
+        upstreamStatus: null,
+        unresolved: true,
         evidence: { detail: 'The request was sent, and no answer came.', ...EVIDENCE },
       },
     ]);
@@ -101,7 +104,10 @@ describe('one onboarding', () => {
 
   it('names the job of a waiting step, and why it waits', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
-      ...{ state: 'otp_submitted', step: 'verify-otp', attempt: 2, next_attempt_at: inMs(9_000) },
+      state: 'otp_submitted',
+      step: 'verify-otp',
+      attempt: 2,
+      next_attempt_at: inMs(9_000),
     });
     const detail = await read(id);
     expect(detail.job).toEqual({ queue: 'steps', id: `${id}_verify-otp_3` });
@@ -138,7 +144,10 @@ describe('the actions', () => {
   const inState = (state: State) => {
     const step = state === 'outcome_unknown' ? 'create-authenticators' : stepOfState(state);
     return anOnboarding(onboardings.dataSource, {
-      ...{ state, step, attempt: 2, session_ends_at: inMs(600_000) },
+      state,
+      step,
+      attempt: 2,
+      session_ends_at: inMs(600_000),
       ...(stepOfState(state) && { next_attempt_at: inMs(60_000) }),
       ...(state === 'failed' && { unresolved: [{ step: 'verify-otp', attempt: 1, at: AT }] }),
     });

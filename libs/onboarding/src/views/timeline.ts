@@ -67,27 +67,17 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
   let ended: AttemptView | undefined;
   for (const event of events) {
     const started = dataOf(event, 'attempt_started');
-    if (started) {
-      const { attempt, step } = started;
-      attempts.set(attempt, {
-        ...{ attempt, step, startedAt: event.at.toISOString(), endedAt: null, durationMs: null, class: null },
-        ...{ upstreamStatus: null, lapsed: false, unresolved: false, lateAnswer: null, evidence: null },
-      });
-    }
+    if (started) attempts.set(started.attempt, newAttempt({ ...started, at: event.at.toISOString() }));
     const end = dataOf(event, 'attempt_ended');
     if (end) ended = attempts.get(end.attempt);
     if (end && ended) {
       const { class: how, upstreamStatus, durationMs, lapsed = false } = end;
       // A late answer ends its attempt a second time: the first end stays, without its class.
       if (ended.class !== null) ended.lateAnswer = how;
-      else
-        Object.assign(ended, {
-          endedAt: event.at.toISOString(),
-          class: how,
-          upstreamStatus,
-          durationMs,
-          lapsed,
-        });
+      else {
+        const endedAt = event.at.toISOString();
+        Object.assign(ended, { endedAt, class: how, upstreamStatus, durationMs, lapsed });
+      }
     }
     const lost = dataOf(event, 'outcome_lost');
     if (lost && ended && lost.bytesSent !== undefined) ended.evidence = evidenceOf(lost);
@@ -96,7 +86,7 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
     if (answered) answered.lateAnswer = late.class;
   }
   for (const { attempt, step, at, evidence } of row.unresolved) {
-    const seen = attempts.get(attempt) ?? blank({ attempt, step, at });
+    const seen = attempts.get(attempt) ?? newAttempt({ attempt, step, at });
     // An attempt in flight is unresolved until its end.
     const inFlight = row.leaseUntil !== null && row.leaseUntil > row.now && attempt === row.attempt;
     attempts.set(attempt, {
@@ -108,9 +98,22 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
   return [...attempts.values()].sort((one, other) => one.attempt - other.attempt);
 }
 
-const blank = ({ attempt, step, at }: UnresolvedAttempt): AttemptView => ({
-  ...{ attempt, step, startedAt: at, endedAt: null, durationMs: null, class: null },
-  ...{ upstreamStatus: null, lapsed: false, unresolved: true, lateAnswer: null, evidence: null },
+const newAttempt = ({
+  attempt,
+  step,
+  at,
+}: Pick<UnresolvedAttempt, 'attempt' | 'step' | 'at'>): AttemptView => ({
+  attempt,
+  step,
+  startedAt: at,
+  endedAt: null,
+  durationMs: null,
+  class: null,
+  upstreamStatus: null,
+  lapsed: false,
+  unresolved: false,
+  lateAnswer: null,
+  evidence: null,
 });
 
 /** Numbers and flags only: the provider's own words may hold personal data. */

@@ -11,7 +11,8 @@ const span = (what: string, from: string, to: string) =>
 
 /** SQL for the first time of an event, also if it came as a late answer. */
 const firstOf = (type: string) =>
-  `min(e.at) FILTER (WHERE e.type = '${type}' OR (e.type = 'late_answer' AND e.data ->> 'answer' = '${type}'))`;
+  `min(e.at) FILTER (WHERE e.type = '${type}'
+    OR (e.type = 'late_answer' AND e.data ->> 'answer' = '${type}'))`;
 
 /**
  * Counts facts about the onboardings of a range of ids, one batch at a time. Ids grow with time, so a day is
@@ -51,7 +52,8 @@ export const FUNNEL_BATCH = statement(
   WHERE fact.what IS NOT NULL
   GROUP BY w.integration, fact.what, fact.key
   UNION ALL
-  (SELECT '', 'last', c.id::text, (SELECT count(*)::int FROM cohort) FROM cohort c ORDER BY c.id DESC LIMIT 1)`,
+  (SELECT '', 'last', c.id::text, (SELECT count(*)::int FROM cohort)
+    FROM cohort c ORDER BY c.id DESC LIMIT 1)`,
   { alone: true },
 );
 
