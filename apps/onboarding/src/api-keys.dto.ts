@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ApiKey, MadeApiKey } from '#libs/callers';
 import { SCOPES, isKeyCallerName } from '#libs/kernel';
+import { rule } from '#libs/platform';
 import { EXAMPLE } from './schema-marks.js';
 import { instant, text } from './text.js';
 
@@ -12,12 +13,15 @@ export const keyIdParam = z.string().regex(/^[0-9a-f]{20}$/, 'is not the id of a
 
 export const createKeyBody = z
   .strictObject({
-    caller: z.string().refine(isKeyCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"').meta({
-      minLength: 1,
-      maxLength: 64,
-      pattern: '^[a-z0-9._-]+$',
-      description: 'The caller that owns the onboardings started with this key. It may have several keys.',
-    }),
+    caller: z
+      .string()
+      .refine(isKeyCallerName, rule('invalid_format', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"'))
+      .meta({
+        minLength: 1,
+        maxLength: 64,
+        pattern: '^[a-z0-9._-]+$',
+        description: 'The caller that owns the onboardings started with this key. It may have several keys.',
+      }),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
     integrations: z.array(text(32)).min(1).max(100).optional().meta({
       description:

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rule } from '#libs/platform';
 import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
@@ -13,7 +14,7 @@ const base64url = (name: string, max: number) =>
     .max(max)
     .refine(
       (value) => Buffer.from(value, 'base64url').toString('base64url') === value,
-      `${name} must be base64url without padding (=)`,
+      rule('invalid_format', `${name} must be base64url without padding (=)`),
     )
     .meta({ pattern: '^[A-Za-z0-9_-]+$' });
 
@@ -118,7 +119,7 @@ export const authenticatorsBody = z
     device: optional(deviceRequest),
   })
   .refine((body) => (body.authenticators === undefined) !== (body.device === undefined), {
-    error: 'must be {authenticators} or {device}',
+    ...rule('exactly_one_needed', 'must be {authenticators} or {device}'),
     path: ['authenticators'],
   })
   .meta({ id: 'CreateAuthenticators', [EXACTLY_ONE]: ['authenticators', 'device'] });

@@ -15,6 +15,8 @@ import {
   type OnboardingEvent,
   type Row,
 } from '#libs/onboarding';
+import { rule } from '#libs/platform';
+import { fieldErrors } from './field-error.dto.js';
 import { nextAction } from './next-action.dto.js';
 import { BY_PROVIDER, EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { instant, isStorable, optional, text } from './text.js';
@@ -24,8 +26,14 @@ export const idParam = z.uuid('the id in the path is not a UUID').transform((id)
 /** Any object passes here: the provider's own schema checks the members later. */
 const otpChoice = z
   .record(z.string().max(64), z.unknown())
-  .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
-  .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON');
+  .refine((otp) => isStorable(otp), {
+    ...rule('unstorable_text', 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair'),
+    abort: true,
+  })
+  .refine(
+    (otp) => JSON.stringify(otp).length <= 16_384,
+    rule('too_big', 'is larger than 16384 characters of JSON'),
+  );
 
 /** The subject that "Try it out" on the API page sends. The sandbox can accept any two ids. */
 const SUBJECT = {
@@ -45,12 +53,12 @@ export const startBody = z
       z
         .record(z.string().max(64), z.unknown())
         .refine((metadata) => isStorable(metadata), {
-          error: 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair',
+          ...rule('unstorable_text', 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair'),
           abort: true,
         })
         .refine(
           (metadata) => JSON.stringify(metadata).length <= 4096,
-          'is larger than 4096 characters of JSON',
+          rule('too_big', 'is larger than 4096 characters of JSON'),
         ),
     ).meta({ description: 'Yours to fill: at most 4096 characters of JSON, 8 levels deep, without U+0000.' }),
     supersede: optional(z.boolean()).meta({
@@ -106,7 +114,7 @@ export const verifyBody = z
     }),
   })
   .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {
-    error: 'must be {code} or {encryptedOtpBundle}',
+    ...rule('exactly_one_needed', 'must be {code} or {encryptedOtpBundle}'),
     path: ['code'],
   })
   .meta({ id: 'VerifyOtp', [EXACTLY_ONE]: ['code', 'encryptedOtpBundle'], [EXAMPLE]: { code: '123456' } });
@@ -140,7 +148,7 @@ export const cursor = z
   .transform((given, ctx) => {
     const id = z.uuid().safeParse(Buffer.from(given, 'base64url').toString());
     if (id.success) return id.data;
-    ctx.addIssue('is no cursor of ours');
+    ctx.addIssue({ code: 'custom', message: 'is no cursor of ours', params: { code: 'invalid_cursor' } });
     return z.NEVER;
   })
   .optional();
@@ -155,7 +163,7 @@ export const listQuery = z.strictObject({
     .meta({ description: 'One state, or several, separated by commas.', example: 'otp_sent,otp_needed' }),
   caller: z
     .string()
-    .refine(isCallerName, 'is not 1 to 255 printable characters')
+    .refine(isCallerName, rule('invalid_format', 'is not 1 to 255 printable characters'))
     .meta({ minLength: 1, maxLength: 255 })
     .optional(),
   integration: text(32).optional(),
@@ -185,13 +193,12 @@ export type EventsQuery = z.output<typeof eventsQuery>;
 export const streamQuery = eventsQuery.pick({ after: true });
 export type StreamQuery = z.output<typeof streamQuery>;
 
-const resultErrors = z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }));
 const lastResult = z.object({
   step: z.enum(STEPS),
   code: z.enum(RESULT_CODES),
   detail: z.string(),
   at: instant,
-  errors: resultErrors.optional(),
+  errors: fieldErrors.optional(),
 });
 
 const STATE_MEANINGS = [
@@ -271,7 +278,7 @@ export const onboardingResource = z
         step: z.enum(STEPS),
         upstreamStatus: z.int().min(100).max(599).nullable(),
         at: instant,
-        errors: resultErrors.optional(),
+        errors: fieldErrors.optional(),
       })
       .nullable(),
     createdAt: instant,

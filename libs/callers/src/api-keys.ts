@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
-import { ProblemError, isKeyCallerName, type Scope, type Secret } from '#libs/kernel';
+import {
+  ProblemError,
+  isKeyCallerName,
+  type FaultCode,
+  type FieldError,
+  type Scope,
+  type Secret,
+} from '#libs/kernel';
 import { KeyedHash } from '#libs/platform';
 import { hashOf, newApiKeyToken, tokenOf } from './api-key-token.js';
 import { INSERT_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY, STATE_OF_KEY } from './api-key-statements.js';
@@ -134,22 +141,31 @@ export class ApiKeys {
 const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
 
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
+  const fault = (member: keyof NewApiKey, code: FaultCode, detail: string): FieldError => ({
+    pointer: `/${member}`,
+    code,
+    detail,
+  });
   const faults = [
-    ...(isKeyCallerName(caller) ? [] : [['/caller', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"']]),
-    ...(scopes.length > 0 ? [] : [['/scopes', 'is empty: such a key opens nothing']]),
+    ...(isKeyCallerName(caller)
+      ? []
+      : [fault('caller', 'invalid_format', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"')]),
+    ...(scopes.length > 0 ? [] : [fault('scopes', 'too_small', 'is empty: such a key opens nothing')]),
     ...(integrations?.every((name) => INTEGRATION.test(name)) === false
-      ? [['/integrations', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"']]
+      ? [fault('integrations', 'invalid_format', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"')]
       : []),
     // With the scope admin, a restricted key could make another key without a restriction.
     ...(integrations && scopes.includes('admin')
-      ? [['/integrations', 'restricts nothing together with the scope admin']]
+      ? [fault('integrations', 'contradiction', 'restricts nothing together with the scope admin')]
       : []),
-    ...(integrations?.length === 0 ? [['/integrations', 'is empty: such a key could start nothing']] : []),
+    ...(integrations?.length === 0
+      ? [fault('integrations', 'too_small', 'is empty: such a key could start nothing')]
+      : []),
   ];
   if (faults.length === 0) return;
   throw new ProblemError('validation_failed', {
-    detail: faults.map(([pointer, what]) => `${pointer!.slice(1)} ${what}`).join('; '),
-    errors: faults.map(([pointer, detail]) => ({ pointer: pointer!, code: 'invalid', detail: detail! })),
+    detail: faults.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`).join('; '),
+    errors: faults,
   });
 }
 

@@ -1,3 +1,5 @@
+import type { FieldError } from './fault.js';
+
 /** Members that some problems have in addition to the standard members (RFC 9457 §3.2). */
 export type ProblemMember =
   | 'attemptsLeft'
@@ -259,13 +261,6 @@ export const statusesOf = (code: ProblemCode): number[] => {
 /** @returns the members that problems of a code may have besides the standard ones. */
 export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>
   (PROBLEMS[code] as ProblemType).members ?? [];
-
-/** One fault in a request. An RFC 6901 JSON pointer says where. */
-export interface FieldError {
-  pointer: string;
-  code: string;
-  detail: string;
-}
 
 export interface ProblemOptions {
   detail: string;

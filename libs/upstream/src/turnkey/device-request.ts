@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError, hasDuplicateMembers, type FieldError } from '#libs/kernel';
-import { memberErrors } from '#libs/platform';
+import { memberErrors, rule } from '#libs/platform';
 import { InvalidProofError, verifyTurnkeyStamp } from '#libs/signing';
 import { parseJson } from '../transport/http-answer.js';
 import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/upstream-provider.js';
@@ -29,7 +29,7 @@ export function readDeviceRequest(
   const faults: FieldError[] = [
     ...(request.error ? memberErrors(request.error.issues, '/device/body') : []),
     ...(request.success && hasDuplicateMembers(device.body, parseJson(device.body))
-      ? [fault('/device/body', 'names a member twice')]
+      ? [{ pointer: '/device/body', code: 'duplicate_member' as const, detail: 'names a member twice' }]
       : []),
     ...proofFaults('/device/clientSignature', () => readLoginProof(signing, device.clientSignature)),
     ...proofFaults('/device/stamp', () => deviceStamp(device, signing)),
@@ -60,10 +60,13 @@ export function deviceStamp(
 
 /** The schema of the only acceptable request: its type, organization and user are fixed. */
 function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
-  const same = (expected: string, whose: string) =>
+  const same = (expected: string, whose: 'organization' | 'user') =>
     z
       .string()
-      .refine((id) => id.toLowerCase() === expected.toLowerCase(), `is not the ${whose} of the session`);
+      .refine(
+        (id) => id.toLowerCase() === expected.toLowerCase(),
+        rule(`wrong_${whose}`, `is not the ${whose} of the session`),
+      );
   return z.strictObject({
     type: z.literal('ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2'),
     timestampMs: z
@@ -71,7 +74,7 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
       .regex(/^\d{1,16}$/, 'is not milliseconds since the Unix epoch, as text')
       .refine(
         (text) => Number(text) >= nowMs - OLDEST_MS && Number(text) <= nowMs + FURTHEST_AHEAD_MS,
-        'is too old or in the future: check the device’s clock',
+        rule('bad_timestamp', 'is too old or in the future: check the device’s clock'),
       ),
     organizationId: same(organizationId, 'organization'),
     parameters: z.strictObject({
@@ -81,8 +84,6 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
     generateAppProofs: z.boolean().optional(),
   });
 }
-
-const fault = (pointer: string, detail: string): FieldError => ({ pointer, code: 'invalid', detail });
 
 function proofFaults(pointer: string, check: () => unknown): FieldError[] {
   try {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import { memberErrors } from '#libs/platform';
+import { memberErrors, rule } from '#libs/platform';
 import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 
@@ -62,7 +62,7 @@ export function parseTurnkeySubject(
   const parsed = schema
     .refine(({ organizationId }) => organizationId !== parentId, {
       path: ['organizationId'],
-      message: 'is the parent organization: a user is in a sub-organization',
+      ...rule('parent_organization', 'is the parent organization: a user is in a sub-organization'),
     })
     .safeParse(value);
   if (!parsed.success) {
