@@ -54,18 +54,22 @@ export const apiKeyResource = z
   .object({
     id: z.string(),
     caller: z.string(),
-    name: z.string().nullable(),
+    name: z.string().nullable().meta({ description: 'Null if the key was made without a name.' }),
     scopes: z.array(z.enum(SCOPES)),
-    integrations: z.array(z.string()).nullable(),
+    integrations: z.array(z.string()).nullable().meta({
+      description: 'The integrations at which the key may start onboardings. Null means all of them.',
+    }),
     state: z.enum(['active', 'expired', 'revoked']),
     createdAt: instant,
     createdBy: z.string(),
-    expiresAt: instant.nullable(),
+    expiresAt: instant.nullable().meta({ description: 'Null if the key never expires.' }),
     lastUsedAt: instant
       .nullable()
-      .meta({ description: 'When the key was last used, accurate to the minute.' }),
-    revokedAt: instant.nullable(),
-    rotatedTo: z.string().nullable(),
+      .meta({ description: 'When the key was last used, accurate to the minute. Null before.' }),
+    revokedAt: instant.nullable().meta({ description: 'Null if the key was not revoked.' }),
+    rotatedTo: z.string().nullable().meta({
+      description: 'The id of the key that replaced this one. Null if none did.',
+    }),
   })
   .meta({ id: 'ApiKey' });
 export type ApiKeyResource = z.output<typeof apiKeyResource>;

@@ -21,7 +21,7 @@ const base64url = (name: string, max: number) =>
 export const optionsBody = z
   .strictObject({
     userName: text(64),
-    userDisplayName: optional(text(64)),
+    userDisplayName: optional(text(64)).meta({ description: '`userName`, if it is left out.' }),
   })
   .meta({ id: 'AuthenticatorOptionsRequest', [EXAMPLE]: { userName: 'ana@example.com' } });
 export type OptionsBody = z.output<typeof optionsBody>;
@@ -45,7 +45,9 @@ const registrationResponse = z
     response: z.object({
       clientDataJSON: base64url('clientDataJSON', 8192),
       attestationObject: base64url('attestationObject', 65536),
-      transports: optional(z.array(z.string().max(32)).max(10, 'names more than 10 transports')),
+      transports: optional(z.array(z.string().max(32)).max(10, 'names more than 10 transports')).meta({
+        description: 'As the browser gave it.',
+      }),
       authenticatorData: notRead,
       publicKey: notRead,
       publicKeyAlgorithm: notRead,
@@ -107,9 +109,22 @@ const hex = (name: string, min: number, max: number) =>
  */
 const deviceRequest = z
   .strictObject({
-    clientSignature: hex('clientSignature', 128, 128),
-    body: z.string().min(2).max(200_000),
-    stamp: base64url('stamp', 4096),
+    clientSignature: hex('clientSignature', 128, 128).meta({
+      description: 'The session key’s signature of `deviceSigning.loginMessage`: r‖s in hex, not DER.',
+    }),
+    body: z
+      .string()
+      .min(2)
+      .max(200_000)
+      .meta({
+        description:
+          'The JSON of the provider’s request `ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2`, as text. It has ' +
+          '`organizationId` and `parameters.userId` of `deviceSigning`, the passkeys, and `timestampMs`, which ' +
+          'may be at most 55 minutes old. The service forwards its bytes unchanged.',
+      }),
+    stamp: base64url('stamp', 4096).meta({
+      description: 'The provider’s stamp over the bytes of `body`, by the session’s key.',
+    }),
   })
   .meta({ id: 'DeviceRequest' });
 

@@ -9,6 +9,23 @@ import { errorsPage } from './error-list.js';
 import { STYLESHEET } from './html.js';
 import { headersOf } from './response-headers.js';
 
+const CLIENT_CUSTODY = `## Client custody
+
+If the operators set an integration to client custody, the user's device holds the key of the session. Then
+a caller does this:
+
+1. Send \`POST /v1/onboardings\` with \`subject.organizationId\` and \`subject.userId\`. Both are required.
+2. Pass \`otp.targetBundle\` of the answer to the device. The device makes a P-256 key pair, and encrypts
+   the user's code and its public key to the bundle.
+3. Send \`POST /v1/onboardings/{id}/otp/verify\` with \`encryptedOtpBundle\` instead of \`code\`. The answer
+   has \`deviceSigning\`.
+4. Send \`POST /v1/onboardings/{id}/authenticators/options\`. Pass the options and \`deviceSigning\` to the
+   device, which creates the passkey and signs the provider's request.
+5. Send \`POST /v1/onboardings/{id}/authenticators\` with \`device\` instead of \`authenticators\`.
+
+In server custody, \`deviceSigning\` is null, and the service refuses \`encryptedOtpBundle\` and \`device\` with
+\`not_supported\`. In client custody, it refuses \`code\` and \`authenticators\`.`;
+
 /** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const options = new DocumentBuilder()
@@ -16,7 +33,9 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .setTitle('Gangway')
     .setDescription(
       'User onboarding at a wallet provider: mailed code, session, passkeys. ' +
-        'Errors are RFC 9457 problems. Programs must use `code`.',
+        'Errors are RFC 9457 problems. Programs must use `code`.\n\n' +
+        'In requests, a member that is null is treated as if it were left out.\n\n' +
+        CLIENT_CUSTODY,
     )
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')

@@ -231,7 +231,7 @@ export const PASSKEY_FAULTS = {
   },
   attestation_required: {
     meaning: 'This integration accepts a passkey only with a certificate for its model.',
-    remedy: 'Ask the user for a certified model, and to let the browser send its attestation.',
+    remedy: 'Ask the user for another model, and to let the browser send its attestation.',
   },
   aaguid_denied: {
     meaning: 'This integration does not accept authenticators of this model.',
@@ -273,8 +273,8 @@ export const PASSKEY_FAULTS = {
 } as const satisfies Record<string, Fault>;
 
 /**
- * Every code in `errors` of a problem, of `lastResult` and of `failure`, by the problem that lists it. Callers
- * switch on the code, so a code keeps its name and its meaning.
+ * Every code in `errors`, by the problem that lists it. Callers switch on the code, so a code keeps its name
+ * and its meaning.
  */
 export const FAULTS_BY_PROBLEM = {
   validation_failed: REQUEST_FAULTS,

@@ -32,8 +32,10 @@ const NEEDED = 'is needed, because the user’s device signs it';
 const SCHEMAS = {
   server: z
     .strictObject({
-      organizationId: optionalId(),
-      userId: optionalId(),
+      organizationId: optionalId().meta({
+        description: 'The user’s sub-organization. In client custody it is required, and not null.',
+      }),
+      userId: optionalId().meta({ description: 'In client custody it is required, and not null.' }),
       contact: contactSchema,
     })
     .meta({
