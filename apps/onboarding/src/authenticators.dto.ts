@@ -119,8 +119,8 @@ const deviceRequest = z
       .meta({
         description:
           'The JSON of the provider’s request `ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2`, as text. It has ' +
-          '`organizationId` and `parameters.userId` of `deviceSigning`, the passkeys, and `timestampMs`. That ' +
-          'time may be at most 55 minutes ago. The service forwards its bytes unchanged.',
+          '`organizationId` and `parameters.userId` of `deviceSigning`, the passkeys, and `timestampMs`. ' +
+          'That time may be at most 55 minutes ago. The service forwards its bytes unchanged.',
       }),
     stamp: base64url('stamp', 4096).meta({
       description: 'The provider’s stamp over the bytes of `body`, by the session’s key.',

@@ -24,8 +24,8 @@ a caller does this:
    device, which creates the passkey and signs the provider's request.
 5. Send \`POST /v1/onboardings/{id}/authenticators\` with \`device\` instead of \`authenticators\`.
 
-In server custody, \`deviceSigning\` is null, and the service refuses \`encryptedOtpBundle\` and \`device\` with
-\`not_supported\`. In client custody, it refuses \`code\` and
+In server custody, \`deviceSigning\` is null, and the service refuses \`encryptedOtpBundle\` and \`device\`
+with \`not_supported\`. In client custody, it refuses \`code\` and
 \`authenticators\`.`;
 
 /** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
