@@ -20,7 +20,7 @@ export function check(holds: boolean, code: AttestationCode): asserts holds {
 }
 
 /**
- * Replaces the error of a decoder by our own error, because a decoder's error shows internals.
+ * Hides a decoder's own error, because it shows internals.
  * @throws PreflightError
  */
 export function decoding<T>(code: AttestationCode, work: () => T): T {
@@ -41,10 +41,8 @@ export interface AttestationFault {
 }
 
 /**
- * Makes one problem from the faults of all passkeys in a submission.
- *
- * @param signed whether the passkeys came in the request that the user's device signed. Then the submission
- *   has no list of passkeys that a pointer could point into.
+ * @param signed whether the passkeys came in the device's signed request. Then no pointer can name one of
+ * them.
  */
 export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {

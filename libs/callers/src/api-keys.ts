@@ -63,10 +63,7 @@ export class ApiKeys {
     this.#listeners.push(listener);
   }
 
-  /**
-   * @throws ProblemError `validation_failed` if the caller's name, the scopes or the integrations are
-   *   wrong.
-   */
+  /** @throws ProblemError `validation_failed` */
   async create(wanted: NewApiKey, who: Who): Promise<MadeApiKey> {
     refuseBad(wanted);
     const token = newApiKeyToken();
@@ -88,7 +85,7 @@ export class ApiKeys {
   }
 
   /**
-   * Makes another key with the same rights and the same lifetime.
+   * Makes a key with the same rights and lifetime.
    *
    * @param overlapMs how long the old key still works; 0 revokes it.
    * @throws ProblemError `not_found`, or `illegal_state` if the key has ended or was rotated before.
@@ -102,8 +99,7 @@ export class ApiKeys {
   }
 
   /**
-   * Ends a key: in this process immediately, in other processes within `API_KEY_CACHE_MS`. A second call
-   * changes nothing.
+   * Ends a key, in other processes within `API_KEY_CACHE_MS`. A second call changes nothing.
    *
    * @throws ProblemError `not_found`.
    */
