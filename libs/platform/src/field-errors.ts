@@ -15,8 +15,8 @@ function codeOf(issue: Issue): RequestFaultCode {
 }
 
 /**
- * The faults that a schema found, each with a JSON pointer (RFC 6901). If the value fits none of several
- * forms, these are the faults of the form that the sender meant.
+ * The faults that a schema found, each with a JSON pointer (RFC 6901); of several forms, those of the form
+ * that the sender meant.
  *
  * @param root the value's place in the request, e.g. `/subject`.
  */
@@ -43,7 +43,7 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
-/** The issues. In place of the issue of a union, it returns those of the form that the sender meant. */
+/** In place of the issue of a union, those of the form that the sender meant. */
 const faultsIn = (issues: readonly Issue[]): Issue[] =>
   issues.flatMap((issue) => {
     if (issue.code !== 'invalid_union') return [issue];

@@ -7,18 +7,17 @@ import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/ups
 import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
-/** How old a device's request may be, so that there is time left to send it, and how far in the future. */
+/** The oldest request leaves time to send it. The other limit is how far it may be in the future. */
 const OLDEST_MS = 55 * 60_000;
 const FURTHEST_AHEAD_MS = 5 * 60_000;
 
 /**
- * Reads the request of step 3 that a user's device has signed. It reports with exact errors what upstream
- * would refuse.
+ * Reads the request of step 3 that a user's device has signed, and reports what upstream would refuse.
  *
  * @param nowMs Unix time in milliseconds.
  * @returns the passkeys that the request registers.
- * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body`, the pointer
- *   continues into the JSON of the body.
+ * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body`, they continue
+ * into the JSON of the body.
  */
 export function readDeviceRequest(
   device: DeviceRequest,
@@ -42,8 +41,7 @@ export function readDeviceRequest(
 }
 
 /**
- * Returns the header of the stamp, rebuilt from its checked content.
- *
+ * @returns the stamp's header, rebuilt from its checked content.
  * @throws InvalidProofError if the session's key did not sign exactly this body.
  */
 export function deviceStamp(

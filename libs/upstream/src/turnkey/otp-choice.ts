@@ -6,7 +6,7 @@ import { emailSchema } from './contact.js';
 
 /** The limits that upstream sets (Turnkey public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
-/** The limit that Gangway sets. A shorter code would expire before the user has read and typed it. */
+/** A shorter code would expire before the user has read and typed it. */
 const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
 const LIFE_FAULT = `is not between ${CODE_LIFE_MIN_S} and ${CODE_LIFE_MAX_S} seconds`;
@@ -70,7 +70,7 @@ export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
 
 /**
- * Accepts only these options. Turnkey's dashboard sets everything else.
+ * Turnkey's dashboard sets everything else.
  * @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`.
  */
 export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');

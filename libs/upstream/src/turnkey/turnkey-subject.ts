@@ -4,10 +4,7 @@ import { memberErrors, rule } from '#libs/platform';
 import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 
-/**
- * A user at Turnkey: the contact, which the code proves, and the ids if the caller knows them. The ids are in
- * lower case.
- */
+/** The contact, which the code proves, and the ids, in lower case, if the caller knows them. */
 export interface TurnkeySubject {
   /** The sub-organization. */
   organizationId?: string | undefined;
@@ -49,8 +46,8 @@ const SCHEMAS = {
 export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
- * Reads the caller's `subject`. In client custody the ids are required from the start, because the device
- * signs them. Also, only the device's signature could make a sub-organization.
+ * In client custody the ids are required from the start: the device signs them, and only its signature could
+ * make a sub-organization.
  *
  * @param parentId the parent organization, which contains no user.
  * @throws ProblemError `validation_failed` that points at the wrong member.
