@@ -57,7 +57,8 @@ const BY_TYPE: { [Type in EventType]?: Record<string, string> } = {
   parked: {
     reason:
       '`upstream_misconfigured`: the provider refuses this service. ' +
-      '`integration_missing`: the integration is not configured any more.',
+      '`integration_missing`: the integration is not configured any more. ' +
+      '`integration_paused`: an operator has paused the integration.',
     step: 'The step that waits for an operator.',
   },
   resolved: {

@@ -63,7 +63,7 @@ describeInBrowser('the page of the routes', () => {
     await page.getByRole('button', { name: 'Start an onboarding' }).press('Enter');
     await page.getByRole('button', { name: 'List onboardings' }).press('Enter');
     await page.getByRole('button', { name: 'Try it out' }).press('Enter');
-    await page.getByRole('combobox', { name: 'state' }).waitFor();
+    await page.getByRole('combobox', { name: 'parked' }).waitFor();
     await expectOnlyAllowed();
   });
 
