@@ -412,10 +412,7 @@ export function toResource(row: Row): OnboardingResource {
   };
 }
 
-/**
- * When the onboarding ends by itself. If an outcome is unknown, the idle limit does not apply, because the
- * onboarding waits for a decision.
- */
+/** The idle limit does not apply to an unknown outcome: that onboarding waits for a decision. */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;

@@ -29,10 +29,7 @@ const OF_STATE = ['state', 'nextAction'] as const;
 /** Members of a refusal after a step that failed. */
 const OF_STEP = ['attemptsLeft', 'onboardingId', 'state', 'nextAction', 'errors'] as const;
 
-/**
- * Every error code that callers can get, with its usual HTTP status, its title (RFC 9457) and its entry in
- * docs/reference/errors.md. Callers switch on the code, so a code keeps its name and its meaning.
- */
+/** Every error code that callers can get. They switch on it, so a code keeps its name and its meaning. */
 export const PROBLEMS = {
   validation_failed: {
     status: 400,
