@@ -1,6 +1,5 @@
 /**
- * Compares variants. Each variant warms up. Then all variants take turns. The best round of each variant
- * counts, because other load on the machine only makes a round slower.
+ * Each variant warms up, then they take turns. The best round counts: other load only makes a round slower.
  */
 import { availableParallelism, cpus } from 'node:os';
 

@@ -22,9 +22,8 @@ export interface Counts {
 }
 
 /**
- * Runs onboardings one after another, through a proxy that counts the messages of PostgreSQL's protocol. The
- * worker is stopped meanwhile, because an onboarding without failures does not need it. The result is the
- * median, so that the service's periodic work does not change it.
+ * Runs onboardings one after another, through a proxy that counts the messages of PostgreSQL's protocol,
+ * without the worker, which they do not need. The median excludes the service's periodic work.
  */
 export async function count(contender: Contender, surroundings: Surroundings, times = 61): Promise<Counts> {
   const proxies: Proxy[] = [];

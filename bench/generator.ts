@@ -1,7 +1,6 @@
 /**
- * Makes the load, as a closed loop in a separate process. A fixed number of onboardings is always under way:
- * a new onboarding starts when another ends. The generator reports when its measuring window begins and ends.
- * It counts only the onboardings that complete in this window.
+ * A closed loop in a separate process: a new onboarding starts when another ends. Only onboardings that
+ * complete in the measuring window count, whose begin and end the generator reports.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';

@@ -32,8 +32,7 @@ export interface Servers {
 const PASSWORD = 'only-for-one-bench-run';
 
 /**
- * Starts a PostgreSQL and a Redis for one run. They write to disk as in production: fsync is on, and Redis
- * syncs its append-only file every second.
+ * As in production, fsync is on, and Redis syncs its append-only file every second.
  *
  * @param statements whether PostgreSQL also counts by statement, which makes it a little slower
  */

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the provider. It checks nothing. It answers immediately, after a delay, or with 503. It is a
- * separate process, so that its CPU time does not count for a contender.
+ * A stand-in for the provider that checks nothing. It answers immediately, after a delay, or with 503, in a
+ * process of its own, so that its CPU time does not count.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
-import { PROBLEM_CODES, problemType } from '#libs/kernel';
+import { FAULT_CODES, PROBLEM_CODES, problemType } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
 import { configurationMarkdown, parseConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
@@ -93,10 +93,15 @@ describe('docs/reference', () => {
   });
 
   it('has an entry for each problem, where its type leads', () => {
-    const headings = [...read('docs/reference/errors.md').matchAll(/^## (.+)$/gm)].map(
+    const headings = [...read('docs/reference/errors.md').matchAll(/^## (\w+)$/gm)].map(
       ([, code]) => `/docs/errors#${code}`,
     );
     expect(headings).toEqual(PROBLEM_CODES.map(problemType));
+  });
+
+  it('has an entry for each code in errors', () => {
+    const entries = [...read('docs/reference/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, code]) => code);
+    expect(entries).toEqual(expect.arrayContaining([...FAULT_CODES]));
   });
 });
 

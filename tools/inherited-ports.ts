@@ -1,7 +1,6 @@
 /**
- * `npm start` loads this into each app before the app's own code. The starter has already opened the app's
- * port. The app inherits this socket and listens on it, so that no other program can take the port in
- * between. The code of the apps does not contain this: without the starter, the apps open their ports
+ * `npm start` loads this into each app. The starter has opened the app's port, and the app inherits the
+ * socket, so that no other program can take the port in between. Without the starter, apps open their ports
  * themselves.
  */
 import { Server } from 'node:net';

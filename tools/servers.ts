@@ -68,8 +68,8 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
 }
 
 /**
- * Deletes data that this checkout cannot decrypt. Data outside the checkout remains if the checkout is
- * deleted. A new clone at the same path, or a checkout whose .gangway was deleted, has other keys.
+ * Deletes data that this checkout cannot decrypt: it outlives a deleted checkout, and a new clone at the
+ * same path has other keys.
  */
 async function claim({ folder, password }: ServersOptions): Promise<void> {
   const file = join(folder, 'keys');

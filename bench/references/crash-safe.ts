@@ -1,7 +1,6 @@
 /**
- * The relay with crash-safe persistence. It records each call to the provider before it sends the request,
- * and records the result after the answer. Each record is one named statement, which writes the row and its
- * timeline event.
+ * The relay with crash-safe persistence: each call is recorded before the request and after the answer, by
+ * one named statement that writes the row and its timeline event.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';

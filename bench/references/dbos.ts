@@ -1,7 +1,6 @@
 /**
- * DBOS Transact: each call to the provider is a durable workflow, named by the request's idempotency key and
- * awaited in this process. DBOS stores the input and output of the workflow, and the result of each step. An
- * onboarding is a row of one table.
+ * DBOS Transact: each call to the provider is a durable workflow, named by the idempotency key and awaited
+ * in this process. DBOS stores its input, output and steps. An onboarding is a row.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DBOS } from '@dbos-inc/dbos-sdk';

@@ -1,7 +1,6 @@
 /**
- * Drives the core for the tables. The input is the end of an attempt, a command or the time. The output is a
- * row with its events, or a refusal. If the core is rebuilt, this file changes; the tables and their output
- * stay.
+ * Drives the core for the tables: from the end of an attempt, a command or the time to a row with its
+ * events, or a refusal. If the core is rebuilt, this file changes; the tables stay.
  */
 import { AuthenticatorsService } from '#libs/authenticators';
 import { ProblemError, Secret, type Caller } from '#libs/kernel';

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
 /**
- * Attestations of real devices, from the tests of @simplewebauthn/server (MIT licence). The files are
+ * Attestations of real devices, from the tests of @simplewebauthn/server (MIT licence):
  * verifyAttestationApple.test.ts and verifyAttestationAndroidKey.test.ts in
  * packages/server/src/registration/verifications. Their certificates lead to the vendors' own roots, and are
- * outdated. The long values are in real-attestations.json.
+ * outdated.
  */
 export interface RealAttestation {
   /** A time at which its certificates were valid. */

@@ -1,4 +1,4 @@
-import { membersOf, type ProblemCode } from '#libs/kernel';
+import { FAULTS_BY_PROBLEM, FAULT_CODES, membersOf, type ProblemCode } from '#libs/kernel';
 import { request } from 'node:http';
 import { expect } from '@jest/globals';
 import { API_KEY, type Story } from './story.js';
@@ -41,7 +41,7 @@ export const JSON_KEY = { ...KEY, 'content-type': 'application/json' };
 
 export interface Problem {
   instance: string;
-  errors: { pointer: string }[];
+  errors: { pointer: string; code: string }[];
   version: number;
   onboardingId: string;
   nextAction: { until: string };
@@ -49,6 +49,12 @@ export interface Problem {
 
 /** Members that problems of all codes have. */
 const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
+
+/** The codes that `errors` of such a problem may have. */
+const faultCodesOf = (code: string): string[] =>
+  code in FAULTS_BY_PROBLEM
+    ? Object.keys(FAULTS_BY_PROBLEM[code as keyof typeof FAULTS_BY_PROBLEM])
+    : FAULT_CODES;
 
 /** Checks that a reply is a complete problem without internals. */
 export function expectProblem(reply: Reply, status: number, code: string): Problem {
@@ -69,6 +75,7 @@ export function expectProblem(reply: Reply, status: number, code: string): Probl
   });
   const own = Object.keys(problem).filter((member) => !STANDARD.has(member));
   expect(membersOf(code as ProblemCode)).toEqual(expect.arrayContaining(own));
+  for (const fault of problem.errors ?? []) expect(faultCodesOf(code)).toContain(fault.code);
   expect(reply.headers['cache-control']).toBe('no-store');
   expect(reply.text).not.toMatch(/node_modules|\bat .+:\d+:\d+|stack/);
   return problem;

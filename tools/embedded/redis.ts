@@ -93,9 +93,8 @@ function settings(options: EmbeddedOptions, port: number): string {
 }
 
 /**
- * Finds the Redis that an earlier run has left running on this folder. It must answer on the configured port
- * and accept the configured password. It must also name this configuration file as its own, because another
- * Redis may use the port.
+ * The Redis that an earlier run has left on this folder: it answers on the configured port, accepts the
+ * password, and names this configuration file, because another Redis may use the port.
  */
 async function findLeft(folder: string): Promise<{ url: string; pid: number } | undefined> {
   const config = configFile(folder);

@@ -56,9 +56,9 @@ export function handOver(program, args, options) {
 }
 
 /**
- * Notices that npm was asked to end. npm passes a SIGTERM only to the shell between npm and this process, and
- * the shell ends without passing it on. This process notices that only by its changed parent. A process that
- * was not started by npm may outlive its parent, so this does not apply to it.
+ * Notices that npm was asked to end. npm passes a SIGTERM only to the shell between npm and this process,
+ * which ends without passing it on: only the parent changes. A process that npm did not start may outlive
+ * its parent.
  *
  * @param {() => void} onGone
  */

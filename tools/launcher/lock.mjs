@@ -36,9 +36,8 @@ function bornAt(pid) {
 }
 
 /**
- * A lock of a folder. Its files are numbered. The file with the highest number names the process that holds
- * the lock. To take the lock, a process creates the file with the next number. A file is deleted only if a
- * file with a higher number exists, so two processes can never create the same number. If the holder has
+ * A lock of a folder, with numbered files: the highest number names the holder, and the next one takes the
+ * lock. A file is deleted only if a higher one exists, so no number is created twice. If the holder has
  * ended, the lock is free.
  */
 class Lock {

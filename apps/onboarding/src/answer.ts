@@ -11,8 +11,7 @@ export function answer(reply: FastifyReply, row: Row): OnboardingResource {
 }
 
 /**
- * The answer to a command that runs a step. The status is 202 while the step is under way, and also if the
- * step failed through no fault of the caller.
+ * 202 while the step is under way, and if it failed through no fault of the caller.
  *
  * @param step the step that the caller asked for.
  * @param done the status if the step has succeeded.
@@ -31,10 +30,7 @@ export function answerStep(
   return answer(reply, row);
 }
 
-/**
- * The answer to an operator's or caller's decision about an unknown outcome. If the verification of a code
- * was lost, the decision may start the sending of a new code.
- */
+/** After a lost verification, the decision may start the sending of a new code. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
 }

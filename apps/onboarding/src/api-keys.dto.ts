@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ApiKey, MadeApiKey } from '#libs/callers';
 import { SCOPES, isKeyCallerName } from '#libs/kernel';
+import { rule } from '#libs/platform';
 import { EXAMPLE } from './schema-marks.js';
 import { instant, text } from './text.js';
 
@@ -12,12 +13,15 @@ export const keyIdParam = z.string().regex(/^[0-9a-f]{20}$/, 'is not the id of a
 
 export const createKeyBody = z
   .strictObject({
-    caller: z.string().refine(isKeyCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"').meta({
-      minLength: 1,
-      maxLength: 64,
-      pattern: '^[a-z0-9._-]+$',
-      description: 'The caller that owns the onboardings started with this key. It may have several keys.',
-    }),
+    caller: z
+      .string()
+      .refine(isKeyCallerName, rule('invalid_format', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"'))
+      .meta({
+        minLength: 1,
+        maxLength: 64,
+        pattern: '^[a-z0-9._-]+$',
+        description: 'The caller that owns the onboardings started with this key. It may have several keys.',
+      }),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
     integrations: z.array(text(32)).min(1).max(100).optional().meta({
       description:
@@ -50,18 +54,22 @@ export const apiKeyResource = z
   .object({
     id: z.string(),
     caller: z.string(),
-    name: z.string().nullable(),
+    name: z.string().nullable().meta({ description: 'Null if the key was made without a name.' }),
     scopes: z.array(z.enum(SCOPES)),
-    integrations: z.array(z.string()).nullable(),
+    integrations: z.array(z.string()).nullable().meta({
+      description: 'The integrations at which the key may start onboardings. Null means all of them.',
+    }),
     state: z.enum(['active', 'expired', 'revoked']),
     createdAt: instant,
     createdBy: z.string(),
-    expiresAt: instant.nullable(),
+    expiresAt: instant.nullable().meta({ description: 'Null if the key never expires.' }),
     lastUsedAt: instant
       .nullable()
-      .meta({ description: 'When the key was last used, accurate to the minute.' }),
-    revokedAt: instant.nullable(),
-    rotatedTo: z.string().nullable(),
+      .meta({ description: 'When the key was last used, accurate to the minute. Null before.' }),
+    revokedAt: instant.nullable().meta({ description: 'Null if the key was not revoked.' }),
+    rotatedTo: z.string().nullable().meta({
+      description: 'The id of the key that replaced this one. Null if none did.',
+    }),
   })
   .meta({ id: 'ApiKey' });
 export type ApiKeyResource = z.output<typeof apiKeyResource>;

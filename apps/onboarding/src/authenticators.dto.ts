@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rule } from '#libs/platform';
 import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
@@ -13,14 +14,14 @@ const base64url = (name: string, max: number) =>
     .max(max)
     .refine(
       (value) => Buffer.from(value, 'base64url').toString('base64url') === value,
-      `${name} must be base64url without padding (=)`,
+      rule('invalid_format', `${name} must be base64url without padding (=)`),
     )
     .meta({ pattern: '^[A-Za-z0-9_-]+$' });
 
 export const optionsBody = z
   .strictObject({
     userName: text(64),
-    userDisplayName: optional(text(64)),
+    userDisplayName: optional(text(64)).meta({ description: '`userName`, if it is left out.' }),
   })
   .meta({ id: 'AuthenticatorOptionsRequest', [EXAMPLE]: { userName: 'ana@example.com' } });
 export type OptionsBody = z.output<typeof optionsBody>;
@@ -44,7 +45,9 @@ const registrationResponse = z
     response: z.object({
       clientDataJSON: base64url('clientDataJSON', 8192),
       attestationObject: base64url('attestationObject', 65536),
-      transports: optional(z.array(z.string().max(32)).max(10, 'names more than 10 transports')),
+      transports: optional(z.array(z.string().max(32)).max(10, 'names more than 10 transports')).meta({
+        description: 'As the browser gave it.',
+      }),
       authenticatorData: notRead,
       publicKey: notRead,
       publicKeyAlgorithm: notRead,
@@ -106,9 +109,22 @@ const hex = (name: string, min: number, max: number) =>
  */
 const deviceRequest = z
   .strictObject({
-    clientSignature: hex('clientSignature', 128, 128),
-    body: z.string().min(2).max(200_000),
-    stamp: base64url('stamp', 4096),
+    clientSignature: hex('clientSignature', 128, 128).meta({
+      description: 'The session key’s signature of `deviceSigning.loginMessage`: r‖s in hex, not DER.',
+    }),
+    body: z
+      .string()
+      .min(2)
+      .max(200_000)
+      .meta({
+        description:
+          'The JSON of the provider’s request `ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2`, as text. It has ' +
+          '`organizationId` and `parameters.userId` of `deviceSigning`, the passkeys, and `timestampMs`. ' +
+          'That time may be at most 55 minutes ago. The service forwards its bytes unchanged.',
+      }),
+    stamp: base64url('stamp', 4096).meta({
+      description: 'The provider’s stamp over the bytes of `body`, by the session’s key.',
+    }),
   })
   .meta({ id: 'DeviceRequest' });
 
@@ -118,7 +134,7 @@ export const authenticatorsBody = z
     device: optional(deviceRequest),
   })
   .refine((body) => (body.authenticators === undefined) !== (body.device === undefined), {
-    error: 'must be {authenticators} or {device}',
+    ...rule('exactly_one_needed', 'must be {authenticators} or {device}'),
     path: ['authenticators'],
   })
   .meta({ id: 'CreateAuthenticators', [EXACTLY_ONE]: ['authenticators', 'device'] });

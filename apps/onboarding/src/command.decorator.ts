@@ -46,10 +46,9 @@ function isList(header: string): boolean {
 }
 
 /**
- * Reads `If-Match` (RFC 9110 §13.1.1). Our entity tags are the version in quotes. `*` matches every version.
- * A weak tag, or a tag of another form, matches no version (§8.8.3.2).
+ * Reads `If-Match` (RFC 9110 §13.1.1). A weak tag, or a tag of another form, matches no version (§8.8.3.2).
  *
- * @returns undefined if every version matches.
+ * @returns undefined for `*`: every version matches.
  */
 function versionsOf(header: string | undefined): number[] | undefined {
   const given = header?.trim();

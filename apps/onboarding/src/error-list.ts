@@ -1,4 +1,11 @@
-import { PROBLEMS, PROBLEM_CODES, membersOf, statusesOf, type ProblemCode } from '#libs/kernel';
+import {
+  FAULTS_BY_PROBLEM,
+  PROBLEMS,
+  PROBLEM_CODES,
+  membersOf,
+  statusesOf,
+  type ProblemCode,
+} from '#libs/kernel';
 import { html, page } from './html.js';
 
 interface Entry {
@@ -19,6 +26,12 @@ const ENTRIES: readonly Entry[] = PROBLEM_CODES.map((code) => {
   return { code, status: statusesOf(code).join(' or '), title, cause, remedy, members };
 });
 
+/** The codes in `errors`, by the problem that lists them. */
+const FAULT_LISTS = Object.entries(FAULTS_BY_PROBLEM).map(([problem, faults]) => ({
+  problem,
+  faults: Object.entries(faults).map(([code, fault]) => ({ code, ...fault })),
+}));
+
 /** The list of errors in Markdown: docs/reference/errors.md. */
 export function errorsMarkdown(): string {
   const entries = ENTRIES.map(({ code, status, title, cause, remedy, members }) =>
@@ -33,8 +46,23 @@ export function errorsMarkdown(): string {
   return `${INTRODUCTION}\n\n${entries
     .join('\n\n')
     .replaceAll(/(\*\*.*\*\* .*\.)\n- /g, '$1\n\n- ')
-    .replaceAll(/^(## .*)\n/gm, '$1\n\n')}\n`;
+    .replaceAll(/^(## .*)\n/gm, '$1\n\n')}\n\n${FAULTS_INTRODUCTION}\n${faultLists()}`;
 }
+
+function faultLists(): string {
+  return FAULT_LISTS.map(({ problem, faults }) => {
+    const lines = faults.map(({ code, meaning, remedy }) => `- \`${code}\`: ${meaning} ${remedy}`);
+    return `\n### In ${problem}\n\n${lines.join('\n')}\n`;
+  }).join('');
+}
+
+const FAULTS_INTRODUCTION = `## Codes in errors
+
+- \`errors[].code\` names one fault.
+- \`errors[].pointer\` says where it is (RFC 6901).
+- \`lastResult\` and \`failure\` of an onboarding list faults with the same codes.
+
+Each entry says what is wrong and what to do.`;
 
 const INTRODUCTION = `# Errors
 
@@ -58,10 +86,20 @@ export function errorsPage(): string {
         ${members ? html`<p class="quiet">Members: ${plain(members)}</p>` : ''}
       </section>`,
   );
+  const faults = FAULT_LISTS.map(
+    ({ problem, faults: ofProblem }) =>
+      html`<section class="card" id="faults-${problem}">
+        <h2>Codes in errors of ${problem}</h2>
+        ${ofProblem.map(
+          ({ code, meaning, remedy }) =>
+            html`<p><code>${code}</code>: ${plain(meaning)} ${plain(remedy)}</p>`,
+        )}
+      </section>`,
+  );
   const body = html`<main>
     <h1>Errors</h1>
     <p>Switch on <code>code</code>: it keeps its meaning. <a href="/docs">All routes</a></p>
-    ${entries}
+    ${entries} ${faults}
   </main>`;
   return page('Errors', body);
 }

@@ -6,8 +6,8 @@ import { toEventResource } from './onboarding.dto.js';
 const RECONNECT_MS = 1_000;
 
 /**
- * A timeline as server-sent events (HTML Living Standard §9.2). The events have no SSE type. So `onmessage`
- * receives all of them, including event types that later versions add.
+ * A timeline as server-sent events (HTML Living Standard §9.2), without an SSE type, so that `onmessage`
+ * also receives event types that later versions add.
  */
 export class EventStream extends Readable implements TimelineReader {
   readonly #beat: NodeJS.Timeout;
@@ -68,8 +68,8 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   /**
-   * Sends a comment, so that proxies do not close a silent connection. Closes the connection if it has
-   * accepted no data since the last comment. If the client is still alive, it reconnects and resumes.
+   * A comment, so that proxies do not close a silent connection. If the last one was not accepted, closes
+   * it: a client that is alive reconnects and resumes.
    */
   #heartbeat(): void {
     if (this.#isHeldUp) {

@@ -22,11 +22,8 @@ export class EventStreams implements OnModuleDestroy {
   ) {}
 
   /**
-   * @param caller the caller's name.
    * @throws ProblemError `not_ready` if this process has too many open streams: another replica may have
-   *   fewer.
-   * @throws ProblemError `rate_limited` if this caller has too many open streams: other callers need streams,
-   *   too.
+   * fewer. `rate_limited` if this caller has too many: other callers need streams, too.
    */
   open(onboardingId: string, after: number, caller: string): EventStream {
     const own = [...this.#open.values()].filter((name) => name === caller).length;
@@ -57,8 +54,8 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /**
-   * Ends all streams, because the HTTP server waits for them before it closes. The load balancer already
-   * knows that this replica stops, so the clients reconnect to another replica.
+   * The HTTP server waits for streams before it closes. Clients reconnect to another replica: the load
+   * balancer already knows that this one stops.
    */
   onModuleDestroy(): void {
     this.#stopped = true;

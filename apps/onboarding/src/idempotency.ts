@@ -46,9 +46,8 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
  * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
  * byte.
  *
- * The SQL statement that does the work also stores the key, so no look-up is needed before it. If the key
- * exists already, the statement refuses the request. Then this interceptor looks for the answer that is
- * stored under the key.
+ * The statement that does the work also stores the key, and refuses a key that exists: only then is the
+ * stored answer looked up.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -100,8 +99,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     if (kept.takenBy === keyed.request.id) {
-      // This request did the work, and the work ended in this problem. The problem is stored only if a retry
-      // cannot succeed. Otherwise, a temporary problem would be the answer for two days.
+      // Stored only if a retry cannot succeed: otherwise, a temporary problem would be the answer for two
+      // days.
       keyed.keep = !error.retryable && error.status < 500;
       throw error;
     }

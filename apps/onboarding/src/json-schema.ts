@@ -68,6 +68,7 @@ function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
 function exactlyOne(json: JsonSchema): void {
   const names = json[EXACTLY_ONE] as string[];
   const { properties = {}, additionalProperties = false } = json;
+  json.description = `Exactly one of ${names.join(' and ')}. The service also takes null for the other one.`;
   json.oneOf = names.map((name) => ({
     type: 'object',
     properties: { [name]: withoutNull(properties[name] as JsonSchema) },

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { instant } from './text.js';
 
 const nullable = (description: string) => instant.nullable().meta({ description });
-const lastMoment = nullable('The last instant at which the command is accepted.');
+const lastMoment = nullable(
+  'The last instant at which the command is accepted. Null means that no limit is known.',
+);
 
 /** What the caller does next. */
 export const nextAction = z

@@ -75,7 +75,9 @@ export class OnboardingController {
   @UseInterceptors(StartGate)
   @ApiOperation({
     summary: 'Start an onboarding',
-    description: 'Creates the onboarding and has the provider send a code to the subject.',
+    description:
+      'Creates the onboarding and has the provider send a code to the subject. In client custody, ' +
+      '`subject` must have both ids, and the device needs `otp.targetBundle` of the answer.',
   })
   @RunsStep()
   @CommandAnswers(
@@ -185,7 +187,9 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Verify the code',
-    description: 'Exchanges the code for a session at the provider.',
+    description:
+      'Exchanges the code for a session at the provider. In client custody, send `encryptedOtpBundle` ' +
+      'instead of `code`. The answer then has `deviceSigning`, which the device needs for step 3.',
   })
   @RunsStep()
   @CommandAnswers(
@@ -253,7 +257,8 @@ export class OnboardingController {
     summary: 'Register passkeys',
     description:
       'Checks 1 to 10 passkeys and registers them at the provider. ' +
-      'If this succeeds, the onboarding is completed.',
+      'If this succeeds, the onboarding is completed. In client custody, send `device` instead of ' +
+      '`authenticators`: the request that the user’s device has signed.',
   })
   @RunsStep()
   @CommandAnswers(

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { isCallerName } from '#libs/kernel';
 import {
   ACTORS,
-  EVENTS,
   EVENT_TYPES,
   OTP_NEEDED_REASONS,
   PARKED_REASONS,
@@ -15,6 +14,9 @@ import {
   type OnboardingEvent,
   type Row,
 } from '#libs/onboarding';
+import { rule } from '#libs/platform';
+import { eventData } from './event-data.dto.js';
+import { fieldErrors } from './field-error.dto.js';
 import { nextAction } from './next-action.dto.js';
 import { BY_PROVIDER, EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { instant, isStorable, optional, text } from './text.js';
@@ -24,8 +26,14 @@ export const idParam = z.uuid('the id in the path is not a UUID').transform((id)
 /** Any object passes here: the provider's own schema checks the members later. */
 const otpChoice = z
   .record(z.string().max(64), z.unknown())
-  .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
-  .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON');
+  .refine((otp) => isStorable(otp), {
+    ...rule('unstorable_text', 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair'),
+    abort: true,
+  })
+  .refine(
+    (otp) => JSON.stringify(otp).length <= 16_384,
+    rule('too_big', 'is larger than 16384 characters of JSON'),
+  );
 
 /** The subject that "Try it out" on the API page sends. The sandbox can accept any two ids. */
 const SUBJECT = {
@@ -45,12 +53,12 @@ export const startBody = z
       z
         .record(z.string().max(64), z.unknown())
         .refine((metadata) => isStorable(metadata), {
-          error: 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair',
+          ...rule('unstorable_text', 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair'),
           abort: true,
         })
         .refine(
           (metadata) => JSON.stringify(metadata).length <= 4096,
-          'is larger than 4096 characters of JSON',
+          rule('too_big', 'is larger than 4096 characters of JSON'),
         ),
     ).meta({ description: 'Yours to fill: at most 4096 characters of JSON, 8 levels deep, without U+0000.' }),
     supersede: optional(z.boolean()).meta({
@@ -65,16 +73,17 @@ export const startBody = z
 export type StartBody = z.output<typeof startBody>;
 
 const reason = text(500);
+const REASON = 'A text for the timeline.';
 
 export const reasonBody = z
-  .strictObject({ reason: optional(reason) })
+  .strictObject({ reason: optional(reason).meta({ description: REASON }) })
   .optional()
   .meta({ id: 'Reason', [EXAMPLE]: { reason: 'The user gave up.' } });
 export type ReasonBody = z.output<typeof reasonBody>;
 
 export const resendBody = z
   .strictObject({
-    reason: optional(reason),
+    reason: optional(reason).meta({ description: REASON }),
     otp: optional(otpChoice).meta({
       description: 'Options for this code only: `captchaToken`, if the provider asks for a captcha.',
       [BY_PROVIDER]: 'resend',
@@ -106,7 +115,7 @@ export const verifyBody = z
     }),
   })
   .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {
-    error: 'must be {code} or {encryptedOtpBundle}',
+    ...rule('exactly_one_needed', 'must be {code} or {encryptedOtpBundle}'),
     path: ['code'],
   })
   .meta({ id: 'VerifyOtp', [EXACTLY_ONE]: ['code', 'encryptedOtpBundle'], [EXAMPLE]: { code: '123456' } });
@@ -140,7 +149,7 @@ export const cursor = z
   .transform((given, ctx) => {
     const id = z.uuid().safeParse(Buffer.from(given, 'base64url').toString());
     if (id.success) return id.data;
-    ctx.addIssue('is no cursor of ours');
+    ctx.addIssue({ code: 'custom', message: 'is no cursor of ours', params: { code: 'invalid_cursor' } });
     return z.NEVER;
   })
   .optional();
@@ -155,7 +164,7 @@ export const listQuery = z.strictObject({
     .meta({ description: 'One state, or several, separated by commas.', example: 'otp_sent,otp_needed' }),
   caller: z
     .string()
-    .refine(isCallerName, 'is not 1 to 255 printable characters')
+    .refine(isCallerName, rule('invalid_format', 'is not 1 to 255 printable characters'))
     .meta({ minLength: 1, maxLength: 255 })
     .optional(),
   integration: text(32).optional(),
@@ -185,13 +194,12 @@ export type EventsQuery = z.output<typeof eventsQuery>;
 export const streamQuery = eventsQuery.pick({ after: true });
 export type StreamQuery = z.output<typeof streamQuery>;
 
-const resultErrors = z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }));
 const lastResult = z.object({
   step: z.enum(STEPS),
   code: z.enum(RESULT_CODES),
   detail: z.string(),
   at: instant,
-  errors: resultErrors.optional(),
+  errors: fieldErrors.optional(),
 });
 
 const STATE_MEANINGS = [
@@ -215,43 +223,63 @@ export const onboardingResource = z
     subject: z.record(z.string(), z.unknown()).meta({
       description: 'As it was given, with ids and e-mail addresses in lower case. Empty after an erasure.',
     }),
-    externalRef: z.string().nullable(),
+    externalRef: z.string().nullable().meta({
+      description: 'The caller’s own reference. Null if it gave none, and after an erasure.',
+    }),
     metadata: z.record(z.string(), z.unknown()),
     state: z.enum(STATES).meta({ description: STATE_MEANINGS }),
-    reason: z.enum(OTP_NEEDED_REASONS).nullable().meta({ description: 'Why a new code is needed.' }),
+    reason: z
+      .enum(OTP_NEEDED_REASONS)
+      .nullable()
+      .meta({ description: 'Why a new code is needed. Null in all states but `otp_needed`.' }),
     version: z.int().min(1),
     nextAction,
     otp: z.object({
       sends: z.int().min(0).meta({
         description: 'How many times a code was sent, also where the provider may not have sent it.',
       }),
-      sentAt: instant.nullable(),
-      expiresAt: instant.nullable(),
+      sentAt: instant
+        .nullable()
+        .meta({ description: 'When the last code was sent. Null before the first one.' }),
+      expiresAt: instant
+        .nullable()
+        .meta({ description: 'When the code expires. Null while a code is being sent, and without a code.' }),
       attemptsLeft: z.int().min(0).meta({ description: 'Tries of this code. A running one counts.' }),
       resendAvailableAt: instant
         .nullable()
-        .meta({ description: 'From when on the limits allow another code.' }),
-      targetBundle: z.string().nullable().meta({
-        description:
-          'At Turnkey: what a device encrypts the code to. Such a code is taken in client custody only.',
-      }),
+        .meta({ description: 'From when on the limits allow another code. Null before the first one.' }),
+      targetBundle: z
+        .string()
+        .nullable()
+        .meta({
+          description:
+            'In client custody: the key to which the user’s device encrypts the code. ' +
+            'At providers that send no such key, and in all states but `otp_sent`, it is null.',
+        }),
     }),
-    session: z.object({ expiresAt: instant }).nullable(),
+    session: z.object({ expiresAt: instant }).nullable().meta({
+      description: 'The session that a right code opened. Null before it, and once the session is over.',
+    }),
     deviceSigning: z
       .object({
-        organizationId: z.string(),
-        userId: z.string(),
-        publicKey: z.string(),
-        loginMessage: z.string(),
+        organizationId: z.string().meta({ description: '`organizationId` of the request to sign.' }),
+        userId: z.string().meta({ description: '`parameters.userId` of the request to sign.' }),
+        publicKey: z.string().meta({
+          description: 'The session’s public key, in hex: the key that encrypted the code must belong to it.',
+        }),
+        loginMessage: z.string().meta({ description: 'The text to sign for `device.clientSignature`.' }),
       })
       .nullable()
       .meta({
         description:
-          'In client custody, after a right code: the data that the user’s device signs for step 3.',
+          'In client custody, while a session is open: the data that the user’s device signs for step 3. ' +
+          'In server custody it is always null.',
       }),
     authenticators: z.array(
       z.object({
-        id: z.string().nullable(),
+        id: z.string().nullable().meta({
+          description: 'The provider’s id. Null if its answer does not say which id is whose.',
+        }),
         authenticatorName: z.string(),
         credentialId: z.string(),
         aaguid: z.string(),
@@ -262,18 +290,27 @@ export const onboardingResource = z
     lastResult: lastResult.nullable().meta({
       description: 'How the last step ended if it did not lead on. Null after a success.',
     }),
-    unresolved: z.object({ step: z.enum(STEPS), attempt: z.int().min(1), at: instant }).nullable(),
-    parked: z.object({ reason: z.enum(PARKED_REASONS), since: instant }).nullable(),
+    unresolved: z
+      .object({ step: z.enum(STEPS), attempt: z.int().min(1), at: instant })
+      .nullable()
+      .meta({ description: 'The call whose answer was lost. Null if the outcome of each call is known.' }),
+    parked: z
+      .object({ reason: z.enum(PARKED_REASONS), since: instant })
+      .nullable()
+      .meta({ description: 'Why the step waits for an operator. Null if it does not.' }),
     failure: z
       .object({
         code: z.enum(RESULT_CODES),
         detail: z.string(),
         step: z.enum(STEPS),
-        upstreamStatus: z.int().min(100).max(599).nullable(),
+        upstreamStatus: z.int().min(100).max(599).nullable().meta({
+          description: 'The HTTP status of the provider’s answer. Null if no answer ended the step.',
+        }),
         at: instant,
-        errors: resultErrors.optional(),
+        errors: fieldErrors.optional(),
       })
-      .nullable(),
+      .nullable()
+      .meta({ description: 'Why the onboarding failed. Null in all states but `failed`.' }),
     createdAt: instant,
     updatedAt: instant,
     erasedAt: instant
@@ -287,10 +324,15 @@ export const onboardingResource = z
 export type OnboardingResource = z.output<typeof onboardingResource>;
 
 export const onboardingPage = z
-  .object({ items: z.array(onboardingResource), nextCursor: z.string().nullable() })
+  .object({
+    items: z.array(onboardingResource),
+    nextCursor: z.string().nullable().meta({
+      description: '`cursor` of the next page. Null on the last page.',
+    }),
+  })
   .meta({ id: 'OnboardingPage' });
 
-/** The schema of one type of event. An erasure removes the members of `data`, so each of them is optional. */
+/** The schema of one type of event. */
 const eventOf = (type: (typeof EVENT_TYPES)[number]) =>
   z
     .object({
@@ -298,7 +340,7 @@ const eventOf = (type: (typeof EVENT_TYPES)[number]) =>
       type: z.literal(type),
       at: instant,
       actor: z.enum(ACTORS),
-      data: EVENTS[type].partial(),
+      data: eventData(type),
     })
     .meta({ id: `${type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Event` });
 const [firstEvent, ...otherEvents] = EVENT_TYPES.map(eventOf);
@@ -370,10 +412,7 @@ export function toResource(row: Row): OnboardingResource {
   };
 }
 
-/**
- * When the onboarding ends by itself. If an outcome is unknown, the idle limit does not apply, because the
- * onboarding waits for a decision.
- */
+/** The idle limit does not apply to an unknown outcome: that onboarding waits for a decision. */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;

@@ -2,12 +2,31 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
-import { OWN_PAGES, withPolicy } from '#libs/platform';
+import { OWN_PAGES, SCRIPT_FILES, withPolicy } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { toJsonSchema } from './json-schema.js';
 import { errorsPage } from './error-list.js';
 import { STYLESHEET } from './html.js';
 import { headersOf } from './response-headers.js';
+import { DOCS_SCRIPT, DOCS_STYLESHEET } from './docs-page.js';
+
+const CLIENT_CUSTODY = `## Client custody
+
+If the operators set an integration to client custody, the user's device holds the key of the session. Then
+a caller does this:
+
+1. Send \`POST /v1/onboardings\` with \`subject.organizationId\` and \`subject.userId\`. Both are required.
+2. Pass \`otp.targetBundle\` of the answer to the device. The device makes a P-256 key pair, and encrypts
+   the user's code and its public key to the bundle.
+3. Send \`POST /v1/onboardings/{id}/otp/verify\` with \`encryptedOtpBundle\` instead of \`code\`. The answer
+   has \`deviceSigning\`.
+4. Send \`POST /v1/onboardings/{id}/authenticators/options\`. Pass the options and \`deviceSigning\` to the
+   device, which creates the passkey and signs the provider's request.
+5. Send \`POST /v1/onboardings/{id}/authenticators\` with \`device\` instead of \`authenticators\`.
+
+In server custody, \`deviceSigning\` is null, and the service refuses \`encryptedOtpBundle\` and \`device\`
+with \`not_supported\`. In client custody, it refuses \`code\` and
+\`authenticators\`.`;
 
 /** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
@@ -16,7 +35,9 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .setTitle('Gangway')
     .setDescription(
       'User onboarding at a wallet provider: mailed code, session, passkeys. ' +
-        'Errors are RFC 9457 problems. Programs must use `code`.',
+        'Errors are RFC 9457 problems. Programs must use `code`.\n\n' +
+        'In requests, a member that is null is treated as if it were left out.\n\n' +
+        CLIENT_CUSTODY,
     )
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
@@ -82,6 +103,8 @@ function mend(document: OpenAPIObject): void {
   }
 }
 
+const DOCS_STYLES = '/docs/gangway.css';
+const SCRIPT = '/docs/gangway.js';
 const PAGES: ReadonlySet<string> = new Set(['/docs', '/docs/', '/docs/index.html']);
 
 /** The styles of Swagger's logo. */
@@ -97,6 +120,12 @@ export function serveDocs(app: NestFastifyApplication): void {
   fastify.get('/docs/pages.css', async (_request: FastifyRequest, reply: FastifyReply) =>
     reply.type('text/css; charset=utf-8').send(STYLESHEET),
   );
+  const serveFile = (path: string, type: string, text: string) =>
+    fastify.get(path, async (_request: FastifyRequest, reply: FastifyReply) =>
+      reply.type(`${type}; charset=utf-8`).header('Content-Security-Policy', SCRIPT_FILES).send(text),
+    );
+  serveFile(DOCS_STYLES, 'text/css', DOCS_STYLESHEET);
+  serveFile(SCRIPT, 'text/javascript', DOCS_SCRIPT);
   fastify.addHook('onRoute', (route) => {
     if (!PAGES.has(route.url)) return;
     route.onSend = async (_request: FastifyRequest, reply: FastifyReply, page: unknown) =>
@@ -105,6 +134,9 @@ export function serveDocs(app: NestFastifyApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
+    customSiteTitle: 'Gangway API',
+    customCssUrl: DOCS_STYLES,
+    customJs: SCRIPT,
     // Switch off Swagger's validator, which would send the address of this service to another company's
     // server.
     swaggerOptions: { validatorUrl: null },

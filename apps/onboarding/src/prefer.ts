@@ -12,9 +12,8 @@ export interface Preferences {
 }
 
 /**
- * Reads how long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). It ignores unknown
- * preferences and invalid values, and cuts a longer wait to our maximum. `respond-async` alone means no wait.
- * If `wait` comes too, the request waits at most that long.
+ * Reads how long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). Unknown preferences and
+ * invalid values are ignored, and a longer wait is cut to our maximum. `respond-async` alone means no wait.
  *
  * @param header the `Prefer` header, if any.
  */
@@ -31,16 +30,13 @@ export function preferencesOf(header: string | undefined): Preferences {
 }
 
 /**
- * Matches one preference: a name, a value, and parameters, which are ignored. Long runs of blanks make the
- * match slow, so they are shortened first.
+ * A name, a value, and ignored parameters. Long runs of blanks make the match slow, so they are shortened
+ * first.
  */
 const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 
-/**
- * The preferences by their names in lower case. If a name comes twice, the first one counts. An empty value
- * equals no value (§2).
- */
+/** By names in lower case; the first one counts. An empty value equals no value (§2). */
 function parse(header: string): Map<string, string> {
   const preferences = new Map<string, string>();
   for (const member of listMembers(header)) {

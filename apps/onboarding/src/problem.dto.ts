@@ -8,18 +8,14 @@ import {
   type ProblemMember,
 } from '#libs/kernel';
 import { STATES } from '#libs/onboarding';
+import { fieldErrorsOf } from './field-error.dto.js';
 import { nextAction } from './next-action.dto.js';
-
-const fieldErrors = z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).meta({
-  description: 'Where the request is wrong: `pointer` is a JSON pointer (RFC 6901).',
-});
 
 const MEMBERS = {
   attemptsLeft: z.int().min(0).meta({ description: 'How many tries the code has left.' }),
   checks: z
     .record(z.string(), z.unknown())
     .meta({ description: 'The state of each part that the service checks.' }),
-  errors: fieldErrors,
   nextAction,
   onboardingId: z.uuid(),
   requiredScopes: z
@@ -27,7 +23,7 @@ const MEMBERS = {
     .meta({ description: 'The scopes of the route. The caller needs only one of them.' }),
   state: z.enum(STATES),
   version: z.int().min(1).meta({ description: 'The current version.' }),
-} satisfies Record<ProblemMember, z.ZodType>;
+} satisfies Record<Exclude<ProblemMember, 'errors'>, z.ZodType>;
 
 /** `otp_invalid` → `OtpInvalidProblem` */
 const nameOf = (code: ProblemCode) =>
@@ -45,7 +41,12 @@ const problemOf = (code: ProblemCode) =>
       code: z.literal(code),
       traceId: z.string(),
       retryable: z.boolean().meta({ description: 'Whether the same request may succeed later.' }),
-      ...Object.fromEntries(membersOf(code).map((member) => [member, MEMBERS[member].optional()])),
+      ...Object.fromEntries(
+        membersOf(code).map((member) => [
+          member,
+          (member === 'errors' ? fieldErrorsOf(code) : MEMBERS[member]).optional(),
+        ]),
+      ),
     })
     .meta({ id: nameOf(code), description: `${PROBLEMS[code].cause} ${PROBLEMS[code].remedy}` });
 

@@ -7,9 +7,8 @@ import { OtpService } from '#libs/otp';
 import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
- * Checks of a start that need its body: whether the caller may use the integration, and whether it has sent
- * too many commands about the subject. This gate lets a body of the wrong shape through: the validation pipe
- * refuses it later.
+ * The checks of a start that need its body: may the caller use the integration, and has it sent too many
+ * commands about the subject? A body of the wrong shape passes: the validation pipe refuses it later.
  */
 @Injectable()
 export class StartGate implements NestInterceptor {
@@ -35,8 +34,7 @@ export class StartGate implements NestInterceptor {
 }
 
 /**
- * Does not choose an integration for a caller that may use only one. Otherwise, the caller's requests would
- * fail as soon as it may use a second integration.
+ * Never chooses for a caller that may use only one: its requests would fail as soon as it may use a second.
  */
 function mayUse({ integrations }: Caller, name: string): void {
   if (integrations === null || integrations.has(name)) return;

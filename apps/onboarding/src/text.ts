@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rule } from '#libs/platform';
 
 const MAX_DEPTH = 8;
 
@@ -7,7 +8,11 @@ const isText = (value: string) => value.isWellFormed() && !value.includes('\0');
 
 /** A text that the service stores, or compares with stored texts. */
 export const text = (max: number) =>
-  z.string().min(1).max(max).refine(isText, 'holds U+0000 or half of a surrogate pair');
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine(isText, rule('unstorable_text', 'holds U+0000 or half of a surrogate pair'));
 
 /** Whether every text in a piece of JSON can be stored, and nothing lies deeper than {@link MAX_DEPTH}. */
 export function isStorable(value: unknown, depth = 0): boolean {

@@ -7,8 +7,8 @@ import { exactTime } from './times.js';
 const MOVED_MS = 5_000;
 
 /**
- * Shows and moves the sandbox's clock. The move affects only how long codes and sessions stay valid. It does
- * not affect timestamps in requests, because the caller's clock does not move.
+ * Moves only how long codes and sessions stay valid, not timestamps in requests: the caller's clock does not
+ * move.
  */
 export class ClockView {
   #aheadMs = 0;

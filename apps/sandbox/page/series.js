@@ -13,8 +13,8 @@ const RETRYABLE = new Set([408, 425, 429]);
 const isFinal = (answer) => typeof answer === 'number' && answer < 500 && !RETRYABLE.has(answer);
 
 /**
- * Groups requests by step. The tries of a step are sorted oldest first. The steps are sorted by their first
- * tries, newest first, so that a retry does not change the order of the steps.
+ * Groups requests by step. The tries of a step are oldest first; steps are newest first by their first
+ * tries, so that a retry does not change their order.
  *
  * @param {readonly JournalEntry[]} requests newest first
  * @returns {Series[]}

@@ -18,8 +18,8 @@ export function pathOf(url: string): string {
 }
 
 /**
- * The door (API) to which a request came. Byzantine and the Auth Proxy share `/v1`. A path unknown to both
- * belongs to the Auth Proxy if the request carries its header, or if a preflight asks for that header.
+ * The API to which a request came. Byzantine and the Auth Proxy share `/v1`: an unknown path belongs to the
+ * Auth Proxy if the request, or its preflight, names that API's header.
  */
 export function doorOf(request: FastifyRequest): Door {
   const { headers } = request;

@@ -6,11 +6,11 @@ import { Refusal } from './refusal.js';
 /**
  * Parses the body's bytes as JSON and checks them against a zod schema; refuses with 400.
  *
- * It runs after the guards, which have checked the signature of these bytes. A body parser of Fastify would
- * run before the guards, and answer 400 in cases in which upstream answers 401 or 403.
+ * Guards have checked the signature of these bytes before. A body parser of Fastify would answer 400 where
+ * upstream answers 401 or 403.
  *
  * @param uuids `text`: refuse a malformed UUID with a bare string, as upstream does, not with `{error,
- *   status}`
+ * status}`
  */
 export class JsonBody<Schema extends z.ZodType> implements PipeTransform<unknown, z.output<Schema>> {
   constructor(

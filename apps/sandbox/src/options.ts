@@ -54,7 +54,7 @@ const FLAGS = {
 } as const;
 
 /**
- * Reads the command line and, where a flag is missing, the environment.
+ * Flags win over the environment.
  *
  * @param argv the arguments after the script's name
  * @returns the options, or `help` if the command line asks for help

@@ -7,12 +7,11 @@ export interface TimeSource {
 const END_OF_TIME_MS = Date.UTC(10_000, 0);
 
 /**
- * The sandbox's clock: a time source plus the offset that `POST /_sandbox/clock` sets.
+ * A time source plus the offset that `POST /_sandbox/clock` sets.
  *
- * It has two times. `nowMs` decides when codes and sessions expire. `headerNowMs` is for the check of
- * X-Timestamp and for the `Date` header. Both move together unless `livesOnly` is set. Set it to expire a
- * code for a caller whose own clock does not move. Otherwise, the sandbox would refuse the caller's later
- * signatures as stale.
+ * `nowMs` decides when codes and sessions expire. `headerNowMs` is for the check of X-Timestamp and for the
+ * `Date` header. Set `livesOnly` to move only `nowMs`: otherwise, the sandbox would refuse the signatures of
+ * a caller whose own clock does not move.
  */
 export class SandboxClock {
   #livesOffsetMs = 0;

@@ -11,9 +11,8 @@ interface Claim {
 }
 
 /**
- * The clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or checks less strictly.
- * docs/passkeys.md lists them. `none` needs no further check. The library checks `apple` and
- * `android-safetynet` completely.
+ * The clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or checks less strictly
+ * (docs/passkeys.md).
  */
 const CLAUSES = new Map<string, (claim: Claim) => boolean>([
   ['packed', (claim) => (claim.statement.has('x5c') ? isCertifiedPacked(claim) : isOfOwnAlgorithm(claim))],
@@ -23,7 +22,6 @@ const CLAUSES = new Map<string, (claim: Claim) => boolean>([
 ]);
 
 /**
- * @param key the passkey's own key.
  * @param chain as submitted: DER, the leaf first. Empty for self attestation.
  * @returns false if a clause is not met, or if a part cannot be read.
  */

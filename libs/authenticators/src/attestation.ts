@@ -49,7 +49,7 @@ export const isCertified = ({ format, statement }: AttestationObject): boolean =
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * The certificates in the statement: DER, the leaf first. Empty if the format has no certificates.
+ * DER, the leaf first. Empty if the format has no certificates.
  *
  * @throws PreflightError `attestation_not_verified` if required certificates cannot be read.
  */
@@ -62,8 +62,8 @@ export function certificatesOf(object: AttestationObject): Uint8Array[] {
 }
 
 /**
- * SafetyNet has its certificates in the header of the JWS, in base64 (RFC 7515 §4.1.6). This function decodes
- * them as the library does, so that both read the same.
+ * SafetyNet's certificates: in the header of the JWS, in base64 (RFC 7515 §4.1.6), decoded as the library
+ * does.
  */
 function x5cOfJws(response: unknown): Uint8Array[] {
   const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
@@ -72,8 +72,8 @@ function x5cOfJws(response: unknown): Uint8Array[] {
 }
 
 /**
- * Returns the certificates, completed with the vendor's root. No roots are configured for packed, tpm and
- * fido-u2f. Their certificates are returned unchanged.
+ * The certificates, completed with the vendor's root. Unchanged for packed, tpm and fido-u2f, which have no
+ * configured roots.
  *
  * @throws PreflightError `attestation_not_trusted`
  */
@@ -84,7 +84,7 @@ export function trusted({ format }: AttestationObject, chain: Uint8Array[]): Uin
 }
 
 /**
- * The last check. The library runs the procedure of the format (WebAuthn §8), without network access.
+ * Runs the procedure of the format (WebAuthn §8) by the library, without network access.
  *
  * @param chain as {@link trusted} has completed it.
  */
@@ -111,10 +111,7 @@ export async function isVerified(
   }
 }
 
-/**
- * For android-key, the library expects a valid root at the end of the list. The list is not signed, so the
- * service may complete it.
- */
+/** For android-key, the library expects a valid root at the end of the list, which is not signed. */
 function asLibraryTakes(
   response: RegistrationResponseJSON,
   { format, statement, authData }: AttestationObject,

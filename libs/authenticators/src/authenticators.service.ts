@@ -34,7 +34,6 @@ import {
   type SubmittedAuthenticator,
 } from './submitted-authenticator.js';
 
-/** The input of step 3: passkeys, or a request for passkeys that the user's device has signed. */
 export type Submitted =
   | { authenticators: SubmittedAuthenticator[]; device?: undefined }
   | { device: DeviceRequest; authenticators?: undefined };
@@ -62,8 +61,8 @@ export class AuthenticatorsService {
   ) {}
 
   /**
-   * @returns the argument of `navigator.credentials.create` with a new challenge. Call it once per passkey.
-   * @throws ProblemError `attestation_invalid` if the subject already has the highest number of passkeys.
+   * Call it once per passkey.
+   * @throws ProblemError `attestation_invalid` if the subject has the highest number of passkeys.
    */
   async options(
     id: string,
@@ -86,8 +85,8 @@ export class AuthenticatorsService {
   }
 
   /**
-   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case nothing
-   *   was sent upstream. If all passkeys passed the cheap checks, each challenge with a try left loses a try.
+   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. Then nothing was sent
+   * upstream. If all passkeys passed the cheap checks, each challenge loses a try.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
@@ -95,7 +94,7 @@ export class AuthenticatorsService {
     // If the state accepts no passkeys, that error is more useful than the faults of the passkeys.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // To read a device's request, the service needs the row. A second call then counts the tries.
+    // A device's request can only be read with the row. A second call then counts the tries.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -191,8 +190,7 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Finds out why the claim was refused: a credential is already registered, the subject has too many
-   * passkeys, or another submission has used a challenge.
+   * Explains the refused claim: a registered credential, too many passkeys, or a challenge that is used up.
    */
   async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
@@ -207,7 +205,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** Returns the policy as configured now. It may differ from the policy at the time of the options. */
+  /** As configured now, which may differ from the time of the options. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }
@@ -222,10 +220,7 @@ export class AuthenticatorsService {
   }
 }
 
-/**
- * @returns the challenges if all passkeys pass the cheap checks. Otherwise an empty list, so that no
- *   challenge loses a try.
- */
+/** @returns an empty list if a passkey fails a cheap check, so that no challenge loses a try. */
 function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   const challenges = new Set<string>();
   for (const each of submitted) {

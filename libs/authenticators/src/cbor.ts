@@ -6,10 +6,9 @@ const MOST_ITEMS = 256;
 const DEEPEST = 8;
 
 /**
- * Decodes one item of CBOR (RFC 8949) and returns the bytes after it.
- *
- * It is strict, as WebAuthn Level 3 §2.1 requires: shortest form of lengths and integers, no indefinite
- * length, no tag, no duplicate key. Upstream could read other forms differently.
+ * Decodes one item of CBOR (RFC 8949), and returns the bytes after it. It is strict, as WebAuthn Level 3
+ * §2.1 requires, because upstream could read other forms differently: shortest forms, no indefinite length,
+ * no tag, no duplicate key.
  *
  * @throws Error for anything else, and for more items or levels than an authenticator needs.
  */
@@ -30,7 +29,7 @@ const STRICT = {
 /** Counts the items while it reads. So it stops before it builds a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
-  /** For each open map or array, the outermost first: how many of its items are missing. */
+  /** For each open map or array, the outermost first: the items that are missing. */
   readonly #open: number[] = [];
 
   override next(): Token {

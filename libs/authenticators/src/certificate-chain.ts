@@ -1,14 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 
 /**
- * The chain, completed with its root. Null if it leads to no root. Each certificate is issued by the next
- * one. The last one is a root or issued by a root. All are valid now (RFC 5280 §6.1).
+ * The chain, completed with its root: each certificate is issued by the next one, and all are valid now (RFC
+ * 5280 §6.1).
  *
- * @simplewebauthn/server only checks signatures. But an app on any Android phone gets a certificate under
- *   Google's root, and could issue certificates with its own key. Therefore an issuer must be a CA here.
+ * Unlike @simplewebauthn/server, it requires that an issuer is a CA. An app on any Android phone gets a
+ * certificate under Google's root, and could issue others with its own key.
  *
  * @param chain DER, the leaf first. The root may be missing, as on Android phones since 2026.
  * @param roots PEM.
+ * @returns null if the chain leads to no root.
  */
 export function completeChain(
   chain: readonly Uint8Array[],
@@ -31,8 +32,8 @@ export function completeChain(
 }
 
 /**
- * It starts at the root, so that it uses only keys from verified certificates. An attacker could make a key
- * whose verification is so slow that it blocks the service.
+ * Starts at the root, to use only keys of verified certificates: an attacker's key could be slow enough to
+ * block the service.
  */
 function isPath(path: X509Certificate[], now: Date): boolean {
   if (!path.every((each) => isOf(each, now))) return false;
@@ -43,8 +44,8 @@ function isPath(path: X509Certificate[], now: Date): boolean {
 }
 
 /**
- * Vendors renew a root with the same key, and devices keep the old certificate. Google's root of 2016 expired
- * in May 2026.
+ * Vendors renew a root with the same key, and devices keep the old certificate (Google's root of 2016
+ * expired in May 2026).
  */
 const isSame = (last: X509Certificate, root: X509Certificate): boolean =>
   last.raw.equals(root.raw) || (last.publicKey.equals(root.publicKey) && isIssued(last, root));

@@ -30,11 +30,7 @@ export interface Extension {
   value: Buffer;
 }
 
-/**
- * Reads the certificate chain of a statement, the leaf first.
- *
- * @throws Error if the value is not a list of certificates, or exceeds a limit.
- */
+/** @throws Error if the value is not a list of certificates, or exceeds a limit. */
 export function readChain(x5c: unknown): Uint8Array[] {
   if (!Array.isArray(x5c) || x5c.length > MOST_CERTIFICATES) throw new Error('no certificates');
   return x5c.map((each: unknown) => {
@@ -44,7 +40,7 @@ export function readChain(x5c: unknown): Uint8Array[] {
   });
 }
 
-/** The parts of a leaf certificate that attestation needs and node:crypto does not read (RFC 5280 §4.1). */
+/** The parts of a leaf certificate that node:crypto does not read (RFC 5280 §4.1). */
 export class LeafCertificate {
   readonly x509: X509Certificate;
   /** 3 if the certificate has extensions. */

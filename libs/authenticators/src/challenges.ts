@@ -19,8 +19,8 @@ const DELETE_BATCH = 5_000;
 const TRIES = 5;
 
 /**
- * Deletes expired challenges, oldest first. It locks their rows. A row that is in use waits for the next run.
- * The query selects by `ctid`, so that PostgreSQL reads no other rows, whichever plan it chooses.
+ * Deletes expired challenges, oldest first; a row in use waits for the next run. Selecting by `ctid` reads
+ * no other rows, whichever plan PostgreSQL chooses.
  */
 const FORGET = statement(
   'forget_challenges',
@@ -63,7 +63,7 @@ export class Challenges implements OnModuleInit {
 
   /**
    * @param key the idempotency key to store with the challenge.
-   * @returns a new challenge, or null if the onboarding no longer exists or the key is already in use.
+   * @returns null if the onboarding no longer exists or the key is already in use.
    */
   issue(id: string, key?: KeyToTake): Promise<string | null> {
     return this.store.issueChallenge(
@@ -78,9 +78,9 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Finds the onboarding of a submission, and counts a try of each of its challenges. If one of them is not
-   * outstanding, no try is counted. This happens before any attestation is decoded. Otherwise the service
-   * would decode the attestations of many simultaneous submissions.
+   * Finds the onboarding of a submission, and counts a try of each of its challenges, or none if one is not
+   * outstanding. This comes before any attestation is decoded, so that simultaneous submissions cannot use
+   * up the CPU.
    *
    * @throws ProblemError `not_found`
    */

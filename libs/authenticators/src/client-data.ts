@@ -1,10 +1,7 @@
 import { hasDuplicateMembers } from '#libs/kernel';
 import { decoding } from './attestation-error.js';
 
-/**
- * The members of a registration's client data that the service checks (WebAuthn Level 3 §5.8.1). Their types
- * are not verified yet.
- */
+/** The checked members of client data (WebAuthn Level 3 §5.8.1). Their types are not verified yet. */
 export interface ClientData {
   type?: unknown;
   challenge?: unknown;
@@ -14,8 +11,7 @@ export interface ClientData {
 }
 
 /**
- * Reads client data. It refuses what upstream may read differently: invalid UTF-8, a byte order mark, a
- * duplicate member.
+ * Refuses what upstream may read differently: invalid UTF-8, a byte order mark, a duplicate member.
  *
  * @param clientDataJson base64url.
  * @throws PreflightError `client_data_malformed`

@@ -24,10 +24,7 @@ export interface CreationWish {
   timeout: number;
 }
 
-/**
- * @returns the argument of `navigator.credentials.create`. It contains the parts of the policy that a browser
- *   understands.
- */
+/** With the parts of the policy that a browser understands. */
 export async function creationOptions({
   policy,
   subject,
@@ -53,11 +50,9 @@ export async function creationOptions({
 }
 
 /**
- * How long a browser may ask its user: as long as the passkey can still be submitted. The library's default
- * of one minute is too short for a user who must first find a security key (WebAuthn Level 3 §15.1).
+ * How long a browser may ask its user: as long as the passkey can still be submitted. The library's minute
+ * is too short to find a security key (WebAuthn Level 3 §15.1).
  *
- * @param row a row that accepts passkeys now.
- * @param challengeLifeMs the lifetime of a challenge that is issued now.
  * @returns whole milliseconds, at least 1. For 0, browsers would use their own default.
  */
 export function timeoutOf(row: Row, challengeLifeMs: number): number {
@@ -68,8 +63,8 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * The user's `user.id`. It never changes. Otherwise an authenticator would treat the subject as another
- * user. It reveals nothing about the user (WebAuthn Level 3 §14.6.1).
+ * Never changes, or an authenticator would see another user. Reveals nothing about the user (WebAuthn Level
+ * 3 §14.6.1).
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
   const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();

@@ -10,9 +10,9 @@ const TAKEN = statement(
 );
 
 /**
- * The registered credentials. The store's claim reserves a credential before the submission is sent, so that
- * the end of the attempt cannot fail on a duplicate. A reservation without a registration does not block
- * another subject. If two subjects submit the same credential at the same time, the provider decides.
+ * The registered credentials. The store's claim reserves a credential before it is sent, so that the end of
+ * the attempt cannot fail on a duplicate. A mere reservation does not block another subject: the provider
+ * decides.
  */
 @Injectable()
 export class Credentials {

@@ -21,19 +21,13 @@ export function elementsOf(bytes: Uint8Array): Element[] {
   return elements;
 }
 
-/**
- * Returns the elements inside an element with this tag.
- * @throws Error if the element has another tag.
- */
+/** @throws Error if the element has another tag. */
 export function inside(element: Element | undefined, tag: number): Element[] {
   if (element?.tag !== tag) throw new Error('another element');
   return elementsOf(element.content);
 }
 
-/**
- * Returns the content of the only element.
- * @throws Error if the element has another tag, or if there are more elements.
- */
+/** @throws Error if the element has another tag, or if there are more elements. */
 export function only(bytes: Uint8Array, tag: number): Buffer {
   const [element, ...others] = elementsOf(bytes);
   if (element?.tag !== tag || others.length > 0) throw new Error('another element');

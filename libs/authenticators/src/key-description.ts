@@ -1,8 +1,8 @@
 import { elementsOf, inside, only, type Element } from './der.js';
 
 /**
- * Indexes in Android's KeyDescription. Before them come two versions with their security levels, the
- * challenge and the unique id.
+ * Indexes in Android's KeyDescription, after two versions with their levels, the challenge and the unique
+ * id.
  */
 const SOFTWARE_ENFORCED = 6;
 const HARDWARE_ENFORCED = 7;
@@ -16,10 +16,9 @@ const SIGN = 2;
 const GENERATED = 0;
 
 /**
- * Whether the key is the authenticator's own: bound to this app, made in the device, and for signing only
- * (WebAuthn Level 3 §8.4). Both lists are read, because keys that exist only in software are also accepted.
+ * Whether the key is bound to this app, made in the device, and for signing only (WebAuthn Level 3 §8.4).
+ * Both lists count, because keys in software are also accepted.
  *
- * @param extension the key description in the certificate.
  * @throws Error if the key description cannot be read.
  */
 export function isOwnSigningKey(extension: Uint8Array): boolean {

@@ -23,8 +23,7 @@ export type Answered = ClientData & { challenge: string };
 export interface Registration {
   response: RegistrationResponseJSON;
   /**
-   * Whether the credential id may also be a CBOR byte string. Providers describe that form, but browsers do
-   * not use it.
+   * Whether the credential id may also be a CBOR byte string: providers describe it, browsers do not use it.
    */
   idMayBeCbor: boolean;
 }
@@ -41,10 +40,8 @@ export interface Passed {
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). They run before any
- * attestation is decoded.
- *
- * The caller of this function checks that the challenge is outstanding (step 8).
+ * The first, cheap steps of the ceremony (WebAuthn Level 3 §7.1), before any attestation is decoded. The
+ * caller checks that the challenge is outstanding (step 8).
  *
  * @throws PreflightError for the first check that fails.
  */
@@ -57,11 +54,10 @@ export function readAnswer(response: RegistrationResponseJSON): Answered {
 }
 
 /**
- * The other steps of the ceremony, before the passkey uses upstream's session. Each check has its own code.
- * Browsers also send `authenticatorData`, `publicKey` and `publicKeyAlgorithm` from the attestation object.
- * The service neither reads nor forwards these copies.
+ * The other steps of the ceremony. The service neither reads nor forwards the copies that browsers send:
+ * `authenticatorData`, `publicKey` and `publicKeyAlgorithm`.
  *
- * @param policy as configured now, and not as it was when the challenge was issued.
+ * @param policy as configured now, and not when the challenge was issued.
  * @throws PreflightError for the first check that fails.
  */
 export async function preflight(
@@ -115,8 +111,7 @@ function isNamed(
 }
 
 /**
- * What the browser reports (Level 3 §10.1.3). The report is not signed, and many browsers send none. So this
- * check only catches honest clients.
+ * What the browser reports (Level 3 §10.1.3), unsigned and often missing: this only catches honest clients.
  */
 function deniesDiscovery({ clientExtensionResults }: RegistrationResponseJSON): boolean {
   const results = clientExtensionResults as { credProps?: { rk?: unknown } | null } | null | undefined;

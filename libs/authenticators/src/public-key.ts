@@ -19,7 +19,7 @@ const EXPONENT_BITS = 64n;
 export const algorithmOf = (key: CoseKey): unknown => key.get(ALG);
 
 /**
- * Whether the key fits its own algorithm and has no other content (WebAuthn Level 3 §6.5.1). A private key in
+ * Whether the key fits its algorithm and has no other content (WebAuthn Level 3 §6.5.1): a private key in
  * the map would leak. Without an attestation, no other check looks at the key.
  */
 export function isUsableKey(key: CoseKey): boolean {
@@ -41,8 +41,7 @@ function isP256(key: CoseKey): boolean {
 function isRsa(key: CoseKey): boolean {
   if (!isOnly(key, RSA)) return false;
   const [n, e] = [bytesAt(key, RSA.n), bytesAt(key, RSA.e)];
-  // The numbers are checked before decoding. They must be in their shortest form (RFC 8230 §4), because
-  // other readers may count the bits differently.
+  // Before decoding: other readers may count bits differently unless the form is shortest (RFC 8230 §4).
   if (n.length * 8 > RSA_BITS.most || n[0] === 0 || e[0] === 0 || !isOdd(n)) return false;
   const { asymmetricKeyDetails = {} } = keyOf({ kty: 'RSA', n: base64url(n), e: base64url(e) });
   const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;

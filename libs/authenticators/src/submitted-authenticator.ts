@@ -30,11 +30,7 @@ export function asRegistration(submitted: SubmittedAuthenticator): Registration 
   return { response, idMayBeCbor: true };
 }
 
-/**
- * The authenticator in the form of the port.
- *
- * @param checked the challenge in the client data, which providers compare, and the raw credential id.
- */
+/** @param checked the challenge in the client data, which providers compare, and the raw credential id. */
 export function asNewAuthenticator(
   submitted: SubmittedAuthenticator,
   { challenge, credentialId }: { challenge: string; credentialId: string },

@@ -8,10 +8,9 @@ globalThis.fetch = (...request) =>
   inside.getStore() ? Promise.reject(new Error('no network here')) : fetch(...request);
 
 /**
- * Runs work that must not use the network. `fetch` fails immediately for this work, and for no other work.
+ * `fetch` fails immediately for this work, and for no other work.
  *
- * @simplewebauthn/server downloads revocation lists from any address in a certificate, without a time
- *   limit. For android-key it does so before it knows the issuer. If a list is missing, the library accepts
- *   the certificate.
+ * @simplewebauthn/server downloads revocation lists from any address in a certificate, without a time limit,
+ * for android-key even before it knows the issuer. It accepts the certificate if a list is missing.
  */
 export const withoutNetwork = <T>(work: () => Promise<T>): Promise<T> => inside.run(true, work);

@@ -10,7 +10,7 @@ import { ApiKeys } from './api-keys.js';
 /** The highest number of keys in the cache. A new key replaces the oldest one. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
-/** This hash is compared if no key has the id. So an unknown id takes as long as a known id. */
+/** Compared if no key has the id, so that an unknown id takes as long as a known id. */
 const NO_HASH = Buffer.alloc(32);
 
 interface Row {
@@ -32,8 +32,8 @@ interface Known {
 }
 
 /**
- * Finds the caller of an API key. It caches keys for `API_KEY_CACHE_MS`, so that most requests need no round
- * trip to PostgreSQL. It does not cache unknown ids, because they would replace the existing keys.
+ * Finds the caller of an API key. Keys are cached for `API_KEY_CACHE_MS`, to save the round trip. Unknown
+ * ids are not, because they would replace existing keys.
  */
 @Injectable()
 export class ApiKeyLogin {
@@ -42,7 +42,7 @@ export class ApiKeyLogin {
   /** Keys that logged in here lately, and until when that counts. On the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
-  /** Counts the keys that ended in this process. A read that began before the last end may be outdated. */
+  /** Counts the keys that ended in this process: a read that began before may be outdated. */
   #changes = 0;
 
   constructor(
@@ -56,7 +56,7 @@ export class ApiKeyLogin {
   }
 
   /**
-   * @returns null if no live key has this id, or if the secret is wrong.
+   * @returns null for an unknown or ended key, or a wrong secret.
    * @throws Error if PostgreSQL is not available and the key is not cached.
    */
   async login(token: ApiKeyToken): Promise<Caller | null> {
@@ -69,7 +69,7 @@ export class ApiKeyLogin {
     return known.caller;
   }
 
-  /** Whether a key with this id logged in here lately. Then the look-up is not caused by a stranger. */
+  /** Whether a key with this id logged in here lately, so that the look-up is not a stranger's. */
   isFamiliar({ id }: ApiKeyToken): boolean {
     return (this.#familiar.get(id) ?? -Infinity) > this.clock.monotonicMs();
   }

@@ -42,7 +42,7 @@ export const STATE_OF_KEY: PreparedStatement = {
   text: `SELECT ${SHOWN} FROM api_keys WHERE id = $1`,
 };
 
-/** The lock makes a second rotation wait. The second rotation then finds that the key is rotated. */
+/** Makes a second rotation wait, and find that the key is rotated. */
 export const ROTATE_KEY: PreparedStatement = {
   name: 'api_key_rotate',
   text: `

@@ -36,7 +36,7 @@ export function parseApiKeyToken(text: string): ApiKeyToken | null {
 }
 
 /**
- * The stored form of a key. The hash includes the id. So a hash that is copied to another row is useless.
+ * The hash includes the id, so a hash that is copied to another row is useless.
  *
  * @returns 32 bytes.
  */

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
-import { ProblemError, isKeyCallerName, type Scope, type Secret } from '#libs/kernel';
+import {
+  ProblemError,
+  isKeyCallerName,
+  type FaultCode,
+  type FieldError,
+  type Scope,
+  type Secret,
+} from '#libs/kernel';
 import { KeyedHash } from '#libs/platform';
 import { hashOf, newApiKeyToken, tokenOf } from './api-key-token.js';
 import { INSERT_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY, STATE_OF_KEY } from './api-key-statements.js';
@@ -56,10 +63,7 @@ export class ApiKeys {
     this.#listeners.push(listener);
   }
 
-  /**
-   * @throws ProblemError `validation_failed` if the caller's name, the scopes or the integrations are
-   *   wrong.
-   */
+  /** @throws ProblemError `validation_failed` */
   async create(wanted: NewApiKey, who: Who): Promise<MadeApiKey> {
     refuseBad(wanted);
     const token = newApiKeyToken();
@@ -81,7 +85,7 @@ export class ApiKeys {
   }
 
   /**
-   * Makes another key with the same rights and the same lifetime.
+   * Makes a key with the same rights and lifetime.
    *
    * @param overlapMs how long the old key still works; 0 revokes it.
    * @throws ProblemError `not_found`, or `illegal_state` if the key has ended or was rotated before.
@@ -95,8 +99,7 @@ export class ApiKeys {
   }
 
   /**
-   * Ends a key: in this process immediately, in other processes within `API_KEY_CACHE_MS`. A second call
-   * changes nothing.
+   * Ends a key, in other processes within `API_KEY_CACHE_MS`. A second call changes nothing.
    *
    * @throws ProblemError `not_found`.
    */
@@ -134,22 +137,31 @@ export class ApiKeys {
 const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
 
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
+  const fault = (member: keyof NewApiKey, code: FaultCode, detail: string): FieldError => ({
+    pointer: `/${member}`,
+    code,
+    detail,
+  });
   const faults = [
-    ...(isKeyCallerName(caller) ? [] : [['/caller', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"']]),
-    ...(scopes.length > 0 ? [] : [['/scopes', 'is empty: such a key opens nothing']]),
+    ...(isKeyCallerName(caller)
+      ? []
+      : [fault('caller', 'invalid_format', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"')]),
+    ...(scopes.length > 0 ? [] : [fault('scopes', 'too_small', 'is empty: such a key opens nothing')]),
     ...(integrations?.every((name) => INTEGRATION.test(name)) === false
-      ? [['/integrations', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"']]
+      ? [fault('integrations', 'invalid_format', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"')]
       : []),
     // With the scope admin, a restricted key could make another key without a restriction.
     ...(integrations && scopes.includes('admin')
-      ? [['/integrations', 'restricts nothing together with the scope admin']]
+      ? [fault('integrations', 'contradiction', 'restricts nothing together with the scope admin')]
       : []),
-    ...(integrations?.length === 0 ? [['/integrations', 'is empty: such a key could start nothing']] : []),
+    ...(integrations?.length === 0
+      ? [fault('integrations', 'too_small', 'is empty: such a key could start nothing')]
+      : []),
   ];
   if (faults.length === 0) return;
   throw new ProblemError('validation_failed', {
-    detail: faults.map(([pointer, what]) => `${pointer!.slice(1)} ${what}`).join('; '),
-    errors: faults.map(([pointer, detail]) => ({ pointer: pointer!, code: 'invalid', detail: detail! })),
+    detail: faults.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`).join('; '),
+    errors: faults,
   });
 }
 

@@ -38,7 +38,7 @@ const LATEST: PreparedStatement = {
 
 const FORGET_BATCH = 5_000;
 
-/** One fixed time for the whole statement, so that PostgreSQL can use the index on `at`. */
+/** One fixed time, so that PostgreSQL can use the index on `at`. */
 const FORGET: PreparedStatement = {
   name: 'audit_events_forget',
   text: `
@@ -56,11 +56,7 @@ export class Audit {
 
   constructor(private readonly statements: PreparedStatements) {}
 
-  /**
-   * Writes the row and the log line.
-   *
-   * @throws Error if PostgreSQL is not available. The caller must not continue without a record.
-   */
+  /** @throws Error if PostgreSQL is not available. The caller must not continue without a record. */
   async record(event: AuditEvent): Promise<void> {
     await this.write(event);
     this.say(event);
@@ -76,7 +72,10 @@ export class Audit {
     return this.statements.run(LATEST, [limit, before]);
   }
 
-  /** Deletes the rows that are older than `keptMs`, in batches. @returns how many rows it deleted. */
+  /**
+   * Deletes rows older than `keptMs`, in batches.
+   * @returns how many.
+   */
   async forget(keptMs: number): Promise<number> {
     for (let forgotten = 0; ;) {
       const rows = await this.statements.run(FORGET, [keptMs, FORGET_BATCH]);

@@ -26,7 +26,7 @@ declare module 'fastify' {
 const NO_TOKEN = 'Bearer realm="gangway"';
 const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
 
-/** Authenticates a request before its body is read. So strangers cannot make the service read 256 KiB. */
+/** Authenticates before the body is read, so that strangers cannot make the service read 256 KiB. */
 @Injectable()
 export class CallerGate {
   constructor(
@@ -48,9 +48,9 @@ export class CallerGate {
       request.caller = await this.logins.login(token);
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
-      // The answer does not give the reason, because it would help an attacker. The log line gives it.
+      // The answer gives no reason, which would help an attacker. The log line does.
       if (request.raw.logged) request.raw.logged.reason = error.message;
-      // A request without credentials is not an attempt to guess a token. So it is not counted.
+      // A request without credentials guesses no token, so it is not counted.
       if (authorization) await this.failures.note(request.ip, error.message);
       reply.header('WWW-Authenticate', token ? BAD_TOKEN : NO_TOKEN);
       throw new ProblemError('unauthenticated', {
@@ -70,7 +70,7 @@ export class CallerGate {
   }
 }
 
-/** Node.js uses the first header, but a proxy in front of the service may have checked the second. */
+/** Node.js uses the first header, but a proxy may have checked the second. */
 const isGivenTwice = ({ raw }: FastifyRequest, header: string) =>
   raw.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === header).length > 1;
 

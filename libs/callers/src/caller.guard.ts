@@ -5,7 +5,7 @@ import { ProblemError, type Scope } from '#libs/kernel';
 import { throwIfOver } from './limit-headers.js';
 import { REQUIRES } from './requires.decorator.js';
 
-/** Admits a caller to a route if the caller has one of the route's scopes (RFC 6750 §3.1). */
+/** RFC 6750 §3.1. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}

@@ -1,12 +1,12 @@
 import ipaddr from 'ipaddr.js';
 
-/** A /64 network. A provider gives one to each customer (RFC 6177), so an IPv6 client has 2^64 addresses. */
+/** A /64: a provider gives one to each customer (RFC 6177), so an IPv6 client has 2^64 addresses. */
 const HEXTETS_OF_NETWORK = 4;
 
 /**
- * The key under which failures are counted: an IPv4 address, or the network of an IPv6 address.
+ * Failures are counted by IPv4 address, or by IPv6 network.
  *
- * @param address comes from the socket or from a trusted proxy.
+ * @param address from the socket or a trusted proxy.
  */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address;

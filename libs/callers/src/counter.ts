@@ -16,8 +16,8 @@ export interface Count {
 }
 
 /**
- * Adds to a count in Redis. The count expires one window after its first request. The library's own script
- * does the same for Redis before 7, with one more command.
+ * The count expires one window after its first request. The library's own script for Redis before 7 needs
+ * one more command.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])
@@ -34,11 +34,11 @@ export interface CounterOptions {
   prefix: string;
   policy: string;
   quota: number;
-  /** How many requests a process reserves in Redis at a time. It uses them without further commands. */
+  /** How many requests a process reserves in Redis at a time, and then uses without commands. */
   atOnce?: number;
 }
 
-/** The requests that a process has reserved in Redis for one key and not used yet. */
+/** Reserved for one key and not used yet. */
 interface Share {
   left: number;
   /** The requests that remain in Redis in addition. */
@@ -48,9 +48,8 @@ interface Share {
 }
 
 /**
- * Counts in windows of a minute, in Redis for all processes. If Redis is not available, hangs or refuses
- * writes, each process counts by itself. The limit is then multiplied by the number of processes, and no
- * caller is refused because of the outage.
+ * Counts in windows of a minute, in Redis for all processes. During an outage of Redis, each process counts
+ * by itself: the limit is multiplied by the processes, and no caller is refused because of it.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;
@@ -112,12 +111,12 @@ export class Counter {
   }
 
   async #take(key: string, points: number): Promise<Count> {
-    // If Redis refuses writes, no command is sent, because it could use up the time of the request.
+    // If Redis refuses writes, a command could use up the time of the request.
     const limiter = this.options.link.accepts ? this.#limiter : this.#own;
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {
-      // Any other error is a fault of the limiter. One request too many is better than a refused request.
+      // A fault of the limiter: one request too many is better than a refused request.
       if (!(refused instanceof RateLimiterRes)) return this.#count(null, false);
       return this.#count(refused, true);
     }

@@ -6,13 +6,12 @@ import { Counter, WINDOW_S } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** The highest number of addresses in memory. If more addresses fail, the oldest ones are removed. */
+/** More addresses replace the oldest ones in memory. */
 const ADDRESSES = 10_000;
 
 /**
- * Counts invalid tokens per client address, over all processes. If there are too many, the address is
- * blocked: its tokens are no longer checked. Only processes that see the failures block the address, so that
- * other clients cost no round trip.
+ * Counts invalid tokens per client address, over all processes; after too many, its tokens are not checked.
+ * Only processes that see the failures block it, so that other clients cost no round trip.
  */
 @Injectable()
 export class FailedLogins {

@@ -11,13 +11,13 @@ import {
 import { CLOCK, ProblemError, isCallerName, isScope, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** Public keys only. With HMAC, each service that can check a token could also sign one. */
+/** Public keys only: with HMAC, each service that checks a token could sign one. */
 const ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 const JWKS_TIMEOUT_MS = 2_000;
 const JWKS_CACHE_MS = 600_000;
 const RETRY_AFTER_S = 2;
 
-/** The reasons for jose's refusals. Any other error is a fault of the key server or of this service. */
+/** Any other error of jose is a fault of the key server or of this service. */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
   ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is wrong',
@@ -61,7 +61,7 @@ export class JwtLogin {
     this.#keys = JWT_JWKS_URL
       ? createRemoteJWKSet(new URL(JWT_JWKS_URL), {
           timeoutDuration: JWKS_TIMEOUT_MS,
-          // An unknown key id causes a fetch of the keys. It must not cause one with every request.
+          // An unknown key id causes a fetch of the keys, but not with every request.
           cooldownDuration: JWT_JWKS_COOLDOWN_MS,
           cacheMaxAge: JWKS_CACHE_MS,
           [customFetch]: (...request) => this.#fetchKeys(...request),
@@ -98,7 +98,7 @@ export class JwtLogin {
     }
   }
 
-  /** jose's cooldown begins only after a good answer. jose would ask a failing issuer for each token. */
+  /** jose's cooldown begins only after a good answer: it would ask a failing issuer for each token. */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)
       throw new Error('the issuer failed to answer a moment ago');
@@ -126,7 +126,7 @@ export class JwtLogin {
 }
 
 /**
- * Tries a token without a key id with every key that fits its algorithm (RFC 7515 §4.1.4).
+ * Tries a token without a key id with every fitting key (RFC 7515 §4.1.4).
  *
  * @throws the same errors as jose.
  */
@@ -153,8 +153,7 @@ async function verified(
 }
 
 /**
- * The reason why a token is refused. Null if the token is not the cause of the error. jose's own message is
- * not used: it may repeat parts of the token, which must not be logged.
+ * Why a token is refused; null if it is not the cause. jose's own message may repeat parts of the token.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };

@@ -15,10 +15,7 @@ export function throwIfOver(counts: Count[]): void {
   });
 }
 
-/**
- * Adds the limits to the rate limit headers of an answer, one list item per limit
- * (draft-ietf-httpapi-ratelimit-headers). It keeps existing items.
- */
+/** Adds one list item per limit to the existing ones (draft-ietf-httpapi-ratelimit-headers). */
 export function stampLimits(reply: FastifyReply, counts: Count[]): void {
   const said = { policies: listOf(reply, 'RateLimit-Policy'), limits: listOf(reply, 'RateLimit') };
   for (const { policy, quota, remaining, resetMs } of counts) {

@@ -18,7 +18,7 @@ export class RateLimits {
   ) {
     const shared = { link: redis.link, prefix: config.QUEUE_PREFIX };
     const perCaller = config.RATE_LIMIT_CALLER_PER_MINUTE;
-    // If a process gets no more requests of a caller, at most a hundredth of the quota is lost.
+    // A process that gets no more requests of a caller wastes at most a hundredth of the quota.
     const atOnce = Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(perCaller / 100)));
     this.#callers = new Counter({ ...shared, policy: 'caller', quota: perCaller, atOnce });
     this.#subjects = new Counter({
@@ -33,14 +33,14 @@ export class RateLimits {
   }
 
   /**
-   * @param caller has a separate count, so that guessed ids do not use up another caller's quota.
+   * @param caller counts separately, so that guessed ids do not use up another caller's quota.
    * @param subject the id of an onboarding, or the subject of a start.
    */
   addCommand(caller: string, subject: string): Promise<Count> {
     return this.#subjects.add(this.#keyOf(`${caller}\n${subject}`));
   }
 
-  /** Hashes the names: a subject may contain a mail address, and Redis must not store names of callers. */
+  /** A subject may contain a mail address, and Redis must not store names of callers. */
   #keyOf(text: string): string {
     return this.hash.of('rate limit', text).toString('base64url');
   }

@@ -15,9 +15,8 @@ interface Burst {
 }
 
 /**
- * Audits refused tokens: the first refusal of an address immediately, and the number after a minute. An
- * attacker can easily use many addresses. Therefore the rows per minute are limited, and one more row counts
- * the rest.
+ * Audits refused tokens: the first of an address immediately, and their number after a minute. An attacker
+ * has many addresses, so the rows per minute are limited, and one more row counts the rest.
  */
 @Injectable()
 export class RefusedLogins implements OnApplicationShutdown {

@@ -27,8 +27,8 @@ interface Inside {
 type Done = (error: Error | null, result?: unknown) => void;
 
 /**
- * A connection whose statements run under Gangway's settings, not under those of the role or database. The
- * connection knows whether it may be used again.
+ * Its statements run under Gangway's settings, not the role's or database's. It knows whether it may be used
+ * again.
  */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;

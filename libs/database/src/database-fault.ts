@@ -6,9 +6,8 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * SQLSTATEs, and their two-character classes, that mean "not now": the statement itself is correct. The entry
- * of a whole SQLSTATE wins over the entry of its class. All other SQLSTATEs are errors of the statement, its
- * values, or the data (XX).
+ * SQLSTATEs, and their two-character classes, that mean "not now"; a whole SQLSTATE wins over its class. All
+ * others are errors of the statement, its values, or the data (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them

@@ -6,9 +6,8 @@ import { SharedConnections, type PooledClient } from './shared-connections.js';
 type Connected = Parameters<pg.Pool['connect']>[0];
 
 /**
- * The pool below TypeORM. It closes only connections that must not be used again: an ordinary statement error
- * costs none. If a connection meets a server that takes no writes, the pool closes all open connections: a
- * new one may lead to another server.
+ * The pool below TypeORM. An ordinary statement error costs no connection. If one meets a server that takes
+ * no writes, the pool closes all: a new one may lead to another server.
  */
 export class DatabasePool extends pg.Pool {
   readonly #idle = new Set<DatabaseClient>();
@@ -70,11 +69,7 @@ export class DatabasePool extends pg.Pool {
     return this.connect() as Promise<PooledClient>;
   }
 
-  /**
-   * Runs one statement that is a transaction by itself.
-   *
-   * @param alone whether no other statement may wait behind it: it takes long, or waits for locks.
-   */
+  /** @param alone whether no other statement may wait behind it: it takes long, or waits for locks. */
   async run<Row>(statement: QueryConfig, alone = false): Promise<Row[]> {
     if (this.#shared && !alone) return this.#shared.run(statement);
     const client = await this.take();

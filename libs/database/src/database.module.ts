@@ -7,10 +7,7 @@ import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that does not answer a query in this time counts as away. */
 const QUERY_TIMEOUT_MS = 5_000;
-/**
- * The server must give up before this service does. If it carried out a claim after the service stopped
- * waiting, there would be a claim without a call.
- */
+/** The server must give up before this service does, or there could be a claim without a call. */
 const STATEMENT_TIMEOUT_MS = 4_000;
 
 /** The one data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */

@@ -9,10 +9,9 @@ const MIGRATION_LOCK = 7_166_121;
 const ASK_EVERY_MS = 200;
 
 /**
- * Brings the schema up to date under an advisory lock, so that replicas that start together take turns.
+ * Runs missing migrations under an advisory lock, so that replicas that start together take turns.
  *
- * @param databaseUrl PostgreSQL connection URL.
- * @returns the names of the migrations that it ran, in order; none if the schema was up to date.
+ * @returns the names of the migrations that it ran, in order.
  * @throws ConfigError if a pooler may give each transaction another connection.
  * @throws Error if a migration fails. The migrations before it stay; run this again for the rest.
  */
@@ -38,8 +37,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 /**
- * Polls instead of waiting in PostgreSQL. `CREATE INDEX CONCURRENTLY` waits for every running statement, so
- * it would wait forever for a replica that waits for its turn.
+ * Polls: `CREATE INDEX CONCURRENTLY` waits for every running statement, and so forever for a replica that
+ * waits in PostgreSQL.
  */
 async function takeTurn(lock: QueryRunner): Promise<void> {
   for (;;) {

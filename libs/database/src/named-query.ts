@@ -31,8 +31,8 @@ const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 export type RowDescriptions = Map<string, Described>;
 
 /**
- * A statement with a name. node-postgres asks for the description of its rows with each run, and writes each
- * message as a chunk. This class asks once per connection, and then writes one chunk per run.
+ * node-postgres asks for the description of the rows with each run, and writes each message as a chunk. This
+ * asks once per connection, and writes one chunk per run.
  */
 export class NamedQuery extends Base {
   readonly #known: RowDescriptions;

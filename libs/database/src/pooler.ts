@@ -68,9 +68,8 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * The cancel key names the PostgreSQL process that serves a client; a pooler sends its own key. In
- * transaction mode, the first client's process then serves the second client, or changes while the second
- * client holds another one.
+ * The cancel key names the PostgreSQL process that serves a client. Behind a pooler in transaction mode,
+ * that process serves the second client too, or changes while the second client holds another one.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';

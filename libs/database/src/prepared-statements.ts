@@ -30,17 +30,16 @@ export function prepared(text: string): PreparedStatement {
 }
 
 /**
- * Runs prepared statements through the pool below TypeORM, for the hot path. TypeORM cannot name a statement,
- * and the name saves more than half of the server's time for it (docs/decisions/0006). Behind a pooler in
- * transaction mode, statements have no name.
+ * Runs named statements through the pool below TypeORM: the name saves more than half of the server's time
+ * (docs/decisions/0006). Behind a pooler in transaction mode, there are no names.
  */
 @Injectable()
 export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * Runs a statement again after a conflict: each is its own transaction, so PostgreSQL rolled all of it
-   * back. Runs it once more if the server takes no writes: a new connection may lead to another server.
+   * Repeats a statement after a conflict: PostgreSQL has rolled all of it back. Repeats it once if the
+   * server takes no writes: a new connection may lead to another server.
    */
   async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     const pool = poolOf(this.dataSource);

@@ -2,8 +2,8 @@
 const QUICK_MS = 500;
 
 /**
- * PostgreSQL's clock, estimated from its answers. The estimate is never ahead of the clock, unless the clock
- * was set back since the last quick answer.
+ * PostgreSQL's clock, estimated from its answers, and never ahead of it, unless it was set back since the
+ * last quick answer.
  */
 export class ServerClock {
   #aheadMs: number | null = null;

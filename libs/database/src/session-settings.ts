@@ -1,16 +1,15 @@
 /**
- * The pooler between Gangway and PostgreSQL. `none`: no pooler, or one in session mode. `transaction`: a
- * pooler that may give each transaction another server connection.
+ * `none`: no pooler before PostgreSQL, or one in session mode. `transaction`: each transaction may get
+ * another server connection.
  */
 export type Pooler = 'none' | 'transaction';
 
 /**
- * Settings that change what a statement reads, writes or waits for. A role or a database may have its own
- * values, so Gangway sets each of them.
+ * What changes a statement's reads, writes or waits: a role or a database may have its own values.
  *
- * A connection keeps the plan of a statement. A plan made while a table was nearly empty reads the whole
- * table until the next ANALYZE. So sequential scans, hash joins and merge joins are off where an index can be
- * used. Planning for each set of values, or compiling, takes longer than the statements themselves.
+ * A kept plan that was made while a table was nearly empty reads the whole table until the next ANALYZE. So
+ * sequential scans, hash joins and merge joins are off where an index can be used. Planning for each set of
+ * values, or compiling, takes longer than the statements themselves.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -54,11 +53,11 @@ export function sessionSettings(statementTimeoutMs: number): string {
 }
 
 /**
- * The statement that sets all settings of its transaction. Its last column is PostgreSQL's clock, in
- * milliseconds since the epoch.
+ * Sets all settings of a transaction. Its last column is PostgreSQL's clock, in milliseconds since the
+ * epoch.
  *
- * @param until `deadline`: the transaction's next statement must end by the instant `$1` on that clock. After
- *   that instant, this statement fails: see {@link isTooLate}.
+ * @param until `deadline`: the next statement must end by the instant `$1` on that clock, after which this
+ * one fails: see {@link isTooLate}.
  */
 export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
   const timeout =

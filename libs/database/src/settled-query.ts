@@ -25,13 +25,11 @@ const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 const WITH_DEADLINE = transactionSettings('deadline');
 
 /**
- * A statement with the settings that it needs, in one transaction and one round trip: the settings and the
- * statement are sent before the `Sync` that ends the transaction. The statement has no name, because its next
- * run may meet another server connection.
+ * A statement and its settings in one transaction and one round trip: both are sent before the `Sync` that
+ * ends it. It has no name, because its next run may meet another server connection.
  *
- * The statement has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server
- * connection, and forwards them even if their client is gone. PostgreSQL must not run a statement that this
- * service has given up.
+ * Its deadline is on PostgreSQL's clock. A pooler forwards queued statements even if their client is gone,
+ * and PostgreSQL must not run a statement that this service has given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;

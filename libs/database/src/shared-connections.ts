@@ -33,12 +33,11 @@ interface Lane {
 }
 
 /**
- * Lets statements share connections. Each statement is sent immediately. PostgreSQL runs the statements of a
- * connection one after the other, each in its own transaction. Statements sent together are one write to a
- * socket, and a few busy backends cost less CPU than many that take turns (docs/decisions/0006).
+ * Lets statements share connections. They are sent immediately, and PostgreSQL runs them one after the
+ * other, each in its own transaction. Together they are one write to a socket, and a few busy backends cost
+ * less CPU than many that take turns (docs/decisions/0006).
  *
- * A statement takes another connection of the pool if it would wait long for others, e.g. for a lock or a
- * slow disk.
+ * If a statement would wait long, e.g. for a lock or a slow disk, it takes another connection of the pool.
  */
 export class SharedConnections {
   readonly #lanes = new Set<Lane>();

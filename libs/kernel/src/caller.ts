@@ -27,8 +27,8 @@ export const isScope = (word: string): word is Scope => SCOPE_NAMES.has(word);
 export const isKeyCallerName = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text);
 
 /**
- * Whether the caller of a JWT may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points. Names are
- * compared exactly and never normalized. Control, format and private characters could falsify logs.
+ * Whether the caller of a JWT may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points, never
+ * normalized. Control, format and private characters could falsify logs.
  */
 export const isCallerName = (text: string): boolean =>
   /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text) && /[^\p{Z}]/u.test(text);

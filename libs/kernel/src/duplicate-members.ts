@@ -1,6 +1,5 @@
 /**
- * Whether an object in the JSON has a member twice. `JSON.parse` keeps the last one. Another reader of the
- * same bytes may keep the first one.
+ * `JSON.parse` keeps the last of two equal members; another reader may keep the first.
  *
  * @param value the result of `JSON.parse(text)`.
  */

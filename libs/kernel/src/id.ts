@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 
 /**
- * Makes a UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits. Newer ids sort
- * after older ids. So the index of a primary key grows at its end.
+ * RFC 9562 §5.7: 48 bits of Unix milliseconds, then 74 random bits. Newer ids sort after older ones, so a
+ * primary key's index grows at its end.
  *
  * @param nowMs Unix time in milliseconds.
  * @returns the lowercase 36-character form.

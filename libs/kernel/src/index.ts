@@ -9,6 +9,17 @@ export {
 } from './caller.js';
 export { CLOCK, systemClock, type Clock } from './clock.js';
 export { hasDuplicateMembers } from './duplicate-members.js';
+export {
+  FAULT_CODES,
+  FAULTS_BY_PROBLEM,
+  PASSKEY_FAULTS,
+  REQUEST_FAULT_CODES,
+  isRequestFaultCode,
+  type FaultCode,
+  type FieldError,
+  type PasskeyFaultCode,
+  type RequestFaultCode,
+} from './fault.js';
 export { isUncoded, listMembers, mediaTypes } from './header-fields.js';
 export { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';
@@ -19,7 +30,6 @@ export {
   membersOf,
   problemType,
   statusesOf,
-  type FieldError,
   type ProblemCode,
   type ProblemMember,
 } from './problem.js';

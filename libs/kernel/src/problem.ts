@@ -1,3 +1,5 @@
+import type { FieldError } from './fault.js';
+
 /** Members that some problems have in addition to the standard members (RFC 9457 §3.2). */
 export type ProblemMember =
   | 'attemptsLeft'
@@ -27,10 +29,7 @@ const OF_STATE = ['state', 'nextAction'] as const;
 /** Members of a refusal after a step that failed. */
 const OF_STEP = ['attemptsLeft', 'onboardingId', 'state', 'nextAction', 'errors'] as const;
 
-/**
- * Every error code that callers can get, with its usual HTTP status, its title (RFC 9457) and its entry in
- * docs/reference/errors.md. Callers switch on the code, so a code keeps its name and its meaning.
- */
+/** Every error code that callers can get. They switch on it, so a code keeps its name and its meaning. */
 export const PROBLEMS = {
   validation_failed: {
     status: 400,
@@ -259,13 +258,6 @@ export const statusesOf = (code: ProblemCode): number[] => {
 /** @returns the members that problems of a code may have besides the standard ones. */
 export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>
   (PROBLEMS[code] as ProblemType).members ?? [];
-
-/** One fault in a request. An RFC 6901 JSON pointer says where. */
-export interface FieldError {
-  pointer: string;
-  code: string;
-  detail: string;
-}
 
 export interface ProblemOptions {
   detail: string;

@@ -4,8 +4,8 @@ import { inspect } from 'node:util';
 const MASK = '[secret]';
 
 /**
- * A value that must not be shown. It prints as `[secret]` in templates, JSON, `console.log` and logs. Only
- * {@link Secret.reveal} returns it. So a search for `reveal` finds all code that reads secrets.
+ * Prints as `[secret]` in templates, JSON, `console.log` and logs. Only {@link Secret.reveal} returns it, so
+ * a search for `reveal` finds all code that reads secrets.
  */
 export class Secret {
   readonly #value: string;

@@ -34,9 +34,9 @@ interface Refused {
 }
 
 /**
- * Limits how many codes a subject may receive, and how many wrong codes may be tried. One row per integration
- * and subject holds the instants that still count. The store's claims charge it, so concurrent claims cannot
- * exceed it. This class explains refusals.
+ * Limits the codes and the wrong codes of a subject. One row per integration and subject holds the instants
+ * that still count. The store's claims charge it, so concurrent claims cannot exceed it; this class explains
+ * refusals.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {

@@ -72,10 +72,8 @@ export class OtpService {
   }
 
   /**
-   * Creates an onboarding and has its first code sent.
-   *
    * @throws ProblemError `onboarding_live` if the subject already has a live onboarding and `supersede` is
-   *   not set.
+   * not set.
    */
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
@@ -120,7 +118,7 @@ export class OtpService {
   }
 
   /**
-   * Has a new code sent. The old code stays valid only if the new code was certainly not sent.
+   * The old code stays valid only if the new one was certainly not sent.
    *
    * @throws ProblemError `validation_failed` if `otp` has an option that only a start may choose.
    */

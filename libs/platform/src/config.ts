@@ -42,7 +42,7 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The message does not show the id. If the colon is missing or the parts are swapped, it is the key.
+      // The id is not shown: if the colon is missing or the parts are swapped, it is the key.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
@@ -353,8 +353,6 @@ export const CONFIG_NAMESPACE = 'gangway';
 export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 
 /**
- * Reads and validates the whole environment.
- *
  * @param env `process.env`, or the environment of a test.
  * @param providers the kinds of provider that an integration may name.
  * @throws ConfigError that names all bad variables.
@@ -403,7 +401,7 @@ const STORE = {
 export type StoreConfig = Pick<Config, keyof typeof STORE>;
 
 /**
- * Reads only the variables that a tool needs which only reads and writes rows.
+ * Reads only the variables of a tool that just reads and writes rows.
  *
  * @throws ConfigError that names the missing and bad variables.
  */
@@ -458,7 +456,7 @@ export const consoleUrl = ({ CONSOLE_URL, CONSOLE_PORT }: Pick<Config, 'CONSOLE_
   CONSOLE_URL ?? `http://localhost:${CONSOLE_PORT}`;
 
 /**
- * Reads the URL of the database for migrations. They hold a lock while they run, so they need a session.
+ * Migrations hold a lock while they run, so they need a session.
  *
  * @throws ConfigError that names the missing and bad variables.
  */

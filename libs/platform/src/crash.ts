@@ -1,10 +1,10 @@
 /**
- * Ends the process on an uncaught error, and prints only its message and stack. Node.js itself would print
- * every member of the error and of its causes. After a failed request to a provider, these contain the body
- * with the code. Also removes the environment from the diagnostic reports of Node.js.
+ * Ends the process on an uncaught error, and prints only its message and stack. Node.js would print all
+ * members of its causes: after a failed request, these contain the body with the code. Removes the
+ * environment from Node.js's diagnostic reports too.
  */
 export function crashWithoutSecrets(): void {
-  // Node.js has this since 22.13. Before that, it makes reports only if it is started with a flag.
+  // Since 22.13; before, only a flag makes reports.
   if (process.report) Object.assign(process.report, { excludeEnv: true });
   process.on('uncaughtException', end);
   // Otherwise Node.js makes an exception whose message shows the rejected value.

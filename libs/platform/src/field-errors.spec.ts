@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { fieldErrors } from './field-errors.js';
+import { fieldErrors, rule } from './field-errors.js';
 
 /** The details that a caller gets for a value, by pointer. */
 function told(schema: z.ZodType, value: unknown): Record<string, string> {
@@ -111,5 +111,21 @@ describe('a value that fits none of several allowed forms', () => {
     const schema = z.discriminatedUnion('type', [kind('email'), kind('phone')]);
     expect(told(schema, { type: 'fax' })).toEqual({ '/type': 'must be one of "email", "phone"' });
     expect(told(schema, { type: 'email' })).toEqual({ '/value': 'is missing: it must be a string' });
+  });
+});
+
+describe('the code for a fault', () => {
+  const codeOf = (schema: z.ZodType) => fieldErrors(schema.safeParse('x').error!.issues)[0]?.code;
+
+  it('is zod’s, or the one that a rule of ours has', () => {
+    expect(codeOf(z.int())).toBe('invalid_type');
+    expect(codeOf(z.string().refine(() => false, rule('unstorable_text', 'is no text')))).toBe(
+      'unstorable_text',
+    );
+  });
+
+  it('is never custom, and never a code outside of the registry', () => {
+    expect(codeOf(z.string().refine(() => false))).toBe('invalid_value');
+    expect(codeOf(z.string().refine(() => false, { params: { code: 'new' } }))).toBe('invalid_value');
   });
 });

@@ -1,21 +1,30 @@
 import type { z } from 'zod';
-import type { FieldError } from '#libs/kernel';
+import { isRequestFaultCode, type FieldError, type RequestFaultCode } from '#libs/kernel';
 import './schema-words.js';
 import { shownMember } from './shown.js';
 
 type Issue = z.core.$ZodIssue;
 
+/** What `refine` takes for a rule of ours: the code and the text that callers get if the rule is broken. */
+export const rule = (code: RequestFaultCode, error: string) => ({ error, params: { code } });
+
+/** zod's own code; for a broken rule of ours, the code that {@link rule} gave it. */
+function codeOf(issue: Issue): RequestFaultCode {
+  const code: unknown = issue.code === 'custom' ? issue.params?.['code'] : issue.code;
+  return isRequestFaultCode(code) ? code : 'invalid_value';
+}
+
 /**
- * The faults that a schema found, each with a JSON pointer (RFC 6901). If the value fits none of several
- * forms, these are the faults of the form that the sender meant.
+ * The faults that a schema found, each with a JSON pointer (RFC 6901); of several forms, those of the form
+ * that the sender meant.
  *
  * @param root the value's place in the request, e.g. `/subject`.
  */
 export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =>
-  faultsIn(issues).map(({ path, code, message }) => ({
-    pointer: root + pointerOf(path),
-    code: code ?? 'invalid',
-    detail: message,
+  faultsIn(issues).map((issue) => ({
+    pointer: root + pointerOf(issue.path),
+    code: codeOf(issue),
+    detail: issue.message,
   }));
 
 /** Like {@link fieldErrors}, but the pointer of an unknown member names the member and not its object. */
@@ -24,17 +33,17 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({
           pointer: root + pointerOf([...issue.path, key]),
-          code: 'not_supported',
+          code: 'not_supported' as const,
           detail: 'is not known',
         }))
-      : [{ pointer: root + pointerOf(issue.path), code: issue.code ?? 'invalid', detail: issue.message }],
+      : [{ pointer: root + pointerOf(issue.path), code: codeOf(issue), detail: issue.message }],
   );
 
 /** The pointer to a member. It hides names that may be misplaced secrets. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
-/** The issues. In place of the issue of a union, it returns those of the form that the sender meant. */
+/** In place of the issue of a union, those of the form that the sender meant. */
 const faultsIn = (issues: readonly Issue[]): Issue[] =>
   issues.flatMap((issue) => {
     if (issue.code !== 'invalid_union') return [issue];

@@ -4,11 +4,11 @@ import ipaddr from 'ipaddr.js';
 const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
- * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones. The check of
- * trusted proxies needs this form. A member that is not an address is removed, with all members to its left.
- * Then the proxy that wrote it counts as the client, because the proxy's address is the last known address.
+ * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones, as the check of
+ * trusted proxies needs them. A member that is not an address is removed, with all to its left: then the
+ * proxy that wrote it counts as the client.
  *
- * @returns a header that contains only addresses. Null if none is left.
+ * @returns null if no address is left.
  */
 export function bareForwardedFor(header: string): string | null {
   const addresses: string[] = [];
@@ -28,7 +28,7 @@ function addressIn(member: string): string | null {
     .replace(/^"(.*)"$/, '$1')
     .trim();
   const [, inBrackets] = /^\[([^[\]]*)\]$/.exec(text.replace(PORT, '')) ?? [];
-  // The end of an IPv6 address without brackets may look like a port. So the whole text is tried first.
+  // The end of an IPv6 address without brackets may look like a port.
   const forms = inBrackets === undefined ? [text, text.replace(PORT, '')] : [inBrackets];
   return forms.map(bareAddress).find((address) => address !== null) ?? null;
 }

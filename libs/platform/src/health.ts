@@ -9,12 +9,12 @@ export interface Finding {
 
 export interface HealthCheck {
   name: string;
-  /** Whether the part is vital. Without a vital part, the service is not ready. Otherwise it is degraded. */
+  /** Without a vital part, the service is not ready; without another, it is degraded. */
   vital: boolean;
   check(): Promise<Finding>;
 }
 
-/** Several checks with one read. The set of names may change with each read. None of them is vital. */
+/** Several checks with one read, none of them vital. Their names may change with each read. */
 export interface HealthChecks {
   /** The name that `ready` shows if the read itself fails. */
   name: string;
@@ -76,7 +76,7 @@ export class Health {
     return this.#draining;
   }
 
-  /** For metrics. @returns 1 or 0 by name: 1 for each check that is up, 0 for each check that is down. */
+  /** @returns 1 for each check that is up, 0 for each that is down. */
   async gauges(): Promise<Record<string, number>> {
     const found = await this.#look();
     return Object.fromEntries(found.map(({ name, finding }) => [name, Number(finding.status === 'up')]));
@@ -132,7 +132,7 @@ function inTime<T>(work: Promise<T>, late: T): Promise<T> {
   return Promise.race([work, timeout]);
 }
 
-/** `live` fails if the process needs a restart; `ready` fails if it cannot serve requests now. */
+/** `live` fails if only a restart helps; `ready` fails if it cannot serve requests now. */
 @Controller('health')
 export class HealthController {
   constructor(private readonly health: Health) {}

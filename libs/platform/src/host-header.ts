@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 /**
- * The reason why a request's `Host` is refused. Null for a valid host. With a wrong host, a sender could
- * change URLs such as the console's own origin. If there are two, a proxy may have checked the other one.
+ * @returns null for a valid host. With a wrong host, a sender could change URLs such as the console's own
+ * origin. Of two, a proxy may have checked the other one.
  */
 export function badHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | null {
   const given = rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');

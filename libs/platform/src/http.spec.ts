@@ -101,7 +101,7 @@ describe('every refusal is a problem', () => {
   });
 
   it('has the status, time to wait, errors and extensions of the thrown ProblemError', async () => {
-    const errors = [{ pointer: '/authenticators/0', code: 'challenge_mismatch', detail: 'no' }];
+    const errors = [{ pointer: '/authenticators/0', code: 'challenge_mismatch' as const, detail: 'no' }];
     const {
       status,
       headers,

@@ -25,8 +25,8 @@ const BODY_LIMIT_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * Makes a Nest application on Fastify. Every app answers errors as problems, checks input by schemas, forbids
- * caching and returns the request's id.
+ * Every app answers errors as problems, checks input by schemas, forbids caching and returns the request's
+ * id.
  *
  * @param findOutage distinguishes errors of a server that is not available (503) from other errors (500).
  * @param trustedProxies the proxies whose `X-Forwarded-…` headers give the client's address and scheme.
@@ -43,7 +43,7 @@ export async function createHttpApp(
     bodyLimit: BODY_LIMIT_BYTES,
     // A client could hold a connection by sending single bytes. Node.js checks this time every 30 s.
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node.js would refuse the request without a body and a log line. badHost sends and writes both.
+    // Node.js would refuse without a body and a log line. badHost writes both.
     http: { requireHostHeader: false },
     // An id that is too long gets the same error as any other wrong id.
     routerOptions: { maxParamLength: 16_384 },
@@ -80,13 +80,13 @@ export async function createHttpApp(
     request.raw.logged = { traceId: request.id, method, url, address: request.ip };
     currentRequest.run(request.raw.logged, done);
   });
-  // Without a listener, Node.js refuses an `Expect` header without a body and a log line. The header may be
-  // ignored (RFC 9110 §10.1.1).
+  // Without a listener, Node.js refuses an `Expect` header without a body. It may be ignored (RFC 9110
+  // §10.1.1).
   fastify.server.on('checkExpectation', (request, response) => {
     fastify.server.emit('request', request, response);
   });
-  // Without a listener, Node.js closes the connection of a CONNECT request silently. The service opens no
-  // tunnels (RFC 9110 §9.3.6).
+  // Without a listener, Node.js closes the connection silently. The service opens no tunnels (RFC 9110
+  // §9.3.6).
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, requestLog),
   );
@@ -138,7 +138,7 @@ export async function createHttpApp(
   return app;
 }
 
-/** Answers a request that Node.js cannot parse. There is only a socket: no route, no id and no reply. */
+/** For a request that Node.js cannot parse there is only a socket: no route, id or reply. */
 function answerClientError(error: Error & { code?: string }, socket: Socket, log: RequestLog): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';

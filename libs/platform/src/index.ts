@@ -13,7 +13,7 @@ export type { RoleRule } from './console-settings.js';
 export { configurationMarkdown } from './config-reference.js';
 export { durationS, origin, setting } from './config-values.js';
 export type { IntegrationConfig, ProviderSettings } from './integration-config.js';
-export { fieldErrors, memberErrors, pointerOf } from './field-errors.js';
+export { fieldErrors, memberErrors, pointerOf, rule } from './field-errors.js';
 export { createHttpApp } from './http.js';
 export { Health, type Finding } from './health.js';
 export { ProblemFilter, sendProblem } from './problem.filter.js';

@@ -3,8 +3,8 @@ import type { RequestSigner } from './request-signer.js';
 /** The signed parts of a request, in their wire form. */
 export interface ByzantineRequest {
   /**
-   * Unix time in whole seconds. Upstream accepts a difference of one minute in both directions. So each
-   * attempt needs a new signature.
+   * Unix time in whole seconds. Upstream accepts a minute's difference, so each attempt needs a new
+   * signature.
    */
   timestampS: number;
   method: string;
@@ -21,10 +21,10 @@ export interface ByzantineHeaders {
 }
 
 /**
- * Signs one request (Byzantine Integrator API, request signing): ECDSA P-256 with SHA-256, DER. The
- * signature covers timestamp, upper-case method, path with query, and body, joined without separators.
+ * ECDSA P-256 with SHA-256, DER, over timestamp, upper-case method, path with query, and body, without
+ * separators (Byzantine Integrator API, request signing).
  *
- * @returns the three headers. Both hex values have `0x` and are in lower case.
+ * @returns three headers. Both hex values have `0x` and are in lower case.
  * @throws RangeError for a timestamp that is not in seconds, or a target that the HTTP client would change.
  * @throws SignerError if there is no signature in time.
  */
@@ -41,19 +41,18 @@ export async function signByzantineRequest(
   };
 }
 
-/** The bytes that are signed. Serialize a body once, then sign and send that same value. */
+/** Serialize a body once, then sign and send that same value. */
 export function byzantineSigningInput({
   timestampS,
   method,
   pathAndQuery,
   body,
 }: ByzantineRequest): Uint8Array {
-  // 1e11 s is the year 5138, and 1e11 ms is the year 1973. So milliseconds always exceed this limit.
+  // 1e11 s is the year 5138, and 1e11 ms is the year 1973.
   if (!Number.isInteger(timestampS) || timestampS <= 0 || timestampS >= 1e11) {
     throw new RangeError('timestampS must be Unix time in whole seconds');
   }
-  // The HTTP client would escape or cut other targets after they are signed. Upstream would then see a wrong
-  // signature.
+  // The HTTP client would escape or cut other targets after they are signed.
   if (!/^\/[!-~]*$/.test(pathAndQuery) || pathAndQuery.includes('#')) {
     throw new RangeError(
       'pathAndQuery must be a request target: starts with "/", visible ASCII, no fragment',

@@ -1,7 +1,6 @@
 /**
- * A key that must not be used. The message names the source of the key and the fault. The error has no
- * `cause`, because parsers quote their input (`JSON.parse` and node:crypto's JWK import both do). Here the
- * input is a private key, or it may be a private key by mistake.
+ * The message names the source of the key and the fault. There is no `cause`: parsers quote their input,
+ * which is or may be a private key.
  */
 export class InvalidKeyError extends Error {
   /** The variable or file that contained the key. */

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { InvalidKeyError } from './invalid-key-error.js';
 
-/** The private key of an elliptic curve in the form of RFC 7518 §6.2, before any check. */
+/** RFC 7518 §6.2, before any check. */
 type Jwk = Readonly<Record<string, unknown>>;
 
 /** A decoded key that may not be a key of P-256. */
@@ -15,11 +15,10 @@ export interface DecodedKey {
 const FORMS = 'give 64 hex digits (with or without 0x), a PKCS#8 PEM, or a JWK';
 
 /**
- * Decodes a private key in one of three forms: hex, PKCS#8 PEM, or a JWK. For environment files of one line,
- * the line ends of a PEM may be written as `\n`.
+ * Decodes a private key: hex, PKCS#8 PEM, or a JWK. The line ends of a PEM may be written as `\n`.
  *
  * @param source names the variable or file in errors.
- * @throws InvalidKeyError if the text has none of the three forms, or if it names another curve.
+ * @throws InvalidKeyError if the text has none of these forms, or names another curve.
  */
 export function decodeKeyMaterial(material: string, source: string): DecodedKey {
   const text = material.trim();
@@ -78,7 +77,7 @@ function parseJson(text: string, source: string): Jwk {
   }
 }
 
-/** The only curve names that an error shows. Any other text in this place may be a secret. */
+/** An error shows no other text in this place: it may be a secret. */
 const KNOWN_CURVES = new Set(['P-384', 'P-521', 'secp256k1', 'Ed25519', 'X25519']);
 
 function decodeJwk(jwk: Jwk, source: string): DecodedKey {
@@ -94,8 +93,8 @@ function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
   const number = (member: 'd' | 'x' | 'y'): Buffer => {
     const value = jwk[member];
     const bytes = Buffer.from(typeof value === 'string' ? value : '', 'base64url');
-    // RFC 7518 §6.2.1.2 and §6.2.2.1 require the full 32 bytes. Buffer alone would skip characters that it
-    // cannot read.
+    // All 32 bytes are required (RFC 7518 §6.2.1.2, §6.2.2.1). Buffer would skip characters that it cannot
+    // read.
     if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
       throw new InvalidKeyError(
         source,

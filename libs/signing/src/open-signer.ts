@@ -8,15 +8,15 @@ import { checkSignatures } from './self-check.js';
 export type KeySource = { source: string } & ({ privateKey: Secret } | { kms: KmsKey });
 
 /**
- * Opens a key at boot. It parses a local key and checks its signatures. For a remote key, it asks KMS for
- * the public key.
+ * Opens a key at boot. A local key is parsed and its signatures are checked; for a remote one, KMS gives the
+ * public key.
  *
- * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. These errors should stop
- *   the boot.
+ * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. They should stop the
+ * boot.
  */
 export async function openSigner(key: KeySource): Promise<RequestSigner> {
   if ('kms' in key) {
-    // The SDK is loaded only if needed, because it takes some 100 ms at start and permanent memory.
+    // Only if needed: the SDK takes some 100 ms at start and permanent memory.
     const { openKmsSigner } = await import('./kms/kms-signer.js');
     return openKmsSigner(key.kms, key.source);
   }

@@ -5,8 +5,8 @@ import { DSA_ENCODING, type SignatureEncoding } from './signature-encoding.js';
 /** A public key that is proven to be a point on P-256. */
 export class P256PublicKey {
   /**
-   * SEC1 compressed: 66 lowercase hex digits. It is the same for every form of a key. Therefore it serves to
-   * compare keys.
+   * SEC1 compressed, 66 lowercase hex digits: the same for every form of a key, so it serves to compare
+   * keys.
    */
   readonly compressedHex: string;
   /** SEC1 uncompressed: 65 bytes. */
@@ -21,7 +21,7 @@ export class P256PublicKey {
   }
 
   /**
-   * ECDSA with SHA-256 over exactly these bytes. It accepts a low and a high s, as every peer does.
+   * ECDSA with SHA-256 over exactly these bytes, with a low or a high s, as every peer does.
    * @returns false also for bytes that are not a signature.
    */
   verify(message: Uint8Array, signature: Uint8Array, encoding: SignatureEncoding): boolean {
@@ -41,8 +41,8 @@ export function publicJwk(uncompressed: Uint8Array) {
 }
 
 /**
- * Reads a public key from hex, in upper or lower case, without `0x`: the SEC1 compressed (33 bytes) or
- * uncompressed form (65 bytes, SEC1 §2.3.4).
+ * Reads hex in upper or lower case, without `0x`: SEC1 compressed (33 bytes) or uncompressed (65 bytes,
+ * §2.3.4).
  *
  * @returns undefined for any other text, and for a point that is not on the curve.
  */

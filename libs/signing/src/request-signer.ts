@@ -1,13 +1,13 @@
 import type { SignatureEncoding } from './signature-encoding.js';
 
-/** The port that signs upstream requests. Its users do not know whether the key is local or remote. */
+/** Signs upstream requests, with a local or a remote key. */
 export interface RequestSigner {
   /** SEC1 compressed P-256 public key: 66 lowercase hex digits, no `0x`. */
   readonly publicKeyCompressedHex: string;
   /**
-   * ECDSA with SHA-256 over exactly these bytes. The result is DER, or r‖s (64 bytes) for `raw`.
+   * ECDSA with SHA-256 over exactly these bytes: DER, or r‖s (64 bytes) for `raw`.
    *
-   * @param timeoutMs the longest time for a remote signature. A local key needs no waiting.
+   * @param timeoutMs the longest time for a remote signature.
    * @throws SignerError if there is no valid signature in time.
    */
   sign(
@@ -30,10 +30,7 @@ export interface SigningKey extends RequestSigner {
  */
 export type SignerFailure = 'unavailable' | 'refused';
 
-/**
- * There is no signature, so nothing was sent. The message contains neither the name of a key nor a text from
- * the signer.
- */
+/** Nothing was sent. The message contains neither the name of a key nor a text from the signer. */
 export class SignerError extends Error {
   constructor(
     readonly failure: SignerFailure,

@@ -5,8 +5,8 @@ import type { SignatureEncoding } from './signature-encoding.js';
 const FORMAT = { der: 'der', raw: 'compact' } as const satisfies Record<SignatureEncoding, string>;
 
 /**
- * Verifies a signature of node:crypto by @noble/curves. So a broken build of either stops the boot. Otherwise
- * an upstream would refuse requests with 401, hours later.
+ * Verifies a signature of node:crypto by @noble/curves: a broken build of either stops the boot. Otherwise
+ * an upstream would answer 401, hours later.
  *
  * @param source names the variable or file of the key.
  * @throws Error that names the source and the encoding.
@@ -25,8 +25,8 @@ export function checkSignatures(key: SigningKey, source: string): void {
 }
 
 /**
- * ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is about 30 times slower.
- * Therefore it runs at boot only.
+ * ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is some 30 times slower, so
+ * it runs at boot only.
  *
  * @param publicKeyHex SEC1, compressed or uncompressed.
  */

@@ -1,6 +1,6 @@
 /**
- * The encoding of the two numbers of a signature. `der` is the ASN.1 SEQUENCE of SEC1 §C.8 (68–72 bytes,
- * rarely fewer). `raw` is r‖s with 32 bytes each (IEEE P1363, RFC 7518 §3.4).
+ * `der`: the ASN.1 SEQUENCE of SEC1 §C.8 (68–72 bytes, rarely fewer). `raw`: r‖s with 32 bytes each (IEEE
+ * P1363, RFC 7518 §3.4).
  */
 export type SignatureEncoding = 'der' | 'raw';
 

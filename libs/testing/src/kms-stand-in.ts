@@ -39,9 +39,9 @@ interface StoredKey {
 }
 
 /**
- * Replaces the signing part of AWS KMS in tests. It is written from the API reference and its JSON protocol
- * (`X-Amz-Target`, `application/x-amz-json-1.1`, Signature Version 4). It uses node:crypto and no code of
- * this project, so that a misreading of the reference is not on both sides.
+ * AWS KMS for tests, from the API reference and its JSON protocol (`X-Amz-Target`,
+ * `application/x-amz-json-1.1`, Signature Version 4). It uses no code of this project: a misreading must not
+ * be on both sides.
  */
 export class KmsStandIn {
   readonly calls: KmsCall[] = [];
@@ -207,8 +207,8 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER. It is written here, because node:crypto would hash the
- * digest again. ECDH of node:crypto computes the point k·G, as the public key of k.
+ * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER: node:crypto would hash the digest again. Its ECDH
+ * computes k·G, as the public key of k.
  */
 function signDigest(digest: Buffer, key: KeyObject): Buffer {
   const d = bigint(Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));

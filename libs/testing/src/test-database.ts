@@ -4,8 +4,7 @@ import { fromTestRun, workerName } from './test-run.js';
 let made: Promise<string> | undefined;
 
 /**
- * The database of this jest worker. It is a copy of the migrated template, and is empty at the start of each
- * test file. `npm test` deletes it at the end of the run.
+ * The database of this jest worker: a copy of the migrated template, empty at the start of each test file.
  *
  * @returns a connection URL
  * @throws Error if jest runs without `npm test`

@@ -16,14 +16,14 @@ export interface Failures {
   goodForMs: number | null;
 }
 
-/** How long the failure of a step counts. It is longer than the wait between two attempts. */
+/** How long the failure of a step counts: longer than the wait between two attempts. */
 const STEP_GOOD_FOR_MS = 90_000;
 /** This time is added to the wait that a provider asks for. */
 const AFTER_WAIT_MS = 30_000;
 
 /**
- * The ends of an integration's calls in this process: the failures that it has not yet reported to the other
- * processes, and the last success of each kind of call.
+ * The ends of an integration's calls in this process: the unreported failures, and the last success of each
+ * kind of call.
  */
 export class CallEnds {
   /** Runs after a call's end that changes the report. */
@@ -58,7 +58,7 @@ export class CallEnds {
     // PostgreSQL answered the claim too late. The provider did not cause that.
     if (error.heldBack) return;
     switch (error.failure) {
-      // The provider has read the request, so it works and knows our key. A rejected probe proves neither.
+      // The provider has read the request and knows our key. A rejected probe proves neither.
       case 'rejected':
         return call === 'probe' ? undefined : this.succeeded(call);
       // This end does not show whether the provider works.
@@ -76,7 +76,7 @@ export class CallEnds {
     return new Map(this.#untold);
   }
 
-  /** @param told the result of `untold()` that was reported. Later failures are still to be reported. */
+  /** @param told the reported result of `untold()`. Later failures are still to be reported. */
   told(told: ReadonlyMap<TroubleName, Failures>): void {
     for (const [name, { count, firstAtMs }] of told) {
       const now = this.#untold.get(name);

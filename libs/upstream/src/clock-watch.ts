@@ -6,8 +6,8 @@ import { Integrations, type Integration } from './integrations.js';
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Probes a provider while a clock difference stops the steps, or while a difference needs a second answer.
- * So the service can find out without sending a step.
+ * Probes a provider while a clock difference stops the steps or needs a second answer, so that no step has
+ * to be sent to find out.
  */
 @Injectable()
 export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -40,9 +40,8 @@ const PROBES_MISSED = 2;
 const PROBE_SLACK_MS = 5_000;
 
 /**
- * A provider behind a circuit breaker. If too many calls fail, the breaker opens and holds further calls
- * back. Such a call ends `not_sent`, uses up no try, and is made later. The breaker counts only failures
- * that the provider may have caused. A refusal is a normal answer.
+ * A provider behind a circuit breaker. An open breaker holds calls back: they end `not_sent`, use up no try,
+ * and are made later. Only failures that the provider may have caused count.
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
@@ -144,8 +143,8 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   /**
-   * Without calls, a half open breaker would never close. `RETRY_CAP_MS` is the longest wait of a retry. If
-   * no call came for that long, a successful probe closes the breaker.
+   * Without calls, a half open breaker would never close. `RETRY_CAP_MS` is the longest wait of a retry: if
+   * no call came for that long, a successful probe closes it.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;

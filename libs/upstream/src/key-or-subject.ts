@@ -12,9 +12,9 @@ interface Success {
 }
 
 /**
- * Decides whether a refusal is about our key or about one subject, if the answer does not say which. The
- * refusal is about the subject if three conditions hold: the key has just worked for another subject, the
- * probe succeeds, and upstream refuses the same call once more.
+ * Decides whether a refusal is about our key or about one subject, if the answer does not say which. It is
+ * about the subject if the key has just worked for another subject, the probe succeeds, and upstream refuses
+ * the same call once more.
  */
 export class KeyOrSubject {
   /** For each name of a call: the last successes with two different subjects. */
@@ -63,7 +63,7 @@ export class KeyOrSubject {
     }
   }
 
-  /** Repeats a call that was refused before any effect. A server with old data may have refused it. */
+  /** A server with old data may have refused a call, before any effect. */
   async #again<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make();
@@ -75,7 +75,7 @@ export class KeyOrSubject {
   }
 }
 
-/** The value stays in memory after the onboarding is erased. So it contains no address or id of the user. */
+/** Stays in memory after the onboarding is erased, so it contains no address or id of the user. */
 const fingerprint = (subject: Subject) =>
   createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 

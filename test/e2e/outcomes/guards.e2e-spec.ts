@@ -11,8 +11,8 @@ const metric = (name: string) => metricsAt(story.serviceUrl, name);
 
 describe('the breaker', () => {
   it('stops calls while upstream fails, reports an outage, and lets all steps go on afterwards', async () => {
-    // Without a worker, so that only the first attempts below count. The window is long enough for twenty
-    // calls on a busy machine. The breaker stays open until the next call.
+    // Without a worker, only the first attempts count. The window holds twenty calls on a busy machine, and
+    // the breaker stays open until the next call.
     const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '12000' };
     story = await Story.begin({ env, worker: false });
     story.sandbox.control.addFault({ route: 'init-otp', status: 500, times: 0 });

@@ -15,8 +15,8 @@ const delayMs = 1_500;
 const held: Fault = { delayMs, afterEffect: true };
 
 /**
- * A replica of the service loses its database while its call is in flight. The replica gets the answer, but
- * cannot write the answer until the lease has lapsed and the worker has taken over.
+ * A replica loses its database while its call is in flight, and cannot write the answer until the lease has
+ * lapsed and the worker has taken over.
  */
 describe('an answer that cannot be written until the worker has taken over', () => {
   let story: Story;

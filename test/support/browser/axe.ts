@@ -8,8 +8,8 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [320, 1280];
 
 /**
- * Lists the faults that axe finds in a page: light and dark, on a small phone and a laptop. It also lists the
- * widths at which the page is wider than its window. Restores the page's window size afterwards.
+ * The faults that axe finds: light and dark, on a small phone and a laptop; also the widths at which the
+ * page is wider than its window.
  *
  * @returns a line for each finding
  */

@@ -1,9 +1,6 @@
 /**
- * The texts of all refusals of the emulated Byzantine.
- *
  * Byzantine documents the statuses and the form `{error, status}`, not the texts. **Every text here is an
- * assumption of this sandbox**: a client that reads the texts must keep its own list, and must expect other
- * texts from the real API.
+ * assumption of this sandbox**: a client must expect other texts from the real API.
  */
 export const errorTexts = {
   noRoute: 'not found',

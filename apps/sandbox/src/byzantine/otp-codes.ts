@@ -58,7 +58,7 @@ export class OtpCodes {
   }
 
   /**
-   * Spends a code. A wrong one costs a try, and the third wrong one locks the code.
+   * A wrong code costs a try, and the third one locks the code.
    *
    * @throws Refusal 400 if the code is unknown, another user's, used, expired, locked or wrong
    */

@@ -7,8 +7,8 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
 /**
- * Checks the signature headers and the scope of the key. It refuses a read-only key for every POST before the
- * body is read, because Byzantine answers 403 and not 400 even if the body is empty.
+ * Refuses a read-only key for every POST before the body is read: Byzantine answers 403 and not 400 even if
+ * the body is empty.
  */
 @Injectable()
 export class SignatureGuard implements CanActivate {

@@ -21,9 +21,9 @@ const ELSEWHERE = 'the request comes from another website';
 const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
 
 /**
- * Keeps other websites away from `/_sandbox`, which has no login. A developer's browser can connect to this
- * machine, so any website in this browser can send requests to the sandbox. This is a guard and not a hook on
- * the path, because one path can be written in several ways (`/%5Fsandbox`).
+ * Keeps other websites away from `/_sandbox`, which has no login: any website in a developer's browser can
+ * send requests to this machine. A guard and not a hook on the path, because one path can be written in
+ * several ways (`/%5Fsandbox`).
  */
 @Injectable()
 export class BrowserGuard implements CanActivate {

@@ -21,9 +21,8 @@ export interface UpstreamHooksContext {
 }
 
 /**
- * Writes every upstream request to the journal, and applies faults: before the route runs, or after the
- * effect and before the answer. These are Fastify hooks, because a fault must also replace the answers of
- * guards, pipes and filters, and must be able to cut the connection.
+ * Journals every upstream request, and applies faults: before the route runs, or after its effect. Fastify
+ * hooks, because a fault must also replace the answers of guards, pipes and filters, and cut connections.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
@@ -48,8 +47,6 @@ export function installUpstreamHooks(fastify: FastifyInstance, context: Upstream
 }
 
 /**
- * Runs a fault.
- *
  * @param payload the true answer's body; null if there is none yet
  * @returns the body of the answer. If the connection was cut, the promise never resolves.
  */
@@ -116,8 +113,8 @@ function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyRepl
 }
 
 /**
- * Drops the connection. The hook must never return, because Fastify would then try to write an answer, and
- * fail. No other object refers to the promise, so it does not leak memory.
+ * Never returns: Fastify would then try to write an answer, and fail. Nothing refers to the promise, so it
+ * does not leak.
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');

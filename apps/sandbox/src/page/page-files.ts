@@ -15,8 +15,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The files of apps/sandbox/page by name. The sandbox always serves the source files, also when it runs from
- * dist. So no copy of them can be out of date.
+ * The files of apps/sandbox/page by name: the sources, also when the sandbox runs from dist.
  *
  * @throws Error if the folder is missing, as in an image built without it
  */

@@ -15,9 +15,8 @@ export interface ClientSignature {
 }
 
 /**
- * Checks that the holder of the token's key has signed this use of the token. The signing key must be the key
- * in the token. The message must have the same members as the request, in any order (Turnkey documents no
- * order).
+ * Checks that the token's key has signed this use of the token: the same members as in the request, in any
+ * order (Turnkey documents none).
  *
  * @param usages the accepted members besides `tokenId` and `type`
  * @throws TurnkeyRefusal 400 that names the mismatch

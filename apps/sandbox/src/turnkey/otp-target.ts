@@ -25,8 +25,8 @@ export class OtpTarget {
   constructor(private readonly keys: P256KeyPair = generateP256()) {}
 
   /**
-   * `otpEncryptionTargetBundle`: JSON as text. Its `data` is signed, and contains the public key. The key
-   * must be uncompressed (65 bytes): with a compressed key, clients make bundles that cannot be decrypted.
+   * `otpEncryptionTargetBundle`: JSON as text with signed `data`. Its key is uncompressed (65 bytes): with a
+   * compressed one, clients make bundles that cannot be decrypted.
    */
   bundle(signer: P256KeyPair, organizationId: string): string {
     const data = Buffer.from(JSON.stringify({ targetPublic: this.keys.uncompressed, organizationId }));
@@ -39,8 +39,8 @@ export class OtpTarget {
   }
 
   /**
-   * Decrypts `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex. The additional data of the
-   * encryption are both public keys.
+   * Decrypts `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex, with both public keys as
+   * additional data.
    *
    * @throws TurnkeyRefusal 400 for a malformed bundle, or one encrypted to another key
    */

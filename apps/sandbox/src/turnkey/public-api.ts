@@ -39,10 +39,9 @@ const envelope = z.strictObject({
 });
 
 /**
- * Submissions of the public API. The same bytes are the same activity. While their timestamp is valid, a
- * repeated request gets the stored answer and has no second effect. A refusal with an effect is stored too:
- * so a wrong code costs only one try, even if the request arrives again. Any other refused request runs again
- * when it is repeated.
+ * The same bytes are the same activity: while their timestamp is valid, a repeat gets the stored answer and
+ * has no second effect. A refusal with an effect is stored too, so that a wrong code costs only one try. Any
+ * other refused request runs again.
  */
 export class PublicApi {
   readonly activities: Activities;

@@ -64,8 +64,8 @@ export class TurnkeyReader implements UpstreamReader {
   }
 
   /**
-   * The ids in the body, the ids that belong to its code or token, and the user who stamped. It never returns
-   * the code or token itself.
+   * The ids in the body, those of its code or token, and the user who stamped. Never the code or token
+   * itself.
    */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;

@@ -34,11 +34,9 @@ const SCRIPTED: Readonly<Record<number, [string, string]>> = {
 };
 
 /**
- * Turnkey's error body.
- *
  * @param status the HTTP status, which decides the gRPC code
- * @param errorCode a documented `turnkeyErrorCode`. If it is null, `details` is empty, which Turnkey's
- *   documentation allows.
+ * @param errorCode a documented `turnkeyErrorCode`. If null, `details` is empty, which Turnkey's
+ * documentation allows.
  */
 export function turnkeyError(status: number, message: string, errorCode: string | null): TurnkeyError {
   const detail = (turnkeyErrorCode: string) => ({

@@ -34,8 +34,8 @@ export interface VerifiedCredential {
 }
 
 /**
- * Checks a passkey's registration (WebAuthn Level 3, 7.1). The challenge must equal the one in the client
- * data, as Byzantine's and Turnkey's create-authenticators require.
+ * WebAuthn Level 3, 7.1. The challenge must equal the one in the client data, as Byzantine's and Turnkey's
+ * create-authenticators require.
  *
  * @throws Error whose message says which check failed
  */

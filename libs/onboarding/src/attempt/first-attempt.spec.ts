@@ -105,7 +105,7 @@ describe('throwUnlessLedOn', () => {
       attemptsLeft: 1,
       nextAction: { type: 'submit_otp' },
     });
-    const errors = [{ pointer: '/authenticators', code: 'upstream_refused', detail: 'no' }];
+    const errors = [{ pointer: '/authenticators', code: 'upstream_refused' as const, detail: 'no' }];
     const passkey = refusalOf(
       aRow({ state: 'otp_verified', lastResult: result('attestation_invalid', { errors }) }),
     );

@@ -1,3 +1,4 @@
+import type { FieldError } from '#libs/kernel';
 import type { CallEvidence } from '#libs/upstream';
 import type { ResultCode } from './codes.js';
 import type { Onboarding } from './onboarding.entity.js';
@@ -26,7 +27,7 @@ export interface UnresolvedAttempt {
 export interface Explanation {
   code: ResultCode;
   detail: string;
-  errors?: { pointer: string; code: string; detail: string }[];
+  errors?: FieldError[];
 }
 
 /** The end of the last step that did not succeed. */

@@ -122,7 +122,7 @@ export class Operations {
       const detail = `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`;
       throw new ProblemError('validation_failed', {
         detail,
-        errors: [{ pointer: '/filter', code: 'too_many', detail }],
+        errors: [{ pointer: '/filter', code: 'too_big', detail }],
       });
     }
     if (operation.id === null) throw changing();

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { ProblemError } from '#libs/kernel';
+import { ProblemError, type FaultCode } from '#libs/kernel';
 import type { ResultCode } from '../flow/codes.js';
 import { addCounts, emptyCounts, medianOf, type FunnelCounts } from '../flow/funnel.js';
 import type { EndedState } from '../flow/table.js';
@@ -62,21 +62,21 @@ export class FunnelView {
 function daysBetween(from: string, to: string): string[] {
   const [first, last] = [startOf(from, 'from'), startOf(to, 'to')];
   const count = (last - first) / DAY_MS + 1;
-  if (count < 1) throw invalid('to', 'is before "from"');
-  if (count > MOST_DAYS) throw invalid('to', `is more than ${MOST_DAYS} days after "from"`);
+  if (count < 1) throw invalid('to', 'contradiction', 'is before "from"');
+  if (count > MOST_DAYS) throw invalid('to', 'too_big', `is more than ${MOST_DAYS} days after "from"`);
   return Array.from({ length: count }, (_, n) => new Date(first + n * DAY_MS).toISOString().slice(0, 10));
 }
 
 function startOf(day: string, name: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : NaN;
-  if (Number.isNaN(ms)) throw invalid(name, 'is no day: YYYY-MM-DD');
+  if (Number.isNaN(ms)) throw invalid(name, 'invalid_format', 'is no day: YYYY-MM-DD');
   return ms;
 }
 
-const invalid = (name: string, detail: string) =>
+const invalid = (name: string, code: FaultCode, detail: string) =>
   new ProblemError('validation_failed', {
     detail: `"${name}" ${detail}.`,
-    errors: [{ pointer: `/${name}`, code: 'invalid', detail }],
+    errors: [{ pointer: `/${name}`, code, detail }],
   });
 
 function figuresOf(rows: readonly FunnelCounts[]): FunnelFigures {

@@ -9,17 +9,15 @@ interface AwsError {
 }
 
 /**
- * Classifies an error of the AWS SDK. A 4xx is a definite refusal: access denied, a key that is disabled,
- * deleted or made for another usage, refused credentials. Every other error may be temporary: 5xx,
- * throttling, a broken connection, the time limit, credentials that could not be fetched.
+ * A 4xx is a definite refusal (access, key or credentials). Every other error may be temporary: 5xx,
+ * throttling, a broken connection, the time limit, missing credentials.
  */
 export function signerErrorOf(error: unknown): SignerError {
   if (error instanceof SignerError) return error;
   const { name, $metadata } = error as AwsError;
   const status = $metadata?.httpStatusCode ?? 0;
   const isNo = status >= 400 && status < 500 && status !== 429 && status !== 408 && !NOT_NOW.test(name);
-  // The name is one of AWS's fixed error names. AWS's message is not shown, because it may contain the
-  // account and the role.
+  // AWS's message is not shown: it may contain the account and the role.
   const known = /^[A-Za-z]{1,64}$/.test(name) ? name : 'an unknown error';
   return new SignerError(
     isNo ? 'refused' : 'unavailable',

@@ -21,14 +21,11 @@ export interface KmsKey {
 const BOOT_TIMEOUT_MS = 10_000;
 /** Limit of a signature for which the caller gives no limit. Milliseconds. */
 const SIGN_TIMEOUT_MS = 2_000;
-/**
- * Limit of one try, in milliseconds. If time is left, another try follows. So a hung connection costs only
- * this much time.
- */
+/** Milliseconds of one try: a hung connection leaves time for another. */
 const TRY_TIMEOUT_MS = 1_000;
-/** Tries of one signature, including the first. A repeat signs the same digest and has no other effect. */
+/** Including the first. A repeat signs the same digest and has no other effect. */
 const TRIES = 3;
-/** Connections to KMS per key. More requests wait for a connection, each within its own time limit. */
+/** Per key. More requests wait, each within its own time limit. */
 const SOCKETS = 32;
 
 /** Signs with a key that never leaves AWS KMS. */
@@ -69,7 +66,7 @@ export class KmsSigner implements RequestSigner {
       throw new SignerError('refused', 'AWS KMS signs with another key than at boot: was its alias moved?');
     }
     const der = answer.Signature;
-    // A wrong signature must not be sent: upstream would refuse it as if our key were wrong.
+    // Upstream would refuse a wrong signature as if our key were wrong.
     if (!der || !this.publicKey.verify(message, der, 'der')) {
       throw new SignerError('unavailable', 'AWS KMS answered with a signature that is not by its key');
     }
@@ -82,10 +79,10 @@ export class KmsSigner implements RequestSigner {
 }
 
 /**
- * Fetches the public key once. The signer needs it to check signatures, and requests must contain it.
+ * Fetches the public key once: requests contain it, and it checks signatures.
  *
  * @param source the variable that names the key.
- * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. The error should stop the boot.
+ * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. It should stop the boot.
  */
 export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSigner> {
   const client = new KMSClient(settingsOf(key));
@@ -117,8 +114,7 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,
-      // This value switches the warning off. The SDK would write to the console when requests wait for a
-      // socket. Each request gives up long before.
+      // Switches off the SDK's warning on the console. Each request gives up long before.
       socketAcquisitionWarningTimeout: 60_000,
     },
   };

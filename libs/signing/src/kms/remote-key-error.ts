@@ -1,6 +1,4 @@
-/**
- * A key at AWS KMS that cannot be used. The message contains the reason, and the variable that names the key.
- */
+/** The message has the reason, and the variable that names the key at AWS KMS. */
 export class RemoteKeyError extends Error {
   constructor(
     /** The variable that names the key. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Turnkey's identifier of an activity (Turnkey public API, idempotency). It does not depend on the stamp. The
- * same body is the same activity with the same result. One more space makes it another activity.
+ * Turnkey's identifier of an activity (Turnkey public API, idempotency), without its stamp. The same bytes
+ * are the same activity with the same result; one more space makes another.
  *
- * @param body exactly as it is sent. Serialize the body once and keep the text.
+ * @param body exactly as it is sent.
  * @returns `sha256:` and 64 lowercase hex digits.
  */
 export function activityFingerprint(body: string): string {

@@ -10,10 +10,10 @@ export interface ApiKeyStampHeader {
 const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
 
 /**
- * Stamps a request (Turnkey public API, stamps): ECDSA P-256 with SHA-256, DER, over the bytes of the body.
- * The stamp does not cover path and headers. It covers the time only if the body has a `timestampMs`.
+ * ECDSA P-256 with SHA-256, DER, over the bytes of the body alone (Turnkey public API, stamps). It covers
+ * the time only if the body has a `timestampMs`.
  *
- * @returns the header. Its value is JSON in base64url without padding.
+ * @returns the header: JSON in base64url without padding.
  * @throws SignerError if there is no signature in time.
  */
 export async function stampTurnkeyRequest(
@@ -26,11 +26,11 @@ export async function stampTurnkeyRequest(
 }
 
 /**
- * Verifies an `X-Stamp` that a client made for the body. Upstream would refuse a bad stamp with 401.
+ * Verifies an `X-Stamp` that a client made for the body. Upstream would answer 401 to a bad one.
  *
  * @param value JSON in base64url without padding.
- * @returns the header, rebuilt from the checked members. If a member occurred twice, upstream might read the
- *   other value.
+ * @returns the header, rebuilt from the checked members: of a member that occurs twice, upstream might read
+ * the other value.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHeader {

@@ -29,8 +29,8 @@ export interface ClientSignature {
 const SCHEME = 'CLIENT_SIGNATURE_SCHEME_API_P256';
 
 /**
- * The signed text of a client signature: JSON without spaces. The order of members is fixed, and absent
- * members are left out. Turnkey's own client writes it in this way. No documentation allows another order.
+ * JSON without spaces, in a fixed order and without absent members, as Turnkey's own client writes it. No
+ * documentation allows another order.
  */
 export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): string {
   if ('login' in usage) {
@@ -43,8 +43,8 @@ export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): strin
 }
 
 /**
- * Proves that the user of a verification token holds the key that the token is bound to (Turnkey public API,
- * `clientSignature`). ECDSA P-256 with SHA-256 over the message, in raw form. Stamps use DER instead.
+ * Proves that the user of a verification token holds the key that it is bound to (Turnkey public API,
+ * `clientSignature`): ECDSA P-256 with SHA-256, raw. Stamps use DER instead.
  *
  * @param key the key whose public half is the token's `public_key`.
  */
@@ -55,13 +55,10 @@ export function signClientSignature(key: SigningKey, usage: TokenUsage): ClientS
 }
 
 /**
- * Verifies a client signature.
- *
- * @param given the client signature, not yet checked.
+ * @param given not yet checked.
  * @param expected the `public_key` of the verification token (hex), and the intended use of the token.
  * @returns only the four members of a client signature.
- * @throws InvalidProofError `malformed`, `wrong_algorithm`, `wrong_key`, `wrong_message` or
- *   `bad_signature`.
+ * @throws InvalidProofError `malformed`, `wrong_algorithm`, `wrong_key`, `wrong_message` or `bad_signature`.
  */
 export function verifyClientSignature(
   given: unknown,

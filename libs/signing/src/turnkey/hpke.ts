@@ -17,14 +17,14 @@ const INFO = Buffer.from('turnkey_hpke', 'ascii');
 
 /**
  * Encrypts to a key of Turnkey's enclave: HPKE in base mode (RFC 9180 §5.1.1), one message, with Turnkey's
- * `info`. The associated data consists of both public keys. They are known only after the encapsulated key is
- * made. Therefore this function uses a context and not the single-shot call.
+ * `info`. The associated data is both public keys, known only once the encapsulated key is made: hence a
+ * context and not the single-shot call.
  *
  * @param target the enclave's key: uncompressed, 65 bytes.
- * @param ephemeral is set only to reproduce the vectors. Two messages under one ephemeral key share key and
- *   nonce, which breaks the encryption.
+ * @param ephemeral only to reproduce the vectors. Two messages under one ephemeral key share key and nonce,
+ * which breaks the encryption.
  * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (with a tag of 16 bytes at its end), both
- *   in hex.
+ * in hex.
  */
 export async function encryptToEnclave(
   target: Uint8Array,

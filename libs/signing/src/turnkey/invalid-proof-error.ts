@@ -26,8 +26,8 @@ export type ProofFault =
   | 'expired';
 
 /**
- * A proof that was refused. Its message consists of fixed words and contains nothing of the proof. It has no
- * `cause`, because `JSON.parse` quotes its input. Therefore tokens and codes cannot reach a log through it.
+ * Its message consists of fixed words. It has no `cause`, because `JSON.parse` quotes its input. So tokens
+ * and codes cannot reach a log through it.
  */
 export class InvalidProofError extends Error {
   readonly proof: Proof;

@@ -4,10 +4,10 @@ import { encryptToEnclave } from './hpke.js';
 import type { OtpTarget } from './otp-target.js';
 
 /**
- * Makes the `encryptedOtpBundle` (Turnkey public API, verify OTP). It contains the code and the key that the
- * verification token will be bound to, encrypted to the enclave (RFC 9180 §5.1.1). Each call gives another
- * text, and so another activity. Keep the result for later attempts. Otherwise a lost answer uses up a second
- * try of the code.
+ * Makes the `encryptedOtpBundle` (Turnkey public API, verify OTP; RFC 9180 §5.1.1): the code, and the key
+ * that the verification token will be bound to.
+ * Keep the result for later attempts: each call gives another text, and so another activity, which uses up
+ * another try of the code.
  *
  * @param publicKeyHex the public half of the session key: compressed, 66 hex digits.
  * @returns JSON with `encappedPublic` and `ciphertext`, both hex.

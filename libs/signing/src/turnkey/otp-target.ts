@@ -8,9 +8,9 @@ export interface OtpTarget {
 }
 
 /**
- * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP). It is JSON whose `data` is hex of
- * JSON, signed by the enclave. Without this check, an attacker in the middle could replace the key and read
- * the code. Unknown members are ignored, because similar bundles have more members.
+ * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP): JSON whose `data` is hex of JSON,
+ * signed by the enclave. Without this check, an attacker in the middle could replace the key and read the
+ * code. Similar bundles have more members, so unknown ones are ignored.
  *
  * @param bundle unchecked, from upstream.
  * @param signer the enclave's public key for such bundles.
@@ -30,8 +30,7 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // Encrypting with a compressed key works, but the enclave then authenticates other bytes and cannot
-  // decrypt.
+  // With a compressed key, the enclave authenticates other bytes and cannot decrypt.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The owner and the expiry of a session. The token gives no access. Stamps by the session's key do. */
+/** The token gives no access: stamps by the session's key do. */
 export interface SessionToken {
   /** The session key, in the same hex form as in the login request. */
   publicKey: string;
@@ -16,8 +16,8 @@ export interface SessionToken {
 const PROOF = 'session token';
 
 /**
- * Reads the `session` of a login (Turnkey public API, OTP login). It looks like a JWT but is not a valid JWT:
- * its signature covers SHA-256 of SHA-256 of `header.payload`. `exp` is a number of epoch seconds.
+ * Reads the `session` of a login (Turnkey public API, OTP login): like a JWT, but its signature covers
+ * SHA-256 of SHA-256 of `header.payload`. `exp` is a number of epoch seconds.
  *
  * @param notarizer the enclave's public key for sessions.
  * @param nowMs Unix time in milliseconds.

@@ -1,7 +1,6 @@
 /**
- * Strict decoding of texts from peers. `Buffer.from` skips characters that it cannot read, and accepts
- * padding, extra bits and both alphabets. Then many texts would give the same bytes, and a damaged text would
- * give other bytes.
+ * `Buffer.from` skips what it cannot read, and accepts padding, extra bits and both alphabets: many texts
+ * would give the same bytes, and a damaged text other bytes.
  */
 
 /** @returns the bytes of hex text in upper or lower case, without `0x`. Undefined for any other text. */

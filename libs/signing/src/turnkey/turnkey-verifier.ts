@@ -16,8 +16,7 @@ export interface TurnkeyVerifier {
 }
 
 /**
- * Opens the enclaves' public keys once, at boot: hex, compressed or uncompressed. By default, these are the
- * keys of Turnkey's production. Other keys are for an emulator.
+ * Opens the enclaves' public keys (hex) once, at boot: those of Turnkey's production, or an emulator's.
  *
  * @throws InvalidKeyError that names the invalid key.
  */

@@ -10,7 +10,7 @@ export interface VerificationToken {
   verificationType: string;
   /** The address that got the code. */
   contact: string;
-  /** The key that the token is bound to, in the same hex form that was encrypted together with the code. */
+  /** In the same hex form that was encrypted together with the code. */
   publicKey: string;
   expiresAt: Date;
 }
@@ -18,8 +18,8 @@ export interface VerificationToken {
 const PROOF = 'verification token';
 
 /**
- * Reads a verification token (Turnkey public API, verify OTP): a JWT with ES256 of RFC 7518 §3.4. It differs
- * from the standard only in `exp`, which is a text with epoch milliseconds.
+ * Reads a verification token (Turnkey public API, verify OTP): a JWT with ES256, but `exp` is a text with
+ * epoch milliseconds.
  *
  * @param signer the enclave's public key for such tokens.
  * @param nowMs Unix time in milliseconds.

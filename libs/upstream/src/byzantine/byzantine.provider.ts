@@ -122,8 +122,7 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // If a probe succeeded by mistake, all parked rows would be sent. Therefore one answer with a different
-    // clock is enough to fail the probe.
+    // A probe that succeeds by mistake sends all parked rows: one answer with a different clock fails it.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
@@ -137,7 +136,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
-    // Upstream would refuse every signature as too old or too new. Probes continue, to see when that ends.
+    // Upstream would refuse every signature as too old or too new. Probes continue, to see the end.
     if (lane !== 'probe' && this.skew.stops) throw clocksApart(this.skew.ms());
     const oneTry = new OneTry(call, this.clock);
     const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
@@ -207,10 +206,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 }
 
-/**
- * Upstream checks key, signature and scope before it reads the body. Therefore the request had no effect. It
- * checks the subject later.
- */
+/** Upstream checks key, signature and scope before it reads the body, so the request had no effect. */
 const refusesKey = (answer: HttpAnswer): boolean =>
   (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';
 

@@ -4,7 +4,7 @@ import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-
 
 /** The parts of Byzantine's answers that we read. Upstream may add other members. */
 
-/** `otpId` has no documented form. The documented example has a prefix. The recorded answer is a UUID. */
+/** `otpId` has no documented form: the example has a prefix, the recorded answer is a UUID. */
 export const initOtpAnswer = z.object({ otpId: opaqueId });
 
 export const otpAuthAnswer = z.object({

@@ -15,11 +15,9 @@ interface KnownText {
 }
 
 /**
- * The meanings of the text in a Byzantine 400. The first match counts.
- *
- * Byzantine does not document its texts. A 400 may mean a wrong, expired or locked code, an expired
- * session, a duplicate passkey or a bad payload. An unknown text stays `rejected_unclear`: the service does
- * not guess.
+ * What the text of a Byzantine 400 means; the first match counts. Byzantine does not document its texts. A
+ * 400 may mean a wrong, expired or locked code, an expired session, a duplicate passkey or a bad payload. An
+ * unknown text stays `rejected_unclear`.
  */
 export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /missing .{0,40}x-(pubkey|timestamp|signature)/i, means: 'misconfigured', seen: 'sandbox' },
@@ -42,13 +40,11 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
 /** Texts of a 401 or 403 about our key, its scope or our clock. */
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
-/**
- * @returns the meaning of the text. Null if it is unknown. Byzantine uses Turnkey and may pass on its texts.
- */
+/** @returns null if it is unknown. Byzantine uses Turnkey and may pass on its texts. */
 export function readText(text: string): KnownText['means'] | null {
   const start = beginningOf(text);
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
-/** Whether the text of a 401 or 403 is about our key. Then it concerns every request. */
+/** Whether the text of a 401 or 403 is about our key, and so concerns every request. */
 export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(beginningOf(text));

@@ -14,10 +14,7 @@ export interface Rule {
 /** The consequences of each end of a step's call. */
 export type StepLaw = Readonly<Record<FailureClass, Rule>>;
 
-/**
- * A provider's retry rules as data: which ends are retried, when, and what a lost answer means.
- * docs/retry-law.md explains the cells.
- */
+/** A provider's retry rules as data (docs/retry-law.md). */
 export type RetryLaw = Readonly<Record<StepCall, StepLaw>>;
 
 export const AFTER_COOLDOWN = { afterCooldown: true } as const;

@@ -54,8 +54,8 @@ export const NOTHING_SENT: CallEvidence = {
 
 export interface UpstreamErrorOptions {
   /**
-   * Text for operators. It contains no secrets. It repeats neither our body nor the text of an answer, since
-   * an answer may repeat our body.
+   * For operators. It contains no secrets, and neither our body nor an answer's text, which may repeat our
+   * body.
    */
   detail: string;
   evidence: CallEvidence;

@@ -13,8 +13,8 @@ export interface ParsedSubject {
   /** Equal for equal subjects. */
   key: string;
   /**
-   * The members of the subject that identify a person, such as a contact. They are stored sealed. If there
-   * are such members, the subject key also identifies the person. It is then stored as a keyed hash.
+   * The members that identify a person, such as a contact: they are stored sealed, and the subject key as a
+   * keyed hash.
    */
   personal: readonly string[];
 }
@@ -26,11 +26,11 @@ export type OtpChoice = Readonly<Record<string, unknown>>;
 export interface ParsedChoice {
   /** Options for every code of the onboarding. */
   choice: OtpChoice;
-  /** Options for the first send only. They are secret and kept under these names, see {@link Call.kept}. */
+  /** Options for the first send only, secret, kept under these names: see {@link Call.kept}. */
   once: Readonly<Record<string, string>>;
 }
 
-/** The limits of a call. At the deadline, the client ends the call. The client never retries. */
+/** The client ends the call at the deadline, and never retries. */
 export interface CallLimits {
   /** Limit of the whole call, from DNS to the last byte of the answer, in milliseconds. */
   timeoutMs: number;
@@ -41,9 +41,8 @@ export interface CallLimits {
 /** One try of a step. */
 export interface Call extends CallLimits {
   /**
-   * Keeps a text during all tries of a submission. The first call makes the text and stores it sealed. Later
-   * calls return the same text. Therefore a retry can send the same bytes, which some providers recognize as
-   * the same request.
+   * Keeps a text during all tries of a submission: the first call makes it and stores it sealed. So a retry
+   * can send the same bytes, which some providers recognize as the same request.
    *
    * @param name identifies the text within the submission.
    * @throws UpstreamError `not_sent` if the row no longer contains this attempt.
@@ -65,8 +64,8 @@ export type OtpProof =
   { type: 'code'; code: Secret } | { type: 'encrypted-code'; encryptedOtpBundle: string };
 
 /**
- * The proof that the code was correct. It is a session that upstream keeps, a session whose key the service
- * keeps, or a token. The user's device holds the token's key and opens the session with it.
+ * The proof that the code was correct: a session that upstream keeps, a session whose key the service keeps,
+ * or a token whose key the user's device holds, to open the session with.
  */
 export type Grant =
   | { type: 'upstream-session'; sessionId: Secret; expiresAt: Date }
@@ -114,8 +113,8 @@ export interface NewAuthenticator {
 export type Custody = 'provider' | 'server' | 'client';
 
 /**
- * The port: the calls that onboarding makes to a provider, in onboarding's terms. Each verb is one step. It
- * returns only for a complete and well-formed 2xx answer. Otherwise it throws an `UpstreamError`.
+ * The calls that onboarding makes to a provider, each one step. A verb returns only for a complete and
+ * well-formed 2xx answer. Otherwise it throws an `UpstreamError`.
  */
 export interface UpstreamProvider {
   readonly kind: string;
@@ -131,7 +130,7 @@ export interface UpstreamProvider {
   /**
    * @param value the caller's `otp`. Undefined if the caller sent none.
    * @param subject as parsed.
-   * @throws ProblemError `validation_failed` that names the options that the provider does not support.
+   * @throws ProblemError `validation_failed` that names the unsupported options.
    */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice;
 
@@ -143,8 +142,8 @@ export interface UpstreamProvider {
 
   /**
    * @returns the passkeys that a device's request would register in step 3.
-   * @throws ProblemError `validation_failed` or `illegal_state` if upstream would refuse the request in
-   *   this session. Then the request names another user, or the device did not make its body or signature.
+   * @throws ProblemError `validation_failed` or `illegal_state` if upstream would refuse the request in this
+   * session: another user, or not the device's own body or signature.
    */
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[];
 

@@ -4,16 +4,10 @@ import { httpDate } from './http-date.js';
 
 /** How long a reading is valid. While a reading stops the steps, the clock watch renews it. */
 const TRUSTED_MS = 60_000;
-/**
- * If our two clocks move apart by more than this while a reading is valid, the wall clock was set or the
- * machine slept.
- */
+/** If our two clocks move apart by more, the wall clock was set or the machine slept. */
 const PARTED_MS = 1_000;
 
-/**
- * The reading from one answer: the provider's clock is between `leastMs` and `mostMs` ahead of ours.
- * Negative values mean behind.
- */
+/** The provider's clock is between `leastMs` and `mostMs` ahead of ours. Negative values mean behind. */
 interface Reading {
   dateMs: number;
   leastMs: number;
@@ -28,12 +22,11 @@ export interface SkewLimits {
 }
 
 /**
- * Measures the difference between an upstream's clock and ours, by the `Date` of its answers (RFC 9110
- * §6.6.1, whole seconds). Upstream may accept a signature for one minute only. If the clocks differ by more,
- * all calls fail.
+ * The difference between an upstream's clock and ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole
+ * seconds). Beyond the minute for which upstream may accept a signature, all calls fail.
  *
- * A cache, a proxy or one server of many may write a wrong `Date`. Therefore a difference counts only after
- * two answers with different seconds agree on it. One answer that disagrees cancels it.
+ * A cache, a proxy or one server of many may write a wrong `Date`: a difference counts only after two
+ * answers with different seconds agree on it, and one that disagrees cancels it.
  */
 export class ClockSkew {
   #last: Reading | null = null;
@@ -99,7 +92,7 @@ function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'se
   const dateMs = httpDate(headers['date']);
   // An answer with `Age` comes from a cache and has an old `Date` (RFC 9111 §5.1).
   if (dateMs === null || headers['age'] !== undefined || haveParted(sentAt, headAt)) return null;
-  // The second in the header began up to a second before it was written, and it was written during the call.
+  // The header's second began up to a second before it was written, during the call.
   const mostMs = dateMs + 1_000 - sentAt.wallMs;
   return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
 }

@@ -20,10 +20,8 @@ export function failureOf(
 }
 
 /**
- * Classifies an HTTP answer by its status.
- *
  * @returns the failure if the status means the same at every provider. Otherwise null: the provider's class
- *   reads the text.
+ * reads the text.
  */
 export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   const { status } = answer;
@@ -40,7 +38,7 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
 const SECONDS = /^[\t ]*\d+(?:[\t ]*,[\t ]*\d+)*[\t ]*$/;
 
 /**
- * Reads both forms of `Retry-After` (RFC 9110 §10.2.3).
+ * RFC 9110 §10.2.3, both forms.
  *
  * @returns milliseconds from now, or null if the header is absent or malformed.
  */
@@ -69,8 +67,8 @@ const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
 const MAX_DEPTH = 32;
 
 /**
- * The JSON of a 2xx answer if the answer is intact: declared as JSON, uncompressed, valid UTF-8, and without
- * duplicate members. The service never asks for compression: a small compressed body may be huge in memory.
+ * The JSON of a 2xx answer that is declared as JSON, uncompressed, valid UTF-8, and without duplicate
+ * members. A small compressed body could be huge in memory.
  *
  * @returns undefined if the answer is not intact.
  */
@@ -79,7 +77,7 @@ export function wholeJson({ headers, text, garbled }: HttpAnswer): unknown {
   // If the content type is given twice, both must be JSON.
   const types = mediaTypes(headers['content-type']);
   if (types.length === 0 || !types.every((type) => JSON_TYPE.test(type))) return undefined;
-  // The depth is checked before parsing, because code that visits a deep value could overflow the stack.
+  // Before parsing: code that visits a deep value could overflow the stack.
   if (isNestedDeeper(text, MAX_DEPTH)) return undefined;
   const value = parseJson(text);
   return hasDuplicateMembers(text, value) ? undefined : value;
@@ -103,5 +101,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** The text of an error is one sentence. The rest is not searched: an attacker could make it very long. */
+/** An error's text is one sentence. An attacker could make the rest very long. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -10,16 +10,13 @@ import type { CallLimits } from '../port/upstream-provider.js';
 /** A larger answer is not read. All answers that the service needs are far smaller. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/**
- * The highest number of rounds of I/O after a deadline. Another round follows only if the last round read
- * something.
- */
+/** The highest number of rounds of I/O after a deadline; each needs a last round that read something. */
 const LAST_ROUNDS = 16;
 
 export interface HttpRequest {
   /** Scheme, host and port. */
   baseUrl: string;
-  /** Requests of one lane share connections. If a lane hangs, other lanes still have their connections. */
+  /** Requests of one lane share connections, so a lane that hangs leaves others theirs. */
   lane: string;
   method: 'GET' | 'POST';
   pathAndQuery: string;
@@ -48,11 +45,8 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends signed requests. It never retries and never follows a redirect. It distinguishes requests of which no
- * byte was sent from requests that may have taken effect, because the retry rules treat them differently.
- *
- * It uses undici's pools, because they report the moment before the first byte is sent
- * (docs/decisions/0005-http-client.md).
+ * Sends signed requests. It never retries and never follows a redirect. The retry rules need to know whether
+ * any byte was sent: undici's pools report that moment (docs/decisions/0005-http-client.md).
  */
 @Injectable()
 export class UpstreamHttpClient implements OnApplicationShutdown {
@@ -138,8 +132,8 @@ class Exchange {
         controller?.abort(new Error(detail));
       };
       const tooLate = () => cutOff(`no whole answer within ${Math.round(this.call.timeoutMs)} ms`);
-      // Node.js runs timers before it reads sockets. If this process was suspended, the answer may already
-      // be in the socket.
+      // Node.js runs timers before it reads sockets: after a suspension, the answer may already be in the
+      // socket.
       const readWhatIsThere = (roundsLeft: number) => {
         const before = `${this.#status} ${size}`;
         setImmediate(() => {
@@ -215,7 +209,7 @@ class Exchange {
 
 const instantOf = (clock: Clock): Instant => ({ wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
 
-/** Shows only the code of a network error, because the code contains nothing of the request. */
+/** Only the code of a network error contains nothing of the request. */
 function describe(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code;
   return code ? `the connection failed (${code})` : 'the connection failed';

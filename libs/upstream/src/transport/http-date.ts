@@ -10,8 +10,7 @@ const FORMS = [
 ].map((form) => new RegExp(`^${form}$`));
 
 /**
- * Reads an HTTP date. `Date.parse` is not suitable: it reads `asctime` as local time, and accepts nearly any
- * text.
+ * `Date.parse` is not suitable: it reads `asctime` as local time, and accepts nearly any text.
  *
  * @returns milliseconds since the epoch, or null if the field is absent, given twice, or not a date.
  */

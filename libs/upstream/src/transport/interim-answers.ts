@@ -11,9 +11,8 @@ const MAX_HEAD_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Wraps a connector so that interim answers (1xx) never reach undici. A client must skip interim answers even
- * if it did not ask for them (RFC 9110 §15.2). But undici destroys the connection at a `100 Continue`
- * (nodejs/undici#197).
+ * Hides interim answers (1xx) from undici. A client must skip them (RFC 9110 §15.2), but undici destroys the
+ * connection at a `100 Continue` (nodejs/undici#197).
  */
 export function withoutInterimAnswers(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) =>

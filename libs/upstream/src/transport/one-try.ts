@@ -3,8 +3,8 @@ import { UpstreamError } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
 /**
- * The requests of one try. They share the deadline of the call. The end of the try covers all of them: after
- * a request with a possible effect was sent, the try never reports that nothing was sent.
+ * The requests of one try, with one deadline. Once a request with a possible effect was sent, the try never
+ * reports that nothing was sent.
  */
 export class OneTry {
   readonly #startedAt: number;

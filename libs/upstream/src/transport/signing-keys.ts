@@ -11,7 +11,7 @@ export interface KeyChange {
 }
 
 export interface SigningKeysOptions {
-  /** A signature that takes longer is useless, because the claim would be too old to send. */
+  /** After a longer time, the claim would be too old to send. */
   signatureTimeoutMs?: number;
   /** Runs when another key becomes the first one to be tried. */
   changed?: (change: KeyChange) => void;
@@ -36,9 +36,9 @@ export interface SignedSending {
 export type Sign = <T>(make: (signer: RequestSigner, timeoutMs: number) => Promise<T>) => Promise<T>;
 
 /**
- * The key of an integration, or both keys during a key change. Upstream may know either key. If upstream
- * refuses the first key, the same request is signed with the other key and sent once more. It is not sent
- * again after any other end, because the first request may have taken effect.
+ * The key of an integration, or both keys during a key change. If upstream refuses the first key, the
+ * request is sent once more with the other one. It is not after any other end: the request may have taken
+ * effect.
  */
 export class SigningKeys {
   #first = 0;
@@ -69,9 +69,9 @@ export class SigningKeys {
   }
 
   /**
-   * @returns the last answer. If both keys are refused, the answer to the first request.
+   * @returns the last answer; if both keys are refused, the first one.
    * @throws UpstreamError `not_sent` if no signature came in time, `misconfigured` if the signer refuses to
-   *   sign.
+   * sign.
    */
   async send(request: SignedSending): Promise<HttpAnswer> {
     const first = this.#first;
@@ -82,7 +82,7 @@ export class SigningKeys {
     const second = await this.#sendWith(other, request);
     if (isKeyRefused(second, request)) return answerOrThrow(end);
     const answer = answerOrThrow(second);
-    // Another refusal may come before upstream checks the key. So only a 2xx proves that the key works.
+    // Another refusal may come before upstream checks the key: only a 2xx proves that it works.
     if (answer.status >= 200 && answer.status <= 299) this.#use(other);
     return answer;
   }

@@ -25,10 +25,10 @@ const envelope = z.object({
 });
 
 /**
- * Reads an activity from the answer to a submission or to `get_activity`. Only the status of the activity
- * counts, because the HTTP status of a failed activity is also 200.
+ * Reads an activity from the answer to a submission or to `get_activity`. A failed activity also has HTTP
+ * status 200, so only its own status counts.
  *
- * @param fingerprint of the submitted bytes. An activity with another fingerprint belongs to other bytes.
+ * @param fingerprint of the submitted bytes. An activity with another one belongs to other bytes.
  * @throws UpstreamError if the activity failed, or cannot be read.
  */
 export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {

@@ -11,10 +11,7 @@ import { isSuccess, read } from './turnkey-api.js';
 /** Ten years. A much longer lifetime could exceed the range of a `Date`. */
 const MAX_SESSION_S = 315_360_000;
 
-/**
- * The routes of Turnkey's Auth Proxy. Each entry says whether the route changes anything, and which parts of
- * its answer the service reads.
- */
+/** Whether each route changes anything, and which parts of its answer the service reads. */
 const ROUTES = {
   otp_init_v2: {
     hasEffect: true,
@@ -42,18 +39,15 @@ export interface FromBrowser {
 }
 
 /**
- * Turnkey's Auth Proxy: unsigned JSON, identified by its config id. The proxy makes the activities itself.
- * Therefore a repeated request is a new activity.
+ * Unsigned JSON, identified by a config id. The proxy makes the activities itself, so a repeated request is
+ * a new activity.
  */
 export class AuthProxyApi {
   constructor(
     private readonly integration: Pick<AuthProxyIntegration, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
     private readonly http: UpstreamHttpClient,
     private readonly skew: ClockSkew,
-    /**
-     * The integration's origin, for calls that have no origin. A proxy that allows only certain origins
-     * requires one.
-     */
+    /** For calls without an origin: a proxy that allows only certain origins requires one. */
     private readonly origin?: string,
   ) {}
 

@@ -18,8 +18,8 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 const whoami = z.object({ organizationId: opaqueId, userId: opaqueId });
 
 /**
- * Opens a session from a code, by the Auth Proxy. A repeat of a request here does not give the same result.
- * Therefore each result is kept immediately. If an answer was lost, the service asks upstream where it can.
+ * Opens a session from a code. A repeated request does not give the same result here, so each result is kept
+ * immediately. After a lost answer, the service asks upstream where it can.
  */
 export class AuthProxyLogin {
   constructor(
@@ -163,9 +163,9 @@ export class AuthProxyLogin {
   }
 
   /**
-   * Finds out whether a login with a lost answer opened the session. If it did, `whoami` succeeds with the
-   * session's key. The lost answer contained the end of the session. So this method assumes the lifetime
-   * from the proxy's configuration, counted from the first login request.
+   * Finds out whether a login with a lost answer opened the session: then `whoami` succeeds with the
+   * session's key. The lost answer contained the session's end, so the proxy's configured lifetime counts
+   * from the first login request.
    *
    * @returns null if the session is not open, or if the service cannot tell.
    */
@@ -189,8 +189,7 @@ export class AuthProxyLogin {
 }
 
 /**
- * Makes the requests after a token is kept. If an answer is lost, a later try continues with the kept token
- * and uses no further code.
+ * After a lost answer, a later try continues with the kept token and uses no further code.
  *
  * @throws UpstreamError `unavailable` instead of `no_answer`.
  */

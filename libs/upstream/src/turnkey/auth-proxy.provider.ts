@@ -36,8 +36,8 @@ import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
 
 /**
- * Turnkey without a key of the parent organization. Codes and sessions use the Auth Proxy. Passkeys use the
- * public API with the key of the session. Turnkey's dashboard sets the form and lifetime of codes.
+ * Turnkey without a key of the parent organization: codes and sessions by the Auth Proxy, passkeys by the
+ * public API with the session's key. Turnkey's dashboard sets form and lifetime of codes.
  */
 export class AuthProxyProvider implements UpstreamProvider {
   readonly kind = 'turnkey-auth-proxy';
@@ -139,7 +139,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     );
   }
 
-  /** Asks for the public part of the configuration, because the service has no key that it could test. */
+  /** The public part of the configuration: the service has no key that it could test. */
   async probe(call: CallLimits): Promise<void> {
     const { organizationId } = await this.#proxy.post(this.#try(call), 'wallet_kit_config', {});
     if (organizationId.toLowerCase() === this.integration.organizationId) return;

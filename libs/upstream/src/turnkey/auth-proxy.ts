@@ -7,8 +7,8 @@ import { authProxySettings } from './settings.js';
 import { keyOfContact, turnkeySubjectSchema } from './turnkey-subject.js';
 
 /**
- * Turnkey by its Auth Proxy. The proxy makes its activities itself. Therefore a repeated request is a new
- * activity. Passkeys do not go through the proxy.
+ * The proxy makes its activities itself, so a repeated request is a new activity. Passkeys do not go through
+ * the proxy.
  */
 export const authProxy = defineProvider({
   kind: 'turnkey-auth-proxy',
@@ -19,7 +19,7 @@ export const authProxy = defineProvider({
     'init-otp': {
       not_sent: retry(null, 'give_up'),
       throttled: retry(null, 'give_up'),
-      // Each try may send a mail and counts as a send. Therefore the subject's budget limits the tries.
+      // Each try may send a mail and counts as a send, so the subject's budget limits the tries.
       unavailable: retry(null, 'give_up'),
       no_answer: retry(1, 'give_up', AFTER_COOLDOWN),
       ...REFUSED,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rule } from '#libs/platform';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
 /** Turnkey has no name for an unknown transport. Therefore an unknown transport is left out. */
@@ -30,7 +31,7 @@ const base64url = z
   .string()
   .refine(
     (text) => text !== '' && Buffer.from(text, 'base64url').toString('base64url') === text,
-    'must be base64url without padding (=)',
+    rule('invalid_format', 'must be base64url without padding (=)'),
   );
 
 /** Reads an authenticator that a device wrote for `create_authenticators`. */

@@ -6,8 +6,8 @@ import type { Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
- * The grant in client custody. It contains the verification token, which is bound to the device's key, and
- * the message that the device signs to log in.
+ * In client custody: the verification token, which is bound to the device's key, and the message that the
+ * device signs to log in.
  */
 export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
   const { id, publicKey, expiresAt } = token;

@@ -1,24 +1,23 @@
 import { z } from 'zod';
 import { ProblemError, hasDuplicateMembers, type FieldError } from '#libs/kernel';
-import { memberErrors } from '#libs/platform';
+import { memberErrors, rule } from '#libs/platform';
 import { InvalidProofError, verifyTurnkeyStamp } from '#libs/signing';
 import { parseJson } from '../transport/http-answer.js';
 import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/upstream-provider.js';
 import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
-/** How old a device's request may be, so that there is time left to send it, and how far in the future. */
+/** The oldest request leaves time to send it. The other limit is how far it may be in the future. */
 const OLDEST_MS = 55 * 60_000;
 const FURTHEST_AHEAD_MS = 5 * 60_000;
 
 /**
- * Reads the request of step 3 that a user's device has signed. It reports with exact errors what upstream
- * would refuse.
+ * Reads the request of step 3 that a user's device has signed, and reports what upstream would refuse.
  *
  * @param nowMs Unix time in milliseconds.
  * @returns the passkeys that the request registers.
- * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body`, the pointer
- *   continues into the JSON of the body.
+ * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body`, they continue
+ * into the JSON of the body.
  */
 export function readDeviceRequest(
   device: DeviceRequest,
@@ -29,7 +28,7 @@ export function readDeviceRequest(
   const faults: FieldError[] = [
     ...(request.error ? memberErrors(request.error.issues, '/device/body') : []),
     ...(request.success && hasDuplicateMembers(device.body, parseJson(device.body))
-      ? [fault('/device/body', 'names a member twice')]
+      ? [{ pointer: '/device/body', code: 'duplicate_member' as const, detail: 'names a member twice' }]
       : []),
     ...proofFaults('/device/clientSignature', () => readLoginProof(signing, device.clientSignature)),
     ...proofFaults('/device/stamp', () => deviceStamp(device, signing)),
@@ -42,8 +41,7 @@ export function readDeviceRequest(
 }
 
 /**
- * Returns the header of the stamp, rebuilt from its checked content.
- *
+ * @returns the stamp's header, rebuilt from its checked content.
  * @throws InvalidProofError if the session's key did not sign exactly this body.
  */
 export function deviceStamp(
@@ -60,10 +58,13 @@ export function deviceStamp(
 
 /** The schema of the only acceptable request: its type, organization and user are fixed. */
 function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
-  const same = (expected: string, whose: string) =>
+  const same = (expected: string, whose: 'organization' | 'user') =>
     z
       .string()
-      .refine((id) => id.toLowerCase() === expected.toLowerCase(), `is not the ${whose} of the session`);
+      .refine(
+        (id) => id.toLowerCase() === expected.toLowerCase(),
+        rule(`wrong_${whose}`, `is not the ${whose} of the session`),
+      );
   return z.strictObject({
     type: z.literal('ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2'),
     timestampMs: z
@@ -71,7 +72,7 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
       .regex(/^\d{1,16}$/, 'is not milliseconds since the Unix epoch, as text')
       .refine(
         (text) => Number(text) >= nowMs - OLDEST_MS && Number(text) <= nowMs + FURTHEST_AHEAD_MS,
-        'is too old or in the future: check the device’s clock',
+        rule('bad_timestamp', 'is too old or in the future: check the device’s clock'),
       ),
     organizationId: same(organizationId, 'organization'),
     parameters: z.strictObject({
@@ -81,8 +82,6 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
     generateAppProofs: z.boolean().optional(),
   });
 }
-
-const fault = (pointer: string, detail: string): FieldError => ({ pointer, code: 'invalid', detail });
 
 function proofFaults(pointer: string, check: () => unknown): FieldError[] {
   try {

@@ -21,8 +21,8 @@ export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
 }
 
 /**
- * The request of `init_otp` (Turnkey public API, init OTP). V1 and V3 place the application's name in
- * different members. Only V3 returns a key to encrypt the code.
+ * The request of `init_otp` (Turnkey public API, init OTP). V1 and V3 place the application's name
+ * differently. Only V3 returns a key to encrypt the code.
  */
 export function initOtpRequest(
   version: 'V3' | 'V1',

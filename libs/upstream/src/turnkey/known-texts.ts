@@ -38,10 +38,9 @@ interface Known {
 }
 
 /**
- * What Turnkey's refusals mean, beyond their status. Version 1, from Turnkey's error reference of August
- * 2026. The first match counts. Codes are compared before texts. Texts are compared without case, because
- * Turnkey's clients and servers spell them differently. An unknown refusal stays `rejected_unclear`: the
- * service does not guess.
+ * What Turnkey's refusals mean, beyond their status (Turnkey's error reference of August 2026). The first
+ * match counts, codes before texts. Case is ignored, because Turnkey's clients and servers spell
+ * differently. An unknown refusal stays `rejected_unclear`.
  */
 export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'MAX_OTP_INITIATED', means: 'throttled', seen: 'reported' },

@@ -4,9 +4,9 @@ import { clientSignatureMessage, verifyClientSignature } from '#libs/signing';
  * Checks a device's signature over the message that opens its session (Turnkey public API,
  * `clientSignature`).
  *
- * @param signing the device's public key (compressed, hex), and the grant's message.
+ * @param signing the device's public key (compressed, hex), and the message.
  * @param signature raw r‖s, hex.
- * @throws InvalidProofError if the signature is not made by that key over that message.
+ * @throws InvalidProofError if that key did not sign that message.
  */
 export function readLoginProof(
   { publicKey, loginMessage }: { publicKey: string; loginMessage: string },

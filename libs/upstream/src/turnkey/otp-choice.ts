@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import { memberErrors } from '#libs/platform';
+import { memberErrors, rule } from '#libs/platform';
 import type { OtpChoice } from '../port/upstream-provider.js';
 import { emailSchema } from './contact.js';
 
 /** The limits that upstream sets (Turnkey public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
-/** The limit that Gangway sets. A shorter code would expire before the user has read and typed it. */
+/** A shorter code would expire before the user has read and typed it. */
 const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
+const LIFE_FAULT = `is not between ${CODE_LIFE_MIN_S} and ${CODE_LIFE_MAX_S} seconds`;
 
 const text = (max: number) => z.string().min(1, 'is empty').max(max, `is longer than ${max}`);
 
@@ -20,17 +21,18 @@ const initOtpMembers = {
   expirationSeconds: z
     .union([z.int(), z.string().regex(/^[1-9]\d{0,3}$/)], 'is not a whole number of seconds')
     .transform(String)
-    .refine(
-      (value) => Number(value) >= CODE_LIFE_MIN_S && Number(value) <= CODE_LIFE_MAX_S,
-      `is not between ${CODE_LIFE_MIN_S} and ${CODE_LIFE_MAX_S} seconds`,
-    )
+    .refine((value) => Number(value) >= CODE_LIFE_MIN_S, rule('too_small', LIFE_FAULT))
+    .refine((value) => Number(value) <= CODE_LIFE_MAX_S, rule('too_big', LIFE_FAULT))
     .meta({ description: 'The life of the code in seconds, 30 to 600, as a number or as text.' }),
   userIdentifier: text(256),
   emailCustomization: z
     .strictObject({
       logoUrl: z.url({ protocol: /^https?$/, error: 'is not a URL' }).max(2_000),
       magicLinkTemplate: text(2_000).includes('%s', 'lacks %s, where the code goes'),
-      templateVariables: text(4_000).refine(isJsonObject, 'is not a JSON object as text'),
+      templateVariables: text(4_000).refine(
+        isJsonObject,
+        rule('invalid_json', 'is not a JSON object as text'),
+      ),
       templateId: text(256),
     })
     .partial(),
@@ -57,7 +59,7 @@ export const authProxyChoice = z
       .string()
       .refine(
         (value) => URL.parse(value)?.origin === value,
-        'is not a web origin such as https://app.example.com',
+        rule('invalid_format', 'is not a web origin such as https://app.example.com'),
       ),
   })
   .partial()
@@ -68,7 +70,7 @@ export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
 
 /**
- * Accepts only these options. Turnkey's dashboard sets everything else.
+ * Turnkey's dashboard sets everything else.
  * @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`.
  */
 export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');

@@ -52,7 +52,7 @@ export class PasskeySteps {
     throw new Error('Turnkey takes a key of a session, or a device’s request');
   }
 
-  /** The service holds the session's key. The body is made once, and each try stamps it again. */
+  /** The body is made once, and each try stamps it again. */
   async #byServer(
     oneTry: OneTry,
     call: Call,
@@ -81,11 +81,11 @@ export class PasskeySteps {
   }
 
   /**
-   * The device holds the session's key. Its signature logs in, and its request is forwarded unchanged.
+   * The device's signature logs in, and its request is forwarded unchanged.
    *
-   * If the login's answer is lost, or an earlier submission used the token, the session may still be open.
-   * The passkey request shows whether it is. A repeat whose login is refused proves nothing: an earlier try
-   * may have logged in and registered the passkeys.
+   * If the login's answer is lost, or an earlier submission used the token, the passkey request shows
+   * whether the session is open. A repeat whose login is refused proves nothing: an earlier try may have
+   * registered the passkeys.
    *
    * @throws UpstreamError `no_answer` if upstream refuses both requests of a repeat.
    */

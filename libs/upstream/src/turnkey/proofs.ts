@@ -6,11 +6,11 @@ export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
 /**
- * Reads a proof that an enclave signed. Its errors describe only the proof. The try adds what was sent.
+ * Reads a proof that an enclave signed. The try adds to its errors what was sent.
  *
  * @throws UpstreamError `rejected` if the configured key did not sign the proof, `no_answer` if the proof is
- *   unusable. Never `misconfigured`, because the request has taken effect. Also, the probe does not test
- *   these keys, so a parked row would be tried again and again.
+ * unusable. Never `misconfigured`: the request has taken effect, and as the probe does not test these keys,
+ * a parked row would be tried again and again.
  */
 export function proven<T>(readProof: () => T): T {
   try {

@@ -10,7 +10,7 @@ export interface Asked {
   signedBy: 'parent' | 'session' | 'none';
   /** The organization that the request names: our own, or the subject's. */
   organization: 'parent' | 'sub';
-  /** The rejection reason for an invalid verification token. It makes the service ask for a new code. */
+  /** For an invalid verification token. It makes the service ask for a new code. */
   tokenOver: 'otp_expired' | 'session_expired';
   /** The age of the request's `timestampMs` in milliseconds. Null if it has none. */
   ageMs: number | null;
@@ -53,16 +53,12 @@ export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   const { status } = answer;
   const said = read(parseJson(answer.text), status);
   const common = commonFailure(answer);
-  // A limit on what a user may have comes with status 429. For other statuses, the text may come from a
-  // proxy's page and is not searched for such a limit.
+  // A limit on what a user may have comes with status 429. Other texts may come from a proxy's page.
   if (common && status !== 429 && status !== 401 && status !== 403) return common;
   return meant(answer, said, asked, `upstream answered ${status}`);
 }
 
-/**
- * Whether upstream refuses the key that made the stamp: the key is unknown or expired, or its signature is
- * wrong. Upstream then checked nothing else.
- */
+/** Whether upstream refuses the key that made the stamp, before it checks anything else. */
 export function refusesApiKey({ status, text }: HttpAnswer): boolean {
   if (status !== 401 && status !== 403) return false;
   const { means } = read(parseJson(text), status);
@@ -70,8 +66,7 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * The failure for a failed activity. The same bytes always mean this activity. Therefore a repeat never
- * helps, and the failure is never one that causes a retry.
+ * The same bytes always mean this activity, so the failure is never one that causes a retry.
  *
  * @param failure of the activity: a gRPC status.
  */
@@ -119,13 +114,11 @@ function meant(
     case 'key_refused':
       if (bySession) return rejected('session_expired');
       if (means === null) return keyOrSubject('our credentials are refused');
-      // The key is known neither in the subject's organization nor in its parent organization. So the
-      // organization may belong to another customer.
+      // Neither the subject's organization nor its parent knows the key: it may belong to another customer.
       return asked.signedBy === 'parent' && asked.organization === 'sub' && code === 'PUBLIC_KEY_NOT_FOUND'
         ? new ForeignKey(misconfigured('our key is not known in the organization'))
         : misconfigured('our credentials are refused');
-    // The session is open, but a policy of the provider's customer does not permit the request. A new code
-    // does not help.
+    // The session is open, but a policy at the provider forbids the request. A new code does not help.
     case 'not_permitted':
       return bySession
         ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)

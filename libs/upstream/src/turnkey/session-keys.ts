@@ -5,7 +5,7 @@ import { SigningKeys } from '../transport/signing-keys.js';
 import { refusesApiKey } from './refusal.js';
 import type { Stamper } from './turnkey-api.js';
 
-/** The key of a user's session in server custody. Each submission makes one key, and all its tries use it. */
+/** In server custody: one key per submission, for all its tries. */
 export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
@@ -14,8 +14,7 @@ export async function keptSessionKey(
 }
 
 /**
- * Opens the key without the signature check that runs at boot. That check would block the event loop for
- * milliseconds, and this process has already passed it.
+ * Without the signature check of the boot, which this process has passed and which blocks for milliseconds.
  */
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');

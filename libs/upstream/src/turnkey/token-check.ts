@@ -14,17 +14,14 @@ export class TokenCheck {
     private readonly nowMs: () => number,
   ) {}
 
-  /**
-   * @throws UpstreamError if the enclave did not make the bundle. Another party could then read a code that
-   *   is encrypted with it.
-   */
+  /** @throws UpstreamError if the enclave did not make the bundle: another party could read the code. */
   otpTarget(bundle: string) {
     return proven(() => this.verifier.otpTarget(bundle));
   }
 
   /**
-   * @param expected the parent organization, and the contact that got the code. Also the public key that
-   *   was encrypted together with the code, if the service made that key.
+   * @param expected the parent organization, the contact that got the code, and, if the service made it, the
+   * public key that was encrypted together with the code.
    */
   verification(
     token: string,
@@ -42,8 +39,8 @@ export class TokenCheck {
   }
 
   /**
-   * Reads the token of a device's login. It does not check the expiry, because a repeat may get an expired
-   * token. The next request then fails.
+   * Does not check the expiry of a device's login: a repeat may get an expired token, and the next request
+   * then fails.
    */
   deviceSession(token: string, expected: ExpectedSession): SessionToken {
     return this.#session(token, expected, 0);

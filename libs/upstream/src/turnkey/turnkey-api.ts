@@ -14,9 +14,7 @@ import { refusalOf, type Asked } from './refusal.js';
 export interface Stamper {
   whose: 'parent' | 'session';
   /**
-   * Stamps a request and sends it. The stamp does not affect which activity the request belongs to.
-   *
-   * @param body the exact text that is sent.
+   * @param body the exact text that is sent. The stamp does not affect which activity it belongs to.
    * @param send receives the header that contains the stamp.
    */
   send(
@@ -65,8 +63,8 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Writes the body of an activity, with a `timestampMs` that no other body has. Otherwise two codes for one
-   * address within a millisecond would be the same activity.
+   * Writes a body with a `timestampMs` that no other body has: else, two codes for one address within a
+   * millisecond would be the same activity.
    *
    * @param type e.g. `ACTIVITY_TYPE_INIT_OTP_V3`.
    */
@@ -76,8 +74,6 @@ export class TurnkeyApi {
   }
 
   /**
-   * Submits an activity and waits for its end.
-   *
    * @throws UpstreamError `no_answer` if it is still pending at the deadline. A repeat sends the same bytes.
    */
   async submit<T>(oneTry: OneTry, submission: Submission<T>): Promise<T> {

@@ -18,16 +18,13 @@ const loggedIn = z.object({ session: opaqueText });
 const organizations = z.object({ organizationIds: z.array(opaqueId) });
 const signedUp = z.object({ subOrganizationId: opaqueId });
 
-/**
- * The activities of one version. Versions are never mixed, because bundle, token and key belong together
- * (Turnkey's migration notes).
- */
+/** Versions are never mixed: bundle, token and key belong together (Turnkey's migration notes). */
 const GENERATIONS = {
   encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
 } as const;
 
-/** The code itself decides the version. The configuration may have changed since the code was sent. */
+/** The code decides: the configuration may have changed since it was sent. */
 const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
 
 export interface TurnkeyLoginOptions {
@@ -170,7 +167,7 @@ export class TurnkeyLogin {
     }
   }
 
-  /** A valid token is kept, and later tries use it. Until a token is kept, each try repeats the request. */
+  /** Until a valid token is kept for later tries, each try repeats the request. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -248,10 +245,7 @@ export class TurnkeyLogin {
   }
 }
 
-/**
- * A sub-organization with one root user without credentials. The user's first credential is the session's
- * key. The passkeys follow.
- */
+/** One root user without credentials: the session's key is the first, and the passkeys follow. */
 function signUpParameters(
   { contact }: Pick<TurnkeySubject, 'contact'>,
   key: SigningKey,
@@ -269,8 +263,7 @@ function signUpParameters(
 }
 
 /**
- * Runs the requests that follow a correct code. The code is used up, so a refusal without a reason is not
- * about the code.
+ * The code is used up, so a refusal without a reason is not about the code.
  *
  * @throws UpstreamError with reason `login_refused` for a refusal without a reason.
  */

@@ -1,13 +1,10 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import { memberErrors } from '#libs/platform';
+import { memberErrors, rule } from '#libs/platform';
 import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 
-/**
- * A user at Turnkey: the contact, which the code proves, and the ids if the caller knows them. The ids are in
- * lower case.
- */
+/** The contact, which the code proves, and the ids, in lower case, if the caller knows them. */
 export interface TurnkeySubject {
   /** The sub-organization. */
   organizationId?: string | undefined;
@@ -32,8 +29,10 @@ const NEEDED = 'is needed, because the user’s device signs it';
 const SCHEMAS = {
   server: z
     .strictObject({
-      organizationId: optionalId(),
-      userId: optionalId(),
+      organizationId: optionalId().meta({
+        description: 'The user’s sub-organization. In client custody it is required, and not null.',
+      }),
+      userId: optionalId().meta({ description: 'In client custody it is required, and not null.' }),
       contact: contactSchema,
     })
     .meta({
@@ -47,8 +46,8 @@ const SCHEMAS = {
 export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
- * Reads the caller's `subject`. In client custody the ids are required from the start, because the device
- * signs them. Also, only the device's signature could make a sub-organization.
+ * In client custody the ids are required from the start: the device signs them, and only its signature could
+ * make a sub-organization.
  *
  * @param parentId the parent organization, which contains no user.
  * @throws ProblemError `validation_failed` that points at the wrong member.
@@ -62,7 +61,7 @@ export function parseTurnkeySubject(
   const parsed = schema
     .refine(({ organizationId }) => organizationId !== parentId, {
       path: ['organizationId'],
-      message: 'is the parent organization: a user is in a sub-organization',
+      ...rule('parent_organization', 'is the parent organization: a user is in a sub-organization'),
     })
     .safeParse(value);
   if (!parsed.success) {

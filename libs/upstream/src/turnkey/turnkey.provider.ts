@@ -41,8 +41,8 @@ const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
 const whoami = z.object({ organizationId: z.string() });
 
 /**
- * Turnkey's public API, with the key of the parent organization. The bytes of a submission identify its
- * activity. They are kept before they are sent. Therefore a repeat is the same activity.
+ * Turnkey's public API, with the parent organization's key. The bytes of a submission identify its activity,
+ * and are kept before they are sent: so a repeat is the same activity.
  */
 export class TurnkeyProvider implements UpstreamProvider {
   readonly kind = 'turnkey';

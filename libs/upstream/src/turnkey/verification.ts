@@ -19,8 +19,8 @@ export interface CodeTaker {
 }
 
 /**
- * Step 2 in both custodies. If the subject lacks the ids that a device must sign, it refuses the subject
- * before it uses up the code.
+ * Step 2 in both custodies. A subject without the ids that a device must sign is refused before the code is
+ * used up.
  */
 export async function verifyBy(
   door: CodeTaker,
@@ -32,14 +32,14 @@ export async function verifyBy(
 ): Promise<Grant> {
   if (proof.type === 'code') return door.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw codeOfOtherCustody();
-  // The onboarding began in server custody with a contact only. So the device has no ids to sign.
+  // The onboarding began in server custody with a contact only: the device has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the device signs for a sub-organization and a user, which the subject does not name');
   }
   return grantToDevice(subject, await door.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/** The code was sent for server custody. Therefore there is no key to encrypt the code to. */
+/** The code was sent for server custody, so there is no key to encrypt it to. */
 function codeOfOtherCustody(): UpstreamError {
   return new UpstreamError('rejected', {
     detail: 'this code must be sent in plain text, but it came encrypted',

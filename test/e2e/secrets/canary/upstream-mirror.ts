@@ -49,8 +49,8 @@ const oneLine = (text: string) => text.replace(/[^\x20-\x7e]/g, ' ').slice(0, 4_
 const GIVEN = /"(sessionId|session|sessionToken|verificationToken)":"([^"\\]{16,})"/g;
 
 /**
- * A proxy in front of the sandbox. It forwards requests, and reports the sessions and tokens in answers. If a
- * test asks for it, the proxy answers by itself, and repeats the request in the answer.
+ * A proxy in front of the sandbox that reports the sessions and tokens in answers. On request, it answers by
+ * itself and repeats the request in the answer.
  */
 export class UpstreamMirror {
   readonly #echoes: { word: string; echo: Echo; times: number }[] = [];

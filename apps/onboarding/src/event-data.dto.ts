@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { EVENTS, type EVENT_TYPES } from '#libs/onboarding';
+
+type EventType = (typeof EVENT_TYPES)[number];
+
+const SIGNAL = 'The type of the event to which the answer would have led.';
+const STATUS = 'The HTTP status of the provider’s answer. Null if none came.';
+const SESSION = 'When the session at the provider expires, RFC 3339.';
+const IDS = 'The provider’s ids of the passkeys. Null if its answer does not say which id is whose.';
+const UNMAPPED = 'Present, and true, if the provider’s answer does not say which id is whose.';
+const CLASS =
+  'How the attempt ended: `ok`, or the class of its failure (`not_sent`, `throttled`, `unavailable`, ' +
+  '`no_answer`, `rejected`, `rejected_unclear`, `misconfigured`).';
+
+/** The meaning of a member in the events of all types. */
+const MEMBERS: Record<string, string> = {
+  attempt: 'The number of the attempt, counted through the onboarding.',
+  by: 'The caller that sent the command. Absent if it is the owner of the onboarding.',
+  class: CLASS,
+  reason: 'The reason that the command gave. Absent if it gave none.',
+  step: 'The step of the attempt.',
+  upstreamStatus: STATUS,
+};
+
+/** The meaning of the other members, by the type of the event. They come before {@link MEMBERS}. */
+const BY_TYPE: { [Type in EventType]?: Record<string, string> } = {
+  otp_verified: { sessionExpiresAt: SESSION },
+  authenticators_submitted: { authenticators: 'How many passkeys the caller submitted.' },
+  authenticators_created: { authenticatorIds: IDS, unmapped: UNMAPPED },
+  outcome_lost: {
+    detail: 'What is known of the lost call, as text for operators.',
+    bytesSent: 'Whether any byte of the request may have reached the provider.',
+    headersSeen: 'Whether the headers of an answer came.',
+    status: STATUS,
+    durationMs: 'How long the call took, in milliseconds. Null if its process did not see the end.',
+  },
+  late_answer: { answer: SIGNAL },
+  attempt_started: {
+    fingerprint: 'A keyed hash of the submitted values: equal values have equal hashes. Null for none.',
+  },
+  attempt_ended: {
+    durationMs: 'How long the attempt took, in milliseconds. Null if its process did not see the end.',
+    lapsed: 'Present, and true, if the process of the attempt did not report its end in time.',
+  },
+  retry_scheduled: {
+    attempt: 'The number of the next attempt.',
+    inMs: 'The wait before the next attempt, in milliseconds.',
+    step: 'The step that is tried again.',
+  },
+  second_mail_possible: { attempt: 'The attempt that may have sent a second code.' },
+  late_answer_kept: {
+    answer: `${SIGNAL} Absent if the attempt failed.`,
+    sessionExpiresAt: SESSION,
+    authenticatorIds: IDS,
+    unmapped: UNMAPPED,
+  },
+  parked: {
+    reason:
+      '`upstream_misconfigured`: the provider refuses this service. ' +
+      '`integration_missing`: the integration is not configured any more. ' +
+      '`integration_paused`: an operator has paused the integration.',
+    step: 'The step that waits for an operator.',
+  },
+  resolved: {
+    outcome: 'Whether the lost call took effect, as the command said.',
+    reason: 'The reason that the command gave.',
+    step: 'The step whose answer was lost.',
+    attempt: 'The attempt whose answer was lost.',
+  },
+};
+
+/** The data of an event in answers. An erasure removes its members, so each of them is optional. */
+export function eventData(type: EventType) {
+  const shape: Record<string, z.ZodType> = EVENTS[type].partial().shape;
+  const members = Object.entries(shape).map(([name, member]) => {
+    const description = BY_TYPE[type]?.[name] ?? MEMBERS[name];
+    if (description === undefined) throw new Error(`${name} of the event ${type} has no description`);
+    return [name, member.meta({ description })] as const;
+  });
+  return z.strictObject(Object.fromEntries(members));
+}
