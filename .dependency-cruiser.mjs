@@ -63,7 +63,7 @@ export default {
     appRule(
       'console',
       ['kernel', 'platform', 'database', 'jobs', 'callers', 'operators', 'onboarding'],
-      'The console holds no key and calls no provider: it commits an operation, and the worker carries it out.',
+      'The console holds no key and calls no provider: it commits an operation for the worker.',
     ),
     appRule(
       'cli',

@@ -2,7 +2,7 @@
  * An identity provider (OpenID Connect) for stories, in a process of its own. Its login page has a button for
  * each account. Variables: IDP_PORT, IDP_CONSOLE (origin of the console), IDP_CLIENT_SECRET,
  * IDP_ACCOUNTS (name and groups by account),
- * IDP_THIN ("1": groups only at the userinfo endpoint), IDP_FORGED ("1": it publishes other keys than it uses).
+ * IDP_THIN ("1": groups only at the userinfo endpoint), IDP_FORGED ("1": publishes other keys than it uses).
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';

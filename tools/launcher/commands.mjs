@@ -6,8 +6,8 @@ export const COMMANDS = {
   start: {
     name: 'npm start',
     summary:
-      'Starts PostgreSQL, Redis, sandbox, service, worker, console and demo, walks one onboarding as a self check,\n' +
-      'and serves until Ctrl-C.',
+      'Starts PostgreSQL, Redis, sandbox, service, worker, console and demo, walks one onboarding\n' +
+      'as a self check, and serves until Ctrl-C.',
     flags: {
       once: { is: 'switch', about: 'ends after the self check; the exit code is 0 if it completed' },
       integration: {

@@ -16,7 +16,7 @@ addEventListener('pageshow', () => {
   }
 });
 
-/** A page that nobody sees does not renew itself, nor does a page with an open form: it would lose its text. */
+/** Keeps a page as it is while nobody sees it, and while a form is open, whose text would be lost. */
 function keep(event) {
   if (document.hidden || document.querySelector('#live details[open] form')) event.preventDefault();
 }

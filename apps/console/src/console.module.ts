@@ -18,7 +18,7 @@ import { FormTokens } from './web/form-token.js';
 import { PageWriter } from './web/page-writer.js';
 import { Refusals } from './web/refusals.js';
 
-/** The operators' console. It has no key of a provider, and calls none: the worker carries out its actions. */
+/** The operators' console. It has no provider's key and calls none: the worker carries out its actions. */
 @Module({})
 export class ConsoleModule {
   static forRoot(config: ConsoleConfig): DynamicModule {

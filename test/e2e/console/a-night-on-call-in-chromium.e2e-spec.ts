@@ -42,7 +42,7 @@ describeInBrowser('a night on call', () => {
     return rows.map(({ actor, action }) => `${actor} ${action}`);
   };
 
-  it('a storm of 503 on one route: seen, its users found, resolved in bulk after a dry run, completed', async () => {
+  it('a storm of 503 is seen, its users are found, and resolved in bulk after a dry run', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
     // The provider registers the passkeys, and still answers 503.
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };

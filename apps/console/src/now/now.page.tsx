@@ -144,8 +144,7 @@ function Seen({ errors, seenBy }: Pick<IntegrationNow, 'errors' | 'seenBy'>) {
     <ul class="facts">
       {errors.map((error) => (
         <li key={error.call}>
-          {error.call}: {error.class}
-          {error.upstreamStatus !== null && ` (${error.upstreamStatus})`}, {error.failures} in a row, last{' '}
+          {`${error.call}: ${error.class}${statusOf(error.upstreamStatus)}, ${error.failures} in a row, last `}
           <Time at={error.lastAt} />
         </li>
       ))}
@@ -156,7 +155,8 @@ function Seen({ errors, seenBy }: Pick<IntegrationNow, 'errors' | 'seenBy'>) {
             {process}: breaker {breaker} {breakerSince !== null && <Time at={breakerSince} />}
             {refusedSince !== null && (
               <>
-                , key refused{refusedStatus !== null && ` with ${refusedStatus}`} <Time at={refusedSince} />
+                {`, key refused${statusOf(refusedStatus)} `}
+                <Time at={refusedSince} />
               </>
             )}
             {signer !== null && `, no signature: ${signer}`}
@@ -166,13 +166,13 @@ function Seen({ errors, seenBy }: Pick<IntegrationNow, 'errors' | 'seenBy'>) {
   );
 }
 
+const statusOf = (status: number | null) => (status === null ? '' : ` (${status})`);
+
 function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   return (
     <section>
       <h2>Lost outcomes</h2>
-      <p>
-        The answer of the provider was lost. Look at the provider whether the step was done, then resolve.
-      </p>
+      <p>The provider’s answer was lost. Look there whether the step was done, then resolve.</p>
       <Table label="Lost outcomes" head={['Integration', 'Step', 'Onboardings', 'Oldest']}>
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.step}`}>
