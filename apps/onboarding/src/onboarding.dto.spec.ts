@@ -211,7 +211,7 @@ describe('bodies and queries of callers', () => {
       cursor: Buffer.from(id).toString('base64url'),
     });
     expect(query).toMatchObject({
-      state: 'otp_sent',
+      state: ['otp_sent'],
       limit: 7,
       createdAfter: new Date('2026-11-20T09:00:00Z'),
       cursor: id,

@@ -144,7 +144,8 @@ function Seen({ errors, seenBy }: Pick<IntegrationNow, 'errors' | 'seenBy'>) {
     <ul class="facts">
       {errors.map((error) => (
         <li key={error.call}>
-          {`${error.call}: ${error.class}${statusOf(error.upstreamStatus)}, ${error.failures} in a row, last `}
+          {`${error.call}: ${error.class}${statusOf(error.upstreamStatus)}, `}
+          {`${error.failures} in a row, last `}
           <Time at={error.lastAt} />
         </li>
       ))}
