@@ -5,6 +5,7 @@ import { PROVIDERS } from '#libs/upstream';
 import * as apiKeys from './api-keys.dto.js';
 import * as authenticators from './authenticators.dto.js';
 import * as onboardings from './onboarding.dto.js';
+import * as operations from './operations.dto.js';
 
 type Def = Record<string, unknown>;
 
@@ -19,7 +20,7 @@ function defsIn(value: unknown, seen = new Set<unknown>()): Def[] {
 
 describe('the schemas of requests', () => {
   const schemas = [
-    ...Object.values({ ...apiKeys, ...authenticators, ...onboardings }).filter(
+    ...Object.values({ ...apiKeys, ...authenticators, ...onboardings, ...operations }).filter(
       (it) => it instanceof z.ZodType,
     ),
     ...PROVIDERS.flatMap(({ schemas: { subject, otp } }) => [subject, otp]),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rule } from '#libs/platform';
 import { isCallerName } from '#libs/kernel';
 import {
   ITEM_OUTCOMES,
@@ -31,7 +32,7 @@ const filter = z
     caller: optional(
       z
         .string()
-        .refine(isCallerName, 'is not 1 to 255 printable characters')
+        .refine(isCallerName, rule('invalid_format', 'is not 1 to 255 printable characters'))
         .meta({ minLength: 1, maxLength: 255 }),
     ),
     integration: optional(text(32)),
@@ -42,7 +43,10 @@ const filter = z
     createdAfter: optional(givenInstant),
     createdBefore: optional(givenInstant),
   })
-  .refine((given) => Object.values(given).some((value) => value !== undefined), 'has no condition')
+  .refine(
+    (given) => Object.values(given).some((value) => value !== undefined),
+    rule('too_small', 'has no condition'),
+  )
   .meta({ id: 'OperationFilter', description: 'The filters of the list, with several states.' });
 
 export const operationBody = z
@@ -70,7 +74,13 @@ export const operationBody = z
   .refine(
     ({ action, ids, filter: given }) =>
       Number(ids !== undefined) + Number(given !== undefined) === (action === 'rebuild_wake_ups' ? 0 : 1),
-    { error: 'takes exactly one of ids and filter, and "rebuild_wake_ups" takes neither', path: ['action'] },
+    {
+      ...rule(
+        'exactly_one_needed',
+        'takes exactly one of ids and filter, and "rebuild_wake_ups" takes neither',
+      ),
+      path: ['action'],
+    },
   )
   .meta({
     id: 'StartOperation',
