@@ -175,7 +175,8 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
 /** Adds the headers that every answer has, also answers that come before the routes. */
 function stamp(request: FastifyRequest, reply: FastifyReply): void {
   // Only files whose name changes with their content may be kept.
-  if (!reply.hasHeader('Cache-Control')) reply.header('Cache-Control', 'no-store');
+  const isKept = reply.statusCode === 200 && String(reply.getHeader('Cache-Control')).endsWith(', immutable');
+  if (!isKept) reply.header('Cache-Control', 'no-store');
   reply.header('X-Request-Id', request.id);
   if (request.protocol === 'https') reply.header('Strict-Transport-Security', HSTS);
   reply.header('traceparent', traceparentOf(request.headers['traceparent']));

@@ -7,7 +7,7 @@ import { Story } from '../../support/story.js';
 let story: Story;
 let workerUrl: string;
 beforeAll(async () => {
-  story = await Story.begin({ worker: false });
+  story = await Story.begin({ console: true, worker: false });
   workerUrl = await (await story.startWorker()).getUrl();
 });
 afterAll(() => story.end());
@@ -51,13 +51,15 @@ describe('every answer has the security headers', () => {
     '/docs',
     '/docs/errors',
     '/docs/swagger-ui-bundle.js',
-    '/ops',
-    '/ops/login',
-    '/ops/console.css',
-    '/ops/queues/static/nothing.js',
+    '/login',
+    '/login/callback',
+    '/assets/nothing.css',
+    '/queues/static/nothing.js',
   ])('%s', async (path) => {
     expectGuarded(await send(story, 'GET', path, { headers: KEY }));
-    expectGuarded(await send({ serviceUrl: workerUrl } as Story, 'GET', path));
+    for (const serviceUrl of [workerUrl, story.consoleUrl]) {
+      expectGuarded(await send({ serviceUrl }, 'GET', path));
+    }
   });
 
   it('and an API answer may not run, load, send or frame anything', async () => {

@@ -135,11 +135,6 @@ describe('the traceId of a problem', () => {
       async () => ({ text: await raw(`GET / HTTP/1.1\r\nHost: x\r\nX: ${SECRET.repeat(2_000)}\r\n\r\n`) }),
       { status: 431, code: 'validation_failed' },
     ],
-    [
-      'a console without a login',
-      () => send(story, 'GET', '/ops/queues/api/queues'),
-      { status: 401, code: 'unauthenticated', route: '/ops/queues/api/queues' },
-    ],
   ];
 
   it.each(cases)('finds one line for %s', async (_, ask, line) => {

@@ -1,4 +1,5 @@
 import type { LoginWays } from '#libs/operators';
+import { ActionForm } from '../web/parts.js';
 import { PATHS } from '../web/paths.js';
 
 export interface LoginProps {
@@ -22,7 +23,7 @@ export function LoginPage({ ways, token, next, error, wasEmergency, loggedOut }:
     <>
       <h1>Gangway console</h1>
       {error !== null && (
-        <p class="error" role="alert" id="error">
+        <p class="bad" role="alert" id="error">
           {error}
         </p>
       )}
@@ -68,9 +69,8 @@ function LoggedOut({ provider, url }: { provider: string | null; url: string | n
 function EmergencyForm({ token, next, isWrong }: { token: string; next: string; isWrong: boolean }) {
   const described = isWrong ? { 'aria-describedby': 'error' } : {};
   return (
-    <form method="post" action={PATHS.emergency}>
+    <ActionForm action={PATHS.emergency} token={token}>
       <p>Only if the identity provider is down. Each use is counted and recorded with your name.</p>
-      <input type="hidden" name="token" value={token} />
       <input type="hidden" name="next" value={next} />
       <label for="name">Your own name</label>
       <input id="name" name="name" autocomplete="name" maxlength={64} required {...described} />
@@ -85,7 +85,7 @@ function EmergencyForm({ token, next, isWrong }: { token: string; next: string; 
         {...described}
       />
       <button type="submit">Log in</button>
-    </form>
+    </ActionForm>
   );
 }
 
@@ -94,12 +94,11 @@ export function LinkPage({ token, link }: { token: string; link: string }) {
   return (
     <>
       <h1>Gangway console</h1>
-      <form method="post" action={PATHS.link}>
+      <ActionForm action={PATHS.link} token={token}>
         <p>This link logs in once.</p>
-        <input type="hidden" name="token" value={token} />
         <input type="hidden" name="link" value={link} />
         <button type="submit">Log in</button>
-      </form>
+      </ActionForm>
     </>
   );
 }

@@ -5,6 +5,7 @@ import { OperatorAudit, OperatorSessions } from '#libs/operators';
 import { FormTokens } from '../web/form-token.js';
 import { TOKEN_FIELD, checkToken, parsed } from '../web/forms.js';
 import { Page } from '../web/page-writer.js';
+import { ActionForm } from '../web/parts.js';
 import { PATHS } from '../web/paths.js';
 import { SESSION_COOKIE } from '../web/session-cookie.js';
 import { SessionsPage } from './sessions.page.js';
@@ -28,12 +29,11 @@ export class SessionsController {
   @Get(PATHS.logout)
   logoutPage(@Req() request: FastifyRequest): Page {
     const main = (
-      <form method="post" action={PATHS.logout}>
+      <ActionForm action={PATHS.logout} token={this.tokens.ofSession(request)}>
         <h1>Log out</h1>
         <p>You are logged in as {request.operator!.name}.</p>
-        <input type="hidden" name="token" value={this.tokens.ofSession(request)} />
         <button type="submit">Log out</button>
-      </form>
+      </ActionForm>
     );
     return new Page('Log out', main);
   }

@@ -1,4 +1,5 @@
 import type { Operator, OperatorSession } from '#libs/operators';
+import { ActionForm, ExactTime, Table } from '../web/parts.js';
 import { PATHS } from '../web/paths.js';
 
 interface SessionsProps {
@@ -8,73 +9,51 @@ interface SessionsProps {
   sessions: OperatorSession[];
 }
 
+const HEAD = ['Operator', 'Action', 'Role', 'Address', 'Login by', 'Last used (UTC)', 'Since (UTC)'];
 const HOW = { oidc: 'identity provider', emergency: 'emergency password', link: 'one-time link' };
 
 /** Where operators are logged in. Each can end the own sessions, and an admin all. */
 export function SessionsPage({ operator, token, sessions }: SessionsProps) {
-  const isAdmin = operator.role === 'admin';
   return (
     <>
-      <h1>{isAdmin ? 'Sessions of all operators' : 'Your sessions'}</h1>
-      <form method="post" action={PATHS.sessions}>
-        <input type="hidden" name="token" value={token} />
+      <h1>{operator.role === 'admin' ? 'Sessions of all operators' : 'Your sessions'}</h1>
+      <ActionForm action={PATHS.sessions} token={token}>
         {/* Enter presses the first button of a form: it must end only own sessions. */}
         {sessions.length > 1 && (
           <button type="submit" name="session" value="others" class="secondary">
             End all my other sessions
           </button>
         )}
-        <div class="overflow-auto" role="region" aria-label="Sessions" tabindex={0}>
-          <table class="striped">
-            <thead>
-              <tr>
-                {['Operator', 'Role', 'Login by', 'Address', 'Since', 'Last used', 'Action'].map((name) => (
-                  <th scope="col" key={name}>
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {sessions.map((session) => (
-                <Row key={session.id} {...session} />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      </form>
+        <Table label="Sessions" head={HEAD}>
+          {sessions.map((session) => (
+            <Row key={session.id} {...session} />
+          ))}
+        </Table>
+      </ActionForm>
     </>
   );
 }
 
 function Row({ id, name, role, how, address, beganAt, lastUsedAt, isThis }: OperatorSession) {
+  const label = `End the session of ${name} from ${address}`;
+  const end = (
+    <button type="submit" name="session" value={id} class="outline" aria-label={label}>
+      End
+    </button>
+  );
   return (
     <tr>
       <th scope="row">{name}</th>
+      <td>{isThis ? 'this session' : end}</td>
       <td>{role}</td>
-      <td>{HOW[how]}</td>
       <td>{address}</td>
-      <td>{time(beganAt)}</td>
-      <td>{time(lastUsedAt)}</td>
+      <td>{HOW[how]}</td>
       <td>
-        {isThis ? (
-          'this session'
-        ) : (
-          <button
-            type="submit"
-            name="session"
-            value={id}
-            class="outline"
-            aria-label={`End the session of ${name} from ${address}`}
-          >
-            End
-          </button>
-        )}
+        <ExactTime at={lastUsedAt.toISOString()} />
+      </td>
+      <td>
+        <ExactTime at={beganAt.toISOString()} />
       </td>
     </tr>
   );
 }
-
-const time = (at: Date) => (
-  <time datetime={at.toISOString()}>{`${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`}</time>
-);
