@@ -186,7 +186,7 @@ const linesOf = (rows: readonly OnboardingSummary[]): string[] =>
       each.caller,
       each.parkedReason,
       each.lastResultCode,
-      each.nextAttemptAt?.toISOString(),
-      each.createdAt.toISOString(),
+      each.nextAttemptAt,
+      each.createdAt,
     ]),
   ]);

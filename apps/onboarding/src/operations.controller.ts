@@ -34,7 +34,6 @@ import {
   operationsQuery,
   toItem,
   toOperation,
-  toPreview,
   type ItemsQuery,
   type OperationBody,
   type OperationReason,
@@ -91,7 +90,7 @@ export class OperationsController {
     const target = ids ? { ids } : { filter: filter! };
     if (dryRun) {
       reply.status(HttpStatus.OK);
-      return toPreview(await this.operations.preview(target, actor));
+      return this.operations.preview(target, actor);
     }
     return answerOperation(reply, await this.operations.start(action, target, reason, actor, key));
   }

@@ -9,10 +9,8 @@ import {
   STATES,
   STEPS,
   SYSTEM_ACTIONS,
-  type OnboardingSummary,
   type Operation,
   type OperationItem,
-  type Preview,
 } from '#libs/onboarding';
 import { cursor, whole } from './onboarding.dto.js';
 import { EXAMPLE } from './schema-marks.js';
@@ -186,12 +184,3 @@ export function toOperation(operation: Operation) {
 }
 
 export const toItem = ({ at, ...item }: OperationItem) => ({ ...item, at: iso(at) });
-
-export const toPreview = ({ sample, ...preview }: Preview) => ({ ...preview, sample: sample.map(toSummary) });
-
-const toSummary = ({ createdAt, updatedAt, nextAttemptAt, ...summary }: OnboardingSummary) => ({
-  ...summary,
-  createdAt: createdAt.toISOString(),
-  updatedAt: updatedAt.toISOString(),
-  nextAttemptAt: iso(nextAttemptAt),
-});
