@@ -90,7 +90,7 @@ export class OperationsController {
     const target = ids ? { ids } : { filter: filter! };
     if (dryRun) {
       reply.status(HttpStatus.OK);
-      return await this.operations.preview(target, actor);
+      return this.operations.preview(target, actor);
     }
     return answerOperation(reply, await this.operations.start(action, target, reason, actor, key));
   }

@@ -304,7 +304,7 @@ const UP = [
   `CREATE INDEX operations_open ON operations (id) WHERE state IN ('queued', 'running')`,
   `CREATE INDEX operations_ended ON operations (ended_at) WHERE ended_at IS NOT NULL`,
   `CREATE TABLE operation_items (
-    operation_id uuid NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
+    operation_id uuid NOT NULL,
     onboarding_id uuid NOT NULL,
     outcome text NOT NULL DEFAULT 'waiting' CHECK (outcome IN ('waiting', 'done', 'refused', 'failed')),
     code text,
@@ -317,7 +317,6 @@ const UP = [
   )`,
   `CREATE INDEX operation_items_waiting ON operation_items (operation_id, onboarding_id)
     WHERE outcome = 'waiting'`,
-  `CREATE INDEX operation_items_onboarding ON operation_items (onboarding_id)`,
   // While a row is here, no call goes to the integration: each claim looks here.
   `CREATE TABLE integration_pauses (
     integration text PRIMARY KEY,

@@ -123,7 +123,7 @@ export const TAKE = statement(
       AND k.key = $id::text || '/' || i.onboarding_id::text) AS "wasDone"`,
 );
 
-/** Writes how items ended, and counts them, once each. */
+/** Writes how items ended, and counts them, once each. The ids lead a plan of an empty table to the index. */
 export const RECORD = statement(
   'record_operation_items',
   `WITH ended AS (
@@ -131,6 +131,7 @@ export const RECORD = statement(
       at = clock_timestamp()
     FROM jsonb_to_recordset($items::jsonb) AS e (id uuid, outcome text, code text, detail text)
     WHERE i.operation_id = $id::uuid AND i.onboarding_id = e.id AND i.outcome = 'waiting'
+      AND i.onboarding_id = ANY ($ids::uuid[])
     RETURNING i.outcome
   )
   UPDATE operations o SET done = o.done + n.done, refused = o.refused + n.refused,
@@ -166,9 +167,13 @@ export const END = statement(
 
 export const FORGET_OPERATIONS = statement(
   'forget_operations',
-  `DELETE FROM operations WHERE id IN (
-    SELECT o.id FROM operations o
-    WHERE o.ended_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
-    ORDER BY o.ended_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
-  ) RETURNING 1`,
+  `WITH gone AS (
+    DELETE FROM operations WHERE id IN (
+      SELECT o.id FROM operations o
+      WHERE o.ended_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
+      ORDER BY o.ended_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
+    ) RETURNING id
+  ),
+  items AS (DELETE FROM operation_items i USING gone g WHERE i.operation_id = g.id)
+  SELECT 1 FROM gone`,
 );

@@ -37,7 +37,8 @@ const WAKE_MS = 2_000;
 /** An item that could not be worked for a passing reason is taken so often. */
 const TRIES = 3;
 const DAY_MS = 86_400_000;
-const FORGET_BATCH = 100;
+/** Each may have many items. */
+const FORGET_BATCH = 5;
 
 /** The items' keys are under this name, which no route has. */
 const ROUTE = 'operation';
@@ -161,7 +162,8 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
       });
       if (taken.length === 0) return void (await this.#run(END_ITEMS, { id }));
       const ended = await Promise.all(taken.map((item) => this.#workItem(operation, item)));
-      await this.#run(RECORD, { id, items: ended.filter((each) => each !== null) });
+      const items = ended.filter((each) => each !== null);
+      await this.#run(RECORD, { id, items, ids: items.map((each) => each.id) });
     }
   }
 

@@ -6,6 +6,7 @@ import { ProblemError } from '#libs/kernel';
 import { anOnboarding, inMs, until } from '#libs/testing';
 import { anActor } from '../fixtures/an-actor.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { Retention } from '../upkeep/retain.js';
 import { Executors } from './executors.js';
 import { OperationWorker } from './operation-worker.js';
 import { RECORD } from './operation-statements.js';
@@ -23,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => onboardings.close());
 beforeEach(async () => {
-  for (const table of ['onboardings', 'operations', 'audit_events', 'idempotency_keys']) {
+  for (const table of ['onboardings', 'operations', 'operation_items', 'audit_events', 'idempotency_keys']) {
     await query(`DELETE FROM ${table}`);
   }
   onboardings.added.splice(0);
@@ -264,6 +265,23 @@ describe('the worker', () => {
     } finally {
       await other.close();
     }
+  });
+});
+
+describe('old operations', () => {
+  it('are deleted with their items after AUDIT_KEEP_DAYS', async () => {
+    const ids = await several(2);
+    const [old, recent] = [
+      await operations.start('cancel', { ids }, 'r', anActor()),
+      await operations.start('cancel', { ids }, 'r', anActor()),
+    ];
+    await worker.runAll();
+    await query(`UPDATE operations SET ended_at = ended_at - interval '401 days' WHERE id = $1`, [old.id]);
+    const { operations: forgotten } = await onboardings.module.get(Retention).run();
+    expect(forgotten).toBe(1);
+    expect(await operations.find(old.id)).toBeNull();
+    expect(await operations.items(old.id, { limit: 10 })).toEqual([]);
+    expect(await operations.items(recent.id, { limit: 10 })).toHaveLength(2);
   });
 });
 
