@@ -175,13 +175,13 @@ describe('now', () => {
     expect(read.waiting).toHaveLength(1);
   });
 
-  it('stops counting at ten thousand, and says so', async () => {
+  it('stops counting at two thousand, and says so', async () => {
     await waiting();
     const columns = `integration, provider, subject, subject_key, state, step, next_attempt_at, last_result,
       idle_ends_at, life_ends_at`;
     await database.query(`INSERT INTO onboardings (id, ${columns})
-      SELECT gen_random_uuid(), ${columns} FROM onboardings CROSS JOIN generate_series(1, 10000)`);
-    expect((await now()).waiting).toMatchObject([{ count: 10_000, counted: 'at_least' }]);
+      SELECT gen_random_uuid(), ${columns} FROM onboardings CROSS JOIN generate_series(1, 2000)`);
+    expect((await now()).waiting).toMatchObject([{ count: 2_000, counted: 'at_least' }]);
   });
 
   it('shows what waits in a paused queue', async () => {
