@@ -36,7 +36,8 @@ const FILL = `
     next_attempt_at, parked_reason, parked_at, due_at, last_result, unresolved, last_seq)
   SELECT (lpad(to_hex(ms), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid,
     to_timestamp(ms / 1000.0), 'caller-' || n % 7,
-    CASE WHEN n / 100 % 10 < 7 THEN 'byzantine' WHEN n / 100 % 10 < 9 THEN 'turnkey' ELSE 'auth-proxy' END, 'byzantine',
+    CASE WHEN n / 100 % 10 < 7 THEN 'byzantine' WHEN n / 100 % 10 < 9 THEN 'turnkey' ELSE 'auth-proxy' END,
+    'byzantine',
     jsonb_build_object('accountId', 'account-' || n / 50, 'userId', md5(n::text)::uuid),
     'blind:' || md5(n::text), 'ref-' || n, state,
     CASE state WHEN 'otp_submitted' THEN 'verify-otp' WHEN 'authenticators_submitted' THEN
