@@ -175,6 +175,21 @@ describe('now', () => {
     expect(read.waiting).toHaveLength(1);
   });
 
+  it('shows a pause, and when the parked ones go on', async () => {
+    await database.query(
+      `INSERT INTO integration_pauses (integration, actor, reason) VALUES ('byzantine', 'ops', 'a storm')`,
+    );
+    try {
+      await waiting({ next_attempt_at: null, parked_reason: 'integration_paused', parked_at: inMs(-1_000) });
+      const read = await now();
+      expect(kinds(read)).toEqual(['serious integration', 'serious parked']);
+      expect(read.problems[0]!.text).toMatch(/^byzantine: paused by ops since .*: a storm/);
+      expect(read.problems[1]!.text).toMatch(/They go on once an operator resumes the integration\.$/);
+    } finally {
+      await database.query('DELETE FROM integration_pauses');
+    }
+  });
+
   it('stops counting at two thousand, and says so', async () => {
     await waiting();
     const columns = `integration, provider, subject, subject_key, state, step, next_attempt_at, last_result,
