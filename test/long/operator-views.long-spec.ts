@@ -36,21 +36,22 @@ const FILL = `
     next_attempt_at, parked_reason, parked_at, due_at, last_result, unresolved, last_seq)
   SELECT (lpad(to_hex(ms), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid,
     to_timestamp(ms / 1000.0), 'caller-' || n % 7,
-    CASE WHEN n % 10 < 7 THEN 'byzantine' WHEN n % 10 < 9 THEN 'turnkey' ELSE 'auth-proxy' END, 'byzantine',
+    CASE WHEN n / 100 % 10 < 7 THEN 'byzantine' WHEN n / 100 % 10 < 9 THEN 'turnkey' ELSE 'auth-proxy' END,
+    'byzantine',
     jsonb_build_object('accountId', 'account-' || n / 50, 'userId', md5(n::text)::uuid),
     'blind:' || md5(n::text), 'ref-' || n, state,
     CASE state WHEN 'otp_submitted' THEN 'verify-otp' WHEN 'authenticators_submitted' THEN
       'create-authenticators' WHEN 'outcome_unknown' THEN 'create-authenticators' END,
     3, md5('otp' || n)::uuid::text, t + interval '1 day', t + interval '1 day', t + interval '1 day',
-    t + interval '1 day', CASE WHEN k BETWEEN 1 AND 3 THEN t + interval '10 s' END,
+    t + interval '1 day', CASE WHEN k BETWEEN 1 AND 3 THEN t + interval '1 hour' END,
     CASE WHEN k BETWEEN 4 AND 5 THEN 'upstream_misconfigured' END, CASE WHEN k BETWEEN 4 AND 5 THEN t END,
-    CASE WHEN k > 9 THEN NULL WHEN k <= 3 THEN t + interval '10 s' ELSE t + interval '1 day' END,
+    CASE WHEN k > 9 THEN NULL WHEN k <= 3 THEN t + interval '1 hour' ELSE t + interval '1 day' END,
     CASE WHEN k <> 9 THEN jsonb_build_object('step', 'verify-otp', 'code', 'upstream_unavailable', 'detail',
       'The provider could not be reached or failed (unavailable); it is tried again.',
       'at', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) END,
     CASE WHEN k BETWEEN 10 AND 11 THEN '[{"step": "verify-otp", "attempt": 3}]'::jsonb ELSE '[]' END,
     8
-  FROM generate_series(1, ${ROWS}) n, LATERAL (SELECT n % 100 AS k) a,
+  FROM generate_series(0, ${ROWS - 1}) n, LATERAL (SELECT n % 100 AS k) a,
     LATERAL (SELECT ${FIRST_MS} + n * ${(DAYS * DAY_MS) / ROWS}::float8::bigint AS ms, CASE
       WHEN k = 1 THEN 'otp_submitted' WHEN k BETWEEN 2 AND 5 THEN 'authenticators_submitted'
       WHEN k = 6 THEN 'outcome_unknown' WHEN k BETWEEN 7 AND 9 THEN 'otp_sent'
@@ -107,7 +108,7 @@ async function timesOf(call: (run: number) => Promise<unknown>): Promise<{ p50: 
 
 const idOf = (n: number) =>
   lowestUuidV7(FIRST_MS + n * ((DAYS * DAY_MS) / ROWS)).replace(/0{12}$/, n.toString(16).padStart(12, '0'));
-const someRow = (run: number) => 1 + ((run * 4_987) % ROWS);
+const someRow = (run: number) => (run * 4_987) % ROWS;
 const search = () => views.get(OnboardingSearch);
 const nameOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 

@@ -205,13 +205,13 @@ describe('bodies and queries of callers', () => {
   it('accepts only known filters, and cursors that a list has returned', () => {
     const id = '0198a000-0000-7000-8000-00000000000a';
     const query = listQuery.parse({
-      state: 'otp_sent',
+      state: 'otp_sent,failed',
       limit: '7',
       createdAfter: '2026-11-20T10:00:00+01:00',
       cursor: Buffer.from(id).toString('base64url'),
     });
     expect(query).toMatchObject({
-      state: ['otp_sent'],
+      state: ['otp_sent', 'failed'],
       limit: 7,
       createdAfter: new Date('2026-11-20T09:00:00Z'),
       cursor: id,
@@ -219,6 +219,8 @@ describe('bodies and queries of callers', () => {
     expect(listQuery.parse({}).limit).toBe(50);
     for (const bad of [
       { state: 'done' },
+      { state: 'failed,done' },
+      { state: '' },
       { limit: '201' },
       { limit: ['1', '2'] },
       { createdAfter: 'yesterday' },

@@ -52,10 +52,12 @@ describe('the audit', () => {
     audit.say({ ...event, data: { n: 3 } });
     expect(log).toHaveBeenCalledTimes(2);
     log.mockRestore();
-    expect(await audit.latest(2)).toEqual([
-      { ...event, address: null, target: null, data: { n: 2 }, at: expect.any(Date) },
-      { ...event, at: expect.any(Date) },
-    ]);
+    const kept = { id: expect.stringMatching(/^\d+$/), at: expect.any(Date) };
+    const [latest, before, ...more] = await audit.latest(2);
+    expect(latest).toEqual({ ...event, ...kept, address: null, target: null, data: { n: 2 } });
+    expect(before).toEqual({ ...event, ...kept });
+    expect(more).toEqual([]);
+    expect(await audit.latest(1, latest!.id)).toEqual([before]);
   });
 
   it('logs no event that it could not store', async () => {

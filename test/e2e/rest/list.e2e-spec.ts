@@ -80,6 +80,7 @@ describe('the list', () => {
     expect(await ids(`userId=${rows[1]!.subject.userId}`)).toEqual([all[1]]);
     expect(await ids(`accountId=${accountId}&state=cancelled`)).toEqual([all[2]]);
     expect(await ids(`accountId=${accountId}&state=completed`)).toEqual([]);
+    expect(await ids(`accountId=${accountId}&state=completed,cancelled`)).toEqual([all[2]]);
     expect(await ids(`accountId=${accountId}&integration=byzantine`)).toEqual(all);
     expect(await ids(`accountId=${accountId}&integration=another`)).toEqual([]);
     const { createdAt } = rows[3]!;
@@ -102,6 +103,7 @@ describe('the list', () => {
     ['limit=201', '/limit'],
     ['limit=ten', '/limit'],
     ['state=sleeping', '/state'],
+    ['state=otp_sent,', '/state'],
     ['state=otp_sent&state=failed', '/state'],
     ['createdAfter=yesterday', '/createdAfter'],
     ['more=1', ''],

@@ -1,3 +1,4 @@
+import type { ParkedReason } from '../flow/codes.js';
 import type { Counted, IntegrationNow, Now, Problem } from './types.js';
 
 type Facts = Omit<Now, 'problems'>;
@@ -51,7 +52,8 @@ function processes({ processes: all, at }: Facts): Found[] {
 function integration({ name, status, detail, finding, since, affected }: IntegrationNow): Found[] {
   const isCut = finding.refused || finding.breakers || finding.unsigned || finding.failing;
   // Parked onboardings have a problem of their own.
-  if (status === 'up' || (!isCut && finding.clockSkewSeconds === undefined)) return [];
+  const isSlight = finding.clockSkewSeconds !== undefined || finding.paused !== undefined;
+  if (status === 'up' || (!isCut && !isSlight)) return [];
   const { waiting, parked: stopped, outcomeUnknown } = affected;
   return [
     {
@@ -81,6 +83,12 @@ function queues({ queues: { redis, queues: all } }: Facts): Found[] {
     }));
 }
 
+const END_OF_PARKING: Record<ParkedReason, string> = {
+  upstream_misconfigured: 'the integration is repaired',
+  integration_missing: 'the integration is configured again',
+  integration_paused: 'an operator resumes the integration',
+};
+
 const lost = ({ lostOutcomes }: Facts): Found[] =>
   lostOutcomes.map(({ integration: name, step, since, ...affected }) => ({
     kind: 'lost_outcomes',
@@ -95,7 +103,7 @@ const parked = ({ parked: groups }: Facts): Found[] =>
   groups.map(({ integration: name, reason, since, ...affected }) => ({
     kind: 'parked',
     severity: 'serious',
-    text: `${name}: ${said(affected)} parked (${reason}). They go on once the integration is repaired.`,
+    text: `${name}: ${said(affected)} parked (${reason}). They go on once ${END_OF_PARKING[reason]}.`,
     since,
     affected,
     integration: name,

@@ -175,13 +175,28 @@ describe('now', () => {
     expect(read.waiting).toHaveLength(1);
   });
 
-  it('stops counting at ten thousand, and says so', async () => {
+  it('shows a pause, and when the parked ones go on', async () => {
+    await database.query(
+      `INSERT INTO integration_pauses (integration, actor, reason) VALUES ('byzantine', 'ops', 'a storm')`,
+    );
+    try {
+      await waiting({ next_attempt_at: null, parked_reason: 'integration_paused', parked_at: inMs(-1_000) });
+      const read = await now();
+      expect(kinds(read)).toEqual(['serious integration', 'serious parked']);
+      expect(read.problems[0]!.text).toMatch(/^byzantine: paused by ops since .*: a storm/);
+      expect(read.problems[1]!.text).toMatch(/They go on once an operator resumes the integration\.$/);
+    } finally {
+      await database.query('DELETE FROM integration_pauses');
+    }
+  });
+
+  it('stops counting at two thousand, and says so', async () => {
     await waiting();
     const columns = `integration, provider, subject, subject_key, state, step, next_attempt_at, last_result,
       idle_ends_at, life_ends_at`;
     await database.query(`INSERT INTO onboardings (id, ${columns})
-      SELECT gen_random_uuid(), ${columns} FROM onboardings CROSS JOIN generate_series(1, 10000)`);
-    expect((await now()).waiting).toMatchObject([{ count: 10_000, counted: 'at_least' }]);
+      SELECT gen_random_uuid(), ${columns} FROM onboardings CROSS JOIN generate_series(1, 2000)`);
+    expect((await now()).waiting).toMatchObject([{ count: 2_000, counted: 'at_least' }]);
   });
 
   it('shows what waits in a paused queue', async () => {

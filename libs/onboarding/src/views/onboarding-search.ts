@@ -13,7 +13,7 @@ import type { OnboardingSummary } from './types.js';
 /** The most onboardings that a search returns. */
 const MOST_FOUND = 50;
 /** Live onboardings of one state and integration in which an `otpId` is looked for. */
-const OTP_ID_ROWS = 5_000;
+const OTP_ID_ROWS = 2_000;
 
 /** An operator sees the onboardings of all callers and integrations. */
 const EVERYTHING = { callers: null, integrations: null, providers: PROVIDERS };
@@ -29,7 +29,7 @@ export class OnboardingSearch {
 
   /**
    * Finds by the onboarding's id, `externalRef`, the ids of the subject, the contact, and the `otpId` of a
-   * live onboarding. A contact is compared by its hash. Trace ids are in logs only.
+   * live onboarding if nothing else fits. A contact is compared by its hash. Trace ids are in logs only.
    *
    * @param text as a person pasted it.
    * @returns at most 50, newest first.
@@ -37,12 +37,12 @@ export class OnboardingSearch {
   async search(text: string): Promise<OnboardingSummary[]> {
     const asked = text.trim();
     if (asked === '' || asked.includes('\0')) return [];
-    const found = await Promise.all([
+    const byIndex = await Promise.all([
       ...(isUuid(asked) ? this.#byIds(asked.toLowerCase()) : [this.#byContact(asked)]),
       this.#page({ externalRef: asked }),
-      this.#byOtpId(asked),
     ]);
-    const rows = new Map(found.flat().map((row) => [row.id, row]));
+    const found = byIndex.flat();
+    const rows = new Map((found.length > 0 ? found : await this.#byOtpId(asked)).map((row) => [row.id, row]));
     return [...rows.values()]
       .sort((one, other) => (one.id < other.id ? 1 : -1))
       .slice(0, MOST_FOUND)

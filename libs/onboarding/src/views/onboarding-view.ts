@@ -78,7 +78,8 @@ const STATES: Record<State, (row: Row) => string> = {
 function saidOf(action: NextAction, { state, parkedReason, leaseUntil, nextAttemptAt }: Row): string {
   switch (action.type) {
     case 'wait':
-      if (parkedReason) return `It is parked (${parkedReason}) until the integration is repaired.`;
+      if (parkedReason)
+        return `It is parked (${parkedReason}) until an operator has acted at the integration.`;
       if (leaseUntil) return 'A call is in flight.';
       return `The next try is at ${instant(nextAttemptAt) ?? 'no known time'}.`;
     case 'submit_otp':
