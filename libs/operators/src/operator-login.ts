@@ -5,7 +5,7 @@ import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { KeyedHash, Metrics } from '#libs/platform';
 import { EmergencyAccount } from './emergency-account.js';
 import { IdentityProvider } from './identity-provider.js';
-import { beginFlow, findFlow } from './login-flow.js';
+import { beginFlow, findFlow, type LoginFlow } from './login-flow.js';
 import { LoginLinks } from './login-links.js';
 import { LoginThrottle } from './login-throttle.js';
 import { OperatorAudit } from './operator-audit.js';
@@ -81,17 +81,15 @@ export class OperatorLogin {
     cookie: string | null,
     by: LoginTry,
   ): Promise<Login & { next: string }> {
-    let next = '';
-    const login = await this.#logIn('oidc', by, async () => {
-      const flow = findFlow(this.hash, cookie, answer.get('state'), this.clock.nowMs());
-      if (!flow || !(await this.#isFirstUse(flow.state, flow.expiresAtMs))) {
-        const detail = 'This login has expired, or it began in another browser. Log in again.';
-        throw new ProblemError('unauthenticated', { detail });
-      }
-      next = flow.next;
-      return this.provider.identify(answer, flow);
-    });
-    return { ...login, next };
+    const flow = findFlow(this.hash, cookie, answer.get('state'), this.clock.nowMs());
+    // Not throttled: an old tab is no guess, and the provider is not asked.
+    if (!flow || !(await this.#isFirstUse(flow))) {
+      this.audit.record({ ...by, action: 'login: oidc', operator: null, target: null, outcome: 'refused' });
+      const detail = 'This login has expired, or it began in another browser. Log in again.';
+      throw new ProblemError('unauthenticated', { detail });
+    }
+    const login = await this.#logIn('oidc', by, () => this.provider.identify(answer, flow));
+    return { ...login, next: flow.next };
   }
 
   /**
@@ -150,7 +148,7 @@ export class OperatorLogin {
     }
   }
 
-  async #isFirstUse(state: string, expiresAtMs: number): Promise<boolean> {
+  async #isFirstUse({ state, expiresAtMs }: LoginFlow): Promise<boolean> {
     const used = await this.statements.run(USE_FLOW, [this.hash.of('login flow', state), expiresAtMs]);
     return used.length > 0;
   }
