@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { ROLES } from '#libs/operators';
+import { until } from '#libs/testing';
 import { faultsByAxe } from '../../support/browser/axe.js';
 import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
 import { openConsole } from '../../support/browser/console-page.js';
@@ -62,8 +63,21 @@ describeInBrowser('the console’s pages', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('do not run an injected script, and the violation is reported', async () => {
+    const { page, complaints } = await openConsole(browser, story, 'viewer');
+    await page.goto('/');
+    await page.evaluate(
+      `document.body.append(
+        Object.assign(document.createElement('script'), { textContent: 'globalThis.ran = 1' }),
+      )`,
+    );
+    expect(await page.evaluate('globalThis.ran ?? null')).toBeNull();
+    await until('a complaint', () => complaints.some((each) => each.startsWith('policy: ')));
+    await page.context().close();
+  });
+
   it('can be read without scripts', async () => {
-    const { session } = { session: await watched.page.context().cookies() };
+    const session = await watched.page.context().cookies();
     const plain = await browser.open({ baseURL: story.consoleUrl, javaScriptEnabled: false });
     await plain.page.context().addCookies(session);
     for (const path of Object.values(paths)) {

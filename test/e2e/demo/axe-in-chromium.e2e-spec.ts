@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import { faultsByAxe } from '../../support/browser/axe.js';
 import { describeInBrowser } from '../../support/browser/browser.js';
 import { DemoWorld } from '../../support/demo/demo-world.js';
-import { OPS_PASSWORD } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
@@ -77,19 +76,6 @@ describeInBrowser('axe finds no faults on our pages, on a small phone and a lapt
     const { page } = await world.visit();
     await page.goto(`${world.story.serviceUrl}/docs/errors#otp_invalid`);
     await page.locator('#otp_invalid').waitFor();
-    expect(await faultsByAxe(page)).toEqual([]);
-  });
-
-  it('the console: its login, its overview and the operator’s account', async () => {
-    const { page } = await world.visit();
-    await page.goto(`${world.story.serviceUrl}/ops`);
-    expect(await faultsByAxe(page)).toEqual([]);
-    await page.fill('#name', 'ops');
-    await page.fill('#password', OPS_PASSWORD);
-    await page.click('form.login button');
-    await page.waitForSelector('header form[action="/ops/logout"]');
-    expect(await faultsByAxe(page)).toEqual([]);
-    await page.goto(`${world.story.serviceUrl}/ops/account`);
     expect(await faultsByAxe(page)).toEqual([]);
   });
 });
