@@ -23,7 +23,7 @@ export async function createConsole(config: ConsoleConfig): Promise<NestFastifyA
   const fastify = app.getHttpAdapter().getInstance();
   await app.register(fastifyCookie);
   await app.register(fastifyFormbody, { bodyLimit: FORM_LIMIT_BYTES });
-  guard(fastify, app.get(OperatorSessions));
+  guard(fastify, app.get(OperatorSessions), app.get(Refusals));
   await serveQueueBoard(app);
   return app;
 }

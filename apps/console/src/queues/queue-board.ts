@@ -3,12 +3,12 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { findOutage } from '#libs/database';
 import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { OperatorAudit, mayActAs } from '#libs/operators';
-import { ProblemFilter, SCRIPT_FILES, withPolicy } from '#libs/platform';
+import { SCRIPT_FILES, withPolicy } from '#libs/platform';
 import { PATHS } from '../web/paths.js';
+import { Refusals } from '../web/refusals.js';
 import { changesSomething } from '../web/same-origin.js';
 import { roleFor } from './board-roles.js';
 
@@ -19,10 +19,17 @@ const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
  * Serves Bull Board, the queue board. The gate has checked the login. The hook in this file checks the role.
  */
 export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
-  await app.register((scope: FastifyInstance) => serveBoard(scope, app.get(Queues), app.get(OperatorAudit)));
+  const parts = { queues: app.get(Queues), audit: app.get(OperatorAudit), refusals: app.get(Refusals) };
+  await app.register((scope: FastifyInstance) => serveBoard(scope, parts));
 }
 
-async function serveBoard(scope: FastifyInstance, queues: Queues, audit: OperatorAudit): Promise<void> {
+interface BoardParts {
+  queues: Queues;
+  audit: OperatorAudit;
+  refusals: Refusals;
+}
+
+async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: BoardParts): Promise<void> {
   const adapter = new FastifyAdapter().setBasePath(PATHS.queues);
   createBullBoard({
     queues: queues.all().map((queue) => new BullMQAdapter(queue)),
@@ -35,15 +42,14 @@ async function serveBoard(scope: FastifyInstance, queues: Queues, audit: Operato
     },
   });
   // Bull Board's own error handler would show the error's message.
-  const filter = new ProblemFilter(findOutage);
   adapter.setErrorHandler((error) => {
-    const { status, message } = filter.problemOf(error);
+    const { status, message } = refusals.problemOf(error);
     return { status: status as 500, body: { error: message } };
   });
 
-  scope.addHook('onRequest', async (request) => {
+  scope.addHook('onRequest', async (request, reply) => {
     const problem = whyNot(request);
-    if (problem) throw problem;
+    return problem ? refusals.answer(problem, request, reply) : undefined;
   });
 
   function whyNot(request: FastifyRequest): ProblemError | null {

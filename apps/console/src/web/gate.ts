@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 import { mayActAs, type Operator, type OperatorSessions, type Role } from '#libs/operators';
 import { PATHS } from './paths.js';
+import type { Refusals } from './refusals.js';
 import { changesSomething, foreignOrigin } from './same-origin.js';
 import { SESSION_COOKIE } from './session-cookie.js';
 
@@ -31,9 +32,19 @@ const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);
  * Guards all routes, also those of the queue board and unknown paths, for which Nest's guards do not run. It
  * checks the matched route, not the path, because one path can be written in several ways.
  */
-export function guard(fastify: FastifyInstance, sessions: OperatorSessions): void {
+export function guard(fastify: FastifyInstance, sessions: OperatorSessions, refusals: Refusals): void {
   fastify.decorateRequest('operator', null);
-  fastify.addHook('onRequest', async (request) => {
+  fastify.addHook('onRequest', async (request, reply) => {
+    try {
+      await admit(request);
+    } catch (error) {
+      // The queue board's own error handler would answer an error that this hook throws.
+      return refusals.answer(refusals.problemOf(error), request, reply);
+    }
+    return undefined;
+  });
+
+  async function admit(request: FastifyRequest): Promise<void> {
     const { config, url = '' } = request.routeOptions;
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
     const token = SESSION_COOKIE.of(request);
@@ -48,7 +59,7 @@ export function guard(fastify: FastifyInstance, sessions: OperatorSessions): voi
     if (!mayActAs(request.operator.role, needed)) {
       throw new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
     }
-  });
+  }
 }
 
 /** A page that renews itself does not prolong the session, because nobody may look at it. */

@@ -1,14 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { findOutage } from '#libs/database';
 import { PROBLEMS, mediaTypes, type ProblemError } from '#libs/kernel';
-import { sendProblem } from '#libs/platform';
+import { ProblemFilter, sendProblem } from '#libs/platform';
 import { Page, PageWriter } from './page-writer.js';
 import { PATHS, goingOnTo } from './paths.js';
 
 /** Answers problems: a browser that opens a page gets a page, all other requests get a problem (JSON). */
 @Injectable()
 export class Refusals {
+  readonly #filter = new ProblemFilter(findOutage);
+
   constructor(private readonly pages: PageWriter) {}
+
+  /** The problem of any error, as a page or JSON may show it. */
+  problemOf(error: unknown): ProblemError {
+    return this.#filter.problemOf(error);
+  }
 
   answer(problem: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     // RFC 9110 §15.5.2 requires a challenge with a 401. Browsers do not know this scheme, so they show no
