@@ -66,6 +66,7 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
       await keepScreenshots(page, `board-error-${role}`);
       await tab('Data');
       await page.getByText('onboardingId').first().waitFor();
+      expect(await page.locator('a[href="/onboardings/of-the-past"]').count()).toBe(1);
       await tab('Options');
       await page.getByText('attempts').first().waitFor();
       await tab('Logs');

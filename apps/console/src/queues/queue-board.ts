@@ -7,10 +7,20 @@ import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { OperatorAudit, mayActAs } from '#libs/operators';
 import { SCRIPT_FILES, withPolicy } from '#libs/platform';
-import { PATHS } from '../web/paths.js';
+import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
 import { Refusals } from '../web/refusals.js';
 import { changesSomething } from '../web/same-origin.js';
 import { roleFor } from './board-roles.js';
+
+/** The page of what a job is about. Other jobs lead to the first page. */
+function pageOf({ data }: { data?: unknown }): { href: string; displayText: string } {
+  const { onboardingId, operationId } = (data ?? {}) as Record<string, unknown>;
+  if (typeof onboardingId === 'string')
+    return { href: pathOfOnboarding(onboardingId), displayText: 'Onboarding' };
+  if (typeof operationId === 'string')
+    return { href: pathOfOperation(operationId), displayText: 'Operation' };
+  return { href: PATHS.now, displayText: 'Console' };
+}
 
 /** Links to fonts on other hosts. They are removed: the content security policy would block them. */
 const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
@@ -32,7 +42,7 @@ interface BoardParts {
 async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: BoardParts): Promise<void> {
   const adapter = new FastifyAdapter().setBasePath(PATHS.queues);
   createBullBoard({
-    queues: queues.all().map((queue) => new BullMQAdapter(queue)),
+    queues: queues.all().map((queue) => new BullMQAdapter(queue, { externalJobUrl: pageOf })),
     serverAdapter: adapter,
     options: {
       uiConfig: {
