@@ -35,6 +35,8 @@ export class FunnelView {
     ]);
     const final = new Map(counted.map(({ day, isFinal }) => [day, isFinal]));
     const latest = Math.max(...counted.map(({ countedAt }) => countedAt.getTime()));
+    const byDay = new Map<string, Counted[]>();
+    for (const row of rows) byDay.set(row.day, [...(byDay.get(row.day) ?? []), row]);
     const names = [...new Set(rows.map((row) => row.integration))].sort();
     return {
       from,
@@ -45,7 +47,7 @@ export class FunnelView {
       days: days.map((day) => ({
         day,
         isFinal: final.get(day) ?? false,
-        ...figuresOf(rows.filter((row) => row.day === day)),
+        ...figuresOf(byDay.get(day) ?? []),
       })),
       integrations: names.map((name) => ({
         integration: name,

@@ -13,7 +13,7 @@ import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
 /** Rows of one integration and state that are counted. More are "at least" so many. */
-const MOST = 2_000;
+const MOST = 1_000;
 /** All readers of a process share one answer for this long. */
 const SHARED_MS = 1_000;
 

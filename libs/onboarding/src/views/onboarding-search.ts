@@ -13,7 +13,7 @@ import type { OnboardingSummary } from './types.js';
 /** The most onboardings that a search returns. */
 const MOST_FOUND = 50;
 /** Live onboardings of one state and integration in which an `otpId` is looked for. */
-const OTP_ID_ROWS = 2_000;
+const OTP_ID_ROWS = 1_000;
 
 /** An operator sees the onboardings of all callers and integrations. */
 const EVERYTHING = { callers: null, integrations: null, providers: PROVIDERS };
