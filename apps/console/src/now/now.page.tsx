@@ -82,7 +82,9 @@ function Affected({ problem: { kind, integration, queue, affected } }: { problem
       ? { ...of, state: 'outcome_unknown' }
       : kind === 'parked'
         ? { ...of, parked: 'true' }
-        : { ...of, live: 'true' };
+        : kind === 'ended_unresolved'
+          ? { ...of, unresolved: 'true' }
+          : { ...of, live: 'true' };
   return <CountLink counted={affected} filter={filter} unit="onboarding" />;
 }
 

@@ -18,6 +18,8 @@ const query = z.object({
   ),
   /** All live states, in place of a list of them. */
   live: given(z.literal('true')),
+  /** Only ended ones with an attempt whose outcome is unknown. */
+  unresolved: given(z.literal('true')),
   integration: text,
   caller: text,
   parked: given(z.enum(['true', 'false'])),
@@ -37,10 +39,11 @@ export function parseQuery(input: unknown): ListQuery {
 }
 
 export function filterOf(asked: ListQuery): OperationFilter {
-  const { state, live, integration, caller, parked, createdAfter, createdBefore } = asked;
+  const { state, live, unresolved, integration, caller, parked, createdAfter, createdBefore } = asked;
   const states = live ? [...LIVE_STATES] : state;
   return {
     ...(states.length > 0 && { states }),
+    ...(unresolved && { endedUnresolved: true }),
     ...(integration !== undefined && { integration }),
     ...(caller !== undefined && { caller }),
     ...(parked !== undefined && { parked: parked === 'true' }),
@@ -51,8 +54,8 @@ export function filterOf(asked: ListQuery): OperationFilter {
 
 /** The filter's fields for links and hidden fields, without the search and the page. */
 export function fieldsOf(asked: ListQuery): [name: string, value: string][] {
-  const { state, live, integration, caller, parked, createdAfter, createdBefore } = asked;
-  const one = { live, integration, caller, parked, createdAfter, createdBefore };
+  const { state, live, unresolved, integration, caller, parked, createdAfter, createdBefore } = asked;
+  const one = { live, unresolved, integration, caller, parked, createdAfter, createdBefore };
   return [
     ...state.map((each): [string, string] => ['state', each]),
     ...Object.entries(one).flatMap(([name, value]): [string, string][] => {

@@ -41,7 +41,7 @@ export function ListPage({ rows, next, query, role }: ListPageProps) {
 function SearchForm({ query: { q } }: { query: ListQuery }) {
   return (
     <form method="get" action={PATHS.onboardings} class="search">
-      <label for="q">Search by id, externalRef, subject, contact, otpId or trace id</label>
+      <label for="q">Search by id, externalRef, subject, contact or otpId</label>
       <div role="group">
         <input id="q" name="q" type="search" value={q ?? ''} maxlength={256} spellcheck={false} />
         <button type="submit">Search</button>

@@ -34,6 +34,8 @@ export interface OperationFilter {
   userId?: string | undefined;
   externalRef?: string | undefined;
   parked?: boolean | undefined;
+  /** Only ended onboardings with an attempt whose outcome is unknown. */
+  endedUnresolved?: boolean | undefined;
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
 }

@@ -17,7 +17,8 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
   if ('ids' in target) {
     return { text: 'SELECT DISTINCT id FROM unnest($1::uuid[]) AS id', values: [[...target.ids]] };
   }
-  const { caller, integration, states, accountId, userId, externalRef, parked } = target.filter;
+  const { caller, integration, states, accountId, userId, externalRef, parked, endedUnresolved } =
+    target.filter;
   const { text, values } = listStatement({
     callers: caller === undefined ? null : [caller],
     integrations: narrowed(actor.integrations ?? null, integration),
@@ -28,7 +29,7 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
     externalRef,
     subjectKeys: undefined,
     parked,
-    endedUnresolved: false,
+    endedUnresolved: endedUnresolved ?? false,
     ...idsOf(target.filter),
     limit,
   });
