@@ -85,7 +85,10 @@ async function statements(database: Client): Promise<Statement[]> {
 
 type PostgresCpu = ReturnType<typeof postgresCpu>;
 
-/** The time of backends that pg_stat_statements does not count: parsing, commits and the protocol. */
+/**
+ * Prints the CPU time of PostgreSQL's processes by kind. It includes what pg_stat_statements leaves out:
+ * parsing, commits and the protocol.
+ */
 function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: number): void {
   say('\nPostgreSQL by process, of which in the kernel (sockets, WAL files):');
   const spent = [...after].map(([kind, { ms: total, systemMs }]) => ({

@@ -118,7 +118,7 @@ describe('docs/integrate.md', () => {
     expect(names).toEqual(expect.arrayContaining(['main.js', 'page/index.html', ...imported]));
   });
 
-  it('says how long that is', () => {
+  it('says how many lines the reader pastes', () => {
     const lines = new Map(pastedFiles().map(({ name, text }) => [name, text.split('\n').length - 1]));
     const all = [...lines.values()].reduce((sum, each) => sum + each);
     const [client, ceremony, server] = ['gangway.js', 'page/ceremony.js', 'server.js'].map((name) =>

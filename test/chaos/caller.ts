@@ -67,7 +67,7 @@ export class Caller {
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // A waiting caller reads often. So the chance that the user cancels is lower for each read.
+      // A waiting caller reads more often, so each read gets a smaller chance that the user does something.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // the user leaves and does not return
       const cancels = this.#random.chance(moody);

@@ -38,7 +38,7 @@ export interface Resend {
   otp?: unknown;
 }
 
-/** How often a start is tried while the subject's live onboarding changes or ends. */
+/** How many times a start is tried while the subject's live onboarding changes or ends. */
 const TRIES = 5;
 
 /** Steps 1 and 2: sending, sending again, verifying. */
@@ -175,7 +175,7 @@ export class OtpService {
     const { choice, once } = provider.parseOtpChoice(otp, row.subject);
     const chosen = Object.keys(choice);
     if (chosen.length > 0) {
-      const detail = 'is chosen when the onboarding starts';
+      const detail = 'can be given only when the onboarding starts';
       throw new ProblemError('validation_failed', {
         detail: 'These options are set when the onboarding starts. A resend cannot change them.',
         errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),

@@ -12,7 +12,7 @@ type Problem = Pick<ProblemError, 'code' | 'retryable'> &
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The problem that the request gets. Its log line needs it. */
+    /** The problem that answers the request, for its log line. */
     problem?: Problem;
   }
 }

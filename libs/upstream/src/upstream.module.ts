@@ -11,7 +11,7 @@ import { findProvider } from './providers.js';
 import { SigningKeys } from './transport/signing-keys.js';
 import { UpstreamHealth } from './upstream-health.js';
 
-/** Builds one provider per configured integration. */
+/** Makes the client of each configured integration. */
 @Module({
   providers: [
     ClockWatch,

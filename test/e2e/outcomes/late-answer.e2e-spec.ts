@@ -96,7 +96,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     expect((await story.verify(at.id, newest!.code)).body.state).toBe('otp_verified');
   });
 
-  it('is for passkeys in doubt after a replay: is recorded with their ids, for the operator', async () => {
+  it('tells the operator the ids of passkeys that may be registered', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     await answeredLate(at, held, () => at.until('outcome_unknown'));
     const [stored] = story.sandbox.control.authenticators(at.subject.userId);

@@ -72,19 +72,18 @@ function Problems({ problems }: { problems: readonly Problem[] }) {
   );
 }
 
+const FILTERS: Partial<Record<Problem['kind'], Record<string, string>>> = {
+  lost_outcomes: { state: 'outcome_unknown' },
+  parked: { parked: 'true' },
+  ended_unresolved: { unresolved: 'true' },
+};
+
 /** The list with the onboardings of a problem. */
 function Affected({ problem: { kind, integration, queue, affected } }: { problem: Problem }) {
   if (queue !== null) return <a href={`${PATHS.queues}/queue/${queue}`}>the queue</a>;
   if (affected === null || affected.count === 0) return null;
   const of = integration === null ? {} : { integration };
-  const filter =
-    kind === 'lost_outcomes'
-      ? { ...of, state: 'outcome_unknown' }
-      : kind === 'parked'
-        ? { ...of, parked: 'true' }
-        : kind === 'ended_unresolved'
-          ? { ...of, unresolved: 'true' }
-          : { ...of, live: 'true' };
+  const filter = { ...of, ...(FILTERS[kind] ?? { live: 'true' }) };
   return <CountLink counted={affected} filter={filter} unit="onboarding" />;
 }
 

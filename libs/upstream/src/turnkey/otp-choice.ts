@@ -113,7 +113,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   const parsed = schema.safeParse(withoutNulls(value ?? {}));
   if (parsed.success && value !== null) return parsed.data;
   throw new ProblemError('validation_failed', {
-    detail: `The choice of a code does not fit ${taker}.`,
+    detail: `${taker} does not take these settings of the code.`,
     errors: parsed.error
       ? memberErrors(parsed.error.issues, '/otp')
       : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],

@@ -2,9 +2,10 @@ import { statement } from '../statement.js';
 
 /**
  * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges, credentials,
- * keys and events, and the subject's budget row. Writes only if the row has not changed since it was read.
- * That check covers reservations and keys too, because each comes with an event. A later answer is not
- * stored, because the erasure separates its key from the request.
+ * keys and events, and the subject's budget row. Writes only if the onboarding has not changed since it was
+ * read. Each new reservation and idempotency key adds an event, which changes the onboarding, so the check
+ * notices these too. A request that still runs cannot store its answer afterwards: the erasure removes the
+ * request from its idempotency key.
  */
 export const ERASE = statement(
   'erase',
