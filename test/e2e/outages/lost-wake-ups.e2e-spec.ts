@@ -32,13 +32,15 @@ describe('a flush of Redis between retries', () => {
       expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);
       expect(at.calls).toBe(3);
     }
-    await until('the schedules are back', async () => (await scheduled()).length === 7);
+    await until('the schedules are back', async () => (await scheduled()).length === 9);
     expect(await scheduled()).toEqual([
       'anchor',
       'canary',
       'expire',
+      'funnel',
       'probe',
       'reseal',
+      'resume-operations',
       'retention',
       'sweep',
     ]);
