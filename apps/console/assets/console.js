@@ -18,7 +18,10 @@ addEventListener('pageshow', () => {
 
 /** Keeps a page as it is while nobody sees it, and while a form is open, whose text would be lost. */
 function keep(event) {
-  if (document.hidden || document.querySelector('#live details[open] form')) event.preventDefault();
+  const live = document.getElementById('live');
+  const isHeld = Boolean(live?.querySelector('details[open] form'));
+  live?.classList.toggle('held', isHeld);
+  if (document.hidden || isHeld) event.preventDefault();
 }
 document.addEventListener('htmx:before:request', keep);
 document.addEventListener('htmx:before:swap', keep);

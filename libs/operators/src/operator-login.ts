@@ -27,6 +27,10 @@ export interface LoginWays {
   emergency: boolean;
 }
 
+/** Only a wrong secret uses up a try: an outage of the identity provider must not lock operators out. */
+const isGuess = (error: unknown) =>
+  error instanceof ProblemError && ['unauthenticated', 'rate_limited'].includes(error.code);
+
 /** Logs operators in to the console. Each login begins a new session with a new token. */
 @Injectable()
 export class OperatorLogin {
@@ -143,6 +147,7 @@ export class OperatorLogin {
     } catch (error) {
       // The name is not recorded: nothing proves it, and it may be a password in the wrong field.
       const outcome = count(error instanceof ProblemError ? 'refused' : 'failed');
+      if (!isGuess(error)) await this.throttle.giveBack(way, address);
       this.audit.record({ ...entry, operator: null, outcome });
       throw error;
     }

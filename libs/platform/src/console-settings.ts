@@ -90,8 +90,8 @@ export const consoleSettings = {
     durationMs(8 * HOUR_MS, 8 * HOUR_MS),
   ),
   OPS_LOGIN_TRIES: tuning(
-    'Failed emergency logins of one network within `OPS_LOGIN_WINDOW_MS`. ' +
-      'All networks together have ten times as many.',
+    'Failed logins of one network and one way within `OPS_LOGIN_WINDOW_MS`. ' +
+      'All networks together have ten times as many emergency logins.',
     count(10, 1, 1_000),
   ),
   OPS_LOGIN_WINDOW_MS: tuning(

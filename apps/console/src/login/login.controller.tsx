@@ -50,7 +50,7 @@ export class LoginController {
     @Query() query: Query,
   ): Promise<void> {
     const next = goingOnTo(textOf(query.next));
-    if (request.operator) return void reply.redirect(next, 303);
+    if (await this.#isLoggedIn(request)) return void reply.redirect(next, 303);
     const loggedOut =
       query.out === 'oidc' ? await this.login.logoutUrl() : query.out === '' ? null : undefined;
     this.#show(request, reply, { next, ...(loggedOut !== undefined && { loggedOut }) });
@@ -125,6 +125,12 @@ export class LoginController {
     SESSION_COOKIE.set(request, reply, token);
     FORM_COOKIE.clear(request, reply);
     reply.redirect(goingOnTo(next), 303);
+  }
+
+  /** With PostgreSQL away, the login page says so when a login is tried. */
+  async #isLoggedIn(request: FastifyRequest): Promise<boolean> {
+    const token = SESSION_COOKIE.of(request);
+    return token !== null && (await this.sessions.find(token, true).catch(() => null)) !== null;
   }
 
   /** Shows the login page again if a login was refused. */

@@ -44,7 +44,7 @@ export class SessionsController {
     checkToken(this.tokens, request, token);
     await this.sessions.end(SESSION_COOKIE.of(request) ?? '');
     SESSION_COOKIE.clear(request, reply);
-    reply.header('Clear-Site-Data', '"cache", "cookies", "storage"');
+    reply.header('Clear-Site-Data', '"cache", "storage"');
     this.#record(request, 'logout', null);
     // The policy of our pages allows no redirect of a form to another site. So the next page has a link.
     reply.redirect(`${PATHS.login}?out=${request.operator!.how === 'oidc' ? 'oidc' : ''}`, 303);

@@ -11,7 +11,17 @@ import {
 } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
 import { PauseForm } from '../operations/integration-forms.js';
-import { ActionForm, Badge, Live, ReasonField, Table, Time, countOf, type Tone } from '../web/parts.js';
+import {
+  ActionForm,
+  Badge,
+  ExactTime,
+  Live,
+  ReasonField,
+  Table,
+  Time,
+  countOf,
+  type Tone,
+} from '../web/parts.js';
 import { PATHS, pathOfList } from '../web/paths.js';
 
 interface NowPageProps {
@@ -35,7 +45,7 @@ export function NowPage({ now, token, role }: NowPageProps) {
       {mayAct && <Acts integrations={now.integrations} token={token} />}
       <p>
         <small>
-          As of <Time at={now.at} />. Processes:{' '}
+          As of <ExactTime at={now.at} /> UTC. Processes:{' '}
           {now.processes.map(({ name, isLive }) => (isLive ? name : `${name} (silent)`)).join(', ') ||
             'none has reported'}
           .

@@ -28,7 +28,7 @@ export function ListPage({ rows, next, query, role }: ListPageProps) {
             Next page
           </a>
         )}
-        {rows.length > 0 && query.q === undefined && mayActAs(role, 'operator') && (
+        {rows.length > 0 && fields.length > 0 && mayActAs(role, 'operator') && (
           <a role="button" class="outline" href={`${PATHS.operations}/new?${params}`}>
             Act on all that match
           </a>
@@ -57,8 +57,21 @@ function FilterForm({ query }: { query: ListQuery }) {
       <summary>Filter</summary>
       <form method="get" action={PATHS.onboardings} class="filter">
         <fieldset>
-          <legend>States{query.live && ' (now: all live ones)'}</legend>
+          <legend>States</legend>
           <div class="choices">
+            <label>
+              <input type="checkbox" name="live" value="true" checked={query.live !== undefined} />
+              all live
+            </label>
+            <label>
+              <input
+                type="checkbox"
+                name="unresolved"
+                value="true"
+                checked={query.unresolved !== undefined}
+              />
+              ended with an unknown outcome
+            </label>
             {STATES.map((state) => (
               <label key={state}>
                 <input type="checkbox" name="state" value={state} checked={asked.has(state)} />

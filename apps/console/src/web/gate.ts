@@ -47,11 +47,12 @@ export function guard(fastify: FastifyInstance, sessions: OperatorSessions, refu
   async function admit(request: FastifyRequest): Promise<void> {
     const { config, url = '' } = request.routeOptions;
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
-    const token = SESSION_COOKIE.of(request);
-    request.operator = token ? await sessions.find(token, !foreign && isUse(request)) : null;
-    if (request.operator && request.raw.logged) request.raw.logged.operator = request.operator.name;
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
+    // These must be answered without PostgreSQL too.
     if (config.withoutLogin || OF_THE_PROCESS.has(url)) return;
+    const token = SESSION_COOKIE.of(request);
+    request.operator = token ? await sessions.find(token, isUse(request)) : null;
+    if (request.operator && request.raw.logged) request.raw.logged.operator = request.operator.name;
     if (!request.operator) {
       throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
     }
