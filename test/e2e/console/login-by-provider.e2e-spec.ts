@@ -66,6 +66,16 @@ describe('a login at the identity provider', () => {
     await expectRefused(await byProvider(browser, provider, 'nina'), 403, /^nina has no role/);
   });
 
+  it('uses up no try if the person has no role, so that colleagues can still log in', async () => {
+    const { url } = await story.startConsole({ OPS_LOGIN_TRIES: '1' });
+    for (let times = 0; times < 3; times++) {
+      const reply = await byProvider(new ConsoleBrowser({ consoleUrl: url }), provider, 'nina');
+      expect(reply.status).toBe(403);
+    }
+    const done = await byProvider(new ConsoleBrowser({ consoleUrl: url }), provider, 'vera');
+    expect(done.status).toBe(303);
+  });
+
   it('is refused if the person refuses it at the provider', async () => {
     await expectRefused(await byProvider(browser, provider, null), 401, /refused the login/);
   });
