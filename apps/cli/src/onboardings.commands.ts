@@ -85,7 +85,7 @@ export const ONBOARDINGS: Group = {
     usage: `${TARGET} --outcome done|not_done ${MORE}`,
   },
   cancel: action('Cancels live onboardings.', () => 'cancel'),
-  resend: action('Has new codes sent.', () => 'resend'),
+  resend: action('Sends new codes.', () => 'resend'),
   erase: action('Erases the personal data of onboardings, and cancels live ones.', () => 'erase'),
 };
 

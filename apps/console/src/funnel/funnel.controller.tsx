@@ -26,7 +26,6 @@ const query = z
 
 const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
-/** How many onboardings got how far, by day and integration. */
 @Controller(PATHS.funnel)
 export class FunnelController {
   constructor(private readonly view: FunnelView) {}

@@ -10,7 +10,6 @@ const STAGES = [
   ['Registered', 'registered', 'verifiedToRegistered'],
 ] as const;
 
-/** How far the onboardings got that began on the chosen days. */
 export function FunnelPage({ funnel }: { funnel: Funnel }) {
   const { total, days, integrations } = funnel;
   return (

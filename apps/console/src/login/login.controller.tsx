@@ -24,7 +24,6 @@ const linkForm = z.strictObject({ link: z.string().max(64), token: TOKEN_FIELD }
 const textOf = (value: unknown) => (typeof value === 'string' ? value : '');
 const tryOf = (request: FastifyRequest): LoginTry => ({ address: request.ip, traceId: request.id });
 
-/** What the login page says about the last try. */
 interface Shown {
   next?: string;
   problem?: ProblemError;
@@ -64,7 +63,7 @@ export class LoginController {
     @Query() query: Query,
   ): Promise<void> {
     const next = goingOnTo(textOf(query.next));
-    // A link of another site must not begin a session by itself, if the provider asks nothing.
+    // The provider may ask nothing. So a link on another site must not begin a login.
     if (!/^(?:same-origin|none)$/.test(String(request.headers['sec-fetch-site'] ?? 'none'))) {
       return void reply.redirect(`${PATHS.login}?${new URLSearchParams({ next }).toString()}`, 303);
     }
@@ -127,7 +126,6 @@ export class LoginController {
     reply.redirect(goingOnTo(next), 303);
   }
 
-  /** Shows the login page again if a login was refused. */
   async #orAgain(
     request: FastifyRequest,
     reply: FastifyReply,

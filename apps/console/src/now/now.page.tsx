@@ -20,7 +20,6 @@ interface NowPageProps {
   role: Role;
 }
 
-/** What is wrong now, worst first. */
 export function NowPage({ now, token, role }: NowPageProps) {
   const mayAct = mayActAs(role, 'operator');
   return (
@@ -174,7 +173,7 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   return (
     <section>
       <h2>Lost outcomes</h2>
-      <p>The provider’s answer was lost. Look there whether the step was done, then resolve.</p>
+      <p>The provider’s answer was lost. Check at the provider whether it did the step, then resolve.</p>
       <Table label="Lost outcomes" head={['Integration', 'Step', 'Onboardings', 'Oldest']}>
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.step}`}>
@@ -289,7 +288,6 @@ function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
   );
 }
 
-/** What an operator may do here. */
 function Acts({ integrations, token }: { integrations: readonly IntegrationNow[]; token: string }) {
   return (
     <section aria-labelledby="acts">

@@ -29,7 +29,6 @@ const itemsQuery = z.object({ outcome: z.string().optional(), after: z.string().
 const ITEMS = 50;
 const OPERATIONS = 50;
 
-/** What operators do to onboardings and integrations. The worker carries it out. */
 @Controller(PATHS.operations)
 export class OperationsController {
   constructor(

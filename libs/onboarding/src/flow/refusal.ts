@@ -25,7 +25,7 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
   return hasTimeFor(row, bound && row[bound]) ? null : tooLate(row, step);
 }
 
-/** The decision about a lost verification that has a new code sent, because the old one is spent. */
+/** Whether a decision sends a new code: after a lost verification, the old code is spent. */
 export const asksForNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
 
@@ -34,7 +34,10 @@ export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): Probl
   if (isEnded(row.state)) return row.unresolved.length > 0 ? null : onboardingEnded(row);
   const extensions = stateAndNextAction(row);
   if (row.state !== 'outcome_unknown') {
-    return new ProblemError('illegal_state', { detail: 'This onboarding has no step with an unknown outcome, so there is nothing to resolve.', extensions });
+    return new ProblemError('illegal_state', {
+      detail: 'This onboarding has no step with an unknown outcome, so there is nothing to resolve.',
+      extensions,
+    });
   }
   const signal = outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
   if (!nextState({ state: row.state, step: row.step }, signal)) {

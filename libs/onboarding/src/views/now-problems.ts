@@ -4,13 +4,13 @@ import type { Counted, IntegrationNow, Now, Problem } from './types.js';
 type Facts = Omit<Now, 'problems'>;
 type Found = Pick<Problem, 'kind' | 'severity' | 'text'> & Partial<Problem>;
 
-/** A retry that waits for a moment is no problem. */
+/** A shorter wait for a retry is no problem. */
 const LONG_MS = 10_000;
 const MANY = 3;
 
 const SEVERITIES = ['critical', 'serious', 'notice'] as const;
 
-/** @returns what is wrong, worst first. Of equal severity, the one that affects most onboardings is first. */
+/** @returns worst first. Within a severity, the problem with the most affected onboardings is first. */
 export function problemsOf(now: Facts): Problem[] {
   const found: Found[] = [
     ...processes(now),
@@ -69,7 +69,7 @@ function integration({ name, status, detail, finding, since, affected }: Integra
 
 function queues({ queues: { redis, queues: all } }: Facts): Found[] {
   if (redis.status === 'down') {
-    const text = `${redis.detail ?? 'Redis is away'}. Retries go on by the sweeper, later than planned.`;
+    const text = `${redis.detail ?? 'Redis is away'}. The sweeper makes the retries, later than planned.`;
     return [{ kind: 'redis', severity: 'serious', text }];
   }
   return all

@@ -12,7 +12,7 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/** Rows of one integration and state that are counted. More are "at least" so many. */
+/** The most rows of one integration and state that are counted. If there are more: "at least" this many. */
 const MOST = 1_000;
 /** All readers of a process share one answer for this long. */
 const SHARED_MS = 1_000;
