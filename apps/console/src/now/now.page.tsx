@@ -31,7 +31,7 @@ export function NowPage({ now, token, role }: NowPageProps) {
       {now.parked.length > 0 && <Parked groups={now.parked} />}
       {now.waiting.length > 0 && <Waiting groups={now.waiting} />}
       <Queues now={now.queues} />
-      {mayAct && <Acts integrations={now.integrations} token={token} />}
+      {mayAct && <SystemActions integrations={now.integrations} token={token} />}
       <p>
         <small>
           As of <Time at={now.at} />. Processes:{' '}
@@ -288,7 +288,7 @@ function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
   );
 }
 
-function Acts({ integrations, token }: { integrations: readonly IntegrationNow[]; token: string }) {
+function SystemActions({ integrations, token }: { integrations: readonly IntegrationNow[]; token: string }) {
   return (
     <section aria-labelledby="acts">
       <h2 id="acts">Act</h2>

@@ -3,11 +3,11 @@ import { ProblemError } from '#libs/kernel';
 import { LIVE_STATES, STATES, type OperationFilter } from '#libs/onboarding';
 
 /** A field of a form that is empty counts as not given. */
-const given = <S extends z.ZodType>(schema: S) =>
+const optionalField = <S extends z.ZodType>(schema: S) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
-const text = given(z.string().max(256));
-/** A day of a date field means its first instant, in UTC. */
-const day = given(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
+const text = optionalField(z.string().max(256));
+/** Of a date field, in UTC. */
+const startOfDay = optionalField(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
 
 /** The filter of the list, as its form and links send it. */
 const query = z.object({
@@ -17,14 +17,14 @@ const query = z.object({
     z.array(z.enum(STATES)),
   ),
   /** All live states, in place of a list of them. */
-  live: given(z.literal('true')),
+  live: optionalField(z.literal('true')),
   /** Only ended ones with an attempt whose outcome is unknown. */
-  unresolved: given(z.literal('true')),
+  unresolved: optionalField(z.literal('true')),
   integration: text,
   caller: text,
-  parked: given(z.enum(['true', 'false'])),
-  createdAfter: day,
-  createdBefore: day,
+  parked: optionalField(z.enum(['true', 'false'])),
+  createdAfter: startOfDay,
+  createdBefore: startOfDay,
   after: text,
 });
 

@@ -45,7 +45,7 @@ export class OperationsController {
   /** The form for an action on all onboardings of a filter. With an action, it shows the dry run. */
   @Get('new')
   @RouteConfig(FOR_OPERATORS)
-  async fresh(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
+  async newForm(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
     const query = parseQuery(input);
     const action = ACTION_FIELD.optional().catch(undefined).parse(input['action']);
     const preview = action && (await this.operations.preview({ filter: filterOf(query) }));

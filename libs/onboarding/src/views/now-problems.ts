@@ -93,7 +93,7 @@ const lost = ({ lostOutcomes }: Facts): Found[] =>
   lostOutcomes.map(({ integration: name, step, since, ...affected }) => ({
     kind: 'lost_outcomes',
     severity: 'serious',
-    text: `${name}: ${said(affected)} with an unknown outcome of ${step}. Each needs a decision.`,
+    text: `${name}: ${countText(affected)} with an unknown outcome of ${step}. Each needs a decision.`,
     since,
     affected,
     integration: name,
@@ -103,7 +103,7 @@ const parked = ({ parked: groups }: Facts): Found[] =>
   groups.map(({ integration: name, reason, since, ...affected }) => ({
     kind: 'parked',
     severity: 'serious',
-    text: `${name}: ${said(affected)} parked (${reason}). They go on once ${END_OF_PARKING[reason]}.`,
+    text: `${name}: ${countText(affected)} parked (${reason}). They go on once ${END_OF_PARKING[reason]}.`,
     since,
     affected,
     integration: name,
@@ -121,7 +121,7 @@ function waiting({ waiting: groups, at }: Facts): Found[] {
       return {
         kind: 'waiting',
         severity: isLate ? 'serious' : 'notice',
-        text: `${name}: ${said(affected)} waiting to try ${step} again${why}.${late}`,
+        text: `${name}: ${countText(affected)} waiting to try ${step} again${why}.${late}`,
         since,
         affected,
         integration: name,
@@ -131,11 +131,11 @@ function waiting({ waiting: groups, at }: Facts): Found[] {
 
 function endedUnresolved({ endedUnresolved: { since, ...affected } }: Facts): Found[] {
   if (affected.count === 0) return [];
-  const text = `${said(affected)} ended with an unknown outcome. A decision is only recorded.`;
+  const text = `${countText(affected)} ended with an unknown outcome. A decision is only recorded.`;
   return [{ kind: 'ended_unresolved', severity: 'notice', text, since, affected }];
 }
 
-const said = ({ count, counted }: Counted) => {
+const countText = ({ count, counted }: Counted) => {
   const noun = count === 1 ? 'onboarding' : 'onboardings';
   return `${counted === 'at_least' ? 'at least ' : ''}${count} ${noun}`;
 };

@@ -64,17 +64,17 @@ export class NowView {
     const now = {
       at: instant(reports.now),
       integrations: this.#integrations(reports, { waiting, parked, lost }),
-      lostOutcomes: lost.map((group) => ({ ...shown(group), step: group.step })),
+      lostOutcomes: lost.map((group) => ({ ...groupView(group), step: group.step })),
       endedUnresolved: { ...sumOf(ended.map(counted)), since: earliest(ended.map(({ since }) => since)) },
       parked: byReason(parked),
       waiting: waiting.map(({ step, lastResultCode, detail, nextAttemptAt, ...group }) => ({
-        ...shown(group),
+        ...groupView(group),
         step,
         lastResultCode,
         detail,
         nextAttemptAt: nextAttemptAt.toISOString(),
       })),
-      queues: shownQueues(queues),
+      queues: queuesView(queues),
       processes: processes.map(({ seenAt, ...process }) => ({ ...process, seenAt: seenAt.toISOString() })),
     };
     return { ...now, problems: problemsOf(now) };
@@ -174,7 +174,7 @@ const counted = ({ count, isCapped }: Pick<Group, 'count' | 'isCapped'>): Counte
   counted: isCapped ? 'at_least' : 'exactly',
 });
 
-const shown = ({ integration, since, ...group }: Omit<Group, 'step'>) => ({
+const groupView = ({ integration, since, ...group }: Omit<Group, 'step'>) => ({
   integration,
   ...counted(group),
   since: since.toISOString(),
@@ -183,7 +183,7 @@ const shown = ({ integration, since, ...group }: Omit<Group, 'step'>) => ({
 const earliest = (instants: readonly Date[]) =>
   instants.length === 0 ? null : instant(Math.min(...instants.map((at) => at.getTime())));
 
-function shownQueues({ trouble, queues }: QueuesState): QueuesNow {
+function queuesView({ trouble, queues }: QueuesState): QueuesNow {
   return {
     redis: { status: trouble === null ? 'up' : 'down', detail: trouble },
     queues: queues.map(({ finding, pausedAt, oldestDueAt, lastFinishedAt, ...queue }) => ({

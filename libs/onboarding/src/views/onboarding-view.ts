@@ -34,7 +34,7 @@ export class OnboardingView {
       parkedAt: instant(row.parkedAt),
       subject: idsOf(row),
       otpId: row.otpHandle,
-      explanation: `${STATES[row.state](row)} ${saidOf(nextAction, row)}`,
+      explanation: `${STATES[row.state](row)} ${sentenceOf(nextAction, row)}`,
       nextAction,
       endsAt: instant(changesAt(row)),
       lastResult: row.lastResult && resultOf(row.lastResult),
@@ -74,7 +74,7 @@ const STATES: Record<State, (row: Row) => string> = {
 };
 
 /** The next action as a sentence. */
-function saidOf(action: NextAction, { state, parkedReason, leaseUntil, nextAttemptAt }: Row): string {
+function sentenceOf(action: NextAction, { state, parkedReason, leaseUntil, nextAttemptAt }: Row): string {
   switch (action.type) {
     case 'wait':
       if (parkedReason) return `It is parked (${parkedReason}) until the integration works again.`;
