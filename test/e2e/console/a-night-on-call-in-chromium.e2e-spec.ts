@@ -129,7 +129,7 @@ describeInBrowser('a night on call', () => {
     await page.getByText('Pause byzantine').click();
     await page.locator('details[open]').getByLabel('Reason').fill('their maintenance');
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
-    await page.getByText('paused by operator:an-operator').first().waitFor({ timeout: SEEN_MS });
+    await page.getByText('Paused by operator:an-operator').first().waitFor({ timeout: SEEN_MS });
     const { status, body } = await story.start(story.newSubject());
     expect([status, body.state]).toEqual([202, 'otp_requested']);
     await page.reload();

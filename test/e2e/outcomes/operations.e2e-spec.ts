@@ -192,7 +192,7 @@ describe('a paused integration', () => {
     });
     await until('health shows the pause', async () => {
       const { body } = await readyAt(story.serviceUrl);
-      return body.checks['upstream byzantine']?.detail?.includes('paused by caller:default since');
+      return body.checks['upstream byzantine']?.detail?.includes('paused by an operator since');
     });
     expect(at.calls).toBe(0);
     expect((await post('/v1/integrations/byzantine/pause', { reason: 'again' })).status).toBe(409);

@@ -34,6 +34,13 @@ describe('the service', () => {
         'POST /v1/admin/api-keys',
         'POST /v1/admin/api-keys/{id}/rotate',
         'POST /v1/admin/api-keys/{id}/revoke',
+        'GET /v1/operations',
+        'POST /v1/operations',
+        'GET /v1/operations/{id}',
+        'GET /v1/operations/{id}/items',
+        'POST /v1/operations/{id}/abort',
+        'POST /v1/integrations/{name}/pause',
+        'POST /v1/integrations/{name}/resume',
         ...[
           'otp/resend',
           'otp/verify',

@@ -107,7 +107,7 @@ function Integrations({ integrations }: { integrations: readonly IntegrationNow[
         label="Integrations"
         head={['Integration', 'Status', 'Since', 'Waiting', 'Parked', 'Outcome unknown', 'Details']}
       >
-        {integrations.map(({ name, status, since, detail, affected, errors, seenBy }) => (
+        {integrations.map(({ name, status, since, detail, pause, affected, errors, seenBy }) => (
           <tr key={name}>
             <th scope="row">{name}</th>
             <td>
@@ -130,6 +130,11 @@ function Integrations({ integrations }: { integrations: readonly IntegrationNow[
             </td>
             <td>
               {detail}
+              {pause && (
+                <p>
+                  Paused by {pause.by}: <q>{pause.reason}</q>
+                </p>
+              )}
               {errors.length + seenBy.length > 0 && <Seen errors={errors} seenBy={seenBy} />}
             </td>
           </tr>

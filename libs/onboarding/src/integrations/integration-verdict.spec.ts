@@ -111,8 +111,8 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
     'an operator has paused it',
     { pause: { integration: 'byzantine', since: AT, by: 'operator:jane', reason: 'their maintenance' } },
     {
-      detail: `paused by operator:jane since ${said}: their maintenance`,
-      paused: { since: at, by: 'operator:jane', reason: 'their maintenance' },
+      detail: `paused by an operator since ${said}`,
+      paused: { since: at },
     },
   ],
   [

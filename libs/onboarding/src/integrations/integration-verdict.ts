@@ -19,8 +19,8 @@ export interface Known {
  * A finding with a member for each fact, for machines. Instants are RFC 3339. Unknown facts have no member.
  */
 export interface IntegrationFinding extends Finding {
-  /** An operator has paused the integration. */
-  paused?: { since: string; by: string; reason: string };
+  /** An operator has paused the integration. The console says who and why: this check is public. */
+  paused?: { since: string };
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
   /** The provider refuses our key, its scope or our clock. `status` is from its last such answer, if any. */
@@ -68,10 +68,10 @@ export function findingOf(known: Known, skewWarnMs: number): IntegrationFinding 
 
 function paused(pause: Pause | null): Part {
   if (!pause) return null;
-  const { since, by: actor, reason } = pause;
+  const { since } = pause;
   return {
-    text: `paused by ${actor} since ${shown(since)}: ${reason}`,
-    facts: { paused: { since: instant(since), by: actor, reason } },
+    text: `paused by an operator since ${shown(since)}`,
+    facts: { paused: { since: instant(since) } },
   };
 }
 

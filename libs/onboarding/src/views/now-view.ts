@@ -5,7 +5,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import type { ParkedReason, ResultCode } from '../flow/codes.js';
 import type { StepName } from '../flow/table.js';
-import { IntegrationReports, type Count, type Reports } from '../integrations/integration-reports.js';
+import { IntegrationReports, type Count, type Pause, type Reports } from '../integrations/integration-reports.js';
 import { findingOf } from '../integrations/integration-verdict.js';
 import type { Statement } from '../store/statement.js';
 import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../store/statements/now.js';
@@ -113,6 +113,7 @@ export class NowView {
           status: finding.status,
           detail: finding.detail ?? null,
           finding,
+          pause: shownPause(known.pause),
           since: begun.sort()[0] ?? null,
           errors: known.troubles.map(({ what, failure, status, failures, since, lastAt, goodUntil }) => ({
             call: what === 'access' ? 'any' : what,
@@ -205,3 +206,6 @@ function queuesView({ trouble, queues }: QueuesState): QueuesNow {
 }
 
 const instant = (ms: number) => new Date(ms).toISOString();
+
+const shownPause = (pause: Pause | null): IntegrationNow['pause'] =>
+  pause && { since: instant(pause.since), by: pause.by, reason: pause.reason };

@@ -61,6 +61,8 @@ export interface IntegrationNow {
   detail: string | null;
   /** Facts for machines: breakers, refused, unsigned, clockSkewSeconds, failing, lastError, … */
   finding: IntegrationFinding;
+  /** Who has paused it, and why; null if it is not paused. */
+  pause: { since: string; by: string; reason: string } | null;
   /** When the oldest of its present problems began. */
   since: string | null;
   /** Calls that have failed since they last succeeded, of all processes together. */

@@ -4,13 +4,15 @@ import { Client } from 'pg';
 import { PreparedStatements } from '#libs/database';
 import { QueueWatch, Queues } from '#libs/jobs';
 import { CLOCK, lowestUuidV7, type Clock } from '#libs/kernel';
-import { FunnelView, NowView, OnboardingSearch, OnboardingView } from '#libs/onboarding';
+import { NowView } from '#libs/onboarding';
 import { CONFIG, Health, Metrics, type Config } from '#libs/platform';
 import { testDatabaseUrl, until } from '#libs/testing';
 import { sessionSettings } from '../../libs/database/src/session-settings.js';
 import { openViews } from '../../libs/onboarding/src/fixtures/open-views.js';
 import { IntegrationReports } from '../../libs/onboarding/src/integrations/integration-reports.js';
 import { FunnelCount } from '../../libs/onboarding/src/upkeep/funnel-count.js';
+import { ConsoleBrowser } from '../support/console-browser.js';
+import { Story } from '../support/story.js';
 
 // It takes minutes to write so many rows.
 jest.setTimeout(1_200_000);
@@ -21,7 +23,8 @@ const DAYS = 10;
 const DAYS_WITH_EVENTS = 3;
 const JOBS = 100_000;
 const RUNS = 200;
-const MOST_MS = 100;
+/** For each page, on two cores. */
+const MOST_MS = 150;
 
 const DAY_MS = 86_400_000;
 const FIRST_MS = (Math.floor(Date.now() / DAY_MS) - DAYS + 1) * DAY_MS;
@@ -70,6 +73,8 @@ const EVENTS = `
     (8, 'authenticators_created', '{}')) AS e (seq, type, data)
   WHERE o.id >= $1 AND o.id < $2`;
 
+let story: Story;
+let browser: ConsoleBrowser;
 let views: TestingModule;
 let client: Client;
 const told: string[] = [];
@@ -87,15 +92,18 @@ beforeAll(async () => {
     await client.query(EVENTS, [from, to]);
   }
   await client.query('VACUUM (ANALYZE) onboardings, onboarding_events');
+  story = await Story.begin({ service: false, worker: false, console: true });
+  browser = await ConsoleBrowser.as('admin', story);
 });
 afterAll(async () => {
   process.stdout.write(`${told.join('\n')}\n`);
+  await story.end();
   await client.query('TRUNCATE onboardings, onboarding_events, funnel_days, funnel_counts');
   await Promise.all([client.end(), views.close()]);
 });
 
-/** Calls again and again. @returns the 50th and the 99th percentile. */
-async function timesOf(call: (run: number) => Promise<unknown>): Promise<{ p50: number; p99: number }> {
+/** Calls again and again, and expects that the 99th percentile is low. */
+async function expectQuick(name: string, call: (run: number) => Promise<unknown>): Promise<void> {
   const times: number[] = [];
   for (let run = 0; run < RUNS; run++) {
     const began = performance.now();
@@ -103,13 +111,14 @@ async function timesOf(call: (run: number) => Promise<unknown>): Promise<{ p50: 
     times.push(performance.now() - began);
   }
   times.sort((one, other) => one - other);
-  return { p50: times[RUNS / 2]!, p99: times[Math.floor(RUNS * 0.99)]! };
+  const [p50, p99] = [times[RUNS / 2]!, times[Math.floor(RUNS * 0.99)]!];
+  tell(`${name}: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
+  expect(p99).toBeLessThan(MOST_MS);
 }
 
 const idOf = (n: number) =>
   lowestUuidV7(FIRST_MS + n * ((DAYS * DAY_MS) / ROWS)).replace(/0{12}$/, n.toString(16).padStart(12, '0'));
 const someRow = (run: number) => (run * 4_987) % ROWS;
-const search = () => views.get(OnboardingSearch);
 const nameOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
 /** The view of a process keeps its answer for a second. */
@@ -150,48 +159,36 @@ describe('the funnel of a million onboardings', () => {
 });
 
 describe('with a million onboardings', () => {
-  const READS: [name: string, read: (run: number) => Promise<unknown>][] = [
-    ['now', () => readNow()],
-    [
-      'funnel of 30 days',
-      () => views.get(FunnelView).read({ from: nameOf(Date.now() - 29 * DAY_MS), to: nameOf(Date.now()) }),
-    ],
-    [
-      'funnel of 400 days',
-      () => views.get(FunnelView).read({ from: nameOf(Date.now() - 399 * DAY_MS), to: nameOf(Date.now()) }),
-    ],
-    ['search by id', (run) => search().search(idOf(someRow(run)))],
-    ['search by externalRef', (run) => search().search(`ref-${someRow(run)}`)],
-    ['search by otpId', (run) => search().search(`00000000-0000-4000-8000-${String(run).padStart(12, '0')}`)],
-    ['search by contact', (run) => search().search(`nobody-${run}@example.com`)],
-    ['list', () => search().list({ limit: 50 })],
-    [
-      'list of three states',
-      () => search().list({ states: ['outcome_unknown', 'otp_sent', 'failed'], limit: 50 }),
-    ],
-    [
-      'list of all live states at an integration',
-      () =>
-        search().list({
-          states: ['otp_requested', 'otp_submitted', 'authenticators_submitted', 'outcome_unknown'],
-          integration: 'turnkey',
-          limit: 50,
-        }),
-    ],
-    ['list of parked', () => search().list({ parked: true, limit: 50 })],
-    ['list of ended with an unresolved attempt', () => search().list({ endedUnresolved: true, limit: 50 })],
-    [
-      'a page in the middle',
-      (run) => search().list({ states: ['completed'], limit: 50 }, idOf(someRow(run))),
-    ],
-    ['one onboarding', (run) => views.get(OnboardingView).read(idOf(someRow(run)))],
+  const day = (ago: number) => nameOf(Date.now() - ago * DAY_MS);
+  const PAGES: [name: string, path: (run: number) => string][] = [
+    ['funnel of 30 days', () => `/funnel?from=${day(29)}`],
+    ['funnel of 366 days', () => `/funnel?from=${day(365)}`],
+    ['search by id', (run) => `/onboardings?q=${idOf(someRow(run))}`],
+    ['search by externalRef', (run) => `/onboardings?q=ref-${someRow(run)}`],
+    ['search by otpId', (run) => `/onboardings?q=00000000-0000-4000-8000-${String(run).padStart(12, '0')}`],
+    ['search by contact', (run) => `/onboardings?q=unknown-${run}@example.com`],
+    ['list', () => '/onboardings'],
+    ['list of three states', () => '/onboardings?state=outcome_unknown&state=otp_sent&state=failed'],
+    ['list of all live states at an integration', () => '/onboardings?live=true&integration=turnkey'],
+    ['list of parked', () => '/onboardings?parked=true'],
+    ['list of ended with an unresolved attempt', () => '/onboardings?unresolved=true'],
+    ['a page in the middle', (run) => `/onboardings?state=completed&after=${idOf(someRow(run))}`],
+    ['one onboarding', (run) => `/onboardings/${idOf(someRow(run))}`],
+    ['operations', () => '/operations'],
+    ['dry run', () => '/operations/new?parked=true&integration=auth-proxy&action=retry'],
+    ['audit', () => '/audit'],
+    ['the first page', () => '/'],
   ];
 
-  it.each(READS)('reads %s quickly', async (name, read) => {
-    await read(0);
-    const { p50, p99 } = await timesOf(read);
-    tell(`${name}: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
-    expect(p99).toBeLessThan(MOST_MS);
+  it.each(PAGES)('the console shows quickly: %s', async (name, path) => {
+    const visit = async (run: number) => expect((await browser.visit(path(run))).status).toBe(200);
+    await visit(0);
+    await expectQuick(name, visit);
+  });
+
+  it('reads what is wrong now quickly', async () => {
+    await readNow();
+    await expectQuick('now, without the answer of the last second', readNow);
   });
 });
 
@@ -209,12 +206,13 @@ describe('with a hundred thousand jobs', () => {
       );
     }
     // A watch of its own, because it shares an answer for a second.
-    const { p50, p99 } = await timesOf(async () => {
+    await expectQuick('queues', async () => {
       const read = await new QueueWatch(views.get(Queues), new Health(), new Metrics()).read();
       expect(read.queues.find(({ name }) => name === 'steps')).toMatchObject({ waiting: JOBS / 2 });
     });
-    tell(`queues: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
-    expect(p99).toBeLessThan(MOST_MS);
+    await expectQuick('the first page, with the queues', async () =>
+      expect((await browser.visit('/')).status).toBe(200),
+    );
     await queue.obliterate({ force: true, count: 10_000 });
   });
 });
