@@ -204,7 +204,7 @@ function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
   return (
     <section>
       <h2>Parked</h2>
-      <p>These onboardings wait until the integration works again. A probe releases them.</p>
+      <p>These onboardings wait until the integration works again. A probe or a resume releases them.</p>
       <Table label="Parked" head={['Integration', 'Reason', 'Onboardings', 'Since']}>
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.reason}`}>
@@ -263,7 +263,8 @@ function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
       <h2>Queues</h2>
       {redis.status === 'down' ? (
         <p>
-          <Badge tone="bad">Redis is away</Badge> {redis.detail} Callers are still served. Retries wait.
+          <Badge tone="bad">Redis is away</Badge> {redis.detail} The service still serves callers. Retries
+          wait.
         </p>
       ) : (
         <Table label="Queues" head={['Queue', 'Status', 'Waiting', 'Active', 'Delayed', 'Failed', 'Oldest']}>

@@ -44,9 +44,7 @@ export function NewOperationPage({ fields, action, preview, token, role }: NewOp
       {action && preview && (
         <section aria-labelledby="dry-run">
           <h2 id="dry-run">{`Dry run: ${countOf(preview)} would be tried`}</h2>
-          <p>
-            Nothing was changed. An onboarding that does not allow the action is refused; the others are done.
-          </p>
+          <p>Nothing was changed. The operation refuses each onboarding that does not allow the action.</p>
           <Rows rows={preview.sample} />
           {preview.count > 0 && (
             <ActionForm action={PATHS.operations} token={token}>

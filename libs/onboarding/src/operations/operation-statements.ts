@@ -103,8 +103,8 @@ export const OPEN_OPERATIONS = statement(
 );
 
 /**
- * Takes items for as long as a lease. Skips items that another worker is taking or holds, and takes none of
- * an aborted operation. `wasDone`: an earlier worker did the item, and died before it could write that.
+ * Leases items, but none of an aborted operation and none that another worker holds. `wasDone`: an earlier
+ * worker did the item, and died before it could write that.
  */
 export const TAKE = statement(
   'take_operation_items',

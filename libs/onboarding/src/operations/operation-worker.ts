@@ -107,7 +107,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return [work, all] as JobHandler[];
   }
 
-  /** Works all operations that have not ended, oldest first. */
+  /** Carries out all operations that have not ended, oldest first. */
   async runAll(): Promise<JobOutcome> {
     const open = await this.#run<{ id: string }>(OPEN_OPERATIONS, {});
     const outcomes: JobOutcome = {};
@@ -115,7 +115,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return outcomes;
   }
 
-  /** Works one operation until it has ended, or no item is free. Safe to run twice. */
+  /** Carries out one operation until it has ended, or no item is free. Safe to run twice. */
   async run(id: string): Promise<JobOutcome> {
     if (this.#running.has(id)) return { outcome: 'in_progress' };
     this.#running.add(id);

@@ -64,7 +64,7 @@ export class FunnelCount {
     const all = Array.from({ length: (today - oldest) / DAY_MS + 1 }, (_, ago) => today - ago * DAY_MS);
     return all.filter((day) => {
       const last = days[nameOf(day)];
-      // The job comes a little early or late.
+      // Half, because the job may run a little early.
       const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * (last?.tookMs ?? 0));
       return !last || (!last.isFinal && last.ageMs >= pauseMs);
     });

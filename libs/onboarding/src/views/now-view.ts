@@ -5,7 +5,12 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import type { ParkedReason, ResultCode } from '../flow/codes.js';
 import type { StepName } from '../flow/table.js';
-import { IntegrationReports, type Count, type Pause, type Reports } from '../integrations/integration-reports.js';
+import {
+  IntegrationReports,
+  type Count,
+  type Pause,
+  type Reports,
+} from '../integrations/integration-reports.js';
 import { findingOf } from '../integrations/integration-verdict.js';
 import type { Statement } from '../store/statement.js';
 import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../store/statements/now.js';
