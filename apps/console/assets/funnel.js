@@ -1,27 +1,37 @@
 /** Draws the chart of the funnel. The table below it has the same figures. */
 
 const COLOURS = ['--pico-muted-color', '--chart-1', '--chart-2', '--chart-3'];
+const HEIGHT = 260;
 const NAMES = ['Started', 'Code sent', 'Verified', 'Registered'];
 
-for (const place of document.querySelectorAll('[data-chart]')) {
+/** @param {HTMLElement} place has the columns as JSON */
+function draw(place) {
   const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue('--pico-color').trim();
-  const axis = { stroke: ink, grid: { stroke: style.getPropertyValue('--pico-muted-border-color').trim() } };
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const axis = {
+    stroke: colour('--pico-muted-color'),
+    grid: { stroke: colour('--pico-muted-border-color'), width: 1 },
+    ticks: { show: false },
+  };
   const options = {
     width: place.clientWidth,
-    height: 260,
+    height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     series: [
       {},
-      ...NAMES.map((label, at) => ({
-        label,
-        stroke: style.getPropertyValue(COLOURS[at]).trim(),
-        width: 2,
-        points: { show: true },
-      })),
+      ...NAMES.map((label, at) => ({ label, stroke: colour(COLOURS[at]), width: 2, points: { show: true } })),
     ],
     axes: [axis, axis],
   };
-  const chart = new uPlot(options, JSON.parse(place.dataset.chart), place);
-  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 260 })).observe(place);
+  return new uPlot(options, JSON.parse(place.dataset.chart), place);
+}
+
+for (const place of document.querySelectorAll('[data-chart]')) {
+  let chart = draw(place);
+  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+  // The chart is a picture, so its colours do not follow the stylesheet.
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    chart.destroy();
+    chart = draw(place);
+  });
 }

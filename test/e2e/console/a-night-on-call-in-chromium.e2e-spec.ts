@@ -154,6 +154,7 @@ describeInBrowser('a night on call', () => {
     await page.keyboard.press('Enter');
     await page.getByText('1 of 1 tried').waitFor();
     await page.goto(`/onboardings/${body.id}`);
+    await page.locator('summary', { hasText: 'Not possible now' }).click();
     await page.getByText('This needs the role admin.').waitFor();
   });
 
@@ -164,7 +165,7 @@ describeInBrowser('a night on call', () => {
     await page.goto(`/onboardings/${id}`);
     await page.locator('summary', { hasText: 'Erase personal data' }).click();
     await page.locator('details[open]').getByLabel('Reason').fill('the user asked');
-    await page.getByRole('button', { name: 'Erase personal data' }).click();
+    await page.getByRole('button', { name: 'Erase personal data', exact: true }).click();
     await page.getByText('1 of 1 tried: 1 done').waitFor();
     await until('it is erased', async () => (await story.get(id)).body.erasedAt !== null);
     await page.goto(`/onboardings/${id}`);

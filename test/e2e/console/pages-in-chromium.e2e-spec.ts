@@ -28,7 +28,7 @@ describeInBrowser('the console’s pages', () => {
     await page.goto(`/onboardings/${done.id}`);
     await page.locator('summary', { hasText: 'Cancel' }).click();
     await page.locator('details[open]').getByLabel('Reason').fill(EVIL);
-    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
     await page.getByText('1 of 1 tried').waitFor();
     paths = {
       now: '/',

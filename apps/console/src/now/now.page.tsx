@@ -103,44 +103,42 @@ function Integrations({ integrations }: { integrations: readonly IntegrationNow[
   return (
     <section>
       <h2>Integrations</h2>
-      <Table
-        label="Integrations"
-        head={['Integration', 'Status', 'Since', 'Waiting', 'Parked', 'Outcome unknown', 'Details']}
-      >
-        {integrations.map(({ name, status, since, detail, pause, affected, errors, seenBy }) => (
-          <tr key={name}>
-            <th scope="row">{name}</th>
-            <td>
-              <Badge tone={status === 'up' ? 'good' : 'bad'}>{status}</Badge>
-            </td>
-            <td>
-              <Time at={since} />
-            </td>
-            <td>
-              <CountLink counted={affected.waiting} filter={{ integration: name, live: 'true' }} />
-            </td>
-            <td>
-              <CountLink counted={affected.parked} filter={{ integration: name, parked: 'true' }} />
-            </td>
-            <td>
-              <CountLink
-                counted={affected.outcomeUnknown}
-                filter={{ integration: name, state: 'outcome_unknown' }}
-              />
-            </td>
-            <td>
-              {detail}
-              {pause && (
-                <p>
-                  Paused by {pause.by}: <q>{pause.reason}</q>
-                </p>
-              )}
-              {errors.length + seenBy.length > 0 && <Seen errors={errors} seenBy={seenBy} />}
-            </td>
-          </tr>
-        ))}
-      </Table>
+      {integrations.map((integration) => (
+        <Integration key={integration.name} integration={integration} />
+      ))}
     </section>
+  );
+}
+
+function Integration({ integration }: { integration: IntegrationNow }) {
+  const { name, status, since, detail, pause, affected, errors, seenBy } = integration;
+  return (
+    <article aria-label={name}>
+      <h3>
+        {name} <Badge tone={status === 'up' ? 'good' : 'bad'}>{pause ? 'paused' : status}</Badge>{' '}
+        {since !== null && (
+          <small>
+            since <Time at={since} />
+          </small>
+        )}
+      </h3>
+      {detail !== null && <p>{detail}</p>}
+      {pause && (
+        <p>
+          Paused by {pause.by} <Time at={pause.since} />: <q>{pause.reason}</q>
+        </p>
+      )}
+      <p>
+        Waiting: <CountLink counted={affected.waiting} filter={{ integration: name, live: 'true' }} />,
+        parked: <CountLink counted={affected.parked} filter={{ integration: name, parked: 'true' }} />,
+        outcome unknown:{' '}
+        <CountLink
+          counted={affected.outcomeUnknown}
+          filter={{ integration: name, state: 'outcome_unknown' }}
+        />
+      </p>
+      {errors.length + seenBy.length > 0 && <Seen errors={errors} seenBy={seenBy} />}
+    </article>
   );
 }
 

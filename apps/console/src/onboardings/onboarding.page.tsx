@@ -185,36 +185,51 @@ function Timeline({ onboarding: { timeline } }: { onboarding: OnboardingDetail }
 }
 
 function Actions({ onboarding: { id, actions }, token, role }: OnboardingPageProps) {
+  const judged = actions.map((each) => ({ ...each, refusal: refusalOf(each, role) }));
+  const refused = judged.filter(({ refusal }) => refusal !== null);
   return (
     <section aria-labelledby="actions">
       <h2 id="actions">What you may do</h2>
-      {actions.map((each) => (
-        <Action key={each.action} id={id} action={each} token={token} role={role} />
-      ))}
+      {judged
+        .filter(({ refusal }) => refusal === null)
+        .map((each) => (
+          <Action key={each.action} id={id} action={each} token={token} />
+        ))}
+      {refused.length > 0 && (
+        <details>
+          <summary>Not possible now: {refused.map(({ action }) => ACTION_WORDS[action]).join(', ')}</summary>
+          <ul>
+            {refused.map(({ action, refusal }) => (
+              <li key={action}>
+                <strong>{ACTION_WORDS[action]}</strong>: {refusal}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
     </section>
   );
+}
+
+/** Why an operator may not do it now; null if nothing forbids it. */
+function refusalOf({ action, allowed, whyNot }: ActionView, role: Role): string | null {
+  const needed = roleOfAction(action);
+  if (!mayActAs(role, needed)) return `This needs the role ${needed}.`;
+  return allowed ? null : (whyNot ?? 'It does not fit the state.');
 }
 
 interface ActionProps {
   id: string;
   action: ActionView;
   token: string;
-  role: Role;
 }
 
-function Action({ id, action: { action, allowed, means, whyNot }, token, role }: ActionProps) {
-  const needed = roleOfAction(action);
-  const refusal = mayActAs(role, needed) ? whyNot : `This needs the role ${needed}.`;
-  if (!allowed || refusal !== null) {
-    return (
-      <p class="not-now">
-        <strong>{ACTION_WORDS[action]}</strong>: {refusal ?? 'not possible now.'}
-      </p>
-    );
-  }
+function Action({ id, action: { action, means }, token }: ActionProps) {
   return (
     <details>
-      <summary>{ACTION_WORDS[action]}</summary>
+      <summary role="button" class="outline">
+        {ACTION_WORDS[action]} …
+      </summary>
       <p>{means}</p>
       <ActionForm action={PATHS.operations} token={token}>
         <input type="hidden" name="action" value={action} />
