@@ -13,7 +13,6 @@ import { OperatorSessions } from './operator-sessions.js';
 import { cleanName, type Identity, type Login, type LoginWay } from './operator.js';
 import { USE_FLOW } from './statements.js';
 
-/** Who tries to log in. */
 export interface LoginTry {
   address: string;
   /** The request's id, as in `X-Request-Id`. */

@@ -37,7 +37,7 @@ describe('a login at the identity provider', () => {
     ['vera', 'viewer'],
     ['omar', 'operator'],
     ['ada', 'admin'],
-  ] as const)('gives %s the highest role of her or his groups: %s', async (name, role) => {
+  ] as const)('gives %s the highest role of their groups: %s', async (name, role) => {
     const page = await browser.visit('/login');
     expect(page.text).toContain(`Log in with ${new URL(provider.issuer).host}`);
     const done = await byProvider(browser, provider, name);

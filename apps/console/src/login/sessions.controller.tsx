@@ -16,7 +16,6 @@ const sessionsForm = z.strictObject({
   token: TOKEN_FIELD,
 });
 
-/** Logout, and the list of sessions. */
 @Controller()
 export class SessionsController {
   constructor(

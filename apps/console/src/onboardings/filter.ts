@@ -3,17 +3,13 @@ import { ProblemError } from '#libs/kernel';
 import { LIVE_STATES, STATES, type OperationFilter } from '#libs/onboarding';
 
 /** A field of a form that is empty counts as not given. */
-const given = <S extends z.ZodType>(schema: S) =>
+const optionalField = <S extends z.ZodType>(schema: S) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
 /** PostgreSQL stores no U+0000. */
-const text = given(
-  z
-    .string()
-    .max(256)
-    .refine((value) => !value.includes('\0')),
-);
-/** A day of a date field means its first instant, in UTC. */
-const day = given(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
+const isStorable = (value: string) => !value.includes('\0');
+const text = optionalField(z.string().max(256).refine(isStorable));
+/** Of a date field, in UTC. */
+const startOfDay = optionalField(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
 
 /** The filter of the list, as its form and links send it. */
 const query = z.strictObject({
@@ -23,16 +19,16 @@ const query = z.strictObject({
     z.array(z.enum(STATES)),
   ),
   /** All live states, in place of a list of them. */
-  live: given(z.literal('true')),
+  live: optionalField(z.literal('true')),
   /** Only ended ones with an attempt whose outcome is unknown. */
-  unresolved: given(z.literal('true')),
+  unresolved: optionalField(z.literal('true')),
   integration: text,
   caller: text,
-  parked: given(z.enum(['true', 'false'])),
-  createdAfter: day,
-  createdBefore: day,
+  parked: optionalField(z.enum(['true', 'false'])),
+  createdAfter: startOfDay,
+  createdBefore: startOfDay,
   /** The id of the last row of the page before. */
-  after: given(z.uuid()),
+  after: optionalField(z.uuid()),
 });
 
 export type ListQuery = z.output<typeof query>;

@@ -6,7 +6,6 @@ import { fieldsOf, type ListQuery } from './filter.js';
 
 interface ListPageProps {
   rows: readonly OnboardingSummary[];
-  /** The id after which the next page begins; null on the last page. */
   next: string | null;
   query: ListQuery;
   role: Role;
@@ -120,7 +119,6 @@ function FilterForm({ query }: { query: ListQuery }) {
 
 const dayOf = (date: Date | undefined) => date?.toISOString().slice(0, 10) ?? '';
 
-/** The rows of a list of onboardings. */
 export function Rows({ rows }: { rows: readonly OnboardingSummary[] }) {
   return (
     <Table

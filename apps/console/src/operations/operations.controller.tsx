@@ -36,7 +36,6 @@ const PLACE = z.uuid().optional().catch(undefined);
 const ITEMS = 50;
 const OPERATIONS = 50;
 
-/** What operators do to onboardings and integrations. The worker carries it out. */
 @Controller(PATHS.operations)
 export class OperationsController {
   constructor(
@@ -53,7 +52,7 @@ export class OperationsController {
   /** The form for an action on all onboardings of a filter. With an action, it shows the dry run. */
   @Get('new')
   @RouteConfig(FOR_OPERATORS)
-  async fresh(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
+  async newForm(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
     const { action: asked, ...filter } = input;
     const query = parseQuery(filter);
     const action = ACTION_FIELD.optional().catch(undefined).parse(asked);

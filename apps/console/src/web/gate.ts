@@ -8,13 +8,11 @@ import { SESSION_COOKIE } from './session-cookie.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is open without a login; false by default. */
     withoutLogin?: boolean;
     /** The role that the route needs; `viewer` by default. */
     needs?: Role;
   }
   interface FastifyRequest {
-    /** The operator who is logged in; null without a login. */
     operator: Operator | null;
   }
 }
@@ -63,7 +61,7 @@ export function guard(fastify: FastifyInstance, sessions: OperatorSessions, refu
   }
 }
 
-/** A page that renews itself does not prolong the session, because nobody may look at it. */
+/** A page that refreshes itself does not prolong the session, because the operator may be away. */
 const isUse = (request: FastifyRequest) =>
   changesSomething(request) ||
   (request.headers['hx-request'] === undefined &&
