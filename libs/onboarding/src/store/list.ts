@@ -129,6 +129,12 @@ const OF_ORGANIZATION = `(coalesce(o.subject ->> 'accountId', o.subject ->> 'org
 export const IS_ENDED_UNRESOLVED = `o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
   AND o.unresolved <> '[]' AND o.erased_at IS NULL`;
 
+/** The same expression and condition as in the index `onboardings_waiting`. */
+export const WAITING = {
+  key: `((o.step || '/' || o.integration) COLLATE "C")`,
+  only: 'o.next_attempt_at IS NOT NULL AND num_nonnulls(o.lease_until, o.parked_reason) = 0',
+} as const satisfies KeyedIndex;
+
 /** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 

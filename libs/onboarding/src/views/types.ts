@@ -28,7 +28,7 @@ export interface Now {
   /** Ended onboardings with an attempt whose outcome is unknown. A decision is only recorded. */
   endedUnresolved: Counted & { since: string | null };
   parked: ParkedGroup[];
-  /** Steps that wait for their next try. The largest group first; at most 50 groups. */
+  /** Steps that wait for their next try. The largest group first. */
   waiting: WaitingGroup[];
   queues: QueuesNow;
   /** The processes that have reported within the last minute, by name. */
