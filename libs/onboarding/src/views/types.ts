@@ -251,8 +251,11 @@ export interface AttemptView {
   unresolved: boolean;
   /** The class of an answer that came too late. */
   lateAnswer: string | null;
+  /** What was seen of a call whose outcome is unknown. A null is unknown. */
   evidence: {
-    detail: string | null;
+    /** One or two sentences: all that is known. */
+    detail: string;
+    /** Whether a byte of the request may have left. */
     bytesSent: boolean | null;
     headersSeen: boolean | null;
     status: number | null;
