@@ -39,7 +39,7 @@ const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Filters that identify a person or an account. The row of an operation outlives an erasure. */
 const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId', 'userId', 'externalRef']);
 
-/** Who reads: null sees all operations, others only those within their integrations. */
+/** The integrations of a reader, who sees only operations within them. Null: all operations. */
 export type Within = readonly string[] | null;
 
 /**
@@ -104,7 +104,7 @@ export class Operations {
     actor: Actor,
     key?: KeyToTake,
   ): Promise<Operation> {
-    const given = this.#given(action, kept(target), reason, actor, key?.id);
+    const given = this.#given(action, storable(target), reason, actor, key?.id);
     const { run, values } = startStatement(targetIds(target, actor, MAX_ITEMS + 1), {
       ...given,
       audited: 'operation_started',
@@ -150,7 +150,7 @@ export class Operations {
     return resumed;
   }
 
-  /** Has the jobs of all waiting steps queued again, from PostgreSQL. For a Redis that has lost them. */
+  /** Queues the jobs of all waiting steps again, after Redis has lost them. */
   async rebuildWakeUps(reason: string, actor: Actor): Promise<Operation> {
     const given = this.#given('rebuild_wake_ups', {}, reason, actor);
     const operation = await this.#write(REBUILD, {
@@ -206,7 +206,7 @@ export class Operations {
       auditData: dataOf(operation.action, reason, actor),
     });
     if (!aborted) throw new ProblemError('illegal_state', { detail: 'The operation has ended.' });
-    this.#say('operation_aborted', aborted, actor);
+    this.#log('operation_aborted', aborted, actor);
     return aborted;
   }
 
@@ -225,7 +225,7 @@ export class Operations {
       audited,
       auditTarget: integration,
     });
-    if (operation) this.#say(audited, operation, actor);
+    if (operation) this.#log(audited, operation, actor);
     return operation;
   }
 
@@ -240,7 +240,6 @@ export class Operations {
     if (!row?.known) throw new ProblemError('not_found', { detail: 'There is no such integration.' });
   }
 
-  /** The parameters that all starts have. */
   #given(
     action: OperationAction | SystemAction,
     target: object,
@@ -268,7 +267,7 @@ export class Operations {
   }
 
   async #started(operation: Operation, actor: Actor): Promise<Operation> {
-    this.#say('operation_started', operation, actor);
+    this.#log('operation_started', operation, actor);
     await this.#wake(operation);
     return operation;
   }
@@ -277,8 +276,7 @@ export class Operations {
     if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
   }
 
-  /** The log line of a row in the audit. */
-  #say(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
+  #log(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
     this.#logger.log({ audit: { action, actor, address, operationId, of } }, `audit: ${action} by ${actor}`);
   }
 }
@@ -294,8 +292,8 @@ const dataOf = (action: string, reason: string, { via, role, traceId }: Actor) =
   ...(traceId !== null && { traceId }),
 });
 
-/** The target as its row keeps it. */
-function kept(target: OperationTarget): object {
+/** The target without personal data. */
+function storable(target: OperationTarget): object {
   if ('ids' in target) return { ids: target.ids };
   const filter = Object.entries(target.filter)
     .filter(([, value]) => value !== undefined)
