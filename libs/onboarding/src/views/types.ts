@@ -51,6 +51,8 @@ export interface Problem {
   /** Affected onboardings; null if it is about no onboarding. */
   affected: Counted | null;
   integration: string | null;
+  step: StepName | null;
+  parkedReason: ParkedReason | null;
   queue: string | null;
 }
 
