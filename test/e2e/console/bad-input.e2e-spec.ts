@@ -63,7 +63,7 @@ describe('the console', () => {
     expect(await story.sql('SELECT 1 FROM operations')).toEqual([]);
   });
 
-  it('answers a session that PostgreSQL cannot look up with 503, and still shows its login page', async () => {
+  it('answers 503 while PostgreSQL is away, and still shows its login page', async () => {
     const proxy = await story.proxyTo('DATABASE_URL');
     const { url } = await story.startConsole({ DATABASE_URL: proxy.url });
     const cut = new ConsoleBrowser({ consoleUrl: url });
