@@ -218,7 +218,7 @@ const PLANS: Record<string, string[]> = {
   taken_credentials: ['credentials_registered'],
   issue_challenge: [KEY, ROW, CHALLENGES],
   forget_challenges: ['webauthn_challenges_expiry'],
-  now_waiting: ['onboardings_by_state'],
+  now_waiting: ['onboardings_waiting'],
   now_lost: ['onboardings_by_state'],
   now_parked: ['onboardings_parked'],
   now_ended_unresolved: ['onboardings_ended_unresolved'],

@@ -1,15 +1,15 @@
-import {
-  stateOfStep,
-  type Counted,
-  type IntegrationNow,
-  type LostOutcomes,
-  type Now,
-  type ParkedGroup,
-  type Problem,
-  type QueuesNow,
-  type WaitingGroup,
+import type {
+  Counted,
+  IntegrationNow,
+  LostOutcomes,
+  Now,
+  ParkedGroup,
+  Problem,
+  QueuesNow,
+  WaitingGroup,
 } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
+import type { ListQuery } from '../onboardings/filter.js';
 import { PauseForm } from '../operations/integration-forms.js';
 import {
   ActionForm,
@@ -81,31 +81,42 @@ function Problems({ problems }: { problems: readonly Problem[] }) {
   );
 }
 
-const FILTERS: Partial<Record<Problem['kind'], Record<string, string>>> = {
+const FILTERS: Partial<Record<Problem['kind'], Filter>> = {
   lost_outcomes: { state: 'outcome_unknown' },
   parked: { parked: 'true' },
+  waiting: { waiting: 'true' },
   ended_unresolved: { unresolved: 'true' },
 };
 
 /** The list with the onboardings of a problem. */
-function Affected({ problem: { kind, integration, queue, affected } }: { problem: Problem }) {
+function Affected({ problem }: { problem: Problem }) {
+  const { kind, integration, step, parkedReason, queue, affected } = problem;
   if (queue !== null) return <a href={`${PATHS.queues}/queue/${queue}`}>the queue</a>;
   if (affected === null || affected.count === 0) return null;
-  const of = integration === null ? {} : { integration };
-  const filter = { ...of, ...(FILTERS[kind] ?? { live: 'true' }) };
-  return <CountLink counted={affected} filter={filter} unit="onboarding" />;
+  // The problem of an integration affects several groups. Its card has a link for each of them.
+  if (kind === 'integration') return <small>{wordsOf(affected)}</small>;
+  const filter = {
+    ...FILTERS[kind],
+    ...(integration !== null && { integration }),
+    ...(step !== null && { step }),
+    ...(parkedReason !== null && { parkedReason }),
+  };
+  return <a href={pathOfList(filter)}>{wordsOf(affected)}</a>;
 }
 
-function CountLink({ counted, filter, unit = '' }: CountLinkProps) {
+const wordsOf = (counted: Counted) => `${countOf(counted)} onboarding${counted.count === 1 ? '' : 's'}`;
+
+function CountLink({ counted, filter }: CountLinkProps) {
   if (counted.count === 0) return <>0</>;
-  const words = unit && ` ${unit}${counted.count === 1 ? '' : 's'}`;
-  return <a href={pathOfList(filter)}>{`${countOf(counted)}${words}`}</a>;
+  return <a href={pathOfList(filter)}>{countOf(counted)}</a>;
 }
+
+/** A filter of the list, in the words of its query. */
+type Filter = Partial<Record<keyof ListQuery, string>>;
 
 interface CountLinkProps {
   counted: Counted;
-  filter: Record<string, string>;
-  unit?: string;
+  filter: Filter;
 }
 
 function Integrations({ integrations }: { integrations: readonly IntegrationNow[] }) {
@@ -139,7 +150,7 @@ function Integration({ integration }: { integration: IntegrationNow }) {
         </p>
       )}
       <p>
-        Waiting: <CountLink counted={affected.waiting} filter={{ integration: name, live: 'true' }} />,
+        Waiting: <CountLink counted={affected.waiting} filter={{ integration: name, waiting: 'true' }} />,
         parked: <CountLink counted={affected.parked} filter={{ integration: name, parked: 'true' }} />,
         outcome unknown:{' '}
         <CountLink
@@ -195,7 +206,7 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
             <td>
               <CountLink
                 counted={group}
-                filter={{ integration: group.integration, state: 'outcome_unknown' }}
+                filter={{ integration: group.integration, state: 'outcome_unknown', step: group.step }}
               />
             </td>
             <td>
@@ -219,7 +230,10 @@ function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
             <th scope="row">{group.integration}</th>
             <td>{group.reason}</td>
             <td>
-              <CountLink counted={group} filter={{ integration: group.integration, parked: 'true' }} />
+              <CountLink
+                counted={group}
+                filter={{ integration: group.integration, parked: 'true', parkedReason: group.reason }}
+              />
             </td>
             <td>
               <Time at={group.since} />
@@ -249,7 +263,7 @@ function Waiting({ groups }: { groups: readonly WaitingGroup[] }) {
             <td>
               <CountLink
                 counted={group}
-                filter={{ integration: group.integration, state: stateOfStep(group.step) }}
+                filter={{ integration: group.integration, waiting: 'true', step: group.step }}
               />
             </td>
             <td>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import { LIVE_STATES, STATES, type OperationFilter } from '#libs/onboarding';
+import { LIVE_STATES, PARKED_REASONS, STATES, STEPS, type OperationFilter } from '#libs/onboarding';
 
 /** A field of a form that is empty counts as not given. */
 const optionalField = <S extends z.ZodType>(schema: S) =>
@@ -24,7 +24,11 @@ const query = z.strictObject({
   unresolved: optionalField(z.literal('true')),
   integration: text,
   caller: text,
+  step: optionalField(z.enum(STEPS)),
   parked: optionalField(z.enum(['true', 'false'])),
+  parkedReason: optionalField(z.enum(PARKED_REASONS)),
+  /** Only those whose step waits for its next try. */
+  waiting: optionalField(z.literal('true')),
   createdAfter: startOfDay,
   createdBefore: startOfDay,
   /** The id of the last row of the page before. */
@@ -46,13 +50,17 @@ export function parseQuery(input: unknown): ListQuery {
 
 export function filterOf(asked: ListQuery): OperationFilter {
   const { state, live, unresolved, integration, caller, parked, createdAfter, createdBefore } = asked;
+  const { step, parkedReason, waiting } = asked;
   const states = live ? [...LIVE_STATES] : state;
   return {
     ...(states.length > 0 && { states }),
     ...(unresolved && { endedUnresolved: true }),
     ...(integration !== undefined && { integration }),
     ...(caller !== undefined && { caller }),
+    ...(step !== undefined && { step }),
     ...(parked !== undefined && { parked: parked === 'true' }),
+    ...(parkedReason !== undefined && { parkedReason }),
+    ...(waiting && { waiting: true }),
     ...(createdAfter && { createdAfter }),
     ...(createdBefore && { createdBefore }),
   };
@@ -60,8 +68,10 @@ export function filterOf(asked: ListQuery): OperationFilter {
 
 /** The filter's fields for links and hidden fields, without the search and the page. */
 export function fieldsOf(asked: ListQuery): [name: string, value: string][] {
-  const { state, live, unresolved, integration, caller, parked, createdAfter, createdBefore } = asked;
-  const one = { live, unresolved, integration, caller, parked, createdAfter, createdBefore };
+  const { live, unresolved, integration, caller, step, parked, parkedReason, waiting } = asked;
+  const { state, createdAfter, createdBefore } = asked;
+  const where = { integration, caller, step, parked, parkedReason, waiting };
+  const one = { live, unresolved, ...where, createdAfter, createdBefore };
   return [
     ...state.map((each): [string, string] => ['state', each]),
     ...Object.entries(one).flatMap(([name, value]): [string, string][] => {

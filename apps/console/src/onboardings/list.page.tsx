@@ -1,4 +1,4 @@
-import { STATES, type OnboardingSummary } from '#libs/onboarding';
+import { PARKED_REASONS, STATES, STEPS, type OnboardingSummary } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
 import { Badge, Table, Time, type Tone } from '../web/parts.js';
 import { PATHS, pathOfOnboarding } from '../web/paths.js';
@@ -88,18 +88,27 @@ function FilterForm({ query }: { query: ListQuery }) {
             Caller
             <input name="caller" value={query.caller ?? ''} maxlength={256} />
           </label>
-          <label>
-            Parked
-            <select name="parked">
-              <option value="">any</option>
-              <option value="true" selected={query.parked === 'true'}>
-                parked
-              </option>
-              <option value="false" selected={query.parked === 'false'}>
-                not parked
-              </option>
-            </select>
-          </label>
+          <Choice label="Step" name="step" values={STEPS} chosen={query.step} />
+          <Choice
+            label="Waits for its next try"
+            name="waiting"
+            values={['true']}
+            words={{ true: 'yes' }}
+            chosen={query.waiting}
+          />
+          <Choice
+            label="Parked"
+            name="parked"
+            values={['true', 'false']}
+            words={{ true: 'parked', false: 'not parked' }}
+            chosen={query.parked}
+          />
+          <Choice
+            label="Reason of parking"
+            name="parkedReason"
+            values={PARKED_REASONS}
+            chosen={query.parkedReason}
+          />
           <label>
             Started from (UTC)
             <input name="createdAfter" type="date" value={dayOf(query.createdAfter)} />
@@ -114,6 +123,31 @@ function FilterForm({ query }: { query: ListQuery }) {
         </button>
       </form>
     </details>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  name: keyof ListQuery;
+  values: readonly string[];
+  /** How the values are shown, if not as they are. */
+  words?: Record<string, string>;
+  chosen: string | undefined;
+}
+
+function Choice({ label, name, values, words = {}, chosen }: ChoiceProps) {
+  return (
+    <label>
+      {label}
+      <select name={name}>
+        <option value="">any</option>
+        {values.map((value) => (
+          <option value={value} selected={value === chosen} key={value}>
+            {words[value] ?? value}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

@@ -127,7 +127,7 @@ function Attempts({ attempts }: { attempts: readonly AttemptView[] }) {
               <ResultOf attempt={attempt} />
             </td>
             <td>{attempt.upstreamStatus ?? '–'}</td>
-            <td>{evidenceOf(attempt)}</td>
+            <td>{attempt.evidence?.detail ?? '–'}</td>
           </tr>
         ))}
       </Table>
@@ -152,19 +152,6 @@ function ResultOf({ attempt }: { attempt: AttemptView }) {
       {attempt.lateAnswer !== null && ` late answer: ${attempt.lateAnswer}`}
     </>
   );
-}
-
-/** What was seen of a lost answer, in words. */
-function evidenceOf({ evidence, lapsed }: AttemptView): string {
-  const words = [
-    lapsed && 'the process died or was cut off',
-    evidence?.detail,
-    evidence?.bytesSent === true && 'the request left',
-    evidence?.bytesSent === false && 'nothing was sent',
-    evidence?.headersSeen === true && `an answer began${evidence.status ? ` (${evidence.status})` : ''}`,
-    evidence?.headersSeen === false && 'no answer was seen',
-  ];
-  return words.filter((each) => typeof each === 'string').join('; ') || '–';
 }
 
 function Timeline({ onboarding: { timeline } }: { onboarding: OnboardingDetail }) {

@@ -5,7 +5,8 @@ import { aCaller, anOnboarding, inMs } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { asOfNow } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
-import { STATES, isEnded, stepOfState } from '../flow/table.js';
+import { PARKED_REASONS } from '../flow/codes.js';
+import { STATES, STEPS, isEnded, stepOfState } from '../flow/table.js';
 import type { ListFilter } from '../store/list-reader.js';
 import { OnboardingLists } from './onboarding-lists.js';
 
@@ -89,15 +90,17 @@ describe('any list', () => {
       lease_until: perhaps(instant),
       next_attempt_at: perhaps(instant),
       doubt_attempt: perhaps(fc.constant(1)),
-      parked: fc.boolean(),
+      parked: perhaps(fc.constantFrom(...PARKED_REASONS)),
+      lostStep: fc.constantFrom('verify-otp', 'create-authenticators'),
     })
-    .map(({ madeMs: ms, parked, ...row }) => ({
+    .map(({ madeMs: ms, parked, lostStep, ...row }) => ({
       ...row,
       id: uuidV7(ms),
-      step: row.state === 'outcome_unknown' ? 'verify-otp' : stepOfState(row.state),
+      step: row.state === 'outcome_unknown' ? lostStep : stepOfState(row.state),
       attempt: 1,
       ...(isEnded(row.state) && { lease_until: null, next_attempt_at: null, doubt_attempt: null }),
-      ...(!isEnded(row.state) && parked && { parked_reason: 'integration_missing', parked_at: inMs(-1_000) }),
+      ...(stepOfState(row.state) === null && { next_attempt_at: null }),
+      ...(!isEnded(row.state) && parked && { parked_reason: parked, parked_at: inMs(-1_000) }),
     }));
 
   /** One row in this many matches the filter. */
@@ -113,7 +116,10 @@ describe('any list', () => {
     accountId: oneIn(8, fc.constantFrom(...ACCOUNTS)),
     userId: oneIn(8, fc.constantFrom(...USERS)),
     externalRef: oneIn(8, fc.constantFrom(...REFERENCES)),
+    step: oneIn(4, fc.constantFrom(...STEPS)),
     parked: oneIn(4, fc.boolean()),
+    parkedReason: oneIn(8, fc.constantFrom(...PARKED_REASONS)),
+    waiting: oneIn(6, fc.boolean()),
     createdAfter: oneIn(3, madeAt),
     createdBefore: oneIn(3, madeAt),
     limit: fc.integer({ min: 1, max: 12 }),
@@ -128,6 +134,8 @@ describe('any list', () => {
       aCaller(name, ['onboardings:read', ...(seesAll ? (['operations:read'] as const) : [])], integrations),
     );
 
+  const isWaiting = ({ nextAttemptAt, leaseUntil, parkedReason }: Row) =>
+    nextAttemptAt !== null && leaseUntil === null && parkedReason === null;
   const matches = (row: Row, filter: ListFilter, caller: Caller) =>
     (caller.scopes.has('operations:read') || row.caller === caller.name) &&
     (caller.integrations?.has(row.integration) ?? true) &&
@@ -137,6 +145,9 @@ describe('any list', () => {
     row.subject['accountId'] === (filter.accountId ?? row.subject['accountId']) &&
     row.subject['userId'] === (filter.userId ?? row.subject['userId']) &&
     row.externalRef === (filter.externalRef ?? row.externalRef) &&
+    row.step === (filter.step ?? row.step) &&
+    row.parkedReason === (filter.parkedReason ?? row.parkedReason) &&
+    (!filter.waiting || isWaiting(row)) &&
     (row.parkedReason !== null) === (filter.parked ?? row.parkedReason !== null) &&
     row.createdAt.getTime() > (filter.createdAfter?.getTime() ?? 0) &&
     row.createdAt.getTime() < (filter.createdBefore?.getTime() ?? Infinity);

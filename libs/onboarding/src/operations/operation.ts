@@ -1,4 +1,5 @@
-import type { State } from '../flow/table.js';
+import type { ParkedReason } from '../flow/codes.js';
+import type { State, StepName } from '../flow/table.js';
 import type { OnboardingSummary } from '../views/types.js';
 
 /** What an operator can do to onboardings, one or many. */
@@ -33,7 +34,11 @@ export interface OperationFilter {
   accountId?: string | undefined;
   userId?: string | undefined;
   externalRef?: string | undefined;
+  step?: StepName | undefined;
   parked?: boolean | undefined;
+  parkedReason?: ParkedReason | undefined;
+  /** Only onboardings whose step waits for its next try. */
+  waiting?: boolean | undefined;
   /** Only ended onboardings with an attempt whose outcome is unknown. */
   endedUnresolved?: boolean | undefined;
   createdAfter?: Date | undefined;

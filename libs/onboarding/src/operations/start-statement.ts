@@ -17,8 +17,8 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
   if ('ids' in target) {
     return { text: 'SELECT DISTINCT id FROM unnest($1::uuid[]) AS id', values: [[...target.ids]] };
   }
-  const { caller, integration, states, accountId, userId, externalRef, parked, endedUnresolved } =
-    target.filter;
+  const { caller, integration, states, accountId, userId, externalRef } = target.filter;
+  const { step, parked, parkedReason, waiting, endedUnresolved } = target.filter;
   const { text, values } = listStatement({
     callers: caller === undefined ? null : [caller],
     integrations: narrowed(actor.integrations ?? null, integration),
@@ -28,7 +28,10 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
     userId,
     externalRef,
     subjectKeys: undefined,
+    step,
     parked,
+    parkedReason,
+    waiting: waiting ?? false,
     endedUnresolved: endedUnresolved ?? false,
     ...idsOf(target.filter),
     limit,

@@ -7,7 +7,8 @@ import type { Provider } from '#libs/upstream';
 import { asOfNow } from '../flow/move.js';
 import { Onboarding } from '../flow/onboarding.entity.js';
 import type { Row } from '../flow/row.js';
-import type { State } from '../flow/table.js';
+import type { ParkedReason } from '../flow/codes.js';
+import type { State, StepName } from '../flow/table.js';
 import { listStatement } from './list.js';
 import { readRow, type Raw } from './read-row.js';
 import { blindKey } from './subjects.js';
@@ -23,7 +24,12 @@ export interface ListFilter {
   externalRef?: string | undefined;
   /** An e-mail address or a phone number. */
   contact?: string | undefined;
+  /** The step in flight, waiting or parked, or the one whose outcome is unknown. */
+  step?: StepName | undefined;
   parked?: boolean | undefined;
+  parkedReason?: ParkedReason | undefined;
+  /** Only onboardings whose step waits for its next try. */
+  waiting?: boolean | undefined;
   /** Only ended onboardings with an attempt whose outcome is unknown. */
   endedUnresolved?: boolean | undefined;
   createdAfter?: Date | undefined;
@@ -56,7 +62,7 @@ export class ListReader {
    * @throws ProblemError `validation_failed` if no provider identifies subjects by such a contact.
    */
   async page(filter: ListFilter, visible: Visible): Promise<{ rows: Row[]; next: string | null }> {
-    const { states, accountId, organizationId, userId, externalRef, contact, parked, limit } = filter;
+    const { states, accountId, organizationId, userId, externalRef, contact, limit } = filter;
     const { text, values } = listStatement({
       callers: narrowed(visible.callers, filter.caller),
       integrations: narrowed(visible.integrations, filter.integration),
@@ -66,7 +72,10 @@ export class ListReader {
       userId,
       externalRef,
       subjectKeys: contact === undefined ? undefined : this.#keysOf(contact, visible.providers),
-      parked,
+      step: filter.step,
+      parked: filter.parked,
+      parkedReason: filter.parkedReason,
+      waiting: filter.waiting ?? false,
       endedUnresolved: filter.endedUnresolved ?? false,
       ...idsOf(filter),
       limit: limit + 1,

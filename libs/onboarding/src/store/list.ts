@@ -1,4 +1,13 @@
-import { ENDED_STATES, STATES, isEnded, type State } from '../flow/table.js';
+import type { ParkedReason } from '../flow/codes.js';
+import {
+  ENDED_STATES,
+  STATES,
+  STEPS,
+  isEnded,
+  stateOfStep,
+  type State,
+  type StepName,
+} from '../flow/table.js';
 import { SHOWN_COLUMNS } from './read-row.js';
 import { isDueSql, isShownByTime, showsOneOf } from './shown-state.js';
 import { stretchesSql, type KeyedIndex } from './stretches.js';
@@ -13,7 +22,11 @@ export interface Listed {
   userId: string | undefined;
   externalRef: string | undefined;
   subjectKeys: readonly string[] | undefined;
+  step: StepName | undefined;
   parked: boolean | undefined;
+  parkedReason: ParkedReason | undefined;
+  /** Only onboardings whose step waits for its next try. */
+  waiting: boolean;
   /** Only ended onboardings with an attempt whose outcome is unknown. */
   endedUnresolved: boolean;
   /** The lowest id of the list, and the id below which all ids must be. */
@@ -44,7 +57,8 @@ interface Way extends KeyedIndex {
  * bound of the ids is checked after a page is read: in the scan, PostgreSQL would skip older rows one by one.
  * Locks nothing.
  */
-export function listStatement(listed: Listed): { text: string; values: unknown[] } {
+export function listStatement(given: Listed): { text: string; values: unknown[] } {
+  const listed = { ...given, states: statesWith(given) };
   const values: unknown[] = [];
   const bind: Bind = (value, type) => `$${values.push(value)}::${type}`;
   const bounds = `${bind([listed.from], 'uuid[]')}, ${bind([listed.below], 'uuid[]')}`;
@@ -81,13 +95,20 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
     ORDER BY o.id DESC LIMIT ${limit}
   ) o WHERE o.id >= ids.first`;
 
+/** @returns the asked states that have the step. A step without states would be looked for in all rows. */
+function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly State[] | undefined {
+  if (step === undefined) return states;
+  const having: readonly State[] = [stateOfStep(step), 'outcome_unknown'];
+  return states ? having.filter((state) => states.includes(state)) : having;
+}
+
 /**
  * Chooses the index. Prefers a filter that few rows match: user, contact, reference, account.
  *
  * @returns null if no filter has an index: then the primary key is read.
  */
 function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null {
-  const { userId, subjectKeys, externalRef, accountId, organizationId, parked, endedUnresolved } = listed;
+  const { userId, subjectKeys, externalRef, accountId, organizationId, endedUnresolved } = listed;
   if (userId !== undefined) return { key: `(o.subject ->> 'userId')`, keys: [userId] };
   if (subjectKeys) return { key: 'o.subject_key', keys: subjectKeys, only: IS_BLIND };
   if (externalRef !== undefined) {
@@ -95,14 +116,19 @@ function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null
   }
   const organization = organizationId ?? accountId;
   if (organization !== undefined) return { key: OF_ORGANIZATION, keys: [organization] };
-  if (parked || endedUnresolved) {
-    const any = { keys: [''], areBeginnings: true } as const;
-    const which = integrations ? { keys: integrations } : any;
+  const any = { keys: [''], areBeginnings: true } as const;
+  const isParked = listed.parked || listed.parkedReason !== undefined;
+  if (isParked || endedUnresolved) {
     return {
       key: '(o.integration COLLATE "C")',
-      only: parked ? 'o.parked_reason IS NOT NULL' : IS_ENDED_UNRESOLVED,
-      ...which,
+      only: isParked ? 'o.parked_reason IS NOT NULL' : IS_ENDED_UNRESOLVED,
+      ...(integrations ? { keys: integrations } : any),
     };
+  }
+  if (listed.waiting) {
+    const beginnings = (listed.step === undefined ? STEPS : [listed.step]).map((step) => `${step}/`);
+    if (!integrations) return { ...WAITING, keys: beginnings, areBeginnings: true };
+    return { ...WAITING, keys: beginnings.flatMap((begin) => integrations.map((each) => begin + each)) };
   }
   if (!callers && !states && !integrations) return null;
   const [key, owners] = callers ? [OF_CALLER, callers.map((caller) => `${caller}\n`)] : [OF_STATE, ['']];
@@ -128,6 +154,12 @@ const OF_ORGANIZATION = `(coalesce(o.subject ->> 'accountId', o.subject ->> 'org
 /** The same condition as in the index `onboardings_ended_unresolved`. */
 export const IS_ENDED_UNRESOLVED = `o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
   AND o.unresolved <> '[]' AND o.erased_at IS NULL`;
+
+/** The same expression and condition as in the index `onboardings_waiting`. */
+export const WAITING = {
+  key: `((o.step || '/' || o.integration) COLLATE "C")`,
+  only: 'o.next_attempt_at IS NOT NULL AND num_nonnulls(o.lease_until, o.parked_reason) = 0',
+} as const satisfies KeyedIndex;
 
 /** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
@@ -157,7 +189,7 @@ function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
 /** All filters except the state and the ids. */
 function filtersOf(listed: Listed, bind: Bind): string[] {
   const { callers, integrations, accountId, organizationId, userId, externalRef, subjectKeys } = listed;
-  const { parked, endedUnresolved } = listed;
+  const { step, parked, parkedReason, waiting, endedUnresolved } = listed;
   return [
     callers && `o.caller = ANY (${bind(callers, 'text[]')})`,
     integrations && `o.integration = ANY (${bind(integrations, 'text[]')})`,
@@ -166,6 +198,9 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
     userId !== undefined && `o.subject ->> 'userId' = ${bind(userId, 'text')}`,
     externalRef !== undefined && `o.external_ref = ${bind(externalRef, 'text')}`,
     subjectKeys && `${IS_BLIND} AND o.subject_key = ANY (${bind(subjectKeys, 'text[]')})`,
+    step !== undefined && `o.step = ${bind(step, 'text')}`,
+    parkedReason !== undefined && `${IS_PARKED} AND o.parked_reason = ${bind(parkedReason, 'text')}`,
+    waiting && `${WAITING.only} AND (${isDueSql}) IS NOT TRUE`,
     parked !== undefined && `${parked ? '' : 'NOT '}(${IS_PARKED})`,
     endedUnresolved && IS_ENDED_UNRESOLVED,
   ].filter((condition) => typeof condition === 'string');

@@ -22,9 +22,18 @@ export function problemsOf(now: Facts): Problem[] {
     ...endedUnresolved(now),
   ];
   return found
-    .map((each) => ({ since: null, affected: null, integration: null, queue: null, ...each }))
+    .map((each) => ({ ...NOTHING_MORE, ...each }))
     .sort((one, other) => rankOf(one) - rankOf(other) || affectedBy(other) - affectedBy(one));
 }
+
+const NOTHING_MORE = {
+  since: null,
+  affected: null,
+  integration: null,
+  step: null,
+  parkedReason: null,
+  queue: null,
+};
 
 const rankOf = ({ severity }: Problem) => SEVERITIES.indexOf(severity);
 const affectedBy = ({ affected }: Problem) => affected?.count ?? 0;
@@ -97,6 +106,7 @@ const lost = ({ lostOutcomes }: Facts): Found[] =>
     since,
     affected,
     integration: name,
+    step,
   }));
 
 const parked = ({ parked: groups }: Facts): Found[] =>
@@ -107,6 +117,7 @@ const parked = ({ parked: groups }: Facts): Found[] =>
     since,
     affected,
     integration: name,
+    parkedReason: reason,
   }));
 
 function waiting({ waiting: groups, at }: Facts): Found[] {
@@ -125,6 +136,7 @@ function waiting({ waiting: groups, at }: Facts): Found[] {
         since,
         affected,
         integration: name,
+        step,
       } as const;
     });
 }

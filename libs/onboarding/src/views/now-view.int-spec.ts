@@ -57,13 +57,24 @@ const waiting = (columns: Record<string, unknown> = {}) =>
     last_result: { ...LAST, at: new Date(Date.now() - 20_000).toISOString() },
     ...columns,
   });
-const parked = (integration: string) =>
-  waiting({
-    integration,
-    next_attempt_at: null,
-    parked_reason: 'upstream_misconfigured',
-    parked_at: inMs(-60_000),
-  });
+const PARKED = {
+  next_attempt_at: null,
+  parked_reason: 'upstream_misconfigured',
+  parked_at: inMs(-60_000),
+};
+const parked = (integration: string) => waiting({ integration, ...PARKED });
+
+/** Copies a row, with ids after its own. */
+async function copies(count: number, id: string): Promise<void> {
+  const columns = `integration, provider, subject, subject_key, state, step, lease_until, next_attempt_at,
+    parked_reason, parked_at, last_result, idle_ends_at, life_ends_at`;
+  await database.query(
+    `INSERT INTO onboardings (id, ${columns})
+     SELECT (left(id::text, 24) || to_char(n, 'FM000000000000'))::uuid, ${columns}
+     FROM onboardings CROSS JOIN generate_series(1, $1::int) n WHERE id = $2`,
+    [count, id],
+  );
+}
 
 const kinds = ({ problems }: Now) => problems.map(({ kind, severity }) => `${severity} ${kind}`);
 
@@ -191,12 +202,32 @@ describe('now', () => {
   });
 
   it('stops counting at a thousand, and says so', async () => {
-    await waiting();
-    const columns = `integration, provider, subject, subject_key, state, step, next_attempt_at, last_result,
-      idle_ends_at, life_ends_at`;
-    await database.query(`INSERT INTO onboardings (id, ${columns})
-      SELECT gen_random_uuid(), ${columns} FROM onboardings CROSS JOIN generate_series(1, 1000)`);
-    expect((await now()).waiting).toMatchObject([{ count: 1_000, counted: 'at_least' }]);
+    await copies(1_000, await waiting());
+    const read = await now();
+    expect(read.waiting).toMatchObject([{ count: 1_000, counted: 'at_least' }]);
+    expect(read.integrations[0]!.affected.waiting).toEqual({ count: 1_000, counted: 'at_least' });
+  });
+
+  it('counts waiting onboardings behind many older ones that are parked or in flight', async () => {
+    const older = { id: '01900000-0000-7000-8000-000000000000', integration: 'turnkey' };
+    await copies(600, await waiting({ ...older, ...PARKED }));
+    await copies(
+      600,
+      await waiting({ integration: 'turnkey', next_attempt_at: null, lease_until: inMs(9_000) }),
+    );
+    await copies(5, await waiting({ integration: 'turnkey' }));
+    const read = await now();
+    expect(read.waiting).toMatchObject([{ integration: 'turnkey', count: 6, counted: 'exactly' }]);
+    const { affected } = read.integrations.find(({ name }) => name === 'turnkey')!;
+    expect(affected.waiting).toEqual({ count: 6, counted: 'exactly' });
+    expect(kinds(read)).toContain('notice waiting');
+  });
+
+  it('counts the onboardings of all of many groups', async () => {
+    for (let n = 0; n < 60; n++) await waiting({ last_result: { ...LAST, code: `code-${n}` } });
+    const read = await now();
+    expect(read.waiting).toHaveLength(60);
+    expect(read.integrations[0]!.affected.waiting).toEqual({ count: 60, counted: 'exactly' });
   });
 
   it('shows what waits in a paused queue', async () => {

@@ -17,7 +17,7 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/** The most rows of one integration and state that are counted. If there are more: "at least" this many. */
+/** The most rows of one integration, and of one step or state, that are counted. More: "at least" as many. */
 const MOST = 1_000;
 /** All readers of a process share one answer for this long. */
 const SHARED_MS = 1_000;

@@ -21,10 +21,18 @@ afterAll(() => Promise.all([onboardings.close(), views.close()]));
 
 const read = async (id: string) => (await views.get(OnboardingView).read(id))!;
 const EVIDENCE = { bytesSent: true, headersSeen: false, status: null, durationMs: 15_000 };
+const UNKNOWN = {
+  detail: 'It is unknown whether the request was sent and answered.',
+  bytesSent: null,
+  headersSeen: null,
+};
 const AT = '2026-11-28T10:00:00.000Z';
 
 /** Step 3 whose first attempt failed, and whose second one got no answer. */
-async function lost(columns: Record<string, unknown> = {}): Promise<string> {
+async function lost(
+  columns: Record<string, unknown> = {},
+  { evidence = EVIDENCE, lapsed }: { evidence?: object; lapsed?: true } = {},
+): Promise<string> {
   const id = await anOnboarding(onboardings.dataSource, {
     state: 'outcome_unknown',
     step: 'create-authenticators',
@@ -33,7 +41,7 @@ async function lost(columns: Record<string, unknown> = {}): Promise<string> {
     sealed_contact: Buffer.from('canary'),
     metadata: { name: 'canary' },
     unresolved: [
-      { step: 'create-authenticators', attempt: 4, at: AT, evidence: { ...EVIDENCE, detail: 'canary' } },
+      { step: 'create-authenticators', attempt: 4, at: AT, evidence: { ...evidence, detail: 'canary' } },
     ],
     last_result: { step: 'create-authenticators', code: 'outcome_unknown', detail: 'Lost.', at: AT },
     ...columns,
@@ -50,9 +58,9 @@ async function lost(columns: Record<string, unknown> = {}): Promise<string> {
     {
       type: 'attempt_ended',
       actor: 'upstream',
-      data: { step, attempt: 4, class: 'no_answer', upstreamStatus: null, durationMs: 15_000 },
+      data: { step, attempt: 4, class: 'no_answer', upstreamStatus: null, durationMs: 15_000, lapsed },
     },
-    { type: 'outcome_lost', actor: 'upstream', data: { ...EVIDENCE, detail: 'canary' } },
+    { type: 'outcome_lost', actor: 'upstream', data: { ...evidence, detail: 'canary' } },
   ]);
   return id;
 }
@@ -61,6 +69,19 @@ const allowed = (actions: readonly ActionView[]) =>
   actions.filter((each) => each.allowed).map(({ action }) => action);
 
 describe('one onboarding', () => {
+  it.each([
+    ['an answer with a status', { headersSeen: true, status: 503 }, undefined, /answered with status 503/],
+    ['nothing sent', { bytesSent: false }, undefined, /^No byte of the request was sent\.$/],
+    ['a dead process', {}, true, /^The process died or was cut off\. It is unknown whether the request/],
+  ] as const)('says what is known of a lost answer: %s', async (_, seen, lapsed, said) => {
+    const evidence = { ...EVIDENCE, ...seen };
+    const detail = await read(await lost({}, { evidence, ...(lapsed && { lapsed }) }));
+    expect(detail.attempts[1]!.evidence).toMatchObject({
+      detail: expect.stringMatching(said),
+      bytesSent: lapsed ? null : evidence.bytesSent,
+    });
+  });
+
   it('has its attempts with class, status, duration and evidence', async () => {
     const detail = await read(await lost());
     expect(detail.attempts).toMatchObject([
@@ -70,7 +91,7 @@ describe('one onboarding', () => {
         class: 'no_answer',
         upstreamStatus: null,
         unresolved: true,
-        evidence: { detail: 'The request was sent, and no answer came.', ...EVIDENCE },
+        evidence: { detail: 'The request may have been sent. The service saw no answer.', ...EVIDENCE },
       },
     ]);
     expect(detail.timeline.map(({ type, text }) => `${type}: ${text}`)).toContain(
@@ -122,7 +143,7 @@ describe('one onboarding', () => {
     const detail = await read(id);
     expect(detail).toMatchObject({ state: 'cancelled', subject: {}, externalRef: null });
     expect(detail.timeline.at(-1)).toMatchObject({ type: 'erased', text: 'The personal data was erased.' });
-    expect(detail.attempts).toMatchObject([{ attempt: 4, unresolved: true, evidence: null }]);
+    expect(detail.attempts).toMatchObject([{ attempt: 4, unresolved: true, evidence: UNKNOWN }]);
     expect(detail.actions.at(-1)).toMatchObject({ action: 'erase', allowed: false });
   });
 

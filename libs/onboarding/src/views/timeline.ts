@@ -1,9 +1,12 @@
+import type { CallEvidence } from '#libs/upstream';
 import { dataOf, type EventData, type EventType } from '../flow/events.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Row, UnresolvedAttempt } from '../flow/row.js';
 import type { AttemptView, TimelineEntry } from './types.js';
 
 type Seen = { data: Record<string, unknown> };
+type Evidence = NonNullable<AttemptView['evidence']>;
+type Loosely<T> = { [K in keyof T]: T[K] | null | undefined };
 
 /** Each event as a sentence. It names no value that a caller has written. */
 const TEXTS: { [Type in EventType]: (data: Partial<EventData<Type>>) => string } = {
@@ -76,11 +79,12 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
       if (ended.class !== null) ended.lateAnswer = how;
       else {
         const endedAt = event.at.toISOString();
-        Object.assign(ended, { endedAt, class: how, upstreamStatus, durationMs, lapsed });
+        const evidence = lapsed ? OF_DEAD : null;
+        Object.assign(ended, { endedAt, class: how, upstreamStatus, durationMs, lapsed, evidence });
       }
     }
     const lost = dataOf(event, 'outcome_lost');
-    if (lost && ended && lost.bytesSent !== undefined) ended.evidence = evidenceOf(lost);
+    if (lost && ended && lost.bytesSent !== undefined) ended.evidence ??= evidenceOf(lost);
     const late = dataOf(event, 'late_answer_kept');
     const answered = late && attempts.get(late.attempt);
     if (answered) answered.lateAnswer = late.class;
@@ -89,10 +93,11 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
     const seen = attempts.get(attempt) ?? newAttempt({ attempt, step, at });
     // An attempt in flight is unresolved until its end.
     const inFlight = row.leaseUntil !== null && row.leaseUntil > row.now && attempt === row.attempt;
+    const known = seen.lapsed ? OF_DEAD : evidence ? evidenceOf(evidence) : seen.evidence;
     attempts.set(attempt, {
       ...seen,
       unresolved: !inFlight,
-      evidence: evidence ? evidenceOf(evidence) : seen.evidence,
+      evidence: known ?? (inFlight ? null : evidenceOf({})),
     });
   }
   return [...attempts.values()].sort((one, other) => one.attempt - other.attempt);
@@ -122,20 +127,28 @@ function evidenceOf({
   headersSeen = null,
   status = null,
   durationMs = null,
-}: {
-  bytesSent?: boolean | null | undefined;
-  headersSeen?: boolean | null | undefined;
-  status?: number | null | undefined;
-  durationMs?: number | null | undefined;
-}): AttemptView['evidence'] {
-  const sent = bytesSent ? 'The request was sent' : 'No byte of the request was sent';
-  const answered = status
-    ? `the provider answered ${status}`
-    : headersSeen
-      ? 'an answer began but did not end'
-      : 'no answer came';
-  return { detail: `${sent}, and ${answered}.`, bytesSent, headersSeen, status, durationMs };
+}: Partial<Loosely<CallEvidence>>): Evidence {
+  const facts = { bytesSent, headersSeen, status, durationMs };
+  return { detail: saidOf(facts), ...facts };
 }
+
+/** Operators decide by these sentences. `bytesSent` means that a byte may have left. */
+function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): string {
+  if (status !== null)
+    return `The provider answered with status ${status}. The answer does not tell the outcome.`;
+  if (headersSeen) return 'An answer began, but it does not tell the outcome.';
+  if (bytesSent === false) return 'No byte of the request was sent.';
+  if (bytesSent === null) return 'It is unknown whether the request was sent and answered.';
+  const answer =
+    headersSeen === null ? 'It is unknown whether an answer came.' : 'The service saw no answer.';
+  return `The request may have been sent. ${answer}`;
+}
+
+/** What is left if the process died: the rest is assumed. */
+const OF_DEAD: Evidence = {
+  ...evidenceOf({}),
+  detail: 'The process died or was cut off. It is unknown whether the request was sent and answered.',
+};
 
 function numberIn({ data }: Seen, name: string): number | null {
   const value = data[name];

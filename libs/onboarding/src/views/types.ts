@@ -27,7 +27,7 @@ export interface Now {
   /** Ended onboardings with an attempt whose outcome is unknown. A decision is only recorded. */
   endedUnresolved: Counted & { since: string | null };
   parked: ParkedGroup[];
-  /** Steps that wait for their next try. The largest group first; at most 50 groups. */
+  /** Steps that wait for their next try. The largest group first. */
   waiting: WaitingGroup[];
   queues: QueuesNow;
   /** The processes that have reported within the last minute, by name. */
@@ -51,6 +51,8 @@ export interface Problem {
   /** Affected onboardings; null if it is about no onboarding. */
   affected: Counted | null;
   integration: string | null;
+  step: StepName | null;
+  parkedReason: ParkedReason | null;
   queue: string | null;
 }
 
@@ -244,8 +246,11 @@ export interface AttemptView {
   unresolved: boolean;
   /** The class of an answer that came too late. */
   lateAnswer: string | null;
+  /** What was seen of a call whose outcome is unknown. A null is unknown. */
   evidence: {
-    detail: string | null;
+    /** One or two sentences: all that is known. */
+    detail: string;
+    /** Whether a byte of the request may have left. */
     bytesSent: boolean | null;
     headersSeen: boolean | null;
     status: number | null;
