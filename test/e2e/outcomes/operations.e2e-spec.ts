@@ -138,6 +138,8 @@ describe('an operation on many onboardings', () => {
       { action: 'cancel', reason: 'none' },
       { ...cancel, filter: { parked: true } },
       { ...cancel, reason: '' },
+      { ...cancel, reason: '  ' },
+      { ...cancel, atMost: 0 },
       { action: 'rebuild_wake_ups', ids: [id], reason: 'r' },
       { action: 'rebuild_wake_ups', dryRun: true, reason: 'r' },
     ]) {

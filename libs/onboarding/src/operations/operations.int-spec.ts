@@ -44,6 +44,8 @@ async function several(count: number, columns: Record<string, unknown> = {}): Pr
 const lost = { state: 'outcome_unknown', step: 'create-authenticators', attempt: 3 };
 const waiting = { state: 'otp_submitted', step: 'verify-otp', attempt: 2, next_attempt_at: inMs(60_000) };
 
+const ever = { filter: { createdAfter: new Date(0) } };
+
 /** How each item ended: the outcome, and the code of a refusal. */
 async function outcomes(id: string): Promise<Record<string, string>> {
   const items = await operations.items(id, { limit: 1_000 });
@@ -73,11 +75,11 @@ describe('a dry run', () => {
     expect(await operations.preview(target)).toMatchObject({ count: 2 });
     const own = await operations.preview(target, { integrations: ['mine'] });
     expect(own).toMatchObject({ count: 1, sample: [{ id: mine }] });
-    expect(await operations.preview({ filter: {} }, { integrations: ['mine'] })).toMatchObject({ count: 1 });
+    expect(await operations.preview(ever, { integrations: ['mine'] })).toMatchObject({ count: 1 });
   });
 
   it('finds nothing without rows', async () => {
-    expect(await operations.preview({ filter: {} })).toEqual({ count: 0, counted: 'exactly', sample: [] });
+    expect(await operations.preview(ever)).toEqual({ count: 0, counted: 'exactly', sample: [] });
   });
 });
 
@@ -135,12 +137,44 @@ describe('a start', () => {
     expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
   });
 
+  it.each([
+    ['a filter without a condition', { filter: {} }, 'r', '/filter'],
+    ['a filter whose only member is undefined', { filter: { caller: undefined } }, 'r', '/filter'],
+    ['a blank reason', ever, ' \n', '/reason'],
+    ['a long reason', ever, 'r'.repeat(501), '/reason'],
+    ['a reason with U+0000', ever, 'r\0', '/reason'],
+  ] as const)('refuses %s', async (_, target, reason, pointer) => {
+    const refusal = { code: 'validation_failed', errors: [expect.objectContaining({ pointer })] };
+    await expect(operations.start('cancel', target, reason, anActor())).rejects.toMatchObject(refusal);
+    if (pointer === '/filter') await expect(operations.preview(target)).rejects.toMatchObject(refusal);
+    else await expect(operations.rebuildWakeUps(reason, anActor())).rejects.toMatchObject(refusal);
+    expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
+  });
+
+  it('is refused if more match than the dry run has shown, and writes nothing', async () => {
+    await several(2, lost);
+    const target = { filter: { states: ['outcome_unknown'] } } as const;
+    const start = (atMost: number) => operations.start('cancel', target, ' r ', anActor(), { atMost });
+    await expect(start(1)).rejects.toMatchObject({
+      code: 'validation_failed',
+      message: 'Now 2 onboardings match; the dry run showed 1. Look again.',
+    });
+    expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
+    expect(await start(2)).toMatchObject({ total: 2, reason: 'r' });
+  });
+
   it('writes nothing again under a taken idempotency key', async () => {
     const ids = await several(1);
     const key = { caller: 'ops', route: 'POST /v1/operations', key: 'k', fingerprint: 'f', id: randomUUID() };
-    const start = () => operations.start('cancel', { ids }, 'r', anActor(), { ...key, lockMs: 1_000 });
+    const start = () =>
+      operations.start('cancel', { ids }, 'r', anActor(), { key: { ...key, lockMs: 1_000 } });
     await start();
     await expect(start()).rejects.toBeInstanceOf(ProblemError);
+    const repeated = operations.start('cancel', { ids }, 'r', anActor(), {
+      key: { ...key, lockMs: 1_000 },
+      atMost: 0,
+    });
+    await expect(repeated).rejects.not.toMatchObject({ code: 'validation_failed' });
     expect(await operations.list(10)).toHaveLength(1);
   });
 });

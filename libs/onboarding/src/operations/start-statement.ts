@@ -3,7 +3,7 @@ import { idsOf, narrowed } from '../store/list-reader.js';
 import { listStatement } from '../store/list.js';
 import { statement } from '../store/statement.js';
 import { AUDITED, GIVEN, GIVEN_COLUMNS, OPERATION } from './operation-statements.js';
-import { MAX_ITEMS, type Actor, type OperationTarget } from './operation.js';
+import type { Actor, OperationTarget } from './operation.js';
 
 interface Sql {
   text: string;
@@ -67,12 +67,15 @@ const START = statement(
     SELECT s.id, p.id FROM started s CROSS JOIN picked p
   ),
   audited AS (${AUDITED} started)
-  SELECT counted.n AS count, ${OPERATION} FROM counted LEFT JOIN started o ON true`,
+  SELECT counted.n AS count, EXISTS (
+      SELECT 1 FROM idempotency_keys k
+      WHERE k.caller = $keyCaller::text AND k.route = $route::text AND k.key = $key::text) AS "isRepetition",
+    ${OPERATION} FROM counted LEFT JOIN started o ON true`,
 );
 
 /** @param given the values of the statement besides the ids. */
 export function startStatement(ids: Sql, given: Record<string, unknown>) {
-  const values = START.bind({ ...given, max: MAX_ITEMS });
+  const values = START.bind(given);
   const shifted = ids.text.replaceAll(/\$(\d+)/g, (_, n: string) => `$${Number(n) + values.length}`);
   const run: PreparedStatement = { ...prepared(START.text.replace(IDS, () => shifted)), alone: true };
   return { run, values: [...values, ...ids.values] };
