@@ -79,7 +79,7 @@ export class OperationsController {
     const { action, ids, filter, reason, dryRun = false, atMost } = body;
     const actor = actorOf(request);
     if (action === 'rebuild_wake_ups') {
-      if (!dryRun) return answerOperation(reply, await this.operations.rebuildWakeUps(reason, actor));
+      if (!dryRun) return answerOperation(reply, await this.operations.rebuildWakeUps(reason, actor, key));
       const detail = 'has no dry run: it changes no onboarding';
       throw new ProblemError('validation_failed', {
         detail: `/dryRun: ${detail}`,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
-import { Queues } from '#libs/jobs';
+import { JobProducer, Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { anOnboarding, inMs, until } from '#libs/testing';
 import { anActor } from '../fixtures/an-actor.js';
@@ -42,6 +42,7 @@ async function several(count: number, columns: Record<string, unknown> = {}): Pr
 }
 
 const lost = { state: 'outcome_unknown', step: 'create-authenticators', attempt: 3 };
+const failedSend = { step: 'init-otp', code: 'upstream_misconfigured', detail: 'no key', at: 'then' };
 const waiting = { state: 'otp_submitted', step: 'verify-otp', attempt: 2, next_attempt_at: inMs(60_000) };
 
 const ever = { filter: { createdAfter: new Date(0) } };
@@ -239,11 +240,55 @@ describe('the worker', () => {
     expect(await outcomes(id)).toEqual({ [ids[0]!]: 'failed internal' });
   });
 
+  it.each([
+    [
+      'waits',
+      { parked_reason: 'integration_paused', parked_at: inMs(-1) },
+      'done',
+      'waits: integration_paused',
+    ],
+    ['is in flight', { lease_until: inMs(60_000) }, 'done', 'waits: in_progress'],
+    [
+      'was not sent',
+      { state: 'otp_needed', step: null, reason: 'send_failed', last_result: failedSend },
+      'failed',
+      'The code was not sent.',
+    ],
+    ['was sent', { state: 'otp_sent', step: null }, 'done', null],
+  ])('says that the code of a resend %s', async (_, columns, outcome, detail) => {
+    const id = await insert({ state: 'otp_requested', step: 'init-otp', ...columns });
+    onboardings.module.get(Executors).register('resend', () => onboardings.load(id));
+    const operation = await operations.start('resend', { ids: [id] }, 'r', anActor());
+    await worker.run(operation.id);
+    const [item] = await operations.items(operation.id, { limit: 1 });
+    expect(item).toMatchObject({ outcome, detail });
+  });
+
+  it('decides only the attempt that was unresolved at the start', async () => {
+    const doubt = { step: 'create-authenticators', attempt: 3, at: 'then' };
+    const ids = [
+      await insert(lost),
+      await insert({ state: 'cancelled', unresolved: [doubt] }),
+      await insert({ ...lost, step: 'verify-otp' }),
+    ];
+    const { id } = await operations.start('resolve_not_done', { ids }, 'seen at the provider', anActor());
+    await query(`UPDATE onboardings SET attempt = 5, unresolved = jsonb_set(unresolved, '{0,attempt}', '5')
+      WHERE unresolved <> '[]'`);
+    await query(`UPDATE onboardings SET attempt = 5`);
+    await worker.run(id);
+    expect(await outcomes(id)).toEqual(
+      Object.fromEntries(ids.map((each) => [each, 'refused illegal_state'])),
+    );
+    const [item] = await operations.items(id, { limit: 1 });
+    expect(item!.detail).toBe('Attempt 5 is unresolved now. The decision is about attempt 3.');
+  });
+
   it('stops between two batches after an abort', async () => {
     const ids = await several(25);
     let aborted: Promise<unknown> | undefined;
     onboardings.module.get(Executors).register('resend', async () => {
       await (aborted ??= operations.abort(id, 'a wrong filter', anActor()));
+      return null;
     });
     const { id } = await operations.start('resend', { ids }, 'r', anActor());
     expect(await worker.run(id)).toEqual({ outcome: 'aborted', total: 25, done: 10, refused: 0, failed: 0 });
@@ -290,6 +335,7 @@ describe('the worker', () => {
           calls.push(each);
           who.count += 1;
           await until('both work', () => by.count > 0 && byOther.count > 0);
+          return null;
         });
       }
       const { id } = await operations.start('resend', { ids }, 'r', anActor());
@@ -343,6 +389,50 @@ describe('rebuilt wake-ups', () => {
     expect(await query('SELECT action, target FROM audit_events')).toEqual([
       { action: 'operation_started', target: id },
     ]);
+  });
+
+  it('are stopped by an abort', async () => {
+    for (const step of ['init-otp', 'verify-otp']) {
+      const state = step === 'init-otp' ? 'otp_requested' : 'otp_submitted';
+      await insert({ ...waiting, state, step, next_attempt_at: inMs(-1) });
+    }
+    const { id } = await operations.rebuildWakeUps('Redis was flushed', anActor());
+    onboardings.added.splice(0);
+    const wake = jest.spyOn(onboardings.module.get(JobProducer), 'wake');
+    wake.mockImplementation(async () => {
+      await operations.abort(id, 'it was not', anActor());
+      return 'queued';
+    });
+    expect(await worker.run(id)).toMatchObject({ outcome: 'aborted', total: 0 });
+    expect(wake).toHaveBeenCalledTimes(1);
+  });
+
+  it('are queued by one worker, and by another after a crash', async () => {
+    await insert({ ...waiting, next_attempt_at: inMs(-1) });
+    const { id } = await operations.rebuildWakeUps('Redis was flushed', anActor());
+    const other = await openOnboardings();
+    try {
+      const byOther = other.module.get(OperationWorker);
+      const wake = jest.spyOn(onboardings.module.get(JobProducer), 'wake');
+      wake.mockImplementationOnce(async () => {
+        expect(await byOther.run(id)).toMatchObject({ outcome: 'running' });
+        await query(`UPDATE operations SET lease_until = clock_timestamp() - interval '1 second'`);
+        expect(await byOther.run(id)).toMatchObject({ outcome: 'done', total: 1 });
+        return 'queued';
+      });
+      expect(await worker.run(id)).toMatchObject({ outcome: 'done', total: 1, done: 1 });
+      expect(other.added).toMatchObject([{ name: 'verify-otp' }]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('are started once for one idempotency key', async () => {
+    const key = { caller: 'ops', route: 'POST /v1/operations', key: 'k', fingerprint: 'f', id: randomUUID() };
+    const start = () => operations.rebuildWakeUps('r', anActor(), { ...key, lockMs: 1_000 });
+    expect(await start()).toMatchObject({ id: key.id });
+    await expect(start()).rejects.toMatchObject({ code: 'illegal_state', retryable: true });
+    expect(await operations.list(10)).toHaveLength(1);
   });
 
   it('go on later if Redis takes no jobs', async () => {

@@ -128,12 +128,7 @@ export class Operations {
       max: Math.min(atMost ?? MAX_ITEMS, MAX_ITEMS),
       audited: 'operation_started',
       auditTarget: given.id,
-      keyCaller: key?.caller ?? null,
-      route: key?.route ?? null,
-      key: key?.key ?? null,
-      keyFingerprint: key?.fingerprint ?? null,
-      takenBy: key?.id ?? null,
-      lockMs: key?.lockMs ?? null,
+      ...keyColumns(key),
     });
     const [started] = await this.statements.run<Operation & { count: number; isRepetition: boolean }>(
       run,
@@ -176,14 +171,16 @@ export class Operations {
   }
 
   /** Has the jobs of all waiting steps queued again, from PostgreSQL. For a Redis that has lost them. */
-  async rebuildWakeUps(reason: string, actor: Actor): Promise<Operation> {
-    const given = this.#given('rebuild_wake_ups', {}, reason, actor);
+  async rebuildWakeUps(reason: string, actor: Actor, key?: KeyToTake): Promise<Operation> {
+    const given = this.#given('rebuild_wake_ups', {}, reason, actor, key?.id);
     const operation = await this.#write(REBUILD, {
       ...given,
+      ...keyColumns(key),
       audited: 'operation_started',
       auditTarget: given.id,
     });
-    return this.#started(operation!, actor);
+    if (!operation) throw changing();
+    return this.#started(operation, actor);
   }
 
   async find(id: string, within: Within = null): Promise<Operation | null> {
@@ -318,6 +315,15 @@ const dataOf = (action: string, reason: string, { via, role, traceId }: Actor) =
   via,
   ...(role !== null && { role }),
   ...(traceId !== null && { traceId }),
+});
+
+const keyColumns = (key: KeyToTake | undefined) => ({
+  keyCaller: key?.caller ?? null,
+  route: key?.route ?? null,
+  key: key?.key ?? null,
+  keyFingerprint: key?.fingerprint ?? null,
+  takenBy: key?.id ?? null,
+  lockMs: key?.lockMs ?? null,
 });
 
 /** The target as its row keeps it. */

@@ -1,8 +1,9 @@
 import { prepared, type PreparedStatement } from '#libs/database';
+import { ENDED_STATES } from '../flow/table.js';
 import { idsOf, narrowed } from '../store/list-reader.js';
 import { listStatement } from '../store/list.js';
 import { statement } from '../store/statement.js';
-import { AUDITED, GIVEN, GIVEN_COLUMNS, OPERATION } from './operation-statements.js';
+import { AUDITED, GIVEN, GIVEN_COLUMNS, KEY_TAKEN, OPERATION } from './operation-statements.js';
 import type { Actor, OperationTarget } from './operation.js';
 
 interface Sql {
@@ -36,6 +37,7 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
   return { text: `SELECT listed.id FROM (${text}) listed`, values };
 }
 
+const ENDED = ENDED_STATES.map((state) => `'${state}'`).join(', ');
 const IDS = '/* ids */';
 
 /**
@@ -46,14 +48,7 @@ const START = statement(
   'start_operation',
   `WITH picked AS MATERIALIZED (${IDS}),
   counted AS (SELECT count(*)::int AS n FROM picked),
-  key_taken AS (
-    INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, locked_until)
-    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid,
-      clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
-    FROM counted WHERE $key::text IS NOT NULL AND n <= $max::int
-    ON CONFLICT (caller, route, key) DO NOTHING
-    RETURNING 1
-  ),
+  ${KEY_TAKEN('counted WHERE $key::text IS NOT NULL AND n <= $max::int')},
   started AS (
     INSERT INTO operations (${GIVEN_COLUMNS}, state, total, ended_at)
     SELECT ${GIVEN}, CASE WHEN n = 0 THEN 'done' ELSE 'queued' END, n,
@@ -63,8 +58,11 @@ const START = statement(
     RETURNING *
   ),
   items AS (
-    INSERT INTO operation_items (operation_id, onboarding_id)
-    SELECT s.id, p.id FROM started s CROSS JOIN picked p
+    INSERT INTO operation_items (operation_id, onboarding_id, seen_attempt)
+    SELECT s.id, p.id, (
+      SELECT CASE WHEN o.state IN (${ENDED}) THEN (o.unresolved -> -1 ->> 'attempt')::int ELSE o.attempt END
+      FROM onboardings o WHERE o.id = p.id AND s.action IN ('resolve_done', 'resolve_not_done'))
+    FROM started s CROSS JOIN picked p
   ),
   audited AS (${AUDITED} started)
   SELECT counted.n AS count, EXISTS (
