@@ -148,6 +148,12 @@ describe('an operation on many onboardings', () => {
         body: { code: 'validation_failed' },
       });
     }
+    const filter = { states: ['otp_sent'] };
+    const none = { action: 'cancel', filter, reason: 'r', atMost: 0 };
+    expect(await post<Refusal & { detail: string }>('/v1/operations', none)).toMatchObject({
+      status: 400,
+      body: { code: 'validation_failed', detail: expect.stringContaining('the dry run showed 0') },
+    });
     const started = await post('/v1/operations', cancel, operator);
     expect(started.body).toMatchObject({ actor: 'caller:desk' });
     await ended(started.body.id);
@@ -214,5 +220,14 @@ describe('rebuilt wake-ups', () => {
     const started = await post('/v1/operations', { action: 'rebuild_wake_ups', reason: 'Redis was flushed' });
     expect(started.status).toBe(202);
     expect(await ended(started.body.id)).toMatchObject({ state: 'done', refused: 0, failed: 0 });
+  });
+
+  it('are started once for one idempotency key', async () => {
+    const body = { action: 'rebuild_wake_ups', reason: 'Redis was flushed' };
+    const headers = { 'idempotency-key': 'rebuilt-once' };
+    const first = await post('/v1/operations', body, headers);
+    const second = await post('/v1/operations', body, headers);
+    expect(second.headers.get('idempotent-replayed')).toBe('true');
+    expect(second.body.id).toBe(first.body.id);
   });
 });
