@@ -215,6 +215,20 @@ describe('a paused integration', () => {
   });
 });
 
+describe('a resend while the integration is paused', () => {
+  it('is done, and its item says that the code waits', async () => {
+    const { id } = await story.sent();
+    await story.cooledDown(id);
+    await post('/v1/integrations/byzantine/pause', { reason: 'their maintenance' });
+    const resent = await post('/v1/operations', { action: 'resend', ids: [id], reason: 'no mail came' });
+    expect(await ended(resent.body.id)).toMatchObject({ state: 'done', done: 1 });
+    const { body } = await story.call<Items>('GET', `/v1/operations/${resent.body.id}/items`);
+    expect(body.items).toMatchObject([{ outcome: 'done', detail: 'waits: integration_paused' }]);
+    await post('/v1/integrations/byzantine/resume', { reason: 'it is over' });
+    await until('the code is sent', async () => (await story.get(id)).body.state === 'otp_sent');
+  });
+});
+
 describe('rebuilt wake-ups', () => {
   it('are an operation with a count', async () => {
     const started = await post('/v1/operations', { action: 'rebuild_wake_ups', reason: 'Redis was flushed' });

@@ -140,7 +140,7 @@ export class OnboardingService {
       const row = await this.#current(id, terms);
       if (row.erasedAt) return;
       if (terms.versions?.includes(row.version) === false) throw versionMismatch(row);
-      if (await this.erasure.erase(row, 'caller', givenBy(row, terms.caller).by)) return;
+      if (await this.erasure.erase(row, 'caller')) return;
     }
     throw changing();
   }
