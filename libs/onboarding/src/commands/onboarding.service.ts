@@ -101,8 +101,8 @@ export class OnboardingService {
    * new code, because the old one is spent. The first decision stands. All later decisions are refused, even
    * equal ones.
    *
-   * @param about the attempt that the decision is about; null if none was open. Undefined: the one that is open
-   *   now.
+   * @param about the attempt that the decision is about; null if none was open. Undefined: the one that is
+   *   open now.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));

@@ -111,8 +111,8 @@ export class Operations {
   /**
    * Commits the operation with its items and its record in the audit, then wakes a worker.
    *
-   * @throws ProblemError `validation_failed` if the filter has no condition, the reason is not one, the target
-   *   is too large, or has more onboardings than `atMost`. Then nothing is written.
+   * @throws ProblemError `validation_failed` if the filter has no condition, the reason is blank or too long, or
+   *   the target is too large or has more onboardings than `atMost`. Then nothing is written.
    */
   async start(
     action: OperationAction,

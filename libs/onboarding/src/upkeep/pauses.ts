@@ -40,8 +40,8 @@ export class Pauses implements OnModuleDestroy {
   }
 
   /**
-   * Releases rows until none is left, the integration is paused again, or the process stops. A row that changes
-   * meanwhile is left to {@link releaseLate}.
+   * Releases rows until none is left, the integration is paused again, or the process stops. A row that
+   * changes meanwhile is left to {@link releaseLate}.
    *
    * @param by who resumed the integration, and why.
    * @param goesOn is told after each batch how many rows it released. The release stops if it answers no.
@@ -64,8 +64,8 @@ export class Pauses implements OnModuleDestroy {
   }
 
   /**
-   * Releases rows whose attempts were claimed during a pause, and settled after it. Leaves the rows of a resume
-   * that is under way to its operation.
+   * Releases rows whose attempts were claimed during a pause, and settled after it. Leaves the rows of a
+   * resume that is under way to its operation.
    */
   async releaseLate(): Promise<number> {
     let all = 0;
