@@ -195,7 +195,6 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
   );
 }
 
-/** A link that logs in to the console once, as admin. */
 function loginLink(env: NodeJS.ProcessEnv): string {
   const words = ['console', 'link', '--name', userInfo().username, '--role', 'admin'];
   return execFileSync(process.execPath, [entryOf('cli'), ...words], {

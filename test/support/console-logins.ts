@@ -48,7 +48,6 @@ export async function byLink(browser: ConsoleBrowser, address: string): Promise<
   return browser.post('/login/link', { link, token: tokenOf(page) });
 }
 
-/** Who is logged in, as a page shows it. Null without a login. */
 export async function whoIs(browser: ConsoleBrowser): Promise<string | null> {
   const page = await browser.visit('/sessions');
   if (page.status === 303) return null;

@@ -2,7 +2,6 @@ import { LINK_LIFE_MS, ROLES, type Role } from '#libs/operators';
 import { Misuse, type Group } from './command.js';
 import { required, text } from './options.js';
 
-/** Commands for the console. */
 export const CONSOLE: Group = {
   link: {
     usage: '--name <name> --role viewer|operator|admin',

@@ -20,7 +20,6 @@ const command = (
   },
 });
 
-/** Commands that stop and continue the calls to an integration. */
 export const INTEGRATIONS: Group = {
   pause: command(
     'Sends no new call to the integration. Its steps are parked.',

@@ -48,7 +48,7 @@ export const ONBOARDINGS: Group = {
     plan({ values }) {
       const limit = wholeNumber(values, 'limit', 1_000, 50);
       const filter = filterOf(values);
-      return async ({ operations }) => shown(await operations.newest(filter, limit));
+      return async ({ operations }) => countAnswer(await operations.newest(filter, limit));
     },
   },
   show: {
@@ -85,7 +85,7 @@ export const ONBOARDINGS: Group = {
     usage: `${TARGET} --outcome done|not_done ${MORE}`,
   },
   cancel: action('Cancels live onboardings.', () => 'cancel'),
-  resend: action('Has new codes sent.', () => 'resend'),
+  resend: action('Sends new codes.', () => 'resend'),
   erase: action('Erases the personal data of onboardings, and cancels live ones.', () => 'erase'),
 };
 
@@ -102,7 +102,7 @@ function action(summary: string, which: (values: Values) => OperationAction): Co
       const reason = required(values, 'reason');
       const atMost = values['at-most'] === undefined ? undefined : wholeNumber(values, 'at-most', 100_000, 0);
       return async ({ operations }) => {
-        if (values['dry-run']) return shown(await operations.preview(target));
+        if (values['dry-run']) return countAnswer(await operations.preview(target));
         const operation = await operations.start(wanted, target, reason, operatorOf(call), { atMost });
         if (!values['wait']) return toldOperation(operation);
         const ended = await endOf(operations, operation);
@@ -164,7 +164,7 @@ function instantOf(values: Values, name: string): Date | undefined {
   return at;
 }
 
-function shown({ count, counted, sample }: Awaited<ReturnType<Operations['preview']>>) {
+function countAnswer({ count, counted, sample }: Awaited<ReturnType<Operations['preview']>>) {
   const more = counted === 'exactly' ? '' : ' or more';
   const part = sample.length < count ? `, the newest ${sample.length} of them shown` : '';
   const total = `${count}${more} onboardings${part}.`;

@@ -51,7 +51,7 @@ export const OPERATIONS: Group = {
   },
   'rebuild-wake-ups': {
     usage: '--reason <text>',
-    summary: 'Has the jobs of all waiting steps queued again, after Redis has lost them.',
+    summary: 'Queues the jobs of all waiting steps again, after Redis has lost them.',
     options: { reason: text },
     positionals: 0,
     plan(call) {

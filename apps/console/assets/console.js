@@ -1,10 +1,10 @@
-/** What the console's pages do in a browser besides htmx. They can be read without it. */
+/** The console's own script, besides htmx. The pages can be read without it. */
 
-/** Shows that a button works, and that it need not be pressed again. */
+/** Disables a button while its request runs. */
 document.addEventListener('submit', ({ target, submitter }) => {
   if (target.method !== 'post') return;
   submitter?.setAttribute('aria-busy', 'true');
-  // Later, because the value of a disabled button is not sent.
+  // Later, because a browser does not send the value of a disabled button.
   setTimeout(() => submitter?.setAttribute('disabled', ''));
 });
 
@@ -16,18 +16,21 @@ addEventListener('pageshow', () => {
   }
 });
 
-/** Keeps a page as it is while nobody sees it, and while a form is open, whose text would be lost. */
-function keep(event) {
-  if (document.hidden || document.querySelector('#live details[open] form')) event.preventDefault();
+/** Stops refreshes of a hidden page, and of a page with an open form: its text would be lost. */
+function holdBack(event) {
+  const live = document.getElementById('live');
+  const isHeld = Boolean(live?.querySelector('details[open] form'));
+  live?.classList.toggle('held', isHeld);
+  if (document.hidden || isHeld) event.preventDefault();
 }
-document.addEventListener('htmx:before:request', keep);
-document.addEventListener('htmx:before:swap', keep);
+document.addEventListener('htmx:before:request', holdBack);
+document.addEventListener('htmx:before:swap', holdBack);
 
-/** Says that the live part is old, or shows the login if the session has ended. */
-function renewed(event) {
+/** Marks the live part as stale after a failure, or shows the login if the session has ended. */
+function showOutcome(event) {
   const status = event.detail?.ctx?.response?.raw?.status ?? event.detail?.ctx?.response?.status;
   if (status === 401) location.reload();
   document.getElementById('live')?.classList.toggle('stale', status !== 200);
 }
-document.addEventListener('htmx:after:request', renewed);
-document.addEventListener('htmx:error', renewed);
+document.addEventListener('htmx:after:request', showOutcome);
+document.addEventListener('htmx:error', showOutcome);

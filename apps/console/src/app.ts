@@ -12,7 +12,6 @@ import { Refusals } from './web/refusals.js';
 /** The maximum size of a form: a reason and a filter fit. */
 const FORM_LIMIT_BYTES = 16_384;
 
-/** The operators' console, ready to listen. */
 export async function createConsole(config: ConsoleConfig): Promise<NestFastifyApplication> {
   const app = await createHttpApp(
     ConsoleModule.forRoot(config),

@@ -1,7 +1,6 @@
 /**
- * Mends what keeps people with a keyboard, a screen reader or weak eyes from using Swagger UI
- * (docs/decisions/0033-the-docs-page.md). It is code and not files, because the compiler copies no other
- * files.
+ * Repairs Swagger UI for people who use a keyboard or a screen reader, or who need contrast
+ * (docs/decisions/0033-the-docs-page.md). The texts are in code, because the compiler copies no other files.
  */
 
 /** Colours with a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3), and a visible focus (2.4.7). */

@@ -37,7 +37,6 @@ a { color: light-dark(#0b57d0, #8ab4f8); }
 :focus-visible { outline: 3px solid light-dark(#0b57d0, #8ab4f8); outline-offset: 2px; }
 `;
 
-/** @returns a whole document */
 export function page(title: string, body: Html): string {
   return html`<!doctype html>
     <html lang="en">

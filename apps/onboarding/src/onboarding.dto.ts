@@ -180,14 +180,16 @@ export const listQuery = z.strictObject({
     .optional(),
   createdAfter: instantParam.optional().meta({ description: 'Only later ones.' }),
   createdBefore: instantParam.optional().meta({ description: 'Only earlier ones.' }),
-  limit: whole(1, 200, 50).meta({ description: 'At most so many on a page.' }),
+  limit: whole(1, 200, 50).meta({ description: 'The most entries on a page.' }),
   cursor,
 });
 export type ListQuery = z.output<typeof listQuery>;
 
 export const eventsQuery = z.strictObject({
   after: whole(0, 2_147_483_647, 0).meta({ description: 'Only events with a greater number.' }),
-  limit: whole(1, 1000, 200).meta({ description: 'At most so many. Fewer mean that there are no more.' }),
+  limit: whole(1, 1000, 200).meta({
+    description: 'The most entries of an answer. Fewer mean that there are no more.',
+  }),
 });
 export type EventsQuery = z.output<typeof eventsQuery>;
 

@@ -56,14 +56,14 @@ export class OperationsController {
   @ApiOperation({
     summary: 'Start an operation',
     description:
-      'Has the worker do one action to many onboardings, each by the rules of the action. ' +
-      'To erase also needs the scope `onboardings:erase`.',
+      'The worker does one action to many onboardings, and refuses those that do not allow it. ' +
+      '`erase` also needs the scope `onboardings:erase`.',
   })
   @TakesKey()
   @ApiResponse({ status: 200, description: 'A dry run.', standardSchema: operationPreview })
   @Answers(
     202,
-    'The operation is written. The worker carries it out.',
+    'The operation is stored. The worker carries it out.',
     operationResource,
     'illegal_state',
     'idempotency_in_progress',

@@ -20,7 +20,9 @@ import { instant, optional, text } from './text.js';
 /** The body is at most 256 KiB. */
 const MAX_IDS = 5_000;
 
-const reason = text(500).meta({ description: 'Why. The audit and the timelines show it.' });
+const reason = text(500).meta({
+  description: 'Why the operator does this. The audit and the timelines show it.',
+});
 
 const givenInstant = z.iso
   .datetime({ offset: true, error: 'is no RFC 3339 instant' })
@@ -110,14 +112,14 @@ export const operationIdParam = z
 export const integrationParam = text(32);
 
 export const operationsQuery = z.strictObject({
-  limit: whole(1, 200, 50).meta({ description: 'At most so many on a page.' }),
+  limit: whole(1, 200, 50).meta({ description: 'The most entries on a page.' }),
   cursor,
 });
 export type OperationsQuery = z.output<typeof operationsQuery>;
 
 export const itemsQuery = z.strictObject({
   outcome: z.enum(ITEM_OUTCOMES).optional(),
-  limit: whole(1, 1000, 200).meta({ description: 'At most so many on a page.' }),
+  limit: whole(1, 1000, 200).meta({ description: 'The most entries on a page.' }),
   cursor,
 });
 export type ItemsQuery = z.output<typeof itemsQuery>;
@@ -170,7 +172,7 @@ export const operationPreview = z
   .object({
     count,
     counted: z.enum(['exactly', 'at_least']).meta({
-      description: '`at_least`: more than one operation can have.',
+      description: '`at_least`: there are more than one operation can have.',
     }),
     sample: z.array(
       z

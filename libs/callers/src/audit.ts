@@ -18,7 +18,6 @@ export interface AuditEvent extends Who {
   data: Record<string, unknown>;
 }
 
-/** An event as it is stored. */
 export interface KeptEvent extends AuditEvent {
   /** A growing number, as text. */
   id: string;

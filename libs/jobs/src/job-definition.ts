@@ -11,7 +11,6 @@ export const QUEUES = {
   expiry: { keepFinished: KEPT, keepFailed: KEPT },
   /** Other work by the clock: sweep, probe, retention, resealing, timelines. */
   upkeep: { keepFinished: KEPT, keepFailed: KEPT },
-  /** Operations on many onboardings, and on integrations. */
   operations: { keepFinished: KEPT, keepFailed: KEPT },
 } as const;
 

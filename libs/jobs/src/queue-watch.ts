@@ -11,7 +11,6 @@ const LATE_MS = 10_000;
 /** Redis is asked at most this often, even if health and metrics are read more often. */
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
-/** A reader waits at most this long for Redis. */
 const PATIENCE_MS = 1_000;
 
 /** `Redis` is away: then nothing is known about the queues. */

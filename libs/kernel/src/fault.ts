@@ -1,7 +1,5 @@
 interface Fault {
-  /** What is wrong. */
   meaning: string;
-  /** What the caller should do. */
   remedy: string;
 }
 

@@ -145,7 +145,7 @@ export class IdentityProvider {
     });
   }
 
-  /** The texts of the provider are not shown: a stranger can write them into the address. */
+  /** Shows no text of the provider: a stranger can write it into the address. */
   async #orProblem<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act();
@@ -166,7 +166,7 @@ export class IdentityProvider {
   }
 }
 
-/** Providers that support both ways of sending the secret are asked by the standard's default. */
+/** If the provider supports both ways of sending the secret, the standard's default is used. */
 function clientAuth(secret: string | undefined): ClientAuth {
   if (secret === undefined) return None();
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];

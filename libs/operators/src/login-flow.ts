@@ -13,7 +13,6 @@ export interface LoginFlow {
   nonce: string;
   /** The verifier of PKCE (RFC 7636). */
   verifier: string;
-  /** Where to go after the login. */
   next: string;
   expiresAtMs: number;
 }

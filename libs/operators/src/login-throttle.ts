@@ -13,7 +13,7 @@ import type { LoginWay } from './operator.js';
 
 /** The longest time that a login waits for Redis. Then the process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
-/** All networks together have this many times the tries of one, so that one alone cannot lock out others. */
+/** The limit of all networks together, as a multiple of one's: one alone cannot lock out others. */
 const NETWORKS = 10;
 
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;

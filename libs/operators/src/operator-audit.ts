@@ -5,7 +5,6 @@ import { CLOCK, type Clock } from '#libs/kernel';
 /** An action of an operator on the console. It contains no password, no token and no body. */
 export interface AuditEntry {
   action: string;
-  /** The operator's name. Null without a login. */
   operator: string | null;
   /** The object of the action, e.g. a queue or a job. Null if there is none. */
   target: string | null;
@@ -13,7 +12,6 @@ export interface AuditEntry {
   address: string;
   /** The request's id, as in `X-Request-Id`. */
   traceId: string;
-  /** Details without secrets. */
   data?: Record<string, unknown>;
 }
 

@@ -13,7 +13,6 @@ import { OperatorSessions } from './operator-sessions.js';
 import { cleanName, type Identity, type Login, type LoginWay } from './operator.js';
 import { USE_FLOW } from './statements.js';
 
-/** Who tries to log in. */
 export interface LoginTry {
   address: string;
   /** The request's id, as in `X-Request-Id`. */
@@ -26,6 +25,10 @@ export interface LoginWays {
   provider: string | null;
   emergency: boolean;
 }
+
+/** Only a wrong secret uses up a try: an outage of the identity provider must not lock operators out. */
+const isGuess = (error: unknown) =>
+  error instanceof ProblemError && ['unauthenticated', 'rate_limited'].includes(error.code);
 
 /** Logs operators in to the console. Each login begins a new session with a new token. */
 @Injectable()
@@ -143,6 +146,7 @@ export class OperatorLogin {
     } catch (error) {
       // The name is not recorded: nothing proves it, and it may be a password in the wrong field.
       const outcome = count(error instanceof ProblemError ? 'refused' : 'failed');
+      if (!isGuess(error)) await this.throttle.giveBack(way, address);
       this.audit.record({ ...entry, operator: null, outcome });
       throw error;
     }

@@ -1,6 +1,5 @@
 import type { Role } from '#libs/kernel';
 
-/** How an operator logged in. */
 export type LoginWay = 'oidc' | 'emergency' | 'link';
 
 /** An operator who is logged in to the console. */
@@ -17,14 +16,11 @@ export interface Identity extends Operator {
   readonly identity: string;
 }
 
-/** A successful login. */
 export interface Login {
   operator: Operator;
-  /** The token of the new session. */
   token: string;
 }
 
-/** A session, as the console shows it. */
 export interface OperatorSession extends Operator {
   /** Identifies the session in a form. It is not the token. */
   id: string;
@@ -37,8 +33,8 @@ export interface OperatorSession extends Operator {
 const LONGEST_NAME = 64;
 
 /**
- * The name of a person, for the audit. Invisible and direction characters go, because they could make a name
- * look like another one. Colons go, because only the console writes `emergency:` and `link:`.
+ * The name of a person, for the audit. Removes invisible and direction characters, which could make a name
+ * look like another one. Removes colons, because only the console writes `emergency:` and `link:`.
  */
 export const cleanName = (text: string): string =>
   [

@@ -10,7 +10,6 @@ import { OperatorAudit } from './operator-audit.js';
 import { OperatorLogin } from './operator-login.js';
 import { OperatorSessions } from './operator-sessions.js';
 
-/** Operators: their logins, sessions and audit entries. */
 @Module({
   imports: [DatabaseModule, JobsModule],
   providers: [

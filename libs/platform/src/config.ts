@@ -432,7 +432,6 @@ const NOT_OF_CONSOLE = {
   INTEGRATIONS: true,
 } as const;
 
-/** The settings of the console's process. */
 export type ConsoleConfig = Omit<Config, keyof typeof NOT_OF_CONSOLE>;
 
 /**

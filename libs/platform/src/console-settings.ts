@@ -22,7 +22,6 @@ const roleRules = z.string().transform((text, context): RoleRule[] =>
   }),
 );
 
-/** The settings of the console and of logging in to it. */
 export const consoleSettings = {
   CONSOLE_PORT: setting('The port of the console.', count(3400, 0, 65_535)),
   CONSOLE_URL: setting(
@@ -43,7 +42,7 @@ export const consoleSettings = {
     },
   ),
   OIDC_CLIENT_ID: setting(
-    'The client that the identity provider knows the console as.',
+    'The client id of the console at the identity provider.',
     z.string().min(1, 'is empty').optional(),
     { example: 'gangway-console', values: 'text' },
   ),
@@ -90,8 +89,8 @@ export const consoleSettings = {
     durationMs(8 * HOUR_MS, 8 * HOUR_MS),
   ),
   OPS_LOGIN_TRIES: tuning(
-    'Failed emergency logins of one network within `OPS_LOGIN_WINDOW_MS`. ' +
-      'All networks together have ten times as many.',
+    'Failed logins of one network within `OPS_LOGIN_WINDOW_MS`, for each way to log in. ' +
+      'For emergency logins, all networks together have ten times as many.',
     count(10, 1, 1_000),
   ),
   OPS_LOGIN_WINDOW_MS: tuning(

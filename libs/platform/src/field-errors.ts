@@ -15,8 +15,8 @@ function codeOf(issue: Issue): RequestFaultCode {
 }
 
 /**
- * The faults that a schema found, each with a JSON pointer (RFC 6901); of several forms, those of the form
- * that the sender meant.
+ * The faults that a schema found, each with a JSON pointer (RFC 6901). If a value may have several forms, the
+ * faults of the form that the sender meant.
  *
  * @param root the value's place in the request, e.g. `/subject`.
  */

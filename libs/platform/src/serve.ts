@@ -6,7 +6,6 @@ import { crashWithoutSecrets } from './crash.js';
 import { Health } from './health.js';
 
 export interface Serving<C> {
-  /** Reads and checks the environment. */
   read(env: NodeJS.ProcessEnv): C;
   /** Builds the app. It is called after the configuration was checked. */
   create(config: C): Promise<NestFastifyApplication>;

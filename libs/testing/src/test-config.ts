@@ -27,7 +27,6 @@ export function testConfig(env: Record<string, string> = {}): Config {
   return parseConfig({ ...TEST_ENV, ...env }, PROVIDERS);
 }
 
-/** Settings of the console for a test without servers. */
 export function testConsoleConfig(env: Record<string, string> = {}): ConsoleConfig {
   return parseConsoleConfig({ ...TEST_ENV, ...env });
 }

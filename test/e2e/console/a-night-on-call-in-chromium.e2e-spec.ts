@@ -42,7 +42,7 @@ describeInBrowser('a night on call', () => {
     return rows.map(({ actor, action }) => `${actor} ${action}`);
   };
 
-  it('a storm of 503 is seen, its users are found, and resolved in bulk after a dry run', async () => {
+  it('shows a storm of 503 and its users, and resolves them in bulk after a dry run', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
     // The provider registers the passkeys, and still answers 503.
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };
@@ -92,7 +92,7 @@ describeInBrowser('a night on call', () => {
     ]);
   });
 
-  it('a refused key: its cause is read, and the rows go on once it is accepted again', async () => {
+  it('shows that the provider refuses our key, and the rows go on after it accepts the key', async () => {
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
     watched = await openConsole(browser, story, 'viewer');
@@ -105,7 +105,7 @@ describeInBrowser('a night on call', () => {
     await page.getByText('parked: upstream_misconfigured').first().waitFor();
     await keepScreenshots(page, 'console-parked');
     story.sandbox.control.removeFaults();
-    // The page renews itself.
+    // The page refreshes itself.
     await page.locator('main').getByText('otp_sent', { exact: true }).first().waitFor();
   });
 

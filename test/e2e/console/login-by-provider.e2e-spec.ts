@@ -37,7 +37,7 @@ describe('a login at the identity provider', () => {
     ['vera', 'viewer'],
     ['omar', 'operator'],
     ['ada', 'admin'],
-  ] as const)('gives %s the highest role of her or his groups: %s', async (name, role) => {
+  ] as const)('gives %s the highest role of their groups: %s', async (name, role) => {
     const page = await browser.visit('/login');
     expect(page.text).toContain(`Log in with ${new URL(provider.issuer).host}`);
     const done = await byProvider(browser, provider, name);
@@ -64,6 +64,16 @@ describe('a login at the identity provider', () => {
 
   it('is refused without a role, with a page that says so', async () => {
     await expectRefused(await byProvider(browser, provider, 'nina'), 403, /^nina has no role/);
+  });
+
+  it('uses up no try if the person has no role, so that colleagues can still log in', async () => {
+    const { url } = await story.startConsole({ OPS_LOGIN_TRIES: '1' });
+    for (let times = 0; times < 3; times++) {
+      const reply = await byProvider(new ConsoleBrowser({ consoleUrl: url }), provider, 'nina');
+      expect(reply.status).toBe(403);
+    }
+    const done = await byProvider(new ConsoleBrowser({ consoleUrl: url }), provider, 'vera');
+    expect(done.status).toBe(303);
   });
 
   it('is refused if the person refuses it at the provider', async () => {

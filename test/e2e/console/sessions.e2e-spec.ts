@@ -63,7 +63,7 @@ describe('a session', () => {
     const token = tokenOf(await browser.visit('/logout'));
     const out = await browser.post('/logout', { token });
     expect([out.status, out.headers['location']]).toEqual([303, '/login?out=oidc']);
-    expect(out.headers['clear-site-data']).toBe('"cache", "cookies", "storage"');
+    expect(out.headers['clear-site-data']).toBe('"cache", "storage"');
     expect(browser.session).toBeUndefined();
     expect(await whoIs(thief)).toBeNull();
 

@@ -52,7 +52,7 @@ async function lost(): Promise<StepUnderTest> {
 }
 
 describe('an operation on many onboardings', () => {
-  it('is tried dry, then carried out item by item, with its reason in each timeline', async () => {
+  it('changes nothing in a dry run, then runs item by item, with its reason in each timeline', async () => {
     const [one, other] = [await story.sent(), await story.sent()];
     const filter = { states: ['otp_sent'], createdAfter: new Date(Date.now() - 60_000).toISOString() };
     const asked = { action: 'cancel', filter, reason: 'a test account' };

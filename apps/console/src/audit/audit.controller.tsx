@@ -13,7 +13,6 @@ const idField = z
   .nullable()
   .catch(null);
 
-/** What operators, callers' keys and the command line did. */
 @Controller(PATHS.audit)
 export class AuditController {
   constructor(private readonly audit: Audit) {}

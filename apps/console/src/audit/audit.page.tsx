@@ -2,7 +2,6 @@ import type { KeptEvent } from '#libs/callers';
 import { ExactTime, Table } from '../web/parts.js';
 import { PATHS, pathOfOperation } from '../web/paths.js';
 
-/** The audit, the newest first. */
 export function AuditPage({ events, limit }: { events: readonly KeptEvent[]; limit: number }) {
   const last = events.at(-1);
   return (

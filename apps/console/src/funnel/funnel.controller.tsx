@@ -10,12 +10,12 @@ const DAY_MS = 86_400_000;
 const DAYS = 14;
 const MAX_DAYS = 366;
 
-const blank = (value: unknown) => (value === '' ? undefined : value);
+const emptyToUndefined = (value: unknown) => (value === '' ? undefined : value);
 const query = z
   .object({
-    integration: z.preprocess(blank, z.string().max(256).optional()),
-    from: z.preprocess(blank, z.iso.date().optional()),
-    to: z.preprocess(blank, z.iso.date().optional()),
+    integration: z.preprocess(emptyToUndefined, z.string().max(256).optional()),
+    from: z.preprocess(emptyToUndefined, z.iso.date().optional()),
+    to: z.preprocess(emptyToUndefined, z.iso.date().optional()),
   })
   .transform(({ from, to = dayOf(Date.now()), integration }) => ({
     integration,
@@ -26,7 +26,6 @@ const query = z
 
 const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
-/** How many onboardings got how far, by day and integration. */
 @Controller(PATHS.funnel)
 export class FunnelController {
   constructor(private readonly view: FunnelView) {}

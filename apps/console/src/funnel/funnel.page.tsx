@@ -10,7 +10,6 @@ const STAGES = [
   ['Registered', 'registered', 'verifiedToRegistered'],
 ] as const;
 
-/** How far the onboardings got that began on the chosen days. */
 export function FunnelPage({ funnel }: { funnel: Funnel }) {
   const { total, days, integrations } = funnel;
   return (
@@ -92,7 +91,7 @@ function Stages({ figures }: { figures: FunnelFigures }) {
           <strong>{figures[member].toLocaleString('en')}</strong> {name}
           {member !== 'started' && <small>{shareOf(figures[member], figures.started)}</small>}
           {median !== null && figures.medianMs[median] !== null && (
-            <small>median {shown(figures.medianMs[median])} after the stage before</small>
+            <small>median {durationText(figures.medianMs[median])} after the stage before</small>
           )}
           <progress value={figures[member]} max={Math.max(figures.started, 1)} aria-label={name} />
         </li>
@@ -105,7 +104,7 @@ const shareOf = (part: number, whole: number) =>
   whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`;
 
 /** A median: seconds are too coarse for calls. */
-const shown = (ms: number) =>
+const durationText = (ms: number) =>
   ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : lengthOf(ms);
 
 function Endings({ figures: { endings, live, started } }: { figures: FunnelFigures }) {
@@ -153,7 +152,7 @@ function Figures({ label, first, rows }: FiguresProps) {
           <td>
             {figures.medianMs.startedToRegistered === null
               ? '–'
-              : shown(figures.medianMs.startedToRegistered)}
+              : durationText(figures.medianMs.startedToRegistered)}
           </td>
         </tr>
       ))}

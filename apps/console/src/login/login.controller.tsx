@@ -24,8 +24,7 @@ const linkForm = z.strictObject({ link: z.string().max(64), token: TOKEN_FIELD }
 const textOf = (value: unknown) => (typeof value === 'string' ? value : '');
 const tryOf = (request: FastifyRequest): LoginTry => ({ address: request.ip, traceId: request.id });
 
-/** What the login page says about the last try. */
-interface Shown {
+interface PageState {
   next?: string;
   problem?: ProblemError;
   wasEmergency?: boolean;
@@ -50,7 +49,7 @@ export class LoginController {
     @Query() query: Query,
   ): Promise<void> {
     const next = goingOnTo(textOf(query.next));
-    if (request.operator) return void reply.redirect(next, 303);
+    if (await this.#isLoggedIn(request)) return void reply.redirect(next, 303);
     const loggedOut =
       query.out === 'oidc' ? await this.login.logoutUrl() : query.out === '' ? null : undefined;
     this.#show(request, reply, { next, ...(loggedOut !== undefined && { loggedOut }) });
@@ -64,11 +63,11 @@ export class LoginController {
     @Query() query: Query,
   ): Promise<void> {
     const next = goingOnTo(textOf(query.next));
-    // A link of another site must not begin a session by itself, if the provider asks nothing.
+    // The provider may ask nothing. So a link on another site must not begin a login.
     if (!/^(?:same-origin|none)$/.test(String(request.headers['sec-fetch-site'] ?? 'none'))) {
       return void reply.redirect(`${PATHS.login}?${new URLSearchParams({ next }).toString()}`, 303);
     }
-    await this.#orAgain(request, reply, { next }, async () => {
+    await this.#showOnRefusal(request, reply, { next }, async () => {
       const { url, flow } = await this.login.begin(next);
       FLOW_COOKIE.set(request, reply, flow);
       reply.redirect(url, 303);
@@ -81,7 +80,7 @@ export class LoginController {
     const answer = new URLSearchParams(request.url.split('?').slice(1).join('?'));
     const flow = FLOW_COOKIE.of(request);
     FLOW_COOKIE.clear(request, reply);
-    await this.#orAgain(request, reply, {}, async () => {
+    await this.#showOnRefusal(request, reply, {}, async () => {
       const { next, ...login } = await this.login.finish(answer, flow, tryOf(request));
       await this.#open(request, reply, login, next);
     });
@@ -91,7 +90,7 @@ export class LoginController {
   @RouteConfig(WITHOUT_LOGIN)
   async emergency(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { name, password, token, next } = parsed(emergencyForm, request);
-    await this.#orAgain(request, reply, { next: goingOnTo(next), wasEmergency: true }, async () => {
+    await this.#showOnRefusal(request, reply, { next: goingOnTo(next), wasEmergency: true }, async () => {
       this.#checkToken(request, token);
       await this.#open(request, reply, await this.login.emergency({ name, password }, tryOf(request)), next);
     });
@@ -109,7 +108,7 @@ export class LoginController {
   @RouteConfig(WITHOUT_LOGIN)
   async useLink(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { link, token } = parsed(linkForm, request);
-    await this.#orAgain(request, reply, {}, async () => {
+    await this.#showOnRefusal(request, reply, {}, async () => {
       this.#checkToken(request, token);
       await this.#open(request, reply, await this.login.link(link, tryOf(request)), PATHS.now);
     });
@@ -127,11 +126,16 @@ export class LoginController {
     reply.redirect(goingOnTo(next), 303);
   }
 
-  /** Shows the login page again if a login was refused. */
-  async #orAgain(
+  /** With PostgreSQL away, the login page says so when a login is tried. */
+  async #isLoggedIn(request: FastifyRequest): Promise<boolean> {
+    const token = SESSION_COOKIE.of(request);
+    return token !== null && (await this.sessions.find(token, true).catch(() => null)) !== null;
+  }
+
+  async #showOnRefusal(
     request: FastifyRequest,
     reply: FastifyReply,
-    shown: Shown,
+    state: PageState,
     act: () => Promise<void>,
   ): Promise<void> {
     try {
@@ -142,12 +146,12 @@ export class LoginController {
       if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
       if (problem.status === 401) reply.header('WWW-Authenticate', 'Cookie realm="Gangway console"');
       reply.status(problem.status);
-      this.#show(request, reply, { ...shown, problem });
+      this.#show(request, reply, { ...state, problem });
     }
   }
 
-  #show(request: FastifyRequest, reply: FastifyReply, shown: Shown): void {
-    const { next = PATHS.now, problem, wasEmergency = false, loggedOut } = shown;
+  #show(request: FastifyRequest, reply: FastifyReply, state: PageState): void {
+    const { next = PATHS.now, problem, wasEmergency = false, loggedOut } = state;
     const token = this.tokens.ofLogin(request, reply);
     const props = { ways: this.login.ways, token, next, wasEmergency, loggedOut };
     const main = <LoginPage {...props} error={problem?.message ?? null} />;

@@ -70,7 +70,7 @@ function EmergencyForm({ token, next, isWrong }: { token: string; next: string; 
   const described = isWrong ? { 'aria-describedby': 'error' } : {};
   return (
     <ActionForm action={PATHS.emergency} token={token}>
-      <p>Only if the identity provider is down. Each use is counted and recorded with your name.</p>
+      <p>Use it only if the identity provider is down. The audit records each use with your name.</p>
       <input type="hidden" name="next" value={next} />
       <label for="name">Your own name</label>
       <input id="name" name="name" autocomplete="name" maxlength={64} required {...described} />

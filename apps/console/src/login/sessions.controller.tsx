@@ -16,7 +16,6 @@ const sessionsForm = z.strictObject({
   token: TOKEN_FIELD,
 });
 
-/** Logout, and the list of sessions. */
 @Controller()
 export class SessionsController {
   constructor(
@@ -44,7 +43,7 @@ export class SessionsController {
     checkToken(this.tokens, request, token);
     await this.sessions.end(SESSION_COOKIE.of(request) ?? '');
     SESSION_COOKIE.clear(request, reply);
-    reply.header('Clear-Site-Data', '"cache", "cookies", "storage"');
+    reply.header('Clear-Site-Data', '"cache", "storage"');
     this.#record(request, 'logout', null);
     // The policy of our pages allows no redirect of a form to another site. So the next page has a link.
     reply.redirect(`${PATHS.login}?out=${request.operator!.how === 'oidc' ? 'oidc' : ''}`, 303);

@@ -5,14 +5,14 @@ import { PATHS } from '../web/paths.js';
 interface SessionsProps {
   operator: Operator;
   token: string;
-  /** The own sessions; for an admin, those of all operators. */
+  /** The operator's own sessions; for an admin, those of all operators. */
   sessions: OperatorSession[];
 }
 
 const HEAD = ['Operator', 'Action', 'Role', 'Address', 'Login by', 'Last used (UTC)', 'Since (UTC)'];
 const HOW = { oidc: 'identity provider', emergency: 'emergency password', link: 'one-time link' };
 
-/** Where operators are logged in. Each can end the own sessions, and an admin all. */
+/** Operators see and end their own sessions, and an admin those of all operators. */
 export function SessionsPage({ operator, token, sessions }: SessionsProps) {
   return (
     <>

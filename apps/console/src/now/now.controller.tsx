@@ -6,7 +6,6 @@ import { Page } from '../web/page-writer.js';
 import { PATHS } from '../web/paths.js';
 import { NowPage } from './now.page.js';
 
-/** What is wrong now, for whom, and since when. */
 @Controller()
 export class NowController {
   constructor(

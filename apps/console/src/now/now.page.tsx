@@ -11,7 +11,17 @@ import {
 } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
 import { PauseForm } from '../operations/integration-forms.js';
-import { ActionForm, Badge, Live, ReasonField, Table, Time, countOf, type Tone } from '../web/parts.js';
+import {
+  ActionForm,
+  Badge,
+  ExactTime,
+  Live,
+  ReasonField,
+  Table,
+  Time,
+  countOf,
+  type Tone,
+} from '../web/parts.js';
 import { PATHS, pathOfList } from '../web/paths.js';
 
 interface NowPageProps {
@@ -20,7 +30,6 @@ interface NowPageProps {
   role: Role;
 }
 
-/** What is wrong now, worst first. */
 export function NowPage({ now, token, role }: NowPageProps) {
   const mayAct = mayActAs(role, 'operator');
   return (
@@ -32,10 +41,10 @@ export function NowPage({ now, token, role }: NowPageProps) {
       {now.parked.length > 0 && <Parked groups={now.parked} />}
       {now.waiting.length > 0 && <Waiting groups={now.waiting} />}
       <Queues now={now.queues} />
-      {mayAct && <Acts integrations={now.integrations} token={token} />}
+      {mayAct && <SystemActions integrations={now.integrations} token={token} />}
       <p>
         <small>
-          As of <Time at={now.at} />. Processes:{' '}
+          As of <ExactTime at={now.at} /> UTC. Processes:{' '}
           {now.processes.map(({ name, isLive }) => (isLive ? name : `${name} (silent)`)).join(', ') ||
             'none has reported'}
           .
@@ -177,7 +186,7 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   return (
     <section>
       <h2>Lost outcomes</h2>
-      <p>The provider’s answer was lost. Look there whether the step was done, then resolve.</p>
+      <p>The provider’s answer was lost. Check at the provider whether it did the step, then resolve.</p>
       <Table label="Lost outcomes" head={['Integration', 'Step', 'Onboardings', 'Oldest']}>
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.step}`}>
@@ -203,7 +212,7 @@ function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
   return (
     <section>
       <h2>Parked</h2>
-      <p>These onboardings wait until the integration works again. A probe releases them.</p>
+      <p>These onboardings wait until the integration works again. A probe or a resume releases them.</p>
       <Table label="Parked" head={['Integration', 'Reason', 'Onboardings', 'Since']}>
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.reason}`}>
@@ -262,7 +271,8 @@ function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
       <h2>Queues</h2>
       {redis.status === 'down' ? (
         <p>
-          <Badge tone="bad">Redis is away</Badge> {redis.detail} Callers are still served. Retries wait.
+          <Badge tone="bad">Redis is away</Badge> {redis.detail} The service still serves callers. Retries
+          wait.
         </p>
       ) : (
         <Table label="Queues" head={['Queue', 'Status', 'Waiting', 'Active', 'Delayed', 'Failed', 'Oldest']}>
@@ -292,8 +302,7 @@ function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
   );
 }
 
-/** What an operator may do here. */
-function Acts({ integrations, token }: { integrations: readonly IntegrationNow[]; token: string }) {
+function SystemActions({ integrations, token }: { integrations: readonly IntegrationNow[]; token: string }) {
   return (
     <section aria-labelledby="acts">
       <h2 id="acts">Act</h2>

@@ -3,29 +3,32 @@ import { ProblemError } from '#libs/kernel';
 import { LIVE_STATES, STATES, type OperationFilter } from '#libs/onboarding';
 
 /** A field of a form that is empty counts as not given. */
-const given = <S extends z.ZodType>(schema: S) =>
+const optionalField = <S extends z.ZodType>(schema: S) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
-const text = given(z.string().max(256));
-/** A day of a date field means its first instant, in UTC. */
-const day = given(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
+/** PostgreSQL stores no U+0000. */
+const isStorable = (value: string) => !value.includes('\0');
+const text = optionalField(z.string().max(256).refine(isStorable));
+/** Of a date field, in UTC. */
+const startOfDay = optionalField(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
 
 /** The filter of the list, as its form and links send it. */
-const query = z.object({
+const query = z.strictObject({
   q: text,
   state: z.preprocess(
     (value) => (value === undefined || value === '' ? [] : [value].flat()),
     z.array(z.enum(STATES)),
   ),
   /** All live states, in place of a list of them. */
-  live: given(z.literal('true')),
+  live: optionalField(z.literal('true')),
   /** Only ended ones with an attempt whose outcome is unknown. */
-  unresolved: given(z.literal('true')),
+  unresolved: optionalField(z.literal('true')),
   integration: text,
   caller: text,
-  parked: given(z.enum(['true', 'false'])),
-  createdAfter: day,
-  createdBefore: day,
-  after: text,
+  parked: optionalField(z.enum(['true', 'false'])),
+  createdAfter: startOfDay,
+  createdBefore: startOfDay,
+  /** The id of the last row of the page before. */
+  after: optionalField(z.uuid()),
 });
 
 export type ListQuery = z.output<typeof query>;
@@ -34,8 +37,11 @@ export type ListQuery = z.output<typeof query>;
 export function parseQuery(input: unknown): ListQuery {
   const result = query.safeParse(input);
   if (result.success) return result.data;
-  const fields = [...new Set(result.error.issues.map(({ path }) => path.join('.')))].join(', ');
-  throw new ProblemError('validation_failed', { detail: `The filter has a wrong value: ${fields}.` });
+  const fields = result.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys' ? issue.keys : issue.path.map(String),
+  );
+  const detail = `The filter has a wrong field: ${[...new Set(fields)].join(', ')}.`;
+  throw new ProblemError('validation_failed', { detail });
 }
 
 export function filterOf(asked: ListQuery): OperationFilter {

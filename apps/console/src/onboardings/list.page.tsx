@@ -6,7 +6,6 @@ import { fieldsOf, type ListQuery } from './filter.js';
 
 interface ListPageProps {
   rows: readonly OnboardingSummary[];
-  /** The id after which the next page begins; null on the last page. */
   next: string | null;
   query: ListQuery;
   role: Role;
@@ -28,7 +27,7 @@ export function ListPage({ rows, next, query, role }: ListPageProps) {
             Next page
           </a>
         )}
-        {rows.length > 0 && query.q === undefined && mayActAs(role, 'operator') && (
+        {rows.length > 0 && fields.length > 0 && mayActAs(role, 'operator') && (
           <a role="button" class="outline" href={`${PATHS.operations}/new?${params}`}>
             Act on all that match
           </a>
@@ -57,8 +56,21 @@ function FilterForm({ query }: { query: ListQuery }) {
       <summary>Filter</summary>
       <form method="get" action={PATHS.onboardings} class="filter">
         <fieldset>
-          <legend>States{query.live && ' (now: all live ones)'}</legend>
+          <legend>States</legend>
           <div class="choices">
+            <label>
+              <input type="checkbox" name="live" value="true" checked={query.live !== undefined} />
+              all live
+            </label>
+            <label>
+              <input
+                type="checkbox"
+                name="unresolved"
+                value="true"
+                checked={query.unresolved !== undefined}
+              />
+              ended with an unknown outcome
+            </label>
             {STATES.map((state) => (
               <label key={state}>
                 <input type="checkbox" name="state" value={state} checked={asked.has(state)} />
@@ -107,7 +119,6 @@ function FilterForm({ query }: { query: ListQuery }) {
 
 const dayOf = (date: Date | undefined) => date?.toISOString().slice(0, 10) ?? '';
 
-/** The rows of a list of onboardings. */
 export function Rows({ rows }: { rows: readonly OnboardingSummary[] }) {
   return (
     <Table

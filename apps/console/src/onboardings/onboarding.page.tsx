@@ -12,7 +12,6 @@ interface OnboardingPageProps {
   role: Role;
 }
 
-/** One onboarding: what it is, what an operator may do, and its timeline. */
 export function OnboardingPage({ onboarding, token, role }: OnboardingPageProps) {
   const path = pathOfOnboarding(onboarding.id);
   return (

@@ -11,7 +11,6 @@ import { OnboardingPage } from './onboarding.page.js';
 
 const ROWS = 50;
 
-/** The list of onboardings with its search, and the page of one. */
 @Controller(PATHS.onboardings)
 export class OnboardingsController {
   constructor(

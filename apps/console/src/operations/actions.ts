@@ -1,7 +1,6 @@
 import type { OperationAction } from '#libs/onboarding';
 import type { Role } from '#libs/operators';
 
-/** The actions, as buttons name them. */
 export const ACTION_WORDS: Record<OperationAction, string> = {
   retry: 'Retry now',
   resolve_done: 'Resolve: it was done',

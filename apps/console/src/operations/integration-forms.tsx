@@ -2,7 +2,6 @@ import type { IntegrationNow } from '#libs/onboarding';
 import { ActionForm, ReasonField } from '../web/parts.js';
 import { PATHS } from '../web/paths.js';
 
-/** Pauses an integration, or lets it go on. */
 export function PauseForm({ integration: { name, pause }, token }: PauseFormProps) {
   const verb = pause ? 'resume' : 'pause';
   const action = `${PATHS.operations}/integrations/${encodeURIComponent(name)}/${verb}`;

@@ -6,7 +6,6 @@ import { PATHS } from '../web/paths.js';
 import { ACTION_WORDS, roleOfAction } from './actions.js';
 
 interface NewOperationPageProps {
-  /** The fields of the filter. */
   fields: readonly [name: string, value: string][];
   action: OperationAction | undefined;
   preview: Preview | undefined;
@@ -14,7 +13,7 @@ interface NewOperationPageProps {
   role: Role;
 }
 
-/** Asks for the action first, then shows what it would do to how many, and asks for the reason. */
+/** Asks for the action, then shows the dry run and asks for the reason. */
 export function NewOperationPage({ fields, action, preview, token, role }: NewOperationPageProps) {
   const hidden = fields.map(([name, value]) => (
     <input type="hidden" name={name} value={value} key={`${name} ${value}`} />
@@ -45,7 +44,7 @@ export function NewOperationPage({ fields, action, preview, token, role }: NewOp
       {action && preview && (
         <section aria-labelledby="dry-run">
           <h2 id="dry-run">{`Dry run: ${countOf(preview)} would be tried`}</h2>
-          <p>Nothing was changed. An onboarding that the action does not fit is refused by itself.</p>
+          <p>Nothing was changed. The operation refuses each onboarding that does not allow the action.</p>
           <Rows rows={preview.sample} />
           {preview.count > 0 && (
             <ActionForm action={PATHS.operations} token={token}>

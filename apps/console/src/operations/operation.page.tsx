@@ -7,14 +7,12 @@ import { OperationState } from './operations.page.js';
 interface OperationPageProps {
   operation: Operation;
   items: readonly OperationItem[];
-  /** How many items a page has. */
   limit: number;
   token: string;
   role: Role;
   path: string;
 }
 
-/** One operation: its progress, and what became of each onboarding. */
 export function OperationPage({ operation, items, limit, token, role, path }: OperationPageProps) {
   const { id, total, done, refused, failed, state } = operation;
   const tried = done + refused + failed;
@@ -68,7 +66,7 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
       {content}
     </Live>
   ) : (
-    // The last renewal looks for this id.
+    // The last refresh looks for this id.
     <div id="live">{content}</div>
   );
 }

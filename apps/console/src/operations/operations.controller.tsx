@@ -3,7 +3,13 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import { OPERATION_ACTIONS, Operations, type Actor, type OperationAction } from '#libs/onboarding';
+import {
+  OPERATION_ACTIONS,
+  Operations,
+  noSuchOperation,
+  type Actor,
+  type OperationAction,
+} from '#libs/onboarding';
 import { mayActAs } from '#libs/operators';
 import { fieldsOf, filterOf, parseQuery } from '../onboardings/filter.js';
 import { FormTokens } from '../web/form-token.js';
@@ -20,16 +26,16 @@ const ACTION_FIELD = z.enum(OPERATION_ACTIONS);
 /** A form acts on one onboarding, by its id, or on all that match a filter. */
 const startForm = z.looseObject({
   action: ACTION_FIELD,
-  id: z.string().max(64).optional(),
+  id: z.uuid().optional(),
   reason: REASON_FIELD,
   token: TOKEN_FIELD,
 });
 const reasonForm = z.strictObject({ reason: REASON_FIELD, token: TOKEN_FIELD });
-const itemsQuery = z.object({ outcome: z.string().optional(), after: z.string().max(64).optional() });
+/** A wrong place in a list means its beginning. */
+const PLACE = z.uuid().optional().catch(undefined);
 const ITEMS = 50;
 const OPERATIONS = 50;
 
-/** What operators do to onboardings and integrations. The worker carries it out. */
 @Controller(PATHS.operations)
 export class OperationsController {
   constructor(
@@ -38,17 +44,18 @@ export class OperationsController {
   ) {}
 
   @Get()
-  async list(@Query('after') after?: string): Promise<Page> {
-    const operations = await this.operations.list(OPERATIONS, after);
+  async list(@Query('after') after: unknown): Promise<Page> {
+    const operations = await this.operations.list(OPERATIONS, PLACE.parse(after));
     return new Page('Operations', <OperationsPage operations={operations} limit={OPERATIONS} />);
   }
 
   /** The form for an action on all onboardings of a filter. With an action, it shows the dry run. */
   @Get('new')
   @RouteConfig(FOR_OPERATORS)
-  async fresh(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
-    const query = parseQuery(input);
-    const action = ACTION_FIELD.optional().catch(undefined).parse(input['action']);
+  async newForm(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
+    const { action: asked, ...filter } = input;
+    const query = parseQuery(filter);
+    const action = ACTION_FIELD.optional().catch(undefined).parse(asked);
     const preview = action && (await this.operations.preview({ filter: filterOf(query) }));
     const token = this.tokens.ofSession(request);
     const props = { fields: fieldsOf(query), action, preview, token, role: request.operator!.role };
@@ -92,10 +99,14 @@ export class OperationsController {
   }
 
   @Get(':id')
-  async one(@Param('id') id: string, @Query() input: unknown, @Req() request: FastifyRequest): Promise<Page> {
-    const operation = await this.operations.find(id);
-    if (!operation) throw new ProblemError('not_found', { detail: 'No operation has this id.' });
-    const { after } = itemsQuery.catch({}).parse(input);
+  async one(
+    @Param('id') id: string,
+    @Query('after') place: unknown,
+    @Req() request: FastifyRequest,
+  ): Promise<Page> {
+    const operation = isUuid(id) ? await this.operations.find(id) : null;
+    if (!operation) throw noSuchOperation(id);
+    const after = PLACE.parse(place);
     const items = await this.operations.items(id, { limit: ITEMS, ...(after !== undefined && { after }) });
     const token = this.tokens.ofSession(request);
     const props = { operation, items, limit: ITEMS, token, role: request.operator!.role };
@@ -106,6 +117,7 @@ export class OperationsController {
   @RouteConfig(FOR_OPERATORS)
   @Redirect()
   async abort(@Param('id') id: string, @Req() request: FastifyRequest) {
+    if (!isUuid(id)) throw noSuchOperation(id);
     await this.operations.abort(id, this.#reason(request), actorOf(request));
     return seeOther(pathOfOperation(id));
   }
@@ -116,6 +128,8 @@ export class OperationsController {
     return reason;
   }
 }
+
+const isUuid = (text: string) => z.uuid().safeParse(text).success;
 
 /** After a form, the browser opens a page by GET: so a reload sends nothing twice. */
 const seeOther = (url: string) => ({ url, statusCode: HttpStatus.SEE_OTHER });

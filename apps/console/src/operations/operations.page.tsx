@@ -13,13 +13,12 @@ export const OperationState = ({ state }: Pick<Operation, 'state'>) => (
   <Badge tone={TONES[state]}>{state}</Badge>
 );
 
-/** All operations, the newest first. */
 export function OperationsPage({ operations, limit }: { operations: readonly Operation[]; limit: number }) {
   const last = operations.at(-1);
   return (
     <>
       <h1>Operations</h1>
-      {operations.length === 0 && <p role="status">No operation was started yet.</p>}
+      {operations.length === 0 && <p role="status">There are no operations.</p>}
       {operations.length > 0 && (
         <Table
           label="Operations"

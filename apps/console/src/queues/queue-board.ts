@@ -12,7 +12,7 @@ import { Refusals } from '../web/refusals.js';
 import { changesSomething } from '../web/same-origin.js';
 import { roleFor } from './board-roles.js';
 
-/** The page of what a job is about. Other jobs lead to the first page. */
+/** The page of the job's onboarding or operation. Other jobs link to the first page. */
 function pageOf({ data }: { data?: unknown }): { href: string; displayText: string } {
   const { onboardingId, operationId } = (data ?? {}) as Record<string, unknown>;
   if (typeof onboardingId === 'string')

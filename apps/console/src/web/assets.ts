@@ -17,7 +17,7 @@ const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=ut
 const { resolve } = createRequire(import.meta.url);
 const files = new Map<string, Asset>();
 
-/** Files of packages, and of apps/console/assets. A changed file has a new name, so browsers keep files. */
+/** Files of packages and of apps/console/assets. A changed file has a new name, so browsers may cache. */
 export const ASSETS = {
   pico: add(resolve('@picocss/pico/css/pico.min.css'), 'css'),
   htmx: add(resolve('htmx.org/dist/htmx.min.js'), 'js'),
@@ -44,7 +44,6 @@ function ownFolder(from: string): string {
   return ownFolder(parent);
 }
 
-/** Serves the stylesheets and scripts of the pages, also of the login page. */
 @Controller(PATHS.assets)
 export class AssetsController {
   @Get(':name')

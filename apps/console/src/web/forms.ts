@@ -5,7 +5,12 @@ import type { FormTokens } from './form-token.js';
 
 export const TOKEN_FIELD = z.string().max(64);
 /** Why an operator acts. The audit keeps it. */
-export const REASON_FIELD = z.string().trim().min(1).max(500);
+export const REASON_FIELD = z
+  .string()
+  .trim()
+  .min(1)
+  .max(500)
+  .refine((value) => !value.includes('\0'));
 export const PASSWORD_FIELD = z.string().max(1_024);
 
 /**

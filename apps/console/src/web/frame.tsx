@@ -16,13 +16,11 @@ interface FrameProps {
   title: string;
   main: ComponentChildren;
   operator: Operator | null;
-  /** The token of this session's forms. */
   token: string;
   /** The path of this page, with its query. */
   path: string;
 }
 
-/** The document around each page. */
 export function Frame({ title, main, operator, token, path }: FrameProps) {
   return (
     <html lang="en">

@@ -8,13 +8,11 @@ import { SESSION_COOKIE } from './session-cookie.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is open without a login; false by default. */
     withoutLogin?: boolean;
     /** The role that the route needs; `viewer` by default. */
     needs?: Role;
   }
   interface FastifyRequest {
-    /** The operator who is logged in; null without a login. */
     operator: Operator | null;
   }
 }
@@ -47,11 +45,12 @@ export function guard(fastify: FastifyInstance, sessions: OperatorSessions, refu
   async function admit(request: FastifyRequest): Promise<void> {
     const { config, url = '' } = request.routeOptions;
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
-    const token = SESSION_COOKIE.of(request);
-    request.operator = token ? await sessions.find(token, !foreign && isUse(request)) : null;
-    if (request.operator && request.raw.logged) request.raw.logged.operator = request.operator.name;
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
+    // These must be answered without PostgreSQL too.
     if (config.withoutLogin || OF_THE_PROCESS.has(url)) return;
+    const token = SESSION_COOKIE.of(request);
+    request.operator = token ? await sessions.find(token, isUse(request)) : null;
+    if (request.operator && request.raw.logged) request.raw.logged.operator = request.operator.name;
     if (!request.operator) {
       throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
     }
@@ -62,7 +61,7 @@ export function guard(fastify: FastifyInstance, sessions: OperatorSessions, refu
   }
 }
 
-/** A page that renews itself does not prolong the session, because nobody may look at it. */
+/** A page that refreshes itself does not prolong the session, because the operator may be away. */
 const isUse = (request: FastifyRequest) =>
   changesSomething(request) ||
   (request.headers['hx-request'] === undefined &&

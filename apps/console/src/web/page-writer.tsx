@@ -9,7 +9,6 @@ import { Frame } from './frame.js';
 
 /** What a controller returns for a page. The frame adds the header and the navigation. */
 export class Page {
-  /** @param main the content of the page below its header */
   constructor(
     readonly title: string,
     readonly main: ComponentChildren,

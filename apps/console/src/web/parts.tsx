@@ -39,17 +39,16 @@ export function ExactTime({ at }: { at: Date | string }) {
 
 export type Tone = 'good' | 'bad' | 'warn' | 'quiet';
 
-/** A short word on a coloured ground. The word says all: the colour is only for the eye. */
+/** A short word on a coloured background. The colour adds no meaning. */
 export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChildren }) => (
   <span class={`badge ${tone}`}>{children}</span>
 );
 
-/** A count that may stop at a limit. */
 export const countOf = ({ count, counted }: { count: number; counted: 'exactly' | 'at_least' }) =>
   `${counted === 'at_least' ? 'at least ' : ''}${count.toLocaleString('en')}`;
 
 /**
- * A part of the page that renews itself. Without scripts it stays as it was.
+ * A part of the page that refreshes itself. Without scripts it stays as it is.
  *
  * @param path of this page, with its query
  */

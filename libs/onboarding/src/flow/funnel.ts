@@ -9,14 +9,14 @@ export const SPANS = [
 ] as const;
 export type Span = (typeof SPANS)[number];
 
-/** The ends of the buckets of times, in milliseconds. A last bucket has no end. Do not change them. */
+/** In milliseconds. The last bucket has no end. Do not change them: final days keep their counts. */
 export const BUCKET_ENDS_MS = [
   100, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000,
   60_000, 90_000, 120_000, 180_000, 300_000, 450_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000,
   21_600_000, 86_400_000,
 ];
 
-/** How many onboardings took how long: one number for each bucket. */
+/** The number of onboardings in each bucket of times. */
 export type Histogram = number[];
 
 /** How far the onboardings of one day and integration got. */
@@ -43,7 +43,6 @@ export const emptyCounts = (): FunnelCounts => ({
 
 const emptyHistogram = (): Histogram => Array.from({ length: BUCKET_ENDS_MS.length + 1 }, () => 0);
 
-/** Adds counts to a sum. */
 export function addCounts(sum: FunnelCounts, more: FunnelCounts): void {
   for (const stage of ['started', 'codeSent', 'verified', 'registered', 'live'] as const)
     sum[stage] += more[stage];
@@ -58,7 +57,7 @@ export function addCounts(sum: FunnelCounts, more: FunnelCounts): void {
 /**
  * The median, as if the values of a bucket were spread evenly in it.
  *
- * @returns milliseconds; null without a value. Of the last bucket, its beginning.
+ * @returns milliseconds; null without a value. For the last bucket, its beginning.
  */
 export function medianOf(histogram: Histogram): number | null {
   const half = histogram.reduce((sum, count) => sum + count, 0) / 2;

@@ -25,7 +25,7 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
   return hasTimeFor(row, bound && row[bound]) ? null : tooLate(row, step);
 }
 
-/** The decision about a lost verification that has a new code sent, because the old one is spent. */
+/** Whether a decision sends a new code: after a lost verification, the old code is spent. */
 export const asksForNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
 

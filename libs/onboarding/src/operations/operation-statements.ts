@@ -1,13 +1,13 @@
 import { statement } from '../store/statement.js';
 
-/** An operation as it is read, from a table or a `RETURNING` named `o`. */
+/** The columns of an operation, from a table or a `RETURNING` named `o`. */
 export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.target, o.integrations, o.state,
   o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt"`;
 
 /** Only operations whose integrations the reader may see. */
 const VISIBLE = `($within::text[] IS NULL OR o.integrations <@ $within::text[])`;
 
-/** The columns of a new operation, from parameters. */
+/** The values of {@link GIVEN_COLUMNS}, from parameters. */
 export const GIVEN = `$id::uuid, $action::text, $actor::text, $via::text, $role::text, $reason::text,
   $target::jsonb, $integrations::text[]`;
 export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, integrations';
@@ -116,8 +116,8 @@ export const OPEN_OPERATIONS = statement(
 );
 
 /**
- * Takes items for as long as a lease. Skips items that another worker is taking or holds, and takes none of
- * an aborted operation. `wasDone`: an earlier worker did the item, and died before it could write that.
+ * Leases items, but none of an aborted operation and none that another worker holds. `wasDone`: an earlier
+ * worker did the item, and died before it could write that.
  */
 export const TAKE = statement(
   'take_operation_items',
@@ -136,7 +136,10 @@ export const TAKE = statement(
       AND k.key = $id::text || '/' || i.onboarding_id::text) AS "wasDone"`,
 );
 
-/** Writes how items ended, and counts them, once each. The ids lead a plan of an empty table to the index. */
+/**
+ * Writes how items ended, and counts each once. With the ids, PostgreSQL uses the index even in a plan for an
+ * empty table.
+ */
 export const RECORD = statement(
   'record_operation_items',
   `WITH ended AS (
@@ -155,7 +158,7 @@ export const RECORD = statement(
   WHERE o.id = $id::uuid RETURNING 1`,
 );
 
-/** Ends an operation none of whose items waits. */
+/** Ends an operation if no item waits. */
 export const END_ITEMS = statement(
   'end_operation',
   `UPDATE operations o SET state = 'done', ended_at = clock_timestamp()

@@ -33,21 +33,21 @@ import {
 } from './operation-statements.js';
 import type { ItemOutcome, Operation, OperationAction } from './operation.js';
 
-/** So many items of an operation are worked at once in a process. */
+/** How many items of an operation a process works on at once. */
 const BATCH = 10;
-/** So many wake-ups are read at once. */
+/** How many wake-ups a statement reads. */
 const WAKE_BATCH = 200;
-/** So many wake-ups are queued at the same time. */
+/** How many wake-ups are queued at the same time. */
 const WAKES_AT_ONCE = 10;
 /** How long a wake-up may take: no request waits for it. */
 const WAKE_MS = 2_000;
-/** An item that could not be worked for a passing reason is taken so often. */
+/** How often workers try an item that fails for a temporary reason. */
 const TRIES = 3;
 const DAY_MS = 86_400_000;
-/** Each may have many items. */
+/** Operations in one statement. Each may have many items. */
 const FORGET_BATCH = 5;
 
-/** The items' keys are under this name, which no route has. */
+/** The route of the items' idempotency keys. No real route has this name. */
 const ROUTE = 'operation';
 
 const resume: JobDefinition<object> = {
@@ -97,7 +97,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     this.retention.register('operations', () => this.#forget());
   }
 
-  /** A stopping process ends its batch. The next worker goes on. */
+  /** A stopping process finishes its batch. Another worker continues. */
   onModuleDestroy(): void {
     this.#closing = true;
   }
@@ -115,7 +115,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return [work, all] as JobHandler[];
   }
 
-  /** Works all operations that have not ended, oldest first. */
+  /** Carries out all operations that have not ended, oldest first. */
   async runAll(): Promise<JobOutcome> {
     const open = await this.#run<{ id: string }>(OPEN_OPERATIONS, {});
     const outcomes: JobOutcome = {};
@@ -123,7 +123,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return outcomes;
   }
 
-  /** Works one operation until it has ended, or no item is free. Safe to run twice. */
+  /** Carries out one operation until it has ended, or no item is free. Safe to run twice. */
   async run(id: string): Promise<JobOutcome> {
     if (this.#running.has(id)) return { outcome: 'in_progress' };
     this.#running.add(id);
@@ -203,9 +203,9 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     try {
       return endOf(operation.action, id, await this.#act(operation, item));
     } catch (error) {
-      if (isPassing(error) && tries < TRIES) return null;
+      if (isTemporary(error) && tries < TRIES) return null;
       if (error instanceof ProblemError) {
-        const outcome = isPassing(error) || error.status >= 500 ? 'failed' : 'refused';
+        const outcome = isTemporary(error) || error.status >= 500 ? 'failed' : 'refused';
         return { id, outcome, code: error.code, detail: error.message };
       }
       this.#logger.error(error);
@@ -233,7 +233,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
       lockMs: 0,
     };
     const terms: Terms = { caller, waitMs: 0, key };
-    // A call to the provider is waited for, so that an operation makes at most a batch of calls at once.
+    // Waits for a call to the provider, so that an operation makes at most a batch of calls at once.
     const patient: Terms = { ...terms, waitMs: this.config.CALL_TIMEOUT_MS };
     switch (action) {
       case 'retry':
@@ -326,5 +326,5 @@ const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
 });
 
 /** Whether the same command may succeed soon. A subject's limit does not count: it may last for a day. */
-const isPassing = (error: unknown) =>
+const isTemporary = (error: unknown) =>
   error instanceof ProblemError ? error.retryable && error.status !== 429 : isDatabaseAway(error);

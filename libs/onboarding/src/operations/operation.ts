@@ -22,7 +22,7 @@ export type OperationState = (typeof OPERATION_STATES)[number];
 export const ITEM_OUTCOMES = ['waiting', 'done', 'refused', 'failed'] as const;
 export type ItemOutcome = (typeof ITEM_OUTCOMES)[number];
 
-/** An operation has at most so many onboardings. */
+/** The most onboardings of one operation. */
 export const MAX_ITEMS = 100_000;
 
 /** The filters of a list, with several states. No member: all onboardings. */
@@ -57,15 +57,14 @@ export interface Actor {
 export interface Operation {
   id: string;
   action: OperationAction | SystemAction;
-  /** The actor's name. */
   actor: string;
   via: Actor['via'];
   role: string | null;
   reason: string;
   state: OperationState;
   /**
-   * How many onboardings it has, and how many of them ended how. For a resumed integration and rebuilt
-   * wake-ups: how many rows were released or queued.
+   * The number of its items, and how many of them had each outcome. For a resumed integration and rebuilt
+   * wake-ups: the number of rows that were released or queued.
    */
   total: number;
   done: number;
@@ -73,7 +72,7 @@ export interface Operation {
   failed: number;
   createdAt: Date;
   endedAt: Date | null;
-  /** As it was given. Filters that identify a person are not kept: their value is "not kept". */
+  /** As the actor gave it. A filter that identifies a person has the value "not kept". */
   target: Record<string, unknown>;
   /** The integrations that its actor may touch; null for all. */
   integrations: string[] | null;
@@ -85,7 +84,6 @@ export interface OperationItem {
   /** The problem's code of a refused or failed item. */
   code: string | null;
   detail: string | null;
-  /** When it ended. */
   at: Date | null;
 }
 

@@ -47,7 +47,7 @@ export interface StartOptions {
   atMost?: number | undefined;
 }
 
-/** Who reads: null sees all operations, others only those within their integrations. */
+/** The integrations of a reader, who sees only operations within them. Null: all operations. */
 export type Within = readonly string[] | null;
 
 /**
@@ -111,8 +111,8 @@ export class Operations {
   /**
    * Commits the operation with its items and its record in the audit, then wakes a worker.
    *
-   * @throws ProblemError `validation_failed` if the filter has no condition, the reason is blank or too long, or
-   *   the target is too large or has more onboardings than `atMost`. Then nothing is written.
+   * @throws ProblemError `validation_failed` if the filter has no condition, the reason is blank or too long,
+   *   or the target is too large or has more onboardings than `atMost`. Then nothing is written.
    */
   async start(
     action: OperationAction,
@@ -122,7 +122,7 @@ export class Operations {
     { key, atMost }: StartOptions = {},
   ): Promise<Operation> {
     mustHaveCondition(target);
-    const given = this.#given(action, kept(target), reason, actor, key?.id);
+    const given = this.#given(action, storable(target), reason, actor, key?.id);
     const { run, values } = startStatement(targetIds(target, actor, MAX_ITEMS + 1), {
       ...given,
       max: Math.min(atMost ?? MAX_ITEMS, MAX_ITEMS),
@@ -170,7 +170,7 @@ export class Operations {
     return resumed;
   }
 
-  /** Has the jobs of all waiting steps queued again, from PostgreSQL. For a Redis that has lost them. */
+  /** Queues the jobs of all waiting steps again, after Redis has lost them. */
   async rebuildWakeUps(reason: string, actor: Actor, key?: KeyToTake): Promise<Operation> {
     const given = this.#given('rebuild_wake_ups', {}, reason, actor, key?.id);
     const operation = await this.#write(REBUILD, {
@@ -228,7 +228,7 @@ export class Operations {
       auditData: dataOf(operation.action, reasonOf(reason), actor),
     });
     if (!aborted) throw new ProblemError('illegal_state', { detail: 'The operation has ended.' });
-    this.#say('operation_aborted', aborted, actor);
+    this.#log('operation_aborted', aborted, actor);
     return aborted;
   }
 
@@ -247,7 +247,7 @@ export class Operations {
       audited,
       auditTarget: integration,
     });
-    if (operation) this.#say(audited, operation, actor);
+    if (operation) this.#log(audited, operation, actor);
     return operation;
   }
 
@@ -262,7 +262,6 @@ export class Operations {
     if (!row?.known) throw new ProblemError('not_found', { detail: 'There is no such integration.' });
   }
 
-  /** The parameters that all starts have. */
   #given(
     action: OperationAction | SystemAction,
     target: object,
@@ -291,7 +290,7 @@ export class Operations {
   }
 
   async #started(operation: Operation, actor: Actor): Promise<Operation> {
-    this.#say('operation_started', operation, actor);
+    this.#log('operation_started', operation, actor);
     await this.#wake(operation);
     return operation;
   }
@@ -300,8 +299,7 @@ export class Operations {
     if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
   }
 
-  /** The log line of a row in the audit. */
-  #say(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
+  #log(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
     this.#logger.log({ audit: { action, actor, address, operationId, of } }, `audit: ${action} by ${actor}`);
   }
 }
@@ -326,8 +324,8 @@ const keyColumns = (key: KeyToTake | undefined) => ({
   lockMs: key?.lockMs ?? null,
 });
 
-/** The target as its row keeps it. */
-function kept(target: OperationTarget): object {
+/** The target without personal data. */
+function storable(target: OperationTarget): object {
   if ('ids' in target) return { ids: target.ids };
   const filter = Object.entries(target.filter)
     .filter(([, value]) => value !== undefined)

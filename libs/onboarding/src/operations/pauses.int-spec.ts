@@ -192,7 +192,7 @@ describe('a paused integration', () => {
 });
 
 describe('a resume or a pause', () => {
-  it('is refused where it makes no sense', async () => {
+  it('is refused in the wrong state, and for an integration that the actor cannot see', async () => {
     await expect(resume()).rejects.toMatchObject({ code: 'illegal_state' });
     await expect(operations.pauseIntegration('unheard-of', 'r', anActor())).rejects.toMatchObject({
       code: 'not_found',

@@ -9,8 +9,8 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
 const BATCH = 5_000;
-/** Older days are not counted any more. */
-const DAYS = 400;
+/** The oldest day that is counted, in days before today. */
+const DAYS_BACK = 400;
 /** A day is counted again after this many times the time that its last count took. */
 const PAUSE = 50;
 /** A run begins no further day after this time. The next run goes on. */
@@ -60,11 +60,11 @@ export class FunnelCount {
     const { now, oldestId, days } = await this.#state();
     if (oldestId === null) return [];
     const today = dayOf(now.getTime());
-    const oldest = Math.max(dayOf(timeOfUuidV7(oldestId)), today - DAYS * DAY_MS);
+    const oldest = Math.max(dayOf(timeOfUuidV7(oldestId)), today - DAYS_BACK * DAY_MS);
     const all = Array.from({ length: (today - oldest) / DAY_MS + 1 }, (_, ago) => today - ago * DAY_MS);
     return all.filter((day) => {
       const last = days[nameOf(day)];
-      // The job comes a little early or late.
+      // Half, because the job may run a little early.
       const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * (last?.tookMs ?? 0));
       return !last || (!last.isFinal && last.ageMs >= pauseMs);
     });
@@ -97,7 +97,7 @@ export class FunnelCount {
   }
 
   async #state(): Promise<State> {
-    const from = nameOf(dayOf(this.clock.nowMs()) - (DAYS + 1) * DAY_MS);
+    const from = nameOf(dayOf(this.clock.nowMs()) - (DAYS_BACK + 1) * DAY_MS);
     const [state] = await this.#run<State>(FUNNEL_STATE, { from });
     return state!;
   }

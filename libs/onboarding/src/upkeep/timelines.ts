@@ -35,7 +35,6 @@ export class Timelines {
     private readonly hash: KeyedHash,
   ) {}
 
-  /** The first events of a timeline. */
   events(id: string, limit: number): Promise<OnboardingEvent[]> {
     const values = EVENTS_AFTER.bind({ id, after: 0, limit });
     return this.statements.run<OnboardingEvent>(EVENTS_AFTER, values);

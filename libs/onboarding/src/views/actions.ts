@@ -6,8 +6,8 @@ import { isEnded, nextState, type State } from '../flow/table.js';
 import type { ActionView } from './types.js';
 
 /**
- * What an operator may do now. The refusals are those of the commands, so the page and the command agree. The
- * budgets of the subject are checked by the command only.
+ * What an operator may do now. The refusals are those of the commands, so the page and the command agree.
+ * Only the command checks the subject's budgets.
  *
  * @param row as of now.
  */
@@ -69,7 +69,7 @@ function meaningOfResend(row: Row): string {
     action.type === 'resend_otp' && action.notBefore !== null && new Date(action.notBefore) > row.now
       ? ` Possible from ${action.notBefore}.`
       : '';
-  const lost = row.state === 'outcome_unknown' ? ' The lost outcome is no longer waited for.' : '';
+  const lost = row.state === 'outcome_unknown' ? ' The service no longer waits for the lost answer.' : '';
   return `Sends a new code to the user now and counts against the subject's budget.${lost}${wait}`;
 }
 

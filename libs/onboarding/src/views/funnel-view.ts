@@ -9,7 +9,6 @@ import { FUNNEL_COUNTED, FUNNEL_READ } from '../store/statements/funnel.js';
 import type { Funnel, FunnelFigures } from './types.js';
 
 const DAY_MS = 86_400_000;
-/** The most days of one answer. */
 const MOST_DAYS = 400;
 
 export interface FunnelQuery {
@@ -21,7 +20,6 @@ export interface FunnelQuery {
 
 type Counted = FunnelCounts & { day: string; integration: string };
 
-/** How far the onboardings of some days got, from the daily counts of the worker. */
 @Injectable()
 export class FunnelView {
   constructor(private readonly statements: PreparedStatements) {}

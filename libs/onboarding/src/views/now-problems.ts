@@ -4,13 +4,13 @@ import type { Counted, IntegrationNow, Now, Problem } from './types.js';
 type Facts = Omit<Now, 'problems'>;
 type Found = Pick<Problem, 'kind' | 'severity' | 'text'> & Partial<Problem>;
 
-/** A retry that waits for a moment is no problem. */
+/** A shorter wait for a retry is no problem. */
 const LONG_MS = 10_000;
 const MANY = 3;
 
 const SEVERITIES = ['critical', 'serious', 'notice'] as const;
 
-/** @returns what is wrong, worst first. Of equal severity, the one that affects most onboardings is first. */
+/** @returns worst first. Within a severity, the problem with the most affected onboardings is first. */
 export function problemsOf(now: Facts): Problem[] {
   const found: Found[] = [
     ...processes(now),
@@ -69,7 +69,7 @@ function integration({ name, status, detail, finding, since, affected }: Integra
 
 function queues({ queues: { redis, queues: all } }: Facts): Found[] {
   if (redis.status === 'down') {
-    const text = `${redis.detail ?? 'Redis is away'}. Retries go on by the sweeper, later than planned.`;
+    const text = `${redis.detail ?? 'Redis is away'}. The sweeper makes the retries, later than planned.`;
     return [{ kind: 'redis', severity: 'serious', text }];
   }
   return all
@@ -93,7 +93,7 @@ const lost = ({ lostOutcomes }: Facts): Found[] =>
   lostOutcomes.map(({ integration: name, step, since, ...affected }) => ({
     kind: 'lost_outcomes',
     severity: 'serious',
-    text: `${name}: ${said(affected)} with an unknown outcome of ${step}. Each needs a decision.`,
+    text: `${name}: ${countText(affected)} with an unknown outcome of ${step}. Each needs a decision.`,
     since,
     affected,
     integration: name,
@@ -103,7 +103,7 @@ const parked = ({ parked: groups }: Facts): Found[] =>
   groups.map(({ integration: name, reason, since, ...affected }) => ({
     kind: 'parked',
     severity: 'serious',
-    text: `${name}: ${said(affected)} parked (${reason}). They go on once ${END_OF_PARKING[reason]}.`,
+    text: `${name}: ${countText(affected)} parked (${reason}). They go on once ${END_OF_PARKING[reason]}.`,
     since,
     affected,
     integration: name,
@@ -121,7 +121,7 @@ function waiting({ waiting: groups, at }: Facts): Found[] {
       return {
         kind: 'waiting',
         severity: isLate ? 'serious' : 'notice',
-        text: `${name}: ${said(affected)} waiting to try ${step} again${why}.${late}`,
+        text: `${name}: ${countText(affected)} waiting to try ${step} again${why}.${late}`,
         since,
         affected,
         integration: name,
@@ -131,11 +131,11 @@ function waiting({ waiting: groups, at }: Facts): Found[] {
 
 function endedUnresolved({ endedUnresolved: { since, ...affected } }: Facts): Found[] {
   if (affected.count === 0) return [];
-  const text = `${said(affected)} ended with an unknown outcome. A decision is only recorded.`;
+  const text = `${countText(affected)} ended with an unknown outcome. A decision is only recorded.`;
   return [{ kind: 'ended_unresolved', severity: 'notice', text, since, affected }];
 }
 
-const said = ({ count, counted }: Counted) => {
+const countText = ({ count, counted }: Counted) => {
   const noun = count === 1 ? 'onboarding' : 'onboardings';
   return `${counted === 'at_least' ? 'at least ' : ''}${count} ${noun}`;
 };

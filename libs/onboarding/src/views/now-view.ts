@@ -17,7 +17,7 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/** Rows of one integration and state that are counted. More are "at least" so many. */
+/** The most rows of one integration and state that are counted. If there are more: "at least" this many. */
 const MOST = 1_000;
 /** All readers of a process share one answer for this long. */
 const SHARED_MS = 1_000;
@@ -69,17 +69,17 @@ export class NowView {
     const now = {
       at: instant(reports.now),
       integrations: this.#integrations(reports, { waiting, parked, lost }),
-      lostOutcomes: lost.map((group) => ({ ...shown(group), step: group.step })),
+      lostOutcomes: lost.map((group) => ({ ...groupView(group), step: group.step })),
       endedUnresolved: { ...sumOf(ended.map(counted)), since: earliest(ended.map(({ since }) => since)) },
       parked: byReason(parked),
       waiting: waiting.map(({ step, lastResultCode, detail, nextAttemptAt, ...group }) => ({
-        ...shown(group),
+        ...groupView(group),
         step,
         lastResultCode,
         detail,
         nextAttemptAt: nextAttemptAt.toISOString(),
       })),
-      queues: shownQueues(queues),
+      queues: queuesView(queues),
       processes: processes.map(({ seenAt, ...process }) => ({ ...process, seenAt: seenAt.toISOString() })),
     };
     return { ...now, problems: problemsOf(now) };
@@ -180,7 +180,7 @@ const counted = ({ count, isCapped }: Pick<Group, 'count' | 'isCapped'>): Counte
   counted: isCapped ? 'at_least' : 'exactly',
 });
 
-const shown = ({ integration, since, ...group }: Omit<Group, 'step'>) => ({
+const groupView = ({ integration, since, ...group }: Omit<Group, 'step'>) => ({
   integration,
   ...counted(group),
   since: since.toISOString(),
@@ -189,7 +189,7 @@ const shown = ({ integration, since, ...group }: Omit<Group, 'step'>) => ({
 const earliest = (instants: readonly Date[]) =>
   instants.length === 0 ? null : instant(Math.min(...instants.map((at) => at.getTime())));
 
-function shownQueues({ trouble, queues }: QueuesState): QueuesNow {
+function queuesView({ trouble, queues }: QueuesState): QueuesNow {
   return {
     redis: { status: trouble === null ? 'up' : 'down', detail: trouble },
     queues: queues.map(({ finding, pausedAt, oldestDueAt, lastFinishedAt, ...queue }) => ({

@@ -10,7 +10,6 @@ import { FIND_BY_OTP_ID } from '../store/statements/find-by-otp-id.js';
 import { summaryOf } from './summary.js';
 import type { OnboardingSummary } from './types.js';
 
-/** The most onboardings that a search returns. */
 const MOST_FOUND = 50;
 /** Live onboardings of one state and integration in which an `otpId` is looked for. */
 const OTP_ID_ROWS = 1_000;

@@ -112,7 +112,7 @@ describe('one onboarding', () => {
     const detail = await read(id);
     expect(detail.job).toEqual({ queue: 'steps', id: `${id}_verify-otp_3` });
     expect(detail.explanation).toMatch(
-      /^The provider is asked whether the code is right\. The next try is at 2/,
+      /^The service asks the provider whether the code is right\. The next try is at 2/,
     );
   });
 

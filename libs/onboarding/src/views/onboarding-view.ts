@@ -19,7 +19,6 @@ const MOST_EVENTS = 1_000;
 export class OnboardingView {
   constructor(private readonly store: OnboardingStore) {}
 
-  /** @returns null if there is no such onboarding. */
   async read(id: string): Promise<OnboardingDetail | null> {
     const stored = isUuid(id) ? await this.store.find(id) : null;
     if (!stored) return null;
@@ -35,7 +34,7 @@ export class OnboardingView {
       parkedAt: instant(row.parkedAt),
       subject: idsOf(row),
       otpId: row.otpHandle,
-      explanation: `${STATES[row.state](row)} ${saidOf(nextAction, row)}`,
+      explanation: `${STATES[row.state](row)} ${sentenceOf(nextAction, row)}`,
       nextAction,
       endsAt: instant(changesAt(row)),
       lastResult: row.lastResult && resultOf(row.lastResult),
@@ -61,25 +60,24 @@ export class OnboardingView {
 }
 
 const STATES: Record<State, (row: Row) => string> = {
-  otp_requested: () => 'The first or a new code is being sent.',
+  otp_requested: () => 'The service is sending a code.',
   otp_sent: ({ otpTriesLeft }) => `A code was sent. It has ${otpTriesLeft} tries left.`,
   otp_needed: ({ reason }) => `The user needs a new code${reason ? ` (${reason})` : ''}.`,
-  otp_submitted: () => 'The provider is asked whether the code is right.',
+  otp_submitted: () => 'The service asks the provider whether the code is right.',
   otp_verified: () => 'The code was right. The user has a session, and no passkey yet.',
-  authenticators_submitted: () => 'The provider is asked to register the passkeys.',
-  outcome_unknown: ({ step }) => `The answer to ${step} was lost. The provider may have done it or not.`,
+  authenticators_submitted: () => 'The service asks the provider to register the passkeys.',
+  outcome_unknown: ({ step }) => `The answer to ${step} was lost. The provider may or may not have done it.`,
   completed: () => 'The user has a passkey.',
   failed: ({ failure }) => `The onboarding failed${failure ? ` (${failure.code})` : ''}.`,
-  expired: () => 'The time of the onboarding ran out.',
+  expired: () => 'The onboarding expired.',
   cancelled: () => 'The onboarding was cancelled.',
 };
 
 /** The next action as a sentence. */
-function saidOf(action: NextAction, { state, parkedReason, leaseUntil, nextAttemptAt }: Row): string {
+function sentenceOf(action: NextAction, { state, parkedReason, leaseUntil, nextAttemptAt }: Row): string {
   switch (action.type) {
     case 'wait':
-      if (parkedReason)
-        return `It is parked (${parkedReason}) until an operator has acted at the integration.`;
+      if (parkedReason) return `It is parked (${parkedReason}) until the integration works again.`;
       if (leaseUntil) return 'A call is in flight.';
       return `The next try is at ${instant(nextAttemptAt) ?? 'no known time'}.`;
     case 'submit_otp':

@@ -11,26 +11,26 @@ const TEXTS: { [Type in EventType]: (data: Partial<EventData<Type>>) => string }
   otp_sent: () => 'The provider sent a code.',
   send_gave_up: () => 'No code could be sent. The service stopped trying.',
   otp_submitted: () => 'The caller submitted a code.',
-  otp_resend_asked: () => 'A new code was asked for.',
+  otp_resend_asked: () => 'A caller or an operator asked for a new code.',
   otp_expired: () => 'The code expired.',
   otp_verified: () => 'The provider accepted the code.',
   otp_rejected: () => 'The provider refused the code.',
   authenticators_submitted: ({ authenticators }) => `The caller submitted ${passkeys(authenticators)}.`,
   authenticators_created: ({ unmapped }) =>
-    `The provider registered the passkeys${unmapped ? ', without saying which id belongs to which' : ''}.`,
+    `The provider registered the passkeys${unmapped ? ', but did not say which id belongs to which' : ''}.`,
   authenticators_rejected: () => 'The provider refused the passkeys.',
   session_expired: () => 'The session of the provider expired.',
-  outcome_lost: () => 'Nobody knows whether the provider did the step.',
+  outcome_lost: () => 'The answer was lost. The provider may or may not have done the step.',
   resolved_done: () => 'The onboarding goes on as if the step was done.',
   resolved_not_done: () => 'The onboarding goes on as if the step was not done.',
   late_answer: ({ answer }) => `An answer came late and counts${answer ? `: ${answer}` : ''}.`,
-  step_failed: () => 'The step failed for good, and with it the onboarding.',
-  expired: () => 'The time of the onboarding ran out.',
+  step_failed: () => 'The step failed for good, so the onboarding failed.',
+  expired: () => 'The onboarding expired.',
   cancelled: () => 'The onboarding was cancelled.',
   attempt_started: ({ attempt, step }) => `Attempt ${attempt ?? '?'} of ${step ?? 'a step'} began.`,
   attempt_ended: ({ attempt, class: end, upstreamStatus, lapsed }) =>
     lapsed
-      ? `Attempt ${attempt} got no end: its process died or was cut off.`
+      ? `Attempt ${attempt} has no end: its process died or was cut off.`
       : `Attempt ${attempt ?? '?'} ended: ${end ?? '?'}${upstreamStatus ? ` (${upstreamStatus})` : ''}.`,
   retry_scheduled: ({ attempt, inMs = 0 }) =>
     `Attempt ${attempt ?? '?'} is planned ${inMs === 0 ? 'now' : `in ${seconds(inMs)}`}.`,
@@ -40,7 +40,7 @@ const TEXTS: { [Type in EventType]: (data: Partial<EventData<Type>>) => string }
   parked: ({ reason }) => `The step is parked${reason ? `: ${reason}` : ''}.`,
   unparked: () => 'The parked step goes on.',
   resolved: ({ outcome }) => `The outcome was decided${outcome ? `: ${outcome.replace('_', ' ')}` : ''}.`,
-  secrets_wiped: () => 'Secrets that are no longer needed were wiped.',
+  secrets_wiped: () => 'The service deleted the secrets that it no longer needs.',
   erased: () => 'The personal data was erased.',
 };
 
@@ -61,7 +61,7 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
   }));
 }
 
-/** The attempts of a timeline with their ends. Without the data of its events, an erased one has none. */
+/** The attempts of a timeline with their ends. An erased timeline has none: its events have no data. */
 export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): AttemptView[] {
   const attempts = new Map<number, AttemptView>();
   let ended: AttemptView | undefined;

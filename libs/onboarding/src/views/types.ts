@@ -16,7 +16,6 @@ export interface Counted {
   counted: 'exactly' | 'at_least';
 }
 
-/** What is wrong now. */
 export interface Now {
   at: string;
   /** Worst first. Empty: nothing is wrong. */
@@ -64,28 +63,26 @@ export interface IntegrationNow {
   finding: IntegrationFinding;
   /** Who has paused it, and why; null if it is not paused. */
   pause: { since: string; by: string; reason: string } | null;
-  /** When the earliest of its present troubles began. */
+  /** When the oldest of its present problems began. */
   since: string | null;
   /** Calls that have failed since they last succeeded, of all processes together. */
   errors: {
     call: string;
     class: string;
     upstreamStatus: number | null;
-    /** In a row. */
     failures: number;
     since: string;
     lastAt: string;
     /** Whether the last failure is recent enough to count as the present state. */
     isCurrent: boolean;
   }[];
-  /** As each process sees it. */
   seenBy: {
     process: string;
     breaker: 'closed' | 'open' | 'half_open';
     breakerSince: string | null;
     refusedSince: string | null;
     refusedStatus: number | null;
-    /** Positive or negative distances count the same. */
+    /** The sign says which clock is ahead. */
     clockSkewMs: number;
     /** Why the last signature failed; null if signatures work. */
     signer: string | null;
@@ -103,7 +100,6 @@ export interface LostOutcomes extends Counted {
 export interface ParkedGroup extends Counted {
   integration: string;
   reason: ParkedReason;
-  /** When the first of them was parked. */
   since: string;
 }
 
@@ -114,7 +110,7 @@ export interface WaitingGroup extends Counted {
   lastResultCode: ResultCode | null;
   /** A sentence about the last try of one of them. */
   detail: string | null;
-  /** Since when the first of them waits: the end of its last try. */
+  /** The start of the longest wait: the end of its last try. */
   since: string;
   /** The earliest next try. It may be past if the worker is late. */
   nextAttemptAt: string;
@@ -151,7 +147,6 @@ export interface ProcessNow {
   isLive: boolean;
 }
 
-/** The funnel of the onboardings that began on some days. */
 export interface Funnel {
   from: string;
   to: string;
@@ -204,7 +199,6 @@ export interface OnboardingDetail extends OnboardingSummary {
   version: number;
   /** In `otp_needed`: why a new code is needed. */
   reason: OtpNeededReason | null;
-  /** Whether its personal data is erased. */
   erasedAt: string | null;
   parkedAt: string | null;
   /** The provider's ids of the subject, without the contact. Empty if there are none. */
@@ -231,7 +225,6 @@ export interface OnboardingDetail extends OnboardingSummary {
   timeline: TimelineEntry[];
   /** The job of the step in flight or waiting, on the board. It may be gone. */
   job: { queue: 'steps'; id: string } | null;
-  /** All actions, in a fixed order. */
   actions: ActionView[];
 }
 
@@ -247,7 +240,7 @@ export interface AttemptView {
   upstreamStatus: number | null;
   /** True if the lease ended without an answer: the process died or was cut off. */
   lapsed: boolean;
-  /** Whether nobody knows its effect: an operator may decide. */
+  /** Whether its effect is unknown: an operator may decide. */
   unresolved: boolean;
   /** The class of an answer that came too late. */
   lateAnswer: string | null;
@@ -265,13 +258,11 @@ export interface TimelineEntry {
   at: string;
   type: EventType;
   actor: 'caller' | 'service' | 'upstream';
-  /** One sentence for people. */
   text: string;
   /** The attempt that the event is about. */
   attempt: number | null;
   /** The caller or operator that gave the command, if it does not own the onboarding. */
   by: string | null;
-  /** As the caller or operator wrote it. */
   reason: string | null;
 }
 
@@ -280,6 +271,5 @@ export interface ActionView {
   allowed: boolean;
   /** What it will do now, in one sentence. */
   means: string;
-  /** Why it is not allowed; null if it is allowed. */
   whyNot: string | null;
 }

@@ -4,7 +4,7 @@ import { statement } from '../statement.js';
 
 const isEnded = `w.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})`;
 
-/** SQL for a fact with the bucket of a time; no fact if an end of the time is unknown. */
+/** SQL for a fact with the bucket of a time; no fact if the beginning or the end is unknown. */
 const span = (what: string, from: string, to: string) =>
   `(CASE WHEN ${from} <= ${to} THEN '${what}' END,
     width_bucket(extract(epoch FROM ${to} - ${from})::float8 * 1000, b.ends)::text)`;
@@ -89,7 +89,6 @@ export const FUNNEL_WRITE = statement(
     is_final = excluded.is_final`,
 );
 
-/** The counts of some days, of one integration or of all. */
 export const FUNNEL_READ = statement(
   'funnel_read',
   `SELECT f.day::text, f.integration, f.started, f.code_sent AS "codeSent", f.verified, f.registered, f.live,
@@ -100,7 +99,6 @@ export const FUNNEL_READ = statement(
   ORDER BY f.day, f.integration`,
 );
 
-/** When some days were counted. */
 export const FUNNEL_COUNTED = statement(
   'funnel_counted',
   `SELECT c.day::text, c.counted_at AS "countedAt", c.is_final AS "isFinal" FROM funnel_counts c

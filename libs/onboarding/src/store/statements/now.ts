@@ -35,7 +35,6 @@ const grouped = (
     { alone: true },
   );
 
-/** Steps that wait for their next try. */
 export const NOW_WAITING = grouped(
   'now_waiting',
   { key: OF_STATE },

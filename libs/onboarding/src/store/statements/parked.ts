@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * The integrations with onboardings that wait for a repair. A paused integration is not asked whether it
- * works. Locks nothing.
+ * The integrations with onboardings that wait for a repair, except paused integrations, which get no probe.
+ * Locks nothing.
  */
 export const PARKED_INTEGRATIONS = statement(
   'parked_integrations',

@@ -62,9 +62,9 @@ export const NOT_WOKEN = statement(
 );
 
 /**
- * Steps of one written state that wait for their next try, or whose process is gone, in the order of the
- * index: their jobs can be queued again. A page begins after `$key` and `$after`, and all keys are below
- * `$beyond`. Locks nothing.
+ * Steps of one written state that wait for their next try, or whose process is gone: their jobs can be queued
+ * again. Pages follow the index: each begins after `$key` and `$after`, with keys below `$beyond`. Locks
+ * nothing.
  */
 export const WAITING_STEPS = statement(
   'waiting_steps',
