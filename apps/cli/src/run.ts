@@ -64,12 +64,16 @@ async function runCommand(
   const store = await openStore(env);
   try {
     const [code, answer] = await outcomeOf(() => work(store));
-    output.out(values['json'] ? JSON.stringify(answer.json, null, 2) : answer.lines.join('\n'));
+    output.out(values['json'] ? JSON.stringify(answer.json, null, 2) : answer.lines.map(visible).join('\n'));
     return code;
   } finally {
     await store.close();
   }
 }
+
+/** Callers and operators choose some texts. None may move the terminal's cursor, or hide other text. */
+const visible = (line: string) =>
+  line.replaceAll(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 
 async function outcomeOf(work: () => Promise<Answer>): Promise<[code: number, answer: Answer]> {
   try {

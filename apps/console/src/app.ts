@@ -2,7 +2,7 @@ import fastifyCookie from '@fastify/cookie';
 import fastifyFormbody from '@fastify/formbody';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { findOutage } from '#libs/database';
-import { OperatorSessions } from '#libs/operators';
+import { OperatorAudit, OperatorSessions } from '#libs/operators';
 import { createHttpApp, type ConsoleConfig } from '#libs/platform';
 import { ConsoleModule } from './console.module.js';
 import { serveQueueBoard } from './queues/queue-board.js';
@@ -22,7 +22,8 @@ export async function createConsole(config: ConsoleConfig): Promise<NestFastifyA
   const fastify = app.getHttpAdapter().getInstance();
   await app.register(fastifyCookie);
   await app.register(fastifyFormbody, { bodyLimit: FORM_LIMIT_BYTES });
-  guard(fastify, app.get(OperatorSessions), app.get(Refusals));
+  const parts = { sessions: app.get(OperatorSessions), audit: app.get(OperatorAudit) };
+  guard(fastify, { ...parts, refusals: app.get(Refusals) });
   await serveQueueBoard(app);
   return app;
 }

@@ -20,7 +20,7 @@ import {
 import { CLOCK, ProblemError, ROLES, type Clock, type Role } from '#libs/kernel';
 import { CONFIG, consoleUrl, type ConsoleConfig } from '#libs/platform';
 import type { LoginFlow } from './login-flow.js';
-import { cleanName, type Identity } from './operator.js';
+import { cleanName, type Operator } from './operator.js';
 
 const TIMEOUT_S = 5;
 /** The metadata of the provider is read again after this time. */
@@ -66,7 +66,7 @@ export class IdentityProvider {
    * @throws ProblemError `unauthenticated` for an answer that is not valid, `forbidden` without a role,
    *   `not_ready` if the provider does not answer.
    */
-  async identify(answer: URLSearchParams, { state, nonce, verifier }: LoginFlow): Promise<Identity> {
+  async identify(answer: URLSearchParams, { state, nonce, verifier }: LoginFlow): Promise<Operator> {
     const configuration = await this.#configuration();
     const url = this.#url(CALLBACK_PATH);
     url.search = answer.toString();
@@ -93,7 +93,7 @@ export class IdentityProvider {
     }
   }
 
-  #identityOf(claims: Claims & { iss: string; sub: string }): Identity {
+  #identityOf(claims: Claims & { iss: string; sub: string }): Operator {
     const { iss, sub, preferred_username, email } = claims;
     const name = [preferred_username, email, sub]
       .map((each) => (typeof each === 'string' ? cleanName(each) : ''))

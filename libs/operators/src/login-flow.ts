@@ -3,7 +3,9 @@ import { equalInConstantTime } from '#libs/kernel';
 import type { KeyedHash } from '#libs/platform';
 
 const FLOW_LIFE_MS = 10 * 60_000;
-const FLOW = /^[A-Za-z0-9_-]{22}\.(\d{13})\.([A-Za-z0-9_-]{0,1024})$/;
+/** In base64url. A longer address is not remembered: the operator then sees the first page. */
+const LONGEST_NEXT = 1_024;
+const FLOW = new RegExp(`^[\\w-]{22}\\.(\\d{13})\\.([\\w-]{0,${LONGEST_NEXT}})$`);
 
 /** What binds a login at the identity provider to one browser. */
 export interface LoginFlow {
@@ -24,12 +26,9 @@ export interface LoginFlow {
 export function beginFlow(hash: KeyedHash, next: string, nowMs: number): LoginFlow {
   const seed = randomBytes(16).toString('base64url');
   const expiresAtMs = nowMs + FLOW_LIFE_MS;
-  return derived(
-    hash,
-    `${seed}.${expiresAtMs}.${Buffer.from(next).toString('base64url')}`,
-    expiresAtMs,
-    next,
-  );
+  const encoded = Buffer.from(next).toString('base64url');
+  const kept = encoded.length <= LONGEST_NEXT ? encoded : '';
+  return derived(hash, `${seed}.${expiresAtMs}.${kept}`, expiresAtMs, next);
 }
 
 /** @returns null if the cookie is missing, altered or expired, or does not belong to this state. */

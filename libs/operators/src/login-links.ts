@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { ProblemError, type Role } from '#libs/kernel';
 import { KeyedHash } from '#libs/platform';
-import { cleanName, type Identity } from './operator.js';
+import { cleanName, type Operator } from './operator.js';
 import { MAKE_LINK, USE_LINK } from './statements.js';
 
 /** The longest life of a link. */
@@ -37,9 +37,10 @@ export class LoginLinks {
   }
 
   /** Spends a link. @returns null if the link is unknown, used or expired. */
-  async use(token: string): Promise<Identity | null> {
+  async use(token: string): Promise<Operator | null> {
     const [link] = await this.statements.run<{ name: string; role: Role }>(USE_LINK, [this.#hashOf(token)]);
-    return link ? { ...link, how: 'link', identity: link.name } : null;
+    // Two links of one name are two persons.
+    return link ? { ...link, how: 'link', identity: `${link.name}:${randomBytes(8).toString('hex')}` } : null;
   }
 
   #hashOf(token: string): Buffer {

@@ -9,17 +9,19 @@ import { networkOf } from '#libs/callers';
 import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
-import type { LoginWay } from './operator.js';
 
 /** The longest time that a login waits for Redis. Then the process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
 /** The limit of all networks together, as a multiple of one's: one alone cannot lock out others. */
 const NETWORKS = 10;
 
+/** The key of the count over all networks. */
+const ALL = 'all';
+
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
- * Counts failed logins per way and network, over all processes. It counts a try before the check, so that
+ * Counts wrong emergency passwords per network, over all processes. It counts a try before the check, so that
  * parallel tries count too, and takes it back if the login succeeds.
  */
 @Injectable()
@@ -49,23 +51,19 @@ export class LoginThrottle {
   }
 
   /** @throws ProblemError `rate_limited` with the seconds until the next try is allowed. */
-  async take(way: LoginWay, address: string): Promise<void> {
+  async take(address: string): Promise<void> {
     // The network is checked first. A network over its limit must not use up the tries of all.
-    await consumed(this.#perNetwork(), this.#keyOf(way, address));
-    // Only a password can be guessed. So strangers cannot lock out the other ways.
-    if (way === 'emergency') await consumed(this.#together(), way);
+    await consumed(this.#perNetwork(), this.#keyOf(address));
+    await consumed(this.#together(), ALL);
   }
 
   /** Takes back the try of a login that succeeded. Failed tries of others stay counted. */
-  async giveBack(way: LoginWay, address: string): Promise<void> {
-    await Promise.allSettled([
-      this.#perNetwork().reward(this.#keyOf(way, address)),
-      way === 'emergency' ? this.#together().reward(way) : undefined,
-    ]);
+  async giveBack(address: string): Promise<void> {
+    await Promise.allSettled([this.#perNetwork().reward(this.#keyOf(address)), this.#together().reward(ALL)]);
   }
 
-  #keyOf(way: LoginWay, address: string): string {
-    return this.hash.of('login throttle', `${way} ${networkOf(address)}`).toString('base64url');
+  #keyOf(address: string): string {
+    return this.hash.of('login throttle', networkOf(address)).toString('base64url');
   }
 }
 

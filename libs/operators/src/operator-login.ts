@@ -10,7 +10,7 @@ import { LoginLinks } from './login-links.js';
 import { LoginThrottle } from './login-throttle.js';
 import { OperatorAudit } from './operator-audit.js';
 import { OperatorSessions } from './operator-sessions.js';
-import { cleanName, type Identity, type Login, type LoginWay } from './operator.js';
+import { cleanName, type Operator, type Login, type LoginWay } from './operator.js';
 import { USE_FLOW } from './statements.js';
 
 export interface LoginTry {
@@ -25,10 +25,6 @@ export interface LoginWays {
   provider: string | null;
   emergency: boolean;
 }
-
-/** Only a wrong secret uses up a try: an outage of the identity provider must not lock operators out. */
-const isGuess = (error: unknown) =>
-  error instanceof ProblemError && ['unauthenticated', 'rate_limited'].includes(error.code);
 
 /** Logs operators in to the console. Each login begins a new session with a new token. */
 @Injectable()
@@ -103,15 +99,18 @@ export class OperatorLogin {
     const name = cleanName(typed.name);
     if (name === '') throw new ProblemError('validation_failed', { detail: 'Type your own name.' });
     return this.#logIn('emergency', by, async () => {
+      // Only a password can be guessed. The other ways have no limit, so that strangers cannot close them.
+      await this.throttle.take(by.address);
       if (!this.account.isPassword(typed.password)) {
         throw new ProblemError('unauthenticated', { detail: 'The password is wrong.' });
       }
+      await this.throttle.giveBack(by.address);
       const full = `emergency:${name}`;
       return { name: full, role: 'admin', how: 'emergency', identity: full };
     });
   }
 
-  /** @throws ProblemError `unauthenticated` if the link is unknown, used or expired; `rate_limited`. */
+  /** @throws ProblemError `unauthenticated` if the link is unknown, used or expired. */
   async link(token: string, by: LoginTry): Promise<Login> {
     return this.#logIn('link', by, async () => {
       const identity = await this.links.use(token);
@@ -129,7 +128,7 @@ export class OperatorLogin {
   async #logIn(
     way: LoginWay,
     { address, traceId }: LoginTry,
-    identify: () => Promise<Identity>,
+    identify: () => Promise<Operator>,
   ): Promise<Login> {
     const entry = { action: `login: ${way}`, target: null, address, traceId };
     const count = (outcome: 'done' | 'refused' | 'failed') => {
@@ -137,16 +136,14 @@ export class OperatorLogin {
       return outcome;
     };
     try {
-      await this.throttle.take(way, address);
-      const { name, role, how, identity } = await identify();
-      const token = await this.sessions.begin({ name, role, how, identity }, address);
-      await this.throttle.giveBack(way, address);
+      const operator = await identify();
+      const { name, role, identity } = operator;
+      const token = await this.sessions.begin(operator, address);
       this.audit.record({ ...entry, operator: name, outcome: count('done'), data: { role, identity } });
-      return { operator: { name, role, how }, token };
+      return { operator, token };
     } catch (error) {
       // The name is not recorded: nothing proves it, and it may be a password in the wrong field.
       const outcome = count(error instanceof ProblemError ? 'refused' : 'failed');
-      if (!isGuess(error)) await this.throttle.giveBack(way, address);
       this.audit.record({ ...entry, operator: null, outcome });
       throw error;
     }

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
 import { EmergencyAccount } from './emergency-account.js';
-import type { Identity, Operator, OperatorSession } from './operator.js';
+import type { Operator, OperatorSession } from './operator.js';
 import { BEGIN_SESSION, END_OTHER_SESSIONS, END_SESSION, FIND_SESSION, LIST_SESSIONS } from './statements.js';
 
 /** The size of a token. OWASP ASVS 5.0 §7.2.3 requires 128 bits. */
@@ -23,7 +23,7 @@ export class OperatorSessions {
   ) {}
 
   /** @returns the new session's token, in base64url. */
-  async begin({ how, identity, name, role }: Identity, address: string): Promise<string> {
+  async begin({ how, identity, name, role }: Operator, address: string): Promise<string> {
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const mark = how === 'emergency' ? this.emergency.mark : null;
     const life = this.config.OPS_SESSION_LIFE_MS;

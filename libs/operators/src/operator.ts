@@ -8,11 +8,10 @@ export interface Operator {
   readonly name: string;
   readonly role: Role;
   readonly how: LoginWay;
-}
-
-/** What a new session stores about its operator. */
-export interface Identity extends Operator {
-  /** Identifies the person: issuer and `sub` for OpenID Connect, else the name. */
+  /**
+   * Identifies the person, because two persons may have one name: issuer and `sub` for OpenID Connect, else
+   * the name.
+   */
   readonly identity: string;
 }
 

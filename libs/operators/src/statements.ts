@@ -27,14 +27,14 @@ export const FIND_SESSION: PreparedStatement = {
   name: 'operator_session_find',
   text: `
     WITH live AS (
-      SELECT token_hash, last_seen_at, name, role, how FROM operator_sessions
+      SELECT token_hash, last_seen_at, name, role, how, identity FROM operator_sessions
       WHERE token_hash = $3 AND ${LIVE}
     ), seen AS (
       UPDATE operator_sessions s SET last_seen_at = clock_timestamp() FROM live
       WHERE $5::boolean AND s.token_hash = live.token_hash
         AND live.last_seen_at < clock_timestamp() - ${ms('$4')}
     )
-    SELECT name, role, how FROM live`,
+    SELECT name, role, how, identity FROM live`,
 };
 
 export const END_SESSION: PreparedStatement = {
@@ -50,7 +50,7 @@ const own = (token: string) =>
 export const LIST_SESSIONS: PreparedStatement = {
   name: 'operator_session_list',
   text: `
-    SELECT encode(token_hash, 'hex') AS id, name, role, how, address, created_at AS "beganAt",
+    SELECT encode(token_hash, 'hex') AS id, name, role, how, identity, address, created_at AS "beganAt",
       last_seen_at AS "lastUsedAt", token_hash = $3 AS "isThis"
     FROM operator_sessions
     WHERE ${LIVE} AND ($4::boolean OR ${own('$3')})

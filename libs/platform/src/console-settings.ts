@@ -89,8 +89,8 @@ export const consoleSettings = {
     durationMs(8 * HOUR_MS, 8 * HOUR_MS),
   ),
   OPS_LOGIN_TRIES: tuning(
-    'Failed logins of one network within `OPS_LOGIN_WINDOW_MS`, for each way to log in. ' +
-      'For emergency logins, all networks together have ten times as many.',
+    'Failed emergency logins of one network within `OPS_LOGIN_WINDOW_MS`. ' +
+      'All networks together have ten times as many.',
     count(10, 1, 1_000),
   ),
   OPS_LOGIN_WINDOW_MS: tuning(

@@ -13,7 +13,14 @@ const MAX_DAYS = 366;
 const emptyToUndefined = (value: unknown) => (value === '' ? undefined : value);
 const query = z
   .object({
-    integration: z.preprocess(emptyToUndefined, z.string().max(256).optional()),
+    integration: z.preprocess(
+      emptyToUndefined,
+      z
+        .string()
+        .max(256)
+        .refine((value) => !value.includes('\0'))
+        .optional(),
+    ),
     from: z.preprocess(emptyToUndefined, z.iso.date().optional()),
     to: z.preprocess(emptyToUndefined, z.iso.date().optional()),
   })

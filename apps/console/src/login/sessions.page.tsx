@@ -34,7 +34,7 @@ export function SessionsPage({ operator, token, sessions }: SessionsProps) {
   );
 }
 
-function Row({ id, name, role, how, address, beganAt, lastUsedAt, isThis }: OperatorSession) {
+function Row({ id, name, identity, role, how, address, beganAt, lastUsedAt, isThis }: OperatorSession) {
   const label = `End the session of ${name} from ${address}`;
   const end = (
     <button type="submit" name="session" value={id} class="outline" aria-label={label}>
@@ -43,7 +43,9 @@ function Row({ id, name, role, how, address, beganAt, lastUsedAt, isThis }: Oper
   );
   return (
     <tr>
-      <th scope="row">{name}</th>
+      <th scope="row">
+        {name} <small>{identity}</small>
+      </th>
       <td>{isThis ? 'this session' : end}</td>
       <td>{role}</td>
       <td>{address}</td>

@@ -12,7 +12,8 @@ interface ListPageProps {
 }
 
 export function ListPage({ rows, next, query, role }: ListPageProps) {
-  const fields = fieldsOf(query);
+  // A search looks at all onboardings.
+  const fields = query.q === undefined ? fieldsOf(query) : [];
   const params = new URLSearchParams(fields).toString();
   const pathAfter = (after: string) =>
     `${PATHS.onboardings}?${new URLSearchParams([...fields, ['after', after]]).toString()}`;

@@ -59,6 +59,7 @@ export class OperationsController {
     const { action: asked, ...filter } = input;
     const query = parseQuery(filter);
     const action = ACTION_FIELD.optional().catch(undefined).parse(asked);
+    if (action !== undefined) mustMay(request, action);
     const dryRun = action === undefined ? null : await this.#dryRun(action, query);
     const props = { fields: fieldsOf(query), dryRun, token: this.tokens.ofSession(request) };
     return new Page('Act on many', <NewOperationPage {...props} role={request.operator!.role} />);
@@ -171,4 +172,5 @@ const actorOf = ({ operator, ip, id }: FastifyRequest): Actor => ({
   role: operator!.role,
   address: ip,
   traceId: id,
+  identity: operator!.identity,
 });

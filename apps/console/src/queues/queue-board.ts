@@ -53,7 +53,8 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   });
   // Bull Board's own error handler would show the error's message.
   adapter.setErrorHandler((error) => {
-    const { status, message } = refusals.problemOf(error);
+    // A command that Redis did not take fails with an error of its own.
+    const { status, message } = queues.isReady() ? refusals.problemOf(error) : redisAway();
     return { status: status as 500, body: { error: message } };
   });
 
@@ -67,9 +68,12 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
     if (!request.operator || !mayActAs(request.operator.role, needed)) {
       return new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
     }
-    const { accepts, isConnected, trouble } = queues.link;
-    if (accepts || (isConnected && !changesSomething(request))) return null;
-    const redis = `Redis ${trouble?.words ?? 'is away'}`;
+    const { accepts, isConnected } = queues.link;
+    return accepts || (isConnected && !changesSomething(request)) ? null : redisAway();
+  }
+
+  function redisAway(): ProblemError {
+    const redis = `Redis ${queues.link.trouble?.words ?? 'is away'}`;
     const why = `${redis}. The service still accepts requests; retries wait until Redis is back.`;
     return new ProblemError('not_ready', { detail: why, retryAfterS: 2 });
   }

@@ -1,6 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
-import { mayActAs, type Operator, type OperatorSessions, type Role } from '#libs/operators';
+import {
+  mayActAs,
+  type Operator,
+  type OperatorAudit,
+  type OperatorSessions,
+  type Role,
+} from '#libs/operators';
 import { PATHS } from './paths.js';
 import type { Refusals } from './refusals.js';
 import { changesSomething, foreignOrigin } from './same-origin.js';
@@ -30,17 +36,26 @@ const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);
  * Guards all routes, also those of the queue board and unknown paths, for which Nest's guards do not run. It
  * checks the matched route, not the path, because one path can be written in several ways.
  */
-export function guard(fastify: FastifyInstance, sessions: OperatorSessions, refusals: Refusals): void {
+export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: GateParts): void {
   fastify.decorateRequest('operator', null);
   fastify.addHook('onRequest', async (request, reply) => {
     try {
       await admit(request);
     } catch (error) {
+      recordRefusal(request);
       // The queue board's own error handler would answer an error that this hook throws.
       return refusals.answer(refusals.problemOf(error), request, reply);
     }
     return undefined;
   });
+
+  /** What an operator tried to change without the role for it. */
+  function recordRefusal(request: FastifyRequest): void {
+    if (!changesSomething(request) || !request.operator) return;
+    const { id: traceId, ip: address, operator, method, routeOptions } = request;
+    const action = `${method} ${routeOptions.url ?? ''}`;
+    audit.record({ action, operator: operator.name, target: null, outcome: 'refused', address, traceId });
+  }
 
   async function admit(request: FastifyRequest): Promise<void> {
     const { config, url = '' } = request.routeOptions;
@@ -59,6 +74,12 @@ export function guard(fastify: FastifyInstance, sessions: OperatorSessions, refu
       throw new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
     }
   }
+}
+
+interface GateParts {
+  sessions: OperatorSessions;
+  audit: OperatorAudit;
+  refusals: Refusals;
 }
 
 /** A page that refreshes itself does not prolong the session, because the operator may be away. */

@@ -55,6 +55,8 @@ export interface Actor {
   role: string | null;
   address: string | null;
   traceId: string | null;
+  /** Identifies the person for the audit, because two may have one name. Absent for callers. */
+  identity?: string | undefined;
   /** The integrations that the actor may touch. None or null: all. */
   integrations?: readonly string[] | null | undefined;
 }

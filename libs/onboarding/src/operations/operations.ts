@@ -314,12 +314,13 @@ export class Operations {
 export const noSuchOperation = (id: string) =>
   new ProblemError('not_found', { detail: `There is no operation ${id}.` });
 
-const dataOf = (action: string, reason: string, { via, role, traceId }: Actor) => ({
+const dataOf = (action: string, reason: string, { via, role, traceId, identity }: Actor) => ({
   action,
   reason,
   via,
   ...(role !== null && { role }),
   ...(traceId !== null && { traceId }),
+  ...(identity !== undefined && { identity }),
 });
 
 const keyColumns = (key: KeyToTake | undefined) => ({

@@ -16,17 +16,20 @@ export function mustHaveCondition(target: OperationTarget): void {
   throw invalid('/filter', 'too_small', 'A filter needs at least one condition.');
 }
 
+/** Characters that nobody sees, and those that change what a terminal or a page shows around them. */
+const UNSEEN = /[\p{Cc}\p{Cf}\s]+/gu;
+
 /**
- * @returns the reason, trimmed.
+ * @returns the reason, with one space in place of line breaks, control and direction characters.
  * @throws ProblemError `validation_failed` if it has not 1 to 500 characters that PostgreSQL can store.
  */
 export function reasonOf(given: string): string {
-  const reason = given.trim();
+  const reason = given.replaceAll(UNSEEN, ' ').trim();
   if (reason === '') throw invalid('/reason', 'too_small', 'Give a reason.');
   if (reason.length > MAX_REASON) {
     throw invalid('/reason', 'too_big', `A reason has at most ${MAX_REASON} characters.`);
   }
-  if (reason.isWellFormed() && !reason.includes('\0')) return reason;
+  if (reason.isWellFormed() && !given.includes('\0')) return reason;
   throw invalid('/reason', 'unstorable_text', 'The reason holds U+0000 or half of a surrogate pair.');
 }
 
