@@ -66,7 +66,7 @@ function DryRunResult({ dryRun: { action, matching, fitting, fields }, token }: 
         <ActionForm action={PATHS.operations} token={token}>
           <Hidden fields={fields} />
           <input type="hidden" name="action" value={action} />
-          <input type="hidden" name="atMost" value={fitting.count} />
+          {fitting.counted === 'exactly' && <input type="hidden" name="atMost" value={fitting.count} />}
           <ReasonField id="reason" />
           <button type="submit">{`${ACTION_WORDS[action]}: ${countOf(fitting)}`}</button>
         </ActionForm>
