@@ -141,6 +141,7 @@ describe('a start', () => {
   it.each([
     ['a filter without a condition', { filter: {} }, 'r', '/filter'],
     ['a filter whose only member is undefined', { filter: { caller: undefined } }, 'r', '/filter'],
+    ['a filter that only says no', { filter: { states: [], waiting: false } }, 'r', '/filter'],
     ['a blank reason', ever, ' \n', '/reason'],
     ['a long reason', ever, 'r'.repeat(501), '/reason'],
     ['a reason with U+0000', ever, 'r\0', '/reason'],

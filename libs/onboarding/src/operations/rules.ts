@@ -10,8 +10,8 @@ const MAX_REASON = 500;
  */
 export function mustHaveCondition(target: OperationTarget): void {
   if ('ids' in target) return;
-  const { states, endedUnresolved, ...others } = target.filter;
-  if (states?.length || endedUnresolved) return;
+  const { states, waiting, endedUnresolved, ...others } = target.filter;
+  if (states?.length || waiting || endedUnresolved) return;
   if (Object.values(others).some((value) => value !== undefined)) return;
   throw invalid('/filter', 'too_small', 'A filter needs at least one condition.');
 }
