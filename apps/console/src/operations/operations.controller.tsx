@@ -35,6 +35,9 @@ const reasonForm = z.strictObject({ reason: REASON_FIELD, token: TOKEN_FIELD });
 const PLACE = z.uuid().optional().catch(undefined);
 const ITEMS = 50;
 const OPERATIONS = 50;
+/** The rows of a dry run, and how far it counts: a page must be quick. */
+const SAMPLE = 10;
+const MOST_COUNTED = 10_000;
 
 @Controller(PATHS.operations)
 export class OperationsController {
@@ -56,7 +59,8 @@ export class OperationsController {
     const { action: asked, ...filter } = input;
     const query = parseQuery(filter);
     const action = ACTION_FIELD.optional().catch(undefined).parse(asked);
-    const preview = action && (await this.operations.preview({ filter: filterOf(query) }));
+    const preview =
+      action && (await this.operations.preview({ filter: filterOf(query) }, {}, SAMPLE, MOST_COUNTED));
     const token = this.tokens.ofSession(request);
     const props = { fields: fieldsOf(query), action, preview, token, role: request.operator!.role };
     return new Page('Act on many', <NewOperationPage {...props} />);
