@@ -8,6 +8,9 @@ document.addEventListener('submit', ({ target, submitter }) => {
   setTimeout(() => submitter?.setAttribute('disabled', ''));
 });
 
+// Another action needs another dry run.
+document.getElementById('action')?.addEventListener('change', ({ target }) => target.form.requestSubmit());
+
 // A page that comes back from the browser's history must work again.
 addEventListener('pageshow', () => {
   for (const button of document.querySelectorAll('button[aria-busy]')) {

@@ -6,8 +6,12 @@ const NAMES = ['Started', 'Code sent', 'Verified', 'Registered'];
 
 /** @param {HTMLElement} place has the columns as JSON */
 function draw(place) {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
+  // A canvas knows neither variables nor light-dark(), so an element computes each colour.
+  const probe = place.appendChild(document.createElement('span'));
+  const colour = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
   const axis = {
     stroke: colour('--pico-muted-color'),
     grid: { stroke: colour('--pico-muted-border-color'), width: 1 },
@@ -23,6 +27,7 @@ function draw(place) {
     ],
     axes: [axis, axis],
   };
+  probe.remove();
   return new uPlot(options, JSON.parse(place.dataset.chart), place);
 }
 

@@ -1,5 +1,5 @@
 import type { KeptEvent } from '#libs/callers';
-import { ExactTime, Table } from '../web/parts.js';
+import { AsOf, ExactTime, Table } from '../web/parts.js';
 import { PATHS, pathOfOperation } from '../web/paths.js';
 
 export function AuditPage({ events, limit }: { events: readonly KeptEvent[]; limit: number }) {
@@ -7,17 +7,19 @@ export function AuditPage({ events, limit }: { events: readonly KeptEvent[]; lim
   return (
     <>
       <h1>Audit</h1>
-      <Table label="Audit" head={['When (UTC)', 'Who', 'What', 'Target', 'Address', 'Details']}>
+      <AsOf />
+      <Table label="Audit" head={['When (UTC)', 'Who', 'What', 'Target', 'Reason', 'Address', 'Details']}>
         {events.map((event) => (
           <tr key={event.id}>
             <td>
               <ExactTime at={event.at} />
             </td>
             <th scope="row">{event.actor}</th>
-            <td>{event.action}</td>
+            <td>{whatOf(event)}</td>
             <td>
               <Target event={event} />
             </td>
+            <td>{String(event.data['reason'] ?? '–')}</td>
             <td>{event.address ?? '–'}</td>
             <td>
               <small>{detailsOf(event)}</small>
@@ -41,8 +43,12 @@ function Target({ event: { action, target } }: { event: KeptEvent }) {
   return action.startsWith('operation_') ? <a href={pathOfOperation(target)}>{target}</a> : <>{target}</>;
 }
 
+/** What was done. An operation is named by its action. */
+const whatOf = ({ action, data }: KeptEvent) =>
+  typeof data['action'] === 'string' ? `${action}: ${data['action']}` : action;
+
 const detailsOf = ({ data }: KeptEvent) =>
   Object.entries(data)
-    .filter(([, value]) => value !== null)
+    .filter(([name, value]) => value !== null && name !== 'reason' && name !== 'action')
     .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
     .join(', ');

@@ -20,15 +20,24 @@ export function FunnelPage({ funnel }: { funnel: Funnel }) {
       <h1>Funnel</h1>
       <RangeForm funnel={funnel} />
       <p>
-        Onboardings by the day (UTC) on which they started. Counted <Time at={funnel.countedAt} />.
+        Onboardings by the day (UTC) on which they started.{' '}
+        {funnel.countedAt === null ? (
+          'They were not counted yet.'
+        ) : (
+          <>
+            Counted <Time at={funnel.countedAt} />.
+          </>
+        )}
       </p>
       <Stages figures={total} />
-      <figure>
-        <div class="chart" data-chart={JSON.stringify(seriesOf(funnel))} />
-        <figcaption>
-          <small>Onboardings by day. The table below has the same figures.</small>
-        </figcaption>
-      </figure>
+      {days.length > 1 && (
+        <figure>
+          <div class="chart" data-chart={JSON.stringify(seriesOf(funnel))} />
+          <figcaption>
+            <small>Onboardings by day. The table below has the same figures.</small>
+          </figcaption>
+        </figure>
+      )}
       <section>
         <h2>Endings</h2>
         <Endings figures={total} />
@@ -46,7 +55,12 @@ export function FunnelPage({ funnel }: { funnel: Funnel }) {
         <Figures
           label="By day"
           first="Day"
-          rows={days.toReversed().map((each) => [each.isFinal ? each.day : `${each.day} (not final)`, each])}
+          rows={days
+            .toReversed()
+            .map((each) => [
+              each.isFinal || each.started === 0 ? each.day : `${each.day} (may still change)`,
+              each,
+            ])}
         />
       </section>
     </>
@@ -76,12 +90,28 @@ function RangeForm({ funnel: { from, to, integration } }: { funnel: Funnel }) {
           <input name="integration" value={integration ?? ''} placeholder="all" maxlength={256} />
         </label>
       </div>
-      <button type="submit" class="secondary">
-        Show
-      </button>
+      <div class="summary">
+        <button type="submit" class="secondary">
+          Show
+        </button>
+        {LAST_DAYS.map(([name, count]) => (
+          <a key={name} href={`${PATHS.funnel}?from=${dayBefore(to, count - 1)}&to=${to}`}>
+            {name}
+          </a>
+        ))}
+      </div>
     </form>
   );
 }
+
+const LAST_DAYS = [
+  ['One day', 1],
+  ['7 days', 7],
+  ['30 days', 30],
+] as const;
+
+const dayBefore = (day: string, count: number) =>
+  new Date(Date.parse(day) - count * 86_400_000).toISOString().slice(0, 10);
 
 function Stages({ figures }: { figures: FunnelFigures }) {
   return (

@@ -1,4 +1,4 @@
-import type { OperationAction } from '#libs/onboarding';
+import type { Operation, OperationAction } from '#libs/onboarding';
 import type { Role } from '#libs/operators';
 
 export const ACTION_WORDS: Record<OperationAction, string> = {
@@ -12,3 +12,17 @@ export const ACTION_WORDS: Record<OperationAction, string> = {
 
 /** An erasure cannot be undone. */
 export const roleOfAction = (action: OperationAction): Role => (action === 'erase' ? 'admin' : 'operator');
+
+/** What an operation does, in words. */
+export function titleOf({ action, target }: Pick<Operation, 'action' | 'target'>): string {
+  switch (action) {
+    case 'pause_integration':
+      return `Pause ${String(target['integration'])}`;
+    case 'resume_integration':
+      return `Resume ${String(target['integration'])}`;
+    case 'rebuild_wake_ups':
+      return 'Rebuild the wake-ups';
+    default:
+      return ACTION_WORDS[action];
+  }
+}

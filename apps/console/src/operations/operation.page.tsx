@@ -2,6 +2,7 @@ import type { Operation, OperationItem } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
 import { ActionForm, Badge, Live, ReasonField, Table, Time, type Tone } from '../web/parts.js';
 import { pathOfOnboarding, pathOfOperation } from '../web/paths.js';
+import { titleOf } from './actions.js';
 import { OperationState } from './operations.page.js';
 
 interface OperationPageProps {
@@ -20,9 +21,9 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
   const last = items.at(-1);
   const content = (
     <>
-      <h1>{`Operation: ${operation.action}`}</h1>
+      <h1>{titleOf(operation)}</h1>
       <p role="status">
-        <OperationState state={state} /> {`${tried} of ${total} tried: ${done} done, ${refused} refused, `}
+        <OperationState {...operation} /> {`${tried} of ${total} tried: ${done} done, ${refused} refused, `}
         {`${failed} failed.`}
       </p>
       <progress value={tried} max={Math.max(total, 1)} aria-label="Progress" />

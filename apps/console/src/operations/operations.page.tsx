@@ -1,6 +1,7 @@
 import type { Operation } from '#libs/onboarding';
 import { Badge, Table, Time, type Tone } from '../web/parts.js';
 import { PATHS, pathOfOperation } from '../web/paths.js';
+import { titleOf } from './actions.js';
 
 const TONES: Record<Operation['state'], Tone> = {
   queued: 'quiet',
@@ -9,9 +10,11 @@ const TONES: Record<Operation['state'], Tone> = {
   aborted: 'bad',
 };
 
-export const OperationState = ({ state }: Pick<Operation, 'state'>) => (
-  <Badge tone={TONES[state]}>{state}</Badge>
-);
+/** An operation that refused an onboarding, or failed at one, ends as a warning. */
+export function OperationState({ state, refused, failed }: Pick<Operation, 'state' | 'refused' | 'failed'>) {
+  const isMixed = state === 'done' && refused + failed > 0;
+  return <Badge tone={isMixed ? 'warn' : TONES[state]}>{state === 'done' ? 'finished' : state}</Badge>;
+}
 
 export function OperationsPage({ operations, limit }: { operations: readonly Operation[]; limit: number }) {
   const last = operations.at(-1);
@@ -27,10 +30,10 @@ export function OperationsPage({ operations, limit }: { operations: readonly Ope
           {operations.map((operation) => (
             <tr key={operation.id}>
               <th scope="row">
-                <a href={pathOfOperation(operation.id)}>{operation.action}</a>
+                <a href={pathOfOperation(operation.id)}>{titleOf(operation)}</a>
               </th>
               <td>
-                <OperationState state={operation.state} />
+                <OperationState {...operation} />
               </td>
               <td>{operation.actor}</td>
               <td>{operation.reason}</td>

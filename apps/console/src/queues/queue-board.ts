@@ -46,7 +46,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
     serverAdapter: adapter,
     options: {
       uiConfig: {
-        boardTitle: 'Gangway',
+        boardTitle: 'Gangway queues',
         miscLinks: [{ text: 'Back to the console', url: PATHS.now }],
       },
     },
@@ -74,13 +74,15 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
     return new ProblemError('not_ready', { detail: why, retryAfterS: 2 });
   }
 
-  scope.addHook('onSend', async (_request, reply, payload) => {
+  scope.addHook('onSend', async (request, reply, payload) => {
     const type = String(reply.getHeader('content-type'));
     // Bull Board's scripts start a web worker that highlights errors and data.
     if (/^(?:text|application)\/javascript\b/.test(type)) {
       reply.header('Content-Security-Policy', SCRIPT_FILES);
     }
-    if (typeof payload !== 'string' || !type.startsWith('text/html')) return payload;
+    if (typeof payload !== 'string') return payload;
+    if (routeOf(request) === '/api/queues' && request.operator?.role === 'viewer') return readOnly(payload);
+    if (!type.startsWith('text/html')) return payload;
     return withPolicy(reply, payload.replaceAll(FROM_ELSEWHERE, ''), 'any');
   });
 
@@ -98,6 +100,14 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   });
 
   await scope.register(adapter.registerPlugin(), { prefix: PATHS.queues });
+}
+
+/** Hides the buttons that a viewer may not use. */
+function readOnly(payload: string): string {
+  const answer = JSON.parse(payload) as { queues?: object[] };
+  if (!answer.queues) return payload;
+  const queues = answer.queues.map((queue) => ({ ...queue, readOnlyMode: true, allowRetries: false }));
+  return JSON.stringify({ ...answer, queues });
 }
 
 const routeOf = (request: FastifyRequest) => (request.routeOptions.url ?? '').slice(PATHS.queues.length);

@@ -1,4 +1,10 @@
-import type { ComponentChildren } from 'preact';
+import {
+  cloneElement,
+  isValidElement,
+  toChildArray,
+  type ComponentChild,
+  type ComponentChildren,
+} from 'preact';
 
 const UNITS: [name: string, ms: number][] = [
   ['day', 86_400_000],
@@ -44,6 +50,15 @@ export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChild
   <span class={`badge ${tone}`}>{children}</span>
 );
 
+/** When this page was made. */
+export const AsOf = () => (
+  <p>
+    <small>
+      As of <ExactTime at={new Date()} /> UTC.
+    </small>
+  </p>
+);
+
 export const countOf = ({ count, counted }: { count: number; counted: 'exactly' | 'at_least' }) =>
   `${counted === 'at_least' ? 'at least ' : ''}${count.toLocaleString('en')}`;
 
@@ -73,24 +88,32 @@ interface LiveProps {
   children: ComponentChildren;
 }
 
-/** A table that can be scrolled sideways on a narrow screen, also by keyboard. */
+/** A table. On a narrow screen, each row is a card, in which each cell has the name of its column. */
 export function Table({ label, head, children }: TableProps) {
   return (
-    <div class="overflow-auto" role="region" aria-label={label} tabindex={0}>
-      <table class="striped">
-        <thead>
-          <tr>
-            {head.map((name) => (
-              <th scope="col" key={name}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>{children}</tbody>
-      </table>
-    </div>
+    <table class="striped" aria-label={label}>
+      <thead>
+        <tr>
+          {head.map((name) => (
+            <th scope="col" key={name}>
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>{toChildArray(children).map((row) => named(row, head))}</tbody>
+    </table>
   );
+}
+
+/** Gives each cell of a row the name of its column. */
+function named(row: ComponentChild, head: readonly string[]): ComponentChild {
+  if (!isValidElement(row)) return row;
+  const { children } = row.props as { children?: ComponentChildren };
+  const cells = toChildArray(children).map((cell, at) =>
+    isValidElement(cell) ? cloneElement(cell, { 'data-label': head[at] }) : cell,
+  );
+  return cloneElement(row, {}, cells);
 }
 
 interface TableProps {
