@@ -168,6 +168,10 @@ describe('onboardings and operations', () => {
       'seen',
     ];
     expect(await json(...resolve, '--dry-run')).toMatchObject({ count: 2 });
+    const more = await gangway([...resolve, '--at-most', '1']);
+    expect([more.code, more.err]).toEqual([1, expect.stringContaining('Now 2 onboardings match')]);
+    const all = await gangway(['onboardings', 'cancel', 'filtered', '--reason', 'r']);
+    expect([all.code, all.err]).toEqual([1, expect.stringContaining('at least one condition')]);
     const started = await json(...resolve);
     expect(started).toMatchObject({ action: 'resolve_done', state: 'queued', total: 2, reason: 'seen' });
     const single = await json('onboardings', 'cancel', one, '--reason', 'r');

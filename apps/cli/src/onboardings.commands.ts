@@ -36,7 +36,7 @@ const FILTER_USAGE =
   '[--user <id>] [--parked] [--created-after <instant>] [--created-before <instant>]';
 const FILTERED = 'filtered';
 const TARGET = `<id>[,<id>…]|${FILTERED}`;
-const MORE = `--reason <text> [--dry-run] [--wait] ${FILTER_USAGE}`;
+const MORE = `--reason <text> [--dry-run] [--at-most <n>] [--wait] ${FILTER_USAGE}`;
 
 /** Commands on onboardings, one or many. Each action is an operation, which the worker carries out. */
 export const ONBOARDINGS: Group = {
@@ -48,7 +48,7 @@ export const ONBOARDINGS: Group = {
     plan({ values }) {
       const limit = wholeNumber(values, 'limit', 1_000, 50);
       const filter = filterOf(values);
-      return async ({ operations }) => countAnswer(await operations.preview({ filter }, {}, limit));
+      return async ({ operations }) => countAnswer(await operations.newest(filter, limit));
     },
   },
   show: {
@@ -93,16 +93,17 @@ function action(summary: string, which: (values: Values) => OperationAction): Co
   return {
     usage: `${TARGET} ${MORE}`,
     summary: `${summary} With --wait, exit code 1 if one was refused or failed.`,
-    options: { ...FILTER, reason: text, outcome: text, 'dry-run': flag, wait: flag },
+    options: { ...FILTER, reason: text, outcome: text, 'dry-run': flag, 'at-most': text, wait: flag },
     positionals: 1,
     plan(call) {
       const { values } = call;
       const wanted = which(values);
       const target = targetOf(call.positionals[0]!, values);
       const reason = required(values, 'reason');
+      const atMost = values['at-most'] === undefined ? undefined : wholeNumber(values, 'at-most', 100_000, 0);
       return async ({ operations }) => {
         if (values['dry-run']) return countAnswer(await operations.preview(target));
-        const operation = await operations.start(wanted, target, reason, operatorOf(call));
+        const operation = await operations.start(wanted, target, reason, operatorOf(call), { atMost });
         if (!values['wait']) return toldOperation(operation);
         const ended = await endOf(operations, operation);
         if (ended.done === ended.total) return toldOperation(ended);
@@ -124,13 +125,10 @@ async function endOf(operations: Operations, { id }: Operation): Promise<Operati
 /** A filter needs a word of its own: a forgotten id must not change all onboardings. */
 function targetOf(word: string, values: Values): OperationTarget {
   const filter = filterOf(values);
-  const hasFilter = Object.values(filter).some((value) => value !== undefined);
-  if (word === FILTERED) {
-    if (hasFilter) return { filter };
-    throw new Misuse(`"${FILTERED}" needs at least one filter.`);
-  }
+  if (word === FILTERED) return { filter };
   const ids = word.split(',');
   if (!ids.every(isUuid)) throw new Misuse(`give ids of onboardings, or "${FILTERED}" and filters.`);
+  const hasFilter = Object.values(filter).some((value) => value !== undefined);
   if (hasFilter) throw new Misuse(`give either ids, or "${FILTERED}" and filters.`);
   return { ids };
 }

@@ -76,10 +76,10 @@ export class OperationsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const { action, ids, filter, reason, dryRun = false } = body;
+    const { action, ids, filter, reason, dryRun = false, atMost } = body;
     const actor = actorOf(request);
     if (action === 'rebuild_wake_ups') {
-      if (!dryRun) return answerOperation(reply, await this.operations.rebuildWakeUps(reason, actor));
+      if (!dryRun) return answerOperation(reply, await this.operations.rebuildWakeUps(reason, actor, key));
       const detail = 'has no dry run: it changes no onboarding';
       throw new ProblemError('validation_failed', {
         detail: `/dryRun: ${detail}`,
@@ -92,7 +92,8 @@ export class OperationsController {
       reply.status(HttpStatus.OK);
       return this.operations.preview(target, actor);
     }
-    return answerOperation(reply, await this.operations.start(action, target, reason, actor, key));
+    const operation = await this.operations.start(action, target, reason, actor, { key, atMost });
+    return answerOperation(reply, operation);
   }
 
   @Get('operations')

@@ -45,11 +45,10 @@ const filter = z
     createdAfter: optional(givenInstant),
     createdBefore: optional(givenInstant),
   })
-  .refine(
-    (given) => Object.values(given).some((value) => value !== undefined),
-    rule('too_small', 'has no condition'),
-  )
-  .meta({ id: 'OperationFilter', description: 'The filters of the list, with several states.' });
+  .meta({
+    id: 'OperationFilter',
+    description: 'The filters of the list, with several states. At least one condition.',
+  });
 
 export const operationBody = z
   .strictObject({
@@ -72,6 +71,13 @@ export const operationBody = z
     dryRun: optional(z.boolean()).meta({
       description: 'Whether only to count the onboardings and to show the first of them. Changes nothing.',
     }),
+    atMost: optional(z.int().min(0)).meta({
+      description: 'The count of the dry run. If more onboardings match now, nothing is started.',
+    }),
+  })
+  .refine(({ action, atMost }) => action !== 'rebuild_wake_ups' || atMost === undefined, {
+    ...rule('not_supported', 'does not fit "rebuild_wake_ups", which has no dry run'),
+    path: ['atMost'],
   })
   .refine(
     ({ action, ids, filter: given }) =>

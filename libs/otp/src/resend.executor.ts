@@ -11,8 +11,10 @@ export class ResendExecutor implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.executors.register('resend', async (id, reason, terms) =>
-      throwUnlessLedOn(await this.otp.resendAsOperator(id, reason, terms), 'init-otp'),
-    );
+    this.executors.register('resend', async (id, reason, terms) => {
+      const row = await this.otp.resendAsOperator(id, reason, terms);
+      throwUnlessLedOn(row, 'init-otp');
+      return row;
+    });
   }
 }

@@ -66,13 +66,12 @@ describeInBrowser('a night on call', () => {
     // The provider is repaired. It refuses the replays, because it has the passkeys already.
     story.sandbox.control.removeFaults();
     for (const id of ids) await story.until(id, 'outcome_unknown');
-    const lost = page.getByRole('region', { name: 'Lost outcomes' });
+    const lost = page.getByRole('table', { name: 'Lost outcomes' });
     await lost.getByRole('link', { name: String(USERS) }).click({ timeout: SEEN_MS });
     expect(await page.getByRole('rowheader').count()).toBe(USERS);
     await page.getByRole('button', { name: 'Act on all that match' }).click();
     await page.getByLabel('Action').selectOption({ label: 'Resolve: it was done' });
-    await page.getByRole('button', { name: 'Dry run' }).click();
-    await page.getByRole('heading', { name: `Dry run: ${USERS} would be tried` }).waitFor();
+    await page.getByRole('heading', { name: `Dry run: ${USERS} of ${USERS} can be tried` }).waitFor();
     await keepScreenshots(page, 'console-dry-run');
     await page.getByLabel('Reason').fill('the provider lists the passkeys');
     await page.getByRole('button', { name: `Resolve: it was done: ${USERS}` }).click();
@@ -100,7 +99,7 @@ describeInBrowser('a night on call', () => {
     await page.goto('/');
     const problems = page.getByRole('list', { name: 'Problems, worst first' });
     await problems.getByText('our requests are refused with 401').waitFor({ timeout: SEEN_MS });
-    await page.getByRole('region', { name: 'Parked' }).getByRole('link', { name: '1' }).click();
+    await page.getByRole('table', { name: 'Parked' }).getByRole('link', { name: '1' }).click();
     await page.getByRole('link', { name: body.id }).click();
     await page.getByText('parked: upstream_misconfigured').first().waitFor();
     await keepScreenshots(page, 'console-parked');

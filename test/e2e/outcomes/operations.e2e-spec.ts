@@ -138,6 +138,8 @@ describe('an operation on many onboardings', () => {
       { action: 'cancel', reason: 'none' },
       { ...cancel, filter: { parked: true } },
       { ...cancel, reason: '' },
+      { ...cancel, reason: '  ' },
+      { ...cancel, atMost: 0 },
       { action: 'rebuild_wake_ups', ids: [id], reason: 'r' },
       { action: 'rebuild_wake_ups', dryRun: true, reason: 'r' },
     ]) {
@@ -146,6 +148,12 @@ describe('an operation on many onboardings', () => {
         body: { code: 'validation_failed' },
       });
     }
+    const filter = { states: ['otp_sent'] };
+    const none = { action: 'cancel', filter, reason: 'r', atMost: 0 };
+    expect(await post<Refusal & { detail: string }>('/v1/operations', none)).toMatchObject({
+      status: 400,
+      body: { code: 'validation_failed', detail: expect.stringContaining('the dry run showed 0') },
+    });
     const started = await post('/v1/operations', cancel, operator);
     expect(started.body).toMatchObject({ actor: 'caller:desk' });
     await ended(started.body.id);
@@ -207,10 +215,33 @@ describe('a paused integration', () => {
   });
 });
 
+describe('a resend while the integration is paused', () => {
+  it('is done, and its item says that the code waits', async () => {
+    const { id } = await story.sent();
+    await story.cooledDown(id);
+    await post('/v1/integrations/byzantine/pause', { reason: 'their maintenance' });
+    const resent = await post('/v1/operations', { action: 'resend', ids: [id], reason: 'no mail came' });
+    expect(await ended(resent.body.id)).toMatchObject({ state: 'done', done: 1 });
+    const { body } = await story.call<Items>('GET', `/v1/operations/${resent.body.id}/items`);
+    expect(body.items).toMatchObject([{ outcome: 'done', detail: 'waits: integration_paused' }]);
+    await post('/v1/integrations/byzantine/resume', { reason: 'it is over' });
+    await until('the code is sent', async () => (await story.get(id)).body.state === 'otp_sent');
+  });
+});
+
 describe('rebuilt wake-ups', () => {
   it('are an operation with a count', async () => {
     const started = await post('/v1/operations', { action: 'rebuild_wake_ups', reason: 'Redis was flushed' });
     expect(started.status).toBe(202);
     expect(await ended(started.body.id)).toMatchObject({ state: 'done', refused: 0, failed: 0 });
+  });
+
+  it('are started once for one idempotency key', async () => {
+    const body = { action: 'rebuild_wake_ups', reason: 'Redis was flushed' };
+    const headers = { 'idempotency-key': 'rebuilt-once' };
+    const first = await post('/v1/operations', body, headers);
+    const second = await post('/v1/operations', body, headers);
+    expect(second.headers.get('idempotent-replayed')).toBe('true');
+    expect(second.body.id).toBe(first.body.id);
   });
 });

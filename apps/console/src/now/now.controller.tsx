@@ -17,6 +17,7 @@ export class NowController {
   async now(@Req() request: FastifyRequest): Promise<Page> {
     const now = await this.view.read();
     const props = { now, token: this.tokens.ofSession(request), role: request.operator!.role };
-    return new Page('Now', <NowPage {...props} />);
+    const { length } = now.problems;
+    return new Page(length > 0 ? `(${length}) Now` : 'Now', <NowPage {...props} />);
   }
 }

@@ -22,7 +22,7 @@ import {
   countOf,
   type Tone,
 } from '../web/parts.js';
-import { PATHS, pathOfList } from '../web/paths.js';
+import { PATHS, pathOfDryRun, pathOfList } from '../web/paths.js';
 
 interface NowPageProps {
   now: Now;
@@ -198,33 +198,44 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
     <section>
       <h2>Lost outcomes</h2>
       <p>The provider’s answer was lost. Check at the provider whether it did the step, then resolve.</p>
-      <Table label="Lost outcomes" head={['Integration', 'Step', 'Onboardings', 'Oldest']}>
-        {groups.map((group) => (
-          <tr key={`${group.integration} ${group.step}`}>
-            <th scope="row">{group.integration}</th>
-            <td>{group.step}</td>
-            <td>
-              <CountLink
-                counted={group}
-                filter={{ integration: group.integration, state: 'outcome_unknown', step: group.step }}
-              />
-            </td>
-            <td>
-              <Time at={group.since} />
-            </td>
-          </tr>
-        ))}
+      <Table label="Lost outcomes" head={['Integration', 'Step', 'Onboardings', 'Oldest', 'Resolve all']}>
+        {groups.map(({ integration, step, since, ...counted }) => {
+          const filter = { integration, state: 'outcome_unknown', step };
+          return (
+            <tr key={`${integration} ${step}`}>
+              <th scope="row">{integration}</th>
+              <td>{step}</td>
+              <td>
+                <CountLink counted={counted} filter={filter} />
+              </td>
+              <td>
+                <Time at={since} />
+              </td>
+              <td>
+                <a href={pathOfDryRun('resolve_done', filter)}>It was done</a>{' '}
+                <a href={pathOfDryRun('resolve_not_done', filter)}>It was not done</a>
+              </td>
+            </tr>
+          );
+        })}
       </Table>
     </section>
   );
 }
 
+const REMEDIES: Record<ParkedGroup['reason'], string> = {
+  upstream_misconfigured:
+    'The provider refuses our key, its rights or our clock. Repair that; a probe then releases them.',
+  integration_missing: 'Configure this integration again; a worker then releases them.',
+  integration_paused: 'Resume the integration.',
+};
+
 function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
   return (
     <section>
       <h2>Parked</h2>
-      <p>These onboardings wait until the integration works again. A probe or a resume releases them.</p>
-      <Table label="Parked" head={['Integration', 'Reason', 'Onboardings', 'Since']}>
+      <p>No step of these onboardings is tried. They still end at their time.</p>
+      <Table label="Parked" head={['Integration', 'Reason', 'Onboardings', 'Since', 'What to do']}>
         {groups.map((group) => (
           <tr key={`${group.integration} ${group.reason}`}>
             <th scope="row">{group.integration}</th>
@@ -238,6 +249,7 @@ function Parked({ groups }: { groups: readonly ParkedGroup[] }) {
             <td>
               <Time at={group.since} />
             </td>
+            <td>{REMEDIES[group.reason]}</td>
           </tr>
         ))}
       </Table>

@@ -1,6 +1,6 @@
 import { PARKED_REASONS, STATES, STEPS, type OnboardingSummary } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
-import { Badge, Table, Time, type Tone } from '../web/parts.js';
+import { AsOf, Badge, Live, Table, Time, type Tone } from '../web/parts.js';
 import { PATHS, pathOfOnboarding } from '../web/paths.js';
 import { fieldsOf, type ListQuery } from './filter.js';
 
@@ -14,22 +14,34 @@ interface ListPageProps {
 export function ListPage({ rows, next, query, role }: ListPageProps) {
   const fields = fieldsOf(query);
   const params = new URLSearchParams(fields).toString();
+  const pathAfter = (after: string) =>
+    `${PATHS.onboardings}?${new URLSearchParams([...fields, ['after', after]]).toString()}`;
+  const mayActOnAll = rows.length > 0 && fields.length > 0 && mayActAs(role, 'operator');
   return (
     <>
       <h1>Onboardings</h1>
       <SearchForm query={query} />
       <FilterForm query={query} />
-      {rows.length === 0 ? <p role="status">No onboarding matches.</p> : <Rows rows={rows} />}
+      <div class="summary">
+        {fields.map(([name, value]) => (
+          <Badge tone="quiet" key={`${name} ${value}`}>{`${name} = ${value}`}</Badge>
+        ))}
+        {fields.length > 0 && <a href={PATHS.onboardings}>Show all</a>}
+        {mayActOnAll && (
+          <a role="button" class="outline" href={`${PATHS.operations}/new?${params}`}>
+            Act on all that match
+          </a>
+        )}
+      </div>
+      <Live path={pathOf(query, params, pathAfter)} everyS={10}>
+        {rows.length === 0 ? <p role="status">{nothingFound(query)}</p> : <Rows rows={rows} />}
+        <AsOf />
+      </Live>
       <nav aria-label="More" class="more">
         {query.after !== undefined && <a href={`${PATHS.onboardings}?${params}`}>First page</a>}
         {next !== null && (
-          <a rel="next" href={`${PATHS.onboardings}?${new URLSearchParams([...fields, ['after', next]])}`}>
+          <a rel="next" href={pathAfter(next)}>
             Next page
-          </a>
-        )}
-        {rows.length > 0 && fields.length > 0 && mayActAs(role, 'operator') && (
-          <a role="button" class="outline" href={`${PATHS.operations}/new?${params}`}>
-            Act on all that match
           </a>
         )}
       </nav>
@@ -37,10 +49,20 @@ export function ListPage({ rows, next, query, role }: ListPageProps) {
   );
 }
 
+function pathOf({ q, after }: ListQuery, params: string, pathAfter: (after: string) => string): string {
+  if (q !== undefined) return `${PATHS.onboardings}?${new URLSearchParams({ q }).toString()}`;
+  return after === undefined ? `${PATHS.onboardings}?${params}` : pathAfter(after);
+}
+
+const nothingFound = ({ q }: ListQuery) =>
+  q === undefined
+    ? 'No onboarding matches the filter.'
+    : 'No onboarding has exactly this value. The search finds whole values only.';
+
 function SearchForm({ query: { q } }: { query: ListQuery }) {
   return (
     <form method="get" action={PATHS.onboardings} class="search">
-      <label for="q">Search by id, externalRef, subject, contact or otpId</label>
+      <label for="q">Search for a whole id, externalRef, subject id, contact or otpId</label>
       <div role="group">
         <input id="q" name="q" type="search" value={q ?? ''} maxlength={256} spellcheck={false} />
         <button type="submit">Search</button>
@@ -52,7 +74,7 @@ function SearchForm({ query: { q } }: { query: ListQuery }) {
 function FilterForm({ query }: { query: ListQuery }) {
   const asked = new Set(query.state);
   return (
-    <details open={fieldsOf(query).length > 0}>
+    <details>
       <summary>Filter</summary>
       <form method="get" action={PATHS.onboardings} class="filter">
         <fieldset>

@@ -57,7 +57,7 @@ function Facts({ onboarding }: { onboarding: OnboardingDetail }) {
           <Time at={onboarding.nextAttemptAt} />
         </Fact>
       )}
-      {lastResult && (
+      {lastResult && onboarding.endsAt !== null && (
         <Fact name="Last result">
           {lastResult.step}: {lastResult.code}. {lastResult.detail}
         </Fact>
@@ -68,14 +68,16 @@ function Facts({ onboarding }: { onboarding: OnboardingDetail }) {
           {failure.upstreamStatus !== null && ` (${failure.upstreamStatus})`}. {failure.detail}
         </Fact>
       )}
-      <Fact name="Codes">
-        {`${codes.sent} sent, ${codes.wrong} wrong, ${codes.triesLeft} tries left`}
-        {codes.expiresAt !== null && (
-          <>
-            , the last one ends <Time at={codes.expiresAt} />
-          </>
-        )}
-      </Fact>
+      {onboarding.endsAt !== null && (
+        <Fact name="Codes">
+          {`${codes.sent} sent, ${codes.wrong} wrong, ${codes.triesLeft} tries left`}
+          {codes.expiresAt !== null && (
+            <>
+              , the last one ends <Time at={codes.expiresAt} />
+            </>
+          )}
+        </Fact>
+      )}
       {onboarding.otpId !== null && (
         <Fact name="otpId">
           <code>{onboarding.otpId}</code>

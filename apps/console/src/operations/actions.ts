@@ -1,4 +1,13 @@
-import type { Operation, OperationAction } from '#libs/onboarding';
+import {
+  LIVE_STATES,
+  STATES,
+  STEPS,
+  stateOfStep,
+  statesFor,
+  type Operation,
+  type OperationAction,
+  type State,
+} from '#libs/onboarding';
 import type { Role } from '#libs/operators';
 
 export const ACTION_WORDS: Record<OperationAction, string> = {
@@ -12,6 +21,16 @@ export const ACTION_WORDS: Record<OperationAction, string> = {
 
 /** An erasure cannot be undone. */
 export const roleOfAction = (action: OperationAction): Role => (action === 'erase' ? 'admin' : 'operator');
+
+/** The states in which an action can do something. The worker checks each onboarding again. */
+export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
+  retry: STEPS.map(stateOfStep),
+  resolve_done: ['outcome_unknown'],
+  resolve_not_done: ['outcome_unknown'],
+  resend: statesFor('otp_resend_asked'),
+  cancel: LIVE_STATES,
+  erase: STATES,
+};
 
 /** What an operation does, in words. */
 export function titleOf({ action, target }: Pick<Operation, 'action' | 'target'>): string {

@@ -5,33 +5,40 @@ import { ActionForm, ReasonField, countOf } from '../web/parts.js';
 import { PATHS } from '../web/paths.js';
 import { ACTION_WORDS, roleOfAction } from './actions.js';
 
+/** What an action would do now. */
+export interface DryRun {
+  action: OperationAction;
+  /** All that match the filter. */
+  matching: Preview;
+  /** Of these, the ones in a state that the action fits, and the filter's fields that select them. */
+  fitting: Preview;
+  fields: readonly [name: string, value: string][];
+}
+
 interface NewOperationPageProps {
   fields: readonly [name: string, value: string][];
-  action: OperationAction | undefined;
-  preview: Preview | undefined;
+  dryRun: DryRun | null;
   token: string;
   role: Role;
 }
 
 /** Asks for the action, then shows the dry run and asks for the reason. */
-export function NewOperationPage({ fields, action, preview, token, role }: NewOperationPageProps) {
-  const hidden = fields.map(([name, value]) => (
-    <input type="hidden" name={name} value={value} key={`${name} ${value}`} />
-  ));
+export function NewOperationPage({ fields, dryRun, token, role }: NewOperationPageProps) {
   return (
     <>
       <h1>Act on all onboardings that match</h1>
       <p>
-        Filter: {fields.length === 0 ? 'all' : fields.map(([name, value]) => `${name} = ${value}`).join(', ')}
-        . <a href={`${PATHS.onboardings}?${new URLSearchParams([...fields])}`}>See the list</a>
+        Filter: {fields.map(([name, value]) => `${name} = ${value}`).join(', ')}.{' '}
+        <a href={`${PATHS.onboardings}?${new URLSearchParams([...fields]).toString()}`}>See the list</a>
       </p>
       <form method="get" action={`${PATHS.operations}/new`}>
-        {hidden}
+        <Hidden fields={fields} />
         <label for="action">Action</label>
         <div role="group">
           <select id="action" name="action" required>
+            <option value="">choose</option>
             {OPERATION_ACTIONS.filter((each) => mayActAs(role, roleOfAction(each))).map((each) => (
-              <option value={each} selected={each === action} key={each}>
+              <option value={each} selected={each === dryRun?.action} key={each}>
                 {ACTION_WORDS[each]}
               </option>
             ))}
@@ -41,21 +48,41 @@ export function NewOperationPage({ fields, action, preview, token, role }: NewOp
           </button>
         </div>
       </form>
-      {action && preview && (
-        <section aria-labelledby="dry-run">
-          <h2 id="dry-run">{`Dry run: ${countOf(preview)} would be tried`}</h2>
-          <p>Nothing was changed. The operation refuses each onboarding that does not allow the action.</p>
-          <Rows rows={preview.sample} />
-          {preview.count > 0 && (
-            <ActionForm action={PATHS.operations} token={token}>
-              {hidden}
-              <input type="hidden" name="action" value={action} />
-              <ReasonField id="reason" />
-              <button type="submit">{`${ACTION_WORDS[action]}: ${countOf(preview)}`}</button>
-            </ActionForm>
-          )}
-        </section>
-      )}
+      {dryRun && <DryRunResult dryRun={dryRun} token={token} />}
     </>
   );
 }
+
+function DryRunResult({ dryRun: { action, matching, fitting, fields }, token }: DryRunResultProps) {
+  // A count that has stopped cannot be compared.
+  const hasOthers = fitting.counted === 'exactly' && fitting.count < matching.count;
+  return (
+    <section aria-labelledby="dry-run">
+      <h2 id="dry-run">{`Dry run: ${countOf(fitting)} of ${countOf(matching)} can be tried`}</h2>
+      <p>Nothing was changed. {hasOthers && 'The others are in a state that the action does not fit.'}</p>
+      <Rows rows={fitting.sample} />
+      {fitting.count > 0 && (
+        <ActionForm action={PATHS.operations} token={token}>
+          <Hidden fields={fields} />
+          <input type="hidden" name="action" value={action} />
+          {fitting.counted === 'exactly' && <input type="hidden" name="atMost" value={fitting.count} />}
+          <ReasonField id="reason" />
+          <button type="submit">{`${ACTION_WORDS[action]}: ${countOf(fitting)}`}</button>
+        </ActionForm>
+      )}
+    </section>
+  );
+}
+
+interface DryRunResultProps {
+  dryRun: DryRun;
+  token: string;
+}
+
+const Hidden = ({ fields }: { fields: readonly [name: string, value: string][] }) => (
+  <>
+    {fields.map(([name, value]) => (
+      <input type="hidden" name={name} value={value} key={`${name} ${value}`} />
+    ))}
+  </>
+);

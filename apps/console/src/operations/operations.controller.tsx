@@ -6,19 +6,20 @@ import { ProblemError } from '#libs/kernel';
 import {
   OPERATION_ACTIONS,
   Operations,
+  STATES,
   noSuchOperation,
   type Actor,
   type OperationAction,
 } from '#libs/onboarding';
 import { mayActAs } from '#libs/operators';
-import { fieldsOf, filterOf, parseQuery } from '../onboardings/filter.js';
+import { fieldsOf, filterOf, parseQuery, type ListQuery } from '../onboardings/filter.js';
 import { FormTokens } from '../web/form-token.js';
 import { REASON_FIELD, TOKEN_FIELD, checkToken, parsed } from '../web/forms.js';
 import { FOR_OPERATORS } from '../web/gate.js';
 import { Page } from '../web/page-writer.js';
 import { PATHS, pathOfOperation } from '../web/paths.js';
-import { roleOfAction } from './actions.js';
-import { NewOperationPage } from './new.page.js';
+import { STATES_OF_ACTION, roleOfAction } from './actions.js';
+import { NewOperationPage, type DryRun } from './new.page.js';
 import { OperationPage } from './operation.page.js';
 import { OperationsPage } from './operations.page.js';
 
@@ -27,6 +28,8 @@ const ACTION_FIELD = z.enum(OPERATION_ACTIONS);
 const startForm = z.looseObject({
   action: ACTION_FIELD,
   id: z.uuid().optional(),
+  /** What the dry run showed. */
+  atMost: z.coerce.number().int().optional(),
   reason: REASON_FIELD,
   token: TOKEN_FIELD,
 });
@@ -35,8 +38,7 @@ const reasonForm = z.strictObject({ reason: REASON_FIELD, token: TOKEN_FIELD });
 const PLACE = z.uuid().optional().catch(undefined);
 const ITEMS = 50;
 const OPERATIONS = 50;
-/** The rows of a dry run, and how far it counts: a page must be quick. */
-const SAMPLE = 10;
+/** How far a dry run counts: a page must be quick. */
 const MOST_COUNTED = 10_000;
 
 @Controller(PATHS.operations)
@@ -59,22 +61,34 @@ export class OperationsController {
     const { action: asked, ...filter } = input;
     const query = parseQuery(filter);
     const action = ACTION_FIELD.optional().catch(undefined).parse(asked);
-    const preview =
-      action && (await this.operations.preview({ filter: filterOf(query) }, {}, SAMPLE, MOST_COUNTED));
-    const token = this.tokens.ofSession(request);
-    const props = { fields: fieldsOf(query), action, preview, token, role: request.operator!.role };
-    return new Page('Act on many', <NewOperationPage {...props} />);
+    const dryRun = action === undefined ? null : await this.#dryRun(action, query);
+    const props = { fields: fieldsOf(query), dryRun, token: this.tokens.ofSession(request) };
+    return new Page('Act on many', <NewOperationPage {...props} role={request.operator!.role} />);
+  }
+
+  async #dryRun(action: OperationAction, query: ListQuery): Promise<DryRun> {
+    const fitting = fittingOf(action, query);
+    const [all, some] = await Promise.all([
+      this.operations.preview({ filter: filterOf(query) }, {}, MOST_COUNTED),
+      fitting && this.operations.preview({ filter: filterOf(fitting) }, {}, MOST_COUNTED),
+    ]);
+    return {
+      action,
+      matching: all,
+      fitting: some ?? { count: 0, counted: 'exactly', sample: [] },
+      fields: fieldsOf(fitting ?? query),
+    };
   }
 
   @Post()
   @RouteConfig(FOR_OPERATORS)
   @Redirect()
   async start(@Req() request: FastifyRequest) {
-    const { action, id, reason, token, ...rest } = parsed(startForm, request);
+    const { action, id, reason, token, atMost, ...rest } = parsed(startForm, request);
     checkToken(this.tokens, request, token);
     mustMay(request, action);
     const target = id === undefined ? { filter: filterOf(parseQuery(rest)) } : { ids: [id] };
-    const operation = await this.operations.start(action, target, reason, actorOf(request));
+    const operation = await this.operations.start(action, target, reason, actorOf(request), { atMost });
     return seeOther(pathOfOperation(operation.id));
   }
 
@@ -134,6 +148,16 @@ export class OperationsController {
 }
 
 const isUuid = (text: string) => z.uuid().safeParse(text).success;
+
+/** Narrows a filter to the states that an action fits. Null if it selects none of them. */
+function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null {
+  // Ended ones, on which a decision is only recorded.
+  if (query.unresolved) return query;
+  const asked = filterOf(query).states ?? STATES;
+  const state = asked.filter((each) => STATES_OF_ACTION[action].includes(each));
+  if (state.length === 0) return null;
+  return state.length === STATES.length ? query : { ...query, live: undefined, state };
+}
 
 /** After a form, the browser opens a page by GET: so a reload sends nothing twice. */
 const seeOther = (url: string) => ({ url, statusCode: HttpStatus.SEE_OTHER });

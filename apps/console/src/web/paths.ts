@@ -22,6 +22,9 @@ export const pathOfOnboarding = (id: string) => `${PATHS.onboardings}/${encodeUR
 /** The list with a filter, as its form sends it. */
 export const pathOfList = (filter: Record<string, string>) =>
   `${PATHS.onboardings}?${new URLSearchParams(filter).toString()}`;
+/** The dry run of an action on all onboardings of a filter. */
+export const pathOfDryRun = (action: string, filter: Record<string, string>) =>
+  `${PATHS.operations}/new?${new URLSearchParams({ ...filter, action }).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;
 
 /** The origin is only a base for parsing. */

@@ -303,7 +303,10 @@ const UP = [
     refused integer NOT NULL DEFAULT 0,
     failed integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    ended_at timestamptz
+    ended_at timestamptz,
+    -- the worker of an operation without items, and until when it holds the operation
+    worker uuid,
+    lease_until timestamptz
   )`,
   `CREATE INDEX operations_open ON operations (id) WHERE state IN ('queued', 'running')`,
   `CREATE INDEX operations_ended ON operations (ended_at) WHERE ended_at IS NOT NULL`,
@@ -314,6 +317,8 @@ const UP = [
     code text,
     detail text,
     at timestamptz,
+    -- the attempt that a decision is about; null for other actions
+    seen_attempt integer,
     -- until when a worker holds the item, and how many have taken it
     lease_until timestamptz,
     tries smallint NOT NULL DEFAULT 0,

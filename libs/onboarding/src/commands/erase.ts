@@ -15,12 +15,9 @@ export class Erasure {
     private readonly timelines: Timelines,
   ) {}
 
-  /**
-   * @param by the caller that gave the command, if that caller does not own the onboarding.
-   * @returns null if the row has changed since it was read: then nothing was written.
-   */
-  async erase(row: Row, actor: 'caller' | 'service', by?: string): Promise<Row | null> {
+  /** @returns null if the row has changed since it was read: then nothing was written. */
+  async erase(row: Row, actor: 'caller' | 'service'): Promise<Row | null> {
     const anchor = row.anchoredSeq === null ? null : await this.timelines.anchorOfErased(row.id);
-    return this.store.erase(row, erase(row, actor, by), anchor);
+    return this.store.erase(row, erase(row, actor), anchor);
   }
 }

@@ -100,10 +100,16 @@ export class OnboardingService {
    * decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends a
    * new code, because the old one is spent. The first decision stands. All later decisions are refused, even
    * equal ones.
+   *
+   * @param about the attempt that the decision is about; null if none was open. Undefined: the one that is
+   *   open now.
    */
-  async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
+  async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
-    if (asksForNewCode(seen, resolution.outcome)) return this.#resolveByNewCode(seen, resolution, terms);
+    if (asksForNewCode(seen, resolution.outcome)) {
+      throwAny(refusalOfOther(seen, about));
+      return this.#resolveByNewCode(seen, resolution, terms);
+    }
     const seenOpen = seen.unresolved.at(-1);
     const lateIds = await this.#lateAuthenticatorIds(seen);
     return this.#command(id, terms, (row, by) => {
@@ -116,7 +122,7 @@ export class OnboardingService {
         actor: 'caller',
         data: { ...by, ...resolution, step: step!, attempt: open?.attempt ?? row.attempt },
       };
-      throwAny(refusalOfDecision(row, resolution.outcome));
+      throwAny(refusalOfDecision(row, resolution.outcome) ?? refusalOfOther(row, about));
       if (isEnded(row.state)) return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
       // The row has changed since it was read: a new code needs a claim, not this command.
       if (asksForNewCode(row, resolution.outcome)) throw changing();
@@ -134,7 +140,7 @@ export class OnboardingService {
       const row = await this.#current(id, terms);
       if (row.erasedAt) return;
       if (terms.versions?.includes(row.version) === false) throw versionMismatch(row);
-      if (await this.erasure.erase(row, 'caller', givenBy(row, terms.caller).by)) return;
+      if (await this.erasure.erase(row, 'caller')) return;
     }
     throw changing();
   }
@@ -227,6 +233,18 @@ const givenBy = (row: Row, caller: Caller): { by?: string } =>
 
 function throwAny(refusal: ProblemError | null): void {
   if (refusal) throw refusal;
+}
+
+/** Refuses a decision about another attempt than the one that is open. */
+function refusalOfOther(row: Row, about: number | null | undefined): ProblemError | null {
+  const open = isEnded(row.state) ? (row.unresolved.at(-1)?.attempt ?? null) : row.attempt;
+  if (about === undefined || about === open) return null;
+  return new ProblemError('illegal_state', {
+    detail:
+      `Attempt ${open} is unresolved now. ` +
+      (about === null ? 'None was when the operation began.' : `The decision is about attempt ${about}.`),
+    extensions: stateAndNextAction(row),
+  });
 }
 
 const decidedMeanwhile = (row: Row, attempt: number) =>

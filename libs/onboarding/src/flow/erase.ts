@@ -4,13 +4,11 @@ import { SEALED, isEnded } from './table.js';
 
 /**
  * Removes all personal data. The row still shows that an onboarding existed, how it ended and when. Cancels a
- * live onboarding.
+ * live onboarding. The events have no data, as all events of an erased onboarding.
  */
-export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved {
+export function erase(row: Row, actor: 'caller' | 'service'): Moved {
   const { now } = row;
-  const cancelled = isEnded(row.state)
-    ? null
-    : move(row, 'cancelled', { ...(by && { by }) }, { now, settings: NO_SETTINGS });
+  const cancelled = isEnded(row.state) ? null : move(row, 'cancelled', {}, { now, settings: NO_SETTINGS });
   return {
     patch: {
       ...(cancelled ? cancelled.patch : { version: row.version + 1 }),
@@ -22,7 +20,7 @@ export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved
       lastResult: row.lastResult && blanked(row.lastResult),
       failure: row.failure && { ...row.failure, detail: ERASED },
     },
-    events: [...(cancelled?.events ?? []), { type: 'erased', actor, ...(by && { data: { by } }) }],
+    events: [...(cancelled?.events ?? []), { type: 'erased', actor }],
     also: NOTHING_ELSE,
   };
 }

@@ -179,7 +179,7 @@ const WALKS: Record<string, () => Walk> = {
   },
   'to an erasure': () => {
     const walk = lost();
-    walk.write(erase(walk.row, 'caller', 'operator'));
+    walk.write(erase(walk.row, 'caller'));
     return walk;
   },
   'to an erasure by the service': () => {

@@ -75,7 +75,7 @@ export const EVENTS = {
     attempt,
   }),
   secrets_wiped: nothing,
-  erased: z.strictObject({ by }),
+  erased: nothing,
 } as const;
 
 export type EventType = keyof typeof EVENTS;

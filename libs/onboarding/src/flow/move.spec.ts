@@ -764,7 +764,7 @@ describe('an erasure', () => {
       failure: { step: 'verify-otp', at: 'then', ...result, detail: 'ana', upstreamStatus: null },
     };
     const full = { ...row, ...SEAL, ...personal } as Row;
-    const moved = erase(full, 'caller', 'operator');
+    const moved = erase(full, 'caller');
     const erased = after(full, moved, NOW);
     expect(JSON.stringify(erased)).not.toContain('ana');
     for (const field of [...SEALED, 'sealedContact', 'sealedDataKey'] as const)
@@ -779,7 +779,7 @@ describe('an erasure', () => {
       failure: { code: result.code, detail: 'Erased.' },
       dueAt: NOW,
     });
-    expect(moved.events.at(-1)).toEqual({ type: 'erased', actor: 'caller', data: { by: 'operator' } });
+    expect(moved.events.at(-1)).toEqual({ type: 'erased', actor: 'caller' });
     expect(moved.events.some(({ type }) => type === 'cancelled')).toBe(!isEnded(row.state));
   });
 });

@@ -15,6 +15,16 @@ export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, inte
 export const AUDITED = `INSERT INTO audit_events (actor, action, target, address, data)
   SELECT $actor::text, $audited::text, $auditTarget::text, $address::text, $auditData::jsonb FROM`;
 
+/** A part of a statement that takes an idempotency key. */
+export const KEY_TAKEN = (from: string) => `key_taken AS (
+    INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, locked_until)
+    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid,
+      clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
+    FROM ${from}
+    ON CONFLICT (caller, route, key) DO NOTHING
+    RETURNING 1
+  )`;
+
 export const FIND_OPERATION = statement(
   'find_operation',
   `SELECT ${OPERATION} FROM operations o WHERE o.id = $id::uuid AND ${VISIBLE}`,
@@ -64,10 +74,13 @@ export const RESUME = statement(
   SELECT ${OPERATION} FROM started o`,
 );
 
+/** Writes nothing if the idempotency key is taken. */
 export const REBUILD = statement(
   'rebuild_wake_ups',
-  `WITH started AS (
-    INSERT INTO operations (${GIVEN_COLUMNS}, state) SELECT ${GIVEN}, 'queued' RETURNING *
+  `WITH ${KEY_TAKEN('(SELECT 1) one WHERE $key::text IS NOT NULL')},
+  started AS (
+    INSERT INTO operations (${GIVEN_COLUMNS}, state) SELECT ${GIVEN}, 'queued'
+    WHERE $key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken) RETURNING *
   ),
   audited AS (${AUDITED} started)
   SELECT ${OPERATION} FROM started o`,
@@ -118,7 +131,7 @@ export const TAKE = statement(
     ORDER BY w.onboarding_id LIMIT $limit::int FOR UPDATE OF w SKIP LOCKED
   ) taken
   WHERE i.operation_id = taken.operation_id AND i.onboarding_id = taken.onboarding_id
-  RETURNING i.onboarding_id AS "onboardingId", i.tries, EXISTS (
+  RETURNING i.onboarding_id AS "onboardingId", i.tries, i.seen_attempt AS "seenAttempt", EXISTS (
     SELECT 1 FROM idempotency_keys k WHERE k.caller = $keyCaller::text AND k.route = $keyRoute::text
       AND k.key = $id::text || '/' || i.onboarding_id::text) AS "wasDone"`,
 );
@@ -154,18 +167,38 @@ export const END_ITEMS = statement(
   RETURNING 1`,
 );
 
-/** Adds to the count of an operation without items. */
+/** Takes an operation without items, unless another worker holds it. Rebuilt wake-ups begin anew. */
+export const LEASE = statement(
+  'lease_operation',
+  `UPDATE operations o SET worker = $worker::uuid,
+    lease_until = clock_timestamp() + $leaseMs::float8 * interval '1 millisecond',
+    total = CASE o.action WHEN 'rebuild_wake_ups' THEN 0 ELSE o.total END,
+    done = CASE o.action WHEN 'rebuild_wake_ups' THEN 0 ELSE o.done END
+  WHERE o.id = $id::uuid AND o.state = 'running'
+    AND (o.lease_until IS NULL OR o.lease_until <= (SELECT clock_timestamp()))
+  RETURNING 1`,
+);
+
+/** Adds to the count and renews the lease. No row: the operation was aborted, or another worker has it. */
 export const COUNT = statement(
   'count_operation',
-  `UPDATE operations o SET total = o.total + $more::int, done = o.done + $more::int
-  WHERE o.id = $id::uuid AND o.state = 'running' RETURNING 1`,
+  `UPDATE operations o SET total = o.total + $more::int, done = o.done + $more::int,
+    lease_until = clock_timestamp() + $leaseMs::float8 * interval '1 millisecond'
+  WHERE o.id = $id::uuid AND o.state = 'running' AND o.worker = $worker::uuid RETURNING 1`,
+);
+
+/** Returns an operation that a worker could not finish. */
+export const RETURN = statement(
+  'return_operation',
+  `UPDATE operations o SET worker = NULL, lease_until = NULL
+  WHERE o.id = $id::uuid AND o.worker = $worker::uuid RETURNING 1`,
 );
 
 /** Ends an operation without items. */
 export const END = statement(
   'end_system_operation',
   `UPDATE operations o SET state = 'done', ended_at = clock_timestamp()
-  WHERE o.id = $id::uuid AND o.state = 'running' RETURNING 1`,
+  WHERE o.id = $id::uuid AND o.state = 'running' AND o.worker = $worker::uuid RETURNING 1`,
 );
 
 export const FORGET_OPERATIONS = statement(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { z } from 'zod';
 import { PreparedStatements, isDatabaseAway } from '#libs/database';
@@ -7,10 +8,12 @@ import { CONFIG, type Config } from '#libs/platform';
 import type { Terms } from '../attempt/claim.js';
 import { stepJob, stepJobId } from '../attempt/step.job.js';
 import { OnboardingService } from '../commands/onboarding.service.js';
-import { STEPS, stateOfStep, type StepName } from '../flow/table.js';
+import type { Row } from '../flow/row.js';
+import { STEPS, stateOfStep, stepOfState, type StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import type { Statement } from '../store/statement.js';
 import { WAITING_STEPS } from '../store/statements/waiting.js';
+import { someAtOnce } from '../upkeep/in-batches.js';
 import { Pauses } from '../upkeep/pauses.js';
 import { Retention } from '../upkeep/retain.js';
 import { Executors } from './executors.js';
@@ -22,8 +25,10 @@ import {
   END_ITEMS,
   FIND_OPERATION,
   FORGET_OPERATIONS,
+  LEASE,
   OPEN_OPERATIONS,
   RECORD,
+  RETURN,
   TAKE,
 } from './operation-statements.js';
 import type { ItemOutcome, Operation, OperationAction } from './operation.js';
@@ -31,7 +36,9 @@ import type { ItemOutcome, Operation, OperationAction } from './operation.js';
 /** How many items of an operation a process works on at once. */
 const BATCH = 10;
 /** How many wake-ups a statement reads. */
-const WAKE_BATCH = 500;
+const WAKE_BATCH = 200;
+/** How many wake-ups are queued at the same time. */
+const WAKES_AT_ONCE = 10;
 /** How long a wake-up may take: no request waits for it. */
 const WAKE_MS = 2_000;
 /** How often workers try an item that fails for a temporary reason. */
@@ -52,6 +59,7 @@ const resume: JobDefinition<object> = {
 interface Taken {
   onboardingId: string;
   tries: number;
+  seenAttempt: number | null;
   wasDone: boolean;
 }
 
@@ -133,20 +141,41 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   }
 
   async #work(operation: Operation): Promise<void> {
-    const { id, action, actor, reason, target } = operation;
+    const { action, actor: by, reason, target } = operation;
     switch (action) {
       case 'pause_integration':
         return;
-      case 'resume_integration': {
-        const by = { by: actor, reason };
-        await this.pauses.release(String(target['integration']), by, (more) => this.#count(id, more));
-        return void (await this.#run(END, { id }));
-      }
+      case 'resume_integration':
+        return this.#alone(operation, async (count) => {
+          const { isComplete } = await this.pauses.release(
+            String(target['integration']),
+            { by, reason },
+            count,
+          );
+          return isComplete;
+        });
       case 'rebuild_wake_ups':
-        if (await this.#rebuild(operation)) await this.#run(END, { id });
-        return;
+        return this.#alone(operation, (count) => this.#rebuild(count));
       default:
         return this.#workItems({ ...operation, action });
+    }
+  }
+
+  /**
+   * Works an operation without items, unless another worker holds it.
+   *
+   * @param work is given a function that counts, renews the lease, and says whether to go on. Returns whether
+   *   the work is complete.
+   */
+  async #alone({ id }: Operation, work: (count: Count) => Promise<boolean>): Promise<void> {
+    const held = { id, worker: randomUUID() };
+    const { LEASE_MS: leaseMs } = this.config;
+    if ((await this.#run(LEASE, { ...held, leaseMs })).length === 0) return;
+    try {
+      const count: Count = async (more) => (await this.#run(COUNT, { ...held, leaseMs, more })).length > 0;
+      if (await work(count)) await this.#run(END, held);
+    } finally {
+      await this.#run(RETURN, held);
     }
   }
 
@@ -170,11 +199,9 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   /** @returns null if the item must be tried again, once its lease is over. */
   async #workItem(operation: Operation & { action: OperationAction }, item: Taken): Promise<Ended | null> {
     const { onboardingId: id, tries, wasDone } = item;
-    const done: Ended = { id, outcome: 'done', code: null, detail: null };
-    if (wasDone) return done;
+    if (wasDone) return { ...doneAs(id), detail: 'An earlier worker did it. The timeline shows the result.' };
     try {
-      await this.#act(operation, id);
-      return done;
+      return endOf(operation.action, id, await this.#act(operation, item));
     } catch (error) {
       if (isTemporary(error) && tries < TRIES) return null;
       if (error instanceof ProblemError) {
@@ -191,7 +218,10 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  async #act(operation: Operation & { action: OperationAction }, id: string): Promise<unknown> {
+  async #act(
+    operation: Operation & { action: OperationAction },
+    { onboardingId: id, seenAttempt }: Taken,
+  ): Promise<Row | null> {
     const { action, reason } = operation;
     const caller = callerOf(operation);
     const key = {
@@ -209,30 +239,29 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
       case 'retry':
         return this.onboardings.retry(id, reason, terms);
       case 'resolve_done':
-        return this.onboardings.resolve(id, { outcome: 'done', reason }, terms);
+        return this.onboardings.resolve(id, { outcome: 'done', reason }, terms, seenAttempt);
       case 'resolve_not_done':
-        return this.onboardings.resolve(id, { outcome: 'not_done', reason }, patient);
+        return this.onboardings.resolve(id, { outcome: 'not_done', reason }, patient, seenAttempt);
       case 'cancel':
         return this.onboardings.cancel(id, reason, terms);
       case 'erase':
-        return this.onboardings.erase(id, terms);
+        await this.onboardings.erase(id, terms);
+        return null;
       default:
         return this.executors.get(action)(id, reason, patient);
     }
   }
 
-  /** @returns whether all waiting steps have a job: false if Redis takes none, or the process stops. */
-  async #rebuild({ id: operationId, total }: Operation): Promise<boolean> {
-    // A repeat starts from the beginning: the jobs of the first run may be lost again.
-    await this.#count(operationId, -total);
+  /** @returns whether all waiting steps have a job: false if Redis takes none, or the worker must stop. */
+  async #rebuild(count: Count): Promise<boolean> {
     for (const step of STEPS) {
       const beyond = `${stateOfStep(step)}0`;
       let at = { key: `${stateOfStep(step)}/`, after: lowestUuidV7(0) };
       for (;;) {
         if (this.#closing || !this.queues.isReady()) return false;
         const rows = await this.store.run<WaitingStep>(WAITING_STEPS, { ...at, beyond, limit: WAKE_BATCH });
-        for (const row of rows) if (!(await this.#wake(row))) return false;
-        if (rows.length > 0) await this.#count(operationId, rows.length);
+        const woken = await someAtOnce(WAKES_AT_ONCE, rows, (row) => this.#wake(row));
+        if (woken.includes(false) || !(await count(rows.length))) return false;
         if (rows.length < WAKE_BATCH) break;
         at = { key: rows.at(-1)!.key, after: rows.at(-1)!.id };
       }
@@ -245,10 +274,6 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     const payload = { onboardingId: id };
     if (waitMs > 0) return this.jobs.add(stepJob(step), payload, { id: jobId, delayMs: waitMs });
     return (await this.jobs.wake(stepJob(step), payload, jobId, WAKE_MS)) !== 'refused';
-  }
-
-  async #count(id: string, more: number): Promise<void> {
-    await this.#run(COUNT, { id, more });
   }
 
   async #forget(): Promise<number> {
@@ -265,6 +290,24 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   #run<T>(statement: Statement, values: Record<string, unknown>): Promise<T[]> {
     return this.statements.run<T>(statement, statement.bind(values));
   }
+}
+
+/** Adds to the count. @returns whether the operation is still this worker's to work. */
+type Count = (more: number) => Promise<boolean>;
+
+const doneAs = (id: string): Ended => ({ id, outcome: 'done', code: null, detail: null });
+
+/** A command may have had its effect on the onboarding, but not sent the code yet. The item says so. */
+function endOf(action: OperationAction, id: string, row: Row | null): Ended {
+  const done = doneAs(id);
+  if (!row || (action !== 'resend' && action !== 'resolve_not_done')) return done;
+  const { state, parkedReason, lastResult } = row;
+  if (stepOfState(state)) {
+    return { ...done, detail: `waits: ${parkedReason ?? lastResult?.code ?? 'in_progress'}` };
+  }
+  if (lastResult?.step !== 'init-otp') return done;
+  const detail = 'The code was not sent.';
+  return action === 'resend' ? { id, outcome: 'failed', code: lastResult.code, detail } : { ...done, detail };
 }
 
 interface WaitingStep {

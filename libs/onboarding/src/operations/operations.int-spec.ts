@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
-import { Queues } from '#libs/jobs';
+import { JobProducer, Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { anOnboarding, inMs, until } from '#libs/testing';
 import { anActor } from '../fixtures/an-actor.js';
@@ -42,7 +42,10 @@ async function several(count: number, columns: Record<string, unknown> = {}): Pr
 }
 
 const lost = { state: 'outcome_unknown', step: 'create-authenticators', attempt: 3 };
+const failedSend = { step: 'init-otp', code: 'upstream_misconfigured', detail: 'no key', at: 'then' };
 const waiting = { state: 'otp_submitted', step: 'verify-otp', attempt: 2, next_attempt_at: inMs(60_000) };
+
+const ever = { filter: { createdAfter: new Date(0) } };
 
 /** How each item ended: the outcome, and the code of a refusal. */
 async function outcomes(id: string): Promise<Record<string, string>> {
@@ -73,21 +76,21 @@ describe('a dry run', () => {
     expect(await operations.preview(target)).toMatchObject({ count: 2 });
     const own = await operations.preview(target, { integrations: ['mine'] });
     expect(own).toMatchObject({ count: 1, sample: [{ id: mine }] });
-    expect(await operations.preview({ filter: {} }, { integrations: ['mine'] })).toMatchObject({ count: 1 });
+    expect(await operations.preview(ever, { integrations: ['mine'] })).toMatchObject({ count: 1 });
   });
 
   it('counts no further than it is asked to', async () => {
     await several(3, lost);
     await several(3, waiting);
     const filter = { states: ['outcome_unknown', 'otp_submitted'] } as const;
-    const preview = await operations.preview({ filter }, {}, 1, 5);
-    const [newest] = await query('SELECT id FROM onboardings ORDER BY id DESC LIMIT 1');
-    expect(preview).toMatchObject({ count: 5, counted: 'at_least', sample: [newest] });
-    expect(await operations.preview({ filter }, {}, 1, 6)).toMatchObject({ count: 6, counted: 'exactly' });
+    const preview = await operations.preview({ filter }, {}, 5);
+    const newest = await query('SELECT id FROM onboardings ORDER BY id DESC');
+    expect(preview).toMatchObject({ count: 5, counted: 'at_least', sample: newest });
+    expect(await operations.preview({ filter }, {}, 6)).toMatchObject({ count: 6, counted: 'exactly' });
   });
 
   it('finds nothing without rows', async () => {
-    expect(await operations.preview({ filter: {} })).toEqual({ count: 0, counted: 'exactly', sample: [] });
+    expect(await operations.preview(ever)).toEqual({ count: 0, counted: 'exactly', sample: [] });
   });
 });
 
@@ -145,12 +148,44 @@ describe('a start', () => {
     expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
   });
 
+  it.each([
+    ['a filter without a condition', { filter: {} }, 'r', '/filter'],
+    ['a filter whose only member is undefined', { filter: { caller: undefined } }, 'r', '/filter'],
+    ['a blank reason', ever, ' \n', '/reason'],
+    ['a long reason', ever, 'r'.repeat(501), '/reason'],
+    ['a reason with U+0000', ever, 'r\0', '/reason'],
+  ] as const)('refuses %s', async (_, target, reason, pointer) => {
+    const refusal = { code: 'validation_failed', errors: [expect.objectContaining({ pointer })] };
+    await expect(operations.start('cancel', target, reason, anActor())).rejects.toMatchObject(refusal);
+    if (pointer === '/filter') await expect(operations.preview(target)).rejects.toMatchObject(refusal);
+    else await expect(operations.rebuildWakeUps(reason, anActor())).rejects.toMatchObject(refusal);
+    expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
+  });
+
+  it('is refused if more match than the dry run has shown, and writes nothing', async () => {
+    await several(2, lost);
+    const target = { filter: { states: ['outcome_unknown'] } } as const;
+    const start = (atMost: number) => operations.start('cancel', target, ' r ', anActor(), { atMost });
+    await expect(start(1)).rejects.toMatchObject({
+      code: 'validation_failed',
+      message: 'Now 2 onboardings match; the dry run showed 1. Look again.',
+    });
+    expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
+    expect(await start(2)).toMatchObject({ total: 2, reason: 'r' });
+  });
+
   it('writes nothing again under a taken idempotency key', async () => {
     const ids = await several(1);
     const key = { caller: 'ops', route: 'POST /v1/operations', key: 'k', fingerprint: 'f', id: randomUUID() };
-    const start = () => operations.start('cancel', { ids }, 'r', anActor(), { ...key, lockMs: 1_000 });
+    const start = () =>
+      operations.start('cancel', { ids }, 'r', anActor(), { key: { ...key, lockMs: 1_000 } });
     await start();
     await expect(start()).rejects.toBeInstanceOf(ProblemError);
+    const repeated = operations.start('cancel', { ids }, 'r', anActor(), {
+      key: { ...key, lockMs: 1_000 },
+      atMost: 0,
+    });
+    await expect(repeated).rejects.not.toMatchObject({ code: 'validation_failed' });
     expect(await operations.list(10)).toHaveLength(1);
   });
 });
@@ -215,11 +250,55 @@ describe('the worker', () => {
     expect(await outcomes(id)).toEqual({ [ids[0]!]: 'failed internal' });
   });
 
+  it.each([
+    [
+      'waits',
+      { parked_reason: 'integration_paused', parked_at: inMs(-1) },
+      'done',
+      'waits: integration_paused',
+    ],
+    ['is in flight', { lease_until: inMs(60_000) }, 'done', 'waits: in_progress'],
+    [
+      'was not sent',
+      { state: 'otp_needed', step: null, reason: 'send_failed', last_result: failedSend },
+      'failed',
+      'The code was not sent.',
+    ],
+    ['was sent', { state: 'otp_sent', step: null }, 'done', null],
+  ])('says that the code of a resend %s', async (_, columns, outcome, detail) => {
+    const id = await insert({ state: 'otp_requested', step: 'init-otp', ...columns });
+    onboardings.module.get(Executors).register('resend', () => onboardings.load(id));
+    const operation = await operations.start('resend', { ids: [id] }, 'r', anActor());
+    await worker.run(operation.id);
+    const [item] = await operations.items(operation.id, { limit: 1 });
+    expect(item).toMatchObject({ outcome, detail });
+  });
+
+  it('decides only the attempt that was unresolved at the start', async () => {
+    const doubt = { step: 'create-authenticators', attempt: 3, at: 'then' };
+    const ids = [
+      await insert(lost),
+      await insert({ state: 'cancelled', unresolved: [doubt] }),
+      await insert({ ...lost, step: 'verify-otp' }),
+    ];
+    const { id } = await operations.start('resolve_not_done', { ids }, 'seen at the provider', anActor());
+    await query(`UPDATE onboardings SET attempt = 5, unresolved = jsonb_set(unresolved, '{0,attempt}', '5')
+      WHERE unresolved <> '[]'`);
+    await query(`UPDATE onboardings SET attempt = 5`);
+    await worker.run(id);
+    expect(await outcomes(id)).toEqual(
+      Object.fromEntries(ids.map((each) => [each, 'refused illegal_state'])),
+    );
+    const [item] = await operations.items(id, { limit: 1 });
+    expect(item!.detail).toBe('Attempt 5 is unresolved now. The decision is about attempt 3.');
+  });
+
   it('stops between two batches after an abort', async () => {
     const ids = await several(25);
     let aborted: Promise<unknown> | undefined;
     onboardings.module.get(Executors).register('resend', async () => {
       await (aborted ??= operations.abort(id, 'a wrong filter', anActor()));
+      return null;
     });
     const { id } = await operations.start('resend', { ids }, 'r', anActor());
     expect(await worker.run(id)).toEqual({ outcome: 'aborted', total: 25, done: 10, refused: 0, failed: 0 });
@@ -266,6 +345,7 @@ describe('the worker', () => {
           calls.push(each);
           who.count += 1;
           await until('both work', () => by.count > 0 && byOther.count > 0);
+          return null;
         });
       }
       const { id } = await operations.start('resend', { ids }, 'r', anActor());
@@ -319,6 +399,50 @@ describe('rebuilt wake-ups', () => {
     expect(await query('SELECT action, target FROM audit_events')).toEqual([
       { action: 'operation_started', target: id },
     ]);
+  });
+
+  it('are stopped by an abort', async () => {
+    for (const step of ['init-otp', 'verify-otp']) {
+      const state = step === 'init-otp' ? 'otp_requested' : 'otp_submitted';
+      await insert({ ...waiting, state, step, next_attempt_at: inMs(-1) });
+    }
+    const { id } = await operations.rebuildWakeUps('Redis was flushed', anActor());
+    onboardings.added.splice(0);
+    const wake = jest.spyOn(onboardings.module.get(JobProducer), 'wake');
+    wake.mockImplementation(async () => {
+      await operations.abort(id, 'it was not', anActor());
+      return 'queued';
+    });
+    expect(await worker.run(id)).toMatchObject({ outcome: 'aborted', total: 0 });
+    expect(wake).toHaveBeenCalledTimes(1);
+  });
+
+  it('are queued by one worker, and by another after a crash', async () => {
+    await insert({ ...waiting, next_attempt_at: inMs(-1) });
+    const { id } = await operations.rebuildWakeUps('Redis was flushed', anActor());
+    const other = await openOnboardings();
+    try {
+      const byOther = other.module.get(OperationWorker);
+      const wake = jest.spyOn(onboardings.module.get(JobProducer), 'wake');
+      wake.mockImplementationOnce(async () => {
+        expect(await byOther.run(id)).toMatchObject({ outcome: 'running' });
+        await query(`UPDATE operations SET lease_until = clock_timestamp() - interval '1 second'`);
+        expect(await byOther.run(id)).toMatchObject({ outcome: 'done', total: 1 });
+        return 'queued';
+      });
+      expect(await worker.run(id)).toMatchObject({ outcome: 'done', total: 1, done: 1 });
+      expect(other.added).toMatchObject([{ name: 'verify-otp' }]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('are started once for one idempotency key', async () => {
+    const key = { caller: 'ops', route: 'POST /v1/operations', key: 'k', fingerprint: 'f', id: randomUUID() };
+    const start = () => operations.rebuildWakeUps('r', anActor(), { ...key, lockMs: 1_000 });
+    expect(await start()).toMatchObject({ id: key.id });
+    await expect(start()).rejects.toMatchObject({ code: 'illegal_state', retryable: true });
+    expect(await operations.list(10)).toHaveLength(1);
   });
 
   it('go on later if Redis takes no jobs', async () => {

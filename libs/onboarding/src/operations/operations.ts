@@ -32,6 +32,7 @@ import {
 } from './operation.js';
 import { summaryOf } from '../views/summary.js';
 import { previewStatements } from './preview-statements.js';
+import { invalid, mustHaveCondition, reasonOf } from './rules.js';
 import { startStatement, targetIds, type Sql } from './start-statement.js';
 
 const SAMPLE = 10;
@@ -39,6 +40,13 @@ const LOWEST = lowestUuidV7(0);
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Filters that identify a person or an account. The row of an operation outlives an erasure. */
 const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId', 'userId', 'externalRef']);
+
+export interface StartOptions {
+  /** Taken in the same statement; gives the operation its id. If it is taken already, nothing is written. */
+  key?: KeyToTake | undefined;
+  /** The count of the dry run. If more onboardings match now, nothing is written. */
+  atMost?: number | undefined;
+}
 
 /** The integrations of a reader, who sees only operations within them. Null: all operations. */
 export type Within = readonly string[] | null;
@@ -62,12 +70,26 @@ export class Operations {
    * A dry run: how many onboardings the target has now, and the newest of them. Writes nothing.
    *
    * @param most counts no further than this.
+   * @throws ProblemError `validation_failed` if the filter has no condition.
    */
   async preview(
     target: OperationTarget,
     actor: Pick<Actor, 'integrations'> = {},
-    sample = SAMPLE,
     most = MAX_ITEMS,
+  ): Promise<Preview> {
+    mustHaveCondition(target);
+    return this.#look(target, actor, { sample: SAMPLE, most });
+  }
+
+  /** As a dry run, for reading only: a filter without a condition means all onboardings. */
+  newest(filter: OperationFilter, limit: number): Promise<Preview> {
+    return this.#look({ filter }, {}, { sample: limit, most: MAX_ITEMS });
+  }
+
+  async #look(
+    target: OperationTarget,
+    actor: Pick<Actor, 'integrations'>,
+    { sample, most }: { sample: number; most: number },
   ): Promise<Preview> {
     const { all, newest } = previewStatements(target, actor, { sample, limit: most + 1 });
     const read = <R>({ text, values }: Sql) =>
@@ -84,37 +106,39 @@ export class Operations {
   /**
    * Commits the operation with its items and its record in the audit, then wakes a worker.
    *
-   * @param key is taken in the same statement, and gives the operation its id. If it is taken already,
-   *   nothing is written.
-   * @throws ProblemError `validation_failed` if the target is too large.
+   * @throws ProblemError `validation_failed` if the filter has no condition, the reason is blank or too long,
+   *   or the target is too large or has more onboardings than `atMost`. Then nothing is written.
    */
   async start(
     action: OperationAction,
     target: OperationTarget,
     reason: string,
     actor: Actor,
-    key?: KeyToTake,
+    { key, atMost }: StartOptions = {},
   ): Promise<Operation> {
+    mustHaveCondition(target);
     const given = this.#given(action, storable(target), reason, actor, key?.id);
     const { run, values } = startStatement(targetIds(target, actor, MAX_ITEMS + 1), {
       ...given,
+      max: Math.min(atMost ?? MAX_ITEMS, MAX_ITEMS),
       audited: 'operation_started',
       auditTarget: given.id,
-      keyCaller: key?.caller ?? null,
-      route: key?.route ?? null,
-      key: key?.key ?? null,
-      keyFingerprint: key?.fingerprint ?? null,
-      takenBy: key?.id ?? null,
-      lockMs: key?.lockMs ?? null,
+      ...keyColumns(key),
     });
-    const [started] = await this.statements.run<Operation & { count: number }>(run, values);
-    const { count, ...operation } = started!;
+    const [started] = await this.statements.run<Operation & { count: number; isRepetition: boolean }>(
+      run,
+      values,
+    );
+    const { count, isRepetition, ...operation } = started!;
+    // A repetition gets the first answer, also if more match now.
+    if (isRepetition) throw changing();
     if (count > MAX_ITEMS) {
-      const detail = `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`;
-      throw new ProblemError('validation_failed', {
-        detail,
-        errors: [{ pointer: '/filter', code: 'too_big', detail }],
-      });
+      throw invalid('/filter', 'too_big', `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`);
+    }
+    if (atMost !== undefined && count > atMost) {
+      const [now, then] = [count, atMost].map((each) => each.toLocaleString('en'));
+      const detail = `Now ${now} onboardings match; the dry run showed ${then}. Look again.`;
+      throw invalid('/atMost', 'too_small', detail);
     }
     if (operation.id === null) throw changing();
     return this.#started(operation, actor);
@@ -142,14 +166,16 @@ export class Operations {
   }
 
   /** Queues the jobs of all waiting steps again, after Redis has lost them. */
-  async rebuildWakeUps(reason: string, actor: Actor): Promise<Operation> {
-    const given = this.#given('rebuild_wake_ups', {}, reason, actor);
+  async rebuildWakeUps(reason: string, actor: Actor, key?: KeyToTake): Promise<Operation> {
+    const given = this.#given('rebuild_wake_ups', {}, reason, actor, key?.id);
     const operation = await this.#write(REBUILD, {
       ...given,
+      ...keyColumns(key),
       audited: 'operation_started',
       auditTarget: given.id,
     });
-    return this.#started(operation!, actor);
+    if (!operation) throw changing();
+    return this.#started(operation, actor);
   }
 
   async find(id: string, within: Within = null): Promise<Operation | null> {
@@ -194,7 +220,7 @@ export class Operations {
       audited: 'operation_aborted',
       auditTarget: id,
       address: actor.address,
-      auditData: dataOf(operation.action, reason, actor),
+      auditData: dataOf(operation.action, reasonOf(reason), actor),
     });
     if (!aborted) throw new ProblemError('illegal_state', { detail: 'The operation has ended.' });
     this.#log('operation_aborted', aborted, actor);
@@ -234,10 +260,11 @@ export class Operations {
   #given(
     action: OperationAction | SystemAction,
     target: object,
-    reason: string,
+    reasonGiven: string,
     actor: Actor,
     id = uuidV7(this.clock.nowMs()),
   ) {
+    const reason = reasonOf(reasonGiven);
     return {
       id,
       action,
@@ -281,6 +308,15 @@ const dataOf = (action: string, reason: string, { via, role, traceId }: Actor) =
   via,
   ...(role !== null && { role }),
   ...(traceId !== null && { traceId }),
+});
+
+const keyColumns = (key: KeyToTake | undefined) => ({
+  keyCaller: key?.caller ?? null,
+  route: key?.route ?? null,
+  key: key?.key ?? null,
+  keyFingerprint: key?.fingerprint ?? null,
+  takenBy: key?.id ?? null,
+  lockMs: key?.lockMs ?? null,
 });
 
 /** The target without personal data. */

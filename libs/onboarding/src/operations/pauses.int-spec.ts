@@ -6,6 +6,7 @@ import { anActor } from '../fixtures/an-actor.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { VerifyStep } from '../fixtures/verify-step.js';
 import { IntegrationKnowledge } from '../integrations/integration-knowledge.js';
+import { Pauses } from '../upkeep/pauses.js';
 import { Probe } from '../upkeep/probe.js';
 import { OperationWorker } from './operation-worker.js';
 import { Operations } from './operations.js';
@@ -92,7 +93,8 @@ describe('a paused integration', () => {
     expect(await onboardings.module.get(Probe).run()).toEqual({ unparked: 0, unhealthy: [] });
     expect(probed).not.toHaveBeenCalled();
     for (const id of ids) expect((await onboardings.load(id)).parkedReason).not.toBeNull();
-    await resume();
+    const operation = await resume();
+    await onboardings.module.get(OperationWorker).run(operation.id);
     await onboardings.module.get(Probe).run();
     for (const id of ids) expect((await onboardings.load(id)).parkedReason).toBeNull();
   });
@@ -131,6 +133,51 @@ describe('a paused integration', () => {
     expect(onboardings.added).toMatchObject([{ name: 'verify-otp', payload: { onboardingId: id } }]);
     step.script.push(() => step.verified);
     expect(await wake(id)).toMatchObject({ outcome: 'otp_verified' });
+  });
+
+  it('leaves the rows of a resume that is under way to its operation', async () => {
+    const id = await insert(byPause);
+    await pause();
+    const operation = await resume();
+    expect(await onboardings.module.get(Probe).run()).toMatchObject({ unparked: 0 });
+    await onboardings.module.get(OperationWorker).run(operation.id);
+    const events = await onboardings.store.events(id, 0, 10);
+    expect(events.at(-1)).toMatchObject({ type: 'unparked', data: { by: 'operator:jane' } });
+  });
+
+  it('is released by one worker, and by another after a crash', async () => {
+    const id = await insert(byPause);
+    await pause();
+    const operation = await resume();
+    const lease = (until: string) =>
+      onboardings.dataSource.query(
+        `UPDATE operations SET state = 'running', worker = gen_random_uuid(),
+          lease_until = clock_timestamp() + $2::interval WHERE id = $1`,
+        [operation.id, until],
+      );
+    await lease('1 minute');
+    const worker = onboardings.module.get(OperationWorker);
+    expect(await worker.run(operation.id)).toMatchObject({ outcome: 'running', done: 0 });
+    expect((await onboardings.load(id)).parkedReason).toBe('integration_paused');
+    await lease('-1 second');
+    expect(await worker.run(operation.id)).toMatchObject({ outcome: 'done', done: 1 });
+  });
+
+  it('is released by another worker if the process stops', async () => {
+    const stopping = await openOnboardings([step]);
+    const id = await insert(byPause);
+    await pause();
+    const operation = await resume();
+    const worker = stopping.module.get(OperationWorker);
+    stopping.module.get(Pauses).onModuleDestroy();
+    try {
+      expect(await worker.run(operation.id)).toMatchObject({ outcome: 'running' });
+      expect((await onboardings.load(id)).parkedReason).toBe('integration_paused');
+    } finally {
+      await stopping.close();
+    }
+    const goesOn = await onboardings.module.get(OperationWorker).run(operation.id);
+    expect(goesOn).toMatchObject({ outcome: 'done', done: 1 });
   });
 
   it('releases what was parked only after the resume', async () => {

@@ -1,9 +1,10 @@
 import { prepared, type PreparedStatement } from '#libs/database';
+import { ENDED_STATES } from '../flow/table.js';
 import { idsOf, narrowed } from '../store/list-reader.js';
 import { listStatement, type Listed } from '../store/list.js';
 import { statement } from '../store/statement.js';
-import { AUDITED, GIVEN, GIVEN_COLUMNS, OPERATION } from './operation-statements.js';
-import { MAX_ITEMS, type Actor, type OperationFilter, type OperationTarget } from './operation.js';
+import { AUDITED, GIVEN, GIVEN_COLUMNS, KEY_TAKEN, OPERATION } from './operation-statements.js';
+import type { Actor, OperationFilter, OperationTarget } from './operation.js';
 
 export interface Sql {
   text: string;
@@ -48,6 +49,7 @@ export function filteredBy(
   });
 }
 
+const ENDED = ENDED_STATES.map((state) => `'${state}'`).join(', ');
 const IDS = '/* ids */';
 
 /**
@@ -58,14 +60,7 @@ const START = statement(
   'start_operation',
   `WITH picked AS MATERIALIZED (${IDS}),
   counted AS (SELECT count(*)::int AS n FROM picked),
-  key_taken AS (
-    INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, locked_until)
-    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid,
-      clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
-    FROM counted WHERE $key::text IS NOT NULL AND n <= $max::int
-    ON CONFLICT (caller, route, key) DO NOTHING
-    RETURNING 1
-  ),
+  ${KEY_TAKEN('counted WHERE $key::text IS NOT NULL AND n <= $max::int')},
   started AS (
     INSERT INTO operations (${GIVEN_COLUMNS}, state, total, ended_at)
     SELECT ${GIVEN}, CASE WHEN n = 0 THEN 'done' ELSE 'queued' END, n,
@@ -75,16 +70,22 @@ const START = statement(
     RETURNING *
   ),
   items AS (
-    INSERT INTO operation_items (operation_id, onboarding_id)
-    SELECT s.id, p.id FROM started s CROSS JOIN picked p
+    INSERT INTO operation_items (operation_id, onboarding_id, seen_attempt)
+    SELECT s.id, p.id, (
+      SELECT CASE WHEN o.state IN (${ENDED}) THEN (o.unresolved -> -1 ->> 'attempt')::int ELSE o.attempt END
+      FROM onboardings o WHERE o.id = p.id AND s.action IN ('resolve_done', 'resolve_not_done'))
+    FROM started s CROSS JOIN picked p
   ),
   audited AS (${AUDITED} started)
-  SELECT counted.n AS count, ${OPERATION} FROM counted LEFT JOIN started o ON true`,
+  SELECT counted.n AS count, EXISTS (
+      SELECT 1 FROM idempotency_keys k
+      WHERE k.caller = $keyCaller::text AND k.route = $route::text AND k.key = $key::text) AS "isRepetition",
+    ${OPERATION} FROM counted LEFT JOIN started o ON true`,
 );
 
 /** @param given the values of the statement besides the ids. */
 export function startStatement(ids: Sql, given: Record<string, unknown>) {
-  const values = START.bind({ ...given, max: MAX_ITEMS });
+  const values = START.bind(given);
   const shifted = ids.text.replaceAll(/\$(\d+)/g, (_, n: string) => `$${Number(n) + values.length}`);
   const run: PreparedStatement = { ...prepared(START.text.replace(IDS, () => shifted)), alone: true };
   return { run, values: [...values, ...ids.values] };

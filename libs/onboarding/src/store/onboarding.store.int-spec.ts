@@ -607,7 +607,7 @@ describe('an erasure', () => {
     await issue(row.id, 'two');
     const claimed = (await submit(row, { challenges: ['one'], key: aKey() }))!;
     await sql(`UPDATE idempotency_keys SET sealed_answer = 'a' WHERE onboarding_id = $1`, [row.id]);
-    const erased = (await store.erase(claimed, erase(claimed, 'caller', 'operator'), null))!;
+    const erased = (await store.erase(claimed, erase(claimed, 'caller'), null))!;
     expect(erased).toMatchObject({ state: 'cancelled', subjectKey: `erased:${row.id}`, metadata: {} });
     expect(await standing(row)).toMatchObject({ credentials: 0, challenges: 0, keys: 1 });
     expect(await budgetOf(row)).toMatchObject({ live: null });

@@ -1,55 +1,83 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { JobProducer } from '#libs/jobs';
 import { lowestUuidV7 } from '#libs/kernel';
 import { stepJob, stepJobId } from '../attempt/step.job.js';
 import { unpark } from '../flow/move.js';
+import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { PARKED_BY_PAUSE, RESUMED_INTEGRATIONS } from '../store/statements/parked.js';
+import { someAtOnce } from './in-batches.js';
 
 const BATCH = 200;
+/** So many rows are released at the same time. */
+const AT_ONCE = 5;
+
+export interface Resumed {
+  by: string;
+  reason: string;
+}
+
+export interface Released {
+  /** How many rows were released. */
+  released: number;
+  /** False if the release stopped before its end. */
+  isComplete: boolean;
+}
 
 /** Releases onboardings that a pause has parked, once their integration is resumed. */
 @Injectable()
-export class Pauses {
+export class Pauses implements OnModuleDestroy {
+  #closing = false;
+
   constructor(
     private readonly store: OnboardingStore,
     private readonly jobs: JobProducer,
   ) {}
 
+  /** A stopping process ends its batch. */
+  onModuleDestroy(): void {
+    this.#closing = true;
+  }
+
   /**
-   * Releases rows until none is left, or the integration is paused again. A row that changes meanwhile is
-   * left to {@link releaseLate}.
+   * Releases rows until none is left, the integration is paused again, or the process stops. A row that
+   * changes meanwhile is left to {@link releaseLate}.
    *
    * @param by who resumed the integration, and why.
-   * @returns how many were released.
+   * @param goesOn is told after each batch how many rows it released. The release stops if it answers no.
    */
   async release(
     integration: string,
-    by?: { by: string; reason: string },
-    counted?: (more: number) => Promise<void>,
-  ): Promise<number> {
+    by?: Resumed,
+    goesOn: (more: number) => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<Released> {
     let released = 0;
-    for (let after = lowestUuidV7(0); ;) {
+    for (let after = lowestUuidV7(0); !this.#closing;) {
       const rows = await this.store.rows(PARKED_BY_PAUSE, { integration, after, limit: BATCH });
-      let more = 0;
-      for (const row of rows) {
-        const { id, step, attempt } = row;
-        if (!(await this.store.command(row, unpark(row.now, by)))) continue;
-        more += 1;
-        await this.jobs.wake(stepJob(step!), { onboardingId: id }, stepJobId(step!, id, attempt + 1));
-      }
+      const more = (await someAtOnce(AT_ONCE, rows, (row) => this.#release(row, by))).filter(Boolean).length;
       released += more;
-      if (more > 0) await counted?.(more);
-      if (rows.length < BATCH) return released;
+      if (!(await goesOn(more))) break;
+      if (rows.length < BATCH) return { released, isComplete: true };
       after = rows.at(-1)!.id;
     }
+    return { released, isComplete: false };
   }
 
-  /** Releases rows whose attempts were claimed during a pause, and settled after it. */
+  /**
+   * Releases rows whose attempts were claimed during a pause, and settled after it. Leaves the rows of a
+   * resume that is under way to its operation.
+   */
   async releaseLate(): Promise<number> {
-    let released = 0;
+    let all = 0;
     const resumed = await this.store.run<{ integration: string }>(RESUMED_INTEGRATIONS, {});
-    for (const { integration } of resumed) released += await this.release(integration);
-    return released;
+    for (const { integration } of resumed) all += (await this.release(integration)).released;
+    return all;
+  }
+
+  async #release(row: Row, by: Resumed | undefined): Promise<boolean> {
+    const { id, step, attempt } = row;
+    if (!(await this.store.command(row, unpark(row.now, by)))) return false;
+    await this.jobs.wake(stepJob(step!), { onboardingId: id }, stepJobId(step!, id, attempt + 1));
+    return true;
   }
 }

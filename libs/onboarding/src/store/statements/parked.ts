@@ -26,12 +26,17 @@ export const PARKED = statement(
   { alone: true },
 );
 
-/** Integrations that are resumed, but still have onboardings that are parked by the pause. Locks nothing. */
+/**
+ * Integrations that are resumed, but still have onboardings that are parked by the pause. The operation of a
+ * resume that is under way releases its own. Locks nothing.
+ */
 export const RESUMED_INTEGRATIONS = statement(
   'resumed_integrations',
   `SELECT DISTINCT o.integration FROM onboardings o
   WHERE o.parked_reason IS NOT NULL AND o.parked_reason = 'integration_paused'
-    AND NOT EXISTS (SELECT 1 FROM integration_pauses p WHERE p.integration = o.integration)`,
+    AND NOT EXISTS (SELECT 1 FROM integration_pauses p WHERE p.integration = o.integration)
+    AND NOT EXISTS (SELECT 1 FROM operations r WHERE r.state IN ('queued', 'running')
+      AND r.action = 'resume_integration' AND r.target ->> 'integration' = o.integration)`,
   { alone: true },
 );
 
