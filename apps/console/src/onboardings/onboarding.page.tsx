@@ -1,18 +1,20 @@
 import type { ComponentChildren } from 'preact';
-import type { ActionView, AttemptView, OnboardingDetail } from '#libs/onboarding';
+import type { ActionView, AttemptView, OnboardingDetail, OperationOfOnboarding } from '#libs/onboarding';
 import { mayActAs, type Role } from '#libs/operators';
 import { ACTION_WORDS, roleOfAction } from '../operations/actions.js';
 import { ActionForm, Badge, ExactTime, Live, ReasonField, Table, Time } from '../web/parts.js';
-import { PATHS, pathOfOnboarding } from '../web/paths.js';
+import { OutcomeBadge } from '../operations/operation.page.js';
+import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
 import { StateBadge } from './list.page.js';
 
 interface OnboardingPageProps {
   onboarding: OnboardingDetail;
+  operations: readonly OperationOfOnboarding[];
   token: string;
   role: Role;
 }
 
-export function OnboardingPage({ onboarding, token, role }: OnboardingPageProps) {
+export function OnboardingPage({ onboarding, operations, token, role }: OnboardingPageProps) {
   const path = pathOfOnboarding(onboarding.id);
   return (
     <Live path={path} everyS={2}>
@@ -24,6 +26,7 @@ export function OnboardingPage({ onboarding, token, role }: OnboardingPageProps)
       </p>
       <Facts onboarding={onboarding} />
       <Actions onboarding={onboarding} token={token} role={role} />
+      <OperationsOf operations={operations} />
       <Attempts attempts={onboarding.attempts} />
       <Timeline onboarding={onboarding} />
     </Live>
@@ -111,6 +114,35 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
+function OperationsOf({ operations }: Pick<OnboardingPageProps, 'operations'>) {
+  if (operations.length === 0) return null;
+  return (
+    <section>
+      <h2>Operations</h2>
+      <Table label="Operations" head={['Action', 'Outcome', 'Why', 'By', 'Reason', 'When']}>
+        {operations.map((each) => (
+          <tr key={each.id}>
+            <th scope="row">
+              <a href={pathOfOperation(each.id)}>{ACTION_WORDS[each.action]}</a>
+            </th>
+            <td>
+              <OutcomeBadge outcome={each.outcome} />
+            </td>
+            <td>
+              {each.code} {each.detail}
+            </td>
+            <td>{each.actor}</td>
+            <td>{each.reason}</td>
+            <td>
+              <Time at={each.createdAt} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </section>
+  );
+}
+
 function Attempts({ attempts }: { attempts: readonly AttemptView[] }) {
   if (attempts.length === 0) return null;
   return (
@@ -173,7 +205,7 @@ function Timeline({ onboarding: { timeline } }: { onboarding: OnboardingDetail }
   );
 }
 
-function Actions({ onboarding: { id, actions }, token, role }: OnboardingPageProps) {
+function Actions({ onboarding: { id, actions }, token, role }: Omit<OnboardingPageProps, 'operations'>) {
   const judged = actions.map((each) => ({ ...each, refusal: refusalOf(each, role) }));
   const refused = judged.filter(({ refusal }) => refusal !== null);
   return (

@@ -41,7 +41,7 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
                 </a>
               </th>
               <td>
-                <Badge tone={TONES[item.outcome]}>{item.outcome}</Badge>
+                <OutcomeBadge outcome={item.outcome} />
               </td>
               <td>
                 {item.code !== null && <code>{item.code}</code>} {item.detail}
@@ -93,3 +93,7 @@ const TONES: Record<OperationItem['outcome'], Tone> = {
   refused: 'warn',
   failed: 'bad',
 };
+
+export const OutcomeBadge = ({ outcome }: Pick<OperationItem, 'outcome'>) => (
+  <Badge tone={TONES[outcome]}>{outcome}</Badge>
+);

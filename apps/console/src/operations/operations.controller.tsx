@@ -14,10 +14,10 @@ import {
 import { mayActAs } from '#libs/operators';
 import { fieldsOf, filterOf, parseQuery, type ListQuery } from '../onboardings/filter.js';
 import { FormTokens } from '../web/form-token.js';
-import { REASON_FIELD, TOKEN_FIELD, checkToken, parsed } from '../web/forms.js';
+import { REASON_FIELD, TOKEN_FIELD, checkToken, isUuid, parsed } from '../web/forms.js';
 import { FOR_OPERATORS } from '../web/gate.js';
 import { Page } from '../web/page-writer.js';
-import { PATHS, pathOfOperation } from '../web/paths.js';
+import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
 import { STATES_OF_ACTION, roleOfAction } from './actions.js';
 import { NewOperationPage, type DryRun } from './new.page.js';
 import { OperationPage } from './operation.page.js';
@@ -89,7 +89,8 @@ export class OperationsController {
     mustMay(request, action);
     const target = id === undefined ? { filter: filterOf(parseQuery(rest)) } : { ids: [id] };
     const operation = await this.operations.start(action, target, reason, actorOf(request), { atMost });
-    return seeOther(pathOfOperation(operation.id));
+    // The page of one onboarding shows how the action ended, and what followed.
+    return seeOther(id === undefined ? pathOfOperation(operation.id) : pathOfOnboarding(id));
   }
 
   @Post('rebuild-wake-ups')
@@ -146,8 +147,6 @@ export class OperationsController {
     return reason;
   }
 }
-
-const isUuid = (text: string) => z.uuid().safeParse(text).success;
 
 /** Narrows a filter to the states that an action fits. Null if it selects none of them. */
 function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null {

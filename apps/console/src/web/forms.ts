@@ -30,3 +30,6 @@ export function checkToken(tokens: FormTokens, request: FastifyRequest, token: s
     detail: 'This form has expired. Go back, reload the page and try again.',
   });
 }
+
+/** Whether a text of a path can be an id. Any other text is the id of nothing. */
+export const isUuid = (text: string): boolean => z.uuid().safeParse(text).success;

@@ -91,18 +91,20 @@ interface LiveProps {
 /** A table. On a narrow screen, each row is a card, in which each cell has the name of its column. */
 export function Table({ label, head, children }: TableProps) {
   return (
-    <table class="striped" aria-label={label}>
-      <thead>
-        <tr>
-          {head.map((name) => (
-            <th scope="col" key={name}>
-              {name}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>{toChildArray(children).map((row) => named(row, head))}</tbody>
-    </table>
+    <div class="table">
+      <table class="striped" aria-label={label}>
+        <thead>
+          <tr>
+            {head.map((name) => (
+              <th scope="col" key={name}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{toChildArray(children).map((row) => named(row, head))}</tbody>
+      </table>
+    </div>
   );
 }
 

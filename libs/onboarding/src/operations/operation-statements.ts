@@ -45,6 +45,14 @@ export const OPERATION_ITEMS = statement(
   ORDER BY i.onboarding_id LIMIT $limit::int`,
 );
 
+export const OPERATIONS_OF_ONBOARDING = statement(
+  'operations_of_onboarding',
+  `SELECT o.id, o.action, o.actor, o.reason, o.created_at AS "createdAt", i.outcome, i.code, i.detail
+  FROM operation_items i JOIN operations o ON o.id = i.operation_id
+  WHERE i.onboarding_id = $id::uuid
+  ORDER BY o.id DESC LIMIT $limit::int`,
+);
+
 /** Writes nothing if the integration is paused already. */
 export const PAUSE = statement(
   'pause_integration',

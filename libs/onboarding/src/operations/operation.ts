@@ -92,6 +92,14 @@ export interface OperationItem {
   at: Date | null;
 }
 
+/** What an operation did to one onboarding. */
+export interface OperationOfOnboarding
+  extends
+    Pick<Operation, 'id' | 'actor' | 'reason' | 'createdAt'>,
+    Omit<OperationItem, 'onboardingId' | 'at'> {
+  action: OperationAction;
+}
+
 /** The count and the first rows of a dry run. */
 export interface Preview {
   count: number;

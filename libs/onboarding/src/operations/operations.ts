@@ -13,6 +13,7 @@ import {
   FIND_OPERATION,
   KNOWS_INTEGRATION,
   LIST_OPERATIONS,
+  OPERATIONS_OF_ONBOARDING,
   OPERATION_ITEMS,
   PAUSE,
   REBUILD,
@@ -26,6 +27,7 @@ import {
   type OperationAction,
   type OperationFilter,
   type OperationItem,
+  type OperationOfOnboarding,
   type OperationTarget,
   type Preview,
   type SystemAction,
@@ -199,6 +201,11 @@ export class Operations {
   ): Promise<OperationItem[]> {
     const values = OPERATION_ITEMS.bind({ id, outcome: outcome ?? null, after: after ?? LOWEST, limit });
     return this.statements.run<OperationItem>(OPERATION_ITEMS, values);
+  }
+
+  /** The latest operations that had an onboarding among their items, newest first. */
+  ofOnboarding(id: string, limit: number): Promise<OperationOfOnboarding[]> {
+    return this.statements.run(OPERATIONS_OF_ONBOARDING, OPERATIONS_OF_ONBOARDING.bind({ id, limit }));
   }
 
   /**
