@@ -195,7 +195,7 @@ const PLANS: Record<string, string[]> = {
   find_for_passkeys: [ROW, CHALLENGES, 'credentials_pkey'],
   parked: ['onboardings_parked'],
   parked_integrations: ['onboardings_parked', PAUSES],
-  resumed_integrations: ['onboardings_parked', PAUSES],
+  resumed_integrations: ['onboardings_parked', PAUSES, 'operations_open'],
   parked_by_pause: ['onboardings_parked', PAUSES],
   waiting_steps: ['onboardings_by_state'],
   kept_too_long: ['onboardings_kept'],

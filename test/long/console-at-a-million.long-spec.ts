@@ -175,7 +175,11 @@ describe('with a million onboardings', () => {
     ['a page in the middle', (run) => `/onboardings?state=completed&after=${idOf(someRow(run))}`],
     ['one onboarding', (run) => `/onboardings/${idOf(someRow(run))}`],
     ['operations', () => '/operations'],
-    ['dry run', () => '/operations/new?parked=true&integration=auth-proxy&action=retry'],
+    ['dry run of all live ones', () => '/operations/new?live=true&action=cancel'],
+    ['dry run of all failed ones', () => '/operations/new?state=failed&integration=byzantine&action=erase'],
+    ['list of waiting ones', () => '/onboardings?waiting=true&integration=turnkey&step=verify-otp'],
+    ['list of a reason without a row', () => '/onboardings?parked=true&parkedReason=integration_missing'],
+    ['list of lost ones by step', () => '/onboardings?state=outcome_unknown&step=verify-otp'],
     ['audit', () => '/audit'],
     ['the first page', () => '/'],
   ];

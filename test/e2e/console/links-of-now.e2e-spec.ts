@@ -43,6 +43,6 @@ it('lists exactly the onboardings that Now has counted, behind each of its links
   expect(counts).toEqual(expect.arrayContaining([1, 2, 3, 4, 7]));
   for (const [path, count] of shown) {
     const list = await operator.visit(path);
-    expect([path, list.text.match(/<th scope="row">/g)?.length]).toEqual([path, count]);
+    expect([path, list.text.match(/<th scope="row"/g)?.length]).toEqual([path, count]);
   }
 });

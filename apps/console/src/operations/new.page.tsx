@@ -54,13 +54,12 @@ export function NewOperationPage({ fields, dryRun, token, role }: NewOperationPa
 }
 
 function DryRunResult({ dryRun: { action, matching, fitting, fields }, token }: DryRunResultProps) {
+  // A count that has stopped cannot be compared.
+  const hasOthers = fitting.counted === 'exactly' && fitting.count < matching.count;
   return (
     <section aria-labelledby="dry-run">
       <h2 id="dry-run">{`Dry run: ${countOf(fitting)} of ${countOf(matching)} can be tried`}</h2>
-      <p>
-        Nothing was changed.{' '}
-        {fitting.count < matching.count && 'The others are in a state that the action does not fit.'}
-      </p>
+      <p>Nothing was changed. {hasOthers && 'The others are in a state that the action does not fit.'}</p>
       <Rows rows={fitting.sample} />
       {fitting.count > 0 && (
         <ActionForm action={PATHS.operations} token={token}>

@@ -38,6 +38,8 @@ const reasonForm = z.strictObject({ reason: REASON_FIELD, token: TOKEN_FIELD });
 const PLACE = z.uuid().optional().catch(undefined);
 const ITEMS = 50;
 const OPERATIONS = 50;
+/** How far a dry run counts: a page must be quick. */
+const MOST_COUNTED = 10_000;
 
 @Controller(PATHS.operations)
 export class OperationsController {
@@ -68,8 +70,8 @@ export class OperationsController {
   async #dryRun(action: OperationAction, query: ListQuery): Promise<DryRun> {
     const fitting = fittingOf(action, query);
     const [all, some] = await Promise.all([
-      this.operations.preview({ filter: filterOf(query) }),
-      fitting && this.operations.preview({ filter: filterOf(fitting) }),
+      this.operations.preview({ filter: filterOf(query) }, {}, MOST_COUNTED),
+      fitting && this.operations.preview({ filter: filterOf(fitting) }, {}, MOST_COUNTED),
     ]);
     return {
       action,

@@ -105,7 +105,7 @@ export interface OperationOfOnboarding
 /** The count and the first rows of a dry run. */
 export interface Preview {
   count: number;
-  /** `at_least`: more than an operation can have. */
+  /** `at_least`: the count stopped there. */
   counted: 'exactly' | 'at_least';
   sample: OnboardingSummary[];
 }

@@ -79,6 +79,16 @@ describe('a dry run', () => {
     expect(await operations.preview(ever, { integrations: ['mine'] })).toMatchObject({ count: 1 });
   });
 
+  it('counts no further than it is asked to', async () => {
+    await several(3, lost);
+    await several(3, waiting);
+    const filter = { states: ['outcome_unknown', 'otp_submitted'] } as const;
+    const preview = await operations.preview({ filter }, {}, 5);
+    const newest = await query('SELECT id FROM onboardings ORDER BY id DESC');
+    expect(preview).toMatchObject({ count: 5, counted: 'at_least', sample: newest });
+    expect(await operations.preview({ filter }, {}, 6)).toMatchObject({ count: 6, counted: 'exactly' });
+  });
+
   it('finds nothing without rows', async () => {
     expect(await operations.preview(ever)).toEqual({ count: 0, counted: 'exactly', sample: [] });
   });

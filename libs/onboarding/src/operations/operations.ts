@@ -5,7 +5,7 @@ import { CLOCK, ProblemError, lowestUuidV7, uuidV7, type Clock } from '#libs/ker
 import { asOfNow } from '../flow/move.js';
 import { changing } from '../flow/refusal.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
-import { SHOWN_COLUMNS, readRow, type Raw } from '../store/read-row.js';
+import { readRow, type Raw } from '../store/read-row.js';
 import type { Statement } from '../store/statement.js';
 import { operationJob } from './operation-job.js';
 import {
@@ -33,8 +33,9 @@ import {
   type SystemAction,
 } from './operation.js';
 import { summaryOf } from '../views/summary.js';
+import { previewStatements } from './preview-statements.js';
 import { invalid, mustHaveCondition, reasonOf } from './rules.js';
-import { startStatement, targetIds } from './start-statement.js';
+import { startStatement, targetIds, type Sql } from './start-statement.js';
 
 const SAMPLE = 10;
 const LOWEST = lowestUuidV7(0);
@@ -70,43 +71,37 @@ export class Operations {
   /**
    * A dry run: how many onboardings the target has now, and the newest of them. Writes nothing.
    *
+   * @param most counts no further than this.
    * @throws ProblemError `validation_failed` if the filter has no condition.
    */
-  async preview(target: OperationTarget, actor: Pick<Actor, 'integrations'> = {}): Promise<Preview> {
+  async preview(
+    target: OperationTarget,
+    actor: Pick<Actor, 'integrations'> = {},
+    most = MAX_ITEMS,
+  ): Promise<Preview> {
     mustHaveCondition(target);
-    return this.#look(target, actor, SAMPLE);
+    return this.#look(target, actor, { sample: SAMPLE, most });
   }
 
   /** As a dry run, for reading only: a filter without a condition means all onboardings. */
   newest(filter: OperationFilter, limit: number): Promise<Preview> {
-    return this.#look({ filter }, {}, limit);
+    return this.#look({ filter }, {}, { sample: limit, most: MAX_ITEMS });
   }
 
-  async #look(target: OperationTarget, actor: Pick<Actor, 'integrations'>, sample: number): Promise<Preview> {
-    const { text, values } = targetIds(target, actor, MAX_ITEMS + 1);
-    const within = `$${values.length + 1}::text[]`;
-    const limit = `$${values.length + 2}::int`;
-    const columns = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
-    const read = `WITH picked AS MATERIALIZED (${text}),
-      found AS (
-        SELECT p.id FROM picked p
-        WHERE EXISTS (SELECT 1 FROM onboardings o WHERE o.id = p.id
-          AND (${within} IS NULL OR o.integration = ANY (${within})))
-      )
-      SELECT (SELECT count(*)::int FROM found) AS count, ${columns}, statement_timestamp() AS now
-      FROM (SELECT 1) one
-      LEFT JOIN (SELECT id FROM found ORDER BY id DESC LIMIT ${limit}) s ON true
-      LEFT JOIN onboardings o ON o.id = s.id ORDER BY o.id DESC`;
-    const rows = await this.statements.run<Raw & { count: number }>({ ...prepared(read), alone: true }, [
-      ...values,
-      actor.integrations ?? null,
-      sample,
-    ]);
-    const { count } = rows[0]!;
+  async #look(
+    target: OperationTarget,
+    actor: Pick<Actor, 'integrations'>,
+    { sample, most }: { sample: number; most: number },
+  ): Promise<Preview> {
+    const { all, newest } = previewStatements(target, actor, { sample, limit: most + 1 });
+    const read = <R>({ text, values }: Sql) =>
+      this.statements.run<R>({ ...prepared(text), alone: true }, values);
+    const [counts, rows] = await Promise.all([read<{ count: number }>(all), read<Raw>(newest)]);
+    const { count } = counts[0]!;
     return {
-      count: Math.min(count, MAX_ITEMS),
-      counted: count > MAX_ITEMS ? 'at_least' : 'exactly',
-      sample: rows.filter(({ id }) => id !== null).map((raw) => summaryOf(asOfNow(readRow(raw, 0)))),
+      count: Math.min(count, most),
+      counted: count > most ? 'at_least' : 'exactly',
+      sample: rows.map((raw) => summaryOf(asOfNow(readRow(raw, 0)))),
     };
   }
 

@@ -1,12 +1,12 @@
 import { prepared, type PreparedStatement } from '#libs/database';
 import { ENDED_STATES } from '../flow/table.js';
 import { idsOf, narrowed } from '../store/list-reader.js';
-import { listStatement } from '../store/list.js';
+import { listStatement, type Listed } from '../store/list.js';
 import { statement } from '../store/statement.js';
 import { AUDITED, GIVEN, GIVEN_COLUMNS, KEY_TAKEN, OPERATION } from './operation-statements.js';
-import type { Actor, OperationTarget } from './operation.js';
+import type { Actor, OperationFilter, OperationTarget } from './operation.js';
 
-interface Sql {
+export interface Sql {
   text: string;
   values: unknown[];
 }
@@ -18,9 +18,19 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
   if ('ids' in target) {
     return { text: 'SELECT DISTINCT id FROM unnest($1::uuid[]) AS id', values: [[...target.ids]] };
   }
-  const { caller, integration, states, accountId, userId, externalRef } = target.filter;
-  const { step, parked, parkedReason, waiting, endedUnresolved } = target.filter;
-  const { text, values } = listStatement({
+  const { text, values } = filteredBy(target.filter, actor, { order: 'any', limit });
+  return { text: `SELECT listed.id FROM (${text}) listed`, values };
+}
+
+/** SQL for the onboardings of a filter, within the integrations of the actor. */
+export function filteredBy(
+  filter: OperationFilter,
+  actor: Pick<Actor, 'integrations'>,
+  page: Pick<Listed, 'order' | 'limit'>,
+): Sql {
+  const { caller, integration, states, accountId, userId, externalRef } = filter;
+  const { step, parked, parkedReason, waiting, endedUnresolved } = filter;
+  return listStatement({
     callers: caller === undefined ? null : [caller],
     integrations: narrowed(actor.integrations ?? null, integration),
     states,
@@ -34,10 +44,9 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
     parkedReason,
     waiting: waiting ?? false,
     endedUnresolved: endedUnresolved ?? false,
-    ...idsOf(target.filter),
-    limit,
+    ...idsOf(filter),
+    ...page,
   });
-  return { text: `SELECT listed.id FROM (${text}) listed`, values };
 }
 
 const ENDED = ENDED_STATES.map((state) => `'${state}'`).join(', ');

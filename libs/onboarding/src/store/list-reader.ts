@@ -78,6 +78,7 @@ export class ListReader {
       waiting: filter.waiting ?? false,
       endedUnresolved: filter.endedUnresolved ?? false,
       ...idsOf(filter),
+      order: 'newest first',
       limit: limit + 1,
     });
     const found = await this.rows.query<Raw[]>(text, values);

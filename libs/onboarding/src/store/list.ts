@@ -32,6 +32,8 @@ export interface Listed {
   /** The lowest id of the list, and the id below which all ids must be. */
   from: string;
   below: string;
+  /** `any` reads no more rows than the limit. */
+  order: 'newest first' | 'any';
   limit: number;
 }
 
@@ -72,7 +74,7 @@ FROM (
   ${way ? pages(way, ids, limit, written, bind) : page(ids, limit, written)}
   ${byTime ? `UNION ALL ${dueRows(ids, byTime)}` : ''}
 ) o
-ORDER BY o.id DESC LIMIT ${limit}`;
+${listed.order === 'any' ? '' : 'ORDER BY o.id DESC'} LIMIT ${limit}`;
   return { text, values };
 }
 

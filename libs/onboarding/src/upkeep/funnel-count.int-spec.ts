@@ -173,6 +173,22 @@ describe('the funnel', () => {
     expect(integrations).toHaveLength(1);
   });
 
+  it('waits the longer, the more days are open', async () => {
+    await began(OLD, [['otp_sent', 400]]);
+    await began(TODAY_MS, [['otp_sent', 400]]);
+    await count();
+    const age = (seconds: number) =>
+      onboardings.dataSource.query(
+        `UPDATE funnel_counts SET took_ms = 1000, counted_at = clock_timestamp() - $1 * interval '1 second'`,
+        [seconds],
+      );
+    // Yesterday is open too, for some minutes after midnight.
+    await age(90);
+    expect(await onboardings.module.get(FunnelCount).run()).toEqual({ days: 0, onboardings: 0 });
+    await age(160);
+    expect(await onboardings.module.get(FunnelCount).run()).toMatchObject({ onboardings: 2 });
+  });
+
   it('waits before it counts a large day again', async () => {
     await completed(TODAY_MS);
     await count();

@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 const BATCH = 5_000;
 /** The oldest day that is counted, in days before today. */
 const DAYS_BACK = 400;
-/** A day is counted again after this many times the time that its last count took. */
+/** Open days are counted again after this many times the time that counting all of them took. */
 const PAUSE = 50;
 /** A run begins no further day after this time. The next run goes on. */
 const RUN_MS = 20_000;
@@ -62,10 +62,12 @@ export class FunnelCount {
     const today = dayOf(now.getTime());
     const oldest = Math.max(dayOf(timeOfUuidV7(oldestId)), today - DAYS_BACK * DAY_MS);
     const all = Array.from({ length: (today - oldest) / DAY_MS + 1 }, (_, ago) => today - ago * DAY_MS);
+    const open = Object.values(days).filter(({ isFinal }) => !isFinal);
+    const tookMs = open.reduce((sum, day) => sum + day.tookMs, 0);
+    // Half, because the job may run a little early.
+    const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * tookMs);
     return all.filter((day) => {
       const last = days[nameOf(day)];
-      // Half, because the job may run a little early.
-      const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * (last?.tookMs ?? 0));
       return !last || (!last.isFinal && last.ageMs >= pauseMs);
     });
   }
