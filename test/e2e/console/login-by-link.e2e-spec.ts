@@ -41,7 +41,7 @@ it('is not spent by opening its page, as a preview of a chat does', async () => 
 });
 
 it('expires', async () => {
-  const link = await linkFor({ lifeMs: 1 });
+  const link = await linkFor({ lifeMs: -60_000 });
   const refused = await byLink(new ConsoleBrowser(story), link);
   expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('it has expired')]);
 });

@@ -66,7 +66,7 @@ describe('a login at the identity provider', () => {
     await expectRefused(await byProvider(browser, provider, 'nina'), 403, /^nina has no role/);
   });
 
-  it('uses up no try if the person has no role, so that colleagues can still log in', async () => {
+  it('has no limit that a stranger or a colleague without a role could use up', async () => {
     const { url } = await story.startConsole({ OPS_LOGIN_TRIES: '1' });
     for (let times = 0; times < 3; times++) {
       const reply = await byProvider(new ConsoleBrowser({ consoleUrl: url }), provider, 'nina');
@@ -217,21 +217,6 @@ describe('an answer of the identity provider', () => {
     const begun = await browser.visit('/login/oidc');
     const flow = setCookies(begun).find((line) => line.startsWith('gangway_ops_flow=')) ?? '';
     expect(flow.split('; ').slice(1).sort()).toEqual(['HttpOnly', 'Max-Age=600', 'Path=/', 'SameSite=Lax']);
-  });
-
-  it('counts failures per network, and stops before it asks the provider too often', async () => {
-    const { url } = await story.startConsole({
-      ...provider.consoleEnv,
-      OPS_LOGIN_TRIES: '2',
-      QUEUE_PREFIX: '{few}',
-    });
-    browser = new ConsoleBrowser({ consoleUrl: url });
-    const statuses = [];
-    for (let tries = 0; tries < 3; tries += 1) {
-      statuses.push((await callBack(browser, changed(await accepted(), 'code', 'x'))).status);
-    }
-    expect(statuses).toEqual([401, 401, 429]);
-    expect((await byPassword(browser)).status).toBe(303);
   });
 });
 
