@@ -37,7 +37,7 @@ describe('--help', () => {
     for (const flag of [...Object.keys(COMMANDS[name].flags), 'help']) expect(help).toContain(`--${flag}`);
   });
 
-  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])('is understood in %s', (...args) => {
+  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])('is found in the words %s', (...args) => {
     expect(readFlags(COMMANDS.start, args)).toEqual(readFlags(COMMANDS.start, ['--help']));
   });
 });

@@ -35,7 +35,7 @@ export class EventStreams implements OnModuleDestroy {
     }
     if (this.#open.size >= this.config.EVENTS_STREAMS) {
       throw new ProblemError('not_ready', {
-        detail: 'Too many event streams are open here.',
+        detail: 'This replica has too many open event streams.',
         retryAfterS: RETRY_AFTER_S,
       });
     }

@@ -80,7 +80,7 @@ export class OperationsController {
     const actor = actorOf(request);
     if (action === 'rebuild_wake_ups') {
       if (!dryRun) return answerOperation(reply, await this.operations.rebuildWakeUps(reason, actor, key));
-      const detail = 'has no dry run: it changes no onboarding';
+      const detail = 'must be absent: rebuild_wake_ups has no dry run';
       throw new ProblemError('validation_failed', {
         detail: `/dryRun: ${detail}`,
         errors: [{ pointer: '/dryRun', code: 'not_supported', detail }],

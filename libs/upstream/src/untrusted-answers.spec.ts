@@ -253,7 +253,7 @@ describe('an answer that never ends or breaks the rules of HTTP', () => {
     await until('the connection is gone', () => server!.connections.every(({ socket }) => socket.destroyed));
   });
 
-  it('does not pass a second answer to the next call', async () => {
+  it('is followed by another answer: the next call does not get that one', async () => {
     const poison = answering(200, '{"otpId":"poison"}', JSON_TYPE);
     const steps = await byzantine(({ socket }, count) => {
       socket.write(answering(200, `{"otpId":"otp-${count}"}`, JSON_TYPE) + (count === 1 ? poison : ''));

@@ -50,7 +50,7 @@ describeInBrowser('axe finds no faults on our pages, on a small phone and a lapt
     expect(await faultsByAxe(page)).toEqual([]);
   });
 
-  it('the sandbox’s page: empty, with mails, steps and faults, and for an unknown address', async () => {
+  it('the sandbox’s page: empty; with mails, steps and faults; for an unknown mail address', async () => {
     const { page } = await world.visit();
     world.story.sandbox.control.reset();
     await page.goto(`${world.story.sandbox.url}/_sandbox/`);

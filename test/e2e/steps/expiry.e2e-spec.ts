@@ -305,7 +305,7 @@ describe('with a worker', () => {
     await story.end();
   });
 
-  it('writes each end, wipes secrets, and counts the ends in its jobs’ results', async () => {
+  it('writes each expiry, wipes secrets, and counts the expired in the results of its jobs', async () => {
     const brought = await Promise.all(
       ENDS.map(async ([situation, life, outcome]) => ({
         life,

@@ -119,7 +119,7 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
   }
   if (!ledOnFrom(step, row)) {
     throw new ProblemError('illegal_state', {
-      detail: 'Another command changed the onboarding before the end of this step could be reported.',
+      detail: 'Another command changed the onboarding before this step had ended. Read the onboarding for its state.',
       extensions,
     });
   }

@@ -481,8 +481,8 @@ export class OnboardingStore {
 
   #written(seen: Row, moved: Moved, now: Date) {
     const row = after(seen, moved, now);
-    // Keeps the current value of each sealed column that the move does not wipe. The value that was read may
-    // be old: the call may have stored requests since its claim.
+    // Leaves each sealed column as it is in the database, unless the move wipes it. The value that was read
+    // may be out of date: since its claim, the call may have stored its requests in that column.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
   }

@@ -64,7 +64,7 @@ const anyRow = fc
     ...(parked && { parked_reason: 'integration_missing', parked_at: inMs(-1000) }),
   }));
 
-/** The columns that must be equal in a row and its read "as of now". */
+/** The columns that expiry must write as a read has shown them before ("as of now"). */
 const MOVED = [
   'state',
   'version',
@@ -198,7 +198,7 @@ describe('the batch', () => {
     expect(await expiry.run()).toMatchObject({ codes: 1 });
   });
 
-  it('logs a step whose time ran out, and keeps its doubt', async () => {
+  it('logs a step whose time ran out, and keeps that it may have had an effect', async () => {
     const { dataSource, load } = onboardings;
     const unresolved = [{ step: 'verify-otp', attempt: 4, at: '2026-11-20T10:00:00.000Z' }];
     const flying = { state: 'otp_submitted', step: 'verify-otp', attempt: 4, otp_expires_at: inMs(-1) };

@@ -237,7 +237,7 @@ export interface AttemptView {
   /** Null while in flight, or if the process died. */
   endedAt: string | null;
   durationMs: number | null;
-  /** The failure class, or `ok`; null while it has not ended. */
+  /** The class of the failure, or `ok` if the attempt succeeded; null while the attempt runs. */
   class: string | null;
   upstreamStatus: number | null;
   /** True if the lease ended without an answer: the process died or was cut off. */
