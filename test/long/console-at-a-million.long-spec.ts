@@ -52,7 +52,8 @@ const FILL = `
     CASE WHEN k <> 9 THEN jsonb_build_object('step', 'verify-otp', 'code', 'upstream_unavailable', 'detail',
       'The provider could not be reached or failed (unavailable); it is tried again.',
       'at', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) END,
-    CASE WHEN k BETWEEN 10 AND 11 THEN '[{"step": "verify-otp", "attempt": 3, "at": "2026-11-20T10:00:00.000Z"}]'::jsonb ELSE '[]' END,
+    CASE WHEN k BETWEEN 10 AND 11 THEN
+      '[{"step": "verify-otp", "attempt": 3, "at": "2026-11-20T10:00:00.000Z"}]'::jsonb ELSE '[]' END,
     8
   FROM generate_series(0, ${ROWS - 1}) n, LATERAL (SELECT n % 100 AS k) a,
     LATERAL (SELECT ${FIRST_MS} + n * ${(DAYS * DAY_MS) / ROWS}::float8::bigint AS ms, CASE

@@ -118,10 +118,8 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
     throw new ProblemError(row.reason, { detail: 'Ask for a new code.', extensions });
   }
   if (!ledOnFrom(step, row)) {
-    throw new ProblemError('illegal_state', {
-      detail: 'Another command changed the onboarding before this step had ended. Read the onboarding for its state.',
-      extensions,
-    });
+    const detail = 'Another command changed the onboarding before this step had ended. Read its state.';
+    throw new ProblemError('illegal_state', { detail, extensions });
   }
 }
 
