@@ -93,7 +93,7 @@ beforeAll(async () => {
   await database.connect();
   await database.query('SET default_transaction_read_only = off');
   await Promise.all(ROLES.map(startProcess));
-  await story.startConsole();
+  await story.startConsole({ DATABASE_URL: proxies.postgresql.url, REDIS_URL: proxies.redis.url });
   browser = await ConsoleBrowser.as('viewer', story);
 });
 afterAll(async () => {
