@@ -14,7 +14,12 @@ const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
 
 /** `Redis` is away: then nothing is known about the queues. */
-export type QueuesState = { trouble: null; queues: QueueState[] } | { trouble: string; queues: [] };
+export interface QueuesState {
+  /** What is wrong with Redis; null if nothing is. */
+  trouble: string | null;
+  /** Empty if Redis cannot be read. */
+  queues: QueueState[];
+}
 
 /** Instants are milliseconds since the epoch. */
 export interface QueueState extends Seen, JobCounts {
@@ -76,6 +81,8 @@ export class QueueWatch {
   async read(): Promise<QueuesState> {
     if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
     const late = pause(PATIENCE_MS, null, { ref: false });
+    // Redis may be readable and still refuse writes, so that it takes no job.
+    const written = this.queues.link.ask();
     const asked = Promise.all(
       QUEUE_NAMES.map(async (name) => {
         const seen = await this.#look(name);
@@ -84,7 +91,9 @@ export class QueueWatch {
     );
     try {
       const queues = await Promise.race([asked, late]);
-      return queues ? { trouble: null, queues } : { trouble: 'Redis does not answer', queues: [] };
+      if (!queues) return { trouble: 'Redis does not answer', queues: [] };
+      await Promise.race([written, late]);
+      return { trouble: this.queues.link.accepts ? null : this.#trouble(), queues };
     } catch (error) {
       return { trouble: `Redis ${troubleOf(error as Error).words}`, queues: [] };
     }

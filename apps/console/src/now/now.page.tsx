@@ -295,12 +295,12 @@ function Queues({ now: { redis, queues } }: { now: QueuesNow }) {
   return (
     <section>
       <h2>Queues</h2>
-      {redis.status === 'down' ? (
+      {redis.status === 'down' && (
         <p>
-          <Badge tone="bad">Redis is away</Badge> {redis.detail} The service still serves callers. Retries
-          wait.
+          <Badge tone="bad">Redis</Badge> {redis.detail}. The service still serves callers. Retries wait.
         </p>
-      ) : (
+      )}
+      {queues.length > 0 && (
         <Table label="Queues" head={['Queue', 'Status', 'Waiting', 'Active', 'Delayed', 'Failed', 'Oldest']}>
           {queues.map((queue) => (
             <tr key={queue.name}>
