@@ -83,6 +83,19 @@ describe('keys', () => {
   }, 180_000);
 });
 
+describe('output', () => {
+  it('shows control and direction characters instead of sending them to the terminal', async () => {
+    const client = new Client({ connectionString: databaseUrl });
+    await client.connect();
+    const values = ['operator:x', 'tried', 'a\u001b[2J\r\nb\u202e'];
+    await client.query('INSERT INTO audit_events (actor, action, target) VALUES ($1, $2, $3)', values);
+    await client.end();
+    const { out } = await gangway(['audit', 'list', '--limit', '1']);
+    expect(out).toContain(String.raw`a\u{1b}[2J\u{d}\u{a}b\u{202e}`);
+    expect(out.trim().split('\n')).toHaveLength(1);
+  }, 180_000);
+});
+
 describe('console', () => {
   it('makes a login link, and audits it without its token', async () => {
     const env = { CONSOLE_URL: 'https://ops.example.com' };

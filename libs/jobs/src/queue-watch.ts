@@ -13,7 +13,6 @@ const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
 
-/** `Redis` is away: then nothing is known about the queues. */
 export interface QueuesState {
   /** What is wrong with Redis; null if nothing is. */
   trouble: string | null;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '#libs/testing';
 import { ConsoleBrowser, tokenOf } from '../../support/console-browser.js';
 import { Story } from '../../support/story.js';
 
@@ -61,6 +62,19 @@ describe('the console', () => {
     const reply = await admin.post('/operations', { token, reason: 'a test', ...fields });
     expect([reply.status, reply.text.includes('<h1')]).toEqual([status, true]);
     expect(await story.sql('SELECT action FROM operations')).toEqual([]);
+  });
+
+  it('audits what a viewer tried to change', async () => {
+    const viewer = await ConsoleBrowser.as('viewer', story, 'vic');
+    const fields = { action: 'cancel', id: UNKNOWN, reason: 'a test', token };
+    expect((await viewer.post('/operations', fields)).status).toBe(403);
+    const refused = await until('the record', async () => {
+      const rows = await story.sql<{ action: string; data: { outcome: string } }>(
+        "SELECT action, data FROM audit_events WHERE actor = 'operator:vic'",
+      );
+      return rows[0];
+    });
+    expect(refused).toMatchObject({ action: 'console: POST /operations', data: { outcome: 'refused' } });
   });
 
   it('answers 503 while PostgreSQL is away, and still shows its login page', async () => {

@@ -76,6 +76,11 @@ describe('a login at the identity provider', () => {
     expect(done.status).toBe(303);
   });
 
+  it('leads to the first page if the wanted address is too long to remember', async () => {
+    const done = await byProvider(browser, provider, 'vera', `/onboardings?q=${'x'.repeat(5_000)}`);
+    expect([done.status, done.headers['location']]).toEqual([303, '/']);
+  });
+
   it('is refused if the person refuses it at the provider', async () => {
     await expectRefused(await byProvider(browser, provider, null), 401, /refused the login/);
   });

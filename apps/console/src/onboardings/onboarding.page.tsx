@@ -3,6 +3,7 @@ import type { ActionView, AttemptView, OnboardingDetail, OperationOfOnboarding }
 import { mayActAs, type Role } from '#libs/operators';
 import { ACTION_WORDS, roleOfAction } from '../operations/actions.js';
 import { ActionForm, Badge, ExactTime, Live, ReasonField, Table, Time } from '../web/parts.js';
+import { roleMissing } from '../web/gate.js';
 import { OutcomeBadge } from '../operations/operation.page.js';
 import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
 import { StateBadge } from './list.page.js';
@@ -235,7 +236,7 @@ function Actions({ onboarding: { id, actions }, token, role }: Omit<OnboardingPa
 /** Why an operator may not do it now; null if nothing forbids it. */
 function refusalOf({ action, allowed, whyNot }: ActionView, role: Role): string | null {
   const needed = roleOfAction(action);
-  if (!mayActAs(role, needed)) return `This needs the role ${needed}.`;
+  if (!mayActAs(role, needed)) return roleMissing(needed);
   return allowed ? null : (whyNot ?? 'It does not fit the state.');
 }
 

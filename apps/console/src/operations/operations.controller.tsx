@@ -2,7 +2,6 @@ import { Controller, Get, HttpStatus, Param, Post, Query, Redirect, Req } from '
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ProblemError } from '#libs/kernel';
 import {
   OPERATION_ACTIONS,
   Operations,
@@ -11,11 +10,10 @@ import {
   type Actor,
   type OperationAction,
 } from '#libs/onboarding';
-import { mayActAs } from '#libs/operators';
 import { fieldsOf, filterOf, parseQuery, type ListQuery } from '../onboardings/filter.js';
 import { FormTokens } from '../web/form-token.js';
 import { REASON_FIELD, TOKEN_FIELD, checkToken, isUuid, parsed } from '../web/forms.js';
-import { FOR_OPERATORS } from '../web/gate.js';
+import { FOR_OPERATORS, mustActAs } from '../web/gate.js';
 import { Page } from '../web/page-writer.js';
 import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
 import { STATES_OF_ACTION, roleOfAction } from './actions.js';
@@ -162,11 +160,8 @@ function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null 
 /** After a form, the browser opens a page by GET: so a reload sends nothing twice. */
 const seeOther = (url: string) => ({ url, statusCode: HttpStatus.SEE_OTHER });
 
-function mustMay(request: FastifyRequest, action: OperationAction): void {
-  const needed = roleOfAction(action);
-  if (mayActAs(request.operator!.role, needed)) return;
-  throw new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
-}
+const mustMay = ({ operator }: FastifyRequest, action: OperationAction) =>
+  mustActAs(operator!.role, roleOfAction(action));
 
 const actorOf = ({ operator, ip, id }: FastifyRequest): Actor => ({
   name: `operator:${operator!.name}`,

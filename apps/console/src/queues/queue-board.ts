@@ -7,6 +7,7 @@ import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { OperatorAudit, mayActAs } from '#libs/operators';
 import { SCRIPT_FILES, withPolicy } from '#libs/platform';
+import { roleMissing } from '../web/gate.js';
 import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
 import { Refusals } from '../web/refusals.js';
 import { changesSomething } from '../web/same-origin.js';
@@ -66,7 +67,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   function whyNot(request: FastifyRequest): ProblemError | null {
     const needed = roleFor(request.method, routeOf(request));
     if (!request.operator || !mayActAs(request.operator.role, needed)) {
-      return new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
+      return new ProblemError('forbidden', { detail: roleMissing(needed) });
     }
     const { accepts, isConnected } = queues.link;
     return accepts || (isConnected && !changesSomething(request)) ? null : redisAway();

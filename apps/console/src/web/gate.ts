@@ -27,7 +27,6 @@ declare module 'fastify' {
 export const WITHOUT_LOGIN = { withoutLogin: true } as const;
 /** For `@RouteConfig`: a route that changes something. */
 export const FOR_OPERATORS = { needs: 'operator' } as const;
-export const FOR_ADMINS = { needs: 'admin' } as const;
 
 /** Routes of every process, for load balancers and Prometheus. */
 const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);
@@ -69,11 +68,15 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
     if (!request.operator) {
       throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
     }
-    const needed = config.needs ?? 'viewer';
-    if (!mayActAs(request.operator.role, needed)) {
-      throw new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
-    }
+    mustActAs(request.operator.role, config.needs ?? 'viewer');
   }
+}
+
+export const roleMissing = (needed: Role) => `This needs the role ${needed}.`;
+
+/** @throws ProblemError `forbidden` */
+export function mustActAs(role: Role, needed: Role): void {
+  if (!mayActAs(role, needed)) throw new ProblemError('forbidden', { detail: roleMissing(needed) });
 }
 
 interface GateParts {

@@ -1,5 +1,4 @@
-import type { ParkedReason } from '../flow/codes.js';
-import type { State, StepName } from '../flow/table.js';
+import type { ListFilter } from '../store/list-reader.js';
 import type { OnboardingSummary } from '../views/types.js';
 
 /** What an operator can do to onboardings, one or many. */
@@ -26,24 +25,8 @@ export type ItemOutcome = (typeof ITEM_OUTCOMES)[number];
 /** The most onboardings of one operation. */
 export const MAX_ITEMS = 100_000;
 
-/** The filters of a list, with several states. No member: all onboardings. */
-export interface OperationFilter {
-  states?: readonly State[] | undefined;
-  caller?: string | undefined;
-  integration?: string | undefined;
-  accountId?: string | undefined;
-  userId?: string | undefined;
-  externalRef?: string | undefined;
-  step?: StepName | undefined;
-  parked?: boolean | undefined;
-  parkedReason?: ParkedReason | undefined;
-  /** Only onboardings whose step waits for its next try. */
-  waiting?: boolean | undefined;
-  /** Only ended onboardings with an attempt whose outcome is unknown. */
-  endedUnresolved?: boolean | undefined;
-  createdAfter?: Date | undefined;
-  createdBefore?: Date | undefined;
-}
+/** The filters of a list that identify onboardings for an operation. At least one must be given. */
+export type OperationFilter = Omit<ListFilter, 'organizationId' | 'contact' | 'limit' | 'after'>;
 
 export type OperationTarget = { ids: readonly string[] } | { filter: OperationFilter };
 

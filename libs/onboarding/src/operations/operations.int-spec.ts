@@ -175,6 +175,14 @@ describe('a start', () => {
     expect(await start(2)).toMatchObject({ total: 2, reason: 'r' });
   });
 
+  it('keeps its reason without characters that move a cursor or turn the direction of text', async () => {
+    const reason = ' \u001b[2J all\r\n fine \u202e\u200b ';
+    const started = await operations.start('cancel', { ids: [randomUUID()] }, reason, anActor());
+    expect(started.reason).toBe('[2J all fine');
+    const blank = operations.start('cancel', { ids: [randomUUID()] }, '\u200b\u2060', anActor());
+    await expect(blank).rejects.toMatchObject({ code: 'validation_failed' });
+  });
+
   it('writes nothing again under a taken idempotency key', async () => {
     const ids = await several(1);
     const key = { caller: 'ops', route: 'POST /v1/operations', key: 'k', fingerprint: 'f', id: randomUUID() };
