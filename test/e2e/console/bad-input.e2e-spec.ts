@@ -64,6 +64,15 @@ describe('the console', () => {
     expect(await story.sql('SELECT action FROM operations')).toEqual([]);
   });
 
+  it('starts nothing if more onboardings match than its dry run has shown', async () => {
+    await story.sent();
+    await story.sent();
+    const fields = { action: 'cancel', state: 'otp_sent', atMost: '1', reason: 'a test', token };
+    const reply = await admin.post('/operations', fields);
+    expect([reply.status, reply.text]).toEqual([400, expect.stringContaining('Look again.')]);
+    expect(await story.sql('SELECT action FROM operations')).toEqual([]);
+  });
+
   it('audits what a viewer tried to change', async () => {
     const viewer = await ConsoleBrowser.as('viewer', story, 'vic');
     const fields = { action: 'cancel', id: UNKNOWN, reason: 'a test', token };
