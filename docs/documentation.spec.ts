@@ -7,6 +7,7 @@ import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onb
 import { configurationMarkdown, parseConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
+import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-reference.js';
 import { pastedFiles } from '../test/support/demo/integrate-guide.js';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -75,6 +76,9 @@ describe('docs/reference', () => {
   it('has the pages that come from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
     expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
+    const openApi = JSON.parse(read('docs/openapi.json')) as Parameters<typeof restMarkdown>[0];
+    expect(read('docs/reference/rest.md')).toBe(restMarkdown(openApi));
+    expect(read('docs/reference/events.md')).toBe(eventsMarkdown(openApi));
   });
 
   it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
