@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
 import { FAULT_CODES, PROBLEM_CODES, problemType } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
-import { configurationMarkdown, parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
 import { pastedFiles } from '../test/support/demo/integrate-guide.js';
@@ -75,6 +75,7 @@ describe('docs/reference', () => {
   it('has the pages that come from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
     expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
+    expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
   it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
