@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
 import { FAULT_CODES, PROBLEM_CODES, problemType } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
-import { configurationMarkdown, parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
 import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-reference.js';
@@ -78,6 +78,7 @@ describe('docs/reference', () => {
     const openApi = JSON.parse(read('docs/openapi.json')) as Parameters<typeof restMarkdown>[0];
     expect(read('docs/reference/rest.md')).toBe(restMarkdown(openApi));
     expect(read('docs/reference/events.md')).toBe(eventsMarkdown(openApi));
+    expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
   it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
