@@ -111,6 +111,38 @@ describe('docs/reference', () => {
   });
 });
 
+interface Measured {
+  name: string;
+  atOnce: number;
+  delayMs: number;
+  perSecond: number;
+  p50: number;
+}
+
+describe('README.md', () => {
+  const readme = read('README.md');
+  const { rows } = JSON.parse(read('docs/performance.json')) as { rows: Measured[] };
+  const measured = (name: string, delayMs: number) =>
+    rows.find((row) => row.name === name && row.atOnce === 16 && row.delayMs === delayMs)!;
+  const rounded = (value: number) => Number(value.toPrecision(3));
+
+  it('has the figures of the last benchmark', () => {
+    const quoted = [...readme.matchAll(/^\| [\w ]+ \| +([\d.]+) \| +([\d.]+) ms \|$/gm)];
+    const expected = ['relay', 'gangway', 'usual'].map((name) => measured(name, 50));
+    expect(quoted.map(([, ...figures]) => figures.map(Number))).toEqual(
+      expected.map(({ perSecond, p50 }) => [rounded(perSecond), Number(p50.toFixed(1))]),
+    );
+    const [gangway, relay] = [measured('gangway', 0), measured('relay', 0)];
+    expect(readme).toContain(
+      `Gangway completes ${rounded(gangway.perSecond)} onboardings a second, and the relay ${rounded(relay.perSecond)}.`,
+    );
+  });
+
+  it('can be read in two minutes', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(150);
+  });
+});
+
 describe('docs/integrate.md', () => {
   const guide = read('docs/integrate.md');
   const rows = [...guide.matchAll(/^\| \[`([^`]+)`\]\(\.\.\/([^)]+)\) +\| +(\d+) \|/gm)];
