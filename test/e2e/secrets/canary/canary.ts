@@ -302,7 +302,7 @@ export class Canary {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();
         // The process's own numbers may have any digits, also six.
-        this.put(`${path.slice(1)} of the ${name}`, text.replace(/^(gangway_process_\S+) \S+$/gm, '$1'));
+        this.put(`${path.slice(1)} of the ${name}`, text.replace(/^((?:process|nodejs)_\S+) \S+$/gm, '$1'));
       }
     }
   }
