@@ -8,14 +8,14 @@ const ROOT = join(import.meta.dirname, '../../..');
 const GUIDE = join(ROOT, 'docs', 'integrate.md');
 
 export interface PastedFile {
-  /** The name under which the reader saves the file. */
+  /** The file name that docs/integrate.md tells the reader to use. */
   name: string;
-  /** The project's file with the same text, relative to the root. */
+  /** The path of the file in this repository that has the same text. */
   source: string;
   text: string;
 }
 
-/** The files that a reader of docs/integrate.md pastes, in order. */
+/** The files that a reader of docs/integrate.md must paste, in this order. */
 export function pastedFiles(): PastedFile[] {
   const guide = readFileSync(GUIDE, 'utf8');
   const blocks = guide.matchAll(/^Save as \[`([^`]+)`\]\(\.\.\/([^)]+)\)[\s\S]*?\n```\w+\n([\s\S]*?)^```$/gm);
@@ -23,9 +23,9 @@ export function pastedFiles(): PastedFile[] {
 }
 
 /**
- * Pastes all files into a new folder, and deletes it when the story ends.
+ * Writes these files into a new folder. The folder is deleted when the story ends.
  *
- * @returns the path of its `main.js`.
+ * @returns the path of the folder's `main.js`.
  */
 export function pasteGuide(story: Story): string {
   const folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));
