@@ -79,7 +79,7 @@ describe('a JWT of the issuer', () => {
   });
 });
 
-/** Subjects as in the documentation of each issuer. */
+/** For each issuer, the claim `sub` as its documentation shows it. */
 const SUBJECTS = {
   'Auth0, a machine': 'dGhpcyBpcyBub3QgYSBrZXk@clients',
   'Auth0, a user': 'auth0|64b0f1e2a3',
@@ -159,7 +159,7 @@ describe('keys as issuers publish them', () => {
       ];
       const { url } = await story.startService(own.env);
       expect(await statusOf(await own.token(mine), url)).toBe(200);
-      // RFC 7515 §4.1.4: the id is optional.
+      // The id of a key is optional (RFC 7515 §4.1.4).
       expect(await statusOf(await own.token(mine, {}, { kid: undefined }), url)).toBe(200);
       expect(await statusOf(await own.token(mine, { aud: ['another', own.audience] }), url)).toBe(200);
     },

@@ -9,7 +9,7 @@ import { API_KEY, Story, type Answer } from '../../support/story.js';
 let story: Story;
 afterEach(() => story.end());
 
-/** Until its connection to Redis is there, a service counts in its own memory. */
+/** Waits until the service counts in Redis. Before that, it counts in its own memory. */
 const counts = (url: string) =>
   until('Redis counts', async () => (await readyAt(url)).body.checks['redis']?.status === 'up');
 
@@ -21,7 +21,7 @@ async function begin(env: Record<string, string>): Promise<Story> {
 
 const BAD = 'not-a-valid-token';
 
-/** The rate limit headers of the IETF draft, by policy. */
+/** The values of the header RateLimit (IETF draft), by the name of the policy. */
 function limitsOf({
   headers,
 }: Pick<Answer<unknown>, 'headers'>): Record<string, { q: number; r: number; t: number }> {
@@ -60,7 +60,7 @@ describe('invalid tokens', () => {
     expect((await from('192.0.2.2', API_KEY)).status).toBe(200);
     expect((await from('192.0.2.2', BAD)).status).toBe(401);
 
-    // An IPv6 network belongs to one customer.
+    // An IPv6 /64 network belongs to one customer.
     for (let n = 0; n < 4; n++) expect((await from(`2001:db8:0:1::${n}`, BAD)).status).toBe(401);
     isOver(await from('2001:db8:0:1:ffff::1', API_KEY));
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
@@ -88,7 +88,7 @@ describe('invalid tokens', () => {
   it('do not lock out valid keys and tokens at the same address', async () => {
     const issuer = await TokenIssuer.start();
     const jwtKey = await issuer.newKey('k1');
-    // Without a cache, each request looks up its key.
+    // Without the cache, the service looks up the key in PostgreSQL for each request.
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '2', API_KEY_CACHE_MS: '0', ...issuer.env });
     story.atEnd(() => issuer.close());
     const [used, unused] = [
@@ -180,13 +180,13 @@ describe('a caller', () => {
       const over = isOver(await readWith(story, token, where));
       expect(limitsOf(over)['caller']).toMatchObject({ q: 8, r: 0 });
     }
-    // Another key of the same caller is the same caller; another caller is not.
+    // Two keys of one caller share its limit. Another caller has its own limit.
     const [mine, others] = [await makeKeyElsewhere('shop'), await makeKeyElsewhere('other')];
     isOver(await readWith(story, mine));
     expect((await readWith(story, others)).status).toBe(200);
   });
 
-  /** Makes a key with the development key, which counts as its own caller. */
+  /** Makes the key as another caller, so that this request does not count for the caller under test. */
   const makeKeyElsewhere = async (caller: string) =>
     (await makeKey(story, ['onboardings:read'], { caller })).token;
 });
@@ -202,7 +202,7 @@ describe('a subject', () => {
       expect(limitsOf(answer)['subject']).toMatchObject({ q: 3, r: left });
       expect(limitsOf(answer)['caller']).toBeDefined();
     }
-    // The same id, in capitals.
+    // The same id in upper case.
     const over = await story.call<Refusal>('POST', path.replace(id, id.toUpperCase()), {
       code: story.code(subject),
     });
@@ -214,7 +214,8 @@ describe('a subject', () => {
     expect(again.map(({ status }) => status)).toEqual([409, 409]);
     expect(await story.start(subject)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // Another caller's requests do not count. Otherwise that caller could lock out the owner by guessing ids.
+    // Requests of other callers do not count. Otherwise another caller could guess an id and lock out the
+    // owner.
     const { token } = await makeKey(story, ['operations:write']);
     expect((await story.call('POST', `/v1/onboardings/${id}/cancel`, { no: 1 }, bearer(token))).status).toBe(
       400,

@@ -8,7 +8,7 @@ import { API_KEY, Story } from '../../support/story.js';
 const KEYS = '/v1/admin/api-keys';
 
 let story: Story;
-/** Another replica, which caches keys for a shorter time. */
+/** The URL of another replica, which caches keys for a shorter time. */
 let replica: string;
 beforeAll(async () => {
   story = await Story.begin({ worker: false, env: { API_KEY_CACHE_MS: '60000' } });
@@ -272,7 +272,7 @@ describe('scopes', () => {
       expect(operation.security).toEqual(needed.map((scope) => ({ bearer: [scope] })));
       for (const [scope, token] of keys) {
         const unknownId = path.includes('admin') ? '0'.repeat(20) : '018f6d1c-0000-7000-8000-000000000000';
-        // The body is wrong: with the right scope, the request fails its validation and changes nothing.
+        // The body is invalid on purpose: even a permitted request changes nothing.
         const content = method === 'GET' ? undefined : { no: 'such member' };
         const url = path.replace('{id}', unknownId);
         const answer = await story.call<Refusal>(method, url, content, bearer(token));
@@ -300,7 +300,7 @@ describe('a start at an integration', () => {
       const answer = await story.start(subject, more, bearer(token));
       expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     }
-    // The caller's own integration is not configured here. The answer may tell the caller so.
+    // The caller may use only an integration that is not configured. The answer may say so.
     const own = await story.start(subject, { integration: 'elsewhere' }, bearer(token));
     expect(own).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(story.calls(subject, 'init-otp')).toBe(0);
@@ -318,7 +318,7 @@ describe('while PostgreSQL is down', () => {
     const unknown = await makeKey(story, ['onboardings:read']);
     expect(await statusOf(known.token, url)).toBe(200);
     await database.close();
-    // The key lacks the scope, so the answer needs the database only to identify the key.
+    // The key does not have the scope. The database is needed only to find the key.
     const ask = (token: string) => story.call<Refusal>('GET', KEYS, undefined, bearer(token), url);
     expect(await ask(known.token)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await ask(unknown.token)).toMatchObject({ status: 503, body: { code: 'not_ready' } });

@@ -9,7 +9,7 @@ import { Story, type Answer } from '../../support/story.js';
 const WHOLE: Scope[] = ['onboardings:read', 'onboardings:write', 'onboardings:erase'];
 const UNKNOWN = '01980000-0000-7000-8000-000000000000';
 
-/** Bodies for the routes whose schema alone does not lead to a valid body. */
+/** Valid bodies for the routes for which a schema is not enough to make one. */
 const BODIES: Record<string, unknown> = {
   '/v1/onboardings/{id}/otp/verify': { code: '123456' },
   '/v1/onboardings/{id}/authenticators': {
@@ -48,7 +48,7 @@ beforeAll(async () => {
       OTP_TRIES: '9',
       OTP_WRONG_PER_ONBOARDING: '90',
       OTP_WRONG_PER_DAY: '900',
-      // Streams end soon, because each answer is read to its end.
+      // Event streams must end soon, because the test reads each answer completely.
       EVENTS_STREAM_LIFE_MS: '100',
     },
   });
@@ -66,7 +66,7 @@ const as = (who: string, more: Record<string, string> = {}) => ({
   ...more,
 });
 
-/** Every route about one onboarding, from the service's OpenAPI document. */
+/** All routes about one onboarding, from the OpenAPI document. */
 const ofOne = () => described.operations.filter(({ route }) => route.startsWith('/v1/onboardings/{id}'));
 
 function call(
@@ -80,7 +80,7 @@ function call(
   return story.call(method, route.replace('{id}', id), body, headers);
 }
 
-/** The onboardings of the caller `shop`, one in each kind of state. */
+/** Makes onboardings of the caller `shop`, one in each kind of state. */
 async function ofShop(): Promise<Record<string, string>> {
   const start = async () => {
     const subject = story.newSubject();

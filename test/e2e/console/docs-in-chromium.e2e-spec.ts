@@ -9,7 +9,7 @@ jest.setTimeout(120_000);
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** The findings of axe in the page, each with its rule, impact and element. */
+/** The faults that the accessibility checker axe finds on the page: rule, impact and element of each. */
 async function findings(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate<string[]>(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
@@ -17,7 +17,7 @@ async function findings(page: Page): Promise<string[]> {
       nodes.map(({ html, any }) => [id, impact, html.slice(0, 120), any[0]?.message].join(' | '))))`);
 }
 
-/** The findings that decision 33 lists. */
+/** The faults of the page that decision 33 accepts. */
 const ALLOWED: string[] = [];
 
 describeInBrowser('the page of the routes', () => {

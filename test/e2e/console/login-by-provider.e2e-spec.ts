@@ -24,7 +24,7 @@ afterAll(async () => {
   await provider.stop();
 });
 
-/** Checks that the console shows the login page again, with a reason, and began no session. */
+/** Checks that the console shows the login page with this reason, and has started no session. */
 async function expectRefused(reply: { status: number; text: string }, status: number, why: RegExp) {
   expect(reply.status).toBe(status);
   expect(/role="alert"[^>]*>([^<]*)</.exec(reply.text)?.[1]).toMatch(why);
@@ -138,7 +138,7 @@ describe('an answer of the identity provider', () => {
   const EXPIRED = /expired, or it began in another browser/;
   const INVALID = /not valid/;
 
-  /** The callback's address of a login that the provider has accepted. */
+  /** The URL of the callback after the identity provider has accepted the login. */
   const accepted = async (who = browser) => provider.logIn((await beginAt(who)).href, 'ada');
   const changed = (address: string, name: string, value: string | null) => {
     const url = new URL(address);
@@ -158,7 +158,7 @@ describe('an answer of the identity provider', () => {
   ])('is refused %s', async (_, name, value, why) => {
     const address = await accepted();
     await expectRefused(await callBack(browser, changed(address, name, value)), 401, why);
-    // This flow is used up, also for the right answer.
+    // This login has ended, so even the right answer is refused.
     await expectRefused(await callBack(browser, address), 401, EXPIRED);
   });
 
@@ -213,7 +213,7 @@ describe('an answer of the identity provider', () => {
       return callBack(browser, `${CONSOLE}/login/callback?${new URLSearchParams(query).toString()}`);
     };
     await expectRefused(await answer(flowOf(Date.now() - 1)), 401, EXPIRED);
-    // The same cookie with time left gets as far as the provider, which does not know the code.
+    // With the same cookie and time left, the console asks the provider, which does not know the code.
     await expectRefused(await answer(flowOf(Date.now() + 60_000)), 401, INVALID);
     await expectRefused(await answer('x'), 401, EXPIRED);
   });
@@ -239,7 +239,7 @@ describe('while the identity provider is down', () => {
     await byProvider(browser, sick, 'vera');
     expect(await whoIs(browser)).toBe('vera viewer');
 
-    // Down between the two halves of a login.
+    // The provider stops between the two redirects of a login.
     browser = new ConsoleBrowser({ consoleUrl: url });
     const address = await sick.logIn((await beginAt(browser)).href, 'ada');
     await sick.stop();

@@ -14,7 +14,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
   let watched: WatchedPage;
   beforeAll(async () => {
     const port = await closedPort();
-    // The provider is at 127.0.0.1, which is another site for a browser.
+    // For a browser, the provider's address 127.0.0.1 is another site than localhost.
     const origin = `http://localhost:${port}`;
     provider = await IdentityProvider.start(origin);
     const env = { CONSOLE_PORT: String(port), ...provider.consoleEnv };
@@ -49,7 +49,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
 
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByText('You are logged out of the console.').waitFor();
-    // The provider's own pages are not ours to watch.
+    // The provider's pages are not part of this project, so their complaints do not count.
     expect(complaints).toEqual([]);
     await page.getByRole('link', { name: 'Log out of 127.0.0.1' }).click();
     await page.getByRole('heading', { name: /sign-out|log ?out/i }).waitFor();
@@ -61,7 +61,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     await page.getByRole('button', { name: 'Log in with 127.0.0.1' }).click();
     await page.getByRole('button', { name: 'vera', exact: true }).click();
     await page.locator('header.masthead').waitFor();
-    // A page of another site with a link to the console.
+    // This page of another site links to the console.
     await page.goto(`${provider.issuer}/.well-known/openid-configuration`);
     await page.evaluate(
       `document.body.innerHTML = '<a href="${provider.consoleOrigin}/sessions">see this</a>'`,

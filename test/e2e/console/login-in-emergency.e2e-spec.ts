@@ -17,7 +17,7 @@ const begin = async (env: Record<string, string> = {}, more: object = {}) => {
   return new ConsoleBrowser(story);
 };
 
-/** Until its connection to Redis is there, a console counts in its own memory. */
+/** Waits until the console counts in Redis. Before that, it counts in its own memory. */
 const counts = (console: INestApplicationContext) =>
   until('Redis counts', () => console.get(Queues).isReady());
 
@@ -102,14 +102,14 @@ describe('failed emergency logins', () => {
     const { app, url } = await story.startConsole();
     await counts(app);
     const other = { consoleUrl: url };
-    // The first login loads what a login needs. A slow one would count in memory too.
+    // The first login loads code, so it is slow. If Redis answers too slowly, the console counts in memory.
     for (const target of [story, other]) expect(await statusOf(OPS_PASSWORD, '192.0.2.3', target)).toBe(303);
     const tries = [story, other, story, other].map((target) => statusOf(WRONG, '192.0.2.1', target));
     expect((await Promise.all(tries)).sort()).toEqual([401, 401, 429, 429]);
     const limited = await byPassword(new ConsoleBrowser(story, { via: '192.0.2.1' }));
     expect([limited.status, limited.text]).toEqual([429, expect.stringContaining('Too many failed logins')]);
     expect(Number(limited.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-    // Another network still has its tries. Successful logins do not count.
+    // A different network can still log in. Successful logins do not count.
     for (let n = 0; n < 4; n += 1) expect(await statusOf(OPS_PASSWORD, '192.0.2.2')).toBe(303);
   });
 

@@ -9,7 +9,7 @@ import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
-/** Markup in every text that a caller may choose. */
+/** HTML and script that a test puts into each text that a caller can choose. */
 const EVIL = `"><img src=x onerror="globalThis.ran=1"><script>globalThis.ran=1</script>{{7*7}}`;
 
 describeInBrowser('the console’s pages', () => {

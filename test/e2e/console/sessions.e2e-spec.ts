@@ -19,7 +19,7 @@ afterAll(async () => {
   await provider.stop();
 });
 
-/** Another replica, with other settings. */
+/** Starts another replica of the console with other settings. */
 async function replica(env: Record<string, string>): Promise<Pick<Story, 'consoleUrl'>> {
   return { consoleUrl: (await story.startConsole(env)).url };
 }
@@ -36,7 +36,7 @@ describe('a session', () => {
 
     await byProvider(browser, provider, 'vera');
     expect(browser.session![1]).not.toBe(first);
-    // The previous session has ended.
+    // The login has ended the previous session.
     const old = new ConsoleBrowser(story);
     old.cookies.set('gangway_ops', first);
     expect(await whoIs(old)).toBeNull();
@@ -67,7 +67,7 @@ describe('a session', () => {
     expect(browser.session).toBeUndefined();
     expect(await whoIs(thief)).toBeNull();
 
-    // The page leads to the provider's own logout, which the provider accepts.
+    // The page links to the provider's logout page, which accepts the request.
     const page = await browser.visit('/login?out=oidc');
     const there =
       /<a href="(http:\/\/127[^"]+)">Log out of/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? '';
@@ -115,7 +115,7 @@ describe('the list of sessions', () => {
 
     const token = tokenOf(page);
     const ofAll = idsOn((await other.visit('/sessions')).text);
-    // An operator ends no session of another operator, also with its right id.
+    // An operator cannot end a session of another operator, even with the right id.
     for (const session of ofAll.filter((id) => !idsOn(page.text).includes(id))) {
       await here.post('/sessions', { token, session });
     }
@@ -154,7 +154,8 @@ describe('the cookies', () => {
     const session = setCookies(login).find((line) => line.startsWith('__Host-gangway_ops=')) ?? '';
     expect(session.split('; ').slice(1).sort()).toEqual(['HttpOnly', 'Path=/', 'SameSite=Lax', 'Secure']);
     expect((await browser.visit('/sessions')).headers['strict-transport-security']).toMatch(/max-age=\d{8}/);
-    // The plain name is not accepted over TLS: an attacker on the network could have set it.
+    // Over TLS, the cookie name without the prefix `__Host-` is not accepted, because an attacker in the
+    // network could set such a cookie.
     const other = new ConsoleBrowser(story, { overTls: true });
     other.cookies.set('gangway_ops', browser.session![1]);
     expect(await whoIs(other)).toBeNull();

@@ -13,7 +13,7 @@ const COOLDOWN_MS = 60_000;
 
 let world: DemoWorld;
 
-/** Lets time pass until the service may mail another code. */
+/** Moves time on until the service may send another code. */
 async function coolDown(demo: DemoPage, email: string): Promise<void> {
   await demo.page.getByText(/^possible in/).waitFor();
   expect(await demo.button('Send a new code').isDisabled()).toBe(true);
@@ -265,8 +265,7 @@ const isRefused = (path: string) => (response: Response) =>
   new URL(response.url()).pathname === path && response.status() === 503;
 
 /**
- * Checks a signature as a website does at a login (WebAuthn Level 3 §7.2, step 22), with the stored public
- * key.
+ * Verifies a login signature with the stored public key, as a website does (WebAuthn Level 3 §7.2, step 22).
  */
 function isSignedBy(spki: string, { response }: Assertion): boolean {
   const { authenticatorData, clientDataJSON, signature } = response;

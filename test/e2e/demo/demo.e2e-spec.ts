@@ -35,7 +35,7 @@ const passkey = async (browser: DemoBrowser, lies: Partial<PasskeyOptions> = {})
   const { challenge } = (await browser.post('/passkeys/options')).body as unknown as { challenge: string };
   return { name: 'My phone', credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }) };
 };
-/** Reads until the stream ends, or contains a text. */
+/** Reads until the stream ends, or until the text has arrived. */
 async function read(response: Response, until?: string): Promise<string> {
   let text = '';
   const decoder = new TextDecoder();

@@ -12,7 +12,7 @@ jest.setTimeout(240_000);
 
 let story: Story;
 let browser: RealBrowser;
-/** The proxy between the reader's server and the service. */
+/** The proxy between the server of docs/integrate.md and the service. */
 let service: TcpProxy;
 let url: string;
 let open: WatchedPage;
@@ -34,7 +34,7 @@ describeInBrowser('the code of docs/integrate.md', () => {
   });
   afterAll(() => story?.end());
 
-  /** Opens the page, and asks for a code. */
+  /** Opens the page, and requests a code. */
   async function start(email: string): Promise<Page> {
     open = await browser.open();
     const { page } = open;

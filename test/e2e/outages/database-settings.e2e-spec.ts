@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { testDatabaseUrl } from '#libs/testing';
 import { Story } from '../../support/story.js';
 
-/** Each setting would change what some statement reads, writes or waits for. */
+/** Settings of PostgreSQL, each of which would change the result or the waiting of some statement. */
 const ADVERSE: Record<string, string> = {
   DateStyle: 'SQL, DMY',
   IntervalStyle: 'iso_8601',
@@ -56,8 +56,8 @@ afterAll(async () => {
 const owners = () => [`ALTER DATABASE ${database}`, `ALTER ROLE ${role} IN DATABASE ${database}`];
 
 describe('settings of the role and of the database', () => {
-  // Behind a pooler in transaction mode, the service cannot set default_transaction_isolation. It then stops
-  // at boot.
+  // Behind a pooler in transaction mode, the service does not start if this setting is wrong, because it
+  // cannot override the setting.
   const pooled = process.env['GANGWAY_TEST_POOLER'] === 'transaction';
   const adverse = Object.entries(ADVERSE).filter(
     ([name]) => !(pooled && name === 'default_transaction_isolation'),
@@ -71,7 +71,7 @@ describe('settings of the role and of the database', () => {
       const values = value.split(', ').map((one) => escapeLiteral(one));
       await admin.query(`${whose} SET ${name} = ${values.join(', ')}`);
     }
-    // Long times, because the machine may stand still for seconds.
+    // Long timeouts, because the machine may pause for seconds.
     const story = await Story.begin({ env: { CALL_TIMEOUT_MS: '20000', LEASE_MS: '60000' } });
     try {
       const before = Date.now();

@@ -3,7 +3,7 @@ import { until } from '#libs/testing';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// The tests wait until processes have started.
+// Starting processes takes long.
 jest.setTimeout(240_000);
 
 let story: Story;

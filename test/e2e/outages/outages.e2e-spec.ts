@@ -58,7 +58,8 @@ describe('an outage of PostgreSQL', () => {
     });
     await blocker.query('COMMIT');
     await blocker.end();
-    // Without the limit, the claim would be written by now, but no process would make its call.
+    // Without CLAIM_MAX_AGE_MS, PostgreSQL would have written the late claim, and no process would make its
+    // call.
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     const events = (await story.eventTypes(id)).slice(before.length);
     expect(events.filter((type) => type === 'otp_submitted')).toHaveLength(1);

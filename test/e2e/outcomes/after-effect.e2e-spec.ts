@@ -3,7 +3,7 @@ import { StepUnderTest } from '../../support/step-under-test.js';
 import { Story, type Answer } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 
-/** Upstream carries out the call, but answers with a failure. */
+/** The provider executes the call, but answers with a failure. */
 const actedThenFailed = { status: 500, afterEffect: true } as const;
 
 let story: Story;
@@ -53,7 +53,7 @@ describe('verify-otp, failing after the code was used,', () => {
       state: 'outcome_unknown',
       nextAction: { type: 'resolve' },
       session: null,
-      // This names the attempt whose answer was lost, not its replay.
+      // The attempt whose answer was lost, not the attempt that repeated its call.
       unresolved: { step: 'verify-otp', attempt: 2 },
       lastResult: { step: 'verify-otp', code: 'outcome_unknown' },
       otp: { attemptsLeft: 1 },
@@ -199,7 +199,8 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     expect((await story.verify(at.id, story.code(at.subject))).body).toMatchObject({ unresolved: doubt });
     const done = await story.register(at.id, [await story.passkey(at.id)]);
     expect(done.body).toMatchObject({ state: 'completed', unresolved: doubt });
-    // After the end, an operator may still resolve the doubt. That changes nothing else on the onboarding.
+    // An operator may still resolve an unknown outcome after the onboarding has completed. Nothing else
+    // changes.
     const { body } = await story.resolve(at.id, 'done');
     expect(body).toMatchObject({ state: 'completed', version: done.body.version, unresolved: null });
     expect((await at.eventsOf('resolved')).at(-1)!.data).toMatchObject({ outcome: 'done', ...doubt });
@@ -241,7 +242,10 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
   });
 });
 
-/** An onboarding whose step took effect but was reported as failed, so that its outcome is unknown. */
+/**
+ * An onboarding whose step has an unknown outcome: the provider executed the call, but answered with a
+ * failure.
+ */
 async function lost(step: 'verify-otp' | 'create-authenticators'): Promise<StepUnderTest> {
   const at = await StepUnderTest.before(story, step);
   await at.strike(actedThenFailed).submit();

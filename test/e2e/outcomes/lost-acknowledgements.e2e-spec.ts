@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Long enough to script the loss while the call is in flight. */
+/** While the call is in flight, the test has this time to prepare the loss of the acknowledgement. */
 const delayMs = 1_500;
 const UNKNOWN_KEY = { status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 };
 
@@ -74,7 +74,7 @@ describe('the end of an attempt whose acknowledgement is lost', () => {
   });
 });
 
-/** Checks the step's attempts and charges. An attempt that was not sent costs nothing. */
+/** Checks the step's attempts and the budgets: an attempt that was not sent is not charged. */
 async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise<void> {
   expect(await at.attempts()).toEqual(['not_sent', 'ok']);
   expect(at.calls).toBe(1);
@@ -82,7 +82,7 @@ async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise
   expect(lapsed).toEqual([]);
   const { body } = await story.get(at.id);
   expect(body.unresolved).toBeNull();
-  // The one call has used a try of its code.
+  // The code has lost one try, by the only call.
   expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft - (at.step === 'verify-otp' ? 1 : 0));
   expect(body.otp.sends).toBe(before.otp.sends + (at.step === 'init-otp' ? 1 : 0));
   const [budget] = await story.sql(

@@ -43,7 +43,7 @@ const ended = (id: string) =>
     return operation.endedAt !== null && operation;
   });
 
-/** An onboarding whose passkeys were submitted, and whose answer was lost. */
+/** Makes an onboarding whose passkeys were submitted, but the provider's answer was lost. */
 async function lost(): Promise<StepUnderTest> {
   const at = await StepUnderTest.before(story, 'create-authenticators');
   await at.strike({ cut: 'after' }).submit();

@@ -11,7 +11,7 @@ import {
 } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// Each test waits for several probes.
+// Each test waits for several probes, which takes long.
 jest.setTimeout(240_000);
 
 const OUR_FAULT: Record<string, Fault> = {
@@ -47,7 +47,8 @@ describe('a misconfigured integration', () => {
       unresolved: null,
     });
 
-    // The fault hits only one call: a second call would succeed.
+    // The fault hits only one call. A second call would succeed, but none is made while the onboarding is
+    // parked.
     const before = probes();
     await at.until(() => probes() >= before + 3);
     expect(at.calls).toBe(1);
@@ -165,7 +166,7 @@ describe('an integration that is removed from the configuration', () => {
 
     await story.startWorker();
     for (const at of [verify, ...retried]) await at.until(DONE_STATE[at.step]);
-    // A call that could not be made counts neither as a send nor as a try.
+    // An attempt that was never sent uses up neither a send nor a try.
     expect((await story.get(retried[0]!.id)).body.otp.sends).toBe(2);
   });
 });

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** The state of each step after an unclear refusal. */
+/** The state after each step, if the provider refuses unclearly. */
 const UNCLEAR: Record<StepName, string> = {
   'init-otp': 'failed',
   'verify-otp': 'otp_sent',
@@ -39,8 +39,8 @@ describe('an unclear refusal', () => {
     expect(body).toMatchObject({ state: UNCLEAR[step], unresolved: null, parked: null });
     expect((body.failure ?? body.lastResult)!.code).toBe('upstream_rejected');
     expect(await at.attempts()).toEqual(['rejected_unclear']);
-    // The text of upstream may repeat a code, so neither the caller nor the timeline gets any part of this
-    // text.
+    // The provider's text may contain a code. Therefore neither the caller nor the timeline shows any part of
+    // it.
     expect(JSON.stringify([answer.body, body, await at.events()])).not.toMatch(
       /the moon|deserialize|<h1>|teapot/,
     );

@@ -3,7 +3,7 @@ import { Story } from '../../support/story.js';
 import { StepUnderTest } from '../../support/step-under-test.js';
 import { Person, throughDoor } from '../../support/turnkey-door.js';
 
-/** Successful answers with values that PostgreSQL cannot store, or that are too large. */
+/** Successful answers with a value that is too large, or that PostgreSQL cannot store. */
 const ANSWERS: [string, (id: string) => string][] = [
   [
     'U+0000',

@@ -18,7 +18,7 @@ const made = (challenge: string, lies: Partial<PasskeyOptions> = {}) => ({
   credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }),
 });
 
-/** Checks that passkeys of one submission failed, and that the provider was not called. */
+/** Checks that the service refuses the submission for these passkeys, and does not call the provider. */
 async function expectRefused(answer: Answer, subject: Subject, ...faults: [index: number, code: string][]) {
   expect(answer.status).toBe(422);
   expect(answer.body).toMatchObject({ code: 'attestation_invalid', retryable: false });

@@ -16,8 +16,8 @@ describe('a refused request', () => {
   afterAll(() => story.end());
 
   /**
-   * The PostgreSQL processes of the service. If the service has dropped no connection, there is exactly one
-   * process.
+   * The ids of PostgreSQL's processes that serve the service. There is only one if the service keeps its
+   * connection.
    */
   const backends = async () =>
     (
@@ -34,8 +34,8 @@ describe('a refused request', () => {
     const before = await backends();
     expect(before).toHaveLength(1);
     for (let n = 0; n < 20; n++) {
-      // These requests are refused by a unique index, by a condition, by a condition after a key was taken,
-      // and by the row's state.
+      // The four refusals come from a unique index, from a condition, from a condition after the idempotency
+      // key was stored, and from the row's state.
       expect((await story.start(subject)).body.code).toBe('onboarding_live');
       expect((await story.start(subject, {}, keyed())).body.code).toBe('onboarding_live');
       const { code } = (await story.call('POST', `/v1/onboardings/${id}/retry`, { reason: 'x' }, keyed()))
@@ -58,7 +58,7 @@ describe('a request that needs sealed data', () => {
     await story.end();
   });
 
-  /** How often an onboarding's data key is opened during the work. */
+  /** Counts how often a data key is decrypted while `work` runs. */
   async function openedBy(work: () => Promise<unknown>): Promise<number> {
     const open = jest.spyOn(Sealer.prototype, 'open');
     try {

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends bytes unchanged, on a new connection. */
+/** Sends these bytes unchanged, on a new connection. */
 function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(story.serviceUrl);
   return new Promise((resolve, reject) => {

@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const word = () => `w${randomBytes(8).toString('hex')}`;
 
-/** A user, with all their personal data. */
+/** A user with all their personal data, which a test later searches for. */
 class Told {
   readonly subject: Subject = story.newSubject();
   readonly externalRef = word();
@@ -67,7 +67,7 @@ class Told {
     story.sandbox.control.addFault({ route, match: { userId: this.subject.userId }, ...spec });
   }
 
-  /** The id of the onboarding whose start has not been answered yet. */
+  /** Waits for the id of the onboarding whose start has not been answered yet. */
   async started(): Promise<string> {
     let id: string | undefined;
     await until('the onboarding is there', async () => {
@@ -91,7 +91,7 @@ async function runJob(name: string): Promise<void> {
   await handlers.find(({ job }) => job.name === name)!.handle({});
 }
 
-/** Checks that no personal data is left, after the budgets have been forgotten. */
+/** Lets the subject's budgets expire, and checks that no personal data is left. */
 async function expectGone(id: string, { hunt, subject }: Told): Promise<void> {
   await story.sql(
     `UPDATE otp_budgets SET sends = ARRAY(SELECT t - interval '25 hours' FROM unnest(sends) t),
@@ -168,7 +168,7 @@ describe('an erased onboarding', () => {
     expect((await story.get(id)).body.erasedAt).toBeNull();
     const { version } = (await story.get(id)).body;
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
-    // The same request again, by a caller that lost the answer.
+    // A caller that lost the answer repeats the same request.
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
   });
 

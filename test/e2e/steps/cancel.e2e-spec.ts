@@ -98,7 +98,8 @@ describe('cancelling a waiting onboarding', () => {
     const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
     expect(taken).toHaveLength(1);
     for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
-      // 410 if the request came after the decision, 409 if it lost the race.
+      // 410 if the onboarding had already ended when the request came, 409 if the two commands ran at the
+      // same time.
       expect([
         [409, 'illegal_state'],
         [410, 'onboarding_ended'],
@@ -119,15 +120,13 @@ describe('cancelling a waiting onboarding', () => {
   });
 });
 
-/**
- * How long the sandbox holds a call: long enough for a cancel during the call, and short enough to wait for.
- */
+/** How long the sandbox delays its answer. A cancel must fit into this time. */
 const HELD_MS = 1_200;
 
 const hold = (route: string, userId: string) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: HELD_MS, afterEffect: true });
 
-/** Cancels while the sandbox holds the call of `submit`. */
+/** Cancels while the sandbox delays the answer to the call of `submit`. */
 async function cancelUnder(
   route: string,
   { id, subject }: Brought,
@@ -257,7 +256,7 @@ describe('cancelling during retries', () => {
     return at;
   }
 
-  /** An extra mail leaves no doubt on the row. */
+  /** An init-otp attempt is never unresolved, because the only possible effect is one more mail. */
   const doubtOf = (step: StepName) => (step === 'init-otp' ? null : expect.objectContaining({ step }));
 
   it.each(STEPS)('%s: between two tries, prevents the next one', async (step) => {

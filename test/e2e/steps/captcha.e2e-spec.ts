@@ -24,7 +24,7 @@ const captcha = () => ({ otp: { captchaToken: `0.turnstile-${++tokens}` } });
 const resend = (id: string, body: object = {}) =>
   story.call('POST', `/v1/onboardings/${id}/otp/resend`, body);
 
-/** Starts an onboarding whose code is sent, and ends its cooldown. */
+/** Starts an onboarding, and ends the cooldown of its code. */
 async function sent(known = true) {
   const person = new Person(story, { known });
   const { status, body } = await person.start(captcha());

@@ -17,7 +17,10 @@ const CODE_GONE: Outcome = { state: 'otp_needed', reason: 'otp_expired', signal:
 const SESSION_GONE: Outcome = { state: 'otp_needed', reason: 'session_expired', signal: 'session_expired' };
 const LOST: Outcome = { state: 'outcome_unknown', reason: null, signal: 'outcome_lost' };
 
-/** The outcome of the end of each life, in each live state. */
+/**
+ * What happens in each live state when a deadline passes: for the code, for the session, without activity, or
+ * for the whole onboarding.
+ */
 const ENDS: [Situation, Life, Outcome][] = [
   ['otp_requested, waiting for its retry', 'idle', EXPIRED],
   ['otp_requested, waiting for its retry', 'whole', EXPIRED],
@@ -45,7 +48,7 @@ const ENDS: [Situation, Life, Outcome][] = [
   ['outcome_unknown, after create-authenticators', 'whole', EXPIRED],
 ];
 
-/** Lives whose end changes nothing, because the caller must decide. */
+/** Deadlines that change nothing in these states, because the caller must decide first. */
 const OUTLASTED: [Situation, Life][] = [
   ['outcome_unknown, after verify-otp', 'code'],
   ['outcome_unknown, after verify-otp', 'idle'],
@@ -72,7 +75,7 @@ async function sealedFields(id: string): Promise<string[]> {
 
 const told = ({ status, body }: Answer) => `${status} ${body.code}`;
 
-/** The refusals of the commands that the end forbids. */
+/** How the service refuses the commands that are no longer allowed after the deadline. */
 async function refusals(id: string): Promise<Record<string, string>> {
   const passkey = {
     authenticatorName: 'none',
@@ -133,7 +136,7 @@ describe('without a worker', () => {
           expect(told(answer)).toBe(refusal);
       }
 
-      // The refused command has written the expiry. The version is the one that the read has shown.
+      // The refused command has written the expiry. The row has the version that the earlier read had shown.
       expect((await story.get(id)).body).toMatchObject({ state, reason, version: body.version });
       expect((await story.eventTypes(id)).filter((type) => type === signal)).toEqual([signal]);
       expect(await sealedFields(id)).toEqual(
@@ -219,7 +222,7 @@ describe('without a worker', () => {
     });
     expect(told(await story.verify(id, story.code(subject)))).toBe('409 step_in_progress');
 
-    // The server error leaves a doubt, and no time is left for a retry.
+    // After the server error, the outcome is unknown, and no time is left for a retry.
     const { unresolved } = await story.until(id, 'outcome_unknown');
     expect(unresolved).toMatchObject({ step: 'verify-otp' });
   });
@@ -273,7 +276,7 @@ describe('configured lives', () => {
       const beganAt = Date.now();
       const { state, nextAction } = (await story.get(id)).body;
       if (state !== 'otp_sent') return { state };
-      // Both times come from one clock. Rounding loses a millisecond.
+      // Both times come from PostgreSQL's clock. Rounding may lose a millisecond.
       expect(beganAt).toBeLessThanOrEqual((nextAction.type === 'submit_otp' ? lastCall : end) + 1);
       return null;
     });
@@ -319,7 +322,8 @@ describe('with a worker', () => {
       await runOut(story, id, life);
     }
     const startedAt = Date.now();
-    // A long interval, so that the job runs before the worker's own timer, which has no job results.
+    // The scheduled job, whose result the test reads, must run before the worker's own timer does the same
+    // work.
     await story.startWorker({ EXPIRY_EVERY_MS: '2000' });
     for (const { id, life, outcome } of brought) {
       const types = await until(`${outcome.signal} of ${id}`, async () => {
