@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
 import { FAULT_CODES, PROBLEM_CODES, problemType } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
-import { configurationMarkdown, parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
 import { pastedFiles } from '../test/support/demo/integrate-guide.js';
@@ -75,6 +75,7 @@ describe('docs/reference', () => {
   it('has the pages that come from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
     expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
+    expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
   it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
@@ -138,19 +139,22 @@ describe('docs/integrate.md', () => {
   });
 });
 
-describe('docs/passkeys.md', () => {
+describe('docs/explanation/passkeys.md', () => {
   it('names every code that a passkey is refused with', () => {
-    const rows = [...read('docs/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
+    const rows = [...read('docs/explanation/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
     expect(rows.map(([, code]) => code).sort()).toEqual([...ATTESTATION_CODES].sort());
   });
 });
 
-const papersIn = (folder: string) =>
-  readdirSync(join(ROOT, folder))
+const ROOTS = ['README', 'ARCHITECTURE', 'CONTRIBUTING', 'SECURITY', 'CHANGELOG'].map((name) => `${name}.md`);
+const PAPERS = [
+  ...ROOTS,
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
-    .map((name) => join(folder, name));
-
-const PAPERS = ['.', 'docs', 'docs/decisions', 'apps/sandbox'].flatMap(papersIn);
+    .map((name) => join('docs', name))
+    .sort(),
+  'apps/sandbox/README.md',
+];
 
 const anchorOf = (heading: string) =>
   heading
@@ -158,22 +162,40 @@ const anchorOf = (heading: string) =>
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');
 
+/** The links of a document to files of the project, each with its target and anchor. */
+const linksIn = (paper: string) =>
+  [...read(paper).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].map(([link, path = '', anchor]) => ({
+    link,
+    target: path === '' ? paper : join(dirname(paper), path),
+    anchor,
+  }));
+
 describe.each(PAPERS)('%s', (paper) => {
   it('links to what is there', () => {
-    const links = [...read(paper).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
-    const broken = links.filter(([, path = '', anchor]) => {
-      const target = path === '' ? paper : join(dirname(paper), path);
+    const broken = linksIn(paper).filter(({ target, anchor }) => {
       if (!existsSync(join(ROOT, target))) return true;
       if (anchor === undefined) return false;
       return ![...read(target).matchAll(/^#+ (.+)$/gm)].some(
         ([, heading = '']) => anchorOf(heading) === anchor,
       );
     });
-    expect(broken.map(([link]) => link)).toEqual([]);
+    expect(broken.map(({ link }) => link)).toEqual([]);
   });
 
   it('names no file of the project that is not there', () => {
     const named = [...read(paper).matchAll(/`((?:apps|libs|tools|docs|test|bench)\/[\w./-]+)`/g)];
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
+});
+
+it('leads from the README to each document', () => {
+  const reached = new Set(['README.md']);
+  for (const paper of reached) {
+    const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));
+    for (const target of folders.flatMap((each) => [each, join(each, 'README.md')])) {
+      if (PAPERS.includes(target)) reached.add(target);
+    }
+  }
+  const read = PAPERS.filter((paper) => !/^docs\/(decisions|operations\/runbooks)\//.test(paper));
+  expect(read.filter((paper) => !reached.has(paper))).toEqual([]);
 });

@@ -23,7 +23,7 @@ function testsNamedIn(text: string): NamedTest[] {
 const hasTitle = (source: string, title: string) =>
   [`'`, `"`, '`'].some((quote) => source.includes(quote + title + quote));
 
-describe.each(['SECURITY.md', 'docs/threat-model.md', 'docs/asvs.md'])('%s', (paper) => {
+describe.each(['SECURITY.md', 'docs/security/threat-model.md', 'docs/security/asvs.md'])('%s', (paper) => {
   it('names tests that are there', () => {
     const named = testsNamedIn(read(paper));
     expect(named.map(({ file }) => file).filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
@@ -53,7 +53,7 @@ interface Row {
   more: string[];
 }
 
-const ASVS = read('docs/asvs.md');
+const ASVS = read('docs/security/asvs.md');
 
 /** The cells of a table's row; none of ours has a bar in it. */
 const cellsOf = (line: string) =>
@@ -73,7 +73,7 @@ const placeOf = (id: string) =>
     .split('.')
     .reduce((place, part) => place * 100 + Number(part), 0);
 
-describe('the table of docs/asvs.md', () => {
+describe('the table of docs/security/asvs.md', () => {
   it('has each requirement of levels 1 and 2 once, in order', () => {
     const ids = ROWS.map(({ id }) => id);
     expect(ids.filter((id) => !/^V\d{1,2}\.\d{1,2}\.\d{1,2}$/.test(id))).toEqual([]);

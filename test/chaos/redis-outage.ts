@@ -194,7 +194,7 @@ async function drained(withinMs: number): Promise<number> {
 async function memory(): Promise<number> {
   const texts = fleet.urls().map(async (url) => (await fetch(`${url}/metrics`)).text());
   const bytes = (await Promise.all(texts)).map((text) =>
-    Number(/^gangway_process_process_resident_memory_bytes (\S+)/m.exec(text)?.[1]),
+    Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]),
   );
   return Math.round(bytes.reduce((sum, each) => sum + each, 0) / 1024 / 1024);
 }

@@ -25,7 +25,7 @@ afterAll(() => story.end());
 /** Each scrape resets this metric. */
 async function longestBlockMs(): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text();
-  return Number(/^gangway_process_nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
+  return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
 }
 
 /** @returns passkeys with this number of empty maps, of one byte each, in their attestation statements. */

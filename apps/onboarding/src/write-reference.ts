@@ -5,7 +5,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { configurationMarkdown, parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { AppModule } from './app.module.js';
 import { errorsMarkdown } from './error-list.js';
@@ -41,6 +41,7 @@ const PAGES: Record<string, string> = {
   'docs/openapi.json': `${JSON.stringify(openApiDocument(app), null, 2)}\n`,
   'docs/reference/errors.md': errorsMarkdown(),
   'docs/reference/configuration.md': configurationMarkdown(PROVIDERS),
+  'docs/reference/signals.md': signalsMarkdown(),
 };
 
 const isCheck = process.argv.includes('--check');

@@ -12,7 +12,7 @@ interface Claim {
 
 /**
  * The clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or checks less strictly
- * (docs/passkeys.md).
+ * (docs/explanation/passkeys.md).
  */
 const CLAUSES = new Map<string, (claim: Claim) => boolean>([
   ['packed', (claim) => (claim.statement.has('x5c') ? isCertifiedPacked(claim) : isOfOwnAlgorithm(claim))],

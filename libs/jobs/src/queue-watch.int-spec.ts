@@ -42,7 +42,7 @@ describe('each queue', () => {
     expect((await check('queue steps')).status).toBe('up');
     expect((await jobs.health.ready()).status).toBe('degraded');
     expect(await metrics()).toMatch(/^gangway_queue_paused\{queue="expiry"\} 1$/m);
-    expect(await metrics()).toMatch(/^gangway_queue_waiting\{queue="expiry"\} 1$/m);
+    expect(await metrics()).toMatch(/^gangway_queue_jobs\{queue="expiry",state="waiting"\} 1$/m);
 
     await queue.resume();
     await until('it is up', async () => (await check('queue expiry')).status === 'up');

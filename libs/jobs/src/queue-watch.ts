@@ -12,6 +12,8 @@ const LATE_MS = 10_000;
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
+/** The states whose jobs the metrics count. */
+const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface QueuesState {
   /** What is wrong with Redis; null if nothing is. */
@@ -61,15 +63,22 @@ export class QueueWatch {
     for (const name of QUEUE_NAMES) {
       health.register({ name: `queue ${name}`, vital: false, check: () => this.#check(name) });
     }
-    const gauge = (what: string, help: string, read: (seen: Seen) => number) =>
-      metrics.gauge(`gangway_queue_${what}`, help, 'queue', () => this.#read(read));
-    gauge('paused', 'Whether the queue is paused', ({ paused }) => Number(paused));
-    gauge('waiting', 'Jobs that could be taken now', ({ waiting }) => waiting);
-    gauge('oldest_waiting_seconds', 'For how long the oldest of them could be taken', (seen) =>
-      seconds(ageOf(seen.oldestDueAt)),
-    );
-    gauge('last_finished_seconds', 'For how long no job of the queue has ended; NaN if none has', (seen) =>
+    const gauge = (
+      what: 'paused' | 'oldest_waiting_seconds' | 'last_finished_seconds',
+      read: (seen: Seen) => number,
+    ) =>
+      metrics.gauge(`gangway_queue_${what}`, () =>
+        this.#read((seen, queue) => [{ labels: { queue }, value: read(seen) }]),
+      );
+    gauge('paused', ({ paused }) => Number(paused));
+    gauge('oldest_waiting_seconds', (seen) => seconds(ageOf(seen.oldestDueAt)));
+    gauge('last_finished_seconds', (seen) =>
       seen.lastFinishedAt === null ? NaN : seconds(ageOf(seen.lastFinishedAt)),
+    );
+    metrics.gauge('gangway_queue_jobs', () =>
+      this.#read((seen, queue) =>
+        JOB_STATES.map((state) => ({ labels: { queue, state }, value: seen[state] })),
+      ),
     );
   }
 
@@ -107,10 +116,13 @@ export class QueueWatch {
   }
 
   /** Empty without Redis: an old number would look current. */
-  async #read(read: (seen: Seen) => number): Promise<Record<string, number>> {
-    if (!this.queues.link.isConnected) return {};
-    const each = QUEUE_NAMES.map(async (name) => [name, read(await this.#look(name))] as const);
-    return Promise.all(each).then(Object.fromEntries, () => ({}));
+  async #read<T>(read: (seen: Seen & JobCounts, queue: QueueName) => T[]): Promise<T[]> {
+    if (!this.queues.link.isConnected) return [];
+    const each = QUEUE_NAMES.map(async (name) => read(await this.#look(name), name));
+    return Promise.all(each).then(
+      (found) => found.flat(),
+      () => [],
+    );
   }
 
   #look(name: QueueName): Promise<Seen & JobCounts> {

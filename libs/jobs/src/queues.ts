@@ -28,11 +28,8 @@ export class Queues implements OnApplicationShutdown {
     });
     this.watch(this.link);
     health.register({ name: 'redis', vital: false, check: () => this.#check() });
-    metrics.gauge(
-      'gangway_redis_writable',
-      'Whether Redis takes the writes of a connection',
-      'connection',
-      () => Object.fromEntries(this.#links.map((link) => [link.name, Number(link.accepts)])),
+    metrics.gauge('gangway_redis_writable', () =>
+      this.#links.map((link) => ({ labels: { connection: link.name }, value: Number(link.accepts) })),
     );
     this.#queues = new Map(QUEUE_NAMES.map((name) => [name, this.#open(name, config.QUEUE_PREFIX)]));
   }

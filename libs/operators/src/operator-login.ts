@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Counter } from 'prom-client';
 import { PreparedStatements } from '#libs/database';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { KeyedHash, Metrics } from '#libs/platform';
@@ -29,7 +28,7 @@ export interface LoginWays {
 /** Logs operators in to the console. Each login begins a new session with a new token. */
 @Injectable()
 export class OperatorLogin {
-  readonly #emergencies: Counter<'outcome'>;
+  readonly #emergencies;
 
   constructor(
     private readonly statements: PreparedStatements,
@@ -41,16 +40,9 @@ export class OperatorLogin {
     private readonly sessions: OperatorSessions,
     private readonly audit: OperatorAudit,
     @Inject(CLOCK) private readonly clock: Clock,
-    { registry }: Metrics,
+    metrics: Metrics,
   ) {
-    this.#emergencies = new Counter({
-      name: 'gangway_console_emergency_logins_total',
-      help: 'Logins to the console with the emergency password, by outcome (done, refused, failed)',
-      labelNames: ['outcome'],
-      registers: [registry],
-    });
-    this.#emergencies.inc({ outcome: 'done' }, 0);
-    this.#emergencies.inc({ outcome: 'refused' }, 0);
+    this.#emergencies = metrics.counter('gangway_console_emergency_logins_total');
   }
 
   get ways(): LoginWays {

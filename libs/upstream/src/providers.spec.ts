@@ -9,6 +9,6 @@ it('returns each known kind of provider, and undefined for an unknown kind', () 
 });
 
 it.each(['init-otp', 'verify-otp'] as const)('retries %s at the Auth Proxy as at Byzantine', (step) => {
-  // docs/retry-law.md has one table for both.
+  // docs/explanation/retry-law.md has one table for both.
   expect(authProxy.law[step]).toEqual(byzantine.law[step]);
 });

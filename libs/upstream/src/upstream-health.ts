@@ -21,28 +21,19 @@ export class UpstreamHealth implements OnApplicationShutdown {
     metrics: Metrics,
   ) {
     const each = (read: (integration: Integration) => number) => () =>
-      Object.fromEntries(integrations.all().map((one) => [one.name, read(one)]));
-    const label = 'integration';
+      integrations.all().map((one) => ({ labels: { integration: one.name }, value: read(one) }));
     metrics.gauge(
       'gangway_breaker_open',
-      'State of the circuit breaker in this process: 1 open, 0.5 half open, 0 closed',
-      label,
       each(({ provider }) => OPENNESS[provider.state]),
     );
     metrics.gauge(
       'gangway_clock_skew_seconds',
-      'Difference between our clock and the clock of the provider',
-      label,
       each(({ skew }) => skew.ms() / 1000),
     );
-    metrics.gauge(
-      'gangway_signing_key_in_use',
-      'Number of the key that signs first: 1, or 2 during a key change',
-      label,
-      () =>
-        Object.fromEntries(
-          integrations.all().flatMap(({ name, keys }) => (keys ? [[name, keys.inUse]] : [])),
-        ),
+    metrics.gauge('gangway_signing_key_in_use', () =>
+      integrations
+        .all()
+        .flatMap(({ name, keys }) => (keys ? [{ labels: { integration: name }, value: keys.inUse }] : [])),
     );
     for (const integration of integrations.all()) this.#tellChanges(integration);
   }

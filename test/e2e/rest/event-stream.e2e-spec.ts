@@ -120,9 +120,8 @@ describe('an event stream of one service', () => {
   const open = (id: string, options = {}) => follow(story.serviceUrl, id, options);
   const counts = async () => {
     const { text } = await send(story, 'GET', '/metrics');
-    const of = (what: string) =>
-      Number(new RegExp(`^gangway_event_streams\\{of="${what}"\\} (\\d+)$`, 'm').exec(text)![1]);
-    return { streams: of('streams'), onboardings: of('onboardings') };
+    const of = (what: string) => Number(new RegExp(`^gangway_event_${what} (\\d+)$`, 'm').exec(text)![1]);
+    return { streams: of('streams'), onboardings: of('stream_onboardings') };
   };
   const none = () =>
     until('no stream is open', async () => (await counts()).streams === 0).then(async () =>

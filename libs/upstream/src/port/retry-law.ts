@@ -14,7 +14,7 @@ export interface Rule {
 /** The consequences of each end of a step's call. */
 export type StepLaw = Readonly<Record<FailureClass, Rule>>;
 
-/** A provider's retry rules as data (docs/retry-law.md). */
+/** A provider's retry rules as data (docs/explanation/retry-law.md). */
 export type RetryLaw = Readonly<Record<StepCall, StepLaw>>;
 
 export const AFTER_COOLDOWN = { afterCooldown: true } as const;

@@ -1,4 +1,4 @@
-/** How a call upstream can fail. Every failure is exactly one of these (docs/retry-law.md). */
+/** How a call upstream can fail. Every failure is exactly one of these (docs/explanation/retry-law.md). */
 export const FAILURE_CLASSES = [
   'not_sent',
   'throttled',

@@ -305,7 +305,7 @@ export class Canary {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();
         // Measurements of the process may contain six digits in a row by chance.
-        this.put(`${path.slice(1)} of the ${name}`, text.replace(/^(gangway_process_\S+) \S+$/gm, '$1'));
+        this.put(`${path.slice(1)} of the ${name}`, text.replace(/^((?:process|nodejs)_\S+) \S+$/gm, '$1'));
       }
     }
   }
