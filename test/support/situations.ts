@@ -51,7 +51,7 @@ export const SITUATIONS = {
     return { id, subject };
   },
 
-  'otp_submitted, waiting for its retry in doubt': async (story) => {
+  'otp_submitted, waiting for its retry, outcome unknown': async (story) => {
     const { id, subject } = await story.sent();
     breakDown(story, 'otp-auth', subject);
     await answered(202, story.verify(id, story.code(subject)));
@@ -67,7 +67,7 @@ export const SITUATIONS = {
     return { id, subject };
   },
 
-  'authenticators_submitted, waiting for its retry in doubt': async (story) => {
+  'authenticators_submitted, waiting for its retry, outcome unknown': async (story) => {
     const { id, subject } = await story.verified();
     breakDown(story, 'create-authenticators-otp', subject);
     await answered(202, story.register(id, [await story.passkey(id)]));

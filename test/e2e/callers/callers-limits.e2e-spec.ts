@@ -44,7 +44,7 @@ const isOver = (answer: Answer<Refusal>) => {
 };
 
 describe('invalid tokens', () => {
-  it('lock out their address before any lookup, and valid tokens are not counted', async () => {
+  it('lock out the address that sends them, before any lookup; valid tokens do not count', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '4', TRUSTED_PROXIES: 'loopback' });
     const from = (address: string, token: string) =>
       story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, {
@@ -85,7 +85,7 @@ describe('invalid tokens', () => {
     isOver(await from(written(4)));
   });
 
-  it('do not lock out valid keys and tokens at the same address', async () => {
+  it('do not lock out valid keys and tokens from the same address', async () => {
     const issuer = await TokenIssuer.start();
     const jwtKey = await issuer.newKey('k1');
     // Without the cache, the service looks up the key in PostgreSQL for each request.
@@ -126,7 +126,7 @@ describe('invalid tokens', () => {
     isOver(await ask('192.0.2.5'));
   });
 
-  it('are audited once for each burst, and the rest as a number when the process stops', async () => {
+  it('are audited once per burst; when the process stops, it audits the number of the others', async () => {
     story = await begin({});
     const service = await story.startService();
     const [last] = await story.sql<{ id: string }>('SELECT coalesce(max(id), 0) AS id FROM audit_events');
@@ -143,7 +143,7 @@ describe('invalid tokens', () => {
     expect(JSON.stringify(events)).not.toContain(BAD);
   });
 
-  it('do not count requests without a token', async () => {
+  it('are counted, but requests without a token are not', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '1' });
     for (let n = 0; n < 5; n++) {
       expect((await story.call('GET', '/v1/onboardings', undefined, { authorization: '' })).status).toBe(401);
@@ -153,7 +153,7 @@ describe('invalid tokens', () => {
 });
 
 describe('a caller', () => {
-  it('gets its remaining limit with each answer, then 429, counted over all processes', async () => {
+  it('sees in each answer how many requests are left, then gets 429; all processes count together', async () => {
     story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '8' });
     const { token } = await makeKey(story, ['onboardings:read', 'onboardings:write']);
     const { url } = await story.startService();
@@ -192,7 +192,7 @@ describe('a caller', () => {
 });
 
 describe('a subject', () => {
-  it('has a request limit, which counts the requests for its onboarding and its starts', async () => {
+  it('has a limit for its starts and for all requests about its onboarding', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '3' });
     const { id, subject } = await story.sent();
     const path = `/v1/onboardings/${id}/otp/verify`;
@@ -234,8 +234,8 @@ describe('a subject', () => {
   });
 });
 
-describe('limits while Redis', () => {
-  it('is down: each process counts for itself', async () => {
+describe('request limits', () => {
+  it('are counted by each process for itself while Redis is down', async () => {
     const dead = `redis://127.0.0.1:${await closedPort()}`;
     story = await begin({
       RATE_LIMIT_CALLER_PER_MINUTE: '3',
@@ -254,7 +254,7 @@ describe('limits while Redis', () => {
     }
   });
 
-  it('hangs: delay no request', async () => {
+  it('delay no request while Redis hangs', async () => {
     story = await begin({});
     const redis = await story.proxyTo('REDIS_URL');
     const { url } = await story.startService({ REDIS_URL: redis.url, RATE_LIMIT_CALLER_PER_MINUTE: '3' });

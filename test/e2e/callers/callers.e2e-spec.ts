@@ -151,8 +151,8 @@ describe('an API key', () => {
   });
 });
 
-describe('a rotation', () => {
-  it('makes a key with the same rights, and keeps the old key valid for the overlap', async () => {
+describe('the rotation of an API key', () => {
+  it('makes a key with the same rights, and the old key stays valid during the overlap', async () => {
     const old = await makeKey(story, ['operations:read'], {
       integrations: ['byzantine'],
       expiresInS: 86_400,
@@ -174,7 +174,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('ends the old key immediately without an overlap', async () => {
+  it('ends the old key immediately if no overlap is requested', async () => {
     const old = await makeKey(story, ['operations:read']);
     expect(await statusOf(old.token)).toBe(200);
     const { body } = await story.call<MadeKey>('POST', `${KEYS}/${old.id}/rotate`, { overlapS: 0 });
@@ -191,8 +191,8 @@ describe('a rotation', () => {
   });
 });
 
-describe('administration', () => {
-  it('refuses an Idempotency-Key, because the answer holds a token', async () => {
+describe('the administration of API keys', () => {
+  it('refuses an Idempotency-Key, because the answer contains a token', async () => {
     const { id } = await makeKey(story, ['onboardings:read']);
     const before = (await story.sql('SELECT 1 FROM api_keys')).length;
     for (const path of [KEYS, `${KEYS}/${id}/rotate`]) {
@@ -210,7 +210,7 @@ describe('administration', () => {
     [{ caller: 'shop', scopes: ['root'] }, '/scopes/0'],
     [{ caller: 'shop', scopes: ['admin'], integrations: [] }, '/integrations'],
     [{ caller: 'shop', scopes: ['admin'], secret: 'mine' }, ''],
-  ])('refuses %j', async (body, pointer) => {
+  ])('refuses the body %j', async (body, pointer) => {
     const answer = await story.call('POST', KEYS, body);
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
   });

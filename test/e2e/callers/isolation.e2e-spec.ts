@@ -110,8 +110,8 @@ const plain = ({ status, body }: Answer, id: string) => {
   return { status, body: JSON.parse(JSON.stringify(rest).replaceAll(id, '{id}')) as unknown };
 };
 
-describe('another caller', () => {
-  it('gets 404 on every route in every state, as for an unknown id, and changes nothing', async () => {
+describe('a caller that does not own the onboarding', () => {
+  it('gets 404 on every route and in every state, as for an unknown id, and changes nothing', async () => {
     const operations = ofOne();
     expect(operations.length).toBeGreaterThan(8);
     for (const [state, id] of Object.entries(await ofShop())) {
@@ -135,7 +135,7 @@ describe('another caller', () => {
     }
   });
 
-  it('is not refused for an invalid request: the same calls by the owner are valid', async () => {
+  it('gets 404 for valid requests: the owner can send the same requests', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status, body } = await call(operation, id!, as('shop'));
@@ -171,7 +171,7 @@ describe('another caller', () => {
     expect(body.items.map((item) => item.id)).toContain(id);
   });
 
-  it('learns that its subject has a live onboarding, but gets no id, and cannot supersede it', async () => {
+  it('learns that the subject has a live onboarding, but not its id, and cannot supersede it', async () => {
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop'));
     for (const more of [{}, { supersede: true }]) {
@@ -189,7 +189,7 @@ describe('another caller', () => {
     expect((await story.start(subject, {}, as('shop'))).body.onboardingId).toBe(mine.body.id);
   });
 
-  it('gets no answer of another caller’s idempotency key', async () => {
+  it('does not get the answer that belongs to the owner’s idempotency key', async () => {
     const key = { 'idempotency-key': 'one-key-of-both' };
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop', key));
@@ -242,8 +242,8 @@ describe('an operator', () => {
   });
 });
 
-describe('a key for another integration', () => {
-  it('does not reach its caller’s onboardings at this integration', async () => {
+describe('an API key for another integration', () => {
+  it('gives no access to its caller’s onboardings at this integration', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status } = await call(operation, id!, as('elsewhere'));

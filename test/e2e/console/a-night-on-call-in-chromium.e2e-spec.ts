@@ -41,7 +41,7 @@ describeInBrowser('a night on call', () => {
     return rows.map(({ actor, action }) => `${actor} ${action}`);
   };
 
-  it('shows a storm of 503 and its users, and resolves them in bulk after a dry run', async () => {
+  it('the console shows many answers with 503, and resolves the lost outcomes in bulk after a dry run', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
     // The provider registers the passkeys, but answers 503.
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };
@@ -90,7 +90,7 @@ describeInBrowser('a night on call', () => {
     ]);
   });
 
-  it('shows that the provider refuses our key, and the rows go on after it accepts the key', async () => {
+  it('the console shows that the provider refuses our key; once it accepts the key, users continue', async () => {
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
     watched = await openConsole(browser, story, 'viewer');
@@ -107,7 +107,7 @@ describeInBrowser('a night on call', () => {
     await page.locator('main').getByText('otp_sent', { exact: true }).first().waitFor();
   });
 
-  it('a viewer reads all of it, and has no button that changes something', async () => {
+  it('a viewer can read every page, and has no button that changes something', async () => {
     const { id } = await story.sent();
     watched = await openConsole(browser, story, 'viewer');
     const { page } = watched;
@@ -120,7 +120,7 @@ describeInBrowser('a night on call', () => {
     await page.getByText('This needs the role operator.').waitFor();
   });
 
-  it('an operator pauses an integration, and its users go on when it is resumed', async () => {
+  it('an operator pauses an integration, and its users continue when it is resumed', async () => {
     watched = await openConsole(browser, story, 'operator');
     const { page } = watched;
     await page.goto('/');
@@ -137,7 +137,7 @@ describeInBrowser('a night on call', () => {
     await story.until(body.id, 'otp_sent');
   });
 
-  it('an operator retries one onboarding by keyboard alone, and erases none', async () => {
+  it('an operator retries one onboarding by keyboard alone, and may not erase it', async () => {
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 0 });
     const { body } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
     watched = await openConsole(browser, story, 'operator');

@@ -33,7 +33,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
 
   const who = () => watched.page.locator('header.masthead .whoami a').innerText();
 
-  it('leads through the identity provider to the wanted page, and out of both again', async () => {
+  it('a login through the identity provider opens the requested page; the logout ends both sessions', async () => {
     const { page, complaints } = watched;
     await page.goto('/sessions');
     expect(new URL(page.url()).pathname).toBe('/login');
@@ -55,7 +55,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     await page.getByRole('heading', { name: /sign-out|log ?out/i }).waitFor();
   });
 
-  it('opens a link that a colleague sent from another site, without another login', async () => {
+  it('a link on another site opens a page of the console without another login', async () => {
     const { page } = watched;
     await page.goto('/login');
     await page.getByRole('button', { name: 'Log in with 127.0.0.1' }).click();
@@ -71,7 +71,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     expect(await who()).toBe('vera (viewer)');
   });
 
-  it('works by the emergency password and by keyboard alone', async () => {
+  it('the emergency login works by keyboard alone', async () => {
     const { page, complaints } = watched;
     await page.goto('/login?next=/sessions');
     await page.getByText('Emergency login').focus();
@@ -92,7 +92,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('works by a one-time link', async () => {
+  it('a one-time link logs in after a press of its button', async () => {
     const { page, complaints } = watched;
     const { token } = await story.console.get(LoginLinks).make({ name: 'ana', role: 'operator' });
     await page.goto(loginLink(provider.consoleOrigin, token));

@@ -60,7 +60,7 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
   }
 
   it.each(ROLES)(
-    'shows a failed job’s error, data and options to the role %s',
+    'the queue board shows a failed job’s error, data and options to the role %s',
     async (role) => {
       const { page, complaints } = watched;
       await logIn(role);

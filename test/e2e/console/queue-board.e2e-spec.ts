@@ -141,7 +141,7 @@ const ACTIONS: [method: string, path: string, needed: Role][] = [
   ['PUT', 'steps/none/remove-unprocessed-children', 'admin'],
 ];
 
-describe('roles on the board', () => {
+describe('the roles on the queue board', () => {
   it('are tested for every route of the board that changes something', () => {
     const fastify = story.console.getHttpAdapter().getInstance();
     // No route outside the board has these methods. The test cannot find the board's POST route in this way.
@@ -152,7 +152,7 @@ describe('roles on the board', () => {
   });
 
   const json = { 'content-type': 'application/json' };
-  it.each(ACTIONS)('%s %s: %s', async (method, path, needed) => {
+  it.each(ACTIONS)('the request %s %s needs the role %s', async (method, path, needed) => {
     const act = (role: Role) =>
       browsers[role].fetch(method, `/queues/api/queues/${path}`, json, JSON.stringify({}));
     for (const role of ROLES) {
@@ -196,7 +196,7 @@ describe('roles on the board', () => {
   });
 });
 
-describe('a request that changes something', () => {
+describe('a request that changes something on the queue board', () => {
   const pause = (headers: Record<string, string>) => {
     const { cookie } = browsers.operator;
     return ask('PUT', '/queues/api/queues/steps/resume', { headers: { cookie, ...headers } });

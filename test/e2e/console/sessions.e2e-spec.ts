@@ -24,8 +24,8 @@ async function replica(env: Record<string, string>): Promise<Pick<Story, 'consol
   return { consoleUrl: (await story.startConsole(env)).url };
 }
 
-describe('a session', () => {
-  it('gets a new token with each login, for any cookie that the browser sends', async () => {
+describe('a session of the console', () => {
+  it('gets a new token with each login, whatever cookie the browser sends', async () => {
     const browser = new ConsoleBrowser(story);
     const planted = 'A'.repeat(43);
     browser.cookies.set('gangway_ops', planted);
@@ -74,14 +74,14 @@ describe('a session', () => {
     expect((await fetch(there)).status).toBe(200);
   });
 
-  it('ends after its maximum life, even if it is used', async () => {
+  it('ends after its maximum lifetime, even if it is used', async () => {
     const short = await replica({ OPS_SESSION_LIFE_MS: '2500', OPS_SESSION_IDLE_MS: '2500' });
     const browser = new ConsoleBrowser(short);
     await byPassword(browser);
     await until('the session is over', async () => (await whoIs(browser)) === null);
   });
 
-  it('ends when it is idle, although a page repeats requests by itself', async () => {
+  it('ends when the operator is idle, even if a page sends requests by itself', async () => {
     const browser = new ConsoleBrowser(await replica({ OPS_SESSION_IDLE_MS: '2500' }));
     await byPassword(browser);
     const asked = async () => (await browser.fetch('GET', '/sessions', { 'hx-request': 'true' })).status;
@@ -103,7 +103,7 @@ describe('a session', () => {
 describe('the list of sessions', () => {
   const idsOn = (text: string) => [...text.matchAll(/value="([0-9a-f]{64})"/g)].map(([, id]) => id!);
 
-  it('shows and ends only own sessions, never the one in use', async () => {
+  it('shows an operator only the operator’s own sessions, and ends all but the current one', async () => {
     const [here, there] = [new ConsoleBrowser(story, { via: '192.0.2.7' }), new ConsoleBrowser(story)];
     const other = new ConsoleBrowser(story);
     for (const browser of [here, there]) await byProvider(browser, provider, 'omar');
@@ -147,7 +147,7 @@ describe('the list of sessions', () => {
   });
 });
 
-describe('the cookies', () => {
+describe('the cookies of the console', () => {
   it('are limited to this host over TLS, and hidden from scripts and from forms of other sites', async () => {
     const browser = new ConsoleBrowser(story, { overTls: true });
     const login = await byPassword(browser);
@@ -161,7 +161,7 @@ describe('the cookies', () => {
     expect(await whoIs(other)).toBeNull();
   });
 
-  it('have a plain name if the proxy that ends TLS is not trusted', async () => {
+  it('have a plain name if the proxy that terminates TLS is not trusted', async () => {
     const direct = new ConsoleBrowser(await replica({ TRUSTED_PROXIES: '10.0.0.0/8' }));
     const page = await direct.visit('/login', { 'x-forwarded-proto': 'https' });
     expect(setCookies(page).join()).not.toMatch(/__Host-|Secure/);

@@ -47,7 +47,7 @@ describe('kill -9 of the worker', () => {
   });
   afterAll(() => story.end());
 
-  it('between two attempts: each step goes on with the next worker', async () => {
+  it('between two attempts: the next worker continues each step', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(STEPS);
     // The service makes the first attempt, and the worker makes the second. The worker is killed before the
@@ -68,7 +68,7 @@ describe('kill -9 of the worker', () => {
     expect(await next.stop()).toBe(0);
   });
 
-  it('with a call in flight: each step ends by the retry law', async () => {
+  it('with a call in flight: each step ends as the retry law says', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(LAW.map(({ step }) => step));
     for (const [index, at] of all.entries()) {
@@ -95,7 +95,7 @@ describe('kill -9 of the service', () => {
   });
   afterAll(() => story.end());
 
-  it('with the first attempt in flight: the worker ends each step by the retry law', async () => {
+  it('with the first attempt in flight: the worker ends each step as the retry law says', async () => {
     const service = await story.startProcess('onboarding');
     const all = await Promise.all(LAW.map(({ step }) => StepUnderTest.before(story, step)));
     const callers = all.map((at, index) =>

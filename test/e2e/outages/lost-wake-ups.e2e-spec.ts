@@ -18,7 +18,7 @@ describe('a flush of Redis between retries', () => {
   });
   afterAll(() => story.end());
 
-  it('loses no onboarding: the sweeper wakes every step, and the schedules come back', async () => {
+  it('loses no onboarding: the sweeper wakes every step, and the scheduled jobs come back', async () => {
     const all = await Promise.all([...STEPS, ...STEPS].map((step) => StepUnderTest.before(story, step)));
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });

@@ -54,7 +54,7 @@ async function reconnectPooler(): Promise<void> {
 const ready = () => readyAt(story.serviceUrl);
 
 describe('a PostgreSQL that accepts no writes', () => {
-  it('is a 503 with Retry-After for each command, still serves reads, and recovers immediately', async () => {
+  it('makes each command answer 503 with Retry-After; reads still work, and all recovers immediately', async () => {
     const { id, subject } = await story.sent();
     await makeReadOnly();
     await until('a read is answered', async () => (await story.get(id)).status === 200);
@@ -90,7 +90,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(types.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
-  it('loses no answer of the provider that came during that time', async () => {
+  it('loses no answer that the provider sends during this time', async () => {
     const { id, subject } = await story.sent();
     story.sandbox.control.addFault({ route: 'otp-auth', delayMs: 500, match: { userId: subject.userId } });
     const answer = story.verify(id, story.code(subject));

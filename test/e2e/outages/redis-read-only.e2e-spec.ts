@@ -87,7 +87,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
     await until('the first one no longer needs a restart', async () => (await liveAt(workerUrl)) === 200);
   });
 
-  it('makes each process count its own callers', async () => {
+  it('makes each process count the requests of callers for itself', async () => {
     await READ_ONLY.strike(redis);
     try {
       const { url } = await story.startService({ RATE_LIMIT_CALLER_PER_MINUTE: '3' });

@@ -74,8 +74,8 @@ async function copyInto(to: Client): Promise<void> {
   }
 }
 
-describe('a restore of data only', () => {
-  it('keeps each timeline, and the service goes on', async () => {
+describe('a restore of a dump without the schema', () => {
+  it('keeps each timeline, and the service continues', async () => {
     await restored.act();
     await copyRows();
     await restored.moveOnAndStop();

@@ -9,8 +9,8 @@ afterEach(() => story.end());
 const ready = () => readyAt(story.serviceUrl);
 const metric = (name: string) => metricsAt(story.serviceUrl, name);
 
-describe('the breaker', () => {
-  it('stops calls while upstream fails, reports an outage, and lets all steps go on afterwards', async () => {
+describe('the circuit breaker', () => {
+  it('stops calls while upstream fails, reports an outage, and lets all steps continue afterwards', async () => {
     // No worker runs, so only first attempts count. The window is long enough for twenty calls on a busy
     // machine.
     const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '12000' };
@@ -71,8 +71,8 @@ describe('clock skew', () => {
   });
 });
 
-describe('retry on demand', () => {
-  it('tries a waiting step now, and is refused if no step waits', async () => {
+describe('the command to retry', () => {
+  it('makes the next attempt of a waiting step now, and is refused if no step waits', async () => {
     story = await Story.begin({
       env: { RETRY_FLOOR_MS: '600000', RETRY_BASE_MS: '600000', RETRY_CAP_MS: '600000' },
     });

@@ -240,7 +240,7 @@ describe('the health of an integration', () => {
     }
   });
 
-  it('is degraded while a lock on the onboardings prevents the processes from sharing it', async () => {
+  it('is degraded while a table lock prevents the processes from sharing their reports', async () => {
     story = await Story.begin({ worker: false });
     const shared = async () => (await readyAt(story.serviceUrl)).body.checks['upstreams'];
     expect(await shared()).toBeUndefined();

@@ -18,7 +18,7 @@ const held: Fault = { delayMs, afterEffect: true };
  * A replica loses its connection to the database while its call is in flight. It can write the answer only
  * after its lease has lapsed and the worker has made the next attempt.
  */
-describe('an answer that cannot be written until the worker has taken over', () => {
+describe('a late answer, written after the worker has made another attempt', () => {
   let story: Story;
   let database: TcpProxy;
   let cutOff: string;
@@ -47,7 +47,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     return caller;
   }
 
-  it('accepts the code: opens the session, and ends the doubt', async () => {
+  it('that accepts the code opens the session, and the outcome is known again', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await answeredLate(at, held, () => at.until('outcome_unknown'));
     expect(answer).toMatchObject({
@@ -65,7 +65,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     expect((await story.register(at.id, [await story.passkey(at.id)])).body.state).toBe('completed');
   });
 
-  it('rejects the code: counts once as a wrong code', async () => {
+  it('that rejects the code counts once as a wrong code', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const wrong: Fault = { delayMs, status: 400, body: { error: 'invalid OTP code' } };
     const answer = await answeredLate(at, wrong, () => at.until('outcome_unknown'));
@@ -74,7 +74,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     expect(await at.eventsOf('late_answer')).toMatchObject([{ data: { answer: 'otp_rejected' } }]);
   });
 
-  it('is a failure: keeps the doubt, and records the failure', async () => {
+  it('that reports a failure is recorded, and the outcome stays unknown', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await answeredLate(at, { delayMs, status: 500 }, () => at.until('outcome_unknown'));
     expect((await story.get(at.id)).body).toMatchObject({
@@ -86,7 +86,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     ]);
   });
 
-  it('is for the first of two mails: is recorded, and the newer code counts', async () => {
+  it('about the first of two mails is recorded, and only the newer code works', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     await answeredLate(at, held, () => at.until('otp_sent'));
     const [newest] = story.sandbox.control.mails({ email: at.subject.email });
@@ -109,7 +109,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     ]);
   });
 
-  it('comes after a resend: is only recorded', async () => {
+  it('that comes after a resend is only recorded', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await answeredLate(at, held, async () => {
       await at.until('outcome_unknown');
@@ -125,7 +125,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
   });
 });
 
-describe('an answer to a cancelled onboarding', () => {
+describe('an answer that comes after its onboarding was cancelled', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ worker: false });
@@ -141,7 +141,7 @@ describe('an answer to a cancelled onboarding', () => {
       unresolved: { step: 'create-authenticators', attempt: 3 },
     },
   ] satisfies { step: StepName; answer: string; unresolved: object | null }[])(
-    '$step: the caller gets 410, and the answer is recorded',
+    '$step: the answer is recorded, and the caller gets 410',
     async ({ step, answer, unresolved }) => {
       const at = await StepUnderTest.before(story, step);
       const caller = at.strike(held).submit();
@@ -166,7 +166,7 @@ describe('a process that sleeps beyond its lease', () => {
 
   const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
 
-  it('changes only the doubt with its late answer after it wakes', async () => {
+  it('resolves only its own attempt with the late answer after it wakes', async () => {
     const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');

@@ -110,7 +110,7 @@ describe('a call without an answer', () => {
     expect(gone!.data).toMatchObject({ bytesSent: true, headersSeen: false, status: null });
   });
 
-  it('permits a new code after a lost verification, which ends the doubt', async () => {
+  it('can be a verification: a new code is allowed, and nothing stays unresolved', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer.body).toMatchObject({ code: 'outcome_unknown', nextAction: { type: 'resolve' } });
@@ -121,14 +121,14 @@ describe('a call without an answer', () => {
   });
 });
 
-describe('the second send after a lost one', () => {
+describe('a second send, after the answer to the first was lost', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: { OTP_RESEND_COOLDOWN_MS: '1500' } });
   });
   afterAll(() => story.end());
 
-  it('waits for the cooldown, then the newest code counts', async () => {
+  it('waits for the cooldown, and then only the newest code works', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer).toMatchObject({ status: 201, body: { state: 'otp_sent', otp: { sends: 2 } } });

@@ -62,15 +62,18 @@ describe('a misconfigured integration', () => {
     expect(types.filter((type) => type === 'parked' || type === 'unparked')).toEqual(['parked', 'unparked']);
   });
 
-  it.each([404, 405, 503])('goes on although its probe answers %d, which proves nothing', async (status) => {
-    const useless = story.sandbox.control.addFault({ route: 'whoami', status, times: 0 });
-    const at = await StepUnderTest.before(story, 'init-otp');
-    at.strike({ status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 });
-    expect((await at.submit()).body.parked).not.toBeNull();
-    await at.until('otp_sent');
-    expect(at.calls).toBe(3);
-    story.sandbox.control.removeFaults(useless.id);
-  });
+  it.each([404, 405, 503])(
+    'continues although its probe answers %d, which proves nothing',
+    async (status) => {
+      const useless = story.sandbox.control.addFault({ route: 'whoami', status, times: 0 });
+      const at = await StepUnderTest.before(story, 'init-otp');
+      at.strike({ status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 });
+      expect((await at.submit()).body.parked).not.toBeNull();
+      await at.until('otp_sent');
+      expect(at.calls).toBe(3);
+      story.sandbox.control.removeFaults(useless.id);
+    },
+  );
 
   it.each([401, 403])('does not count as misconfigured after a %d to one subject', async (status) => {
     await story.sent();
@@ -141,7 +144,7 @@ describe('an integration that is removed from the configuration', () => {
   });
   afterAll(() => story.end());
 
-  it('parks its onboardings, and lets them go on when it is back', async () => {
+  it('parks its onboardings, and lets them continue when it is back', async () => {
     const lacking = {
       INTEGRATIONS: 'other',
       INTEGRATION_OTHER_BASE_URL: story.sandbox.url,

@@ -61,7 +61,7 @@ describe('an unclear refusal', () => {
 });
 
 describe('a clear refusal', () => {
-  it('by 404: fails a start, and asks for a new code if the session is unknown', async () => {
+  it('with 404 fails a start, and requires a new code if the session is unknown', async () => {
     const unknown = { accountId: crypto.randomUUID(), userId: crypto.randomUUID(), email: '' };
     const start = await story.start(unknown);
     expect(start).toMatchObject({ status: 422, body: { code: 'subject_not_found', state: 'failed' } });
@@ -76,7 +76,7 @@ describe('a clear refusal', () => {
     });
   });
 
-  it('of a duplicate: names it, and keeps the session', async () => {
+  it('of a registered passkey names this passkey, and keeps the session', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     const answer = await at
       .strike({ status: 400, body: { error: 'Credential already registered' } })
@@ -88,7 +88,7 @@ describe('a clear refusal', () => {
     expect((await story.get(at.id)).body).toMatchObject({ state: 'otp_verified', authenticators: [] });
   });
 
-  it('in capitals or not: the third wrong code locks', async () => {
+  it('is understood in upper and lower case: the third wrong code locks the code', async () => {
     const { id, subject } = await story.sent();
     const fault = { route: 'otp-auth', match: { userId: subject.userId }, status: 400, times: 3 };
     story.sandbox.control.addFault({ ...fault, body: { error: 'INVALID otp CODE' } });

@@ -22,7 +22,7 @@ describe('a retry', () => {
   const jobOf = (at: StepUnderTest, attempt: number) =>
     story.service.get(Queues).get('steps').getJob(`${at.id}_${at.step}_${attempt}`);
 
-  it.each(STEPS)('%s: a waiting caller gets the success after two 503', async (step) => {
+  it.each(STEPS)('%s: a waiting caller gets the success after two answers with 503', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit();
     expect(answer.status).toBe(step === 'init-otp' ? 201 : 200);
@@ -54,7 +54,7 @@ describe('a retry', () => {
     });
   });
 
-  it.each(STEPS)('%s: goes on for a caller that does not wait', async (step) => {
+  it.each(STEPS)('%s: is made even if the caller does not wait', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
     expect(answer.status).toBe(202);
@@ -112,7 +112,7 @@ describe('Retry-After', () => {
   });
 
   it.each([429, 503])(
-    'of %i, in seconds, is respected, and costs neither a send nor a try',
+    'in seconds, with status %i, is respected, and uses up neither a send nor a try',
     async (status) => {
       const send = await StepUnderTest.before(story, 'init-otp');
       const sent = await send.strike({ status, retryAfterS: 1 }).submit();
@@ -169,7 +169,7 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('is not needed: a 5xx without time for another call leaves a doubt, not an expired code', async () => {
+  it('may be missing: a 5xx without time for another call makes the outcome unknown', async () => {
     const { id, subject } = await story.sent();
     const [spareMs, delayMs] = [2_400, 2_500];
     story.sandbox.control.addFault({
@@ -213,7 +213,7 @@ describe('an unreachable upstream', () => {
   });
   afterAll(() => story.end());
 
-  it('is tried at no cost until no try could end in time', async () => {
+  it('is tried until no try could end in time, and uses up no tries and no sends', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     // The worker starts after the preparation. Otherwise it would make the first retries before the time is
@@ -277,7 +277,7 @@ describe('an upstream that fails for a long time', () => {
   });
   afterAll(() => story.end());
 
-  it('gets no more requests for mails than the subject’s send limit', async () => {
+  it('gets no more requests to send mails than the subject’s limit allows', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ status: 500, times: 0, afterEffect: true }).submit();
     expect(answer).toMatchObject({

@@ -417,7 +417,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('the retry law, cell by cell', () => {
+describe('the retry law, case by case', () => {
   it.each(CELLS)('$step meets $meets: $state', async (cell) => {
     const at = cell.resend
       ? await StepUnderTest.beforeResend(story)

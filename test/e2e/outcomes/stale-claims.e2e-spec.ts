@@ -26,8 +26,8 @@ beforeEach(async () => {
 });
 afterEach(() => story.end());
 
-describe('a claim whose acknowledgement comes late', () => {
-  it.each(STEPS)('is not sent, costs nothing, and is repeated later: %s', async (step) => {
+describe('a claim that PostgreSQL acknowledges too late', () => {
+  it.each(STEPS)('is followed by no call, uses up nothing, and is repeated later: %s', async (step) => {
     const at = await StepUnderTest.before(story, step);
     // The connections are opened before the proxy becomes slow.
     const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slow);

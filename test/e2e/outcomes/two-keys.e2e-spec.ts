@@ -20,7 +20,7 @@ const fresh = newKey();
 
 const keyOf = ({ headers }: JournalEntry) => headers.pubkey?.replace(/^0x/, '');
 
-describe('Byzantine, while its keys change', () => {
+describe('Byzantine, while our keys are rotated', () => {
   let story: Story;
   const register = (...keys: { publicKey: string }[]) =>
     story.sandbox.control.registerKeys(keys.map(({ publicKey }) => `0x${publicKey}`));
@@ -50,7 +50,7 @@ describe('Byzantine, while its keys change', () => {
     return (await metricsAt(story.serviceUrl, name))[0]?.slice(name.length);
   };
 
-  it('parks no onboarding and repeats no effect under load', async () => {
+  it('accepts all steps under load: no onboarding is parked, and no effect happens twice', async () => {
     register(old, fresh);
     const before = await parked();
     let stop = false;
@@ -135,7 +135,7 @@ describe('an attempt that may have had an effect', () => {
   );
 });
 
-describe('Turnkey, while its keys change', () => {
+describe('Turnkey, while our keys are rotated', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({
@@ -149,7 +149,7 @@ describe('Turnkey, while its keys change', () => {
   });
   afterAll(() => story.end());
 
-  it('repeats a request with the other key and the same body, which is the same activity', async () => {
+  it('treats the same body, signed with the other key, as the same activity', async () => {
     const { control } = story.sandbox;
     const person = new Person(story);
     control.addFault({ route: 'init_otp', status: 503, afterEffect: true });

@@ -85,7 +85,7 @@ describe('an integration’s own policy', () => {
       { userName: 'ana' },
     );
 
-  it('sets its own options, and not those of another integration', async () => {
+  it('decides the options for a new passkey, and another integration’s policy does not', async () => {
     const [strict, usual] = [await verified('strict'), await verified()];
     expect((await ask(strict.id)).body).toMatchObject({
       rp: { id: RP_ID, name: 'Strict' },

@@ -29,7 +29,7 @@ describe('a refused request', () => {
 
   const keyed = () => ({ 'idempotency-key': randomUUID() });
 
-  it('keeps its connection to PostgreSQL, for any reason of the refusal', async () => {
+  it('leaves the service’s connection to PostgreSQL open, whatever the reason of the refusal', async () => {
     const { id, subject } = await story.sent();
     const before = await backends();
     expect(before).toHaveLength(1);
@@ -69,7 +69,7 @@ describe('a request that needs sealed data', () => {
     }
   }
 
-  it('opens the data key of its onboarding once, and the next request opens it again', async () => {
+  it('decrypts the data key of its onboarding once, and the next request decrypts it again', async () => {
     story = await Story.begin({ worker: false });
     const subject = story.newSubject();
     expect(await openedBy(() => story.sent(subject))).toBe(0);
@@ -82,7 +82,7 @@ describe('a request that needs sealed data', () => {
     expect(await openedBy(() => story.register(id, [passkey]))).toBe(1);
   });
 
-  it('also opens the data key once if it stores upstream requests, and shows a contact', async () => {
+  it('also decrypts the data key once if it stores upstream requests and shows a contact', async () => {
     story = await Story.begin({ worker: false, env: throughDoor('turnkey') });
     const person = new Person(story, { known: false });
     expect(await openedBy(() => person.start())).toBe(0);

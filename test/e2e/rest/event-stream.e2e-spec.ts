@@ -64,7 +64,7 @@ describe('an event stream over two replicas and a worker', () => {
     for (const { url } of [one, other]) expect((await follow(url, id, reader.resumed)).status).toBe(204);
   });
 
-  it('can be resumed at another replica when its own was killed', async () => {
+  it('can be resumed at another replica when its own replica was killed', async () => {
     const { id, subject } = await startedByTheWorker();
     const doomed = await story.startProcess('onboarding');
     const first = await follow(doomed.url, id);
@@ -206,7 +206,7 @@ describe('an event stream of one service', () => {
     expect(reader.types.at(-1)).toBe('expired');
   });
 
-  it('sends the erasure and ends, and a new one has no personal data', async () => {
+  it('sends the erasure and ends, and a new stream has no personal data', async () => {
     const { id, subject } = await story.sent();
     const reader = await open(id);
     await reader.has('otp_sent');
@@ -326,7 +326,7 @@ describe('an event stream of one service', () => {
     expect(again.status).toBe(401);
   });
 
-  it('stays open while PostgreSQL is down, and goes on by itself', async () => {
+  it('stays open while PostgreSQL is down, and continues by itself', async () => {
     const { id, subject } = await story.sent();
     const { url } = await story.startService({ DATABASE_URL: database.url });
     const reader = await follow(url, id);

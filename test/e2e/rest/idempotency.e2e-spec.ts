@@ -100,7 +100,7 @@ describe('an idempotency key', () => {
     expect((await raw(other, '/v1/onboardings', body, headers)).status).toBe(201);
   });
 
-  it('is answered from the onboarding if the process died before it answered', async () => {
+  it('gets an answer made from the onboarding if the process died before it answered', async () => {
     const subject = story.newSubject();
     const headers = withKey();
     const first = await story.start(subject, {}, headers);
@@ -179,7 +179,7 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
 
-  it('of a repeated decision gets the current state if the first answer was lost', async () => {
+  it('of a repeated resolve gets the current state if the first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, cut: 'after' });

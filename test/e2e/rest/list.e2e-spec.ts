@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('the list', () => {
+describe('the list of onboardings', () => {
   const ref = `list-${randomUUID()}`;
   const rows: { id: string; subject: Subject; createdAt: string }[] = [];
   const accountId = randomUUID();

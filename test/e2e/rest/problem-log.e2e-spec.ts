@@ -137,7 +137,7 @@ describe('the traceId of a problem', () => {
     ],
   ];
 
-  it.each(cases)('finds one line for %s', async (_, ask, line) => {
+  it.each(cases)('finds one log line for %s', async (_, ask, line) => {
     const answer = await ask();
     const found = await search(traceIdOf(answer));
     expect(found).toEqual([expect.objectContaining({ level: INFO, retryable: false, ...line })]);
@@ -191,7 +191,7 @@ describe('the traceId of a problem', () => {
     ]);
   });
 
-  it('finds one line by the caller’s own request id and by its traceparent', async () => {
+  it('can be replaced by the caller’s own request id or traceparent: they find the line too', async () => {
     const own = `own-${randomUUID()}`;
     const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;
     const headers = { ...KEY, 'x-request-id': own, traceparent };
@@ -214,7 +214,7 @@ describe('the traceId of a problem', () => {
     ]);
   });
 
-  it('finds one line at error for 500, with its cause', async () => {
+  it('finds one line of level error for 500, with its cause', async () => {
     const { id } = await story.sent();
     await story.sql('ALTER TABLE onboarding_events RENAME TO elsewhere');
     const broken = await send(story, 'GET', `/v1/onboardings/${id}/events`, { headers: KEY });
@@ -236,7 +236,7 @@ describe('the traceId of a problem', () => {
   });
 });
 
-describe('a flood', () => {
+describe('a flood of problems', () => {
   const FLOOD = 100;
   const ask = (app: AppProcess, headers: Record<string, string> = {}) =>
     fetch(`${app.url}/v1/onboardings`, { headers }).then(async (answer) => ({
@@ -244,7 +244,7 @@ describe('a flood', () => {
       text: await answer.text(),
     }));
 
-  it('of unauthenticated requests is sixty lines, and the number of the other requests', async () => {
+  it('of unauthenticated requests makes sixty lines, and one with the number of the others', async () => {
     const flooded = await story.startProcess('onboarding');
     await Promise.all(Array.from({ length: FLOOD }, () => ask(flooded)));
     // The log limits each kind of problem separately.
@@ -263,7 +263,7 @@ describe('a flood', () => {
     ]);
   });
 
-  it('of an outage is sixty lines at error, with the cause', async () => {
+  it('in an outage makes sixty lines of level error, with the cause', async () => {
     const database = await story.proxyTo('DATABASE_URL');
     const cut = await story.startProcess('onboarding', { DATABASE_URL: database.url });
     await database.close();
@@ -359,7 +359,7 @@ describe('the log for operators', () => {
     ]);
   });
 
-  it('has one line of the worker for a doubt that stays when the code expires', async () => {
+  it('has one line of the worker for an outcome that stays unknown when the code expires', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ status: 503 }).submit();
     await runOut(story, at.id, 'code');

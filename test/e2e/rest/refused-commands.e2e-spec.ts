@@ -50,10 +50,10 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
       otp_sent: NO_SESSION,
       'otp_needed, after a resend that was refused': { ...NO_SESSION, verify: '409 illegal_state' },
       'otp_submitted, waiting for its retry': UNDER_WAY,
-      'otp_submitted, waiting for its retry in doubt': UNDER_WAY,
+      'otp_submitted, waiting for its retry, outcome unknown': UNDER_WAY,
       otp_verified: { ...NO_STEP, verify: '409 illegal_state', resend: '409 illegal_state' },
       'authenticators_submitted, waiting for its retry': UNDER_WAY,
-      'authenticators_submitted, waiting for its retry in doubt': UNDER_WAY,
+      'authenticators_submitted, waiting for its retry, outcome unknown': UNDER_WAY,
       // If the lost call was a verification, it cannot be resolved as done.
       'outcome_unknown, after verify-otp': { ...LOST, resolve: '409 outcome_unknown' },
       'outcome_unknown, after create-authenticators': LOST,

@@ -64,12 +64,15 @@ describe('a bad request', () => {
     ['DELETE', '/metrics', 'GET, HEAD'],
     ['POST', '/openapi.json', 'GET, HEAD'],
     ['POST', '/docs', 'GET, HEAD'],
-  ])('%s %s is not allowed on the path, also without a login', async (method, path, allow) => {
-    const reply = await send(story, method, path, {});
-    const problem = expectProblem(reply, 405, 'method_not_allowed');
-    expect(reply.headers['allow']).toBe(allow);
-    expect(problem.instance).toBe(path.split('?', 1)[0]);
-  });
+  ])(
+    '%s %s has a method that the path does not allow, and gets 405 even without a login',
+    async (method, path, allow) => {
+      const reply = await send(story, method, path, {});
+      const problem = expectProblem(reply, 405, 'method_not_allowed');
+      expect(reply.headers['allow']).toBe(allow);
+      expect(problem.instance).toBe(path.split('?', 1)[0]);
+    },
+  );
 
   it('with an unknown id gets 404, and a request with a malformed id gets 400', async () => {
     const unknown = `/v1/onboardings/${randomUUID()}`;
@@ -88,7 +91,7 @@ describe('a bad request', () => {
     );
   });
 
-  it('is refused if its body is no JSON, has another type, or is too large', async () => {
+  it('is refused if its body is not JSON, has another type, or is too large', async () => {
     const path = '/v1/onboardings';
     for (const body of ['{"subject":', '\u0000', '{"a":1}}', 'null', '[]', '"text"']) {
       expectProblem(await send(story, 'POST', path, { headers: JSON_KEY, body }), 400, 'validation_failed');
@@ -325,7 +328,7 @@ describe('headers', () => {
   });
 });
 
-describe('the codes of a state', () => {
+describe('the problems of commands that the state does not permit', () => {
   it('name the possible next action', async () => {
     const sent = await story.sent();
     const passkey = await story.passkey((await story.verified()).id);
@@ -361,7 +364,7 @@ describe('the codes of a state', () => {
     expectProblem(done, 409, 'outcome_unknown');
   });
 
-  it('show an unknown subject in the answer to the start, and in the onboarding', async () => {
+  it('include an unknown subject, in the answer to the start and in the onboarding', async () => {
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     const problem = expectProblem(await post('/v1/onboardings', { subject }), 422, 'subject_not_found');
     const { body } = await story.get(problem.onboardingId);

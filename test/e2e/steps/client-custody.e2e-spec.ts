@@ -209,7 +209,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect((await register(id, good)).body.state).toBe('completed');
   });
 
-  it('requires the sub-organization, because only the user’s device could sign to create it', async () => {
+  it('requires an existing sub-organization, because only the user’s device can create one', async () => {
     const refused = await new Person(story, { known: false }).start();
     expect(refused).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(refused.body.errors.map(({ pointer }) => pointer)).toContain('/subject/organizationId');

@@ -32,18 +32,18 @@ const ENDS: [Situation, Life, Outcome][] = [
   ['otp_submitted, waiting for its retry', 'code', CODE_GONE],
   ['otp_submitted, waiting for its retry', 'idle', EXPIRED],
   ['otp_submitted, waiting for its retry', 'whole', EXPIRED],
-  ['otp_submitted, waiting for its retry in doubt', 'code', LOST],
-  ['otp_submitted, waiting for its retry in doubt', 'idle', EXPIRED],
-  ['otp_submitted, waiting for its retry in doubt', 'whole', EXPIRED],
+  ['otp_submitted, waiting for its retry, outcome unknown', 'code', LOST],
+  ['otp_submitted, waiting for its retry, outcome unknown', 'idle', EXPIRED],
+  ['otp_submitted, waiting for its retry, outcome unknown', 'whole', EXPIRED],
   ['otp_verified', 'session', SESSION_GONE],
   ['otp_verified', 'idle', EXPIRED],
   ['otp_verified', 'whole', EXPIRED],
   ['authenticators_submitted, waiting for its retry', 'session', SESSION_GONE],
   ['authenticators_submitted, waiting for its retry', 'idle', EXPIRED],
   ['authenticators_submitted, waiting for its retry', 'whole', EXPIRED],
-  ['authenticators_submitted, waiting for its retry in doubt', 'session', LOST],
-  ['authenticators_submitted, waiting for its retry in doubt', 'idle', EXPIRED],
-  ['authenticators_submitted, waiting for its retry in doubt', 'whole', EXPIRED],
+  ['authenticators_submitted, waiting for its retry, outcome unknown', 'session', LOST],
+  ['authenticators_submitted, waiting for its retry, outcome unknown', 'idle', EXPIRED],
+  ['authenticators_submitted, waiting for its retry, outcome unknown', 'whole', EXPIRED],
   ['outcome_unknown, after verify-otp', 'whole', EXPIRED],
   ['outcome_unknown, after create-authenticators', 'whole', EXPIRED],
 ];
@@ -101,7 +101,7 @@ describe('without a worker', () => {
   afterAll(() => story.end());
 
   it.each(ENDS)(
-    '%s: shows the end of its %s life immediately',
+    '%s: shows immediately that its %s lifetime has ended',
     async (situation, life, { state, reason, signal }) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const before = (await story.get(id)).body;
@@ -145,7 +145,7 @@ describe('without a worker', () => {
     },
   );
 
-  it.each(OUTLASTED)('%s: does not change at the end of its %s life', async (situation, life) => {
+  it.each(OUTLASTED)('%s: does not change when its %s lifetime ends', async (situation, life) => {
     const { id, subject } = await SITUATIONS[situation](story);
     const { body: before } = await story.get(id);
     await runOut(story, id, life);
@@ -161,7 +161,7 @@ describe('without a worker', () => {
     ['otp_verified', 'session', 'authenticators', '410 session_expired', { type: 'resend_otp' }],
     ['otp_verified', 'whole', 'authenticators', '410 onboarding_ended', { type: 'none' }],
   ])(
-    '%s: with less %s life than a call may take, %s sends nothing and names the next action',
+    '%s: with less %s lifetime than a call may take, %s sends nothing and names the next action',
     async (state, life, command, refusal, nextAction) => {
       const { id, subject } = await SITUATIONS[state](story);
       const passkey = state === 'otp_verified' ? await story.passkey(id) : null;
@@ -227,7 +227,7 @@ describe('without a worker', () => {
     expect(unresolved).toMatchObject({ step: 'verify-otp' });
   });
 
-  it('restarts the idle time with each accepted command, but not the whole life', async () => {
+  it('restarts the idle time with each accepted command, but not the whole lifetime', async () => {
     const { id, subject } = await story.sent();
     await story.sql(
       `UPDATE onboardings SET idle_ends_at = clock_timestamp() + interval '30 s',
@@ -249,7 +249,7 @@ describe('without a worker', () => {
   });
 });
 
-describe('configured lives', () => {
+describe('configured lifetimes', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
@@ -308,7 +308,7 @@ describe('with a worker', () => {
     await story.end();
   });
 
-  it('writes each expiry, wipes secrets, and counts the expired in the results of its jobs', async () => {
+  it('each expiry is written, secrets are wiped, and the job results count the expired onboardings', async () => {
     const brought = await Promise.all(
       ENDS.map(async ([situation, life, outcome]) => ({
         life,

@@ -76,7 +76,7 @@ describe('a mailed code', () => {
     expect(verified.body).toMatchObject({ state: 'otp_verified', lastResult: null });
   });
 
-  it('ends the onboarding at the sixth wrong try of all its codes', async () => {
+  it('ends the onboarding at the sixth wrong try, counted over all its codes', async () => {
     const { id, subject } = await story.sent();
     await mistype(id, subject, 3);
     await resendLater(id, subject);

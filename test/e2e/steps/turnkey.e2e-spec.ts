@@ -80,7 +80,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     });
   });
 
-  it('refuses an unknown choice with its name, and sends nothing', async () => {
+  it('refuses an unknown option by its name, and sends nothing', async () => {
     const person = new Person(story);
     const refused = await person.start({ otp: { otpColour: 'green' } });
     expect(refused).toMatchObject({
@@ -202,7 +202,7 @@ describe('turnkey', () => {
   it.each([
     ['ACTIVITY_STATUS_CONSENSUS_NEEDED', 'consensus_needed'],
     ['ACTIVITY_STATUS_AUTHENTICATORS_NEEDED', 'mfa_needed'],
-  ] as const)('%s ends a verification with its own code', async (status, code) => {
+  ] as const)('%s ends a verification with its own error code', async (status, code) => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     story.sandbox.control.addFault({ route: 'verify_otp', times: 1, activity: { status } });
