@@ -84,7 +84,7 @@ describe('npm start', () => {
     expect(ends).toEqual([COMPLETED, COMPLETED]);
   }, 240_000);
 
-  it('completes once if it runs twice in one folder, and the second run does not suggest a reset', async () => {
+  it('completes once if it runs twice in one folder, and the second run suggests no reset', async () => {
     const path = folder('one');
     const [completed, refused] = (await Promise.all([start(path), start(path)])).toSorted(
       (a, b) => a.code - b.code,

@@ -153,7 +153,7 @@ describe('invalid tokens', () => {
 });
 
 describe('a caller', () => {
-  it('sees in each answer how many requests are left, then gets 429; all processes count together', async () => {
+  it('sees how many requests are left, then gets 429; all processes count together', async () => {
     story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '8' });
     const { token } = await makeKey(story, ['onboardings:read', 'onboardings:write']);
     const { url } = await story.startService();

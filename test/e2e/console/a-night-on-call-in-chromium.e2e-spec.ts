@@ -41,7 +41,7 @@ describeInBrowser('a night on call', () => {
     return rows.map(({ actor, action }) => `${actor} ${action}`);
   };
 
-  it('the console shows many answers with 503, and resolves the lost outcomes in bulk after a dry run', async () => {
+  it('the console shows a storm of 503, and resolves its lost outcomes in bulk after a dry run', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
     // The provider registers the passkeys, but answers 503.
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };
@@ -90,7 +90,7 @@ describeInBrowser('a night on call', () => {
     ]);
   });
 
-  it('the console shows that the provider refuses our key; once it accepts the key, users continue', async () => {
+  it('the console shows that the provider refuses our key; later the users continue', async () => {
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
     watched = await openConsole(browser, story, 'viewer');

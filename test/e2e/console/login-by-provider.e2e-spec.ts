@@ -226,7 +226,7 @@ describe('an answer of the identity provider', () => {
 });
 
 describe('while the identity provider is down', () => {
-  it('the page says so, and the emergency login works; the provider is used again once it is back', async () => {
+  it('the page says so, and the emergency login works; later the provider works again', async () => {
     const sick = await IdentityProvider.start(CONSOLE);
     const { url } = await story.startConsole(sick.consoleEnv);
     await sick.stop();

@@ -33,7 +33,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
 
   const who = () => watched.page.locator('header.masthead .whoami a').innerText();
 
-  it('a login through the identity provider opens the requested page; the logout ends both sessions', async () => {
+  it('a login at the identity provider opens the requested page; logout ends both sessions', async () => {
     const { page, complaints } = watched;
     await page.goto('/sessions');
     expect(new URL(page.url()).pathname).toBe('/login');

@@ -189,7 +189,7 @@ describeInBrowser('the demo in Chromium', () => {
     await demo.timeline('The code expired').waitFor();
   });
 
-  it('the demo can start again after its onboarding was deleted, and after a first load that fails', async () => {
+  it('the demo can start again after a deleted onboarding and after a failed first load', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -234,7 +234,7 @@ describeInBrowser('the demo in Chromium', () => {
     await demo.timeline('The provider has the passkey').waitFor();
   });
 
-  it('the demo works with the keyboard only, and its controls are accessible on a very small phone', async () => {
+  it('the demo works with the keyboard only, and is accessible on a very small phone', async () => {
     const email = world.newEmail();
     const demo = await world.visit({ viewport: { width: 320, height: 640 } });
     const { page } = demo;

@@ -106,7 +106,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(world.stored(email)).toHaveLength(1);
   });
 
-  it('the demo drops a passkey whose challenge expires before it is saved, and so does the device', async () => {
+  it('the demo and the device drop a passkey whose challenge expires before it is saved', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     const end = await demo.tamper(() => ({ timeout: 12_000 }));

@@ -64,7 +64,7 @@ describe('PostgreSQL’s settings for the role and for the database', () => {
   );
 
   it.each([0, 1])(
-    'do not change what the service reads or writes (0: the role, 1: the database): %d',
+    'do not change what the service reads or writes (0: for the database, 1: for the role): %d',
     async (which) => {
       await admin.query('CREATE SCHEMA IF NOT EXISTS hostile');
       await admin.query('CREATE TABLE IF NOT EXISTS hostile.onboardings (id uuid, state text)');

@@ -54,7 +54,7 @@ async function reconnectPooler(): Promise<void> {
 const ready = () => readyAt(story.serviceUrl);
 
 describe('a PostgreSQL that accepts no writes', () => {
-  it('makes each command answer 503 with Retry-After; reads still work, and all recovers immediately', async () => {
+  it('makes each command answer 503 with Retry-After; reads work, and recovery is immediate', async () => {
     const { id, subject } = await story.sent();
     await makeReadOnly();
     await until('a read is answered', async () => (await story.get(id)).status === 200);

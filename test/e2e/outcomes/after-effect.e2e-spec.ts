@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 describe('an init-otp call that fails after it has sent a mail', () => {
-  it('is repeated: only the newest code works, the timeline has a warning, and both mails count', async () => {
+  it('is repeated: only the newest code works, the timeline warns, and both mails count', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({
@@ -42,7 +42,7 @@ describe('an init-otp call that fails after it has sent a mail', () => {
 });
 
 describe('a verify-otp call that fails after it has used the code', () => {
-  it('has an unknown outcome if the repeated call is refused, and does not count as a wrong code', async () => {
+  it('has an unknown outcome if its repetition is refused, and is not a wrong code', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -130,7 +130,7 @@ describe('a create-authenticators call that fails after it has stored the passke
     });
   });
 
-  it('resolved as not done, leaves the session open, and another passkey completes the onboarding', async () => {
+  it('leaves the session open when resolved as not done, and another passkey completes', async () => {
     const at = await lost('create-authenticators');
     const { body } = await story.resolve(at.id, 'not_done');
     expect(body).toMatchObject({
@@ -178,7 +178,7 @@ describe('a create-authenticators call that fails after it has stored the passke
     expect((await at.eventsOf('resolved')).map(({ data }) => data['attempt'])).toEqual([7]);
   });
 
-  it('resolved as not done after the session has expired, requires a new code', async () => {
+  it('requires a new code when resolved as not done after the session has expired', async () => {
     const at = await lost('create-authenticators');
     await runOut(story, at.id, 'session');
     const { body } = await story.resolve(at.id, 'not_done');

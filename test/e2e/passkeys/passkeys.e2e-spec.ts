@@ -209,7 +209,7 @@ describe('a credential', () => {
     expect((await story.register(id, [made(options.challenge)])).body.state).toBe('completed');
   });
 
-  it('that another subject has registered is refused with any public key, and the session stays open', async () => {
+  it('that another subject has registered is refused with any key; the session stays open', async () => {
     const theirs = await story.verified();
     const passkey = await story.passkey(theirs.id);
     expect((await story.register(theirs.id, [passkey])).body.state).toBe('completed');

@@ -149,7 +149,7 @@ describe('an erased onboarding', () => {
     await expectGone(id, told);
   });
 
-  it('is erased only once, even if requests are repeated one after the other or at the same time', async () => {
+  it('is erased only once, even if requests are repeated later or at the same time', async () => {
     const told = new Told();
     const id = await told.sent();
     const answers = await Promise.all([erase(id), erase(id), erase(id), erase(id)]);

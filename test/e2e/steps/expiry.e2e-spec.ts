@@ -308,7 +308,7 @@ describe('with a worker', () => {
     await story.end();
   });
 
-  it('each expiry is written, secrets are wiped, and the job results count the expired onboardings', async () => {
+  it('each expiry is written, secrets are wiped, and the job results count the expiries', async () => {
     const brought = await Promise.all(
       ENDS.map(async ([situation, life, outcome]) => ({
         life,

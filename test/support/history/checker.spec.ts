@@ -380,7 +380,7 @@ describe('I3 (no code is sent again after a definite answer) is broken', () => {
   });
 });
 
-describe('I4 (attempt numbers only rise, and the number of tries left for a code only falls) is broken', () => {
+describe('I4 (attempt numbers only rise, and the tries left only fall) is broken', () => {
   it('by an attempt number that comes twice', () => {
     const facts: Fact[] = [
       ['created'],

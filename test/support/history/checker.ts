@@ -27,7 +27,7 @@ export const INVARIANTS = {
   'I1 no step begins before the previous step has succeeded': stepOrder,
   'I2 at most one call is in flight': inFlight,
   'I3 no code is sent again after a definite answer': codes,
-  'I4 attempt numbers only rise, and the number of tries left for a code only falls': attempts,
+  'I4 attempt numbers only rise, and the tries left only fall': attempts,
   'I5 nothing changes after the onboarding has ended': endings,
   'I6 each change has one event, without a gap': timeline,
   'I7 each accepted command is carried out, or its timeline shows why not': intents,
