@@ -84,6 +84,9 @@ function stat(title: string, unit: string, expr: string, bad: number | null, isR
   };
 }
 
+/** Counts of onboardings. Without such onboardings, there is no series. Without counts, the panel is empty. */
+const counted = (expr: string) => `sum(${expr}) or 0 * max(gangway_onboardings_counted_age_seconds)`;
+
 const text = (title: string, height: number, content: string): Panel => ({
   type: 'text',
   title,
@@ -186,15 +189,20 @@ const overview = dashboard(
       stat('Tickets', 'short', 'count(ALERTS{alertstate="firing",severity="ticket"}) or vector(0)', null),
       stat('Services up', 'short', 'sum(up{job="gangway-service"}) or vector(0)', 1, true),
       stat('Workers up', 'short', 'sum(up{job="gangway-worker"}) or vector(0)', 1, true),
-      stat('Live onboardings', 'short', 'sum(max by (integration, state) (gangway_onboardings))', null),
-      stat('Parked', 'short', 'sum(max by (integration, reason) (gangway_onboardings_parked))', 1),
+      stat('Live onboardings', 'short', counted('max by (integration, state) (gangway_onboardings)'), null),
+      stat('Parked', 'short', counted('max by (integration, reason) (gangway_onboardings_parked)'), 1),
       stat(
         'Outcome unknown',
         'short',
-        'sum(max by (integration, step) (gangway_onboardings_outcome_unknown))',
+        counted('max by (integration, step) (gangway_onboardings_outcome_unknown)'),
         1,
       ),
-      stat('Wait for a retry', 'short', 'sum(max by (integration, step) (gangway_onboardings_retrying))', 20),
+      stat(
+        'Wait for a retry',
+        'short',
+        counted('max by (integration, step) (gangway_onboardings_retrying)'),
+        20,
+      ),
       alerts,
     ],
     [
@@ -291,8 +299,13 @@ const integration = dashboard(
       stat('Key refused', 'bool_yes_no', `max(gangway_integration_refused{${ONE}})`, 1),
       stat('Open breakers', 'short', `max(gangway_integration_breakers_open{${ONE}})`, 1),
       stat('Paused', 'bool_yes_no', `max(gangway_integration_paused{${ONE}})`, 1),
-      stat('Parked', 'short', `sum(max by (reason) (gangway_onboardings_parked{${ONE}}))`, 1),
-      stat('Outcome unknown', 'short', `sum(max by (step) (gangway_onboardings_outcome_unknown{${ONE}}))`, 1),
+      stat('Parked', 'short', counted(`max by (reason) (gangway_onboardings_parked{${ONE}})`), 1),
+      stat(
+        'Outcome unknown',
+        'short',
+        counted(`max by (step) (gangway_onboardings_outcome_unknown{${ONE}})`),
+        1,
+      ),
       stat('Clocks apart', 's', `max(abs(gangway_clock_skew_seconds{${ONE}}))`, 10),
       stat(
         'Certificate',
