@@ -55,8 +55,8 @@ const AS_BY_DEFAULT = ['RETRY_FLOOR_MS', 'RETRY_BASE_MS', 'BREAKER_CALLS', 'RETR
 const FASTER = 20;
 
 /**
- * The rules as they are, except that all their times pass 20 times as fast: `for`, ranges and offsets. Ages in
- * seconds, which Gangway measures, are unchanged.
+ * The rules as they are, except that all their times pass 20 times as fast: `for`, ranges and offsets. Ages
+ * in seconds, which Gangway measures, are unchanged.
  */
 function faster(rules: string): string {
   const units: Record<string, number> = { s: 1, m: 60, h: 3_600 };
