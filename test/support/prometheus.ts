@@ -20,6 +20,8 @@ export interface Prometheus {
   url: string;
   /** Alerts that fire or wait for their time. */
   alerts(): Promise<ActiveAlert[]>;
+  /** The values of an expression, now. */
+  query(expr: string): Promise<number[]>;
   /** The health of each target by its job: `up`, `down` or `unknown`. */
   targets(): Promise<Record<string, string>>;
   stop(): Promise<void>;
@@ -44,10 +46,10 @@ if (!areInstalled) {
 /** Tests that need Prometheus and promtool. They are skipped where these are not installed. */
 export const describeWithPrometheus = areInstalled ? describe : describe.skip;
 
-/** Runs promtool. @returns its output @throws Error with its output if it finds a fault. */
-export function promtool(...args: string[]): string {
+/** Runs promtool. @param input its standard input @throws Error with its output if it finds a fault. */
+export function promtool(args: string[], input = ''): void {
   try {
-    return execFileSync('promtool', args, { encoding: 'utf8', stdio: 'pipe' });
+    execFileSync('promtool', args, { encoding: 'utf8', stdio: 'pipe', input });
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
     throw new Error(`promtool ${args.join(' ')}:\n${stdout}${stderr}`, { cause: error });
@@ -99,6 +101,11 @@ export async function startPrometheus(targets: Record<string, string>, rules: st
   return {
     url,
     alerts: async () => (await read<{ alerts: ActiveAlert[] }>('/api/v1/alerts')).alerts,
+    async query(expr) {
+      type Result = { result: { value: [number, string] }[] };
+      const { result } = await read<Result>(`/api/v1/query?query=${encodeURIComponent(expr)}`);
+      return result.map(({ value: [, value] }) => Number(value));
+    },
     async targets() {
       type Target = { labels: { job: string }; health: string };
       const { activeTargets } = await read<{ activeTargets: Target[] }>('/api/v1/targets');
