@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { checkSize, elementsOf, inside, type Element } from './der.js';
 
-/** Real certificates are shorter, and the libraries are slow for many elements. */
+/** Real certificates are shorter. Longer ones may have many elements, for which the libraries are slow. */
 const MOST_BYTES = 4096;
 const MOST_CERTIFICATES = 10;
 
@@ -61,7 +61,7 @@ export class LeafCertificate {
     return this.#extensions.get(id);
   }
 
-  /** Whether the basic constraints say that the certificate is not a CA. DER omits a false value. */
+  /** Whether the basic constraints say that the certificate is not a CA. DER leaves out the value false. */
   get isEndEntity(): boolean {
     const constraints = this.extension(EXTENSION.basicConstraints);
     return constraints !== undefined && !this.x509.ca;

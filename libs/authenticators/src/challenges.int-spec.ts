@@ -41,7 +41,7 @@ async function use(id: string, challenges: string[], credentials = [randomUUID()
   await goBack(id);
   return true;
 }
-/** Ends the submission as if it was refused, so that another submission may follow. */
+/** Moves the onboarding back, as after a refused submission, so that another submission may follow. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 

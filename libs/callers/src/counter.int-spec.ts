@@ -19,11 +19,11 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** A counter as a process makes it. */
+/** A counter of one simulated process. */
 const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
 
-/** The remaining requests after each request. -1 if the request exceeded the quota. */
+/** Counts requests. Returns the remaining requests after each request, or -1 if the quota was exceeded. */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {
   const left: number[] = [];
   for (let n = 0; n < times; n++) {

@@ -60,7 +60,7 @@ describe('the rate limit headers', () => {
 });
 
 describe('a request over its limit', () => {
-  it('is refused with the wait of the limit that takes longest to reset', () => {
+  it('is refused, and must wait for the limit that takes longest to reset', () => {
     const counts = [
       count({ over: true, resetMs: 2_000 }),
       count({ policy: 'subject', quota: 60, over: true, resetMs: 50_500 }),

@@ -11,7 +11,9 @@ export type Scope = (typeof SCOPES)[number];
 
 /** The authenticated service that sent a request. */
 export interface Caller {
-  /** The caller owns what it starts. Several keys, and tokens with exactly the same name, are one caller. */
+  /**
+   * The caller owns the onboardings that it starts. Keys and tokens with the same name belong to one caller.
+   */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
   /** The names of the integrations that the caller may use. Null for all. */

@@ -32,7 +32,7 @@ const jwk = {
 };
 const goodPem = pem(createPrivateKey({ key: jwk, format: 'jwk' }));
 
-/** The same PKCS#8, with another private number (bytes 36–67) and the unchanged public key. */
+/** The PKCS#8 of `goodPem` with another private number (bytes 36–67) and the unchanged public key. */
 function pemWithScalar(hex: string): string {
   const der = createPrivateKey(goodPem).export({ type: 'pkcs8', format: 'der' });
   Buffer.from(hex, 'hex').copy(der, 36);
@@ -51,7 +51,7 @@ describe('parsePrivateKey accepts', () => {
     expect(`0x${parse(material).publicKeyCompressedHex}`).toBe(vectors.xPubkey);
   });
 
-  it('upper-case hex, and the largest allowed number, n − 1', () => {
+  it('upper-case hex, and n − 1, which is the largest allowed number', () => {
     const largest = ORDER_HEX.replace(/51$/, '50');
     const expected = publicPoint(largest);
     const sign = expected.at(-1)! % 2 === 0 ? '02' : '03';
@@ -115,7 +115,7 @@ describe('parsePrivateKey refuses', () => {
   });
 });
 
-it('generates a new valid key each time, and never shows it', () => {
+it('newPrivateKey makes a new valid key each time, and never shows the key', () => {
   const made = Array.from({ length: 20 }, newPrivateKey);
   const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
   expect(new Set(publicKeys).size).toBe(20);

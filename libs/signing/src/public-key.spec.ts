@@ -53,7 +53,7 @@ it.each<[string, unknown]>([
   expect(decodePublicKey(text)).toBeUndefined();
 });
 
-it('makes one key object for all verifications, and none to compare keys', async () => {
+it('a public key makes one key object for all verifications, and none for a comparison', async () => {
   const signature = testKey('turnkeyApi').sign(message);
   let key!: NonNullable<ReturnType<typeof decodePublicKey>>;
   const compared = await keyObjectsMade(() => {

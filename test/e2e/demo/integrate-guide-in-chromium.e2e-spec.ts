@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import type { Page, Response } from 'playwright-core';
 import { describeInBrowser, RealBrowser, type WatchedPage } from '../../support/browser/browser.js';
 import { closedPort } from '../../support/ports.js';
-import { pasteGuide } from '../../support/demo/integrate-guide.js';
+import { copyExample } from '../../support/demo/integrate-guide.js';
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
@@ -25,7 +25,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     story.atEnd(() => browser.close());
     service = await story.proxyTo('service');
     const env = { DEMO_PORT: String(port), GANGWAY_URL: service.url };
-    ({ url } = await story.startDemo(env, pasteGuide(story)));
+    ({ url } = await story.startDemo(env, copyExample(story)));
   });
   afterEach(async () => {
     await service.open();

@@ -200,7 +200,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
           {
             pointer: '/device',
             code: 'origin_not_allowed',
-            detail: 'Passkey 2 in it: This integration does not allow the origin.',
+            detail: 'Passkey 2 of the device’s request: This integration does not allow the origin.',
           },
         ],
       },

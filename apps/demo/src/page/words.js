@@ -12,7 +12,7 @@ import { duration } from './clock.js';
 /** What went wrong and what to do next, by the code of a refusal. @type {Record<string, string>} */
 const WORDS = {
   otp_expired: 'That code has expired. Ask for a new one.',
-  otp_locked: 'No tries are left for this code. Ask for a new one.',
+  otp_locked: 'No tries are left for this code. Ask for a new code.',
   otp_send_limit: 'Too many codes were mailed to this address.',
   otp_resend_too_soon: 'It is too soon for another code.',
   session_expired: 'The time to create a passkey has run out. Ask for a new code, and continue from there.',
