@@ -76,11 +76,11 @@ export class ByzantineProvider implements UpstreamProvider {
       return { choice: {}, once: {} };
     const paths = names.length > 0 ? names.map((name) => [name]) : [[]];
     throw new ProblemError('validation_failed', {
-      detail: 'Byzantine offers no choice about its codes.',
+      detail: 'Byzantine accepts no settings for its codes.',
       errors: paths.map((path) => ({
         pointer: `/otp${pointerOf(path)}`,
         code: 'not_supported',
-        detail: 'cannot be chosen at Byzantine',
+        detail: 'cannot be set at Byzantine',
       })),
     });
   }

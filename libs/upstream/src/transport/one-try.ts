@@ -38,7 +38,7 @@ export class OneTry {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
         // No time would be left to read an answer.
-        if (this.leftMs <= 0) throw new Error('no time was left to send it');
+        if (this.leftMs <= 0) throw new Error('no time was left to send the request');
         this.call.beforeSend();
         this.#thisLeft = hasEffect;
       },

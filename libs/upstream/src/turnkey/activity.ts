@@ -62,7 +62,7 @@ export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: stri
     case 'FAILED':
       throw failedActivity(answer, failure, asked);
     default:
-      throw failureOf(answer, 'no_answer', 'the activity has a status that is not known');
+      throw failureOf(answer, 'no_answer', 'the activity has an unknown status');
   }
 }
 

@@ -11,9 +11,9 @@ import type { TurnkeySubject } from './turnkey-subject.js';
  */
 export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
   const { id, publicKey, expiresAt } = token;
-  if (!organizationId || !userId) throw new Error('in client custody the subject has its ids');
+  if (!organizationId || !userId) throw new Error('in client custody, the subject must have its ids');
   // Turnkey compares keys as text, so another form of the same key would not match.
-  mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose key the device did not write compressed');
+  mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose public key is not compressed');
   const loginMessage = loginMessageOf(id, publicKey);
   return {
     type: 'device-key',

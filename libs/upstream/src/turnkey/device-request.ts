@@ -31,7 +31,7 @@ export function readDeviceRequest(
   const faults: FieldError[] = [
     ...(request.error ? memberErrors(request.error.issues, '/device/body') : []),
     ...(request.success && hasDuplicateMembers(device.body, parseJson(device.body))
-      ? [{ pointer: '/device/body', code: 'duplicate_member' as const, detail: 'names a member twice' }]
+      ? [{ pointer: '/device/body', code: 'duplicate_member' as const, detail: 'contains a member twice' }]
       : []),
     ...proofFaults('/device/clientSignature', () => readLoginProof(signing, device.clientSignature)),
     ...proofFaults('/device/stamp', () => deviceStamp(device, signing)),
@@ -54,7 +54,7 @@ export function deviceStamp(
   const header = verifyTurnkeyStamp(stamp, body);
   const made = JSON.parse(Buffer.from(header['X-Stamp'], 'base64url').toString()) as { publicKey: string };
   if (made.publicKey !== publicKey) {
-    throw new InvalidProofError('client stamp', 'wrong_key', 'it is by another key than the session’s');
+    throw new InvalidProofError('client stamp', 'wrong_key', 'it was not made with the session’s key');
   }
   return { ...header };
 }

@@ -116,7 +116,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   const parsed = schema.safeParse(withoutNulls(value ?? {}));
   if (parsed.success && value !== null) return parsed.data;
   throw new ProblemError('validation_failed', {
-    detail: `${taker} does not take these settings of the code.`,
+    detail: `${taker} does not accept these settings for codes.`,
     errors: parsed.error
       ? memberErrors(parsed.error.issues, '/otp')
       : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],

@@ -49,7 +49,7 @@ export class PasskeySteps {
     if (grant.type === 'device-key' && device) {
       return this.#byDevice(oneTry, call, grant, authenticators, device, login);
     }
-    throw new Error('Turnkey takes a key of a session, or a device’s request');
+    throw new Error('Turnkey needs a session’s key or a device’s request');
   }
 
   /** The body is made only once. Each try makes a new stamp for it. */
@@ -152,7 +152,7 @@ const isRefusal = ({ failure }: UpstreamError): boolean =>
   failure === 'rejected' || failure === 'rejected_unclear';
 
 function untold(error: UpstreamError): UpstreamError {
-  const detail = `a repeat was refused, which tells nothing about an earlier try (${error.message})`;
+  const detail = `the repeated request was refused, which proves nothing about an earlier try (${error.message})`;
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 

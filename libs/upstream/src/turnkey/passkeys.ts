@@ -51,7 +51,7 @@ export class Passkeys {
       // A refusal because of an expired session or a policy does not show whether an earlier try succeeded.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
       const detail =
-        'the session may not do it now, and the service could not find out whether an earlier try did it';
+        'the session may not register passkeys now, and an earlier try may have registered them';
       throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
     }
   }

@@ -113,7 +113,7 @@ function meant(
     case 'throttled':
       return failureOf(answer, 'throttled', detail);
     case 'misconfigured':
-      return misconfigured('what we ask for is switched off');
+      return misconfigured('the requested feature is switched off');
     case 'key_refused':
       if (bySession) return rejected('session_expired');
       if (means === null) return keyOrSubject('our credentials are refused');

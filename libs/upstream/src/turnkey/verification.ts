@@ -37,7 +37,7 @@ export async function verifyBy(
   if (sent.targetBundle === undefined) throw codeOfOtherCustody();
   // The onboarding has only a contact, because it began in server custody. The device has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
-    throw notFound('the device signs for a sub-organization and a user, which the subject does not name');
+    throw notFound('the subject does not name the sub-organization and the user that the device signs for');
   }
   return grantToDevice(subject, await door.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
