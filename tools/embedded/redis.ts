@@ -93,8 +93,9 @@ function settings(options: EmbeddedOptions, port: number): string {
 }
 
 /**
- * The Redis that an earlier run has left on this folder: it answers on the configured port, accepts the
- * password, and names this configuration file, because another Redis may use the port.
+ * Finds the Redis that an earlier run has left running with the data in this folder. Another Redis may use
+ * the
+ * port. So the Redis must also accept the password, and name this configuration file.
  */
 async function findLeft(folder: string): Promise<{ url: string; pid: number } | undefined> {
   const config = configFile(folder);
