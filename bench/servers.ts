@@ -62,7 +62,10 @@ export async function startServers(statements: boolean): Promise<Servers> {
   };
 }
 
-/** Prevents a checkpoint during a turn: it would write the pages of all contenders at the cost of one. */
+/**
+ * Prevents a checkpoint during a turn, because it would write the pages of all contenders, at the cost of the
+ * contender whose turn it is.
+ */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
   if (statements) {
