@@ -9,7 +9,7 @@ export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   /** The upstream that the request came to. */
   upstream: UpstreamReader;
   fault: Fault | null;
-  /** Records how the request ended. The first end counts, but `client_gone` overrides it. */
+  /** Records how the request ended. Only the first call counts, except that `client_gone` always counts. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
   /** Records the effect. Also records the user of the effect, if the request named no user. */
   took(effect: object | null): void;

@@ -34,7 +34,7 @@ export interface ActivityCall<Parameters> {
 
 /** One type of activity. */
 export interface ActivityKind {
-  /** The type without the prefix `ACTIVITY_TYPE_`. */
+  /** The last segment of the activity's path. */
   type: string;
   /** The last segment of its path. */
   path: string;
@@ -42,7 +42,7 @@ export interface ActivityKind {
   intent: string;
   result: string;
   submitter: Submitter;
-  /** Whether it accepts an attested stamp. */
+  /** Whether the activity accepts an attested stamp. */
   attested: boolean;
   schema: z.ZodType;
   run: (call: ActivityCall<unknown>) => Outcome<object> | Promise<Outcome<object>>;

@@ -77,7 +77,10 @@ export class LoginOperations {
     return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
   }
 
-  /** A parent's token is valid in every sub-organization; a sub-organization's token only in that one. */
+  /**
+   * A token of the parent is valid in every sub-organization. A token of a sub-organization is valid only
+   * there.
+   */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;
     if (!wanted) {

@@ -161,14 +161,12 @@ export class Organizations {
     this.#index({ organization, user });
   }
 
-  /** The users who own a verified contact. It creates no user. */
+  /** The users who own a verified contact. This lookup creates no user. */
   knownOwners(contact: string): Member[] {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /**
-   * The users who own a verified contact. If there is none and any subject is accepted, it creates a user.
-   */
+  /** The users who own a verified contact. If there is none, and any subject is accepted, creates a user. */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -177,7 +175,7 @@ export class Organizations {
   }
 
   /**
-   * The user of an organization who owns a verified contact. If there is none and any subject is accepted, it
+   * The user of an organization who owns a verified contact. If there is none, and any subject is accepted,
    * creates the user.
    */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {

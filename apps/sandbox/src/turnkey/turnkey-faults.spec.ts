@@ -37,7 +37,7 @@ describe('a fault at Turnkey', () => {
     expect(mailsTo(contact)).toBe(0);
   });
 
-  it('after the effect lets a repeated request get the true answer', async () => {
+  it('lets a repeated request get the true answer, if the fault came after the effect', async () => {
     const contact = t.newContact();
     const body = request(contact);
     t.sandbox.control.addFault({ route: 'init_otp', status: 500, afterEffect: true });
@@ -48,7 +48,7 @@ describe('a fault at Turnkey', () => {
     expect(mailsTo(contact)).toBe(1);
   });
 
-  it('at the Auth Proxy leads to a second mail when the request is repeated', async () => {
+  it('leads to a second mail when a request to the Auth Proxy is repeated', async () => {
     const contact = t.newContact();
     const { authProxyConfigId } = t.sandbox.turnkey;
     const init = () =>
