@@ -14,9 +14,7 @@ export interface Surroundings {
    * Puts a proxy between a contender's service and its database. Without this proxy, they connect directly.
    */
   between?: (databaseUrl: string) => Promise<string>;
-  /** More arguments for the Node.js that runs the service. */
   nodeArgs?: string[];
-  /** More variables for Gangway's processes. */
   env?: Record<string, string>;
 }
 
@@ -127,8 +125,7 @@ async function startGangway(
     INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
     RATE_LIMIT_CALLER_PER_MINUTE: NO_LIMIT,
     // Allows late calls: on a busy machine, the service would otherwise leave them to a retry, and the bench
-    // does
-    // not measure retries.
+    // does not measure retries.
     CLAIM_MAX_AGE_MS: '9000',
     DRAIN_NOTICE_MS: '0',
     ...wanted,

@@ -21,7 +21,6 @@ import { askRedis, startRedis } from '../tools/embedded/redis.js';
 import { removeServers } from '../tools/servers.js';
 
 export interface Servers {
-  /** The URL of a database. */
   databaseUrl(database: string): string;
   redisUrl: string;
   postgresPid: number;

@@ -106,8 +106,7 @@ class AuthenticatorsDto {
 
 /**
  * The data of a job: the onboarding's states during and after the call, the path and the body of the call,
- * and
- * the field of the answer to keep.
+ * and the field of the answer to keep.
  */
 interface Call {
   onboardingId: string;

@@ -21,7 +21,7 @@ interface Installation {
 
 /**
  * Starts PostgreSQL on 127.0.0.1 from the binaries that npm installed. It creates the cluster and the
- * database `gangway` if they are missing. If a server already runs on the same data, it uses that one. The
+ * database `gangway` if they are missing. If a server already runs on the same data, that server is used. The
  * server runs in its own session until {@link EmbeddedServer.stop}.
  *
  * @throws Plain if the platform has no such binaries, or with the server's own message if it does not start

@@ -19,8 +19,7 @@ export function pathOf(url: string): string {
 
 /**
  * The API to which a request came. Byzantine and the Auth Proxy share `/v1`: an unknown path belongs to the
- * Auth
- * Proxy if the request has the header of that API, or if its preflight names this header.
+ * Auth Proxy if the request has the header of that API, or if its preflight names this header.
  */
 export function doorOf(request: FastifyRequest): Door {
   const { headers } = request;

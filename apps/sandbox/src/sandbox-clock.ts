@@ -11,8 +11,7 @@ const END_OF_TIME_MS = Date.UTC(10_000, 0);
  *
  * `nowMs` decides when codes and sessions expire. `headerNowMs` is for the check of X-Timestamp and for the
  * `Date` header. `livesOnly` moves only `nowMs`. Otherwise, the sandbox would refuse the signatures of a
- * caller
- * whose own clock does not move.
+ * caller whose own clock does not move.
  */
 export class SandboxClock {
   #livesOffsetMs = 0;
@@ -25,7 +24,7 @@ export class SandboxClock {
     return this.source.nowMs() + this.#livesOffsetMs;
   }
 
-  /** The time for request headers, in milliseconds since the Unix epoch. */
+  /** The time for X-Timestamp and the `Date` header, in milliseconds since the Unix epoch. */
   headerNowMs(): number {
     return this.source.nowMs() + this.#headersOffsetMs;
   }

@@ -27,7 +27,6 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
   const integrator = new Integrator(sandbox.url, INTEGRATOR_KEY, clock.nowMs);
   const reader = new Integrator(sandbox.url, READER_KEY, clock.nowMs);
 
-  /** Registers a subject. */
   const newSubject = () => {
     const ids = { accountId: randomUUID(), userId: randomUUID() };
     const email = `${ids.userId}@example.com`;

@@ -17,8 +17,7 @@ const GENERATED = 0;
 
 /**
  * Whether the key is bound to this app, made in the device, and for signing only (WebAuthn Level 3 §8.4).
- * Both
- * lists count, software and hardware, because keys in software are also accepted.
+ * Both lists count, software and hardware, because keys in software are also accepted.
  *
  * @throws Error if the key description cannot be read.
  */

@@ -19,7 +19,6 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** A counter of one simulated process. */
 const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
 

@@ -1,4 +1,3 @@
-/** The rights that a caller may have. */
 export const SCOPES = [
   'onboardings:read',
   'onboardings:write',
@@ -22,7 +21,6 @@ export interface Caller {
 
 const SCOPE_NAMES: ReadonlySet<string> = new Set(SCOPES);
 
-/** Whether a word is one of {@link SCOPES}. */
 export const isScope = (word: string): word is Scope => SCOPE_NAMES.has(word);
 
 /** Whether the caller of an API key may have this name. */

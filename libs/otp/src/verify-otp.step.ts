@@ -54,8 +54,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
     // The text itself shows the form of the code, because the custody in the configuration may have changed.
-    // Only
-    // a code that a device has encrypted is JSON.
+    // Only a code that a device has encrypted is JSON.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };

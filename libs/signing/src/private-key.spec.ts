@@ -136,8 +136,7 @@ function thrownBy(run: () => unknown): Error {
 }
 
 /**
- * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members,
- * hex).
+ * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members, hex).
  */
 function wordsOfKey(material: string): string[] {
   return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];

@@ -14,14 +14,12 @@ export interface FaultAnswer {
 export interface ActivityScript {
   /**
    * How the activity ends, or CREATED or PENDING if it completes later. Null means that the activity
-   * completes as
-   * usual.
+   * completes as usual.
    */
   status: NonNullable<ParsedActivityScript['status']> | null;
   /**
    * How many `get_activity` calls show the activity as pending. Null means all calls if the status is CREATED
-   * or
-   * PENDING, and otherwise none.
+   * or PENDING, and otherwise none.
    */
   polls: number | null;
   /** Whether the activity takes effect. */
@@ -67,7 +65,6 @@ export class Faults {
   readonly #known = new BoundedLog<Fault>();
   #lastId = 0;
 
-  /** Adds a fault after the pending ones. */
   add(spec: ParsedFaultSpec): Fault {
     this.#lastId += 1;
     const answer = answerOf(spec);

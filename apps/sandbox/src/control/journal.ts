@@ -16,8 +16,7 @@ export interface JournalEntry {
   organizationId?: string | null;
   /**
    * Only for Turnkey: the address or phone number. It is in the body, or belongs to the code or token that
-   * the
-   * body names.
+   * the body names.
    */
   contact?: string | null;
   headers: {
@@ -31,8 +30,7 @@ export interface JournalEntry {
   effect: object | null;
   /**
    * The HTTP status; `cut` if a fault cut the connection; `client_gone` if the caller closed the connection
-   * first;
-   * null while the request is running.
+   * first; null while the request is running.
    */
   answer: number | 'cut' | 'client_gone' | null;
   /** The time immediately before the first byte of the answer. ISO 8601, by the sandbox's clock. */

@@ -115,8 +115,7 @@ function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyRepl
 
 /**
  * Cuts the connection. The promise never resolves, because Fastify would then try to write an answer, and
- * fail.
- * Nothing refers to the promise, so it does not leak.
+ * fail. Nothing refers to the promise, so it does not leak.
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');

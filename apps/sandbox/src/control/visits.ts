@@ -6,7 +6,6 @@ import type { Arrival, UpstreamReader } from './upstream-reader.js';
 /** An upstream request for which the answer is not finished. */
 export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
-  /** The upstream that the request came to. */
   upstream: UpstreamReader;
   fault: Fault | null;
   /** Records how the request ended. Only the first call counts, except that `client_gone` always counts. */

@@ -32,7 +32,6 @@ export interface ActivityCall<Parameters> {
   stamper: Stamper;
 }
 
-/** One type of activity. */
 export interface ActivityKind {
   /** The last segment of the activity's path. */
   type: string;

@@ -8,7 +8,6 @@ import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** The requested session. */
 export interface SessionOrder {
   /** The key that stamps requests in this session, compressed SEC1 hex. */
   publicKey: string;
@@ -17,7 +16,6 @@ export interface SessionOrder {
   sessionProfileId?: string | undefined;
 }
 
-/** A login by verification token. */
 export interface TokenLogin extends SessionOrder {
   verificationToken: string;
   clientSignature?: ClientSignature | undefined;

@@ -26,7 +26,6 @@ export interface TurnkeyUser {
   createdAtMs: number;
 }
 
-/** A user to create. */
 export type NewUser = Omit<TurnkeyUser, 'createdAtMs'>;
 
 /** The parent organization (its `parentId` is null) or a sub-organization. */
@@ -37,7 +36,6 @@ export interface TurnkeyOrganization {
   users: TurnkeyUser[];
 }
 
-/** A sub-organization to create. */
 export interface NewOrganization extends Pick<TurnkeyOrganization, 'organizationId' | 'name'> {
   users: readonly NewUser[];
 }
@@ -190,7 +188,6 @@ export class Organizations {
     return this.#subs.values();
   }
 
-  /** Forgets every sub-organization. */
   reset(): void {
     this.#subs.clear();
     this.#byContact.clear();

@@ -57,8 +57,7 @@ export class OtpOperations {
 
   /**
    * Second generation of activities: one encrypted bundle contains code and key. A bundle that cannot be
-   * decrypted
-   * costs no try.
+   * decrypted costs no try.
    */
   async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
     const { codes } = this.state;

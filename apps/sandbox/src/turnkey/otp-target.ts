@@ -26,8 +26,7 @@ export class OtpTarget {
 
   /**
    * `otpEncryptionTargetBundle`: JSON as text with signed `data`. The key in it is uncompressed (65 bytes):
-   * with a
-   * compressed key, clients make bundles that cannot be decrypted.
+   * with a compressed key, clients make bundles that cannot be decrypted.
    */
   bundle(signer: P256KeyPair, organizationId: string): string {
     const data = Buffer.from(JSON.stringify({ targetPublic: this.keys.uncompressed, organizationId }));

@@ -40,10 +40,8 @@ const envelope = z.strictObject({
 
 /**
  * Requests with the same bytes are the same activity: while their timestamp is valid, a repeat gets the
- * stored
- * answer and has no second effect. A refusal with an effect is stored too, so that a wrong code costs only
- * one
- * try. Any other refused request runs again.
+ * stored answer and has no second effect. A refusal with an effect is stored too, so that a wrong code costs
+ * only one try. Any other refused request runs again.
  */
 export class PublicApi {
   readonly activities: Activities;

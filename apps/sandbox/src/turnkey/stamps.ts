@@ -9,7 +9,6 @@ import { TurnkeyRefusal } from './turnkey-refusal.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** The user who stamped a request. */
 export interface Stamper extends Member {
   /** The token of an attested stamp, with which the user may only log in; null for other stamps. */
   token: VerificationToken | null;

@@ -65,8 +65,7 @@ export class TurnkeyReader implements UpstreamReader {
 
   /**
    * The ids that the body contains, the ids of the code or token in the body, and the user who stamped. The
-   * result
-   * never contains the code or token itself.
+   * result never contains the code or token itself.
    */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;

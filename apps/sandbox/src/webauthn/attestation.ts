@@ -35,8 +35,7 @@ export interface VerifiedCredential {
 
 /**
  * Verifies a registration (WebAuthn Level 3, 7.1). The challenge must equal the challenge in the client data,
- * as
- * Byzantine's and Turnkey's create-authenticators require.
+ * as Byzantine's and Turnkey's create-authenticators require.
  *
  * @throws Error whose message says which check failed
  */
@@ -119,8 +118,7 @@ function parseAttestationObject(bytes: Buffer): AttestationObject {
 
 /**
  * WebAuthn Level 3, 8.2: the signature is by the certificate's key or, without a certificate, by the
- * credential's
- * own key.
+ * credential's own key.
  */
 function checkPackedStatement(
   statement: Map<unknown, unknown>,

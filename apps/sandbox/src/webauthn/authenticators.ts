@@ -4,8 +4,7 @@ import type { VerifiedCredential } from './attestation.js';
 
 /**
  * The maximum number of authenticators per user. This is Turnkey's limit, and the sandbox assumes the same
- * limit
- * for Byzantine.
+ * limit for Byzantine.
  */
 export const AUTHENTICATORS_PER_USER = 10;
 
