@@ -7,7 +7,7 @@ import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onb
 import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
-import { pastedFiles } from '../test/support/demo/integrate-guide.js';
+import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-reference.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -75,6 +75,9 @@ describe('docs/reference', () => {
   it('has the pages that come from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
     expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
+    const openApi = JSON.parse(read('docs/openapi.json')) as Parameters<typeof restMarkdown>[0];
+    expect(read('docs/reference/rest.md')).toBe(restMarkdown(openApi));
+    expect(read('docs/reference/events.md')).toBe(eventsMarkdown(openApi));
     expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
@@ -107,34 +110,33 @@ describe('docs/reference', () => {
 });
 
 describe('docs/integrate.md', () => {
-  it('has the reader paste the demo’s own files, and all that these import', () => {
-    const pasted = pastedFiles();
-    expect(pasted.map(({ name, text }) => [name, text])).toEqual(
-      pasted.map(({ name, source }) => [name, read(source)]),
-    );
-    const names = pasted.map(({ name }) => name);
-    const imported = pasted.flatMap(({ name, text }) =>
+  const guide = read('docs/integrate.md');
+  const rows = [...guide.matchAll(/^\| \[`([^`]+)`\]\(\.\.\/([^)]+)\) +\| +(\d+) \|/gm)];
+  const sources = rows.map(([, name = '', source = '']) => ({ name, text: read(source) }));
+
+  it('says how many lines each file of the example has', () => {
+    const lines = sources.map(({ text }) => text.split('\n').length - 1);
+    expect(rows.map(([, , , said]) => Number(said))).toEqual(lines);
+    expect(guide).toContain(`These are ${lines.reduce((sum, each) => sum + each)} lines`);
+  });
+
+  it('names all files that the example imports', () => {
+    const imported = sources.flatMap(({ name, text }) =>
       [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => join(dirname(name), path)),
     );
+    const names = sources.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['main.js', 'page/index.html', ...imported]));
   });
 
-  it('says how many lines the reader pastes', () => {
-    const lines = new Map(pastedFiles().map(({ name, text }) => [name, text.split('\n').length - 1]));
-    const all = [...lines.values()].reduce((sum, each) => sum + each);
-    const [client, ceremony, server] = ['gangway.js', 'page/ceremony.js', 'server.js'].map((name) =>
-      lines.get(name),
-    );
-    expect(lines.size).toBe(8);
-    const said = read('docs/integrate.md').replaceAll(/\s+/g, ' ');
-    expect(said).toContain(`It is eight files, ${all} lines with their comments.`);
-    expect(said).toContain(
-      `the client of ${client} lines and the ceremony of ${ceremony}; the server of ${server} `,
-    );
+  it('quotes the example as it is', () => {
+    const plain = (code: string) => code.replaceAll(/\s+/g, '');
+    const quotes = [...guide.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code = '']) => plain(code));
+    expect(quotes.length).toBe(3);
+    const files = sources.map(({ text }) => plain(text));
+    expect(quotes.filter((quote) => !files.some((file) => file.includes(quote)))).toEqual([]);
   });
 
   it('says what to do on each code', () => {
-    const guide = read('docs/integrate.md');
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 });

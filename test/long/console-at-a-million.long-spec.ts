@@ -192,20 +192,20 @@ describe('with a million onboardings', () => {
     ['the first page', () => '/'],
   ];
 
-  it.each(PAGES)('the console shows quickly: %s', async (name, path) => {
+  it.each(PAGES)('the console quickly shows: %s', async (name, path) => {
     const visit = async (run: number) => expect((await browser.visit(path(run))).status).toBe(200);
     await visit(0);
     await expectQuick(name, visit);
   });
 
-  it('reads what is wrong now quickly', async () => {
+  it('the console quickly reads what is wrong now', async () => {
     await readNow();
     await expectQuick('now, without the answer of the last second', readNow);
   });
 });
 
 describe('with a hundred thousand jobs', () => {
-  it('reads the queues quickly', async () => {
+  it('the console quickly reads the state of the queues', async () => {
     const queue = views.get(Queues).get('steps');
     await queue.pause();
     for (let added = 0; added < JOBS; added += 1_000) {

@@ -23,11 +23,11 @@ describeWithGenerators('clients that are generated from docs/openapi.json', () =
   });
   afterAll(() => story?.end());
 
-  it('compile under strict and exactOptionalPropertyTypes', async () => {
+  it('generated clients compile under strict and exactOptionalPropertyTypes', async () => {
     await expect(run('node_modules/typescript/bin/tsc', '-p', '.')).resolves.toMatchObject({ stdout: '' });
   });
 
-  it('walk through an onboarding with only the generated types', async () => {
+  it('a generated client completes an onboarding with only the generated types', async () => {
     await run(
       'node_modules/esbuild/bin/esbuild',
       'walk.ts',

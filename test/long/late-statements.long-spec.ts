@@ -222,22 +222,25 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
     await stopped;
   });
 
-  it.each(Object.entries(COMMANDS))('does not execute %s after the caller got a 503', async (_, late) => {
-    const brought = await bring(late.from);
-    const command = await late.prepare(brought);
-    const headers = { 'idempotency-key': randomUUID() };
-    const kept = keep(late.write);
+  it.each(Object.entries(COMMANDS))(
+    'PostgreSQL does not execute %s after the caller got a 503',
+    async (_, late) => {
+      const brought = await bring(late.from);
+      const command = await late.prepare(brought);
+      const headers = { 'idempotency-key': randomUUID() };
+      const kept = keep(late.write);
 
-    const answer = await command(headers);
-    expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready', retryable: true } });
-    const before = await kept;
-    await letGo();
+      const answer = await command(headers);
+      expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready', retryable: true } });
+      const before = await kept;
+      await letGo();
 
-    expect(await written()).toEqual(before);
-    expect((await command(headers)).status).toBe(late.again);
-  });
+      expect(await written()).toEqual(before);
+      expect((await command(headers)).status).toBe(late.again);
+    },
+  );
 
-  it('writes the end of an attempt once', async () => {
+  it('the end of an attempt is written once, even if a pooler holds its statement for too long', async () => {
     const { id, subject } = await story.sent();
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));

@@ -282,26 +282,29 @@ describe('the table of outages in docs/operations/outages.md', () => {
     for (const { seconds } of table) expect(seconds).toBeLessThanOrEqual(AT_MOST_S);
   });
 
-  it.each(table)('$outage: ready, metrics, log and console show begin and end in time', async (row) => {
-    const { begin, end, gone } = OUTAGES[row.outage]!;
-    await untilWell();
-    const said = { service: processes.service.said.length, worker: processes.worker.said.length };
-    const from = performance.now();
-    try {
-      await begin();
-      for (;;) {
-        const left = await missing(row, said, gone);
-        const seconds = (performance.now() - from) / 1_000;
-        if (left.length === 0) {
-          if (process.env['SHOW_SECONDS']) process.stderr.write(`${row.outage}: ${seconds.toFixed(1)} s\n`);
-          break;
+  it.each(table)(
+    '$outage: ready, metrics, log and console show its begin and its end in time',
+    async (row) => {
+      const { begin, end, gone } = OUTAGES[row.outage]!;
+      await untilWell();
+      const said = { service: processes.service.said.length, worker: processes.worker.said.length };
+      const from = performance.now();
+      try {
+        await begin();
+        for (;;) {
+          const left = await missing(row, said, gone);
+          const seconds = (performance.now() - from) / 1_000;
+          if (left.length === 0) {
+            if (process.env['SHOW_SECONDS']) process.stderr.write(`${row.outage}: ${seconds.toFixed(1)} s\n`);
+            break;
+          }
+          if (seconds > row.seconds) throw new Error(`after ${seconds} s: ${left.join('; ')}`);
         }
-        if (seconds > row.seconds) throw new Error(`after ${seconds} s: ${left.join('; ')}`);
+        await consoleSays(row);
+      } finally {
+        await end();
       }
-      await consoleSays(row);
-    } finally {
-      await end();
-    }
-    await untilWell();
-  });
+      await untilWell();
+    },
+  );
 });

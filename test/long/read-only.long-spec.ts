@@ -69,7 +69,7 @@ const refused = {
 };
 
 describe('a PostgreSQL that accepts no writes', () => {
-  it('works again after ALTER SYSTEM made it read-only and writable, over the same connections', async () => {
+  it('works again over the same connections after ALTER SYSTEM has made it writable', async () => {
     const { id, subject } = await story.sent();
     await on(primary.url, 'ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()');
     await until('the setting is read', async () => (await start()).status === 503);
@@ -83,7 +83,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('fails no request once the address leads from a standby back to the primary', async () => {
+  it('fails no request once its address leads from a standby back to the primary', async () => {
     const { id, subject } = await story.sent();
     proxy.leadTo(standby.url);
     proxy.cut();
@@ -102,7 +102,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('works once a standby is promoted', async () => {
+  it('works again once the standby is promoted', async () => {
     proxy.leadTo(standby.url);
     proxy.cut();
     await until(

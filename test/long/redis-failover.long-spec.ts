@@ -66,7 +66,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
     await from.admin.replicaof('127.0.0.1', to.port);
   }
 
-  it('is reported while it lasts, needs no restart, and loses no retry', async () => {
+  it('is reported while it lasts, requires no restart, and loses no retry', async () => {
     const [first, second] = servers;
     const subjects = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of subjects)
@@ -115,7 +115,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
     told.push(`mended → both report ok: ${ms(mendedAt)}`);
   });
 
-  it('can fail back, and new connections reach the right server immediately', async () => {
+  it('can be reversed, and new connections reach the right server immediately', async () => {
     const [first, second] = servers;
     await until('the old master follows', async () => /master_link_status:up/.test(await first.admin.info()));
     const subject = story.newSubject();
