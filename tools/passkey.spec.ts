@@ -51,12 +51,14 @@ describe('an honest passkey is accepted', () => {
   });
 });
 
-it('the public key of a passkey is CBOR in CTAP2’s order: type and algorithm, then curve and point', () => {
-  const object = Buffer.from(createPasskey(HONEST).response.attestationObject, 'base64url').toString('hex');
-  // The bytes of: {"fmt": "none", "attStmt": {}, "authData": …
-  expect(object).toMatch(/^a363666d74646e6f6e656761747453746d74a0686175746844617461/);
-  // The bytes of: {1: 2, 3: -7, -1: 1, -2: 32 bytes, -3: 32 bytes}
-  expect(object).toMatch(/a5010203262001215820[0-9a-f]{64}225820[0-9a-f]{64}$/);
+describe('the public key of a passkey', () => {
+  it('is CBOR in CTAP2’s order: type and algorithm, then curve and point', () => {
+    const object = Buffer.from(createPasskey(HONEST).response.attestationObject, 'base64url').toString('hex');
+    // The bytes of: {"fmt": "none", "attStmt": {}, "authData": …
+    expect(object).toMatch(/^a363666d74646e6f6e656761747453746d74a0686175746844617461/);
+    // The bytes of: {1: 2, 3: -7, -1: 1, -2: 32 bytes, -3: 32 bytes}
+    expect(object).toMatch(/a5010203262001215820[0-9a-f]{64}225820[0-9a-f]{64}$/);
+  });
 });
 
 describe('a passkey with a wrong value', () => {

@@ -196,7 +196,7 @@ async function install(): Promise<Installation> {
     const unfinished = `${copy}.${process.pid}`;
     await cp(packaged, unfinished, { recursive: true, verbatimSymlinks: true });
     await linkLibraries(unfinished);
-    // npm has applied the umask of the user who installed the packages.
+    // npm has applied the umask of its user, so PostgreSQL's user may be unable to read the files.
     await run('chmod', ['-R', 'go+rX', unfinished]);
     await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
   }

@@ -12,7 +12,7 @@ import { findRedis, type RedisBinary } from './redis-binary.js';
 const START_MS = 60_000;
 
 /**
- * Starts Redis on 127.0.0.1, with its data in an append-only file. If a Redis already runs on the same folder,
+ * Starts Redis on 127.0.0.1, with its data in an append-only file. If a Redis already runs on the same data,
  * that Redis is used. The server runs in its own session until {@link EmbeddedServer.stop}.
  *
  * @throws Plain if no Redis can be found, or with the server's own message if it does not start

@@ -167,7 +167,7 @@ function points({ name, value }: Setting): string[] {
   });
 }
 
-/** Reads a private key. The message of an error does not repeat the value, because it is secret. */
+/** Reads a private key. The message of an error does not repeat the key, because the key is secret. */
 function scalar({ name, value }: Setting): string | undefined {
   if (value === undefined) return undefined;
   try {

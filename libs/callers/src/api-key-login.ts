@@ -135,7 +135,7 @@ export class ApiKeyLogin {
   }
 }
 
-/** Removes the oldest entry, to make room. */
+/** Adds an entry. If the map is full, removes the oldest entry. */
 function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
   map.delete(id);
   const [oldest] = map.keys();

@@ -42,7 +42,7 @@ describe('a rate limit counter', () => {
     expect(await add(one, randomUUID(), 1)).toEqual([2]);
   });
 
-  it('returns the values for the headers', async () => {
+  it('returns the values for the RateLimit headers', async () => {
     const count = await aCounter().add(randomUUID());
     expect(count).toMatchObject({ policy: 'spec', quota: QUOTA, remaining: 2, over: false });
     expect(count.resetMs).toBeGreaterThan(0);

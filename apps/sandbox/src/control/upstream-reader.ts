@@ -19,6 +19,6 @@ export interface UpstreamReader {
   /** Whether a request came to this upstream. */
   owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
-  /** The body of a scripted answer that has no body of its own. */
+  /** The default body of a scripted answer, if the fault gives no body. */
   scriptedError(status: number): object;
 }

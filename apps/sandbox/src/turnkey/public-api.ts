@@ -108,7 +108,7 @@ export class PublicApi {
     }
   }
 
-  /** The timestamp comes from the caller's clock, so it is compared with `headerNowMs`. */
+  /** Compares with `headerNowMs`, because the timestamp comes from the caller's clock. */
   #checkTimestamp(timestampMs: number): void {
     const now = this.state.clock.headerNowMs();
     if (timestampMs < now - OLDEST_MS) throw refusals.timestampPast();
