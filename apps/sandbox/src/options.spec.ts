@@ -113,7 +113,7 @@ describe('the options of the sandbox', () => {
     expect(() => parseOptions(argv, env)).toThrow(message);
   });
 
-  it('may be --help or -h, which ask for help', () => {
+  it('include --help and -h, to ask for help', () => {
     expect(parseOptions(['--help'], { SANDBOX_PORT: 'x' })).toBe('help');
     expect(parseOptions(['-h'], {})).toBe('help');
   });

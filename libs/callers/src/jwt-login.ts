@@ -32,7 +32,7 @@ const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for the token’s kid and alg',
 };
 
-/** The reasons for claims that must have the value of a setting, or of the clock. */
+/** Why a token is refused, by the claim whose value does not fit the settings or the clock. */
 const WANTED: Readonly<Record<string, string>> = {
   iss: 'is not JWT_ISSUER',
   aud: 'is not JWT_AUDIENCE',

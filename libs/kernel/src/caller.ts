@@ -33,5 +33,5 @@ export const isKeyCallerName = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{
 export const isCallerName = (text: string): boolean =>
   /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text) && /[^\p{Z}]/u.test(text);
 
-/** The caller of a request with `API_KEY`. */
+/** The name of the caller that uses the development key `API_KEY`. */
 export const DEFAULT_CALLER = 'default';

@@ -105,7 +105,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The charge for the try stays, as for a code that expires without a call. */
+  /** The try stays charged, as if the code had expired by time. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };

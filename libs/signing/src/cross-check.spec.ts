@@ -26,7 +26,7 @@ const bothVerify = verifiers(key.publicKeyCompressedHex);
 const ORDER = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
 const sOf = (raw: Uint8Array): bigint => BigInt(`0x${Buffer.from(raw).subarray(32).toString('hex')}`);
 
-describe.each(vectors.cases)('test vector $name', (vector) => {
+describe.each(vectors.cases)('the message of test vector $name', (vector) => {
   const message = Buffer.from(vector.message);
 
   it('is signed by @noble/curves with exactly the same bytes', () => {

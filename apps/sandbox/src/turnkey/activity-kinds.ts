@@ -33,9 +33,9 @@ export interface ActivityCall<Parameters> {
 }
 
 export interface ActivityKind {
-  /** The last segment of the activity's path. */
+  /** The type without the prefix `ACTIVITY_TYPE_`. */
   type: string;
-  /** The last segment of its path. */
+  /** The last segment of the activity's path. */
   path: string;
   /** The names of the intent and of the result in the envelope. */
   intent: string;
