@@ -104,7 +104,7 @@ export const forkHelper = (file: string): ChildProcess => {
   return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });
 };
 
-/** Loads one contender, and measures it meanwhile. */
+/** Puts load on one contender, and measures it during the load. */
 export async function takeSample(
   generator: ChildProcess,
   running: Running,

@@ -31,7 +31,7 @@ export interface Servers {
 const PASSWORD = 'only-for-one-bench-run';
 
 /**
- * Starts PostgreSQL and Redis. As in production, fsync is on, and Redis syncs its append-only file every second.
+ * Starts both servers as in production: fsync is on, and Redis syncs its append-only file every second.
  *
  * @param statements whether PostgreSQL also counts by statement, which makes it a little slower
  */

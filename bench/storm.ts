@@ -13,7 +13,7 @@ const WAITING = 20_000;
 /** Retries in ten seconds that the integration's owner allows. */
 const BURST = 500;
 const PROVIDER_MS = 50;
-/** The load that other callers make meanwhile. */
+/** The load that other callers make while the retries run. */
 const CALM = { atOnce: 4, perSecond: 10, warmMs: 2_000, windowMs: 30_000 };
 
 const COUNT_WAITING = `SELECT count(*)::int AS waiting FROM onboardings WHERE state = 'otp_requested'`;

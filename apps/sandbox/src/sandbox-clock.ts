@@ -29,7 +29,7 @@ export class SandboxClock {
     return this.source.nowMs() + this.#headersOffsetMs;
   }
 
-  /** Whether both times then still have a year of four digits, as answers require. */
+  /** Whether both times would have a year of four digits after this move, as answers require. */
   canAdvance(advanceMs: number): boolean {
     return [this.nowMs(), this.headerNowMs()].every(
       (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,
