@@ -39,9 +39,7 @@ interface Known {
 export class ApiKeyLogin {
   readonly #logger = new Logger(ApiKeyLogin.name);
   readonly #known = new Map<string, Known>();
-  /**
-   * The keys that logged in to this process lately, each with the end of that time on the monotonic clock.
-   */
+  /** Until when a key counts as familiar after a login, by its id. On the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
   /**
