@@ -12,10 +12,10 @@ import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-refere
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** What the prose under the diagram says instead of the diagram. */
+/** The signals that the text below the diagram explains, so the diagram does not show them. */
 const NOT_DRAWN = new Set(['step_failed', 'expired', 'cancelled', 'late_answer']);
 
-/** `outcome_unknown` is drawn twice, by the step that was lost. */
+/** The diagram has two nodes for `outcome_unknown`, one for each step whose outcome may be unknown. */
 const LOST: { step: StepName; submitted: string; node: string }[] = [
   { step: 'verify-otp', submitted: 'otp_submitted', node: 'unknown_code' },
   { step: 'create-authenticators', submitted: 'authenticators_submitted', node: 'unknown_passkey' },
@@ -53,8 +53,8 @@ function arrowsOfMachine(): string[] {
     .sort();
 }
 
-describe('the state machine', () => {
-  it('is drawn as it is', () => {
+describe('the diagram of the state machine', () => {
+  it('has the states and signals of the code', () => {
     expect(arrowsOfDiagram()).toEqual(arrowsOfMachine());
   });
 });
@@ -74,7 +74,7 @@ const REQUIRED = {
 };
 
 describe('docs/reference', () => {
-  it('has the pages that come from the code', () => {
+  it('has pages that are equal to the pages generated from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
     expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
     const openApi = JSON.parse(read('docs/openapi.json')) as Parameters<typeof restMarkdown>[0];
@@ -83,7 +83,7 @@ describe('docs/reference', () => {
     expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
-  it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
+  it.each(PROVIDERS)('describes each variable, also those of $kind, in its own row', (provider) => {
     const rows = [
       ...configurationMarkdown([provider]).matchAll(/^\| `([^`]+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
     ];
@@ -93,12 +93,12 @@ describe('docs/reference', () => {
     expect(rows.filter(([, , ...cells]) => cells.some((cell) => cell === '' || cell === '`…`'))).toEqual([]);
   });
 
-  it('asks most installations to look at some 25 variables', () => {
+  it('shows at most 27 variables that most installations must look at', () => {
     const [settings = ''] = read('docs/reference/configuration.md').split('## Integrations');
     expect(settings.match(/^\| `/gm)!.length).toBeLessThanOrEqual(27);
   });
 
-  it('has an entry for each problem, where its type leads', () => {
+  it('has an entry for each problem, with the anchor that the problem’s type names', () => {
     const headings = [...read('docs/reference/errors.md').matchAll(/^## (\w+)$/gm)].map(
       ([, code]) => `/docs/errors#${code}`,
     );
@@ -168,13 +168,13 @@ describe('docs/integrate.md', () => {
     expect(quotes.filter((quote) => !files.some((file) => file.includes(quote)))).toEqual([]);
   });
 
-  it('says what to do on each code', () => {
+  it('says what to do for each problem code', () => {
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 });
 
 describe('docs/explanation/passkeys.md', () => {
-  it('names every code that a passkey is refused with', () => {
+  it('names each code with which a passkey may be refused', () => {
     const rows = [...read('docs/explanation/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
     expect(rows.map(([, code]) => code).sort()).toEqual([...ATTESTATION_CODES].sort());
   });
@@ -206,7 +206,7 @@ const linksIn = (paper: string) =>
   }));
 
 describe.each(PAPERS)('%s', (paper) => {
-  it('links to what is there', () => {
+  it('has no broken links', () => {
     const broken = linksIn(paper).filter(({ target, anchor }) => {
       if (!existsSync(join(ROOT, target))) return true;
       if (anchor === undefined) return false;
@@ -217,13 +217,13 @@ describe.each(PAPERS)('%s', (paper) => {
     expect(broken.map(({ link }) => link)).toEqual([]);
   });
 
-  it('names no file of the project that is not there', () => {
+  it('names no missing file of the project', () => {
     const named = [...read(paper).matchAll(/`((?:apps|libs|tools|docs|test|bench)\/[\w./-]+)`/g)];
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 });
 
-it('leads from the README to each document', () => {
+it('links lead from the README to each document', () => {
   const reached = new Set(['README.md']);
   for (const paper of reached) {
     const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));
