@@ -143,9 +143,9 @@ export const METRICS = {
     shared: true,
     when: COUNTED,
   },
-  gangway_onboardings_count_duration_seconds: {
+  gangway_onboardings_idle_counted_age_seconds: {
     kind: 'gauge',
-    help: 'How long the last count took. The next one follows after fifty times as long, at least 3 s',
+    help: 'The same for the states that wait for the user. Many of them are counted seldom',
     shared: true,
     when: COUNTED,
   },
