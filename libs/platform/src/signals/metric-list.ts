@@ -1,3 +1,4 @@
+import { LIMITS } from '#libs/kernel';
 import type { AppRole } from '../process-name.js';
 
 export interface MetricDefinition {
@@ -17,18 +18,6 @@ export interface MetricDefinition {
   /** Why a scrape may lack the metric. Without it, each scrape of `in` has at least one series. */
   when?: string;
 }
-
-/** The limits that `gangway_limits_hit_total` counts. */
-export const LIMITS = [
-  'caller',
-  'subject',
-  'login_failures',
-  'otp_send',
-  'otp_tries',
-  'event_streams',
-  'event_streams_of_caller',
-  'console_login',
-] as const;
 
 const API: readonly AppRole[] = ['service'];
 const APPS: readonly AppRole[] = ['service', 'worker'];
@@ -283,7 +272,7 @@ export const METRICS = {
   },
   gangway_limits_hit_total: {
     kind: 'counter',
-    help: 'Requests that a limit refused, and wrong codes that used up the tries of a code',
+    help: 'Requests that were refused because of a limit',
     labels: ['limit'],
     values: LIMITS,
   },
