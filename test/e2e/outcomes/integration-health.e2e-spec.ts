@@ -206,8 +206,8 @@ describe('the health of an integration', () => {
     const other = await story.startService({ INTEGRATIONS: 'another,byzantine' });
     const { body } = await story.start(story.newSubject(), { integration: 'byzantine' });
     await story.sql(
-      `UPDATE onboardings SET integration = 'gone', parked_reason = 'integration_missing',
-         parked_at = clock_timestamp()
+      `UPDATE onboardings SET integration = 'gone', state = 'otp_requested', step = 'init-otp',
+         parked_reason = 'integration_missing', parked_at = clock_timestamp()
        WHERE id = $1`,
       [body.id],
     );
