@@ -8,8 +8,8 @@ import { UpstreamHttpClient } from './transport/http-client.js';
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /**
- * This process's own view of each upstream, as metrics and log lines. Readiness shows that of all processes
- * (`libs/onboarding/src/integrations/integration-health.ts`).
+ * What this process knows about each provider, for metrics and the log. The readiness check combines the
+ * reports of all processes (`libs/onboarding/src/integrations/integration-health.ts`).
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
@@ -55,7 +55,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // An outage has a failed trial call every few seconds: only a debug line.
+      // During an outage, the breaker tries a call every few seconds. This makes only a debug line.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };

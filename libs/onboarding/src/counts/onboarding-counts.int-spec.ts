@@ -66,7 +66,9 @@ describe('the counts of onboardings', () => {
   });
 
   it('show steps that wait for a retry, but not those that run or are parked', async () => {
-    const since = { last_result: { code: 'upstream_unavailable', at: new Date(Date.now() - 30_000).toISOString() } };
+    const since = {
+      last_result: { code: 'upstream_unavailable', at: new Date(Date.now() - 30_000).toISOString() },
+    };
     await insert({ ...retrying, ...since });
     await insert({ ...retrying, lease_until: inMs(5_000) });
     await insert({ ...retrying, parked_reason: 'integration_missing', parked_at: ago(1) });

@@ -147,6 +147,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     const seconds = (ms: number | undefined) => (ms === undefined ? null : ms / 1_000);
     metrics.gauge('gangway_onboardings_counted_age_seconds', () => seconds(this.#part('steps')?.ageMs));
     metrics.gauge('gangway_onboardings_idle_counted_age_seconds', () => seconds(this.#part('idle')?.ageMs));
+    metrics.gauge('gangway_onboardings_count_duration_seconds', () => seconds(this.#part('steps')?.tookMs));
     metrics.gauge('gangway_expiry_lag_seconds', () => seconds(this.#current('steps')?.counts.expiryLagMs));
     metrics.gauge('gangway_retry_lag_seconds', () => seconds(retryLagMs(this.#current('steps'))));
   }

@@ -132,6 +132,12 @@ export const METRICS = {
     shared: true,
     when: COUNTED,
   },
+  gangway_onboardings_count_duration_seconds: {
+    kind: 'gauge',
+    help: 'How long the statements of the last count took. Pauses of fifty times as long follow them',
+    shared: true,
+    when: COUNTED,
+  },
   gangway_onboardings_idle_counted_age_seconds: {
     kind: 'gauge',
     help: 'The same for the states that wait for the user. Many of them are counted seldom',
