@@ -275,11 +275,15 @@ const UP = [
     status integer,
     PRIMARY KEY (integration, what)
   ) WITH (fillfactor = 50)`,
-  // One row: how many onboardings wait for an operator. One process counts for all of them.
-  `CREATE TABLE integration_counts (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    counted_at timestamptz NOT NULL,
-    counts jsonb NOT NULL
+  // How many live onboardings there are, in two parts. One process at a time counts a part, for all of them.
+  `CREATE TABLE onboarding_counts (
+    part text PRIMARY KEY,
+    -- the process that counts now, and when another one may count
+    process text,
+    next_at timestamptz NOT NULL,
+    counted_at timestamptz,
+    took_ms double precision,
+    counts jsonb
   ) WITH (fillfactor = 50)`,
   // Trials of parked onboardings at a provider whose probe has no clear result.
   `CREATE TABLE integration_trials (
@@ -375,7 +379,7 @@ const TABLES = [
   'operator_flows_used',
   'integration_views',
   'integration_troubles',
-  'integration_counts',
+  'onboarding_counts',
   'integration_trials',
   'operation_items',
   'operations',
