@@ -177,7 +177,7 @@ class Proxy {
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (;;) {
-        // The first message has no type byte. (A TLS client would send one more message without it. Here, no
+        // The first message has no type byte. (A TLS client would send one more such message. In the bench, no
         // client uses TLS.)
         const head = started ? 1 : 0;
         if (rest.length < head + 4) break;
