@@ -240,6 +240,6 @@ function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   return challenges.size === submitted.length ? [...challenges] : [];
 }
 
-/** Only the provider's form has a challenge beside the client data. It must equal the one in the client data. */
+/** Only the provider's form repeats the challenge of the client data. Both challenges must be equal. */
 const isAsSubmitted = (each: SubmittedAuthenticator, challenge: string) =>
   !('challenge' in each) || each.challenge === challenge;
