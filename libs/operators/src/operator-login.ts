@@ -108,7 +108,7 @@ export class OperatorLogin {
     return this.#logIn('link', by, async () => {
       const identity = await this.links.use(token);
       if (identity) return identity;
-      const detail = 'This link was used before, or it has expired. Make another one.';
+      const detail = 'This link was used before, or it has expired. Create another link.';
       throw new ProblemError('unauthenticated', { detail });
     });
   }

@@ -69,7 +69,7 @@ describe('the demo', () => {
     expect(Object.keys(body)).not.toContain('subject');
   });
 
-  it('gives an address the same user again, also after a restart', async () => {
+  it('finds the same user for an e-mail address again, also after a restart', async () => {
     const email = newEmail();
     await started(email);
     const again = await story.startDemo();
