@@ -126,7 +126,7 @@ describe('a request to Byzantine', () => {
     expect(verify('sha256', signed, publicKeyOf(String(headers['x-pubkey'])), signature)).toBe(true);
   }
 
-  it.each(NAMES)('to %s matches its schema and has a signature over its exact bytes', async (verb) => {
+  it.each(NAMES)('for %s matches its schema and has a signature over its exact bytes', async (verb) => {
     answers(200, VERBS[verb].good);
     await VERBS[verb].run(providerOf());
     expect(received).toHaveLength(1);
