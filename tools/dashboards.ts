@@ -84,6 +84,9 @@ function stat(title: string, unit: string, expr: string, bad: number | null, isR
   };
 }
 
+/** Counts of onboardings. There is no series without such onboardings. The panel is empty without counts. */
+const counted = (expr: string) => `sum(${expr}) or 0 * max(gangway_onboardings_counted_age_seconds)`;
+
 const text = (title: string, height: number, content: string): Panel => ({
   type: 'text',
   title,
@@ -172,6 +175,7 @@ const dashboard = (uid: string, title: string, variables: object[], rows: readon
 });
 
 const ROUTE = '{{http_request_method}} {{http_route}}';
+const ANSWERS = 'http_server_request_duration_seconds_count{http_route!~"/health/.*|/metrics"}';
 const OURS = 'job=~"gangway-.+"';
 const PROCESS = '{{job}} {{instance}}';
 
@@ -186,24 +190,26 @@ const overview = dashboard(
       stat('Tickets', 'short', 'count(ALERTS{alertstate="firing",severity="ticket"}) or vector(0)', null),
       stat('Services up', 'short', 'sum(up{job="gangway-service"}) or vector(0)', 1, true),
       stat('Workers up', 'short', 'sum(up{job="gangway-worker"}) or vector(0)', 1, true),
-      stat('Live onboardings', 'short', 'sum(max by (integration, state) (gangway_onboardings))', null),
-      stat('Parked', 'short', 'sum(max by (integration, reason) (gangway_onboardings_parked))', 1),
+      stat('Live onboardings', 'short', counted('max by (integration, state) (gangway_onboardings)'), null),
+      stat('Parked', 'short', counted('max by (integration, reason) (gangway_onboardings_parked)'), 1),
       stat(
         'Outcome unknown',
         'short',
-        'sum(max by (integration, step) (gangway_onboardings_outcome_unknown))',
+        counted('max by (integration, step) (gangway_onboardings_outcome_unknown)'),
         1,
       ),
-      stat('Wait for a retry', 'short', 'sum(max by (integration, step) (gangway_onboardings_retrying))', 20),
+      stat(
+        'Wait for a retry',
+        'short',
+        counted('max by (integration, step) (gangway_onboardings_retrying)'),
+        20,
+      ),
       alerts,
     ],
     [
       'Requests',
       graph('Answers by status', 'reqps', [
-        [
-          `sum by (http_response_status_code) (rate(http_server_request_duration_seconds_count{http_route!~"/health/.*|/metrics"}[${RATE}]))`,
-          '{{http_response_status_code}}',
-        ],
+        [`sum by (http_response_status_code) (rate(${ANSWERS}[${RATE}]))`, '{{http_response_status_code}}'],
       ]),
       graph('Share of 5xx by route', 'percentunit', [['gangway:http_errors:ratio_rate5m > 0', ROUTE]]),
       graph('Limits hit', 'reqps', [
@@ -279,6 +285,9 @@ const overview = dashboard(
 );
 
 const ONE = 'integration="$integration"';
+const DURATIONS = `sum by (step, le) (rate(gangway_attempt_duration_seconds_bucket{${ONE}}[${RATE}]))`;
+const CERTIFICATE =
+  'gangway_credential_expiry_timestamp_seconds{kind="upstream_certificate",name="$integration"}';
 
 const integration = dashboard(
   'gangway-integration',
@@ -291,16 +300,15 @@ const integration = dashboard(
       stat('Key refused', 'bool_yes_no', `max(gangway_integration_refused{${ONE}})`, 1),
       stat('Open breakers', 'short', `max(gangway_integration_breakers_open{${ONE}})`, 1),
       stat('Paused', 'bool_yes_no', `max(gangway_integration_paused{${ONE}})`, 1),
-      stat('Parked', 'short', `sum(max by (reason) (gangway_onboardings_parked{${ONE}}))`, 1),
-      stat('Outcome unknown', 'short', `sum(max by (step) (gangway_onboardings_outcome_unknown{${ONE}}))`, 1),
-      stat('Clocks apart', 's', `max(abs(gangway_clock_skew_seconds{${ONE}}))`, 10),
+      stat('Parked', 'short', counted(`max by (reason) (gangway_onboardings_parked{${ONE}})`), 1),
       stat(
-        'Certificate',
-        's',
-        'min(gangway_credential_expiry_timestamp_seconds{kind="upstream_certificate",name="$integration"}) - time()',
-        14 * 86_400,
-        true,
+        'Outcome unknown',
+        'short',
+        counted(`max by (step) (gangway_onboardings_outcome_unknown{${ONE}})`),
+        1,
       ),
+      stat('Clocks apart', 's', `max(abs(gangway_clock_skew_seconds{${ONE}}))`, 10),
+      stat('Certificate', 's', `min(${CERTIFICATE}) - time()`, 14 * 86_400, true),
     ],
     [
       'Attempts',
@@ -320,14 +328,8 @@ const integration = dashboard(
         { max: 1 },
       ),
       graph('Duration of a call', 's', [
-        [
-          `histogram_quantile(0.5, sum by (step, le) (rate(gangway_attempt_duration_seconds_bucket{${ONE}}[${RATE}])))`,
-          '{{step}}: p50',
-        ],
-        [
-          `histogram_quantile(0.99, sum by (step, le) (rate(gangway_attempt_duration_seconds_bucket{${ONE}}[${RATE}])))`,
-          '{{step}}: p99',
-        ],
+        [`histogram_quantile(0.5, ${DURATIONS})`, '{{step}}: p50'],
+        [`histogram_quantile(0.99, ${DURATIONS})`, '{{step}}: p99'],
       ]),
       graph('What follows', 'ops', [
         [`sum by (signal) (rate(gangway_signals_total{${ONE}}[${RATE}]))`, '{{signal}}'],
@@ -410,15 +412,21 @@ const queues = dashboard(
   ],
 );
 
-const LINKS = `- [Its page in the console](\${console}/onboardings/\${onboarding}): state, timeline and what you can do.
-- Command line: \`gangway onboardings show \${onboarding}\`
-- Its log lines: \`onboardingId\` is \`\${onboarding}\`. In Loki:
-  \`{service=~"gangway.*"} | json | onboardingId="\${onboarding}"\`
-- Its [traces in Jaeger](\${jaeger}/search?service=gangway-service&lookback=2d&tags=%7B%22gangway.onboarding.id%22%3A%22\${onboarding}%22%7D).
-  In Tempo: \`{ span.gangway.onboarding.id = "\${onboarding}" }\`
+/** The tag of the traces, as the address of a search in Jaeger has it. */
+const TAGS = encodeURIComponent('{"gangway.onboarding.id":"ID"}').replace('ID', '${onboarding}');
 
-A request's own lines have the \`traceId\` that the caller got as \`X-Request-Id\`. Metrics know no single onboarding.
-`;
+const LINKS = [
+  '- [Its page in the console](${console}/onboardings/${onboarding}): state, timeline, what you can do.',
+  '- Command line: `gangway onboardings show ${onboarding}`',
+  '- Its log lines have `onboardingId` `${onboarding}`. In Loki:',
+  '  `{service=~"gangway.*"} | json | onboardingId="${onboarding}"`',
+  `- Its [traces in Jaeger](\${jaeger}/search?service=gangway-service&lookback=2d&tags=${TAGS}). In Tempo:`,
+  '  `{ span.gangway.onboarding.id = "${onboarding}" }`',
+  '',
+  'The lines of a request have the `traceId` that the caller got as `X-Request-Id`.',
+  'Metrics do not know a single onboarding.',
+  '',
+].join('\n');
 
 const onboarding = dashboard(
   'gangway-onboarding',

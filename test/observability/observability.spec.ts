@@ -2,14 +2,17 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { DASHBOARDS } from '../../tools/dashboards.js';
+import { COMMANDS } from '../../apps/cli/src/commands.js';
 import {
   OBSERVABILITY,
+  RUNBOOKS,
   alerts,
   dashboardExpressions,
   knownSeries,
   readText,
   readYaml,
   rules,
+  runbookExpressions,
   runbooks,
 } from './observability.js';
 import { readPromql } from './promql.js';
@@ -54,11 +57,43 @@ describe('the alerts', () => {
   });
 });
 
+describe.each(runbooks())('the runbook %s', (name) => {
+  const text = readText(RUNBOOKS, `${name}.md`);
+
+  it('says how severe it is, where to look, what to do, when to stop, and what not to do', () => {
+    const severities = new Set(
+      alerts().flatMap((rule) => (rule.alert === name ? [rule.labels?.severity] : [])),
+    );
+    const [opening = ''] = text.split('\n## ');
+    for (const severity of severities) expect(opening.toLowerCase()).toContain(`**${severity}`);
+    const headings = [...text.matchAll(/^#+ .*$/gm)].map(([line]) => line);
+    expect(headings).toEqual([`# ${name}`, '## Look', '## Do', '## It is over when', '## Do not']);
+    expect(runbookExpressions().map(({ at }) => at)).toContain(`runbook ${name}`);
+  });
+
+  it('fits on a phone', () => {
+    expect(text.split(/\s+/).length).toBeLessThan(350);
+  });
+});
+
+it('the runbooks name commands and options that exist', () => {
+  const pages = [...runbooks(), 'README'].map((name) => readText(RUNBOOKS, `${name}.md`)).join('\n');
+  const named = [...pages.matchAll(/\bgangway ([a-z-]+) ([a-z-]+)([^`\n]*)/g)];
+  expect(named.length).toBeGreaterThan(10);
+  const unknown = named.filter(([, group = '', command = '', rest = '']) => {
+    const found = COMMANDS[group]?.[command];
+    const options = [...rest.matchAll(/--([a-z-]+)/g)].map(([, option = '']) => option);
+    return !found || options.some((option) => !(option in found.options));
+  });
+  expect(unknown.map(([line]) => line)).toEqual([]);
+});
+
 describe('each expression', () => {
   const known = knownSeries();
   const all = [
     ...rules().map(({ alert, record, expr }) => ({ at: `rule ${alert ?? record}`, expr })),
     ...dashboardExpressions(),
+    ...runbookExpressions(),
   ];
 
   it.each(all.map(({ at, expr }) => [at, expr]))('%s uses metrics and labels that exist', (_, expr) => {

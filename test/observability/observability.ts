@@ -35,6 +35,15 @@ export const runbooks = () =>
     .map((name) => name.replace(/\.md$/, ''))
     .filter((name) => name !== 'README');
 
+/** Each block of PromQL in the runbooks. */
+export const runbookExpressions = () =>
+  runbooks().flatMap((name) =>
+    [...readText(RUNBOOKS, `${name}.md`).matchAll(/```promql\n([\s\S]*?)\n```/g)].map(([, expr = '']) => ({
+      at: `runbook ${name}`,
+      expr,
+    })),
+  );
+
 /** Each expression of a dashboard, with the place where it stands. */
 export function dashboardExpressions(): { at: string; expr: string }[] {
   return Object.entries(DASHBOARDS).flatMap(([file, { panels, templating }]) => [

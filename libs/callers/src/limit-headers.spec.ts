@@ -33,7 +33,7 @@ describe('the rate limit headers', () => {
     ]);
   });
 
-  it('keep the item that a refusal set for its own policy', () => {
+  it('keep the item that a refusal has already set for its limit', () => {
     const { reply, read } = aReply({
       'RateLimit-Policy': '"caller";q=100;w=60',
       RateLimit: '"caller";r=0;t=9',

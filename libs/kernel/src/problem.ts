@@ -19,7 +19,6 @@ interface ProblemType {
   title: string;
   /** What happened, and the reason. */
   cause: string;
-  /** What the caller should do. */
   remedy: string;
   members?: readonly ProblemMember[];
 }

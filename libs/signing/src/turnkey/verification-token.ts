@@ -8,9 +8,9 @@ export interface VerificationToken {
   organizationId: string;
   /** E.g. `OTP_TYPE_EMAIL`. */
   verificationType: string;
-  /** The session key, in the same hex form that was encrypted together with the code. */
+  /** The address that got the code. */
   contact: string;
-  /** In the same hex form that was encrypted together with the code. */
+  /** The session key, in the same hex form that was encrypted together with the code. */
   publicKey: string;
   expiresAt: Date;
 }
