@@ -73,7 +73,7 @@ export class OperatorLogin {
     by: LoginTry,
   ): Promise<Login & { next: string }> {
     const flow = findFlow(this.hash, cookie, answer.get('state'), this.clock.nowMs());
-    // This needs no limit: an outdated login is not a guess, and the provider is not asked.
+    // An outdated login needs no limit: it is not a guess, and the provider is not asked.
     if (!flow || !(await this.#isFirstUse(flow))) {
       this.audit.record({ ...by, action: 'login: oidc', operator: null, target: null, outcome: 'refused' });
       const detail = 'This login has expired, or it began in another browser. Log in again.';
