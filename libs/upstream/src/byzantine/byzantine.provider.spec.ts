@@ -414,23 +414,25 @@ describe('parseSubject of Byzantine', () => {
   });
 });
 
-it('the client of Byzantine refuses a proof and a grant of another provider', async () => {
-  const provider = providerOf();
-  const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
-  await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
-    /takes the code itself/,
-  );
-  const key = {
-    type: 'session-key',
-    organizationId: 'o',
-    userId: 'u',
-    privateKey: new Secret('k'),
-    expiresAt: new Date(),
-  } as const;
-  await expect(provider.createAuthenticators(call(), subject, key, [authenticator])).rejects.toThrow(
-    /keeps the session itself/,
-  );
-  expect(received).toEqual([]);
+describe('the client of Byzantine', () => {
+  it('refuses a proof and a grant of another provider', async () => {
+    const provider = providerOf();
+    const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
+    await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
+      /takes the code itself/,
+    );
+    const key = {
+      type: 'session-key',
+      organizationId: 'o',
+      userId: 'u',
+      privateKey: new Secret('k'),
+      expiresAt: new Date(),
+    } as const;
+    await expect(provider.createAuthenticators(call(), subject, key, [authenticator])).rejects.toThrow(
+      /keeps the session itself/,
+    );
+    expect(received).toEqual([]);
+  });
 });
 
 describe('parseOtpChoice of Byzantine', () => {

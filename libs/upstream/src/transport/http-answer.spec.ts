@@ -79,23 +79,27 @@ describe('retryAfter (the wait in the header Retry-After)', () => {
   );
 });
 
-it('failureOf returns an error with the reason and the evidence', () => {
-  expect(
-    failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid'),
-  ).toMatchObject({
-    failure: 'rejected',
-    reason: 'otp_invalid',
-    message: 'upstream answered 400: otp_invalid',
-    evidence: { status: 400 },
+describe('failureOf', () => {
+  it('returns an error with the reason and the evidence', () => {
+    expect(
+      failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid'),
+    ).toMatchObject({
+      failure: 'rejected',
+      reason: 'otp_invalid',
+      message: 'upstream answered 400: otp_invalid',
+      evidence: { status: 400 },
+    });
   });
 });
 
-it.each([
-  ['{"a":1}', { a: 1 }],
-  ['"text"', 'text'],
-  ['{"a":', undefined],
-  ['<html>', undefined],
-  ['', undefined],
-])('parseJson reads %p as %p', (text, expected) => {
-  expect(parseJson(text)).toEqual(expected);
+describe('parseJson', () => {
+  it.each([
+    ['{"a":1}', { a: 1 }],
+    ['"text"', 'text'],
+    ['{"a":', undefined],
+    ['<html>', undefined],
+    ['', undefined],
+  ])('reads %p as %p', (text, expected) => {
+    expect(parseJson(text)).toEqual(expected);
+  });
 });
