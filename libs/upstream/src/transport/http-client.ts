@@ -185,9 +185,9 @@ class Exchange {
             try {
               this.call.beforeSend();
             } catch (error) {
-              const detail = error instanceof Error ? error.message : 'held back before it was sent';
+              const detail = error instanceof Error ? error.message : 'stopped before it was sent';
               fail(detail, { cause: error, heldBack: true });
-              return started.abort(new Error('held back before it was sent'));
+              return started.abort(new Error('stopped before it was sent'));
             }
             this.#bytesSent = true;
             this.#sentAt = instantOf(this.clock);
