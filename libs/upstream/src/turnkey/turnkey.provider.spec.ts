@@ -545,7 +545,7 @@ describe('the step verify-otp at Turnkey', () => {
     expect(doors.http.bodies('verify_otp')).toEqual([]);
   });
 
-  it('ends misconfigured if the organization is not the one of our key', async () => {
+  it('ends misconfigured if our key belongs to another organization', async () => {
     const at = doors.turnkey({ organizationId: randomUUID() });
     expect(await endOf(at.initOtp(aCall(), byEmail(), {}))).toMatchObject({ failure: 'misconfigured' });
   });
