@@ -25,7 +25,7 @@ const TICK_MS = 10; // Linux reports CPU in hundredths of a second, with any ker
 
 interface Cpu {
   ms: number;
-  /** The part that the kernel uses, for sockets and files. */
+  /** The part of `ms` that the kernel uses, for sockets and files. */
   systemMs: number;
   parent: number;
 }
@@ -56,7 +56,7 @@ function family(pid: number): (Cpu & { pid: number })[] {
       const cpu = cpuOf(Number(name));
       if (cpu.parent === pid) found.push({ pid: Number(name), ...cpu });
     } catch {
-      // The process has ended meanwhile.
+      // The process has ended in the meantime.
     }
   }
   return found;
@@ -104,7 +104,7 @@ export const forkHelper = (file: string): ChildProcess => {
   return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });
 };
 
-/** Loads one contender, and measures it meanwhile. */
+/** Puts load on one contender, and measures it during the load. */
 export async function takeSample(
   generator: ChildProcess,
   running: Running,

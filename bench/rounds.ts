@@ -32,7 +32,7 @@ export interface Result {
 
 export interface Upstream {
   url: string;
-  /** @returns the calls since the last change, by the second in which they came (Unix time). */
+  /** @returns the number of calls since the last change, by the second in which they came (Unix time). */
   answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
 }
@@ -51,7 +51,7 @@ export async function startUpstream(): Promise<Upstream> {
   };
 }
 
-/** Contenders that are started and wait for their turns; a signal stops them meanwhile. */
+/** The started contenders, which wait for their turns. A signal pauses each contender between its turns. */
 export class Field {
   readonly #generator: ChildProcess = forkHelper('generator.ts');
 

@@ -12,17 +12,19 @@ import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-refere
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** What the prose under the diagram says instead of the diagram. */
+/** The signals that the text below the diagram explains, so the diagram does not show them. */
 const NOT_DRAWN = new Set(['step_failed', 'expired', 'cancelled', 'late_answer']);
 
-/** `outcome_unknown` is drawn twice, by the step that was lost. */
+/** The diagram has two nodes for `outcome_unknown`, one for each step whose outcome may be unknown. */
 const LOST: { step: StepName; submitted: string; node: string }[] = [
   { step: 'verify-otp', submitted: 'otp_submitted', node: 'unknown_code' },
   { step: 'create-authenticators', submitted: 'authenticators_submitted', node: 'unknown_passkey' },
 ];
 
+const MACHINE = 'docs/explanation/state-machine.md';
+
 function arrowsOfDiagram(): string[] {
-  const [, diagram = ''] = /```mermaid\nstateDiagram-v2\n([\s\S]*?)```/.exec(read('ARCHITECTURE.md')) ?? [];
+  const [, diagram = ''] = /```mermaid\nstateDiagram-v2\n([\s\S]*?)```/.exec(read(MACHINE)) ?? [];
   return [...diagram.matchAll(/^\s*\w+ --> \w+: .+$/gm)].map(([arrow]) => arrow.trim()).sort();
 }
 
@@ -51,8 +53,8 @@ function arrowsOfMachine(): string[] {
     .sort();
 }
 
-describe('ARCHITECTURE.md', () => {
-  it('draws the machine as it is', () => {
+describe('the diagram of the state machine', () => {
+  it('has the states and signals of the code', () => {
     expect(arrowsOfDiagram()).toEqual(arrowsOfMachine());
   });
 });
@@ -72,7 +74,7 @@ const REQUIRED = {
 };
 
 describe('docs/reference', () => {
-  it('has the pages that come from the code', () => {
+  it('has pages that are equal to the pages generated from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
     expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
     const openApi = JSON.parse(read('docs/openapi.json')) as Parameters<typeof restMarkdown>[0];
@@ -81,7 +83,7 @@ describe('docs/reference', () => {
     expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
-  it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
+  it.each(PROVIDERS)('describes each variable, also those of $kind, in its own row', (provider) => {
     const rows = [
       ...configurationMarkdown([provider]).matchAll(/^\| `([^`]+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
     ];
@@ -91,12 +93,12 @@ describe('docs/reference', () => {
     expect(rows.filter(([, , ...cells]) => cells.some((cell) => cell === '' || cell === '`…`'))).toEqual([]);
   });
 
-  it('asks most installations to look at some 25 variables', () => {
+  it('shows at most 27 variables that most installations must look at', () => {
     const [settings = ''] = read('docs/reference/configuration.md').split('## Integrations');
     expect(settings.match(/^\| `/gm)!.length).toBeLessThanOrEqual(27);
   });
 
-  it('has an entry for each problem, where its type leads', () => {
+  it('has an entry for each problem, with the anchor that the problem’s type names', () => {
     const headings = [...read('docs/reference/errors.md').matchAll(/^## (\w+)$/gm)].map(
       ([, code]) => `/docs/errors#${code}`,
     );
@@ -106,6 +108,36 @@ describe('docs/reference', () => {
   it('has an entry for each code in errors', () => {
     const entries = [...read('docs/reference/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, code]) => code);
     expect(entries).toEqual(expect.arrayContaining([...FAULT_CODES]));
+  });
+});
+
+interface Measured {
+  name: string;
+  atOnce: number;
+  delayMs: number;
+  perSecond: number;
+  p50: number;
+}
+
+describe('README.md', () => {
+  const readme = read('README.md');
+  const { rows } = JSON.parse(read('docs/performance.json')) as { rows: Measured[] };
+  const measured = (name: string, delayMs: number) =>
+    rows.find((row) => row.name === name && row.atOnce === 16 && row.delayMs === delayMs)!;
+  const rounded = (value: number) => Number(value.toPrecision(3));
+
+  it('has the figures of the last benchmark', () => {
+    const quoted = [...readme.matchAll(/^\| [\w ]+ \| +([\d.]+) \| +([\d.]+) ms \|$/gm)];
+    const expected = ['relay', 'gangway', 'usual'].map((name) => measured(name, 50));
+    expect(quoted.map(([, ...figures]) => figures.map(Number))).toEqual(
+      expected.map(({ perSecond, p50 }) => [rounded(perSecond), Number(p50.toFixed(1))]),
+    );
+    const [gangway, relay] = ['gangway', 'relay'].map((name) => rounded(measured(name, 0).perSecond));
+    expect(readme).toContain(`Gangway completes ${gangway} onboardings a second, and the relay ${relay}.`);
+  });
+
+  it('can be read in two minutes', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(150);
   });
 });
 
@@ -136,13 +168,13 @@ describe('docs/integrate.md', () => {
     expect(quotes.filter((quote) => !files.some((file) => file.includes(quote)))).toEqual([]);
   });
 
-  it('says what to do on each code', () => {
+  it('says what to do for each problem code', () => {
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 });
 
 describe('docs/explanation/passkeys.md', () => {
-  it('names every code that a passkey is refused with', () => {
+  it('names each code with which a passkey may be refused', () => {
     const rows = [...read('docs/explanation/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
     expect(rows.map(([, code]) => code).sort()).toEqual([...ATTESTATION_CODES].sort());
   });
@@ -156,6 +188,8 @@ const PAPERS = [
     .map((name) => join('docs', name))
     .sort(),
   'apps/sandbox/README.md',
+  'deploy/observability/README.md',
+  'test/README.md',
 ];
 
 const anchorOf = (heading: string) =>
@@ -173,7 +207,7 @@ const linksIn = (paper: string) =>
   }));
 
 describe.each(PAPERS)('%s', (paper) => {
-  it('links to what is there', () => {
+  it('has no broken links', () => {
     const broken = linksIn(paper).filter(({ target, anchor }) => {
       if (!existsSync(join(ROOT, target))) return true;
       if (anchor === undefined) return false;
@@ -184,20 +218,22 @@ describe.each(PAPERS)('%s', (paper) => {
     expect(broken.map(({ link }) => link)).toEqual([]);
   });
 
-  it('names no file of the project that is not there', () => {
+  it('names no missing file of the project', () => {
     const named = [...read(paper).matchAll(/`((?:apps|libs|tools|docs|test|bench)\/[\w./-]+)`/g)];
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 });
 
-it('leads from the README to each document', () => {
-  const reached = new Set(['README.md']);
-  for (const paper of reached) {
-    const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));
-    for (const target of folders.flatMap((each) => [each, join(each, 'README.md')])) {
-      if (PAPERS.includes(target)) reached.add(target);
+describe('the links of the README', () => {
+  it('lead to each document', () => {
+    const reached = new Set(['README.md']);
+    for (const paper of reached) {
+      const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));
+      for (const target of folders.flatMap((each) => [each, join(each, 'README.md')])) {
+        if (PAPERS.includes(target)) reached.add(target);
+      }
     }
-  }
-  const read = PAPERS.filter((paper) => !/^docs\/(decisions|operations\/runbooks)\//.test(paper));
-  expect(read.filter((paper) => !reached.has(paper))).toEqual([]);
+    const runbooks = /^docs\/operations\/runbooks\//;
+    expect(PAPERS.filter((paper) => !reached.has(paper) && !runbooks.test(paper))).toEqual([]);
+  });
 });

@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** The user pressed Ctrl-C, or a supervisor sent a signal. */
+/** Thrown if the user pressed Ctrl-C, or a supervisor sent a signal. */
 class Interrupted extends Error {
   served = false;
 }

@@ -14,7 +14,7 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
-  /** Checks that the intended service has made the onboarding. Left out if this cannot be checked. */
+  /** Checks that the intended service has made the onboarding. Left out if it cannot check this. */
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 
@@ -33,7 +33,7 @@ interface TimelineEvent {
   data: Record<string, unknown> | null;
 }
 
-/** The new subject of the walk. */
+/** The onboarding that the walk has completed, with its new subject. */
 export interface Walked {
   onboardingId: string;
   /** The subject in the form that `POST /v1/onboardings` takes. */

@@ -8,7 +8,7 @@ import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js'
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
-// Runs all stories, once for each mode.
+// Runs all stories, once in each pool mode.
 jest.setTimeout(3_600_000);
 
 /** Stories that cannot run behind a pooler, with the reason. */
@@ -88,7 +88,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
       runStories({
         GANGWAY_TEST_POOLER: pooler,
         GANGWAY_TEST_POOLER_PORT: String(port),
-        // Gives the stories their own databases. The end of this run drops them, too.
+        // Gives the stories databases of their own. The end of the whole run drops these databases too.
         GANGWAY_TEST_RUN: `${process.env['GANGWAY_TEST_RUN']}${mode[0]}`,
       }),
     );
@@ -96,7 +96,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
   });
 });
 
-/** Runs the stories, or those that match GANGWAY_TEST_STORIES. @returns jest's exit code. */
+/** Runs the stories, or only those that match GANGWAY_TEST_STORIES. @returns jest's exit code. */
 function runStories(env: Record<string, string>): Promise<number | null> {
   const jestFile = `${CHECKOUT}node_modules/jest/bin/jest.js`;
   const pattern = process.env['GANGWAY_TEST_STORIES'];

@@ -29,18 +29,18 @@ jest.setTimeout(300_000);
 const FOLDER = join(OBSERVABILITY, 'prometheus');
 
 describeWithPrometheus('promtool', () => {
-  it('accepts the rules and the configuration', () => {
+  it('promtool accepts the rules and the configuration', () => {
     promtool(['check', 'rules', RULES]);
     // The configuration names files where compose mounts them.
     promtool(['check', 'config', '--syntax-only', join(FOLDER, 'prometheus.yml')]);
   });
 
-  it('sees each alert fire on its outage, and none in a healthy hour', async () => {
+  it('promtool sees each alert fire in its outage, and no alert fire in a healthy hour', async () => {
     const tests = await readdir(join(FOLDER, 'tests'));
     promtool(['test', 'rules', ...tests.map((name) => join(FOLDER, 'tests', name))]);
   });
 
-  it('can parse each expression of dashboards and runbooks', async () => {
+  it('promtool can parse each expression of dashboards and runbooks', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gangway-dashboards-'));
     const rules = [...dashboardExpressions(), ...runbookExpressions()].map(({ expr }, index) => ({
       record: `panel:${index}`,
@@ -105,7 +105,7 @@ describeWithPrometheus('a real Prometheus', () => {
     await story?.end();
   });
 
-  /** The alerts that fired since {@link watch} began, with their seconds. */
+  /** The alerts that have fired since {@link begin}, with the seconds after which each fired and ended. */
   let seen: Map<string, { firesAfterS: number; text: string; endsAfterS: number | null }>;
   let beganAt: number;
   const sinceS = () => Math.round((performance.now() - beganAt) / 1_000);
@@ -156,7 +156,7 @@ describeWithPrometheus('a real Prometheus', () => {
     for (const { text } of seen.values()) expect(text).not.toMatch(/<no value>|<error|%!|\{\{/);
   };
 
-  it('scrapes service, worker and console, and no alert fires', async () => {
+  it('Prometheus scrapes service, worker and console, and no alert fires', async () => {
     begin();
     await until('all targets are up', async () => {
       const health = Object.values(await prometheus.targets());
@@ -166,7 +166,7 @@ describeWithPrometheus('a real Prometheus', () => {
     await quiet();
   });
 
-  it('fires and ends in a storm of 503', async () => {
+  it('the alerts for a storm of 503 fire, and end after the storm', async () => {
     begin();
     story.sandbox.control.addFault({ route: '*', status: 503, times: 0 });
     await start(40);
@@ -182,7 +182,7 @@ describeWithPrometheus('a real Prometheus', () => {
     ]);
   });
 
-  it('fires and ends with a refused key', async () => {
+  it('the alerts for a refused key fire, and end when the key is accepted again', async () => {
     begin();
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     await start(3);
@@ -205,13 +205,13 @@ describeWithPrometheus('a real Prometheus', () => {
     expect([...seen.keys()].filter((name) => !expected.has(name))).toEqual([]);
   });
 
-  it('could scrape each process all the time', async () => {
+  it('Prometheus has reached each process', async () => {
     const [share] = await prometheus.query('min(avg_over_time(up[5m]))');
     // The worker was away for a while.
     expect(share).toBeGreaterThan(0.7);
   });
 
-  it('finds the series that rules and dashboards name by a fixed value', async () => {
+  it('Prometheus has each series that rules and dashboards name by a fixed value', async () => {
     const expressions = [...rules(), ...dashboardExpressions()].flatMap(({ expr }) => fixedSelectors(expr));
     const named = expressions.filter(({ label }) => !NOT_HERE.has(label));
     const missing: string[] = [];
@@ -224,7 +224,7 @@ describeWithPrometheus('a real Prometheus', () => {
     expect(missing).toEqual([]);
   });
 
-  it('can read our metrics without a complaint of promtool', async () => {
+  it('promtool finds no fault in our metrics', async () => {
     for (const url of Object.values(targets)) {
       const text = await (await fetch(`${url}/metrics`)).text();
       const ours = text.split('\n').filter((line) => !NOT_OURS.test(line));
@@ -233,8 +233,8 @@ describeWithPrometheus('a real Prometheus', () => {
   });
 });
 
-describe('the faster rules', () => {
-  it('differ only in their times', () => {
+describe('the rules with shorter times for tests', () => {
+  it('differ from the real rules only in their times', () => {
     const times = /\b\d+[smh]\b/g;
     expect(faster('for: 1m\nrate(x[5m] offset 1h) > 300')).toBe('for: 6s\nrate(x[30s] offset 360s) > 300');
     expect(faster(readText(RULES)).replaceAll(times, '')).toBe(readText(RULES).replaceAll(times, ''));

@@ -11,7 +11,7 @@ import { Story } from '../support/story.js';
 jest.setTimeout(180_000);
 
 const READ_ONLY = /READONLY|UNBLOCKED/;
-/** The times of production. This test needs no short times. */
+/** The settings of production. This test needs no shorter times. */
 const AS_DEPLOYED = {
   SWEEP_EVERY_MS: '15000',
   WAKE_AGAIN_MS: '40000',
@@ -58,8 +58,8 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
     app.said.split('\n').filter((line) => /"level":"?(warn|40|error|50)/.test(line));
 
   /**
-   * Makes the old master follow the new master. The proxy then leads new connections to the new master, but
-   * keeps the old connections.
+   * Makes the old master follow the new one. The proxy then connects new clients to the new master, but keeps
+   * the old connections.
    */
   async function failOver(from: PrivateRedis, to: PrivateRedis): Promise<void> {
     await to.admin.replicaof('NO', 'ONE');
@@ -83,7 +83,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
       subjects.slice(10).map((subject) => story.start(subject, {}, { prefer: 'wait=0' })),
     );
     expect([...before, ...during].map(({ status }) => status)).toEqual(Array(20).fill(202));
-    // A managed failover takes about this long.
+    // A failover of a managed Redis takes about this long.
     await until('ten seconds have passed', () => performance.now() - failedAt > 10_000, 15_000);
     for (const { url } of [service, worker]) {
       expect((await readyAt(url)).body.status).toBe('degraded');

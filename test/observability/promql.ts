@@ -1,4 +1,4 @@
-/** A metric of an expression, with the labels that the expression picks series by. */
+/** A metric that a PromQL expression uses, with the labels by which the expression selects series. */
 export interface Use {
   metric: string;
   labels: string[];

@@ -18,7 +18,7 @@ export interface ActiveAlert {
 
 export interface Prometheus {
   url: string;
-  /** Alerts that fire or wait for their time. */
+  /** The alerts that fire, or whose condition has not held for long enough yet. */
   alerts(): Promise<ActiveAlert[]>;
   /** The values of an expression, now. */
   query(expr: string): Promise<number[]>;

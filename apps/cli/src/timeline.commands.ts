@@ -59,8 +59,7 @@ const WHAT_IS_WRONG = {
 
 /**
  * Whether HASH_KEY is probably the wrong key: no anchor fits at all. One anchor that does not fit means that
- * its
- * timeline was altered.
+ * its timeline was altered.
  */
 const isOtherKey = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;

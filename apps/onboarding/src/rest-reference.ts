@@ -30,6 +30,7 @@ const COMMON = new Set([
   'internal',
   'not_ready',
   'idempotency_in_progress',
+  'onboarding_erased',
   'idempotency_key_reused',
   'version_mismatch',
 ]);

@@ -3,7 +3,6 @@ import { PASSKEY_FAULTS, ProblemError, type PasskeyFaultCode } from '#libs/kerne
 export type AttestationCode = PasskeyFaultCode;
 export const ATTESTATION_CODES = Object.keys(PASSKEY_FAULTS) as AttestationCode[];
 
-/** Thrown when a passkey fails a check. */
 export class PreflightError extends Error {
   constructor(
     readonly code: AttestationCode,
@@ -33,7 +32,6 @@ export function decoding<T>(code: AttestationCode, work: () => T): T {
 
 /** A passkey that failed a check, and its place in the submission. */
 export interface AttestationFault {
-  /** The index of the passkey in the submission. */
   index: number;
   code: AttestationCode;
   /** Replaces the default text of the code. */
@@ -46,7 +44,7 @@ export interface AttestationFault {
  */
 export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {
-    detail: 'A passkey failed a check: see the list errors. Nothing was sent to the provider.',
+    detail: 'A passkey failed a check (see errors). Nothing was sent to the provider.',
     errors: faults.map(({ index, code, detail = PASSKEY_FAULTS[code].meaning }) =>
       signed
         ? { pointer: '/device', code, detail: `Passkey ${index + 1} of the device’s request: ${detail}` }

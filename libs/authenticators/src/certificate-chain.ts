@@ -46,8 +46,7 @@ function isPath(path: X509Certificate[], now: Date): boolean {
 
 /**
  * Whether the last certificate is this root, or another version of it. Vendors renew a root with the same
- * key,
- * and devices keep the old certificate (Google's root of 2016 expired in May 2026).
+ * key, and devices keep the old certificate (Google's root of 2016 expired in May 2026).
  */
 const isSame = (last: X509Certificate, root: X509Certificate): boolean =>
   last.raw.equals(root.raw) || (last.publicKey.equals(root.publicKey) && isIssued(last, root));

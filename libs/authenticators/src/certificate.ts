@@ -43,7 +43,7 @@ export function readChain(x5c: unknown): Uint8Array[] {
 /** The parts of a leaf certificate that node:crypto does not read (RFC 5280 §4.1). */
 export class LeafCertificate {
   readonly x509: X509Certificate;
-  /** 3 if the certificate has extensions. */
+  /** The X.509 version, which is 3 if the certificate has extensions. */
   readonly version: number;
   readonly #extensions: ReadonlyMap<string, Extension>;
 

@@ -145,14 +145,16 @@ describe('a passkey challenge', () => {
   });
 });
 
-it('stored passkeys are found only with their own onboarding', async () => {
-  const id = await insert();
-  expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
-    id,
-    state: 'otp_verified',
-    now: expect.any(Date),
+describe('stored passkeys', () => {
+  it('are found only with their own onboarding', async () => {
+    const id = await insert();
+    expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
+      id,
+      state: 'otp_verified',
+      now: expect.any(Date),
+    });
+    expect(await authenticators.store.findForPasskeys(randomUUID())).toBeNull();
   });
-  expect(await authenticators.store.findForPasskeys(randomUUID())).toBeNull();
 });
 
 describe('expired challenges', () => {

@@ -44,7 +44,6 @@ export class Challenges implements OnModuleInit {
     this.retention.register('challenges', () => this.forget());
   }
 
-  /** The lifetime of a new challenge. */
   get lifeMs(): number {
     return this.config.CHALLENGE_LIFE_MS;
   }
@@ -80,8 +79,7 @@ export class Challenges implements OnModuleInit {
 
   /**
    * Finds the onboarding of a submission, and counts one try for each of its challenges. If a challenge is
-   * not
-   * outstanding, no try is counted. This happens before any attestation is decoded, so that simultaneous
+   * not outstanding, no try is counted. This happens before any attestation is decoded, so that simultaneous
    * submissions cannot use up the CPU.
    *
    * @throws ProblemError `not_found`

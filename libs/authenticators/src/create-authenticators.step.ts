@@ -88,7 +88,7 @@ const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail:
   },
   subject_not_found: {
     code: 'upstream_refused',
-    detail: 'The provider does not know this user, or no longer.',
+    detail: 'The provider does not know this user.',
   },
   authenticator_limit: {
     code: 'upstream_refused',

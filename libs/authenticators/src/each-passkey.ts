@@ -4,8 +4,7 @@ import { PreflightError, attestationInvalid, type AttestationFault } from './att
 
 /**
  * Checks each passkey, and reports the faults of all passkeys together. Other requests run before each
- * passkey,
- * so that ten passkeys do not block them ten times as long.
+ * passkey, so that ten passkeys do not block them ten times as long.
  *
  * @throws ProblemError `attestation_invalid` if one or more passkeys failed.
  */

@@ -16,7 +16,6 @@ import { byteString } from './cbor.js';
 import { readClientData, type ClientData } from './client-data.js';
 import { algorithmOf, isUsableKey } from './public-key.js';
 
-/** Client data with a challenge. */
 export type Answered = ClientData & { challenge: string };
 
 /** A passkey in the caller's form. */
@@ -24,8 +23,7 @@ export interface Registration {
   response: RegistrationResponseJSON;
   /**
    * Whether the credential id may also be wrapped in a CBOR byte string: providers describe this form,
-   * browsers
-   * do not use it.
+   * browsers do not use it.
    */
   idMayBeCbor: boolean;
 }

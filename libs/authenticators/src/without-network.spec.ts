@@ -74,15 +74,17 @@ describe('a certificate with the address of a revocation list', () => {
   });
 });
 
-it('withoutNetwork blocks the network only for the given work', async () => {
-  const [inside, outside] = await Promise.allSettled([
-    withoutNetwork(async () => {
-      await Promise.resolve();
-      return fetch(url);
-    }),
-    fetch(url),
-  ]);
-  expect(inside.status).toBe('rejected');
-  expect(outside.status).toBe('fulfilled');
-  expect(asked).toBe(1);
+describe('withoutNetwork', () => {
+  it('blocks the network only for the given work', async () => {
+    const [inside, outside] = await Promise.allSettled([
+      withoutNetwork(async () => {
+        await Promise.resolve();
+        return fetch(url);
+      }),
+      fetch(url),
+    ]);
+    expect(inside.status).toBe('rejected');
+    expect(outside.status).toBe('fulfilled');
+    expect(asked).toBe(1);
+  });
 });

@@ -39,9 +39,7 @@ interface Known {
 export class ApiKeyLogin {
   readonly #logger = new Logger(ApiKeyLogin.name);
   readonly #known = new Map<string, Known>();
-  /**
-   * The keys that logged in to this process lately, each with the end of that time on the monotonic clock.
-   */
+  /** Until when a key counts as familiar after a login, by its id. On the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
   /**
@@ -135,7 +133,7 @@ export class ApiKeyLogin {
   }
 }
 
-/** Removes the oldest entry, to make room. */
+/** Adds an entry. If the map is full, removes the oldest entry. */
 function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
   map.delete(id);
   const [oldest] = map.keys();

@@ -1,7 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
 
-/** The actor, and the actor's address. */
 export interface Who {
   /** `caller:<name>`, `operator:<name>`, `cli:<user of the machine>`, or `nobody`. */
   actor: string;

@@ -17,7 +17,6 @@ declare module 'fastify' {
     counts?: Promise<Count>[];
   }
   interface FastifyContextConfig {
-    /** The scopes from `@Requires`. */
     requires?: Scope[];
   }
 }

@@ -19,7 +19,6 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** A counter of one simulated process. */
 const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
 
@@ -43,7 +42,7 @@ describe('a rate limit counter', () => {
     expect(await add(one, randomUUID(), 1)).toEqual([2]);
   });
 
-  it('returns the values for the headers', async () => {
+  it('returns the values for the RateLimit headers', async () => {
     const count = await aCounter().add(randomUUID());
     expect(count).toMatchObject({ policy: 'spec', quota: QUOTA, remaining: 2, over: false });
     expect(count.resetMs).toBeGreaterThan(0);

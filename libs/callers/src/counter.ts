@@ -11,7 +11,6 @@ export interface Count {
   remaining: number;
   /** The time until the window ends and the count starts again. */
   resetMs: number;
-  /** Whether this request exceeds the quota. */
   over: boolean;
 }
 
@@ -30,7 +29,6 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
-  /** The prefix of the keys in Redis. */
   prefix: string;
   policy: string;
   quota: number;
@@ -49,8 +47,7 @@ interface Share {
 
 /**
  * Counts in windows of a minute, in Redis for all processes. During an outage of Redis, each process counts
- * by
- * itself. Then the limit holds for each process alone, and no caller is refused because of the outage.
+ * by itself. Then the limit holds for each process alone, and no caller is refused because of the outage.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;

@@ -19,8 +19,7 @@ const RETRY_AFTER_S = 2;
 
 /**
  * The reasons for jose's errors about a token. Any other error of jose is a fault of the key server or of
- * this
- * service.
+ * this service.
  */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
@@ -33,7 +32,7 @@ const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for the token’s kid and alg',
 };
 
-/** The reasons for claims that must have the value of a setting, or of the clock. */
+/** Why a token is refused, by the claim whose value does not fit the settings or the clock. */
 const WANTED: Readonly<Record<string, string>> = {
   iss: 'is not JWT_ISSUER',
   aud: 'is not JWT_AUDIENCE',
@@ -104,8 +103,7 @@ export class JwtLogin {
 
   /**
    * Waits after a failed fetch too. jose itself has a cooldown only after a good answer, and would ask a
-   * failing
-   * issuer for each token.
+   * failing issuer for each token.
    */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)
@@ -162,8 +160,7 @@ async function verified(
 
 /**
  * The reason why a token is refused. Null if the token did not cause the error. jose's own message is not
- * used,
- * because it may repeat parts of the token.
+ * used, because it may repeat parts of the token.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };

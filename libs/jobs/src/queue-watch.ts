@@ -6,9 +6,12 @@ import { QUEUE_NAMES, type QueueName } from './job-definition.js';
 import { Queues } from './queues.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** A worker normally takes a job within milliseconds. */
+/**
+ * If a due job waits for longer than this, its queue is down. A worker normally takes a job within
+ * milliseconds.
+ */
 const LATE_MS = 10_000;
-/** Redis is asked at most this often, even if health and metrics are read more often. */
+/** Redis is asked at most once in this time, even if health and metrics are read more often. */
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
@@ -16,19 +19,19 @@ const PATIENCE_MS = 1_000;
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface QueuesState {
-  /** What is wrong with Redis; null if nothing is. */
+  /** Why Redis cannot be used; null if it can. */
   trouble: string | null;
   /** Empty if Redis cannot be read. */
   queues: QueueState[];
 }
 
-/** Instants are milliseconds since the epoch. */
+/** Times are in milliseconds since 1970. */
 export interface QueueState extends Seen, JobCounts {
   name: QueueName;
   finding: Finding;
 }
 
-/** How many jobs Redis holds, by their state. `waiting` is in {@link Seen}. */
+/** The number of jobs by state. {@link Seen} has the number of waiting jobs. */
 interface JobCounts {
   active: number;
   delayed: number;
@@ -38,7 +41,7 @@ interface JobCounts {
 
 interface Seen {
   paused: boolean;
-  /** When the queue was paused, if its events still show that. */
+  /** When the queue was paused; null if BullMQ's events no longer show the time. */
   pausedAt: number | null;
   waiting: number;
   /** When the oldest waiting job became due. */
@@ -46,7 +49,7 @@ interface Seen {
   lastFinishedAt: number | null;
 }
 
-/** Reads the state of each queue from Redis: whether it is paused or late, and when its last job ended. */
+/** Reads from Redis whether each queue is paused or late, and when its last job ended. */
 @Injectable()
 export class QueueWatch {
   readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen & JobCounts> }>();
@@ -83,13 +86,13 @@ export class QueueWatch {
   }
 
   /**
-   * All queues, for operators. Reads only counts and the ends of lists, so the number of jobs does not
-   * matter. Waits at most a second for Redis.
+   * Reads all queues, for operators. It reads only counts and the first jobs of lists, so it stays fast with
+   * many jobs. Waits at most one second for Redis.
    */
   async read(): Promise<QueuesState> {
     if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
     const late = pause(PATIENCE_MS, null, { ref: false });
-    // Redis may be readable and still refuse writes, so that it takes no job.
+    // Redis may answer reads but refuse writes. Then it takes no job.
     const written = this.queues.link.ask();
     const asked = Promise.all(
       QUEUE_NAMES.map(async (name) => {
@@ -115,7 +118,7 @@ export class QueueWatch {
     return this.queues.unlessAway(async () => findingOf(await this.#look(name)));
   }
 
-  /** Empty without Redis: an old number would look current. */
+  /** The result is empty if Redis cannot be read, because an old number would look current. */
   async #read<T>(read: (seen: Seen & JobCounts, queue: QueueName) => T[]): Promise<T[]> {
     if (!this.queues.link.isConnected) return [];
     const each = QUEUE_NAMES.map(async (name) => read(await this.#look(name), name));
@@ -167,7 +170,7 @@ export class QueueWatch {
     return seen;
   }
 
-  /** Each process logs one line per change. */
+  /** Logs one line when a queue goes down, and one when it is in order again. */
   #logChange(name: QueueName, { status, detail }: Finding): void {
     if (status === 'down' && !this.#logged.has(name)) {
       this.#logged.add(name);
@@ -178,7 +181,8 @@ export class QueueWatch {
   }
 
   /**
-   * BullMQ does not keep the instant of a pause. The queue's events show it, unless too many have followed.
+   * BullMQ does not store when a queue was paused. An event of the queue shows the time, unless many events
+   * came later.
    */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
@@ -195,7 +199,7 @@ export class QueueWatch {
   }
 }
 
-/** A queue's health by its state. */
+/** The health of a queue, from its state. */
 export function findingOf(seen: Seen, now = Date.now()): Finding {
   const oldestMs = ageOf(seen.oldestDueAt, now);
   const since = seen.pausedAt === null ? '' : ` since ${instant(seen.pausedAt)}`;
@@ -216,7 +220,7 @@ const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.m
 const seconds = (ms: number) => ms / 1_000;
 const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A job that was delayed again is due no earlier than its last run. */
+/** A job that was delayed again is not due before its last run. */
 function dueAtOf(job: Job): number {
   return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
 }

@@ -5,8 +5,7 @@ const MASK = '[secret]';
 
 /**
  * Prints as `[secret]` in templates, JSON, `console.log` and logs. Only {@link Secret.reveal} returns the
- * value,
- * so a search for `reveal` finds all code that reads secrets.
+ * value, so a search for `reveal` finds all code that reads secrets.
  */
 export class Secret {
   readonly #value: string;

@@ -139,13 +139,13 @@ const refusalOf = (explained: Promise<void>) =>
   );
 
 describe('a budget', () => {
-  it('allows exactly its number of sends, also for concurrent ones', async () => {
+  it('allows exactly the configured number of sends, also if they are concurrent', async () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => charge(subject)));
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.window);
   });
 
-  it('allows exactly its number of starts, with one live onboarding at a time', async () => {
+  it('allows exactly the configured number of starts, with one live onboarding at a time', async () => {
     const subject = aSubject();
     const started: string[][] = [];
     for (let round = 0; round <= LIMITS.window; round++) {
@@ -158,7 +158,7 @@ describe('a budget', () => {
     expect(started.map((ids) => ids.length)).toEqual([...Array(LIMITS.window).fill(1), 0]);
   });
 
-  it('allows exactly the day’s number of tries', async () => {
+  it('allows exactly the configured number of tries a day', async () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => chargeTry(subject)));
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.wrong);

@@ -98,8 +98,7 @@ export class OtpService {
         fingerprint: this.fingerprint.of(id, ref.subjectKey),
       };
       // One statement writes the start and cancels the live onboarding. If the idempotency key or a budget
-      // forbids
-      // the start, the live onboarding stays.
+      // forbids the start, the live onboarding stays.
       const mind = inTheWay;
       const claimed = await this.claims.claim(id, ref, (claim) =>
         this.store.start(started, claim, terms.key, mind),
@@ -109,8 +108,7 @@ export class OtpService {
         return this.outcome.runAndWait(claimed, terms.waitMs);
       }
       // This comes before the budget check: a caller that lost the answer to its start must learn the id of
-      // its
-      // onboarding.
+      // its onboarding.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }
@@ -178,10 +176,13 @@ export class OtpService {
     const { choice, once } = provider.parseOtpChoice(otp, row.subject);
     const chosen = Object.keys(choice);
     if (chosen.length > 0) {
-      const detail = 'can be given only when the onboarding starts';
       throw new ProblemError('validation_failed', {
         detail: 'These options are set when the onboarding starts. A resend cannot change them.',
-        errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),
+        errors: chosen.map((name) => ({
+          pointer: `/otp/${name}`,
+          code: 'not_supported',
+          detail: `The option ${name} can be given only when the onboarding starts.`,
+        })),
       });
     }
     return Object.keys(once).length > 0 ? sealRequests(this.dataKeys.of(row), row.id, once) : null;
@@ -191,8 +192,7 @@ export class OtpService {
     const integration = this.integrations.find(name);
     if (integration) return integration;
     // If the integration is missing, the form of the code is unknown. The request may contain a code that
-    // must
-    // not be stored.
+    // must not be stored.
     throw new ProblemError('not_ready', {
       detail: `Integration ${name} is not in the configuration. An operator must add it again.`,
       retryAfterS: 60,
@@ -223,8 +223,7 @@ export class OtpService {
 
   /**
    * The integrations that accept this form of a code. Null if all configured integrations accept this form,
-   * and
-   * no check is needed.
+   * and no check is needed.
    */
   #taking({ type }: OtpProof): string[] | null {
     const all = this.integrations.all();

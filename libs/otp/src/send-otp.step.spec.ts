@@ -61,7 +61,7 @@ describe('step 1, the sending of a code', () => {
     });
   });
 
-  it('ends the earlier session, and also the earlier code if that code is no longer valid', () => {
+  it('forgets the earlier session, and forgets the earlier code only in the state otp_needed', () => {
     const asked = { fingerprint: 'f' };
     const ends = { sessionExpiresAt: after(600_000), sessionEndsAt: after(570_000) };
     const at = { now: after(0), settings: config };

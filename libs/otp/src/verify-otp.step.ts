@@ -42,6 +42,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     const { state, nextAction } = stateAndNextAction(row);
     throw new ProblemError('otp_locked', {
       detail: 'No tries are left for this code. Ask for a new code.',
+      limit: 'otp_tries',
       extensions: { state, attemptsLeft: 0, nextAction },
     });
   }
@@ -54,8 +55,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
     // The text itself shows the form of the code, because the custody in the configuration may have changed.
-    // Only
-    // a code that a device has encrypted is JSON.
+    // Only a code that a device has encrypted is JSON.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };
@@ -106,7 +106,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The charge for the try stays, as for a code that expires without a call. */
+  /** The try stays charged, as if the code had expired by time. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };

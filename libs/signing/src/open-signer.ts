@@ -12,8 +12,7 @@ export type KeySource = { source: string } & ({ privateKey: Secret } | { kms: Km
  * public key.
  *
  * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. The caller should stop
- * the
- * boot.
+ * the boot.
  */
 export async function openSigner(key: KeySource): Promise<RequestSigner> {
   if ('kms' in key) {

@@ -60,7 +60,7 @@ describe('parsePrivateKey accepts', () => {
     );
   });
 
-  it('a key that node:crypto makes, with the same public key', () => {
+  it('a key that node:crypto made, and derives the same public key', () => {
     const key = generate('P-256');
     const { x } = key.export({ format: 'jwk' });
     const { publicKeyCompressedHex } = parse(pem(key));
@@ -115,15 +115,17 @@ describe('parsePrivateKey refuses', () => {
   });
 });
 
-it('newPrivateKey makes a new valid key each time, and never shows the key', () => {
-  const made = Array.from({ length: 20 }, newPrivateKey);
-  const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
-  expect(new Set(publicKeys).size).toBe(20);
-  for (const [index, each] of made.entries()) {
-    expect(each.reveal()).toMatch(/^[0-9a-f]{64}$/);
-    expect(Buffer.from(getPublicKey(each.reveal())).toString('hex')).toBe(publicKeys[index]);
-    expect(inspect(each, { showHidden: true, depth: 9 })).not.toContain(each.reveal().slice(0, 12));
-  }
+describe('newPrivateKey', () => {
+  it('makes a new valid key each time, and never shows the key', () => {
+    const made = Array.from({ length: 20 }, newPrivateKey);
+    const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
+    expect(new Set(publicKeys).size).toBe(20);
+    for (const [index, each] of made.entries()) {
+      expect(each.reveal()).toMatch(/^[0-9a-f]{64}$/);
+      expect(Buffer.from(getPublicKey(each.reveal())).toString('hex')).toBe(publicKeys[index]);
+      expect(inspect(each, { showHidden: true, depth: 9 })).not.toContain(each.reveal().slice(0, 12));
+    }
+  });
 });
 
 function thrownBy(run: () => unknown): Error {
@@ -136,8 +138,7 @@ function thrownBy(run: () => unknown): Error {
 }
 
 /**
- * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members,
- * hex).
+ * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members, hex).
  */
 function wordsOfKey(material: string): string[] {
   return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];

@@ -3,12 +3,13 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Metrics, PROCESS_NAME } from '#libs/platform';
 import type { BreakerState } from './guarded-provider.js';
 import { Integrations, type Integration } from './integrations.js';
+import { UpstreamHttpClient } from './transport/http-client.js';
 
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /**
- * This process's own view of each upstream, as metrics and log lines. Readiness shows that of all processes
- * (`libs/onboarding/src/integrations/integration-health.ts`).
+ * What this process knows about each provider, for metrics and the log. The readiness check combines the
+ * reports of all processes (`libs/onboarding/src/integrations/integration-health.ts`).
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
@@ -18,6 +19,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     private readonly integrations: Integrations,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(PROCESS_NAME) private readonly process: string,
+    http: UpstreamHttpClient,
     metrics: Metrics,
   ) {
     const each = (read: (integration: Integration) => number) => () =>
@@ -35,6 +37,13 @@ export class UpstreamHealth implements OnApplicationShutdown {
         .all()
         .flatMap(({ name, keys }) => (keys ? [{ labels: { integration: name }, value: keys.inUse }] : [])),
     );
+    metrics.gauge('gangway_credential_expiry_timestamp_seconds', () =>
+      integrations.all().flatMap(({ name, config }) => {
+        const endsMs = http.certificateEndsMs(config.baseUrl);
+        if (endsMs === undefined) return [];
+        return [{ labels: { kind: 'upstream_certificate', name }, value: endsMs / 1_000 }];
+      }),
+    );
     for (const integration of integrations.all()) this.#tellChanges(integration);
   }
 
@@ -46,7 +55,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // An outage has a failed trial call every few seconds: only a debug line.
+      // During an outage, the breaker tries a call every few seconds. This makes only a debug line.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };

@@ -4,8 +4,8 @@ import { StepUnderTest, WAITING_STATE, type Fault, type StepName } from '../../s
 import { Story } from '../../support/story.js';
 
 /**
- * Each case of the retry law (docs/retry-law.md), with real faults. The expected results are written by hand,
- * so that a test fails if the law changes.
+ * Each case of the retry law (docs/explanation/retry-law.md), with real faults. The expected results are
+ * written by hand, so that a test fails if the law changes.
  */
 interface Cell {
   step: StepName;

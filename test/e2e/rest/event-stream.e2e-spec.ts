@@ -222,7 +222,7 @@ describe('an event stream of one service', () => {
     }
   });
 
-  it('of an ended onboarding does not stay open for its erasure', async () => {
+  it('about an ended onboarding does not stay open until the onboarding is erased', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const reader = await open(id);

@@ -214,7 +214,7 @@ describe('cancelling with a call in flight', () => {
     expect((await story.get(id)).body).toMatchObject({ state: 'cancelled', lastResult: null, failure: null });
   });
 
-  it('authenticators: the row shows that a passkey may exist, and it does', async () => {
+  it('authenticators: the row shows that a passkey may exist, and the provider has it', async () => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     const inline = await cancelUnder('create-authenticators-otp', { id, subject }, () =>

@@ -24,7 +24,7 @@ const WORDS = {
   upstream_unavailable: 'The wallet provider has problems.',
   upstream_misconfigured: 'We must fix something on our side first.',
   integration_paused: 'We have paused this for a moment. It goes on by itself.',
-  outcome_unknown: '', // the view for an unknown outcome explains it
+  outcome_unknown: '', // the view for an unknown outcome has its own text
   consensus_needed: 'At the wallet provider, another person must approve this first.',
   mfa_needed: 'The wallet provider needs another proof of your identity.',
   illegal_state: 'Your set-up has changed meanwhile. This is where you are now.',

@@ -73,7 +73,7 @@ describe('a key at KMS', () => {
     },
   );
 
-  it('pads both numbers of a raw signature to 32 bytes', async () => {
+  it('pads r and s of a raw signature to 32 bytes each', async () => {
     // In one of 128 signatures, r or s starts with a zero byte, which DER leaves out.
     for (let n = 0; n < 300; n++) {
       const message = Buffer.from(`message ${n}`);

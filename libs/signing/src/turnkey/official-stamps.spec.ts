@@ -77,18 +77,20 @@ describe.each([
   });
 });
 
-it('our stamp equals that of the purejs runtime byte for byte, with the nonce of RFC 6979', async () => {
-  const purejs = new ApiKeyStamper({
-    apiPublicKey: publicKeyCompressedHex,
-    apiPrivateKey: privateKeyHex,
-    runtimeOverride: 'purejs',
+describe('our stamp', () => {
+  it('equals that of the purejs runtime byte for byte, with the nonce of RFC 6979', async () => {
+    const purejs = new ApiKeyStamper({
+      apiPublicKey: publicKeyCompressedHex,
+      apiPrivateKey: privateKeyHex,
+      runtimeOverride: 'purejs',
+    });
+    const key = deterministicTestKey('turnkeyApi');
+    await fc.assert(
+      fc.asyncProperty(anyBody, async (body) => {
+        const { stampHeaderValue } = await purejs.stamp(body);
+        expect(await stampTurnkeyRequest(key, body)).toEqual({ 'X-Stamp': stampHeaderValue });
+      }),
+      { numRuns: 50 },
+    );
   });
-  const key = deterministicTestKey('turnkeyApi');
-  await fc.assert(
-    fc.asyncProperty(anyBody, async (body) => {
-      const { stampHeaderValue } = await purejs.stamp(body);
-      expect(await stampTurnkeyRequest(key, body)).toEqual({ 'X-Stamp': stampHeaderValue });
-    }),
-    { numRuns: 50 },
-  );
 });

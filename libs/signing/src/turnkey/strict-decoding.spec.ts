@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { base64urlBytes, hexBytes, jsonObject } from './strict-decoding.js';
 
-it('hexBytes and base64urlBytes read back any encoded bytes', () => {
+it('hexBytes and base64urlBytes decode any bytes that were encoded', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1 }), (bytes) => {
       const buffer = Buffer.from(bytes);

@@ -1,16 +1,16 @@
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The enclave's statement that a code was correct, after its signature was checked. */
+/** The enclave's statement that a code was correct. The signature of the statement is checked. */
 export interface VerificationToken {
   /** The `tokenId` in client signatures. */
   id: string;
   organizationId: string;
   /** E.g. `OTP_TYPE_EMAIL`. */
   verificationType: string;
-  /** The session key, in the same hex form that was encrypted together with the code. */
+  /** The address that got the code. */
   contact: string;
-  /** In the same hex form that was encrypted together with the code. */
+  /** The session key, in the same hex form that was encrypted together with the code. */
   publicKey: string;
   expiresAt: Date;
 }

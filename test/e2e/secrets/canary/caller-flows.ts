@@ -84,9 +84,7 @@ async function tokens(canary: Canary): Promise<void> {
   }
 }
 
-/**
- * Uses the command line. It prints each secret that it creates once. No other program may show these secrets.
- */
+/** Uses the command line. It may print a secret only when it creates it, and no other place may show it. */
 async function commandLine(canary: Canary): Promise<void> {
   const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>

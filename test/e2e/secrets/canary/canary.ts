@@ -79,7 +79,12 @@ export class Canary {
     this.hunt.add(kind, secret, bytes);
   }
 
-  /** Keeps a text that this sink shows. @param may the kinds of secrets that this sink may show. */
+  /**
+   * Keeps a text, to search it later.
+   *
+   * @param sink the place that shows the text.
+   * @param may the kinds of secrets that this place may show.
+   */
   put(sink: string, text: string, ...may: string[]): void {
     const { texts } = this.#sinkOf(sink, may);
     texts.add(text);
@@ -98,7 +103,7 @@ export class Canary {
     return reply;
   }
 
-  /** All texts of a sink. */
+  /** All texts that were kept for this sink. */
   textOf(sink: string): string {
     return [...(this.#sinks.get(sink)?.texts ?? [])].join('\n');
   }
@@ -264,7 +269,7 @@ export class Canary {
     ) {
       const all = { authorization: `Bearer ${apiKey}`, ...headers };
       const answer = (await ask.call(this, method, path, body, all, url)) as Answer<Body>;
-      // The token may appear in the answer that has created its key.
+      // The answer that creates an API key may contain the token of this key.
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
       return answer;
