@@ -194,7 +194,7 @@ describeWithPrometheus('a real Prometheus', () => {
     expect([...seen.keys()].filter((name) => !expected.has(name))).toEqual([]);
   });
 
-  it('fires and ends with the last worker killed', async () => {
+  it('the alerts for a killed last worker fire, and end when a worker runs again', async () => {
     begin();
     await worker.kill();
     await firing('CanaryDead page', 'ProcessDown ticket');
