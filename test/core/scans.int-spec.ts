@@ -13,7 +13,6 @@ import { OnboardingLists } from '../../libs/onboarding/src/commands/onboarding-l
 import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-steps.js';
 import type { State } from '../../libs/onboarding/src/flow/table.js';
 import { sessionSettings } from '../../libs/database/src/session-settings.js';
-import { IntegrationReports } from '../../libs/onboarding/src/integrations/integration-reports.js';
 import type { Statement } from '../../libs/onboarding/src/store/statement.js';
 
 const ROWS = 100_000;
@@ -220,6 +219,8 @@ const PLANS: Record<string, string[]> = {
   taken_credentials: ['credentials_registered'],
   issue_challenge: [KEY, ROW, CHALLENGES],
   forget_challenges: ['webauthn_challenges_expiry'],
+  count_slice: ['onboardings_by_state', PAUSES],
+  expiry_lag: ['onboardings_due'],
   now_waiting: ['onboardings_waiting'],
   now_lost: ['onboardings_by_state'],
   now_parked: ['onboardings_parked'],
@@ -279,18 +280,6 @@ describe('in tables whose rows are mostly not due', () => {
       expect(scan?.['Index Cond']).toContain(condition);
     },
   );
-});
-
-describe('the count of onboardings that wait for an operator', () => {
-  it('reads no other onboardings', async () => {
-    const run = jest.spyOn(module.get(PreparedStatements), 'run').mockResolvedValue([]);
-    await module.get(IntegrationReports).count(60_000);
-    const [statement, values] = run.mock.calls.find(([{ text }]) => text.includes('parked_reason'))!;
-    run.mockRestore();
-    const nodes = await explained(statement.text, values);
-    expect(scansIn(nodes)).toEqual([]);
-    expect(indexesIn(nodes)).toEqual(expect.arrayContaining(['onboardings_parked', 'onboardings_by_state']));
-  });
 });
 
 describe('a list filtered by state', () => {

@@ -78,6 +78,7 @@ async function consumed(limiter: Limiter, key: string): Promise<void> {
     throw new ProblemError('rate_limited', {
       detail: 'Too many failed logins. Wait a few minutes.',
       retryAfterS: waitOf(reason),
+      limit: 'console_login',
     });
   }
 }

@@ -24,7 +24,7 @@ export { PlatformModule } from './platform.module.js';
 export { PROCESS_NAME } from './process-name.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';
-export { LIMITS, METRICS, PROCESS_METRICS, type MetricDefinition } from './signals/metric-list.js';
+export { METRICS, PROCESS_METRICS, type MetricDefinition } from './signals/metric-list.js';
 export { Metrics, samplesBy, type Sample } from './signals/metrics.js';
 export { signalsMarkdown } from './signals/signals-reference.js';
 export { policyOf } from './security-headers.js';

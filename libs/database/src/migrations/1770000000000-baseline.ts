@@ -21,7 +21,8 @@ const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
 const LIVE = `state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
 
 const UP = [
-  // Columns that never change come first: PostgreSQL reads a row's columns in order.
+  // Ordered by how often they change. PostgreSQL reads a row's columns in order, and logs an update from the
+  // first column that changes to the last one: first those that never change, then those of one step.
   `CREATE TABLE onboardings (
     id uuid PRIMARY KEY,
     caller text NOT NULL DEFAULT 'default',
@@ -39,16 +40,19 @@ const UP = [
     external_ref text,
     metadata jsonb NOT NULL DEFAULT '{}',
 
-    state text NOT NULL,
-    reason text,
-    version integer NOT NULL DEFAULT 1,
-    last_seq integer NOT NULL DEFAULT 0,
-    step text,
+    otp_handle text,
+    otp_target_bundle text,
     attempt integer NOT NULL DEFAULT 0,
     submission integer NOT NULL DEFAULT 0,
     fingerprint text,
     -- the claim that began the attempt: a process that got no answer to its claim looks for this id
     claim_id uuid,
+
+    state text NOT NULL,
+    reason text,
+    version integer NOT NULL DEFAULT 1,
+    last_seq integer NOT NULL DEFAULT 0,
+    step text,
     lease_until timestamptz,
     next_attempt_at timestamptz,
     -- when a worker must look at the row again; null once an ended one is anchored
@@ -61,8 +65,6 @@ const UP = [
     doubt_attempt integer,
     unresolved jsonb NOT NULL DEFAULT '[]',
 
-    otp_handle text,
-    otp_target_bundle text,
     otp_sends integer NOT NULL DEFAULT 0,
     otp_resend_at timestamptz,
     otp_sent_at timestamptz,
@@ -80,7 +82,6 @@ const UP = [
     last_result jsonb,
     failure jsonb,
     sealed_otp_code bytea,
-    sealed_grant bytea,
     sealed_authenticators bytea,
     sealed_requests bytea,
 
@@ -88,6 +89,8 @@ const UP = [
     -- a keyed digest of the timeline, and the last event that it covers
     anchor bytea,
     anchored_seq integer,
+    -- large, and unchanged by the claim of the next step
+    sealed_grant bytea,
 
     -- an erased row never holds these
     CONSTRAINT onboardings_erased_is_blank CHECK (
@@ -120,10 +123,11 @@ const UP = [
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
+  // By hash, because each change of state writes a new entry. Lists also compare the value itself.
   // The user's organization, by the name that its provider uses.
   `CREATE INDEX onboardings_organization ON onboardings
-    ((coalesce(subject ->> 'accountId', subject ->> 'organizationId')), id)`,
-  `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'), id)`,
+    ((hashtextextended(coalesce(subject ->> 'accountId', subject ->> 'organizationId'), 0)), id)`,
+  `CREATE INDEX onboardings_user ON onboardings ((hashtextextended(subject ->> 'userId', 0)), id)`,
 
   `CREATE TABLE onboarding_events (
     onboarding_id uuid NOT NULL,
@@ -271,11 +275,15 @@ const UP = [
     status integer,
     PRIMARY KEY (integration, what)
   ) WITH (fillfactor = 50)`,
-  // One row: how many onboardings wait for an operator. One process counts for all of them.
-  `CREATE TABLE integration_counts (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    counted_at timestamptz NOT NULL,
-    counts jsonb NOT NULL
+  // How many live onboardings there are, in two parts. One process at a time counts a part, for all of them.
+  `CREATE TABLE onboarding_counts (
+    part text PRIMARY KEY,
+    -- the process that counts now, and when another one may count
+    process text,
+    next_at timestamptz NOT NULL,
+    counted_at timestamptz,
+    took_ms double precision,
+    counts jsonb
   ) WITH (fillfactor = 50)`,
   // Trials of parked onboardings at a provider whose probe has no clear result.
   `CREATE TABLE integration_trials (
@@ -371,7 +379,7 @@ const TABLES = [
   'operator_flows_used',
   'integration_views',
   'integration_troubles',
-  'integration_counts',
+  'onboarding_counts',
   'integration_trials',
   'operation_items',
   'operations',

@@ -20,7 +20,7 @@ export const SETTLE_AUTHENTICATORS = statement(
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, failure = w.failure,
       idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
-    FROM jsonb_to_record($row::jsonb) AS w (
+    FROM json_to_record($row::json) AS w (
       state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
       due_at timestamptz,
       parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
@@ -31,7 +31,8 @@ export const SETTLE_AUTHENTICATORS = statement(
       AND o.last_seq = $lastSeq::int
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
-    RETURNING o.*
+    RETURNING o.id, o.authenticators, o.last_seq, o.erased_at,
+      o.sealed_requests, o.updated_at
   ),
   confirmed AS (
     -- Only credentials on the row are registered: an earlier, lost submission's reservation stays one.
@@ -51,5 +52,5 @@ export const SETTLE_AUTHENTICATORS = statement(
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+  SELECT c.sealed_requests, c.updated_at, clock_timestamp() AS now FROM changed c`,
 );
