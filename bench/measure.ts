@@ -25,7 +25,7 @@ const TICK_MS = 10; // Linux reports CPU in hundredths of a second, with any ker
 
 interface Cpu {
   ms: number;
-  /** The part that the kernel uses, for sockets and files. */
+  /** The part of `ms` that the kernel uses, for sockets and files. */
   systemMs: number;
   parent: number;
 }

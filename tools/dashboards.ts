@@ -6,7 +6,7 @@
 interface Panel {
   type: 'timeseries' | 'stat' | 'text' | 'alertlist';
   title: string;
-  /** Of 24 columns. */
+  /** The width in columns. A row has 24. */
   width: number;
   height: number;
   [member: string]: unknown;
