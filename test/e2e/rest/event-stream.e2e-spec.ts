@@ -10,7 +10,6 @@ import { Story, type Subject } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
-// Starting processes takes long.
 jest.setTimeout(240_000);
 
 const readers: EventReader[] = [];
