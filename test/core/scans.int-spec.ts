@@ -97,7 +97,6 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** All nodes of a statement's plan. */
 async function explained(text: string, values?: unknown[]): Promise<Plan[]> {
   const how = values ? 'FORMAT JSON' : 'GENERIC_PLAN, FORMAT JSON';
   const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (${how}) ${text}`, values);
@@ -128,7 +127,6 @@ const lookupsIn = (nodes: Plan[]) =>
     })
     .sort();
 
-/** All prepared statements of the service's libraries. */
 async function statements(): Promise<PreparedStatement[]> {
   const folder = join(import.meta.dirname, '../../libs/onboarding/src/store/statements');
   const modules = await Promise.all(

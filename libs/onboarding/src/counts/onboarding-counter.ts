@@ -11,7 +11,7 @@ const SLICE = 5_000;
 const DUE = 10_000;
 /** A part is counted this often if it is small. */
 const EVERY_MS = 3_000;
-/** The pause after a statement is this many times as long as the statement: counting takes 2 % of the time. */
+/** The pause after a statement is this many times as long as the statement: counting takes 2 % of time. */
 const REST = 50;
 /** The longest pause. */
 const LONGEST_REST_MS = 30_000;
@@ -62,6 +62,13 @@ export interface CountedPart {
   isDue: boolean;
 }
 
+/** A group of one slice. */
+interface Row {
+  group: Group;
+  lastId: string;
+  tookMs: number;
+}
+
 /** A place in the index: the rows behind it are counted next. */
 interface Place {
   state: string;
@@ -94,26 +101,20 @@ export class OnboardingCounter {
     if (!(await this.#hold(part))) return;
     let restMs = EVERY_MS;
     try {
-      const took: number[] = [];
-      const timed = async <T>(work: Promise<T>): Promise<T> => {
-        const began = performance.now();
-        const result = await work;
-        took.push(performance.now() - began);
-        return result;
-      };
-      const expiryLagMs = part === 'steps' ? await timed(this.#expiryLag()) : 0;
+      const lag = part === 'steps' ? await this.#expiryLag() : { lagMs: 0, tookMs: 0 };
+      let tookMs = lag.tookMs;
       let groups: Group[] = [];
       for (let places = PARTS[part].map((state): Place => ({ state, key: `${state}/`, id: LOWEST })); ;) {
-        const slice = await timed(this.#slice(places));
+        const slice = await this.#slice(places);
         groups = merged([...groups, ...slice.groups]);
-        restMs = Math.min(REST * took.at(-1)!, LONGEST_REST_MS);
+        tookMs += slice.tookMs;
+        restMs = Math.min(REST * slice.tookMs, LONGEST_REST_MS);
         places = slice.next;
         if (places.length === 0) break;
         await pause(restMs, undefined, { signal: stopped, ref: false });
         if (!(await this.#hold(part))) return;
       }
-      const tookMs = took.reduce((sum, each) => sum + each, 0);
-      const counts: Counts = { groups, expiryLagMs };
+      const counts: Counts = { groups, expiryLagMs: lag.lagMs };
       await this.statements.run(prepared(WRITE), [
         part,
         this.process,
@@ -131,25 +132,29 @@ export class OnboardingCounter {
     return (await this.statements.run(prepared(HOLD), [part, this.process, HELD_MS])).length > 0;
   }
 
-  async #slice(from: Place[]): Promise<{ groups: Group[]; next: Place[] }> {
-    const rows = await this.statements.run<Group & { lastId: string }>(
-      COUNT_SLICE,
-      COUNT_SLICE.bind({ from, limit: SLICE }),
-    );
+  async #slice(from: Place[]): Promise<{ groups: Group[]; next: Place[]; tookMs: number }> {
+    const rows = await this.statements.run<Row>(COUNT_SLICE, COUNT_SLICE.bind({ from, limit: SLICE }));
     const next = from.flatMap(({ state }) => {
-      const of = rows.filter((row) => row.state === state);
-      if (of.reduce((sum, { count }) => sum + count, 0) < SLICE) return [];
+      const of = rows.filter(({ group }) => group.state === state);
+      if (of.reduce((sum, { group }) => sum + group.count, 0) < SLICE) return [];
       const last = of.reduce((one, other) => (placeOf(one) > placeOf(other) ? one : other));
-      return [{ state, key: `${state}/${last.integration}`, id: last.lastId }];
+      return [{ state, key: `${state}/${last.group.integration}`, id: last.lastId }];
     });
-    return { groups: rows.map(({ lastId, ...group }) => group), next };
+    return {
+      groups: rows.map(({ group }) => group),
+      next,
+      tookMs: Math.max(0, ...rows.map(({ tookMs }) => tookMs)),
+    };
   }
 
-  async #expiryLag(): Promise<number> {
-    const [row] = await this.statements.run<{ lagMs: number }>(EXPIRY_LAG, EXPIRY_LAG.bind({ limit: DUE }));
-    return row?.lagMs ?? 0;
+  async #expiryLag(): Promise<{ lagMs: number; tookMs: number }> {
+    const [row] = await this.statements.run<{ lagMs: number | null; tookMs: number }>(
+      EXPIRY_LAG,
+      EXPIRY_LAG.bind({ limit: DUE }),
+    );
+    return { lagMs: row!.lagMs ?? 0, tookMs: row!.tookMs };
   }
 }
 
 /** The order of the index. */
-const placeOf = ({ integration, lastId }: Group & { lastId: string }) => `${integration} ${lastId}`;
+const placeOf = ({ group, lastId }: Row) => `${group.integration} ${lastId}`;

@@ -153,7 +153,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   }
 }
 
-/** For how long the oldest due retry waited at the count; 0: none is due. Paused integrations do not count. */
+/** For how long the oldest due retry waited at the count, without paused integrations; 0 if none is due. */
 function retryLagMs(found: Counted | null): number | undefined {
   if (!found) return undefined;
   const { groups } = found.counts;

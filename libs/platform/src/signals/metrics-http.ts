@@ -22,7 +22,7 @@ interface Series {
 }
 
 /**
- * The durations of requests, as `http.server.request.duration` of OpenTelemetry's semantic conventions, and the
+ * The durations of requests, as `http.server.request.duration` of OpenTelemetry's semantic conventions, and
  * refusals by limits. Routes are templates, so the number of series does not depend on what clients send.
  */
 @Injectable()

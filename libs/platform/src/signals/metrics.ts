@@ -54,8 +54,8 @@ export class Metrics {
   }
 
   /**
-   * A value that each scrape reads again. A scrape shows only labels that exist at that time. Several libs may
-   * give samples of one gauge.
+   * A value that each scrape reads again. A scrape shows only labels that exist at that time. Several libs
+   * may give samples of one gauge.
    */
   gauge<N extends GaugeName>(name: N, read: () => Reading<N> | Promise<Reading<N>>): void {
     const known = this.#readers.get(name);

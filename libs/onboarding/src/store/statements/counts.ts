@@ -5,6 +5,9 @@ import { statement } from '../statement.js';
 
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
+/** The time of PostgreSQL so far. The time of this process would grow while it is busy with requests. */
+const TOOK = `${ms('clock_timestamp() - statement_timestamp()')} AS "tookMs"`;
+
 /**
  * Groups the next rows of some written states, at most `$limit` of each, in the order of the index: each
  * beginning of `$from` has the place behind which its rows are read. So the number of rows does not matter,
@@ -12,7 +15,8 @@ const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8
  */
 export const COUNT_SLICE = statement(
   'count_slice',
-  `SELECT c.state, g.* FROM jsonb_to_recordset($from::jsonb) AS c (state text, key text, id uuid)
+  `SELECT to_jsonb(g) - 'lastId' || jsonb_build_object('state', c.state) AS "group", g."lastId", ${TOOK}
+  FROM jsonb_to_recordset($from::jsonb) AS c (state text, key text, id uuid)
   CROSS JOIN LATERAL (
     SELECT o.integration, o.step, o.parked_reason AS reason, ${WAITING.only} AS waits,
       EXISTS (SELECT 1 FROM integration_pauses p WHERE p.integration = o.integration) AS paused,
@@ -32,18 +36,17 @@ export const COUNT_SLICE = statement(
 );
 
 /**
- * For how long the oldest passed deadline is not written, in milliseconds; no row if all are written. Looks
- * at the rows that have been due for longest: a long queue of retries may hide younger deadlines. Locks
- * nothing.
+ * For how long the oldest passed deadline is not written, in milliseconds; null if all are written. Looks at
+ * the rows that have been due for longest: a long queue of retries may hide younger deadlines. Locks nothing.
  */
 export const EXPIRY_LAG = statement(
   'expiry_lag',
-  `SELECT ${ms(`clock_timestamp() - min(${deadlineSql})`)} AS "lagMs" FROM (
+  `SELECT ${ms(`clock_timestamp() - min(${deadlineSql})`)} AS "lagMs", ${TOOK} FROM (
     SELECT o.* FROM onboardings o
     WHERE o.state NOT IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
       AND o.due_at <= (SELECT statement_timestamp())
     ORDER BY o.due_at LIMIT $limit::int
   ) o
-  WHERE ${isDueSql} HAVING min(${deadlineSql}) IS NOT NULL`,
+  WHERE ${isDueSql}`,
   { alone: true },
 );
