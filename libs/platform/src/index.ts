@@ -25,4 +25,6 @@ export { PlatformModule } from './platform.module.js';
 export { PROCESS_NAME } from './process-name.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';
+export { SPAN_ATTRIBUTES } from './signals/span-attributes.js';
+export { Tracing, currentSpan, outsideTraces, traced, type Span } from './signals/tracing.js';
 export { policyOf } from './security-headers.js';

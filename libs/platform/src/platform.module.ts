@@ -10,6 +10,7 @@ import { loggerOptions } from './logging.js';
 import { PROCESS_NAME, processNameOf, type AppRole } from './process-name.js';
 import { RequestLog } from './request-log.js';
 import { Sealer } from './sealer.js';
+import { Tracing } from './signals/tracing.js';
 
 /** The base of every app: settings, clock, logger, sealer, health checks and metrics. */
 @Global()
@@ -41,10 +42,26 @@ export class PlatformModule {
         { provide: CLOCK, useValue: systemClock },
         { provide: RANDOM, useValue: systemRandom },
         { provide: PROCESS_NAME, useFactory: () => processNameOf(role) },
+        {
+          provide: Tracing,
+          inject: [PROCESS_NAME],
+          useFactory: (process: string) => Tracing.open(config, process),
+        },
         { provide: KeyedHash, useFactory: () => new KeyedHash(config.HASH_KEY) },
         ...sealer,
       ],
-      exports: [ConfigModule, Health, Metrics, RequestLog, CLOCK, RANDOM, PROCESS_NAME, KeyedHash, ...sealer],
+      exports: [
+        ConfigModule,
+        Health,
+        Metrics,
+        RequestLog,
+        CLOCK,
+        RANDOM,
+        PROCESS_NAME,
+        KeyedHash,
+        Tracing,
+        ...sealer,
+      ],
     };
   }
 }

@@ -49,6 +49,8 @@ const UP = [
     fingerprint text,
     -- the claim that began the attempt: a process that got no answer to its claim looks for this id
     claim_id uuid,
+    -- the request that gave the step, if it is traced: later attempts link their traces to it
+    trace_parent text,
     lease_until timestamptz,
     next_attempt_at timestamptz,
     -- when a worker must look at the row again; null once an ended one is anchored
@@ -297,6 +299,8 @@ const UP = [
     target jsonb NOT NULL,
     -- the integrations that the actor may touch; null for all
     integrations text[],
+    -- the request that started it, if it is traced: its items link their traces to it
+    trace_parent text,
     state text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'aborted')),
     total integer NOT NULL DEFAULT 0,
     done integer NOT NULL DEFAULT 0,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EndedBadly, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
-import { Metrics } from '#libs/platform';
+import { Metrics, Tracing } from '#libs/platform';
 import { deadlineOf, type Row, type RowInStep } from '../flow/row.js';
 import { STEPS, isEnded, stepOfState, type StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
@@ -20,6 +20,7 @@ export class StepHandler {
     private readonly runner: StepRunner,
     private readonly budget: RetryBudget,
     private readonly metrics: Metrics,
+    private readonly tracing: Tracing,
   ) {}
 
   handlers(): JobHandler<StepJobPayload>[] {
@@ -34,7 +35,7 @@ export class StepHandler {
     if (row.parkedReason) return { outcome: 'parked', reason: row.parkedReason };
     if (row.leaseUntil) {
       if (row.leaseUntil > row.now) return { outcome: 'in_flight', attempt: row.attempt };
-      return this.#outcomeOf(row, await this.runner.takeOver(row));
+      return this.#outcomeOf(row, await this.#traced(row, () => this.runner.takeOver(row)));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
     // PostgreSQL counts microseconds, this service milliseconds. One millisecond later, the try is certainly
@@ -45,9 +46,16 @@ export class StepHandler {
       this.metrics.retriesPutOff.inc({ integration: row.integration });
       return this.#putOff(row, overBudgetMs);
     }
-    const claimed = await this.claims.retry(row);
-    if (claimed) return this.#outcomeOf(row, await this.runner.run(claimed));
-    return this.#notClaimed(row);
+    const tried = await this.#traced(row, async () => {
+      const claimed = await this.claims.retry(row);
+      return claimed && this.runner.run(claimed);
+    });
+    return tried ? this.#outcomeOf(row, tried) : this.#notClaimed(row);
+  }
+
+  /** Traces an attempt if the request that caused it was traced. Jobs without an attempt are not traced. */
+  #traced<T>(row: RowInStep, work: () => Promise<T>): Promise<T> {
+    return this.tracing.caused(`job ${row.step}`, row.traceParent, work);
   }
 
   /**
