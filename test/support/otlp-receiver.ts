@@ -33,11 +33,15 @@ export class OtlpReceiver {
   /** The status of the next answers. */
   status = 200;
 
+  /** Exports are not answered before this promise. */
+  held: Promise<unknown> | undefined;
+
   private constructor(private readonly server: Server) {}
 
   static async listen(port = 0): Promise<OtlpReceiver> {
     const server = createServer((request, response) => {
-      void buffer(request).then((body) => {
+      void buffer(request).then(async (body) => {
+        await receiver.held;
         receiver.#receive(request.url, request.headers, body);
         response.writeHead(receiver.status, { 'content-type': 'application/x-protobuf' }).end();
       });

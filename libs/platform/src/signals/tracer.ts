@@ -42,6 +42,7 @@ const KINDS: Record<Kind, SpanKind> = {
 
 /** OpenTelemetry's SDK. Nothing else imports it, and this file is imported only if tracing is on. */
 export class Tracer {
+  readonly #exporter: ToldExporter;
   readonly #provider: TracerProvider;
   readonly #tracer: ApiTracer;
 
@@ -53,6 +54,7 @@ export class Tracer {
       headers: pairsOf(headers?.reveal() ?? '')!,
       timeoutMillis: EXPORT_TIMEOUT_MS,
     });
+    this.#exporter = new ToldExporter(exporter);
     this.#provider = new TracerProvider({
       sampler: samplerOf(config),
       resource: resourceFromAttributes({
@@ -62,7 +64,7 @@ export class Tracer {
         ...(config.OTEL_SERVICE_NAME !== undefined && { 'service.name': config.OTEL_SERVICE_NAME }),
       }),
       spanProcessors: [
-        new BatchSpanProcessor({ exporter: tellingOf(exporter), exportTimeoutMillis: EXPORT_TIMEOUT_MS }),
+        new BatchSpanProcessor({ exporter: this.#exporter, exportTimeoutMillis: EXPORT_TIMEOUT_MS }),
       ],
     });
     this.#tracer = this.#provider.getTracer('gangway');
@@ -82,7 +84,12 @@ export class Tracer {
 
   async close(): Promise<void> {
     let late: NodeJS.Timeout | undefined;
-    const limit = new Promise((resolve) => (late = setTimeout(resolve, LAST_EXPORT_MS)));
+    const limit = new Promise<void>((resolve) => {
+      late = setTimeout(() => {
+        this.#exporter.failed('no answer in time');
+        resolve();
+      }, LAST_EXPORT_MS);
+    });
     // The exporter has logged why it failed.
     await Promise.race([this.#provider.shutdown().catch(() => undefined), limit]);
     clearTimeout(late);
@@ -168,21 +175,37 @@ const byCause = (sampler: Sampler): Sampler => ({
 });
 
 /** Logs when exports begin to fail, and when they work again, once each. */
-function tellingOf(exporter: SpanExporter): SpanExporter {
-  const logger = new Logger('Tracing');
-  let isFailing = false;
-  return {
-    export: (spans, done) =>
-      exporter.export(spans, (result) => {
-        const { error } = result;
-        if (error && !isFailing) logger.warn(`spans are not exported, and are lost: ${reasonOf(error)}`);
-        if (!error && isFailing) logger.log('spans are exported again');
-        isFailing = error !== undefined;
-        done(result);
-      }),
-    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
-    shutdown: () => exporter.shutdown(),
-  };
+class ToldExporter implements SpanExporter {
+  readonly #logger = new Logger('Tracing');
+  #isFailing = false;
+
+  constructor(private readonly exporter: SpanExporter) {}
+
+  export(...[spans, done]: Parameters<SpanExporter['export']>): void {
+    this.exporter.export(spans, (result) => {
+      if (result.error) this.failed(reasonOf(result.error));
+      else if (this.#isFailing) this.#works();
+      done(result);
+    });
+  }
+
+  failed(reason: string): void {
+    if (!this.#isFailing) this.#logger.warn(`spans are not exported, and are lost: ${reason}`);
+    this.#isFailing = true;
+  }
+
+  #works(): void {
+    this.#logger.log('spans are exported again');
+    this.#isFailing = false;
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.exporter.forceFlush?.();
+  }
+
+  shutdown(): Promise<void> {
+    return this.exporter.shutdown();
+  }
 }
 
 /** The receiver's text is not logged. */
