@@ -1,6 +1,6 @@
 /**
- * `npm run bench:check` finds out whether an onboarding became more expensive, by the bounds of bounds.json.
- * A ratio compares Gangway with a reference in the same run, because absolute figures depend on the machine.
+ * `npm run bench:check` finds out whether an onboarding costs more than the bounds in bounds.json allow. A
+ * ratio compares Gangway with a reference in the same run, because absolute figures depend on the machine.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 /**
- * Each variant warms up, then they take turns. The best round counts: other load only makes a round slower.
+ * Each variant warms up, then the variants take turns. The best round counts, because other load on the
+ * machine can only make a round slower.
  */
 import { availableParallelism, cpus } from 'node:os';
 

@@ -10,11 +10,11 @@ import { ORIGIN, RP_ID } from './walk.js';
 export interface Surroundings {
   servers: Servers;
   upstreamUrl: string;
-  /** Puts a proxy between a contender's service and its database. Without it, they connect directly. */
+  /**
+   * Puts a proxy between a contender's service and its database. Without this proxy, they connect directly.
+   */
   between?: (databaseUrl: string) => Promise<string>;
-  /** More arguments for the Node.js that runs the service. */
   nodeArgs?: string[];
-  /** More variables for Gangway's processes. */
   env?: Record<string, string>;
 }
 
@@ -22,10 +22,10 @@ export interface Running {
   url: string;
   token: string;
   service: number;
-  /** The service's other processes, such as its worker. */
+  /** The process ids of the service's other processes, such as its worker. */
   beside: number[];
   worker?: number;
-  /** How long each of Gangway's processes took to be ready. */
+  /** How many milliseconds each of Gangway's processes took to be ready. */
   readyMs?: { service: number; worker: number };
   databaseUrl: string;
   stop(): Promise<void>;
@@ -40,7 +40,7 @@ export interface Contender {
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
-/** The same values as in the container image. */
+/** The arguments for Node.js as in the container image. */
 const IMAGE_ARGS = ['--max-semi-space-size=4'];
 const NO_LIMIT = '1000000'; // the highest value that the setting allows
 
@@ -124,7 +124,7 @@ async function startGangway(
     INTEGRATION_BYZANTINE_RP_NAME: 'Bench',
     INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
     RATE_LIMIT_CALLER_PER_MINUTE: NO_LIMIT,
-    // Allow late calls: on a busy machine, the service would otherwise leave them to a retry, and the bench
+    // Allows late calls: on a busy machine, the service would otherwise leave them to a retry, and the bench
     // does not measure retries.
     CLAIM_MAX_AGE_MS: '9000',
     DRAIN_NOTICE_MS: '0',
@@ -193,7 +193,7 @@ async function startPooled(surroundings: Surroundings): Promise<Running> {
 }
 
 /**
- * Starts a Node.js process that ends together with this one. A reference also ends when its channel
+ * Starts a Node.js process that ends together with this process. A reference also ends when its IPC channel
  * closes.
  */
 function launch(args: string[], env: Record<string, string>, channel = false): ChildProcess {
@@ -209,12 +209,13 @@ function launch(args: string[], env: Record<string, string>, channel = false): C
 }
 const lastWords = new WeakMap<ChildProcess, string>();
 
-/** @returns how many milliseconds it took. */
+/** @returns how many milliseconds the process took to be ready. */
 async function untilReady(child: ChildProcess, url: string): Promise<number> {
   const beganAt = performance.now();
   for (const until = Date.now() + 120_000; Date.now() < until; await wait(20)) {
     if (child.exitCode !== null || child.signalCode !== null) break;
-    // A reference has no such route, so any answer means that it is ready.
+    // A reference, unlike Gangway, has no such route. So any answer except 503 means that the contender is
+    // ready.
     const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
     if (answer && answer.status !== 503) return Math.round(performance.now() - beganAt);
   }

@@ -61,7 +61,7 @@ export async function count(contender: Contender, surroundings: Surroundings, ti
       await proxy!.quiet();
       byCall.authenticators.push(byCall.authenticators.pop()! + proxy!.roundTrips - last);
       statements.push(now().statements - before.statements);
-      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // without our own INFO
+      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // minus our own INFO
       commits.push((await server.writes()) - writesBefore);
       walBytes.push((await server.walBytes()) - walBefore);
     }
@@ -154,8 +154,8 @@ class Proxy {
   }
 
   /**
-   * Waits until the service has sent nothing for a moment: the work that it does after the answer also counts
-   * as part of the call.
+   * Waits until the service has sent nothing for a moment, because the work that the service does after its
+   * answer is also part of the call.
    */
   async quiet(): Promise<void> {
     const since = performance.now();

@@ -14,8 +14,8 @@ const READS = 21;
 const [COMMON, RARE] = ['00000000-0000-4000-8000-000000000000', '00000000-0000-4000-8000-000000000007'];
 
 /**
- * Inserts open onboardings whose code lasts a day, some of the caller that makes the load, each with a send
- * budget, an idempotency key and its first events. PostgreSQL generates the ids.
+ * Inserts open onboardings whose code lasts a day. Some belong to the caller that makes the load. Each has a
+ * send budget, an idempotency key and its first events. PostgreSQL generates the ids.
  */
 const FILL = [
   `INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,

@@ -16,7 +16,7 @@ const SLOW_NOISY: Try = { ratios: SLOW, noise: 0.9 };
 
 describe('judge', () => {
   it.each<[Try[], 'good' | 'bad', boolean, number, boolean, number, string]>([
-    // tries, counts, on main, noisy runs before, passes, noisy runs after
+    // The columns: tries, counts, on main, noisy runs before, passes, noisy runs after, the reason.
     [[QUIET], 'good', true, 0, true, 0, 'all bounds are kept'],
     [[QUIET], 'good', true, 2, true, 0, 'a quiet run ends the series'],
     [[QUIET], 'good', false, 2, true, 2, 'a branch does not end the series of main'],
@@ -34,7 +34,7 @@ describe('judge', () => {
     [[NOISY, NOISY], 'bad', true, 0, false, 1, 'counts are judged in a noisy run too'],
     [[NOISY, NOISY], 'bad', false, 0, false, 0, 'counts are judged on branches'],
   ])(
-    'tries %p, %s counts, on main: %p, noisy runs before: %d → passes: %p, noisy runs now: %d (%s)',
+    'given tries %p, %s counts, on main %p, %d noisy runs before: passes %p, noisy runs now %d (%s)',
     (...row) => {
       const [tries, counts, onMain, noisyBefore, passes, noisyInARow] = row;
       const seen = counts === 'good' ? counted : { ...counted, commits: 11 };
@@ -64,7 +64,7 @@ describe('judge', () => {
     [{ cpuOfRelay: 30 }, true],
     [{ cpuOfRelay: 30.1 }, false],
     [{ cpuOfRelay: null }, true],
-  ])('with the ratios %p → passes: %p', (changed, passes) => {
+  ])('given the ratios %p, lets the check pass: %p', (changed, passes) => {
     const tries = [{ ratios: { ...ratios, ...changed }, noise: 0 }];
     expect(judge({ counted, bounds, tries, onMain: true, noisyBefore: 0 }).passes).toBe(passes);
   });
@@ -72,7 +72,7 @@ describe('judge', () => {
   it.each([
     [1 / 3, 'quiet'],
     [0.334, 'noisy'],
-  ])('calls the machine, at a variation of %d, %s', (noise, verdict) => {
+  ])('for a variation of %d between turns, calls the machine %s', (noise, verdict) => {
     const { lines } = judge({ counted, bounds, tries: [{ ratios, noise }], onMain: false, noisyBefore: 0 });
     expect(lines.join().includes('TOO NOISY')).toBe(verdict === 'noisy');
   });

@@ -1,6 +1,6 @@
 /**
- * Judges counts in every run of `npm run bench:check`, and ratios only on a quiet machine. On a noisy one,
- * the check passes with a warning; on main, it fails at the third noisy run in a row.
+ * Judges counts in every run of `npm run bench:check`, and ratios only on a quiet machine. On a noisy
+ * machine, the check passes with a warning. On main, the check fails at the third noisy run in a row.
  */
 
 /** Costs per onboarding that do not depend on noise. */

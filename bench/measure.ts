@@ -56,7 +56,7 @@ function family(pid: number): (Cpu & { pid: number })[] {
       const cpu = cpuOf(Number(name));
       if (cpu.parent === pid) found.push({ pid: Number(name), ...cpu });
     } catch {
-      // The process has ended meanwhile.
+      // The process has ended in the meantime.
     }
   }
   return found;
@@ -104,7 +104,7 @@ export const forkHelper = (file: string): ChildProcess => {
   return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });
 };
 
-/** Loads one contender, and measures it meanwhile. */
+/** Puts load on one contender, and measures it during the load. */
 export async function takeSample(
   generator: ChildProcess,
   running: Running,

@@ -17,7 +17,7 @@ export interface Prepared {
 }
 
 /**
- * Starts PostgreSQL, Redis and the provider's stand-in. Ctrl-C stops them again.
+ * Starts PostgreSQL, Redis and the stand-in for the provider. Ctrl-C stops all of them again.
  *
  * @param statements whether PostgreSQL also counts by statement
  */

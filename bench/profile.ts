@@ -139,7 +139,9 @@ interface CpuProfile {
   timeDeltas: number[];
 }
 
-/** Microseconds by package. Time in Node.js counts for the package that called it, if there is one. */
+/**
+ * Microseconds by package. Time in Node.js's own code counts for the package that called it, if there is one.
+ */
 function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
   const self = new Map<number, number>();
   samples.forEach((id, i) => self.set(id, (self.get(id) ?? 0) + timeDeltas[i]!));

@@ -51,7 +51,7 @@ export async function startUpstream(): Promise<Upstream> {
   };
 }
 
-/** Contenders that are started and wait for their turns; a signal stops them meanwhile. */
+/** The started contenders, which wait for their turns. A signal pauses each contender between its turns. */
 export class Field {
   readonly #generator: ChildProcess = forkHelper('generator.ts');
 

@@ -21,7 +21,6 @@ import { askRedis, startRedis } from '../tools/embedded/redis.js';
 import { removeServers } from '../tools/servers.js';
 
 export interface Servers {
-  /** The URL of a database. */
   databaseUrl(database: string): string;
   redisUrl: string;
   postgresPid: number;
@@ -32,7 +31,7 @@ export interface Servers {
 const PASSWORD = 'only-for-one-bench-run';
 
 /**
- * As in production, fsync is on, and Redis syncs its append-only file every second.
+ * Starts both servers as in production: fsync is on, and Redis syncs its append-only file every second.
  *
  * @param statements whether PostgreSQL also counts by statement, which makes it a little slower
  */
@@ -62,7 +61,10 @@ export async function startServers(statements: boolean): Promise<Servers> {
   };
 }
 
-/** Prevents a checkpoint during a turn: it would write the pages of all contenders at the cost of one. */
+/**
+ * Prevents a checkpoint during a turn, because it would write the pages of all contenders, at the cost of the
+ * contender whose turn it is.
+ */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
   if (statements) {

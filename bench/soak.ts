@@ -49,7 +49,7 @@ export async function soak(): Promise<void> {
         p99: sample.p99,
         serviceMb: sample.rssMb,
         workerMb: rssMb(running.worker!),
-        jobs: sum(metrics, 'gangway_queue_waiting'),
+        jobs: sum(metrics, 'gangway_queue_jobs', 'state="waiting"'),
         databaseMb: rows[0].mb,
       });
       say(`  minute ${n}: ${JSON.stringify(minutes.at(-1))}`);
@@ -63,9 +63,9 @@ export async function soak(): Promise<void> {
   }
 }
 
-/** Adds up all series of a metric. */
-const sum = (metrics: string, name: string) =>
-  [...metrics.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)`, 'gm'))].reduce(
+/** Adds up all series of a metric that have a label. */
+const sum = (metrics: string, name: string, label: string) =>
+  [...metrics.matchAll(new RegExp(`^${name}\\{.*${label}.*\\} (\\d+)`, 'gm'))].reduce(
     (all, [, value]) => all + Number(value),
     0,
   );

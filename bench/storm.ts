@@ -13,7 +13,7 @@ const WAITING = 20_000;
 /** Retries in ten seconds that the integration's owner allows. */
 const BURST = 500;
 const PROVIDER_MS = 50;
-/** The load that other callers make meanwhile. */
+/** The load that other callers make while the retries run. */
 const CALM = { atOnce: 4, perSecond: 10, warmMs: 2_000, windowMs: 30_000 };
 
 const COUNT_WAITING = `SELECT count(*)::int AS waiting FROM onboardings WHERE state = 'otp_requested'`;
@@ -42,8 +42,8 @@ export async function storm(): Promise<void> {
     const backAt = Date.now();
     const pool = new Pool(running.url);
     const before = await waiting();
-    // While the breaker of a process is open, its new onboardings wait as well. The load of other callers
-    // begins when those of worker and service are closed.
+    // While the breaker of a process is open, new onboardings at that process wait as well. The load of other
+    // callers begins when the breakers of worker and service are closed.
     while ((await waiting()) === before) await wait(100);
     while ((await startOne(pool, running, 'wait=2')) !== 201) await wait(500);
     const leadS = (Date.now() - backAt) / 1_000;

@@ -4,25 +4,27 @@ import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
 import { FAULT_CODES, PROBLEM_CODES, problemType } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
-import { configurationMarkdown, parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
-import { pastedFiles } from '../test/support/demo/integrate-guide.js';
+import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-reference.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** What the prose under the diagram says instead of the diagram. */
+/** The signals that the text below the diagram explains, so the diagram does not show them. */
 const NOT_DRAWN = new Set(['step_failed', 'expired', 'cancelled', 'late_answer']);
 
-/** `outcome_unknown` is drawn twice, by the step that was lost. */
+/** The diagram has two nodes for `outcome_unknown`, one for each step whose outcome may be unknown. */
 const LOST: { step: StepName; submitted: string; node: string }[] = [
   { step: 'verify-otp', submitted: 'otp_submitted', node: 'unknown_code' },
   { step: 'create-authenticators', submitted: 'authenticators_submitted', node: 'unknown_passkey' },
 ];
 
+const MACHINE = 'docs/explanation/state-machine.md';
+
 function arrowsOfDiagram(): string[] {
-  const [, diagram = ''] = /```mermaid\nstateDiagram-v2\n([\s\S]*?)```/.exec(read('ARCHITECTURE.md')) ?? [];
+  const [, diagram = ''] = /```mermaid\nstateDiagram-v2\n([\s\S]*?)```/.exec(read(MACHINE)) ?? [];
   return [...diagram.matchAll(/^\s*\w+ --> \w+: .+$/gm)].map(([arrow]) => arrow.trim()).sort();
 }
 
@@ -51,8 +53,8 @@ function arrowsOfMachine(): string[] {
     .sort();
 }
 
-describe('ARCHITECTURE.md', () => {
-  it('draws the machine as it is', () => {
+describe('the diagram of the state machine', () => {
+  it('has the states and signals of the code', () => {
     expect(arrowsOfDiagram()).toEqual(arrowsOfMachine());
   });
 });
@@ -72,12 +74,16 @@ const REQUIRED = {
 };
 
 describe('docs/reference', () => {
-  it('has the pages that come from the code', () => {
+  it('has pages that are equal to the pages generated from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
     expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
+    const openApi = JSON.parse(read('docs/openapi.json')) as Parameters<typeof restMarkdown>[0];
+    expect(read('docs/reference/rest.md')).toBe(restMarkdown(openApi));
+    expect(read('docs/reference/events.md')).toBe(eventsMarkdown(openApi));
+    expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
-  it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
+  it.each(PROVIDERS)('describes each variable, also those of $kind, in its own row', (provider) => {
     const rows = [
       ...configurationMarkdown([provider]).matchAll(/^\| `([^`]+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
     ];
@@ -87,12 +93,12 @@ describe('docs/reference', () => {
     expect(rows.filter(([, , ...cells]) => cells.some((cell) => cell === '' || cell === '`…`'))).toEqual([]);
   });
 
-  it('asks most installations to look at some 25 variables', () => {
+  it('shows at most 27 variables that most installations must look at', () => {
     const [settings = ''] = read('docs/reference/configuration.md').split('## Integrations');
     expect(settings.match(/^\| `/gm)!.length).toBeLessThanOrEqual(27);
   });
 
-  it('has an entry for each problem, where its type leads', () => {
+  it('has an entry for each problem, with the anchor that the problem’s type names', () => {
     const headings = [...read('docs/reference/errors.md').matchAll(/^## (\w+)$/gm)].map(
       ([, code]) => `/docs/errors#${code}`,
     );
@@ -106,51 +112,54 @@ describe('docs/reference', () => {
 });
 
 describe('docs/integrate.md', () => {
-  it('has the reader paste the demo’s own files, and all that these import', () => {
-    const pasted = pastedFiles();
-    expect(pasted.map(({ name, text }) => [name, text])).toEqual(
-      pasted.map(({ name, source }) => [name, read(source)]),
-    );
-    const names = pasted.map(({ name }) => name);
-    const imported = pasted.flatMap(({ name, text }) =>
+  const guide = read('docs/integrate.md');
+  const rows = [...guide.matchAll(/^\| \[`([^`]+)`\]\(\.\.\/([^)]+)\) +\| +(\d+) \|/gm)];
+  const sources = rows.map(([, name = '', source = '']) => ({ name, text: read(source) }));
+
+  it('says how many lines each file of the example has', () => {
+    const lines = sources.map(({ text }) => text.split('\n').length - 1);
+    expect(rows.map(([, , , said]) => Number(said))).toEqual(lines);
+    expect(guide).toContain(`These are ${lines.reduce((sum, each) => sum + each)} lines`);
+  });
+
+  it('names all files that the example imports', () => {
+    const imported = sources.flatMap(({ name, text }) =>
       [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => join(dirname(name), path)),
     );
+    const names = sources.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['main.js', 'page/index.html', ...imported]));
   });
 
-  it('says how many lines the reader pastes', () => {
-    const lines = new Map(pastedFiles().map(({ name, text }) => [name, text.split('\n').length - 1]));
-    const all = [...lines.values()].reduce((sum, each) => sum + each);
-    const [client, ceremony, server] = ['gangway.js', 'page/ceremony.js', 'server.js'].map((name) =>
-      lines.get(name),
-    );
-    expect(lines.size).toBe(8);
-    const said = read('docs/integrate.md').replaceAll(/\s+/g, ' ');
-    expect(said).toContain(`It is eight files, ${all} lines with their comments.`);
-    expect(said).toContain(
-      `the client of ${client} lines and the ceremony of ${ceremony}; the server of ${server} `,
-    );
+  it('quotes the example as it is', () => {
+    const plain = (code: string) => code.replaceAll(/\s+/g, '');
+    const quotes = [...guide.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code = '']) => plain(code));
+    expect(quotes.length).toBe(3);
+    const files = sources.map(({ text }) => plain(text));
+    expect(quotes.filter((quote) => !files.some((file) => file.includes(quote)))).toEqual([]);
   });
 
-  it('says what to do on each code', () => {
-    const guide = read('docs/integrate.md');
+  it('says what to do for each problem code', () => {
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 });
 
-describe('docs/passkeys.md', () => {
-  it('names every code that a passkey is refused with', () => {
-    const rows = [...read('docs/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
+describe('docs/explanation/passkeys.md', () => {
+  it('names each code with which a passkey may be refused', () => {
+    const rows = [...read('docs/explanation/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
     expect(rows.map(([, code]) => code).sort()).toEqual([...ATTESTATION_CODES].sort());
   });
 });
 
-const papersIn = (folder: string) =>
-  readdirSync(join(ROOT, folder))
+const ROOTS = ['README', 'ARCHITECTURE', 'CONTRIBUTING', 'SECURITY', 'CHANGELOG'].map((name) => `${name}.md`);
+const PAPERS = [
+  ...ROOTS,
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
-    .map((name) => join(folder, name));
-
-const PAPERS = ['.', 'docs', 'docs/decisions', 'apps/sandbox'].flatMap(papersIn);
+    .map((name) => join('docs', name))
+    .sort(),
+  'apps/sandbox/README.md',
+  'test/README.md',
+];
 
 const anchorOf = (heading: string) =>
   heading
@@ -158,22 +167,40 @@ const anchorOf = (heading: string) =>
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');
 
+/** The links of a document to files of the project, each with its target and anchor. */
+const linksIn = (paper: string) =>
+  [...read(paper).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].map(([link, path = '', anchor]) => ({
+    link,
+    target: path === '' ? paper : join(dirname(paper), path),
+    anchor,
+  }));
+
 describe.each(PAPERS)('%s', (paper) => {
-  it('links to what is there', () => {
-    const links = [...read(paper).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
-    const broken = links.filter(([, path = '', anchor]) => {
-      const target = path === '' ? paper : join(dirname(paper), path);
+  it('has no broken links', () => {
+    const broken = linksIn(paper).filter(({ target, anchor }) => {
       if (!existsSync(join(ROOT, target))) return true;
       if (anchor === undefined) return false;
       return ![...read(target).matchAll(/^#+ (.+)$/gm)].some(
         ([, heading = '']) => anchorOf(heading) === anchor,
       );
     });
-    expect(broken.map(([link]) => link)).toEqual([]);
+    expect(broken.map(({ link }) => link)).toEqual([]);
   });
 
-  it('names no file of the project that is not there', () => {
+  it('names no missing file of the project', () => {
     const named = [...read(paper).matchAll(/`((?:apps|libs|tools|docs|test|bench)\/[\w./-]+)`/g)];
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
+});
+
+it('links lead from the README to each document', () => {
+  const reached = new Set(['README.md']);
+  for (const paper of reached) {
+    const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));
+    for (const target of folders.flatMap((each) => [each, join(each, 'README.md')])) {
+      if (PAPERS.includes(target)) reached.add(target);
+    }
+  }
+  const runbooks = /^docs\/operations\/runbooks\//;
+  expect(PAPERS.filter((paper) => !reached.has(paper) && !runbooks.test(paper))).toEqual([]);
 });

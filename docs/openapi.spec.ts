@@ -15,7 +15,7 @@ const { components } = JSON.parse(readFileSync(join(import.meta.dirname, 'openap
   components: { schemas: Record<string, Schema> };
 };
 
-/** The members of a schema at any depth, each with its path. */
+/** All members of a schema, at any depth, each with its path. */
 function membersIn(schema: Schema, path: string): [path: string, member: Schema][] {
   const parts = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.items ? [schema.items] : [])];
   const own = Object.entries(schema.properties ?? {}).map(([name, member]): [string, Schema] => [
@@ -39,7 +39,7 @@ const undescribed = (names: string[], isMeant: (member: Schema, path: string) =>
     ),
   );
 
-it('says when each member of an answer is null', () => {
+it('the OpenAPI document says when each member of an answer is null', () => {
   const answers = [
     'Onboarding',
     'OnboardingPage',
@@ -53,13 +53,13 @@ it('says when each member of an answer is null', () => {
   expect(undescribed([...answers, ...events], mayBeNull, /\bnull\b/i)).toEqual([]);
 });
 
-it('describes each member of each event’s data', () => {
+it('the OpenAPI document describes each member of each event’s data', () => {
   const events = Object.keys(components.schemas).filter((name) => /.Event$/.test(name));
   expect(events.length).toBeGreaterThan(20);
   expect(undescribed(events, (_member, path) => path.includes('.data.'), /./)).toEqual([]);
 });
 
-it('describes each request of client custody', () => {
+it('the OpenAPI document describes each member that client custody needs', () => {
   const needed = new Set([
     'deviceSigning',
     'targetBundle',

@@ -13,23 +13,29 @@ interface NamedTest {
 const TITLE = /“([^”]+)”/g;
 const titlesIn = (text: string) => [...text.matchAll(TITLE)].map(([, title = '']) => title);
 
-/** A test is named by its file and then by its titles, as in the code: `a.spec.ts` “one”, “another”. */
+/**
+ * Finds the tests that a text names. A text names a test by its file and its titles, as in the code:
+ * `a.spec.ts` “one”, “another”.
+ */
 function testsNamedIn(text: string): NamedTest[] {
   const named = text.matchAll(/`((?:apps|docs|libs|test|tools)\/[\w./-]+spec\.ts)`((?:,? “[^”]+”)*)/g);
   return [...named].map(([, file = '', titles = '']) => ({ file, titles: titlesIn(titles) }));
 }
 
-/** A title is a whole literal of the file: half of one would still be found after the test has changed. */
+/**
+ * A title must be a whole string literal of the file. A part of a title could still match after the test has
+ * changed.
+ */
 const hasTitle = (source: string, title: string) =>
   [`'`, `"`, '`'].some((quote) => source.includes(quote + title + quote));
 
-describe.each(['SECURITY.md', 'docs/threat-model.md', 'docs/asvs.md'])('%s', (paper) => {
-  it('names tests that are there', () => {
+describe.each(['SECURITY.md', 'docs/security/threat-model.md', 'docs/security/asvs.md'])('%s', (paper) => {
+  it('names no missing test file', () => {
     const named = testsNamedIn(read(paper));
     expect(named.map(({ file }) => file).filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
 
-  it('quotes titles that stand in the file that it names, and quotes nothing else', () => {
+  it('quotes only titles that are in the file that it names', () => {
     const named = testsNamedIn(read(paper));
     const missing = named.flatMap(({ file, titles }) => {
       const source = existsSync(join(ROOT, file)) ? read(file) : '';
@@ -41,7 +47,7 @@ describe.each(['SECURITY.md', 'docs/threat-model.md', 'docs/asvs.md'])('%s', (pa
 });
 
 const VERDICTS = ['met', 'deployment', 'not applicable', 'not met'] as const;
-/** How many requirements OWASP ASVS 5.0.0 has at levels 1 and 2. */
+/** The number of requirements of OWASP ASVS 5.0.0 at levels 1 and 2. */
 const OF_LEVEL = { 1: 70, 2: 183 };
 
 interface Row {
@@ -53,9 +59,9 @@ interface Row {
   more: string[];
 }
 
-const ASVS = read('docs/asvs.md');
+const ASVS = read('docs/security/asvs.md');
 
-/** The cells of a table's row; none of ours has a bar in it. */
+/** The cells of a row in a Markdown table. No cell contains a vertical bar. */
 const cellsOf = (line: string) =>
   line
     .split('|')
@@ -73,7 +79,7 @@ const placeOf = (id: string) =>
     .split('.')
     .reduce((place, part) => place * 100 + Number(part), 0);
 
-describe('the table of docs/asvs.md', () => {
+describe('the table of docs/security/asvs.md', () => {
   it('has each requirement of levels 1 and 2 once, in order', () => {
     const ids = ROWS.map(({ id }) => id);
     expect(ids.filter((id) => !/^V\d{1,2}\.\d{1,2}\.\d{1,2}$/.test(id))).toEqual([]);
@@ -84,7 +90,7 @@ describe('the table of docs/asvs.md', () => {
     }
   });
 
-  it('has a verdict and a reason in each row, and a file to look into where it says that it is met', () => {
+  it('has a verdict and a reason in each row, and names a file in each row with the verdict met', () => {
     const without = ROWS.filter(
       ({ requirement, verdict, evidence, more }) =>
         more.length > 0 ||
@@ -96,7 +102,7 @@ describe('the table of docs/asvs.md', () => {
     expect(without.map(({ id }) => id)).toEqual([]);
   });
 
-  it('is counted rightly above it', () => {
+  it('has the same counts as the summary above it', () => {
     const counts = VERDICTS.map((verdict) => {
       const rows = ROWS.filter((row) => row.verdict === verdict);
       const ofLevel = (level: string) => rows.filter((row) => row.level === level).length;
@@ -106,7 +112,7 @@ describe('the table of docs/asvs.md', () => {
     expect(stated.map(([line]) => cellsOf(line))).toEqual(counts);
   });
 
-  it('has its deviations in a chapter of their own, and no others are there', () => {
+  it('has exactly the deviations that the chapter on deviations lists', () => {
     const [, chapter = ''] = /^## Deviations\n([\s\S]*?)^## /m.exec(ASVS) ?? [];
     const named = new Set([...chapter.matchAll(/V\d+\.\d+\.\d+/g)].map(([id]) => id));
     const notMet = ROWS.filter(({ verdict }) => verdict === 'not met').map(({ id }) => id);

@@ -9,7 +9,6 @@ process.stdout.once('error', () => {
   process.kill(process.pid, 'SIGHUP');
 });
 
-/** Prints one line. */
 export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }

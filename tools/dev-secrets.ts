@@ -28,7 +28,6 @@ export interface DevSecrets {
   databasePassword: string;
 }
 
-/** The file that keeps the secrets. */
 export const DEV_SECRETS = join(STATE, 'dev.json');
 
 /**

@@ -26,7 +26,7 @@ export interface DevelopmentEnv {
   custody: string | undefined;
 }
 
-/** Drops empty variables: here and in the apps, an empty variable counts as unset. */
+/** Drops empty variables: in this tool and in the apps, an empty variable counts as unset. */
 function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 }
@@ -91,7 +91,7 @@ export function developmentEnv(
       AUTH_PROXY_URL: sandboxUrl,
       AUTH_PROXY_CONFIG_ID: AUTH_PROXY_CONFIG_ID,
     }),
-    // Here is no load balancer, so that a stop need not wait until one has noticed.
+    // There is no load balancer that must notice a stop, so a stop need not wait.
     DRAIN_NOTICE_MS: '0',
     ...(set(own) as Record<string, string>),
   };

@@ -1,6 +1,9 @@
 import { Client } from 'pg';
 
-/** Whether this folder's database contains a given onboarding. If so, this folder's service has made it. */
+/**
+ * Whether the database of this folder contains a given onboarding, which shows that this folder's service has
+ * started it.
+ */
 export async function hasOnboarding(databaseUrl: string, id: string): Promise<boolean> {
   const client = new Client({ connectionString: databaseUrl });
   try {

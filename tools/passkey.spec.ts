@@ -51,12 +51,14 @@ describe('an honest passkey is accepted', () => {
   });
 });
 
-it('the CBOR has the canonical order of CTAP2: type and algorithm first, then curve and point', () => {
-  const object = Buffer.from(createPasskey(HONEST).response.attestationObject, 'base64url').toString('hex');
-  // {"fmt": "none", "attStmt": {}, "authData": …
-  expect(object).toMatch(/^a363666d74646e6f6e656761747453746d74a0686175746844617461/);
-  // {1: 2, 3: -7, -1: 1, -2: 32 bytes, -3: 32 bytes}
-  expect(object).toMatch(/a5010203262001215820[0-9a-f]{64}225820[0-9a-f]{64}$/);
+describe('the public key of a passkey', () => {
+  it('is CBOR in CTAP2’s order: type and algorithm, then curve and point', () => {
+    const object = Buffer.from(createPasskey(HONEST).response.attestationObject, 'base64url').toString('hex');
+    // The bytes of: {"fmt": "none", "attStmt": {}, "authData": …
+    expect(object).toMatch(/^a363666d74646e6f6e656761747453746d74a0686175746844617461/);
+    // The bytes of: {1: 2, 3: -7, -1: 1, -2: 32 bytes, -3: 32 bytes}
+    expect(object).toMatch(/a5010203262001215820[0-9a-f]{64}225820[0-9a-f]{64}$/);
+  });
 });
 
 describe('a passkey with a wrong value', () => {
@@ -71,18 +73,18 @@ describe('a passkey with a wrong value', () => {
     ['algorithm', { alg: -8 }, /alg/],
     ['claimed algorithm', { wrong: { alg: -35 } }, /alg/],
     ['length of the aaguid', { wrong: { aaguid: randomBytes(15) } }, /./],
-  ])('is refused: %s', async (_, options, message) => {
+  ])('is refused by @simplewebauthn/server: %s', async (_, options, message) => {
     await expect(verify({ ...HONEST, ...options })).rejects.toThrow(message);
   });
 
-  it('is refused: packed attestation, signed by another key', async () => {
+  it('is refused if another key has signed its packed attestation', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const signature = sign('sha256', Buffer.from('anything'), privateKey);
     const { verified } = await verify({ ...HONEST, attestation: 'packed', wrong: { signature } });
     expect(verified).toBe(false);
   });
 
-  it('can have wrong values that only the service’s own check refuses', async () => {
+  it('may have wrong values that @simplewebauthn/server does not check', async () => {
     const aaguid = Buffer.from('ea9b8d664d011d213ce4b6b48cb575d4', 'hex');
     const { registrationInfo } = await verify({ ...HONEST, wrong: { aaguid } });
     expect(registrationInfo!.aaguid).toBe('ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4');
@@ -98,14 +100,14 @@ describe('a passkey with a wrong value', () => {
   });
 });
 
-describe('answering creation options', () => {
+describe('the answer to creation options', () => {
   const optionsFor = (supportedAlgorithmIDs: number[]) =>
     generateRegistrationOptions({ rpID: RP_ID, rpName: 'Example', userName: 'ana', supportedAlgorithmIDs });
 
   it.each([
     [[-257, -7], -257],
     [[-36, -7], -7],
-  ])('with the algorithms %j makes a passkey with %d', async (offered, alg) => {
+  ])('has for the algorithms %j a passkey with the algorithm %d', async (offered, alg) => {
     const options = await optionsFor(offered);
     const { authenticators } = answerCreationOptions(JSON.stringify(options), { authenticatorName: 'Ana' });
     expect(authenticators).toHaveLength(1);
@@ -121,7 +123,7 @@ describe('answering creation options', () => {
     expect(verified).toBe(true);
   });
 
-  it('uses the given origin, and also takes the rp id from it if the options have none', () => {
+  it('has the given origin, and the rp id of that origin if the options have no rp id', () => {
     const options = JSON.stringify({
       challenge: CHALLENGE,
       rp: { name: 'x' },
@@ -139,7 +141,7 @@ describe('answering creation options', () => {
     ['[]', /"challenge"/],
     ['{"status":409,"code":"illegal_state","detail":"not now"}', /illegal_state: not now/],
     ['{"challenge":"AA","rp":{"id":"x"},"pubKeyCredParams":[{"alg":-47}]}', /none of the algorithms/],
-  ])('refuses %j', (input, message) => {
+  ])('is an error for the input %j', (input, message) => {
     expect(() => answerCreationOptions(input)).toThrow(message);
   });
 });

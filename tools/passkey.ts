@@ -27,7 +27,7 @@ export interface PasskeyOptions {
   wrong?: PasskeyLies;
 }
 
-/** The parts of an attestation statement. */
+/** The values from which an attestation statement is made. */
 export interface Attestable {
   alg: PasskeyAlgorithm;
   authenticatorData: Buffer;

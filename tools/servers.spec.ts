@@ -13,11 +13,14 @@ it.each([
   ],
   [undefined, 'http://cache:6379', 'REDIS_URL is not a URL that starts with redis:// or rediss://.'],
   [undefined, 'cache:6379', 'REDIS_URL is not a URL that starts with redis:// or rediss://.'],
-])('refuses %s and %s before it starts anything', async (databaseUrl, redisUrl, message) => {
-  const parent = mkdtempSync(join(tmpdir(), 'gangway-servers-'));
-  const folder = join(parent, 'dev');
-  const starting = startServers({ folder, password: 'x', given: { databaseUrl, redisUrl } });
-  await expect(starting).rejects.toMatchObject({ name: 'Plain', message });
-  expect(existsSync(folder)).toBe(false);
-  rmSync(parent, { recursive: true });
-});
+])(
+  'startServers refuses DATABASE_URL %s with REDIS_URL %s, and starts nothing',
+  async (databaseUrl, redisUrl, message) => {
+    const parent = mkdtempSync(join(tmpdir(), 'gangway-servers-'));
+    const folder = join(parent, 'dev');
+    const starting = startServers({ folder, password: 'x', given: { databaseUrl, redisUrl } });
+    await expect(starting).rejects.toMatchObject({ name: 'Plain', message });
+    expect(existsSync(folder)).toBe(false);
+    rmSync(parent, { recursive: true });
+  },
+);

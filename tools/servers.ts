@@ -68,7 +68,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
 }
 
 /**
- * Deletes data that this checkout cannot decrypt: it outlives a deleted checkout, and a new clone at the
+ * Deletes data that this checkout cannot decrypt. Data may outlive a deleted checkout, and a new clone at the
  * same path has other keys.
  */
 async function claim({ folder, password }: ServersOptions): Promise<void> {

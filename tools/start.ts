@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** The user pressed Ctrl-C, or a supervisor sent a signal. */
+/** Thrown if the user pressed Ctrl-C, or a supervisor sent a signal. */
 class Interrupted extends Error {
   served = false;
 }
@@ -121,7 +121,7 @@ async function serve(
     // In client custody, only the user's device has the key, so this process cannot complete the steps.
     if (flags.once)
       throw new Plain('--once cannot act as the user’s device: unset CUSTODY of the integration.');
-    say('\nNo self check: in client custody a user’s device makes the key (docs/client-custody.md).\n');
+    say('\nNo self check: in client custody a user’s device makes the key (docs/explanation/custody.md).\n');
   } else {
     const walk = walkOnboarding({
       ...development,

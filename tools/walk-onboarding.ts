@@ -33,7 +33,7 @@ interface TimelineEvent {
   data: Record<string, unknown> | null;
 }
 
-/** The new subject of the walk. */
+/** The onboarding that the walk has completed, with its new subject. */
 export interface Walked {
   onboardingId: string;
   /** The subject in the form that `POST /v1/onboardings` takes. */

@@ -21,7 +21,6 @@ export function signedHeaders(path: string, body: string): Record<string, string
 
 const pool = new Pool(process.env['UPSTREAM_URL']!, { connections: 64, pipelining: 1 });
 
-/** Sends one signed request. */
 export async function submit(path: string, payload: object): Promise<Record<string, string>> {
   const body = JSON.stringify(payload);
   const answer = await pool.request({ method: 'POST', path, headers: signedHeaders(path, body), body });

@@ -73,7 +73,7 @@ const STATEMENTS = {
     INSERT INTO events (onboarding_id, attempt, type) SELECT id, attempt, 'attempt_ended' FROM row`,
 };
 
-/** Runs one prepared statement. Each statement here must change exactly one row. */
+/** Runs one prepared statement, which must change exactly one row. */
 async function write(name: keyof typeof STATEMENTS, values: (string | null)[]): Promise<Row> {
   const { rows, rowCount } = await database.query<Row>({ name, text: STATEMENTS[name], values });
   if (rowCount !== 1) throw new Error(`${name}: the onboarding is in another state`);

@@ -1,6 +1,6 @@
 /**
  * DBOS Transact: each call to the provider is a durable workflow, named by the idempotency key and awaited
- * in this process. DBOS stores its input, output and steps. An onboarding is a row.
+ * in this process. DBOS stores the workflow's input, output and steps. Each onboarding is one row.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DBOS } from '@dbos-inc/dbos-sdk';

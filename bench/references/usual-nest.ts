@@ -104,7 +104,10 @@ class AuthenticatorsDto {
   authenticators!: AuthenticatorDto[];
 }
 
-/** A job: the states before, during and after the call, its path, and the field of the answer to keep. */
+/**
+ * The data of a job: the onboarding's states during and after the call, the path and the body of the call,
+ * and the field of the answer to keep.
+ */
 interface Call {
   onboardingId: string;
   during: string;

@@ -9,21 +9,19 @@ import { LONGEST_DELAY_MS } from '../support/drivers/weather.js';
 import { momentsOf } from '../support/moments.js';
 
 export interface CallerOptions {
-  /** The caller's name, unique over all runs. */
   name: string;
   random: SeededRandom;
   line: Line;
   sandbox: SandboxControl;
   subject: { accountId: string; userId: string; email: string };
-  /** Whether the run is ending. */
   over(): boolean;
 }
 
-/** After this time, no earlier call can still take effect. */
+/** After this time without a call, no earlier call can still take effect. */
 const CALM_MS =
   2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS) + 2 * Number(SETTINGS.CLAIM_MAX_AGE_MS);
 const PATIENCE_MS = 90_000;
-/** How long a caller goes on after the end of the run. */
+/** How long a caller continues after the end of the run. */
 const FAREWELL_MS = 10_000;
 
 interface Sent {
@@ -32,22 +30,24 @@ interface Sent {
 }
 
 /**
- * A simulated caller of the service, with its user. The user mistypes codes, waits too long, and sometimes
- * cancels.
+ * A simulated caller of the service, together with its user. The user mistypes codes, waits too long, and
+ * sometimes cancels.
  */
 export class Caller {
   readonly #options: CallerOptions;
   readonly #client: ServiceClient;
   readonly #random: SeededRandom;
   #keys = 0;
-  /** How many wrong codes this user still types. */
+  /** How many wrong codes this user will still type. */
   #mistypes: number;
   readonly #dawdles: boolean;
-  /** The codes typed so far. A repeated code is sent with the same key. */
+  /**
+   * The codes that the user has typed so far. The caller sends a repeated code with the same idempotency key.
+   */
   readonly #typed = new Map<string, { key: string; answered: boolean }>();
   #registering: Sent | null = null;
   #leavesAt: number | undefined;
-  /** The submitted passkeys, each with the time of its first try. */
+  /** The submitted passkeys, each with the time of its first submission. */
   readonly #submitted: { at: number; credentialId: string }[] = [];
   #started: Sent | null = null;
 
@@ -67,7 +67,8 @@ export class Caller {
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // A waiting caller reads more often, so each read gets a smaller chance that the user does something.
+      // A waiting caller reads the onboarding more often. Therefore each read has a smaller chance that the
+      // user leaves or cancels.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // the user leaves and does not return
       const cancels = this.#random.chance(moody);
@@ -141,7 +142,7 @@ export class Caller {
       key: typed.key,
       id,
     } as const;
-    // An impatient user presses the button more than once. Any replica may get each request.
+    // An impatient user presses the button more than once. Each of these requests may reach another replica.
     const asked = Array.from({ length: this.#random.chance(0.1) ? 3 : 1 }, () => this.#client.ask(ask));
     if ((await Promise.all(asked)).some(isFinal)) typed.answered = true;
   }
@@ -187,7 +188,7 @@ export class Caller {
     if (isFinal(answer)) this.#registering = null;
   }
 
-  /** Handles an unknown outcome: resolves it as an operator would, asks for a new code, or waits. */
+  /** Handles an unknown outcome: resolves it as an operator does, requests a new code, or waits. */
   async #decide(onboarding: OnboardingResource): Promise<void> {
     const choice = this.#random.weighted({ resolve: 7, resend: 2, wait: 1 });
     if (choice === 'wait') return void (await pause(1_000));
@@ -210,8 +211,8 @@ export class Caller {
   }
 
   /**
-   * Whether the attempt that was claimed at this time has registered its passkey. That is the last passkey
-   * that the caller submitted before this time.
+   * @returns whether the attempt that was claimed at this time has registered its passkey: the last passkey
+   *   that the caller had submitted before.
    */
   async #isRegistered(claimedAt: number): Promise<boolean> {
     await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));
@@ -237,7 +238,7 @@ export class Caller {
     });
   }
 
-  /** Waits until shortly before or after the deadline. */
+  /** Waits until shortly before or shortly after the deadline. */
   async #dawdle(before: string | null | undefined): Promise<void> {
     const ms = Date.parse(before ?? '') - Date.now() + this.#random.int(-1_500, 300);
     if (ms > 0) await pause(ms);
@@ -249,5 +250,4 @@ export class Caller {
   }
 }
 
-/** Whether a repeated request would get the same answer. */
 const isFinal = (answer: Answer | null) => answer !== null && answer.body?.retryable !== true;

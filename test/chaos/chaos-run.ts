@@ -15,38 +15,44 @@ import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
-  /** The run ends after this number of kills or seconds. */
+  /** The run ends after this number of kills, or after this number of seconds. */
   kills: number;
   seconds: number;
-  /** How many onboardings run at the same time, and how many may run in total. */
+  /** How many onboardings run at the same time, and how many run in total. */
   callers: number;
   onboardings: number;
   services: number;
   workers: number;
   say(line: string): void;
-  /** Prints each event of the script when it happens. With null, nothing is printed. */
+  /** Prints each event of the run's script when it happens. If null, nothing is printed. */
   sayEvent: ((line: string) => void) | null;
 }
 
 export interface ChaosResult {
   history: History;
   violations: Violation[];
-  /** Wrong answers, and processes that ended by themselves. */
+  /** Wrong answers, and processes that ended without being killed. */
   faults: string[];
   kills: Record<string, number>;
   events: Record<string, number>;
-  /** Claims whose answer from PostgreSQL did not reach the process. */
+  /** The number of claims whose result from PostgreSQL did not reach the process. */
   lostClaims: number;
   seconds: number;
 }
 
-/** How long the onboardings may take to come to rest: several times a lease, a retry and a wake-up. */
+/**
+ * The onboardings get this time to stop changing: several times the length of a lease, a retry wait and a
+ * wake-up.
+ */
 const SETTLE_MS = 60_000;
-/** The names of the statements that claim an attempt. */
+/** Matches the names of the SQL statements that claim an attempt. */
 const CLAIM = /gw_(start|claim_|retry)/;
 const CALLER_EVERY_MS = 60;
 
-/** One run: servers, network, sandbox, replicas, callers, and a script that breaks them. */
+/**
+ * One run: it starts the servers, the network, the sandbox, the replicas and the callers, and a script that
+ * breaks them.
+ */
 export class ChaosRun {
   readonly #options: ChaosOptions;
   readonly #random: SeededRandom;
@@ -158,7 +164,7 @@ export class ChaosRun {
       case 'kill-server':
         return this.#mend(this.#killServer(event.server, event.forMs));
       case 'flush-redis':
-        return this.#mend(this.#servers.flush().catch(() => undefined)); // Redis may be down right now
+        return this.#mend(this.#servers.flush().catch(() => undefined)); // Redis may be down at this moment
       case 'lose-claim':
         return this.#links.postgres.intercept(CLAIM, ({ loseAnswer }) =>
           loseAnswer(POSTGRES_READY, () => (this.#lostClaims += 1)),
@@ -172,7 +178,7 @@ export class ChaosRun {
       case 'slow':
         return this.#forAWhile(event.forMs, (on) => this.#links[event.link].slow(on ? event.delayMs : 0));
       case 'fault':
-        // Some faults still wait for a call, so no more are needed.
+        // Eight faults that no call has met yet are enough.
         if (this.#sandbox.control.pendingFaults().length < 8) this.#sandbox.control.addFault(event.fault);
     }
   }
@@ -203,7 +209,7 @@ export class ChaosRun {
     this.#mending.add(mending);
   }
 
-  /** Runs this number of callers at the same time. When a caller ends, the next caller starts. */
+  /** Keeps this number of callers running: when a caller ends, the next caller starts. */
   async #keepCalling(): Promise<void> {
     await Promise.all(
       Array.from({ length: this.#options.callers }, async (_, slot) => {
@@ -213,7 +219,7 @@ export class ChaosRun {
         }
       }),
     );
-    // Without callers, the rest of the script has no purpose.
+    // The script breaks the service only while callers use it.
     this.#over = true;
   }
 
@@ -257,7 +263,6 @@ export class ChaosRun {
     this.#options.say(`  ${this.#killed} kills, ${this.#started} callers, ${this.#faults.length} faults`);
   }
 
-  /** Stops everything. The caller may stop a run at any time. */
   async end(): Promise<void> {
     this.#over = true;
     await this.#fleet?.stop();

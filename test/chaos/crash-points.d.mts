@@ -2,9 +2,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 export interface CrashPlan {
   point: string;
-  /** The process kills itself at this visit to the point, counted from 1. */
+  /** The process kills itself when it reaches the point for this time: 1 means the first time. */
   visits: number;
-  /** In [0, 1): scales the delay of a kill in the middle of a call. */
+  /** In [0, 1): delays a kill while a call is in progress. */
   jitter: number;
 }
 

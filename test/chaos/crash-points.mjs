@@ -1,9 +1,10 @@
 /**
- * Puts faults into a process. Only tests load this file. It wraps some instances in the container of an app,
- * so that
+ * Puts faults into a process of the service or worker, for tests only. It wraps some objects of the NestJS
+ * app, so that
  *
- * - the process kills itself at one chosen point between claim and answer, and
- * - each upstream request names its attempt in `X-Request-Id`, to match the sandbox's journal.
+ * - the process kills itself at one chosen point of an attempt, and
+ * - each upstream request names its attempt in `X-Request-Id`, so that tests can match it with the sandbox's
+ * journal.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { writeSync } from 'node:fs';
 /** @typedef {import('@nestjs/platform-fastify').NestFastifyApplication} App */
 /** @typedef {{ point: string, visits: number, jitter: number }} CrashPlan */
 
-/** All points, in their order during a request. */
+/** The points where a process can kill itself, in the order in which an attempt reaches them. */
 export const CRASH_POINTS = [
   'before-claim',
   'in-claim',
@@ -31,7 +32,7 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
-/** The kinds of the store's writes, and of its probe for a claim without an answer. */
+/** The kind of each write of the store. The probe looks for a claim whose result was lost. */
 const KIND_OF_WRITE = {
   start: 'claim',
   claimSend: 'claim',
@@ -54,7 +55,7 @@ export function nameAttempts(app, { Steps, Integrations }) {
   const attempts = new AsyncLocalStorage();
   for (const { provider: guarded } of app.get(Integrations).all()) {
     const http = guarded.provider.http;
-    if (http.namesAttempts) continue; // one client serves all integrations
+    if (http.namesAttempts) continue; // all integrations share one HTTP client
     http.namesAttempts = true;
     const send = http.send.bind(http);
     http.send = (call, request) => {
@@ -77,7 +78,7 @@ export function nameAttempts(app, { Steps, Integrations }) {
  * @param {App} app
  * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }}
  *   tokens
- * @param {() => CrashPlan | null} planned the current plan; it may change while the app runs
+ * @param {() => CrashPlan | null} planned returns the current plan, which may change while the app runs
  */
 export function plantCrashPoints(app, { OnboardingStore, Integrations, IdempotencyKeys }, planned) {
   const visits = new Map();
@@ -95,7 +96,7 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
   const around = async (write, kind) => {
     pass(`before-${kind}`);
     const written = write();
-    // The statement is on its way. The process dies before its result arrives.
+    // The statement has been sent. The process dies before the statement's result arrives.
     if (isHere(`in-${kind}`)) setTimeout(() => die(`in-${kind}`), planned().jitter);
     const row = await written;
     if (row !== null && typeof row === 'object') pass(`after-${kind}`);
@@ -135,7 +136,9 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
   };
 }
 
-/** Prints the point synchronously, and kills the process. */
+/**
+ * Prints the name of the point, and then kills the process. A synchronous write is complete before the kill.
+ */
 function die(point) {
   writeSync(1, `crashed ${point}\n`);
   process.kill(process.pid, 'SIGKILL');

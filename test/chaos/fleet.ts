@@ -7,15 +7,18 @@ import type { SeededRandom } from '../support/drivers/seeded-random.js';
 
 const REPLICA = fileURLToPath(new URL('replica.mjs', import.meta.url));
 
-/** How long a start may take on a busy machine whose servers were just killed. */
+/** A process may need this time to start on a busy machine while the servers restart after a kill. */
 const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
-/** A process reaches these points only after a claim without an answer. So it dies at the first visit. */
+/**
+ * A process rarely reaches the points of the probe: only after a claim without a result. Therefore it dies
+ * the first time that it reaches them.
+ */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
-/** Weights of the crash points. Most answers get lost at settles and sends. */
+/** How likely each point is. Most kills happen while an attempt is settled or a call is sent. */
 const POINTS: Record<Kind, Record<string, number>> = {
   onboarding: {
     'before-claim': 1,
@@ -53,7 +56,7 @@ interface Replica {
   child: ChildProcess | null;
   url: string | null;
   paused: boolean;
-  /** The reason why the next exit is expected. */
+  /** Why the next exit of this process is expected; null if it is not. */
   expecting: 'kill' | 'term' | null;
 }
 
@@ -62,13 +65,15 @@ export interface FleetOptions {
   env: Record<string, string>;
   services: number;
   workers: number;
-  /** Called for each death, with its cause. */
+  /** Called each time that a process is killed. The cause is a signal or the point of a crash. */
   onKill(cause: string): void;
-  /** Called for a process that ended by itself, or did not drain. */
+  /** Called for a process that ended without being killed, or that did not end after SIGTERM. */
   onFault(detail: string): void;
 }
 
-/** The replicas of service and worker: started, killed by plan, and started again. */
+/**
+ * The replicas of the service and the worker. It starts them, lets them crash by plan, and starts them again.
+ */
 export class Fleet {
   readonly #replicas: Replica[];
   readonly #options: FleetOptions;
@@ -90,13 +95,13 @@ export class Fleet {
     await this.untilUp();
   }
 
-  /** The URL of a random replica of the service, or null if no replica is up. */
+  /** @returns the URL of a random replica of the service, or null if no replica is up. */
   serviceUrl(random: SeededRandom): string | null {
     const up = this.#replicas.filter(({ kind, url }) => kind === 'onboarding' && url !== null);
     return up.length > 0 ? random.pick(up).url : null;
   }
 
-  /** The URLs of all replicas, including workers. */
+  /** @returns the URLs of all replicas, including the workers. */
   urls(): string[] {
     return this.#replicas.flatMap(({ url }) => url ?? []);
   }
@@ -109,7 +114,7 @@ export class Fleet {
     replica.child!.kill('SIGKILL');
   }
 
-  /** Asks a replica to drain, as a rolling restart does. */
+  /** Sends SIGTERM to a replica, as a rolling restart does. */
   term(kind: Kind, index: number): void {
     const replica = this.#of(kind, index);
     if (!replica.url || replica.expecting || replica.paused) return;
@@ -119,7 +124,7 @@ export class Fleet {
     replica.child!.kill('SIGTERM');
   }
 
-  /** Pauses a replica as if its machine slept: its sockets stay open, and its clock goes on. */
+  /** Suspends a replica as if its machine slept: its sockets stay open, and its clock continues. */
   async sleep(kind: Kind, index: number, ms: number): Promise<void> {
     const replica = this.#of(kind, index);
     const { child } = replica;
@@ -131,7 +136,7 @@ export class Fleet {
     replica.paused = false;
   }
 
-  /** Ends all crash plans. */
+  /** Tells all replicas not to crash any more. */
   disarm(): void {
     this.#armed = false;
     for (const { child } of this.#replicas) if (child?.connected) child.send('disarm');
@@ -185,19 +190,19 @@ export class Fleet {
         const [word, what] = line.split(' ');
         if (word === 'ready') {
           replica.url = what!;
-          // The replica may have started before the plans ended.
+          // This replica may have started after the crash plans were cancelled.
           if (!this.#armed && child.connected) child.send('disarm');
         } else if (word === 'crashed') crashedAt = what!;
         else if (!line.includes('failed with status code 503')) said.push(line.slice(0, 1_000));
       });
     }
-    child.on('error', () => undefined); // for example a message to a dying process
+    child.on('error', () => undefined); // for example, a message to a dying process fails
     child.once('close', (code, signal) => {
       const wasUp = replica.url !== null || replica.expecting !== null;
       replica.url = null;
       if (this.#stopping) return;
       this.#account(replica, { code, signal, crashedAt, wasUp, said: said.slice(-20).join('\n') });
-      // A replica that failed to start waits before its next start.
+      // After a failed start, a pause prevents a tight loop of starts.
       setTimeout(() => this.#stopping || this.#spawn(replica), wasUp ? 0 : 250);
     });
   }
@@ -228,7 +233,7 @@ export class Fleet {
     if (end.signal === 'SIGKILL')
       return onKill(end.crashedAt ? `${kind} ${end.crashedAt}` : `${kind} SIGKILL`);
     if (expecting === 'term' && end.code === 0) return onKill(`${kind} SIGTERM`);
-    // The database was down for longer than a starting process waits for the database.
+    // This start failed because the database was down for longer than a process waits for it.
     if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) {
       this.#failedStarts += 1;
       this.#lastWords = end.said;

@@ -1,11 +1,12 @@
 /**
- * Measures the cost of losing Redis with the default times. First a FLUSHALL while steps wait for their
- * retries. Then Redis is killed and stays down while users go on to start.
+ * Measures what an outage of Redis costs, with the default settings for all times. First, the run sends
+ * FLUSHALL while steps wait for their retries. Then it kills Redis and keeps it down while users continue to
+ * start onboardings.
  *
  * npm run test:outage -- [--seconds N] [--waiting N] [--rate N]
  *
- * Exits with 1 if a start was refused, if a step was still waiting one minute after the flush, or if the
- * backlog of an outage of N seconds took longer than twice that time.
+ * Exits with 1 if a start was refused, if a step still waited one minute after FLUSHALL, or if the worker
+ * needed more than 2 × N seconds for the steps left by an outage of N seconds.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -20,7 +21,7 @@ import { SETTINGS, envOf } from '../support/drivers/settings.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
-/** Memory that does not grow still varies with the garbage collectors of the four processes. */
+/** A process that leaks no memory may still grow by this much, because garbage collection varies. */
 const FLAT_MB = 48;
 
 const { seconds, waiting, rate } = flagsOrExit(
@@ -36,7 +37,10 @@ const { seconds, waiting, rate } = flagsOrExit(
   process.argv.slice(2),
 );
 
-/** The prefixes of the settings that this run keeps. All times have their defaults. */
+/**
+ * The prefixes of the environment variables that this run takes from the tests. All others keep their
+ * defaults.
+ */
 const KEPT = [
   'NODE_ENV',
   'LOG_LEVEL',
@@ -65,7 +69,6 @@ const fleet = new Fleet({
   env: {
     ...withoutTimes(envOf(servers, sandbox)),
     REDIS_URL: link.url,
-    // This run makes many retries at the same time.
     RETRY_BUDGET_BURST: '100000',
     BREAKER_CALLS: '10000',
   },
@@ -108,7 +111,7 @@ async function outage(): Promise<void> {
   const running: Promise<void>[] = [];
   const until = performance.now() + seconds * 1_000;
   for (let n = 0; performance.now() < until; n++) {
-    // The first try of one start in ten fails. Its retry gets no wake-up while Redis is down.
+    // For one start in ten, the first attempt fails. While Redis is down, no job can be queued for its retry.
     if (n % 10 === 0) sandbox.control.addFault({ route: 'init-otp', status: 503, times: 1 });
     running.push(
       start()
@@ -123,7 +126,7 @@ async function outage(): Promise<void> {
   await servers.redis.start();
   link.leadTo(servers.redis.url);
   const tookMs = await drained(2_000 * seconds);
-  // The memory of a new process always grows. The run checks whether it still grows after the first third.
+  // A new process always grows at first. Therefore the run compares the last third with the second third.
   const third = Math.floor(samples.length / 3);
   const [settledMb, lastMb] = [mean(samples.slice(third, 2 * third)), mean(samples.slice(2 * third))];
   say(`Redis away for ${seconds} s: starts ${JSON.stringify(statuses)}`);
@@ -162,20 +165,19 @@ function unsent(): Promise<number> {
   return count(`state = 'otp_requested'`);
 }
 
-/** Waits until no attempt is in flight, and counts the steps that wait for a retry. */
+/** Waits until no attempt is in flight, and then counts the steps that wait for a retry. */
 async function waitingForRetry(): Promise<number> {
   while ((await count('lease_until IS NOT NULL')) > 0) await pause(10);
   return count('next_attempt_at IS NOT NULL');
 }
 
-/** Checks that every accepted start got its code. */
+/** Checks that a code was sent for each accepted start. */
 async function allSent(started: number): Promise<void> {
-  // A code may have expired while the run waited for other codes.
   const sent = await count(`state = 'otp_sent' OR reason = 'otp_expired'`);
   if (sent !== started) faults.push(`${started} starts, but ${sent} codes sent`);
 }
 
-/** @returns how long it took, in milliseconds. */
+/** @returns the time in milliseconds until no code was left to send. */
 async function drained(withinMs: number): Promise<number> {
   const from = performance.now();
   while ((await unsent()) > 0) {
@@ -192,7 +194,7 @@ async function drained(withinMs: number): Promise<number> {
 async function memory(): Promise<number> {
   const texts = fleet.urls().map(async (url) => (await fetch(`${url}/metrics`)).text());
   const bytes = (await Promise.all(texts)).map((text) =>
-    Number(/^gangway_process_process_resident_memory_bytes (\S+)/m.exec(text)?.[1]),
+    Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]),
   );
   return Math.round(bytes.reduce((sum, each) => sum + each, 0) / 1024 / 1024);
 }

@@ -1,11 +1,11 @@
 /**
- * One replica of the service or the worker, with crash points. It runs the app as its main.js does. This file
- * is for tests only: no build contains it.
+ * One replica of the service or the worker that can crash at a chosen point. It runs the same app as main.js.
+ * No build contains this file.
  *
- * node test/chaos/replica.mjs onboarding|worker      CRASH_PLAN={"point", "visits", "jitter"} (optional)
+ * node test/chaos/replica.mjs onboarding|worker CRASH_PLAN={"point", "visits", "jitter"} (optional)
  *
- * Prints `ready <url>` when it listens, and `crashed <point>` when it dies by its plan. The message `disarm`
- * ends the plan.
+ * Prints `ready <url>` when it listens, and `crashed <point>` when it kills itself. The IPC message `disarm`
+ * cancels the plan.
  */
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,7 +24,7 @@ let plan = JSON.parse(process.env.CRASH_PLAN ?? 'null');
 process.on('message', (message) => {
   if (message === 'disarm') plan = null;
 });
-// Without its driver, nothing would stop this process.
+// The process ends when the test that started it ends.
 process.on('disconnect', () => process.exit(2));
 
 const config = parseConfig(process.env, PROVIDERS);
@@ -35,7 +35,7 @@ const make = async () => {
 let app;
 try {
   app = await make();
-  await app.init(); // this registers the steps
+  await app.init(); // init also registers the steps
   nameAttempts(app, tokens);
   plantCrashPoints(app, tokens, () => plan);
   await app.listen(0, config.HOST);

@@ -1,11 +1,11 @@
 /**
- * Breaks Gangway by a seeded script, and checks its history afterwards.
+ * Breaks the service by a random script, and then checks the data that is left.
  *
  * npm run test:chaos -- [--seed S] [--kills N] [--seconds N] [--callers N] [--onboardings N] [--services N]
  * [--workers N] [--events]
  *
- * The same seed gives the same events, crash plans and callers' choices. The operating system decides when
- * exactly each happens. If DATABASE_URL and REDIS_URL are set, the run uses these servers, and does not kill
+ * The same seed gives the same events, crash plans and choices of the callers. Their exact times depend on
+ * the operating system. If DATABASE_URL and REDIS_URL are set, the run uses these servers, and does not kill
  * them.
  */
 import { writeFileSync } from 'node:fs';
@@ -94,7 +94,7 @@ function report({ history, violations, faults, kills, events, lostClaims, second
     say(`\nTo repeat: npm run test:chaos -- --seed ${values.seed} …`);
 }
 
-/** Kills at a point, of service and worker together. */
+/** The number of kills at this crash point, in services and workers together. */
 function killsAt(kills: Record<string, number>, point: string): number {
   return Object.entries(kills).reduce((sum, [cause, n]) => sum + (cause.endsWith(` ${point}`) ? n : 0), 0);
 }

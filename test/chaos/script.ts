@@ -1,7 +1,7 @@
 import type { SeededRandom } from '../support/drivers/seeded-random.js';
 import { nextFault, type FaultSpec } from '../support/drivers/weather.js';
 
-/** An event of the script. The n-th event of a seed is always the same. */
+/** An event that the script of a run causes. For the same seed, the n-th event is always the same. */
 export type ScriptedEvent =
   | { type: 'kill' | 'term'; kind: 'onboarding' | 'worker'; index: number }
   | { type: 'sleep'; kind: 'onboarding' | 'worker'; index: number; forMs: number }
@@ -32,7 +32,7 @@ const WEIGHTS = {
   fault: 60,
 } as const;
 
-/** The endless events of a seed, each with the pause before it. */
+/** Yields the events of a seed without end, each with the pause before it. */
 export function* script(random: SeededRandom): Generator<{ afterMs: number; event: ScriptedEvent }> {
   for (;;) yield { afterMs: random.int(40, 500), event: nextEvent(random) };
 }

@@ -20,27 +20,27 @@ export interface Ask {
   method: 'GET' | 'POST';
   path: string;
   body?: object;
-  /** The Idempotency-Key, the same for each try. */
+  /** The value of the Idempotency-Key header, the same each time the request is repeated. */
   key?: string;
-  /** The id of the onboarding, if the path does not have it. */
+  /** The onboarding's id, if the path does not contain it. */
   id?: string;
 }
 
-/** The service's URL for a caller, and the listeners to its answers. */
+/** How a client reaches the service, and what it reports about the answers. */
 export interface Line {
   serviceUrl(random: SeededRandom): string | null;
-  /** An answer about an onboarding. */
+  /** Called for each answer that shows an onboarding. */
   heard(id: string, told: Told): void;
-  /** An answer that must never happen. */
+  /** Called for an answer that the service must never give. */
   fault(detail: string): void;
 }
 
 const TRIES = 12;
-/** Longer than any answer takes. */
+/** No answer of the service takes this long. */
 const ANSWER_MS = 8_000;
 
 /**
- * A correct client. If a replica is down, it asks another replica. It waits as long as Retry-After says, and
+ * A well-behaved client. If one replica is down, it asks another. It waits as long as Retry-After says, and
  * repeats a command with the same Idempotency-Key.
  */
 export class ServiceClient {

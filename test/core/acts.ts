@@ -29,16 +29,16 @@ import { Sweeper } from '../../libs/onboarding/src/upkeep/sweep.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
 
-/** An onboarding, as both sides read it before one of them writes. */
+/** An onboarding, as two processes read it before either of them writes. */
 export interface Seen {
   id: string;
   row: Row;
 }
 
 /**
- * Runs one statement of the store, or all statements of one command.
+ * Runs one SQL statement of the store, or all statements of one command.
  *
- * @returns the caller's answer, in a few words.
+ * @returns the answer to the caller, in a few words.
  */
 export type Act = (side: Side, seen: Seen) => Promise<string>;
 
@@ -46,7 +46,10 @@ const OLD_KEY = { id: 'test', key: Buffer.alloc(32, 7) };
 const NEW_KEY = { id: 'new', key: Buffer.alloc(32, 8) };
 const DAY_MS = 86_400_000;
 
-/** The settings of both sides. The sealing key is being rotated, and ended onboardings are kept for a day. */
+/**
+ * The settings of both processes. A new sealing key replaces an old one at this time. Ended onboardings are
+ * kept for one day.
+ */
 export const ENV = {
   SEALING_KEYS: [NEW_KEY, OLD_KEY].map(({ id, key }) => `${id}:${key.toString('base64')}`).join(','),
   RETENTION_DAYS: '1',
@@ -56,7 +59,7 @@ export const ENV = {
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
 const CHALLENGE = 'challenge-1';
-/** The same request, sent twice. */
+/** One request that a caller sends twice: same idempotency key, different request id. */
 const REQUEST = { caller: 'default', route: 'r', key: 'k', fingerprint: 'f' };
 const FIRST_REQUEST = { ...REQUEST, lockMs: 15_000, id: '0198a000-0000-7000-8000-00000000000a' };
 const ITS_REPETITION = { ...REQUEST, lockMs: 15_000, id: '0198a000-0000-7000-8000-00000000000b' };
@@ -72,8 +75,8 @@ const start = (side: Side, { row }: Seen, supersede: boolean) =>
   stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
 
 /**
- * Settles the attempt whose claim returned this row. If the outcome is already unknown, this is a late
- * answer.
+ * Settles the attempt that was claimed with this row. If the row's outcome is already unknown, the row is set
+ * back to the claim: the answer comes late.
  */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   return (side, { row }) => {
@@ -89,7 +92,6 @@ const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   };
 };
 
-/** A complete answer to the row's step. */
 function success(_side: Side, row: Row): AttemptEnd {
   const verified: StepEnd = {
     signal: 'otp_verified',
@@ -195,7 +197,6 @@ const ACTS = {
 } satisfies Record<string, Act>;
 export type ActName = keyof typeof ACTS;
 
-/** The answer to a statement or command, or the code of the error. */
 export async function heard(act: ActName, side: Side, seen: Seen): Promise<string> {
   try {
     return await (ACTS[act] as Act)(side, seen);
@@ -244,7 +245,7 @@ const ENDED_LONG_AGO = {
   updated_at: inMs(-2 * DAY_MS),
 };
 
-/** The onboardings that acts start from, by name. */
+/** The onboardings that two statements meet at, by name. */
 export const SITUATIONS = {
   otp_sent: { otp_resend_at: PAST },
   'otp_sent, the code is over': { otp_resend_at: PAST, otp_expires_at: PAST },
@@ -292,7 +293,7 @@ export type Situation = keyof typeof SITUATIONS;
 /** The data keys of a process that does not have the new sealing key yet. */
 const OLD_DATA_KEYS = new DataKeys(new Sealer([OLD_KEY]));
 
-/** Begins an onboarding, with its rows in other tables. */
+/** Writes an onboarding, with its rows in other tables. */
 export async function begin(side: Side, situation: Situation): Promise<Seen> {
   const { dataSource } = side;
   const id = uuidV7(Date.now());

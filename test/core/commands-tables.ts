@@ -5,7 +5,7 @@ import { AN_EARLIER_TRY, LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from '.
 import { grouped, outcomeWords, type Cell } from './words.js';
 
 const PAST = after(-1_000);
-/** A deadline that leaves too little time for a call, which may take ten seconds. */
+/** A deadline in nine seconds. A call may take ten seconds, so no call fits before it. */
 const SOON = after(9_000);
 const RESTING = { leaseUntil: null, nextAttemptAt: after(5_000) };
 const PARKED = { leaseUntil: null, parkedReason: 'upstream_misconfigured', parkedAt: PAST } as const;
@@ -18,7 +18,7 @@ const used = (sends: number, wrong: number) => ({
   usage: { sends: Array(sends).fill(after(-60_000)), wrongCodes: Array(wrong).fill(after(-60_000)) },
 });
 
-/** Rows that commands may meet, by name. */
+/** The rows that each command is tried on, by name. */
 const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = {
   'otp_requested, in flight': [UNDER_WAY['init-otp']],
   'otp_requested, waits for a try': [{ ...UNDER_WAY['init-otp'], ...RESTING }],
@@ -107,7 +107,7 @@ const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = 
   erased: [{ ...ENDED, state: 'cancelled', subject: {}, sealedDataKey: null, erasedAt: PAST }],
 };
 
-/** Every command × every situation: the outcome, or the refusal. */
+/** The text of `tables/commands.txt`: the outcome or the refusal of each command in each situation. */
 export async function commandsTable(): Promise<string> {
   const dimensions = { situation: Object.keys(SITUATIONS) };
   const sections: string[] = [];
@@ -123,7 +123,7 @@ export async function commandsTable(): Promise<string> {
   return sections.join('\n\n');
 }
 
-/** `state (detail; detail)`, or the state alone if it stands for all its situations. */
+/** `state (situation; situation)`, or only the state if all its situations are meant. */
 function situationWords(situations: ReadonlySet<string>): string {
   const all = Object.groupBy(Object.keys(SITUATIONS), stateOf);
   return Object.entries(all)
@@ -169,7 +169,10 @@ const ATTEMPTS: Readonly<Record<string, Partial<Columns>>> = {
   'the lease has lapsed': { leaseUntil: after(-3_000) },
 };
 
-/** Every state × the life that is over × the state of the attempt. */
+/**
+ * The text of `tables/time.txt`: which deadlines have passed, in each state and for each state of the
+ * attempt.
+ */
 export function timeTable(): string {
   const dimensions = { where: Object.keys(WHERE), over: Object.keys(OVER), attempt: Object.keys(ATTEMPTS) };
   const cells: Cell[] = [];

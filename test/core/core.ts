@@ -1,6 +1,6 @@
 /**
- * Drives the core for the tables: from the end of an attempt, a command or the time to a row with its
- * events, or a refusal. If the core is rebuilt, this file changes; the tables stay.
+ * Runs the decisions of the service on one row in memory, for the tables in `tables`. Each table lists inputs
+ * (the end of an attempt, a command, passing time) and the resulting row with its events, or the refusal.
  */
 import { AuthenticatorsService } from '#libs/authenticators';
 import { ProblemError, Secret, type Caller } from '#libs/kernel';
@@ -38,10 +38,10 @@ import type { Outcome } from './words.js';
 
 export type { AttemptEnd };
 
-/** The shortest waits of the retry law. Another table lists all waits. */
+/** Always the shortest wait before a retry. `waitsTable` lists all waits. */
 const NO_JITTER = { next: () => 0 };
 const STILL = { nowMs: () => 0, monotonicMs: () => 0 };
-/** The tables print times and limits by these settings. */
+/** The times and limits in the tables come from these settings. */
 export const config = testConfig({
   CALL_TIMEOUT_MS: '10000',
   LEASE_MS: '30000',
@@ -61,7 +61,7 @@ export const config = testConfig({
   ONBOARDING_LIFE_MS: '86400000',
 });
 
-/** The effect of an attempt's end on the row that its claim returned. */
+/** The changes when an attempt ends like this. `row` is the row as its claim left it. */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
@@ -79,7 +79,7 @@ export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promi
   };
 }
 
-/** The effect of time on a due row. */
+/** The changes that happen to a row only because time has passed. */
 export function timesWork(row: Row): Outcome {
   const moves = movesOfTime(row);
   return {
@@ -90,7 +90,9 @@ export function timesWork(row: Row): Outcome {
   };
 }
 
-/** The retry law's decision about the last call of a submission. @param random in [0, 1), for the jitter. */
+/**
+ * What the retry law decides after the last call of a submission. @param random in [0, 1), for the jitter.
+ */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
 
 export const COMMANDS = [
@@ -107,15 +109,15 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** The facts besides the row that prevent or allow a command. */
+/** What decides about a command besides the row. */
 export interface Surroundings {
   caller?: Caller;
   versions?: number[];
-  /** Instants of the subject's budget. */
+  /** When the subject's codes were sent, and when wrong codes were entered. */
   usage?: { sends: Date[]; wrongCodes: Date[] };
 }
 
-/** @returns the effect of a command on the row, or its refusal. */
+/** @returns the changes that a command makes to the row, or its refusal. */
 export async function command(
   row: Row,
   name: Command,
@@ -151,13 +153,13 @@ export async function command(
   return { ...store.written, also: woken.map((job) => `the job ${job} is woken`) };
 }
 
-/** A failed call: upstream or the network caused its end. */
+/** The end of an attempt whose call failed with this class. */
 export const failed = (
   failure: FailureClass,
   more: { status?: number; reason?: RejectionReason; unsent?: true; lapsed?: true } = {},
 ): AttemptEnd => {
   const error = new UpstreamError(failure, {
-    detail: `a ${failure} of the tables`,
+    detail: `the call failed: ${failure}`,
     evidence: {
       bytesSent: failure !== 'not_sent' && !more.unsent,
       headersSeen: more.status !== undefined,
@@ -169,7 +171,7 @@ export const failed = (
   return more.lapsed ? { type: 'failed', error, lapsed: true } : { type: 'failed', error, durationMs: 0 };
 };
 
-/** The problem for a caller that waits for the step; null if the answer is the onboarding. */
+/** The problem for a caller that waits for a step. It is null if the caller gets the onboarding instead. */
 export function told(row: Row, step: StepName): string | null {
   try {
     throwUnlessLedOn(row, step);
@@ -193,7 +195,7 @@ function problemWords({ code, status, retryable, retryAfterS, errors, extensions
   return words.join(', ');
 }
 
-/** The parts of the core that decide, connected by hand to one row in memory. */
+/** The services that decide, with a store that holds one row in memory. */
 function coreOver(store: OneRow) {
   const steps = new Steps();
   const usage = { run: () => Promise.resolve([store.used]) };
@@ -251,9 +253,9 @@ function coreOver(store: OneRow) {
 }
 
 /**
- * Replaces the store, for one row. It rejects the first write, so that the core must give a reason. If the
- * core has no reason, `move` returns the second write. `claims.int-spec.ts` checks that the SQL of claims
- * does the same. `interleavings.int-spec.ts` checks the conditions in SQL.
+ * A store with one row in memory. It rejects the first write, so that the caller of the store must find the
+ * reason for a refusal. If there is no reason, the second write is the result. `claims.int-spec.ts` and
+ * `interleavings.int-spec.ts` test the same conditions in SQL.
  */
 class OneRow {
   written: Outcome | null = null;
@@ -365,7 +367,7 @@ class OneRow {
   #claim(limits: string, notes: Outcome['notes'] & object, claimed: () => Moved): Promise<Row | null> {
     return this.#write(() => {
       const outcome = applied(this.#row, claimed());
-      // The row already shows the fingerprint and the number.
+      // The row in the table already shows this data of the event.
       const events = outcome.events.map((event) =>
         event.type === 'attempt_started' ? { ...event, data: {} } : event,
       );
@@ -392,7 +394,7 @@ const byOf = (events: NewEvent[]) => {
   return by === undefined ? {} : { by };
 };
 
-/** The row before a start: nothing. */
+/** There is no row before a start. Its changes are printed against these empty values. */
 const BLANK = aRow({
   caller: '',
   integration: '',
@@ -431,7 +433,7 @@ function applied(before: Row, moved: Moved): Outcome {
   };
 }
 
-/** Adds notes on values that the SQL of a settle computes from the subject's budgets. */
+/** Adds notes on values that SQL computes from the subject's budgets when an attempt is settled. */
 function settled(before: Row, moved: Moved): Outcome {
   const { patch, also } = moved;
   const counted = also.refund ? `, -1 ${also.refund} counted` : '';
@@ -456,7 +458,7 @@ async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   return { type: 'succeeded', end, durationMs: 0 };
 }
 
-/** Does not encrypt: it only makes a sealed value look different. */
+/** Does not encrypt. It only makes a sealed value look different from its text. */
 const SEALER = {
   seal: (_place: unknown, text: string) => Buffer.from(`sealed ${text}`),
   open: (_place: unknown, sealed: Buffer) => sealed.toString().replace(/^sealed /, ''),

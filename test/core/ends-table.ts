@@ -7,7 +7,7 @@ import { grouped, outcomeWords, type Cell } from './words.js';
 
 export const PROVIDERS: readonly ProviderKind[] = ['byzantine', 'turnkey', 'turnkey-auth-proxy'];
 
-/** An end of an attempt, and the columns that the row needs for it. */
+/** A way in which an attempt can end, and the columns that its row needs. */
 interface End {
   name: string;
   end: AttemptEnd | 'success';
@@ -17,7 +17,7 @@ interface End {
 interface Family {
   title: string;
   ends: readonly End[];
-  /** Whether the law may allow a retry, which needs time. */
+  /** Whether the retry law may allow a retry if enough time is left. */
   mayRetry?: true;
 }
 
@@ -113,7 +113,7 @@ const familiesOf = (step: StepName): readonly Family[] => [
   },
 ];
 
-/** The ends of earlier calls of the same submission. */
+/** How the earlier calls of the same submission failed, by the title in the table. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],
@@ -121,14 +121,14 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'after no_answer': ['no_answer'],
 };
 
-/** The number of earlier calls after which the step has no retry left for this class. */
+/** Earlier failures after which the retry law allows no more retry for this failure class. */
 const USED_UP: Record<StepName, Readonly<Record<string, readonly FailureClass[]>>> = {
   'init-otp': {},
   'verify-otp': { 'after 2 unavailable': ['unavailable', 'unavailable'] },
   'create-authenticators': { 'after 4 unavailable': Array(4).fill('unavailable') },
 };
 
-/** The code that a send would replace. */
+/** The code that exists before a new code is sent. */
 const CODE: Readonly<Record<string, Partial<Columns>>> = {
   'no code before': { otpSentAt: null, otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0, otpSends: 0 },
   'the code before lives': { otpTriesLeft: 2 },
@@ -136,7 +136,7 @@ const CODE: Readonly<Record<string, Partial<Columns>>> = {
 };
 const ANY_CODE = { '': {} };
 
-/** Ten seconds are too short for another call. */
+/** In ten seconds. This is too short for another call. */
 const SOON = after(10_000);
 const SHORT: Record<StepName, Partial<Columns>> = {
   'init-otp': { lifeEndsAt: SOON },
@@ -144,7 +144,10 @@ const SHORT: Record<StepName, Partial<Columns>> = {
   'create-authenticators': { sessionEndsAt: SOON },
 };
 
-/** Every end of a step's attempt × provider × earlier calls × previous code × time left. */
+/**
+ * The text of `tables/ends-of-<step>.txt`: what follows from each end of an attempt, by provider, earlier
+ * calls, previous code and time left.
+ */
 export async function endsTable(step: StepName): Promise<string> {
   const sections: string[] = [];
   for (const family of familiesOf(step)) sections.push(await sectionOf(step, family));
@@ -180,8 +183,8 @@ async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Pro
 }
 
 /**
- * An attempt in flight, on a row with a doubt from an earlier attempt. No end of this attempt may change that
- * doubt.
+ * An attempt in flight, on a row that also has an unresolved attempt. The end of this attempt must not change
+ * the unresolved one.
  */
 function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Partial<Columns>): Row {
   const submission = 2;

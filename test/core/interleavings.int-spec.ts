@@ -30,7 +30,7 @@ const TABLES = [
   'onboardings',
 ];
 beforeEach(async () => {
-  // In case the previous test failed inside a transaction.
+  // The previous test may have failed inside a transaction.
   await Promise.all([one.end('ROLLBACK'), other.end('ROLLBACK')]);
   for (const table of TABLES) await watcher.query(`DELETE FROM ${table}`);
   await Promise.all([one.meet(), other.meet()]);
@@ -43,7 +43,7 @@ interface Course {
   left: string;
 }
 
-/** Begins the second statement after the first has written, and before it commits. */
+/** Begins the second statement after the first has written and before it commits. */
 async function interleaved(
   situation: Situation,
   [first, second]: readonly [ActName, ActName],
@@ -59,7 +59,7 @@ async function interleaved(
   return { met, first: firstHeard, second: secondHeard, left: await standing(seen) };
 }
 
-/** All onboardings of the subject, with their events, and the rows of other tables. */
+/** All onboardings of the subject with their events, and their rows in other tables. */
 async function standing({ row: { integration, subjectKey }, id }: Seen): Promise<string> {
   const rows = await watcher.query<{ id: string; state: string; last_seq: number; types: string[] }>(
     `SELECT o.id, o.state, o.last_seq, ARRAY(
@@ -91,7 +91,10 @@ async function standing({ row: { integration, subjectKey }, id }: Seen): Promise
 
 const titleOf = ({ situation, first, second }: Interleaving) => `${situation}: ${first}, then ${second}`;
 
-/** An entry of the file: its title, how the statements met, the answer to each, and the rows afterwards. */
+/**
+ * An entry of `tables/interleavings.txt`: title, whether the second statement waited, both answers, and the
+ * rows at the end.
+ */
 const told = (row: Interleaving, { met, first, second, left }: Course) =>
   `${titleOf(row)}\n  ${met}; ${first}, then ${second}\n${indented(left, 4)}`;
 
@@ -103,16 +106,16 @@ callers, all onboardings of the subject with their events, and the counts of row
   'ACCEPT_TABLES=1 npm run test:int -- test/core',
 );
 
-describe('two statements, the second of which begins before the first commits', () => {
+describe('two overlapping statements: the second begins before the first commits', () => {
   it.each(INTERLEAVINGS)('$situation: $first, then $second', async (row) => {
     const course = await interleaved(row.situation, [row.first, row.second]);
     table.compare(told(row, course));
   });
 
-  it('all have an entry in the table, and the table has no other entries', () => table.end());
+  it('all pairs have an entry in the committed table, and the table has no others', () => table.end());
 
   it('never deadlock', async () => {
-    // A connection reports its deadlocks to PostgreSQL's statistics when it ends, at the latest.
+    // PostgreSQL counts a connection's deadlocks in its statistics only when the connection ends, or earlier.
     for (const side of [one, other]) await watcher.end(side);
     expect(await watcher.deadlocks()).toBe(deadlocksBefore);
   });

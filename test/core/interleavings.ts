@@ -1,6 +1,6 @@
 import type { ActName, Situation } from './acts.js';
 
-/** Pairs of statements that may meet. Each pair runs in both orders. */
+/** Pairs of statements that may run at the same time on one onboarding, by situation. */
 const PAIRS: Readonly<Record<Situation, readonly (readonly [ActName, ActName])[]>> = {
   otp_sent: [
     ['verify', 'verify'],
@@ -194,7 +194,7 @@ export interface Interleaving {
   second: ActName;
 }
 
-/** Every pair in both orders. */
+/** Each pair in both orders. */
 export const INTERLEAVINGS: readonly Interleaving[] = Object.entries(PAIRS).flatMap(([situation, pairs]) =>
   pairs.flatMap(([a, b]) => {
     const both = a === b ? [[a, b] as const] : [[a, b] as const, [b, a] as const];

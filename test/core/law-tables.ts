@@ -14,7 +14,7 @@ const PLACES: readonly { state: State; step: StepName | null }[] = STATES.flatMa
       : [{ state, step: null }],
 );
 
-/** Every state × signal, by the facts that decide its target. */
+/** The text of `tables/machine.txt`: the next state for each state and signal. */
 export function machineTable(): string {
   return PLACES.map(({ state, step }) => {
     const moves = ALL_SIGNALS.map(({ signal, answer }) => {
@@ -39,7 +39,7 @@ export function machineTable(): string {
   }).join('\n\n');
 }
 
-/** All signals. A late answer has one entry for each signal that it can carry. */
+/** Each signal, and one entry for each signal that a late answer can carry. */
 const ALL_SIGNALS: readonly { signal: Signal; answer?: Signal }[] = [
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map((signal) => ({ signal })),
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map(
@@ -51,7 +51,10 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
   ', ',
 );
 
-/** The calls before the last one. The law decides about the last one. */
+/**
+ * How the earlier calls of the submission failed, by the title in the table. The retry law decides after one
+ * more failed call.
+ */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],
@@ -67,7 +70,10 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
 
 const HOUR = 3_600_000;
 
-/** Every provider × step × class × earlier calls: the decision. */
+/**
+ * The text of `tables/retry-law.txt`: the decision for each provider, step, failure class and list of earlier
+ * calls.
+ */
 export function lawTable(): string {
   const dimensions = {
     provider: PROVIDERS,
@@ -106,7 +112,7 @@ const CALLS = [1, 2, 3, 5, 6, 40];
 const LEAST = 0;
 const MOST = 1 - Number.EPSILON;
 
-/** The shortest and longest wait of the law, by the number of the failed call. */
+/** The shortest and the longest wait before a retry, by the number of the failed call. */
 export function waitsTable(): string {
   const dimensions = {
     step: STEPS,
@@ -134,7 +140,7 @@ export function waitsTable(): string {
   return grouped(dimensions, cells);
 }
 
-/** Shows the last millisecond at which a retry still fits. */
+/** Shows the decision for the shortest time left that allows a retry, and for one millisecond less. */
 export function lastMomentsTable(): string {
   const decided = (timeLeftMs: number) =>
     decision({ ...circumstancesOf('verify-otp', ['not_sent']), timeLeftMs }).type;

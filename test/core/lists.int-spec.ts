@@ -11,15 +11,15 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 
 const THIRD = 100_000;
 const LIMIT = 50;
-/** Reading part of an index costs three or four pages. The table has many thousands. */
+/** To read a part of an index costs three or four pages. The table has many thousands. */
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
-/** Has no statement timeout, because it takes time to write this number of rows. */
+/** This connection has no statement timeout, because writing so many rows takes long. */
 let client: Client;
 const told: string[] = [];
 
-/** The beginning of each third. An id holds the time of its row. */
+/** When each third of the rows begins. An id contains the time of its row. */
 const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9, 1 + n)) as [
   number,
   number,
@@ -27,10 +27,10 @@ const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9,
 ];
 
 /**
- * Three thirds by age. Each has its own caller, integration or state, so that some pairs of common values
- * share no row: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey, otp_sent. The
- * oldest rows have all rare values: an integration, a caller, and states that a row only has because time has
- * passed.
+ * The rows are three thirds by age. Each third has another caller, integration or state, so that some pairs
+ * of common values have no row: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey,
+ * otp_sent. The oldest rows have all rare values: an integration, a caller, and states that are not written
+ * but follow from the time.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key,
@@ -74,7 +74,7 @@ beforeAll(async () => {
   await client.query(sessionSettings(0));
   await client.query(FILL);
   await client.query('VACUUM (ANALYZE) onboardings');
-  // So many rows and indexes take time on a busy machine.
+  // Writing so many rows and indexes takes long on a busy machine.
 }, 300_000);
 afterAll(async () => {
   process.stdout.write(`${told.join('\n')}\n`);
@@ -87,13 +87,13 @@ interface Cost {
   ms: number;
 }
 
-/** The pages that PostgreSQL reads for a list. */
+/** How many pages PostgreSQL reads for a list. */
 async function costOf(filter: Partial<ListFilter>, caller: Caller): Promise<Cost & { rows: number }> {
   const log = jest.spyOn(module.get(DataSource).logger, 'logQuery');
   try {
     const { rows } = await module.get(OnboardingLists).list({ limit: LIMIT, ...filter }, caller);
     const [text, values] = log.mock.calls.at(-1)!;
-    // As the service's connections do: with a generic plan.
+    // The service's connections also use generic plans.
     await client.query(`PREPARE list AS ${text}`);
     const given = (values as ListValue[]).map(literal).join(', ');
     const { rows: plans } = await client.query<{ 'QUERY PLAN': [Explained] }>(
@@ -174,8 +174,8 @@ const CASES: [name: string, filter: Partial<ListFilter>, rows: number, caller?: 
   ['own, of an account', { accountId: '250000' }, 0, aCaller('rare', ['onboardings:read'])],
 ];
 
-describe('a list among 300 000 rows', () => {
-  it.each(CASES)('by %s reads few pages', async (name, filter, rows, caller = aCaller()) => {
+describe('a list of onboardings, in a table of 300 000 rows', () => {
+  it.each(CASES)('filtered by %s, reads few pages', async (name, filter, rows, caller = aCaller()) => {
     await costOf(filter, caller);
     const cost = await costOf(filter, caller);
     told.push(`list by ${name}: ${cost.buffers} buffers, ${cost.ms.toFixed(1)} ms`);

@@ -12,17 +12,18 @@ import { ENV, begin, heard, type ActName, type Seen, type Situation } from './ac
 import { Side, Watcher } from './two-sides.js';
 
 /**
- * Claims that PostgreSQL carries out, or refuses, after their process has given them up. No call was sent for
- * them. So the row must end as if there had been no claim, or its step must wait for the next try.
+ * Here a process loses its connection while it claims an attempt, and sends no call. PostgreSQL may still
+ * execute the claim. Then the row must end as if there had been no claim, or the step must wait for its next
+ * try.
  */
 
 /**
- * Two maximum ages of a claim, in ms. A patient claim is written after its connection broke. A hasty claim is
- * then too old.
+ * Two maximum ages of a claim, in ms. After the connection breaks, PostgreSQL still executes a claim with the
+ * long age, but refuses a claim with the short age as too old.
  */
 const PATIENT = '2000';
 const HASTY = '300';
-/** The lock that {@link PAUSE_COMMITS} waits for. */
+/** The advisory lock that the trigger {@link PAUSE_COMMITS} waits for. */
 const COMMITS = 715_001;
 const PAUSE_COMMITS = `
   CREATE FUNCTION pause_commits() RETURNS trigger LANGUAGE plpgsql AS
@@ -74,7 +75,7 @@ const KEY: KeyToTake = {
 };
 const WITH_KEY = { caller: aCaller(), waitMs: 0, key: KEY };
 
-/** Each way to begin an attempt, and the situation before it. */
+/** Each statement that begins an attempt, with the onboarding that it is tried on. */
 const CLAIMS = {
   start: { situation: 'cancelled long ago, in doubt', claim: act('start') },
   'superseding start': { situation: 'otp_sent', claim: act('superseding start') },
@@ -93,7 +94,7 @@ async function lockOnboarding(id: string): Promise<void> {
   await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
 }
 
-/** Locks the one row that both a claim and its probe lock. */
+/** Locks the row that a claim locks. The probe for a lost claim locks the same row. */
 async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
   if (isStart(name)) {
     await holder.query('BEGIN');
@@ -106,14 +107,14 @@ async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
 
 const pauseCommits = () => holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${COMMITS})`);
 
-/** Takes the key before the claim does. The claim then waits without a lock on any row. */
+/** Inserts the idempotency key first. The claim then waits for the key, without a lock on any row. */
 const takeKey = () =>
   holder.query(`BEGIN; INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by)
     VALUES ('default', 'r', 'k', 'other', gen_random_uuid())`);
 
 const release = () => holder.query('ROLLBACK');
 
-/** PostgreSQL's processes that wait for a lock of another process, or behind it in a queue. */
+/** PostgreSQL's processes that wait for a lock that this process holds or waits for. */
 async function waitingFor(pid: number): Promise<number[]> {
   const rows = await watcher.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity
@@ -127,9 +128,9 @@ const isGone = async (pid: number) =>
   (await watcher.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [pid])).length === 0;
 
 /**
- * Lets a claim reach PostgreSQL and wait there, and cuts its connection.
+ * Sends a claim to PostgreSQL, and cuts its connection while the claim waits there.
  *
- * @returns PostgreSQL's process for it.
+ * @returns the id of PostgreSQL's process.
  */
 async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
   const outcome = claim(side, seen).then(
@@ -143,20 +144,23 @@ async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
   return pid;
 }
 
-/** Waits until the claim's probe waits for the same row. By then, a hasty claim is too old. */
+/**
+ * Waits until the probe for the lost claim waits for the same row. A claim with the short maximum age is too
+ * old then.
+ */
 const probeWaits = (claimPid: number) =>
   until('the probe waits for the row', async () => {
     const waiting = [...(await waitingFor(holderPid)), ...(await waitingFor(claimPid))];
     return waiting.some((pid) => pid !== claimPid);
   });
 
-/** Waits until PostgreSQL has ended the claim, and the process has settled all unanswered claims. */
+/** Waits until PostgreSQL has ended the claim, and the process has settled all its lost claims. */
 async function over(side: Side, claimPid: number): Promise<void> {
   await until('PostgreSQL has ended the claim', () => isGone(claimPid));
   await side.get(LostClaims).beforeApplicationShutdown();
 }
 
-/** All that a claim can write. There is only one subject. */
+/** Everything that a claim can write. There is only one subject. */
 async function standing() {
   const rows = await watcher.query('SELECT to_jsonb(o) AS row FROM onboardings o ORDER BY id');
   const events = await watcher.query(
@@ -170,7 +174,10 @@ async function standing() {
   return { rows, events, budgets, beside };
 }
 
-/** The attempt was settled as not sent: its step waits for the next try, and no send is charged. */
+/**
+ * Expects that the attempt was settled as not sent: the step waits for its next try, and the subject's budget
+ * is not charged.
+ */
 async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<void> {
   const { integration, subjectKey } = seen.row;
   const store = side.get(OnboardingStore);
@@ -189,7 +196,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(events.map(({ type }) => type)).toEqual(['attempt_started', 'attempt_ended', 'retry_scheduled']);
   expect(events[1]!.data).toMatchObject({ attempt: row.attempt, class: 'not_sent', upstreamStatus: null });
   expect(events[1]!.data).not.toHaveProperty('lapsed');
-  // Each attempt of a send is charged. A verification is charged once, until its end is known.
+  // The budget counts each attempt to send. It counts a verification once, until its result is known.
   const [budget] = await watcher.query(
     `SELECT cardinality(wrong_codes) AS tries, cardinality(ARRAY(
        SELECT t FROM unnest(sends) t WHERE t > clock_timestamp() - interval '1 day')) AS sends
@@ -198,9 +205,9 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(budget).toEqual({ tries: name === 'verification' ? 1 : 0, sends: 0 });
 }
 
-describe('a claim that waits for its row when its connection breaks', () => {
-  // For a superseding start, this is its first try, which finds the live onboarding.
-  it.each(ALL)('writes nothing if it gets the row too late: %s', async (name) => {
+describe('a claim whose connection breaks while it waits for a row lock', () => {
+  // The first try of a superseding start is meant. It finds the live onboarding.
+  it.each(ALL)('writes nothing if it gets the lock too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);
     const before = await standing();
@@ -213,7 +220,7 @@ describe('a claim that waits for its row when its connection breaks', () => {
   });
 
   it.each(['start', 'verification', 'retry'] as const)(
-    'is settled as not sent if it gets the row in time: %s',
+    'is settled as not sent if it gets the lock in time: %s',
     async (name) => {
       const { situation, claim } = CLAIMS[name];
       const seen = await begin(patient, situation);
@@ -226,7 +233,7 @@ describe('a claim that waits for its row when its connection breaks', () => {
   );
 });
 
-/** Claims that wait for something else before they reach the row that their probe locks. */
+/** Claims that wait for another lock before they reach the row that the probe locks. */
 const EARLY = {
   'start with a key': {
     name: 'start',
@@ -257,21 +264,21 @@ const EARLY = {
 >;
 const EARLY_NAMES = Object.keys(EARLY) as (keyof typeof EARLY)[];
 
-describe('a claim that has not reached its row when its connection breaks', () => {
-  it.each(EARLY_NAMES)('writes nothing once the probe has looked: %s', async (early) => {
+describe('a claim whose connection breaks before it reaches the row', () => {
+  it.each(EARLY_NAMES)('writes nothing after the probe for lost claims has run: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(hasty, CLAIMS[name].situation);
     const before = await standing();
     await hold(seen);
     const pid = await giveUp(hasty, seen, claim);
-    // The row is not locked, so the probe passes and finds nothing.
+    // No lock is held on the row, so the probe does not wait, and finds no claim.
     await hasty.get(LostClaims).beforeApplicationShutdown();
     await release();
     await over(hasty, pid);
     expect(await standing()).toEqual(before);
   });
 
-  it.each(EARLY_NAMES)('is settled as not sent if it reaches the row in time: %s', async (early) => {
+  it.each(EARLY_NAMES)('is settled as not sent if it reaches the row before the probe: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(patient, CLAIMS[name].situation);
     await hold(seen);
@@ -289,7 +296,7 @@ describe('a claim that has not reached its row when its connection breaks', () =
   });
 });
 
-describe('a claim that is written but not committed when its connection breaks', () => {
+describe('a claim whose connection breaks between its write and its commit', () => {
   beforeAll(() => watcher.query(PAUSE_COMMITS));
   afterAll(() => watcher.query('DROP FUNCTION pause_commits CASCADE'));
 

@@ -2,18 +2,19 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 
-/** Set to accept a change of the tables. */
+/** Set this variable to accept a change of the tables. */
 const isAccepted = process.env['ACCEPT_TABLES'] === '1';
 
 /**
- * A committed file in `tables`, entry by entry. Entries begin with their titles; empty lines separate them.
+ * A committed file in `tables`. It consists of entries, each with its title in the first line. Empty lines
+ * separate them.
  */
 export class RecordedTable {
   readonly #file: string;
   readonly #committed: ReadonlyMap<string, string>;
   readonly #seen = new Map<string, string>();
 
-  /** @param command the command that rewrites the file */
+  /** @param command the command that rewrites the file, for the error message */
   constructor(
     private readonly name: string,
     private readonly about: string,
@@ -21,20 +22,22 @@ export class RecordedTable {
   ) {
     this.#file = join(import.meta.dirname, 'tables', `${name}.txt`);
     const text = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').trimEnd() : '';
-    // The first entry describes the file.
+    // The first entry is the description of the file.
     const [, ...entries] = text.split(/\n\n+(?=\S)/);
     this.#committed = new Map(entries.map((entry) => [titleOf(entry), entry]));
   }
 
-  /** @throws Error with the difference, and how to accept it. */
+  /**
+   * @throws Error if the file has another entry with this title. The error says how to accept the difference.
+   */
   compare(entry: string): void {
     this.#seen.set(titleOf(entry), entry);
     if (!isAccepted) this.#explained(() => expect(entry).toBe(this.#committed.get(titleOf(entry)) ?? ''));
   }
 
   /**
-   * Call it after all entries. Fails if the file has more. Writes the file if changes are accepted, but never
-   * in CI.
+   * Must be called after all entries. Fails if the file has more entries. If changes are accepted, writes the
+   * file, but never in CI.
    */
   end(): void {
     if (!isAccepted) {

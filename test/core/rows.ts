@@ -1,7 +1,7 @@
 import type { Columns, Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
-/** Times that no change writes, so that a written time differs. */
+/** Times in the past that no change writes. Therefore each time that a change writes differs from them. */
 const THIRTY_SECONDS_OLD: Partial<Columns> = {
   sealedDataKey: Buffer.from('key'),
   otpSentAt: after(-30_000),
@@ -11,7 +11,7 @@ const THIRTY_SECONDS_OLD: Partial<Columns> = {
   lifeEndsAt: after(86_370_000),
 };
 
-/** Values of an earlier try, so that a change that clears them shows. */
+/** What an earlier try has left. A change that clears these values becomes visible. */
 export const AN_EARLIER_TRY: Partial<Columns> = {
   lastResult: {
     step: 'init-otp',
@@ -21,10 +21,9 @@ export const AN_EARLIER_TRY: Partial<Columns> = {
   },
 };
 
-/** A row, as it is read. */
 export const rowAt = (columns: Partial<Columns>): Row => aRow({ ...THIRTY_SECONDS_OLD, ...columns });
 
-/** An attempt that may have had an effect, and whose answer was lost. */
+/** An unresolved attempt. */
 export const openAttempt = (step: StepName, attempt: number, evidence = true): Row['unresolved'][number] => ({
   step,
   attempt,
@@ -37,7 +36,7 @@ export const openAttempt = (step: StepName, attempt: number, evidence = true): R
 const SECRET = Buffer.from('sealed');
 const PENDING = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
 
-/** The columns of each step while its attempt is in flight. */
+/** The columns of a row while an attempt of this step is in flight. */
 export const UNDER_WAY: Record<StepName, Partial<Columns>> = {
   'init-otp': {
     state: 'otp_requested',

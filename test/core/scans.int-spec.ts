@@ -27,9 +27,9 @@ const LARGE = [
 ];
 
 let module: TestingModule;
-/** The index lookups of each statement while the tables are empty. */
+/** For each statement: the index lookups of the plan that PostgreSQL makes while the tables are empty. */
 const plansWhenEmpty = new Map<string, string[]>();
-/** Has no statement timeout, because it takes time to write this number of rows. */
+/** This connection has no statement timeout, because writing so many rows takes long. */
 let client: Client;
 beforeAll(async () => {
   module = await openWithSteps();
@@ -37,15 +37,15 @@ beforeAll(async () => {
   await client.connect();
   await client.query(sessionSettings(0));
   const all = await statements();
-  // As after the migrations: no rows are counted and no values known, by earlier tests or by
-  // autovacuum. The transaction keeps autovacuum away.
+  // The tables must look as they do after the migrations: PostgreSQL has no statistics of their rows. Inside
+  // the transaction, autovacuum cannot collect new ones.
   await client.query('BEGIN');
   await client.query(`TRUNCATE ${LARGE.join(', ')} CASCADE`);
   await client.query('DELETE FROM pg_statistic WHERE starelid = ANY ($1::regclass[])', [LARGE]);
   for (const { name, text } of all) plansWhenEmpty.set(name, lookupsIn(await explained(text)));
   await client.query('COMMIT');
-  // Ids grow with time. Most rows have ended and are anchored. Of the others, some are due, and a few are
-  // parked or not anchored.
+  // Ids grow with time. Most onboardings have ended and are anchored. Some of the others are due, and a few
+  // are parked or not anchored.
   await client.query(`
     INSERT INTO onboardings (
       id, integration, provider, subject, subject_key, data_key_id, state, step, last_seq,
@@ -82,7 +82,7 @@ beforeAll(async () => {
   ]) {
     await client.query(fill);
   }
-  // So many rows and indexes take time on a busy machine.
+  // Writing so many rows and indexes takes long on a busy machine.
 }, 300_000);
 afterAll(async () => {
   await client.query(`TRUNCATE ${LARGE.join(', ')}`);
@@ -98,7 +98,7 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** Every node of a plan. */
+/** All nodes of a statement's plan. */
 async function explained(text: string, values?: unknown[]): Promise<Plan[]> {
   const how = values ? 'FORMAT JSON' : 'GENERIC_PLAN, FORMAT JSON';
   const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (${how}) ${text}`, values);
@@ -118,7 +118,7 @@ const scansIn = (nodes: Plan[]) =>
     .filter((node) => node['Node Type'] === 'Seq Scan' && LARGE.includes(node['Relation Name']!))
     .map((node) => node['Relation Name']);
 
-/** The indexes of a plan, and the columns that it looks up in each. */
+/** The indexes that a plan uses, each with the columns that it looks up. */
 const lookupsIn = (nodes: Plan[]) =>
   nodes
     .flatMap(({ 'Index Name': index, 'Index Cond': condition = '' }) => {
@@ -129,7 +129,7 @@ const lookupsIn = (nodes: Plan[]) =>
     })
     .sort();
 
-/** The statements of the store and of the steps' libraries. */
+/** All prepared statements of the service's libraries. */
 async function statements(): Promise<PreparedStatement[]> {
   const folder = join(import.meta.dirname, '../../libs/onboarding/src/store/statements');
   const modules = await Promise.all(
@@ -147,7 +147,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
     module.get(Credentials),
     module.get(Challenges),
   ];
-  // `mustHaveTry` fails without rows. The test only needs the statement that `mustHaveTry` sends.
+  // `mustHaveTry` throws if there are no rows. The test only needs the statement that it sends.
   await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.taken('byzantine', []);
   await challenges.forget();
@@ -157,8 +157,8 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
 }
 
 /**
- * The indexes of each statement's generic plan. "a|b" means that PostgreSQL may use either index: both find
- * the row.
+ * The indexes in each statement's generic plan. "a|b" means that PostgreSQL may use either index, because
+ * both find the row.
  */
 const ROW = 'onboardings_pkey';
 const KEY = 'idempotency_keys_pkey';
@@ -231,35 +231,39 @@ const PLANS: Record<string, string[]> = {
   funnel_read: [FUNNEL_DAYS],
   funnel_counted: [FUNNEL_COUNTS],
 };
-/** Counts all rows, once an hour in the background. */
+/** Statements that read a whole table. They run once an hour, in the background. */
 const READS_ALL = ['key_use'];
 
-describe('each statement, for any values', () => {
-  it('is listed in this file', async () => {
+describe('each prepared statement', () => {
+  it('has its expected plan in this file', async () => {
     const names = (await statements()).map(({ name }) => name.slice('gw_'.length));
     expect(names.sort()).toEqual([...Object.keys(PLANS), ...READS_ALL].sort());
   });
 
-  it.each(Object.entries(PLANS))('%s reads large tables by %p only', async (name, indexes) => {
-    const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
-    const nodes = await explained(text);
-    expect(scansIn(nodes)).toEqual([]);
-    const used = indexesIn(nodes);
-    const allowed = new Set(indexes.flatMap((each) => each.split('|')));
-    expect(used.filter((index) => !allowed.has(index))).toEqual([]);
-    expect(indexes.filter((each) => !each.split('|').some((index) => used.includes(index)))).toEqual([]);
-  });
+  it.each(Object.entries(PLANS))(
+    '%s has a generic plan that reads large tables only through %p',
+    async (name, indexes) => {
+      const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
+      const nodes = await explained(text);
+      expect(scansIn(nodes)).toEqual([]);
+      const used = indexesIn(nodes);
+      const allowed = new Set(indexes.flatMap((each) => each.split('|')));
+      expect(used.filter((index) => !allowed.has(index))).toEqual([]);
+      expect(indexes.filter((each) => !each.split('|').some((index) => used.includes(index)))).toEqual([]);
+    },
+  );
 });
 
-// A connection keeps its plans. A table may grow a thousandfold before its statistics are renewed.
+// A connection keeps its plans, while a table may grow a thousandfold before PostgreSQL renews its
+// statistics.
 describe('a plan made while the tables were empty', () => {
-  it.each(Object.keys(PLANS))('is still right for %s', async (name) => {
+  it.each(Object.keys(PLANS))('still uses the right indexes for %s', async (name) => {
     const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
     expect(plansWhenEmpty.get(`gw_${name}`)).toEqual(lookupsIn(await explained(text)));
   });
 });
 
-describe('with many rows that are not due', () => {
+describe('in tables whose rows are mostly not due', () => {
   it.each([
     ['due', 'onboardings_due', 'due_at <='],
     ['wake', 'onboardings_due', 'due_at <='],
@@ -267,11 +271,14 @@ describe('with many rows that are not due', () => {
     ['kept_too_long', 'onboardings_kept', 'updated_at <'],
     ['forget_keys', 'idempotency_keys_created', 'created_at <'],
     ['forget_challenges', 'webauthn_challenges_expiry', 'expires_at <='],
-  ])('"%s" finds the due rows by %s, and reads no others', async (name, index, condition) => {
-    const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
-    const scan = (await explained(text)).find((node) => node['Index Name'] === index);
-    expect(scan?.['Index Cond']).toContain(condition);
-  });
+  ])(
+    'the statement "%s" finds the due rows through the index %s, and reads no others',
+    async (name, index, condition) => {
+      const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
+      const scan = (await explained(text)).find((node) => node['Index Name'] === index);
+      expect(scan?.['Index Cond']).toContain(condition);
+    },
+  );
 });
 
 describe('the count of onboardings that wait for an operator', () => {
@@ -286,7 +293,7 @@ describe('the count of onboardings that wait for an operator', () => {
   });
 });
 
-describe('a list by state', () => {
+describe('a list filtered by state', () => {
   async function plan(state: State): Promise<Plan[]> {
     const log = jest.spyOn(module.get(DataSource).logger, 'logQuery');
     try {
@@ -304,7 +311,7 @@ describe('a list by state', () => {
     ['otp_needed', ['onboardings_by_state', 'onboardings_due']],
     ['outcome_unknown', ['onboardings_by_state', 'onboardings_due']],
     ['expired', ['onboardings_by_state', 'onboardings_due']],
-  ])('finds the onboardings that show "%s" by %p only', async (state, indexes) => {
+  ])('finds the onboardings in state "%s" only through %p', async (state, indexes) => {
     const nodes = await plan(state);
     expect(scansIn(nodes)).toEqual([]);
     expect(indexesIn(nodes)).toEqual(indexes);

@@ -17,15 +17,15 @@ import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { failed } from './core.js';
 import { Side, Watcher } from './two-sides.js';
 
-/** Many workers act on a few subjects at the same time, through the services. */
+/** Many workers act on a few subjects at the same time. They call the services' own methods. */
 const SEED = 'stress/7';
 const SUBJECTS = 6;
 const WORKERS = 8;
 const ACTS = 2_500;
-/** A slow machine does fewer acts. */
+/** The test stops after this time, so a slow machine acts less often. */
 const AT_MOST_MS = 12_000;
 
-/** All lives are short, so that some onboardings expire during the test. */
+/** All lifetimes are short, so that some onboardings expire during the test. */
 const ENV = {
   DATABASE_POOL_SIZE: '8',
   OTP_RESEND_COOLDOWN_MS: '1',
@@ -39,7 +39,8 @@ const ENV = {
 };
 
 /**
- * Holds each budget row for a while before the next lock. Without this, wrong lock orders would rarely meet.
+ * Keeps each budget row locked for a moment before the next lock is taken. Otherwise two wrong lock orders
+ * would rarely meet.
  */
 const HOLD_BUDGETS = `
   CREATE FUNCTION hold_budgets() RETURNS trigger LANGUAGE plpgsql AS
@@ -78,7 +79,7 @@ const WEIGHTS = {
 };
 type Act = keyof typeof WEIGHTS;
 
-/** Counts how often each act was done, and how often each refusal came. */
+/** Counts how often each act succeeded, and how often each refusal came. */
 class Tally {
   readonly counts = new Map<string, number>();
   add(what: string): void {
@@ -89,7 +90,7 @@ class Tally {
   }
 }
 
-/** Acts on the subjects' onboardings, as one process does. */
+/** Acts on the subjects' onboardings, as one process of the service does. */
 class Worker {
   readonly #random: SeededRandom;
 
@@ -130,7 +131,7 @@ class Worker {
     }
   }
 
-  /** @returns false if there was no onboarding to act on. */
+  /** @returns false if the subject has no onboarding to act on. */
   async #do(act: Act, subject: (typeof subjects)[number]): Promise<unknown> {
     const { side } = this;
     const otp = side.get(OtpService);
@@ -154,7 +155,7 @@ class Worker {
     return side.get(Settlement).settle(row, this.#end(row));
   }
 
-  /** Steps end with a success, a failure, or no answer. */
+  /** An attempt ends with a success, a failure, or no answer. */
   #end(row: Row) {
     const how = this.#random.int(1, 15);
     if (how === 1) return failed('no_answer');
@@ -170,7 +171,7 @@ class Worker {
   }
 }
 
-/** Runs while the workers act: two live onboardings must not exist at any moment. */
+/** The subjects with two live onboardings. There must be none at any moment. */
 async function subjectsWithTwoLive(): Promise<unknown[]> {
   return watcher.query(
     `SELECT subject_key, array_agg(id) AS ids FROM onboardings WHERE NOT state = ANY ($1)
@@ -202,7 +203,7 @@ it('many workers cause no deadlock, no second live onboarding, and no gap in a t
   for (const { last_seq: last, seqs } of rows)
     expect(seqs).toEqual(Array.from({ length: last }, (_, n) => n + 1));
 
-  // A connection reports its deadlocks to PostgreSQL's statistics when it ends, at the latest.
+  // PostgreSQL counts a connection's deadlocks in its statistics only when the connection ends, or earlier.
   await Promise.all(sides.splice(0).map((side) => side.close()));
   await until('the connections have ended', async () => {
     const open = await watcher.query(
@@ -212,7 +213,7 @@ it('many workers cause no deadlock, no second live onboarding, and no gap in a t
   });
   expect(await watcher.deadlocks()).toBe(deadlocksBefore);
 
-  // Each act must have taken part.
+  // Each kind of act must have succeeded at least once.
   for (const act of Object.keys(WEIGHTS).filter((name) => name !== 'meet'))
     expect([act, tally.of(`${act} done`)]).not.toEqual([act, 0]);
 }, 60_000);

@@ -5,10 +5,10 @@ import { lastMomentsTable, lawTable, machineTable, waitsTable } from './law-tabl
 import { RecordedTable } from './recorded-table.js';
 import { toldTable } from './told-table.js';
 
-/** Rewrites the tables, to accept a change. */
+/** The command that rewrites the tables, to accept a change. */
 const ACCEPT = 'ACCEPT_TABLES=1 npm run test:unit -- test/core';
 
-/** By the name of the file: its description and its table. */
+/** For each file in `tables`: what the file says about itself, and its text. */
 const TABLES: Record<string, { about: string; table: () => string | Promise<string> }> = {
   machine: { about: 'The state after each signal, from each state.', table: machineTable },
   'retry-law': {
@@ -49,7 +49,7 @@ dimensions that make no difference. An outcome begins with the state and the nex
 row follow: a counter by its change, a time by its distance from now, and an attempt relative to the previous
 attempt (this, next, earlier, or older than the submission).`;
 
-describe('the core matches its table', () => {
+describe('the decisions of the service match the committed table', () => {
   it.each(Object.entries(TABLES))('%s', async (name, { about, table }) => {
     const recorded = new RecordedTable(name, `${about}\n${HOW_TO_READ}`, ACCEPT);
     for (const entry of (await table()).split('\n\n')) recorded.compare(entry);

@@ -3,7 +3,7 @@ import { told } from './core.js';
 import { rowAt } from './rows.js';
 import { grouped, type Cell } from './words.js';
 
-/** The states that a row may have when a caller stops waiting for its step. */
+/** The states in which a row may be when a caller stops waiting for its step. */
 const PLACES: Readonly<Record<string, Partial<Columns>>> = {
   ...Object.fromEntries(
     STATES.filter((state) => state !== 'otp_needed' && state !== 'outcome_unknown').map((state) => [
@@ -29,8 +29,8 @@ const NO_RESULT = 'no result';
 const RESULTS = [NO_RESULT, ...RESULT_CODES];
 
 /**
- * The answer to the caller of a step, by the row's state and by the row's last result. That result may belong
- * to this step or to another one.
+ * The text of `tables/told.txt`: the answer to a caller that waited for a step, by the row's state and by the
+ * result that the row shows. This result may belong to an older step.
  */
 export function toldTable(): string {
   return STEPS.map((step) => {

@@ -13,8 +13,8 @@ import { KeyChecks } from '../../libs/onboarding/src/upkeep/key-checks.js';
 import { RetryBudget } from '../../libs/onboarding/src/attempt/retry-budget.js';
 
 /**
- * A refused statement must not undo the other statements: the service runs each statement in its own
- * transaction.
+ * Sets a savepoint before each statement, because the service runs each statement in a transaction of its
+ * own: a refused statement must not undo the others.
  */
 class Savepoints extends PreparedStatements {
   isHeld = false;
@@ -35,7 +35,10 @@ class Savepoints extends PreparedStatements {
   }
 }
 
-/** One process's core over one connection. Its statements between begin and commit are one transaction. */
+/**
+ * The services of one process, over one connection. A test may put their statements into one transaction, by
+ * begin and commit.
+ */
 export class Side {
   #backend = 0;
 
@@ -51,14 +54,14 @@ export class Side {
     })
       .overrideProvider(PreparedStatements)
       .useFactory({ factory: (dataSource: DataSource) => new Savepoints(dataSource), inject: [DataSource] })
-      // Here a claim is only a statement: no call follows it.
+      // A claim in these tests is only a statement: no call follows it.
       .overrideProvider(FirstAttempt)
       .useValue({ runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) })
       .overrideProvider(JobProducer)
       .useValue({ add: () => Promise.resolve(true), wake: () => Promise.resolve('queued') })
       .overrideProvider(RetryBudget)
       .useValue({ firstTry: () => undefined, take: () => Promise.resolve(1_000) })
-      // Nothing else may use the connection during a transaction.
+      // No background work may use the connection during a transaction.
       .overrideProvider(IntegrationHealth)
       .useValue({})
       .overrideProvider(KeyChecks)
@@ -73,7 +76,7 @@ export class Side {
     return this.module.get<T>(token);
   }
 
-  /** The PostgreSQL process of this side's connection. */
+  /** The id of PostgreSQL's process for this connection. */
   get backend(): number {
     return this.#backend;
   }
@@ -96,10 +99,10 @@ export class Side {
   close = () => this.module.close();
 }
 
-/** How the second of two statements met the first, which was not committed yet. */
+/** What the second of two statements did before the first committed: it waited for the first, or it ended. */
 export type Met = 'waits' | 'passes';
 
-/** Watches both sides over its own connection. */
+/** Watches the two connections from a third connection. */
 export class Watcher {
   private constructor(private readonly client: Client) {}
 
@@ -113,7 +116,7 @@ export class Watcher {
     return (await this.client.query(text, values)).rows as T[];
   }
 
-  /** Waits until a side's statement is blocked by the other, or has ended. */
+  /** Waits until the second statement waits for the first, or has ended. */
   async meeting(second: Side, first: Side, ended: () => boolean): Promise<Met> {
     return until<Met>('the second statement waits or ends', async () => {
       if (ended()) return 'passes';
@@ -132,7 +135,7 @@ export class Watcher {
     return Number(row!.deadlocks);
   }
 
-  /** Ends a side's connection, and waits until PostgreSQL has forgotten it. */
+  /** Ends a connection, and waits until PostgreSQL has forgotten it. */
   async end(side: Side): Promise<void> {
     await this.query('SELECT pg_terminate_backend($1)', [side.backend]);
     await until('the connection has ended', async () => {

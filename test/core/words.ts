@@ -1,24 +1,24 @@
 import { nextActionOf, type Row } from '#libs/onboarding';
 
-/** The effect of the core on a row, in the shape that every table prints. */
+/** The changes that a table prints: the row before and after, and the events. */
 export interface Outcome {
   before: Row;
   after: Row;
-  /** Notes by member, such as a limit that PostgreSQL checks when it writes. */
+  /** Notes on single columns, such as a limit that PostgreSQL checks when it writes. */
   notes?: Partial<Record<keyof Row, string>>;
   events: { type: string; actor: string; data?: Record<string, unknown> }[];
-  /** What happens to budgets, credentials and other rows. */
+  /** Changes in other tables, such as budgets and credentials. */
   limits: string[];
-  /** The class of the attempt's end. It is not printed again. */
+  /** The failure class, or `ok`. The printed data of an event does not repeat it. */
   class?: string;
-  /** More words for the first line. */
+  /** Texts that are added to the first line. */
   also?: (string | null)[];
 }
 
 type Member = keyof Row;
 type Word = (value: never, outcome: Outcome) => string;
 
-/** Numbers that are printed by their change instead of their value. */
+/** Columns that are printed as a difference, not as a value. */
 const COUNTERS = [
   'version',
   'attempt',
@@ -52,7 +52,7 @@ const SEALED = [
   'sealedContact',
 ] as const;
 
-/** The printed members, in their order. State comes first, on its own line. */
+/** The printed columns, in this order. The state is not among them, because it has its own line. */
 const WORDS: Partial<Record<Member, Word>> = {
   caller: plain,
   integration: plain,
@@ -90,7 +90,7 @@ const WORDS: Partial<Record<Member, Word>> = {
   failure: result,
 };
 
-/** Only the differences in the row. */
+/** The columns that have changed, each with its new value. */
 function rowWords(outcome: Outcome): string {
   const { before, after, notes = {} } = outcome;
   const words = (Object.entries(WORDS) as [Member, Word][])
@@ -102,7 +102,7 @@ function rowWords(outcome: Outcome): string {
   return words.join(', ') || 'unchanged';
 }
 
-/** State and next action, then row, events and limits on a line each. */
+/** The printed text: state and next action first, then row, events and limits on one line each. */
 export function outcomeWords(outcome: Outcome): string {
   const { after, events, limits, also = [] } = outcome;
   const head = [stateOf(after), nextActionOf(after).type, ...also.filter((each) => each)];
@@ -114,7 +114,7 @@ export function outcomeWords(outcome: Outcome): string {
   ].join('\n');
 }
 
-/** An instant as its distance from now, for example `+250ms`, `-2s`. */
+/** A time as its distance from now, for example `+250ms` or `-2s`. */
 export function offset(at: Date, now: Date): string {
   const ms = at.getTime() - now.getTime();
   const size = Math.abs(ms);
@@ -123,19 +123,19 @@ export function offset(at: Date, now: Date): string {
 }
 
 export interface Cell {
-  /** By dimension. */
+  /** The value of each dimension. */
   at: Readonly<Record<string, string>>;
   text: string;
 }
 
-/** Breaks a long line after its commas or between its values. */
+/** Breaks a long line after a comma or between two values. */
 export const folded = (line: string) => line.replaceAll(/(.{70,106}(?:[,;]| \|)) (?=.{12})/g, '$1\n  ');
 
-/** The values of each dimension. */
+/** For each dimension: the values that the group covers. */
 type Group = Record<string, Set<string>>;
 
 /**
- * Cells with the same text become one entry, if lists of values can describe them.
+ * Combines cells with the same text into one entry, if one list of values per dimension describes them.
  *
  * @param dimensions all values of each dimension; a dimension that makes no difference is not printed
  */
@@ -172,7 +172,7 @@ function merged(groups: Group[], names: string[]): Group[] {
   return left;
 }
 
-/** Merges groups that differ in one dimension only. */
+/** Merges groups that differ only in this dimension. */
 function mergedBy(name: string, groups: Group[], names: string[]): Group[] {
   const rest = names.filter((each) => each !== name);
   const byRest = new Map<string, Group>();
@@ -203,7 +203,7 @@ function plain(value: unknown): string {
 
 const signed = (by: number) => (by < 0 ? String(by) : `+${by}`);
 
-/** An attempt's number, relative to the row's attempt before. */
+/** The number of an attempt, relative to the attempt that the row had before. */
 function nth(number: number | null, { before }: Outcome): string {
   if (number === null) return 'none';
   const by = number - before.attempt;
@@ -220,7 +220,7 @@ function result(value: Row['lastResult'] | Row['failure']): string {
   return `${value.code} of ${value.step}${more.length > 0 ? ` (${more.join(', ')})` : ''}`;
 }
 
-/** Names an actor only if it is not the actor of the event before. */
+/** The events. An event's actor is printed only if the previous event has another actor. */
 function eventsWords(outcome: Outcome): string {
   const { events } = outcome;
   return events
@@ -231,7 +231,7 @@ function eventsWords(outcome: Outcome): string {
     .join('; ');
 }
 
-/** An event with its data, without members that every event has, and without prose. */
+/** An event with its data, but without the free text and without the members that every event has. */
 function eventWords({ type, data = {} }: Outcome['events'][number], outcome: Outcome): string {
   const words = Object.entries(data)
     .filter(([name]) => !['step', 'durationMs', 'detail', 'headersSeen'].includes(name))

@@ -4,15 +4,14 @@ import type { Interface, Operation } from '../support/drivers/interface.js';
 import { ODD_TEXTS, ODD_VALUES, type Values } from '../support/drivers/values.js';
 
 export interface FuzzRequest {
-  /** The operation that the request is for; null if it matches none of the document. */
+  /** The operation in the OpenAPI document; null if the request matches no operation. */
   operation: Operation | null;
   method: string;
   path: string;
   headers: Record<string, string>;
   body?: string | Buffer;
-  /** The user whose onboarding it is about, if known. */
+  /** The user of the onboarding that the request is about, if known. */
   someone?: Someone;
-  /** The names of the tricks that made the request invalid. */
   tricks: string[];
 }
 
@@ -34,7 +33,7 @@ const IDS = [
 type Trick = (request: FuzzRequest, random: SeededRandom) => void;
 
 const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
-  // Such deep JSON can be parsed, but not written again.
+  // JSON nested this deeply can be parsed, but JSON.stringify fails on it.
   if (typeof request.body !== 'string' || request.body.includes(DEEP.slice(0, 100))) return null;
   try {
     const body: unknown = JSON.parse(request.body);
@@ -45,7 +44,7 @@ const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
 };
 const rewritten = (request: FuzzRequest, body: unknown) => (request.body = JSON.stringify(body));
 
-/** A random member of the body, at any depth. */
+/** @returns a random member of the body, at any depth. */
 function anywhere(
   body: Record<string, unknown>,
   random: SeededRandom,
@@ -88,7 +87,6 @@ const header =
 
 const VISIBLE = ['"', '*', '"1"', 'W/"1"', '"-1"', '"99999999999999999999"', ',', '1', '""', '"a b"', '"\t"'];
 
-/** Ways to make a request to a documented route invalid. */
 const TRICKS: Record<string, Trick> = {
   'value of another kind': inBody((within, name, random) => (within[name] = random.pick(ODD_VALUES))),
   'odd text': inBody((within, name, random) => (within[name] = random.pick(ODD_TEXTS))),
@@ -185,7 +183,7 @@ const TRICKS: Record<string, Trick> = {
     void (request.path += `?${random.pick(['%', '&&=', 'limit=%zz', 'a=b=c', 'limit=1&limit=2', '?', ';'])}`),
 };
 
-/** Ways to leave the documented routes. */
+/** Ways to send a request that the OpenAPI document does not describe. */
 const STRAYS: Record<string, Trick> = {
   method: (request, random) => {
     const others = ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'].filter(
@@ -213,7 +211,10 @@ const STRAYS: Record<string, Trick> = {
     ])),
 };
 
-/** Makes requests: steps of an onboarding, random values that the schemas allow, and invalid requests. */
+/**
+ * Makes three kinds of requests: the next step of an onboarding, random values that the schemas allow, and
+ * invalid requests.
+ */
 export class Requests {
   readonly #ids = new Map<string, string[]>();
 
@@ -237,7 +238,7 @@ export class Requests {
     this.#authorization = authorization;
   }
 
-  /** Keeps an existing id, by the path before ids of its kind. */
+  /** Remembers an id, so that later requests use it. @param kind the path before the id. */
   learn(kind: string, id: string): void {
     const known = this.#ids.get(kind) ?? [];
     this.#ids.set(kind, known);
@@ -265,7 +266,7 @@ export class Requests {
     request.tricks.push(name);
   }
 
-  /** A step of a user's onboarding, as a caller makes it. */
+  /** The next request of a caller that carries a user through an onboarding. */
   #lived(): FuzzRequest {
     const { someone, call } = this.#calls.next();
     if (someone.id) this.learn(kindOf(call.route), someone.id);
@@ -276,7 +277,7 @@ export class Requests {
     return { ...this.#request(operation, call.path, call.headers, call.body), someone };
   }
 
-  /** Random values that the schemas of an operation allow. */
+  /** A request with random values that the schemas of the operation allow. */
   #made(operation: Operation): FuzzRequest {
     const [random, values] = [this.#random, this.#values];
     const headers: Record<string, string> = {};
@@ -322,7 +323,7 @@ export class Requests {
     return which === 'odd' ? random.pick(IDS) : this.#values.uuid();
   }
 
-  /** A stray request may match another route. */
+  /** An invalid request may match another route than the route that it was made from. */
   #operationOf({ method, path }: FuzzRequest): Operation | null {
     const [plain = ''] = path.split('?', 1);
     const found = this.#described.operations.find(
@@ -333,5 +334,4 @@ export class Requests {
   }
 }
 
-/** The path before the ids of a route. */
 export const kindOf = (route: string) => route.split('/{', 1)[0]!;

@@ -1,9 +1,11 @@
 /**
- * Sends the service all kinds of requests, made from its OpenAPI document, and checks each answer against it.
+ * Sends random requests to the service, made from its OpenAPI document, and checks each answer against this
+ * document.
  *
  *   npm run test:fuzz -- [--seed S] [--requests N] [--parallel N]
  *
- * The service runs in this process behind real sockets, over a real PostgreSQL, Redis and the sandbox.
+ * The service runs in this process and listens on a real port. PostgreSQL, Redis and the sandbox are real
+ * too.
  */
 import { Agent, request as httpRequest } from 'node:http';
 import { flagsOrExit } from '#launcher/flags';
@@ -33,13 +35,15 @@ const flags = flagsOrExit(
 );
 const { requests: total, parallel } = flags;
 
-/** After this number of requests, each route must have accepted a request and refused a request. */
+/**
+ * After this number of requests, each route must have accepted at least one request and refused at least one.
+ */
 const MANY = 10_000;
 
 const findings = new Findings();
-/** Requests that were not sent. */
+/** The number of requests that Node.js refused to send. */
 let unsent = 0;
-/** The statuses of each route, with their counts. */
+/** For each route: how often it answered with each status. */
 const answers = new Map<string, Map<number, number>>();
 
 say(`fuzzing with --seed ${flags.seed} --requests ${total}`);
@@ -55,7 +59,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
       CALL_TIMEOUT_MS: '300',
       CLAIM_MAX_AGE_MS: '250',
       LEASE_MS: '700',
-      // Streams end soon, because each answer is read to its end.
+      // Event streams must end soon, because the run reads each answer completely.
       EVENTS_POLL_MS: '5',
       EVENTS_STREAM_LIFE_MS: '50',
     }),
@@ -108,12 +112,13 @@ async function make(
   try {
     answer = await send(url, agent, request);
   } catch (error) {
-    // Node.js refuses to send some requests. The raw requests cover these.
+    // Node.js refuses to send some malformed requests. The run sends such requests as raw bytes at the end.
     if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_')) {
       unsent += 1;
       return;
     }
-    // The service refuses a large body before it has read it. The sender may only see a closed connection.
+    // The service answers before it has read the large body. The sender may then see only a closed
+    // connection.
     if (
       request.tricks.includes('large body') &&
       /ECONNRESET|EPIPE/.test(String((error as NodeJS.ErrnoException).code))
@@ -135,7 +140,6 @@ async function make(
   learn(request, answer, requests, calls);
 }
 
-/** Keeps the parts of an answer that later requests need. */
 function learn(
   { someone, operation }: FuzzRequest,
   answer: Answer,
@@ -153,7 +157,7 @@ function learn(
 
 function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRequest): Promise<Answer> {
   const { hostname, port } = new URL(url);
-  // Without this header, Node.js sends the body of some methods as if it were the next request.
+  // Without content-length, Node.js lets a body look like the next request if the method usually has no body.
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
@@ -176,7 +180,11 @@ function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRe
   });
 }
 
-/** Checks that each trick gets at most one answer, a 4xx. @returns the number of tricks. */
+/**
+ * Checks that each raw request gets at most one answer, and that this answer is a 4xx.
+ *
+ * @returns the number of raw requests.
+ */
 async function smuggle(url: string): Promise<number> {
   for (const [name, bytes] of Object.entries(SMUGGLED)) {
     const statuses = await sendRaw(url, bytes);
@@ -201,7 +209,7 @@ function report(described: Interface, smuggled: number, seconds: number): void {
     const by = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status} ${n}`);
     say(`  ${name}: ${by.join(', ')}`);
   }
-  // A route that never succeeded, or never refused, was not tested.
+  // If a route accepted no request, or refused none, this run did not test it enough.
   for (const { method, route } of described.operations) {
     const statuses = [...(answers.get(`${method} ${route}`)?.keys() ?? [])];
     if (made >= MANY && !statuses.some((status) => status < 300))

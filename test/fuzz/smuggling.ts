@@ -3,7 +3,10 @@ import { connect } from 'node:net';
 const CRLF = '\r\n';
 const lines = (...all: string[]) => all.join(CRLF);
 
-/** Requests that two parsers may read differently (RFC 9112 §6 and §11.2). Each gets one answer at most. */
+/**
+ * Requests that two parsers may read differently (RFC 9112 §6 and §11.2). The service must answer each at
+ * most once.
+ */
 export const SMUGGLED: Record<string, string> = {
   'two lengths': lines(
     'POST /v1/onboardings HTTP/1.1',
@@ -99,9 +102,10 @@ export const SMUGGLED: Record<string, string> = {
 };
 
 /**
- * Sends bytes unchanged, and nothing after them.
+ * Sends these bytes unchanged.
  *
- * @returns the status of each answer, once the service has closed the connection or sent nothing for a while.
+ * @returns the status of each answer, once the service has closed the connection or been silent for
+ *   `silenceMs`.
  */
 export function sendRaw(url: string, bytes: string, silenceMs = 300): Promise<number[]> {
   const { hostname, port } = new URL(url);

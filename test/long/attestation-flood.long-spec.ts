@@ -3,14 +3,14 @@ import type { AppProcess } from '../support/app-process.js';
 import { ORIGIN, RP_ID, Story } from '../support/story.js';
 import { createPasskey } from '../../tools/passkey.js';
 
-/** The submissions that the default limit allows one user in a minute. */
+/** By default, one user may submit passkeys this many times in a minute. */
 const SUBMISSIONS = 60;
 const SUBMISSIONS_PER_ONBOARDING = 5;
 const PASSKEYS = 10;
 const AT_MOST_MS = 100;
 /**
- * Other work on the machine makes a block longer, and so does code that is not compiled yet. So the shortest
- * block counts.
+ * Other work on the machine makes a block longer, and so does code that was not compiled yet. Therefore the
+ * test takes the shortest block of several floods.
  */
 const FLOODS = 4;
 
@@ -22,13 +22,13 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Each scrape resets this metric. */
+/** How long the event loop was blocked since the last call, because each read resets this metric. */
 async function longestBlockMs(): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text();
-  return Number(/^gangway_process_nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
+  return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
 }
 
-/** @returns passkeys with this number of empty maps, of one byte each, in their attestation statements. */
+/** @returns passkeys whose attestation statements contain this number of empty maps. Each map is one byte. */
 async function heavyPasskeys(id: string, maps: number): Promise<object[]> {
   const challenge = await story.challenge(id);
   const statement = new Map([['x', Array.from({ length: maps }, () => new Map())]]);
@@ -39,12 +39,12 @@ async function heavyPasskeys(id: string, maps: number): Promise<object[]> {
   }));
 }
 
-/** @returns the longest block while one user submits all that the limits allow. */
+/** @returns the longest block of the event loop while one user submits as much as the limits allow. */
 async function flood(maps: number): Promise<number> {
   const onboardings = await Promise.all(
     Array.from({ length: SUBMISSIONS / SUBMISSIONS_PER_ONBOARDING }, () => story.verified()),
   );
-  // The passkeys are made before the measurement, because this work keeps the process busy.
+  // Making passkeys keeps the process busy, so it happens before the measurement.
   const submissions = await Promise.all(
     onboardings.map(async ({ id }) => ({
       path: `/v1/onboardings/${id}/authenticators`,

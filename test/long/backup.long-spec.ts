@@ -11,14 +11,14 @@ import { testDatabaseUrl } from '#libs/testing';
 import { RestoredStory } from '../support/restored-story.js';
 import { Story } from '../support/story.js';
 
-// The tests wait until a container has started and leases have lapsed.
+// Starting a container and waiting for leases to lapse takes long.
 jest.setTimeout(180_000);
 
-/** A PostgreSQL server, with programs of a version that can dump it. */
+/** A PostgreSQL server, with `pg_dump` and other programs of a suitable version. */
 interface Server {
-  /** The URL for the service and the test. */
+  /** The server's URL for the service and for this test. */
   url: string;
-  /** The URL for the programs. */
+  /** The server's URL for the programs. */
   urlOfPrograms: string;
   /** A folder that the programs may write to. */
   folder: string;
@@ -55,7 +55,7 @@ async function inContainer(image: string): Promise<Server | undefined> {
   };
 }
 
-/** The programs on the PATH, if they are not older than the server of this run. */
+/** Uses the programs on the PATH, if they are not older than the server of this run. */
 async function onThisMachine(): Promise<Server | undefined> {
   const exec = promisify(execFile);
   const url = await testDatabaseUrl();
@@ -100,7 +100,7 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
   const psql = (to: string, name: string) =>
     run('psql', '-v', 'ON_ERROR_STOP=1', '-q', '-d', to, '-f', `${folder}/${name}`);
 
-  /** Creates an empty database. Its owner is not a superuser. */
+  /** Creates an empty database whose owner is not a superuser. */
   async function create(name: string) {
     const full = `${source}_${name}`;
     await sql(sourceUrl, `CREATE DATABASE ${escapeIdentifier(full)} OWNER ${owner} TEMPLATE template0`);
@@ -178,14 +178,14 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
     },
   };
 
-  it.each(Object.keys(WAYS))('restores %s, and each timeline verifies', async (way) => {
+  it.each(Object.keys(WAYS))('a backup restores %s, and each timeline verifies', async (way) => {
     await restored.restart(await WAYS[way]!());
     await restored.expectTimelines();
     await restored.story.sent();
     await restored.story.stop();
   });
 
-  it('restores a full dump under another name and owner, and live onboardings continue', async () => {
+  it('a full backup restores under another name and owner, and live onboardings continue', async () => {
     const to = await create('full');
     await restore(to.urlOfPrograms, 'full.dump', '--no-owner', '--no-privileges');
     expect(await migrate(to.url)).toEqual([]);
@@ -204,7 +204,7 @@ const describeOrSkip = server ? describe : describe.skip;
 
 describeOrSkip('a backup', () => {
   if (server) backups(server);
-  // Jest fails for a file without tests.
+  // Jest fails if a file has no test.
   else it('is restored', () => undefined);
 });
 

@@ -14,25 +14,28 @@ import { FunnelCount } from '../../libs/onboarding/src/upkeep/funnel-count.js';
 import { ConsoleBrowser } from '../support/console-browser.js';
 import { Story } from '../support/story.js';
 
-// It takes minutes to write so many rows.
+// Writing so many rows takes minutes.
 jest.setTimeout(1_200_000);
 
 const ROWS = 1_000_000;
 const DAYS = 10;
-/** Timelines are read by their onboarding only, so a few days show the cost. */
+/**
+ * A timeline is read only for its own onboarding. Therefore a few days with timelines are enough to measure
+ * the cost.
+ */
 const DAYS_WITH_EVENTS = 3;
 const JOBS = 100_000;
 const RUNS = 200;
 const ROUNDS = 3;
-/** For each page, on two cores. */
+/** The limit for each page, on two CPU cores. */
 const MOST_MS = 150;
 
 const DAY_MS = 86_400_000;
 const FIRST_MS = (Math.floor(Date.now() / DAY_MS) - DAYS + 1) * DAY_MS;
 
 /**
- * Rows of ten days: 90% have ended, 2% of these with an unresolved attempt. Of the others, 30 000 wait for a
- * retry, 20 000 are parked, and 10 000 have an unknown outcome: a very bad night.
+ * Rows of ten days. 90% have ended, and 2% of these have an unresolved attempt. Of the others, 30 000 wait
+ * for a retry, 20 000 are parked, and 10 000 have an unknown outcome, as in a very bad night.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,
@@ -104,7 +107,7 @@ afterAll(async () => {
   await Promise.all([client.end(), views.close()]);
 });
 
-/** The 50th and the 99th percentile of many calls, in milliseconds. */
+/** The 50th and the 99th percentile of the durations of many calls, in ms. */
 async function percentilesOf(call: (run: number) => Promise<unknown>): Promise<[p50: number, p99: number]> {
   const times: number[] = [];
   for (let run = 0; run < RUNS; run++) {
@@ -116,7 +119,7 @@ async function percentilesOf(call: (run: number) => Promise<unknown>): Promise<[
   return [times[RUNS / 2]!, times[Math.floor(RUNS * 0.99)]!];
 }
 
-/** Other tests may keep the machine busy, so one quick round of three is enough. */
+/** Runs several rounds, of which only one must be quick, because other tests may keep the machine busy. */
 async function expectQuick(name: string, call: (run: number) => Promise<unknown>): Promise<void> {
   let [p50, p99] = await percentilesOf(call);
   for (let round = 1; round < ROUNDS && p99 >= MOST_MS; round++) [p50, p99] = await percentilesOf(call);
@@ -129,7 +132,7 @@ const idOf = (n: number) =>
 const someRow = (run: number) => (run * 4_987) % ROWS;
 const nameOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
-/** The view of a process keeps its answer for a second. */
+/** Each read uses a new view, because a view keeps its answer for a second. */
 const readNow = () =>
   new NowView(
     views.get(PreparedStatements),
@@ -146,7 +149,7 @@ describe('the funnel of a million onboardings', () => {
       { FUNNEL_EVERY_MS: 60_000 },
       views.get<Clock>(CLOCK),
     );
-    // Today first: it is one of the days with timelines.
+    // The first day to be counted is today, which is one of the days with timelines.
     const began = performance.now();
     let onboardings = 0;
     for (let counted = 1; counted > 0;) {
@@ -159,7 +162,7 @@ describe('the funnel of a million onboardings', () => {
       'SELECT day::text, took_ms AS took FROM funnel_counts ORDER BY day',
     );
     for (const { day, took } of rows) tell(`funnel: ${day} took ${Math.round(took)} ms`);
-    // Other days, as if the service had run for more than a year.
+    // More days, as if the service had run for more than a year.
     await client.query(`INSERT INTO funnel_days
       SELECT day - n * 10, integration, started, code_sent, verified, registered, live, endings, times
       FROM funnel_days, generate_series(1, 39) n`);
@@ -192,20 +195,20 @@ describe('with a million onboardings', () => {
     ['the first page', () => '/'],
   ];
 
-  it.each(PAGES)('the console shows quickly: %s', async (name, path) => {
+  it.each(PAGES)('the console quickly shows: %s', async (name, path) => {
     const visit = async (run: number) => expect((await browser.visit(path(run))).status).toBe(200);
     await visit(0);
     await expectQuick(name, visit);
   });
 
-  it('reads what is wrong now quickly', async () => {
+  it('the console quickly reads what is wrong now', async () => {
     await readNow();
     await expectQuick('now, without the answer of the last second', readNow);
   });
 });
 
 describe('with a hundred thousand jobs', () => {
-  it('reads the queues quickly', async () => {
+  it('the console quickly reads the state of the queues', async () => {
     const queue = views.get(Queues).get('steps');
     await queue.pause();
     for (let added = 0; added < JOBS; added += 1_000) {
@@ -217,7 +220,7 @@ describe('with a hundred thousand jobs', () => {
         })),
       );
     }
-    // A watch of its own, because it shares an answer for a second.
+    // Each read uses a new watch, because a watch keeps its answer for a second.
     await expectQuick('queues', async () => {
       const read = await new QueueWatch(views.get(Queues), new Health(), new Metrics()).read();
       expect(read.queues.find(({ name }) => name === 'steps')).toMatchObject({ waiting: JOBS / 2 });

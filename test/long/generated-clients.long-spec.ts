@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { installClients } from '../support/client-folder.js';
 import { API_KEY, ORIGIN, RP_ID, Story } from '../support/story.js';
 
-// The generators are large, so their installation takes long.
+// The generators of clients are large, so installing them takes long.
 jest.setTimeout(300_000);
 
 const FOLDER = join(import.meta.dirname, '../clients/generated');
@@ -23,11 +23,11 @@ describeWithGenerators('clients that are generated from docs/openapi.json', () =
   });
   afterAll(() => story?.end());
 
-  it('compile under strict and exactOptionalPropertyTypes', async () => {
+  it('generated clients compile under strict and exactOptionalPropertyTypes', async () => {
     await expect(run('node_modules/typescript/bin/tsc', '-p', '.')).resolves.toMatchObject({ stdout: '' });
   });
 
-  it('walk through an onboarding with only the generated types', async () => {
+  it('a generated client completes an onboarding with only the generated types', async () => {
     await run(
       'node_modules/esbuild/bin/esbuild',
       'walk.ts',

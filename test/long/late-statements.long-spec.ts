@@ -7,18 +7,18 @@ import { Story, type Answer } from '../support/story.js';
 import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 
-// Each command waits longer than PostgreSQL may take.
+// Each command waits for longer than PostgreSQL may take.
 jest.setTimeout(60_000);
 
 type Headers = Record<string, string>;
 
-/** A command, the state that it needs, and the write that the pooler holds back. */
+/** A command, the state that it needs, and the SQL that the pooler holds back. */
 interface Late {
   from: Situation | 'nothing' | 'cancelled';
-  /** Prepares the onboarding, and returns the command. */
+  /** Prepares the onboarding. @returns the command. */
   prepare(brought: Brought): Promise<(headers: Headers) => Promise<Answer>>;
   write: RegExp;
-  /** The answer to the same command when it is sent again. */
+  /** The status of the answer when the same command is sent again. */
   again: number;
 }
 
@@ -26,9 +26,9 @@ const CHANGE = /UPDATE onboardings o SET/;
 
 let story: Story;
 let proxy: TcpProxy;
-/** A client that holds the pooler's only connection to PostgreSQL. */
+/** A client that occupies the pooler's only connection to PostgreSQL. */
 let holder: Client;
-/** A client of the pooler's console. */
+/** A client of the pooler's admin console. */
 let pooler: Client;
 let stopped: Promise<void>;
 let stop: () => void;
@@ -174,7 +174,7 @@ async function bring(from: Late['from']): Promise<Brought> {
   return sent;
 }
 
-/** Holds the next matching statement in the pooler. */
+/** Holds back the next statement that matches, inside the pooler. */
 function keep(write: RegExp): Promise<unknown[]> {
   return new Promise((resolve) => {
     proxy.intercept(write, async () => {
@@ -184,14 +184,14 @@ function keep(write: RegExp): Promise<unknown[]> {
   });
 }
 
-/** Lets the pooler forward all held statements, and waits until PostgreSQL has executed them. */
+/** Lets the pooler forward all statements that it holds, and waits until PostgreSQL has executed them. */
 async function letGo(): Promise<void> {
   await holder.query('COMMIT');
   await until('the pooler keeps nothing', async () => {
     const { rows } = await pooler.query<{ cl_waiting: string }>('SHOW POOLS');
     return rows.every(({ cl_waiting }) => Number(cl_waiting) === 0);
   });
-  // The pooler has one connection, so this statement waits for the statements before it.
+  // The pooler has only one connection, so this statement is executed after the others.
   await holder.query('SELECT 1');
 }
 
@@ -222,27 +222,30 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
     await stopped;
   });
 
-  it.each(Object.entries(COMMANDS))('does not execute %s after the caller got a 503', async (_, late) => {
-    const brought = await bring(late.from);
-    const command = await late.prepare(brought);
-    const headers = { 'idempotency-key': randomUUID() };
-    const kept = keep(late.write);
+  it.each(Object.entries(COMMANDS))(
+    'PostgreSQL does not execute %s after the caller got a 503',
+    async (_, late) => {
+      const brought = await bring(late.from);
+      const command = await late.prepare(brought);
+      const headers = { 'idempotency-key': randomUUID() };
+      const kept = keep(late.write);
 
-    const answer = await command(headers);
-    expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready', retryable: true } });
-    const before = await kept;
-    await letGo();
+      const answer = await command(headers);
+      expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready', retryable: true } });
+      const before = await kept;
+      await letGo();
 
-    expect(await written()).toEqual(before);
-    expect((await command(headers)).status).toBe(late.again);
-  });
+      expect(await written()).toEqual(before);
+      expect((await command(headers)).status).toBe(late.again);
+    },
+  );
 
-  it('writes the end of an attempt once', async () => {
+  it('the end of an attempt is written once, even if a pooler holds its statement for too long', async () => {
     const { id, subject } = await story.sent();
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));
     await kept;
-    // A read waits in the same pooler. When it times out, the earlier statement has timed out, too.
+    // This read waits in the same pooler. When it has timed out, the earlier statement has timed out too.
     expect(await story.get(id)).toMatchObject({ status: 503 });
     await letGo();
 

@@ -7,7 +7,7 @@ import { describeInBrowser, RealBrowser } from '../support/browser/browser.js';
 import { VirtualAuthenticator } from '../support/browser/virtual-authenticator.js';
 import { ClientSite, installTurnkeyClients, runBackend } from '../support/turnkey-clients.js';
 
-// The clients are large, so installing, bundling and starting them takes time.
+// The clients are large, so installing, bundling and starting them takes long.
 jest.setTimeout(180_000);
 
 const describeWithClients = (await installTurnkeyClients()) ? describe : describe.skip;
@@ -103,7 +103,7 @@ describeWithClients.each([
       return page.evaluate(`${name}(${JSON.stringify(all)})`);
     };
 
-    it('signs up, adds a passkey, and logs in by every method', async () => {
+    it('@turnkey/core signs up, adds a passkey, and logs in by every method', async () => {
       const contact = 'ben@example.com';
       const seen = (await run('runOnboarding', { contact })) as Record<string, unknown> & {
         organizationId: string;
@@ -134,18 +134,18 @@ describeWithClients.each([
       expect(complaints).toEqual([]);
     });
 
-    it('signs up with only a passkey', async () => {
+    it('@turnkey/core signs up with only a passkey', async () => {
       expect(await run('runPasskeySignUp')).toEqual({ userName: 'Bob', passkeys: 1 });
     });
 
-    it('gets the reason of a refusal', async () => {
+    it('@turnkey/core gets the reason of a refusal', async () => {
       expect(await run('runRefusals', { contact: 'eve@example.com' })).toEqual({
         withoutCaptcha: captcha ? expect.stringMatching(/captcha/i) : null,
         wrongCode: expect.stringMatching(/invalid OTP code/i),
       });
     });
 
-    it('cannot start if its origin is not allowed', async () => {
+    it('@turnkey/core cannot start if its origin is not allowed', async () => {
       const other = await startSandbox({ turnkey: { allowedOrigins: ['https://app.example'] } });
       expect(await run('runStart', {}, other)).toMatch(/failed to fetch/i);
       await other.close();

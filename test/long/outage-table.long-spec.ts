@@ -10,12 +10,12 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
 import { Story } from '../support/story.js';
 
-// Calls to a slow provider wait for retries, and the test waits until each process is well.
+// Calls to a slow provider wait for retries, and after each outage, all processes must recover.
 jest.setTimeout(240_000);
 
 /** Each outage must be visible within this time. */
 const AT_MOST_S = 15;
-/** The table holds for the default values of these settings. */
+/** The table is true for the default values of these settings. */
 const AS_BY_DEFAULT = new Set([
   'RETRY_FLOOR_MS',
   'RETRY_BASE_MS',
@@ -43,11 +43,10 @@ interface Row {
   seconds: number;
 }
 
-/** Reads the table of docs/operations.md, which this test keeps true. */
+/** Reads the table of docs/operations/outages.md, which this test keeps true. */
 function readTable(): Row[] {
-  const text = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
-  const [, section = ''] = /^## Outages\n([\s\S]*?)(?=^## )/m.exec(text) ?? [];
-  const lines = section.split('\n').filter((line) => line.startsWith('|'));
+  const text = readFileSync(join(import.meta.dirname, '../../docs/operations/outages.md'), 'utf8');
+  const lines = text.split('\n').filter((line) => line.startsWith('|'));
   return lines.slice(2).map((line) => {
     const [outage, ready, metric, log, console, seconds] = line
       .split('|')
@@ -118,7 +117,7 @@ const metricsAt = async (role: Role): Promise<string> => {
 };
 
 /**
- * The log line comes a little later than the change of `ready`. A new outage is logged only after the log has
+ * The log line comes a little after the change of `ready`. A new outage is logged only after the log line for
  * the end of the previous outage.
  */
 const logsTrouble = ({ said }: AppProcess) =>
@@ -134,7 +133,7 @@ const untilWell = async () => {
   }
 };
 
-/** Makes enough calls for three failures in a row. */
+/** Makes enough calls for three consecutive failures. */
 const callProvider = async () => {
   for (let n = 0; n < 4; n++) {
     const { status } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
@@ -148,7 +147,7 @@ const fault = async (what: { status?: number; delayMs?: number }) => {
 };
 const noFault = async () => story.sandbox.control.removeFaults();
 
-/** Waits for slow calls to end, so that they do not count for the next outage. */
+/** Waits until all slow calls have ended, so that they do not count for the next outage. */
 async function slowCallsEnded(): Promise<void> {
   const waiting = () => story.call<{ items: object[] }>('GET', '/v1/onboardings?state=otp_requested');
   await until('no call is under way', async () => (await waiting()).body.items.length === 0);
@@ -234,7 +233,7 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
   },
 };
 
-/** Lists how the processes differ from the row. */
+/** Lists where the processes differ from this row of the table. */
 async function missing(row: Row, said: Record<Role, number>, gone?: Role): Promise<string[]> {
   const others = ROLES.filter((role) => role !== gone);
   const found = await Promise.all([
@@ -263,7 +262,7 @@ async function missingAt(role: Role, row: Row, from: number): Promise<string[]> 
   return found.map((what) => `${role}: ${what}`);
 }
 
-/** The console's first page, whose answer may be a second old. */
+/** Reads the console's first page. Its content may be a second old. */
 async function consoleSays(row: Row): Promise<void> {
   const [code] = codes(row.console);
   const [, check = '', words = ''] = codes(row.ready);
@@ -277,32 +276,35 @@ async function consoleSays(row: Row): Promise<void> {
 
 const table = readTable();
 
-describe('the table of outages in docs/operations.md', () => {
+describe('the table of outages in docs/operations/outages.md', () => {
   it('lists each outage, and promises that each is visible within 15 s', () => {
     expect(table.map(({ outage }) => outage)).toEqual(Object.keys(OUTAGES));
     for (const { seconds } of table) expect(seconds).toBeLessThanOrEqual(AT_MOST_S);
   });
 
-  it.each(table)('$outage: ready, metrics, log and console show begin and end in time', async (row) => {
-    const { begin, end, gone } = OUTAGES[row.outage]!;
-    await untilWell();
-    const said = { service: processes.service.said.length, worker: processes.worker.said.length };
-    const from = performance.now();
-    try {
-      await begin();
-      for (;;) {
-        const left = await missing(row, said, gone);
-        const seconds = (performance.now() - from) / 1_000;
-        if (left.length === 0) {
-          if (process.env['SHOW_SECONDS']) process.stderr.write(`${row.outage}: ${seconds.toFixed(1)} s\n`);
-          break;
+  it.each(table)(
+    '$outage: ready, metrics, log and console show its begin and its end in time',
+    async (row) => {
+      const { begin, end, gone } = OUTAGES[row.outage]!;
+      await untilWell();
+      const said = { service: processes.service.said.length, worker: processes.worker.said.length };
+      const from = performance.now();
+      try {
+        await begin();
+        for (;;) {
+          const left = await missing(row, said, gone);
+          const seconds = (performance.now() - from) / 1_000;
+          if (left.length === 0) {
+            if (process.env['SHOW_SECONDS']) process.stderr.write(`${row.outage}: ${seconds.toFixed(1)} s\n`);
+            break;
+          }
+          if (seconds > row.seconds) throw new Error(`after ${seconds} s: ${left.join('; ')}`);
         }
-        if (seconds > row.seconds) throw new Error(`after ${seconds} s: ${left.join('; ')}`);
+        await consoleSays(row);
+      } finally {
+        await end();
       }
-      await consoleSays(row);
-    } finally {
-      await end();
-    }
-    await untilWell();
-  });
+      await untilWell();
+    },
+  );
 });

@@ -8,7 +8,7 @@ import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js'
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
-// Runs all stories, once for each mode.
+// Runs all stories, once in each pool mode.
 jest.setTimeout(3_600_000);
 
 /** Stories that cannot run behind a pooler, with the reason. */
@@ -36,29 +36,32 @@ describeWithPgBouncer('behind PgBouncer', () => {
     ],
     ['statement', 'none', 'DATABASE_POOLER: fits no pooler in statement mode'],
     ['statement', 'transaction', 'DATABASE_POOLER: fits no pooler in statement mode'],
-  ] as const)('in %s mode, DATABASE_POOLER=%s: %s', async (mode, pooler, fault) => {
-    await behindPgBouncer(mode, async (url) => {
-      const opened = openDataSource(dataSourceOptions({ url, pooler }));
-      if (fault !== null) return expect(opened).rejects.toThrow(fault);
-      await (await opened).destroy();
-    });
-  });
+  ] as const)(
+    'behind PgBouncer in %s mode with DATABASE_POOLER=%s, the boot ends with error %s',
+    async (mode, pooler, fault) => {
+      await behindPgBouncer(mode, async (url) => {
+        const opened = openDataSource(dataSourceOptions({ url, pooler }));
+        if (fault !== null) return expect(opened).rejects.toThrow(fault);
+        await (await opened).destroy();
+      });
+    },
+  );
 
-  it('refuses DATABASE_POOLER=transaction without a pooler', async () => {
+  it('the service refuses DATABASE_POOLER=transaction without a pooler', async () => {
     const url = await testDatabaseUrl();
     await expect(openDataSource(dataSourceOptions({ url, pooler: 'transaction' }))).rejects.toThrow(
       'DATABASE_POOLER: is transaction, and connections go to PostgreSQL without a pooler: use none',
     );
   });
 
-  it('migrates in session mode, and refuses to migrate in transaction mode', async () => {
+  it('migrations run behind PgBouncer in session mode, and are refused in transaction mode', async () => {
     await behindPgBouncer('session', async (url) => expect(await migrate(url)).toEqual([]));
     await behindPgBouncer('transaction', async (url) => {
       await expect(migrate(url)).rejects.toThrow('MIGRATION_DATABASE_URL');
     });
   });
 
-  it('treats a query_wait_timeout of PgBouncer as an outage', async () => {
+  it('the service treats a query_wait_timeout of PgBouncer as an outage', async () => {
     const work = async (url: string) => {
       const dataSource = await openDataSource(dataSourceOptions({ url, pooler: 'transaction' }));
       const holder = new Client({ connectionString: url });
@@ -77,7 +80,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
   it.each([
     ['session', 'none'],
     ['transaction', 'transaction'],
-  ] as const)('passes every story in %s mode', async (mode, pooler) => {
+  ] as const)('every story passes behind PgBouncer in %s mode', async (mode, pooler) => {
     for (const [story, why] of Object.entries(LEFT_OUT)) {
       process.stderr.write(`NOT TESTED behind PgBouncer: ${story}, because it ${why}\n`);
     }
@@ -85,7 +88,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
       runStories({
         GANGWAY_TEST_POOLER: pooler,
         GANGWAY_TEST_POOLER_PORT: String(port),
-        // Gives the stories their own databases. The end of this run drops them, too.
+        // Gives the stories databases of their own. The end of the whole run drops these databases too.
         GANGWAY_TEST_RUN: `${process.env['GANGWAY_TEST_RUN']}${mode[0]}`,
       }),
     );
@@ -93,7 +96,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
   });
 });
 
-/** Runs the stories, or those that match GANGWAY_TEST_STORIES. @returns jest's exit code. */
+/** Runs the stories, or only those that match GANGWAY_TEST_STORIES. @returns jest's exit code. */
 function runStories(env: Record<string, string>): Promise<number | null> {
   const jestFile = `${CHECKOUT}node_modules/jest/bin/jest.js`;
   const pattern = process.env['GANGWAY_TEST_STORIES'];

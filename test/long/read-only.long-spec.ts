@@ -13,7 +13,7 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { serversFolder } from '../../tools/checkout.js';
 import { startPostgres } from '../../tools/embedded/postgres.js';
 
-// The tests wait until three servers have started.
+// Starting three servers takes long.
 jest.setTimeout(180_000);
 
 let folder: string;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const first = await startPostgres(options('primary'));
   await migrate(first.url);
   await first.stop();
-  // A copy of the stopped primary. This server is a standby, although it follows no primary.
+  // The standby is a copy of the stopped primary. It follows no primary.
   await mkdir(options('standby').folder);
   const copied = join(options('standby').folder, 'data');
   await promisify(execFile)('cp', ['-a', join(options('primary').folder, 'data'), copied]);
@@ -69,7 +69,7 @@ const refused = {
 };
 
 describe('a PostgreSQL that accepts no writes', () => {
-  it('works again after ALTER SYSTEM made it read-only and writable, over the same connections', async () => {
+  it('works again over the same connections after ALTER SYSTEM has made it writable', async () => {
     const { id, subject } = await story.sent();
     await on(primary.url, 'ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()');
     await until('the setting is read', async () => (await start()).status === 503);
@@ -83,7 +83,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('fails no request once the address leads from a standby back to the primary', async () => {
+  it('fails no request once its address leads from a standby back to the primary', async () => {
     const { id, subject } = await story.sent();
     proxy.leadTo(standby.url);
     proxy.cut();
@@ -92,9 +92,9 @@ describe('a PostgreSQL that accepts no writes', () => {
       async () => (await detail()) === 'it takes no writes: it is a standby',
     );
     for (const answer of [await start(), await start()]) expect(answer).toMatchObject(refused);
-    // Opens as many connections as allowed, all to the standby.
+    // Opens as many connections as the service may have, all to the standby.
     await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
-    // The address leads back, but these connections stay open.
+    // The proxy's address leads to the primary again, but the connections to the standby stay open.
     proxy.leadTo(primary.url);
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     for (const { status } of await Promise.all(Array.from({ length: 20 }, start))) expect(status).toBe(201);
@@ -102,7 +102,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('works once a standby is promoted', async () => {
+  it('works again once the standby is promoted', async () => {
     proxy.leadTo(standby.url);
     proxy.cut();
     await until(

@@ -11,7 +11,7 @@ import { Story } from '../support/story.js';
 jest.setTimeout(180_000);
 
 const READ_ONLY = /READONLY|UNBLOCKED/;
-/** The times of production. This test needs no short times. */
+/** The settings of production. This test needs no shorter times. */
 const AS_DEPLOYED = {
   SWEEP_EVERY_MS: '15000',
   WAKE_AGAIN_MS: '40000',
@@ -58,15 +58,15 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
     app.said.split('\n').filter((line) => /"level":"?(warn|40|error|50)/.test(line));
 
   /**
-   * Makes the old master follow the new master. The proxy then leads new connections to the new master, but
-   * keeps the old connections.
+   * Makes the old master follow the new one. The proxy then connects new clients to the new master, but keeps
+   * the old connections.
    */
   async function failOver(from: PrivateRedis, to: PrivateRedis): Promise<void> {
     await to.admin.replicaof('NO', 'ONE');
     await from.admin.replicaof('127.0.0.1', to.port);
   }
 
-  it('is reported while it lasts, needs no restart, and loses no retry', async () => {
+  it('is reported while it lasts, requires no restart, and loses no retry', async () => {
     const [first, second] = servers;
     const subjects = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of subjects)
@@ -83,7 +83,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
       subjects.slice(10).map((subject) => story.start(subject, {}, { prefer: 'wait=0' })),
     );
     expect([...before, ...during].map(({ status }) => status)).toEqual(Array(20).fill(202));
-    // A managed failover takes about this long.
+    // A failover of a managed Redis takes about this long.
     await until('ten seconds have passed', () => performance.now() - failedAt > 10_000, 15_000);
     for (const { url } of [service, worker]) {
       expect((await readyAt(url)).body.status).toBe('degraded');
@@ -115,7 +115,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
     told.push(`mended → both report ok: ${ms(mendedAt)}`);
   });
 
-  it('can fail back, and new connections reach the right server immediately', async () => {
+  it('can be reversed, and new connections reach the right server immediately', async () => {
     const [first, second] = servers;
     await until('the old master follows', async () => /master_link_status:up/.test(await first.admin.info()));
     const subject = story.newSubject();

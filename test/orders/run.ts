@@ -1,9 +1,10 @@
 /**
- * Calls the service in random orders. Checks each answer, and at the end every timeline.
+ * Calls the service in a random order. Checks each answer, and finally checks every timeline.
  *
  *   npm run test:orders -- [--seed S] [--calls N] [--people N] [--parallel N]
  *
- * The service runs in this process, over a real PostgreSQL, Redis and the sandbox, which fails now and then.
+ * The service runs in this process, with a real PostgreSQL and Redis. The sandbox is the provider and
+ * sometimes fails.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { flagsOrExit } from '#launcher/flags';
@@ -38,7 +39,7 @@ const values = flagsOrExit(
 );
 const { calls } = values;
 
-/** All lives end within seconds, so that calls also meet expired onboardings. */
+/** All lifetimes are a few seconds, so that some calls meet an expired onboarding. */
 const ENV = {
   CALL_TIMEOUT_MS: '300',
   CLAIM_MAX_AGE_MS: '250',
@@ -58,7 +59,10 @@ const ENV = {
   ONBOARDING_LIFE_MS: '12000',
 };
 const SETTLE_MS = 30_000;
-/** This run breaks these rules on purpose: it resolves outcomes wrongly, and sends the same code twice. */
+/**
+ * This run breaks these rules on purpose: it sends a code twice, and resolves unknown outcomes without
+ * looking at the provider.
+ */
 const NOT_KEPT = ['I3', 'I10'];
 
 const findings = new Findings();
@@ -68,7 +72,6 @@ say(`random orders with --seed ${values.seed} --calls ${calls}`);
 const violations = await withServers('orders', (servers) => run(servers, new SeededRandom(values.seed)));
 process.exit(findings.size + violations > 0 ? 1 : 0);
 
-/** @returns the number of violations. */
 async function run(servers: Servers, random: SeededRandom): Promise<number> {
   const startedAt = Date.now();
   const name = `orders-${startedAt.toString(36)}-`;
@@ -142,7 +145,7 @@ async function make(world: World, described: Interface, orders: RandomCalls): Pr
           text,
         });
   if (fault) findings.add(fault, `${JSON.stringify(call).slice(0, 600)} → ${text.slice(0, 600)}`);
-  // The subject has used up its budgets, so a new user takes its place.
+  // The subject may request or try no more codes today, so a new user takes its place.
   if (code === 'otp_send_limit' || (code === 'otp_locked' && statusCode === 429)) orders.replace(someone);
   else if (statusCode < 300 && method === 'POST') orders.learn(someone, route, answer!);
 }

@@ -4,7 +4,7 @@ import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
 
 const base64url = (data: string | Uint8Array): string => Buffer.from(data).toString('base64url');
 
-/** Makes an honest passkey, and changes it afterwards. */
+/** Makes a valid passkey, and then changes it. */
 export function altered(
   honest: PasskeyOptions,
   change: (passkey: RegistrationResponseJSON) => void,
@@ -14,7 +14,7 @@ export function altered(
   return passkey;
 }
 
-/** @param change returns other client data, as text or bytes, for the honest data. */
+/** @param change gets the valid client data, and returns other client data as text or bytes. */
 export const withClientData = (
   honest: PasskeyOptions,
   change: (data: Record<string, unknown>) => string | Uint8Array,
@@ -24,7 +24,7 @@ export const withClientData = (
     response.clientDataJSON = base64url(change(JSON.parse(text) as Record<string, unknown>));
   });
 
-/** @param change returns another attestation object for the honest one. */
+/** @param change gets the valid attestation object, and returns another one. */
 export const withAttestation = (
   honest: PasskeyOptions,
   change: (object: Buffer) => Uint8Array,
@@ -33,7 +33,6 @@ export const withAttestation = (
     response.attestationObject = base64url(change(Buffer.from(response.attestationObject, 'base64url')));
   });
 
-/** @param change changes the members of the attestation object. */
 export const withMembers = (
   honest: PasskeyOptions,
   change: (members: Map<string, unknown>) => void,
@@ -44,7 +43,7 @@ export const withMembers = (
     return encode(members);
   });
 
-/** @param change returns other authenticator data for the honest data. */
+/** @param change gets the valid authenticator data, and returns other data. */
 export const withAuthenticatorData = (
   honest: PasskeyOptions,
   change: (data: Buffer) => Uint8Array,
@@ -53,7 +52,7 @@ export const withAuthenticatorData = (
     members.set('authData', change(Buffer.from(members.get('authData') as Uint8Array)));
   });
 
-/** @param change changes the public key, a COSE_Key. */
+/** @param change changes the public key, which is a COSE_Key. */
 export const withKey = (
   honest: PasskeyOptions,
   change: (key: Map<number, unknown>) => void,

@@ -11,24 +11,27 @@ import {
 } from './certificates.js';
 import { enumerated, int, octets, oid, seq, set, tagged, utf8 } from './der.js';
 
-/** The parts of an attestation that a test makes wrong. */
+/** How a test makes an attestation invalid. */
 export interface StatementLies {
-  /** Replaces {@link ROOT}. */
+  /** The root authority to use instead of {@link ROOT}. */
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
-  /** Makes the certificate chain from the leaf. */
+  /** Makes the certificate chain from the leaf certificate. */
   chain?: (leaf: Buffer) => Buffer[];
-  /** The wrong hash, which is signed or certified instead of the right hash. */
+  /** A wrong hash. It is signed or certified instead of the right hash. */
   clientDataHash?: Buffer;
-  /** Replaces members of the statement. */
+  /** Members of the attestation statement to replace. */
   statement?: [string, Cbor][];
-  /** The key of the leaf. */
+  /** The key pair of the leaf certificate. */
   key?: KeyPair;
 }
 
 type KeyPair = ReturnType<typeof keyPair>;
 
-/** The root of all statements here. For android-key, android-safetynet and apple, tests must trust it. */
+/**
+ * The root authority of all statements in this file. For android-key, android-safetynet and apple, tests must
+ * make the verifier trust it.
+ */
 export const ROOT = authority();
 
 const sha256 = (...data: Uint8Array[]) => createHash('sha256').update(Buffer.concat(data)).digest();
@@ -37,7 +40,7 @@ const asSigned = ({ authenticatorData, clientDataHash }: Attestable, lies: State
 
 interface Certified {
   x5c: Buffer[];
-  /** The key of the leaf. */
+  /** The private key of the leaf certificate. */
   privateKey: KeyObject;
 }
 
@@ -58,7 +61,7 @@ const AUTHENTICATOR = nameOf({ C: 'FI', O: 'Tests', OU: 'Authenticator Attestati
 export const aaguidExtension = (aaguid: Uint8Array, critical = false): Buffer =>
   extension('1.3.6.1.4.1.45724.1.1.4', octets(aaguid), critical);
 
-/** WebAuthn Level 3 §8.2, with a certificate. */
+/** Makes a `packed` attestation with a certificate (WebAuthn Level 3 §8.2). */
 export const packed =
   (lies: StatementLies = {}): Attest =>
   (made) => {
@@ -68,7 +71,10 @@ export const packed =
     return { fmt: 'packed', statement: statementOf({ alg: -7, sig, x5c }, lies) };
   };
 
-/** §8.3: the TPM signs a structure that names the key and the ceremony (TPM 2.0 part 2, §10.12 and §12.2). */
+/**
+ * Makes a `tpm` attestation (WebAuthn Level 3 §8.3). The TPM signs a structure that contains the passkey's
+ * key and a hash of this registration (TPM 2.0 part 2, §10.12 and §12.2).
+ */
 export const tpm =
   (lies: StatementLies & { nameAlg?: string } = {}): Attest =>
   (made) => {
@@ -82,7 +88,7 @@ export const tpm =
     const { x, y, n } = made.publicKey.export({ format: 'jwk' });
     const words = ['0001', '0023', '000b', '0010', '0003'];
     const [RSA, ECC, SHA256, NULL, P256] = words.map((word) => Buffer.from(word, 'hex'));
-    const attributes = Buffer.from('000404720000', 'hex'); // no policy
+    const attributes = Buffer.from('000404720000', 'hex'); // an empty policy
     const nameAlg = Buffer.from(lies.nameAlg ?? '000b', 'hex');
     const pubArea = n
       ? Buffer.concat([RSA!, nameAlg, attributes, NULL!, NULL!, Buffer.from('080000000000', 'hex'), sized(n)])
@@ -95,13 +101,16 @@ export const tpm =
     return { fmt: 'tpm', statement: statementOf({ ver: '2.0', alg: -7, x5c, sig, certInfo, pubArea }, lies) };
   };
 
-/** Puts the length before the value. @param value bytes, or base64url text. */
+/** Writes the length before the value. @param value bytes, or base64url text. */
 function sized(value: string | Buffer): Buffer {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'base64url') : value;
   return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes]);
 }
 
-/** Android's AuthorizationList of a key: purposes (tag 1), all applications (600), origin (702). */
+/**
+ * How Android allows a key to be used: its purposes (tag 1), whether all apps may use it (600), and its
+ * origin (702).
+ */
 export interface Authorizations {
   purposes?: number[];
   allApplications?: boolean;
@@ -121,10 +130,13 @@ function authorizationList({ purposes, allApplications, origin }: Authorizations
   );
 }
 
-/** The list of a key that an honest authenticator makes. */
+/** What Android says about a key that is valid for passkeys. */
 const OF_HARDWARE: Authorizations = { purposes: [SIGN], origin: GENERATED };
 
-/** §8.4: the certificate has the passkey's key, and names the ceremony. */
+/**
+ * Makes an `android-key` attestation (WebAuthn Level 3 §8.4). The certificate has the passkey's key and the
+ * hash of the client data.
+ */
 export const androidKey =
   (lies: StatementLies = {}, hardware = OF_HARDWARE, software: Authorizations = {}): Attest =>
   (made) => {
@@ -145,7 +157,10 @@ export const androidKey =
     return { fmt: 'android-key', statement: statementOf({ alg: -7, sig, x5c }, lies) };
   };
 
-/** §8.5: a JWS by Google about the phone. */
+/**
+ * Makes an `android-safetynet` attestation (WebAuthn Level 3 §8.5): a JWS in which Google describes the
+ * phone.
+ */
 export const androidSafetyNet =
   (lies: StatementLies = {}, payload: object = {}): Attest =>
   (made) => {
@@ -163,7 +178,10 @@ export const androidSafetyNet =
     return { fmt: 'android-safetynet', statement: statementOf({ ver: '1', response }, lies) };
   };
 
-/** §8.8: the certificate has the passkey's key, and a hash of the ceremony. */
+/**
+ * Makes an `apple` attestation (WebAuthn Level 3 §8.8). The certificate has the passkey's key, and a hash of
+ * this registration.
+ */
 export const apple =
   (lies: StatementLies = {}): Attest =>
   (made) => {
@@ -173,7 +191,10 @@ export const apple =
     return { fmt: 'apple', statement: statementOf({ x5c }, lies) };
   };
 
-/** §8.6: the signature covers parts of the authenticator data, as in U2F. */
+/**
+ * Makes a `fido-u2f` attestation (WebAuthn Level 3 §8.6). The signature covers only parts of the
+ * authenticator data, as in U2F.
+ */
 export const fidoU2f =
   (lies: StatementLies = {}): Attest =>
   ({ authenticatorData, clientDataHash, credentialId, publicKey }) => {

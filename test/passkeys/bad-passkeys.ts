@@ -13,7 +13,7 @@ import {
 } from './altered.js';
 import { BAD_STATEMENTS } from './bad-statements.js';
 
-/** Makes a bad passkey from the options for an honest passkey. */
+/** Makes a bad passkey from the options for a valid passkey. */
 export type Make = (honest: PasskeyOptions) => RegistrationResponseJSON;
 export type BadPasskey = [code: (typeof ATTESTATION_CODES)[number], what: string, make: Make];
 
@@ -51,10 +51,13 @@ const withByte = (data: Buffer, at: number, value: number): Buffer => {
   data[at] = value;
   return data;
 };
-/** The flags byte, see WebAuthn Level 3 §6.1. */
+/** The position of the flags byte in authenticator data (WebAuthn Level 3 §6.1). */
 const FLAGS = 32;
 
-/** All faults that a passkey can have by itself, in the order of the ceremony's steps. */
+/**
+ * The faults of a passkey that do not depend on its attestation format, in the order in which WebAuthn checks
+ * them.
+ */
 export const BAD_PASSKEYS: BadPasskey[] = [
   ['client_data_malformed', 'client data that is no JSON', clientData(() => '{"type":')],
   ['client_data_malformed', 'client data that is JSON but no object', clientData(() => 'null')],
@@ -314,7 +317,7 @@ const mapOf = (size: number) => new Map(Array.from({ length: size }, (_, at) => 
 const nested = (levels: number): Map<number, unknown> => new Map(levels > 1 ? [[0, nested(levels - 1)]] : []);
 const extended = (data: Buffer, extensions: Uint8Array): Buffer =>
   Buffer.concat([withByte(data, FLAGS, data[FLAGS]! | 0x80), extensions]);
-/** A CBOR byte string of 32 bytes. @param id base64url. */
+/** Encodes an id of 32 bytes as a CBOR byte string. @param id base64url. */
 const byteString = (id: string): string =>
   Buffer.concat([Buffer.of(0x58, 32), Buffer.from(id, 'base64url')]).toString('base64url');
 
@@ -323,7 +326,7 @@ function modulusOf(modulusLength: number): Buffer {
   return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');
 }
 
-/** An odd number that fills this number of bytes. */
+/** The largest number of this length, which is odd. */
 const oddBytes = (length: number): Buffer => Buffer.alloc(length, 0xff);
 
 function withLastByte(bytes: unknown, change: (byte: number) => number): void {

@@ -20,13 +20,13 @@ const attested =
   (honest) =>
     createPasskey({ ...honest, ...more, attestation: attestation! });
 const format = (fmt: string): Make => attested(() => ({ fmt, statement: new Map() }));
-/** Only the signature is wrong: it covers other client data. */
+/** The signature is made over other client data. */
 const elsewhere: StatementLies = { clientDataHash: randomBytes(32) };
 const stranger: StatementLies = { root: authority() };
 const late: StatementLies = { leaf: { validFor: -1 } };
 const another = authority();
 
-/** The leaf's issuer has a certificate of the root, but is not a CA. */
+/** Lets the leaf certificate be issued by a certificate of the root that is not a CA. */
 const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false): Attest => {
   const { publicKey, privateKey } = keyPair();
   const name = nameOf({ CN: 'An app on a phone' });
@@ -35,10 +35,10 @@ const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false):
   return make({ leaf: { issuer: { name, privateKey } }, chain });
 };
 
-/** Android's description of a good key: for signing, and generated in the device. */
+/** Android's description of a valid key: used for signing, and generated on the device. */
 const OWN = { purposes: [2], origin: 0 };
 
-/** Self attestation with a valid signature, and the other allowed algorithm. */
+/** Self attestation with a valid signature, but with another algorithm than the key's. */
 const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
   const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
   return {
@@ -50,7 +50,9 @@ const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey 
   };
 };
 
-/** All faults of attestations, by format. Formats that need a trusted root trust ROOT. */
+/**
+ * All faults of attestations, sorted by format. Tests must trust ROOT for formats that need a trusted root.
+ */
 export const BAD_STATEMENTS: BadPasskey[] = [
   ['attestation_format_unknown', 'an unknown format', format('acme')],
   [

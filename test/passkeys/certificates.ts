@@ -1,7 +1,6 @@
 import { createPublicKey, generateKeyPairSync, randomInt, sign, type KeyObject } from 'node:crypto';
 import { bits, der, int, octets, oid, seq, set, tagged, time, utf8, yes } from './der.js';
 
-/** A certificate authority for tests. */
 export interface Authority {
   name: Buffer;
   privateKey: KeyObject;
@@ -12,13 +11,13 @@ export interface Authority {
 export interface CertificateOptions {
   publicKey: KeyObject;
   issuer: Pick<Authority, 'name' | 'privateKey'>;
-  /** The subject's name, as {@link nameOf} returns it. */
+  /** The encoded name of the certificate's subject, as {@link nameOf} returns it. */
   subject?: Buffer;
   extensions?: Buffer[];
   ca?: boolean;
-  /** False leaves the basic constraints out. */
+  /** False: the certificate has no basic constraints. */
   constraints?: boolean;
-  /** Days from now. */
+  /** In days from now. */
   validFor?: number;
 }
 
@@ -36,11 +35,11 @@ export const nameOf = (parts: Partial<Record<keyof typeof OF_NAME, string>>): Bu
 export const extension = (id: string, value: Uint8Array, critical = false): Buffer =>
   seq(oid(id), ...(critical ? [yes] : []), octets(value));
 
-/** The address of a revocation list (RFC 5280 §4.2.1.13). */
+/** A certificate extension with the URL of a revocation list (RFC 5280 §4.2.1.13). */
 export const revocationListAt = (url: string): Buffer =>
   extension('2.5.29.31', seq(seq(tagged(0, tagged(0, der(0x86, Buffer.from(url)))))));
 
-/** X.509 (RFC 5280 §4.1), signed with ECDSA by a P-256 key. */
+/** Makes an X.509 certificate (RFC 5280 §4.1), signed with ECDSA by a P-256 key. */
 export function certificate(options: CertificateOptions): Buffer {
   const { publicKey, issuer, subject = seq(), extensions = [], ca = false, validFor = 30 } = options;
   const { constraints = true } = options;
@@ -60,7 +59,7 @@ export function certificate(options: CertificateOptions): Buffer {
 
 export const keyPair = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve });
 
-/** A root that signs itself. */
+/** Makes a root authority with a self-signed certificate. */
 export function authority(extensions: Buffer[] = []): Authority {
   const { privateKey, publicKey } = keyPair();
   const name = nameOf({ C: 'FI', O: 'Tests', CN: 'Root of the tests' });
@@ -70,7 +69,10 @@ export function authority(extensions: Buffer[] = []): Authority {
   return { name, privateKey, certificate: made, pem };
 }
 
-/** A certificate with the authority's name and key that expired yesterday, as before a renewal. */
+/**
+ * A certificate with the authority's name and key that expired yesterday. A renewed root has such an older
+ * certificate.
+ */
 export const outdated = (root: Authority): Buffer =>
   certificate({
     publicKey: createPublicKey(root.privateKey),

@@ -4,11 +4,11 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 /**
  * Attestations of real devices, from the tests of @simplewebauthn/server (MIT licence):
  * verifyAttestationApple.test.ts and verifyAttestationAndroidKey.test.ts in
- * packages/server/src/registration/verifications. Their certificates lead to the vendors' own roots, and are
- * outdated.
+ * packages/server/src/registration/verifications. The certificates have expired. Their chains end at the
+ * vendors' own roots.
  */
 export interface RealAttestation {
-  /** A time at which its certificates were valid. */
+  /** A time when the certificates were valid. */
   at: Date;
   rpId: string;
   origin: string;
@@ -34,7 +34,7 @@ const responseOf = ({ id, attestationObject, clientDataJSON }: Credential): Regi
   response: { attestationObject, clientDataJSON },
 });
 
-/** An iPhone of 2020. */
+/** Made by an iPhone in 2020. */
 export const IPHONE: RealAttestation = {
   at: new Date('2020-09-13T12:00:00Z'),
   rpId: 'dev.dontneeda.pw',
@@ -43,7 +43,7 @@ export const IPHONE: RealAttestation = {
   response: responseOf(iphone),
 };
 
-/** A Pixel 8a of 2025. */
+/** Made by a Pixel 8a in 2025. */
 export const PIXEL: RealAttestation = {
   at: new Date('2025-02-02T10:00:00Z'),
   rpId: 'localhost',
@@ -53,7 +53,7 @@ export const PIXEL: RealAttestation = {
 };
 
 /**
- * An issuer of 2026 for Android's keys, below Google's root of 2026. Phones send it. It comes from a public
- * test of another service.
+ * A certificate authority of 2026 that signs the keys of Android phones. Google's root of 2026 has signed it.
+ * It comes from a public test of another project.
  */
 export const DROID_CA2 = Buffer.from(droidCa2, 'base64');

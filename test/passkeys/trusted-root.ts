@@ -4,7 +4,11 @@ import { ROOT } from './attestations.js';
 
 const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
 
-/** Makes this process trust a test root instead of the vendors'. @returns a function that restores theirs. */
+/**
+ * Makes this process trust a root of the tests instead of the vendors' roots.
+ *
+ * @returns a function that restores the vendors' roots.
+ */
 export function trustRoot(pem = ROOT.pem): () => void {
   const before = ROOTED.map((identifier) => ({
     identifier,

@@ -1,6 +1,6 @@
 /**
- * Replaces `@jest/globals`, which works only inside jest’s loader. Its bindings belong to the current test
- * file.
+ * Replaces `@jest/globals`, which works only inside jest’s own module loader. It exports the globals of the
+ * test file that runs now.
  */
 export let afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest, test;
 

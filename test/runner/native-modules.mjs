@@ -1,7 +1,6 @@
 /**
- * Lets Node.js load what the tests import. jest would evaluate every package again for each test file, which
- * costs about four seconds of a core for each story. Here a worker loads packages and `libs/` once, and test
- * files each time.
+ * Lets Node.js load the modules that tests import. jest loads every package again for each test file, which
+ * takes about four seconds of CPU time. With this file, a jest worker loads packages and `libs/` only once.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -43,7 +42,7 @@ registerHooks({
 /** @param {string} url */
 const isTypeScript = (url) => /\.tsx?$/.test(url);
 
-/** @returns the URL of a module of this checkout, or undefined for other specifiers */
+/** @returns the URL of a source file of this repository, or undefined if the specifier names a package */
 function sourceUrl(specifier, parentURL) {
   const lib = /^#libs\/([\w-]+)$/.exec(specifier);
   if (lib !== null) return `${CHECKOUT}libs/${lib[1]}/src/index.ts`;

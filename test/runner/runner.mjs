@@ -6,20 +6,21 @@ import { use } from './jest-globals.mjs';
 const ofCircus = createRequire(createRequire(import.meta.url).resolve('jest-circus/runner'));
 const circus = ofCircus('./runner.js').default;
 const { ModernFakeTimers } = ofCircus('@jest/fake-timers');
-// jest’s own `expect` for a test file compares with String and Date of another realm.
+// jest gives each test file an `expect` from another realm, where String and Date are other classes. This one
+// is from the realm of Node.js, like the test file.
 const { jestExpect: expect } = ofCircus('@jest/expect');
 
 let files = 0;
 
 /**
- * jest’s test runner with one change: Node.js loads the test file and all its imports. Parameters and result
- * are those of `jest-circus/runner`.
+ * jest’s test runner with one change: Node.js loads the test file and its imports. It has the same parameters
+ * and result as `jest-circus/runner`.
  */
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });
-  // jest maps the stack traces only of files that it transforms itself. For these files, Node.js maps the
-  // stack traces.
+  // jest maps stack traces only for files that it has transformed. Node.js has loaded these files, so Node.js
+  // must map the stack traces.
   Error.prepareStackTrace = undefined;
   process.setSourceMapsEnabled(true);
   runtime.unstable_shouldLoadAsEsm = () => true;
@@ -28,7 +29,7 @@ export default async function run(globalConfig, config, environment, runtime, te
     expect.setState({ testPath });
     await import(`${pathToFileURL(path).href}?file=${(files += 1)}`);
   };
-  // jest sets this only in its own copy of `expect`.
+  // jest sets the name of the running test only in its own copy of `expect`.
   environment.handleTestEvent = ({ name, test }) => {
     if (name === 'test_start') expect.setState({ currentTestName: fullName(test) });
     if (name === 'test_done') expect.setState({ currentTestName: undefined });
@@ -43,7 +44,7 @@ export default async function run(globalConfig, config, environment, runtime, te
   }
 }
 
-/** The name as jest prints it, without the root block. */
+/** The full name of a test, as jest prints it. */
 function fullName({ name, parent }) {
   return parent?.parent ? `${fullName(parent)} ${name}` : name;
 }

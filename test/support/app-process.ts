@@ -5,13 +5,12 @@ const COMPILE_CACHE = process.env['NODE_COMPILE_CACHE']
   ? { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
   : {};
 const LISTENING = /listening on (http:\/\/[^"\s]+)["\s]/;
-/** Limits the wait for a program that hangs. */
+/** A program that is not ready after this time counts as hanging. */
 const READY_MS = 60_000;
 
-/** A program in its own process. A test can kill, pause and stop it. */
+/** A program that runs in its own process. A test can kill, pause and stop it. */
 export class AppProcess {
   #said = '';
-  /** The URL where it listens. */
   url!: string;
 
   private constructor(private readonly child: ChildProcess) {
@@ -21,10 +20,10 @@ export class AppProcess {
   }
 
   /**
-   * Starts a program and waits until the program prints the URL where it listens.
+   * Starts a program, and waits until the program prints the URL where it listens.
    *
-   * @param main its file
-   * @throws Error with the end of its output, if the program ends early or is not ready in time
+   * @param main the path of the program
+   * @throws Error with the last lines of output, if the program ends or is not ready in time
    */
   static async start(main: string, env: Record<string, string>): Promise<AppProcess> {
     const child = spawn(process.execPath, [main], {
@@ -59,7 +58,7 @@ export class AppProcess {
     });
   }
 
-  /** Its output so far, stdout and stderr. */
+  /** Everything that the program has printed to stdout and stderr. */
   get said(): string {
     return this.#said;
   }
@@ -80,7 +79,7 @@ export class AppProcess {
    * Sends a signal and waits until the process ends.
    *
    * @returns the exit code, or the signal that ended the process
-   * @throws Error if the process has ended before
+   * @throws Error if the process has already ended
    */
   async dieOf(signal: NodeJS.Signals): Promise<number | string> {
     if (this.hasEnded)
@@ -91,7 +90,7 @@ export class AppProcess {
     return code ?? diedOf!;
   }
 
-  /** Kills the program without a drain, as when its machine fails. */
+  /** Kills the program with SIGKILL, as if its machine failed. */
   async kill(): Promise<void> {
     await this.dieOf('SIGKILL');
   }
@@ -101,12 +100,12 @@ export class AppProcess {
     if (!this.hasEnded) await this.kill();
   }
 
-  /** Asks the program to drain. @returns the exit code, or the signal that ended it. */
+  /** Sends SIGTERM to the program. @returns the exit code, or the signal that ended the program. */
   stop(): Promise<number | string> {
     return this.dieOf('SIGTERM');
   }
 
-  /** Pauses the program as if its machine slept: its sockets stay open, and its clock goes on. */
+  /** Suspends the program as if its machine slept: its sockets stay open, and its clock continues. */
   pause(): void {
     this.signal('SIGSTOP');
   }

@@ -16,7 +16,7 @@ export interface Refusal {
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** Makes a key over the admin route, with the development key. */
+/** Creates an API key through the admin route, with the development key. */
 export async function makeKey(
   story: Story,
   scopes: readonly Scope[],
@@ -28,6 +28,6 @@ export async function makeKey(
   return answer.body;
 }
 
-/** Reads with a token, and changes nothing. */
+/** Sends a request that only reads, with this token. */
 export const readWith = (story: Story, token: string, serviceUrl?: string): Promise<Answer<Refusal>> =>
   story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, bearer(token), serviceUrl);

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 const exec = promisify(execFile);
 
 /**
- * Installs the packages of a folder by its lock file, once. `npm start` and `npm test` need none of them.
+ * Installs the packages in a folder's lock file, if they are not installed yet. `npm start` and `npm test` do
+ * not need them.
  *
  * @returns whether the packages are installed. If not, prints the reason.
  */

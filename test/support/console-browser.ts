@@ -4,15 +4,18 @@ import type { Story } from './story.js';
 
 type Headers = Record<string, string>;
 
-/** Acts as a browser at the console: it keeps cookies, and sends the headers that name a request's origin. */
+/**
+ * Behaves as a browser at the console: keeps cookies, and sends the headers that tell where a request comes
+ * from.
+ */
 export class ConsoleBrowser {
   readonly cookies = new Map<string, string>();
   readonly #story: Pick<Story, 'consoleUrl'>;
   readonly #always: Headers;
 
   /**
-   * @param overTls whether a proxy in between ends TLS, and says so in a header.
-   * @param via the browser's address, by the header of such a proxy.
+   * @param overTls whether requests come through a proxy that terminates TLS, as its header says.
+   * @param via the browser's IP address, as the proxy's header says.
    */
   constructor(story: Pick<Story, 'consoleUrl'>, { overTls = false, via = '' } = {}) {
     this.#story = story;
@@ -25,19 +28,19 @@ export class ConsoleBrowser {
   }
 
   readonly origin: string;
-  /** The browser's address, as the console knows it. */
+  /** The browser's IP address, as the console sees it. */
   readonly address: string;
 
   get cookie(): string {
     return [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   }
 
-  /** The session's cookie, if there is one. */
+  /** The name and value of the session cookie, if there is one. */
   get session(): [name: string, value: string] | undefined {
     return [...this.cookies].find(([name]) => name.endsWith('gangway_ops'));
   }
 
-  /** Opens a page, as by a link on the console. */
+  /** Opens a page as if the operator followed a link on the console. */
   visit(path: string, headers: Headers = {}): Promise<Reply> {
     return this.#send('GET', path, {
       'sec-fetch-mode': 'navigate',
@@ -46,7 +49,7 @@ export class ConsoleBrowser {
     });
   }
 
-  /** Makes a request as a page's script does. */
+  /** Sends a request as a script of a page does. */
   fetch(method: string, path: string, headers: Headers = {}, body?: string): Promise<Reply> {
     const from = { 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin', origin: this.origin };
     return this.#send(method, path, { ...from, ...headers }, body);
@@ -62,7 +65,7 @@ export class ConsoleBrowser {
     );
   }
 
-  /** A browser with a session, without a way through a login. */
+  /** Creates a session for this role directly, without a login. */
   static async as(role: Role, story: Story, name = `an-${role}`): Promise<ConsoleBrowser> {
     const browser = new ConsoleBrowser(story);
     const identity = { how: 'oidc', identity: `test ${name}`, name, role } as const;
@@ -89,7 +92,7 @@ export class ConsoleBrowser {
 
 export const setCookies = (reply: Reply) => [reply.headers['set-cookie'] ?? []].flat();
 
-/** The token of a page's form. */
+/** The CSRF token in the form of a page. */
 export function tokenOf({ text }: Reply): string {
   const token = /name="token" value="([^"]+)"/.exec(text)?.[1];
   if (token === undefined) throw new Error(`the page has no form:\n${text}`);

@@ -5,20 +5,24 @@ import type { Reply } from './http-exchange.js';
 import type { AccountName, IdentityProvider } from './identity-provider.js';
 import { OPS_PASSWORD } from './story.js';
 
-/** The path of an address at the console, as the browser requests it. */
+/** The path and query of a URL. */
 export const pathOf = (address: string): string => {
   const { pathname, search } = new URL(address);
   return pathname + search;
 };
 
-/** Begins a login at the identity provider. @returns the provider's address with the request */
+/**
+ * Begins a login at the identity provider.
+ *
+ * @returns the URL to which the console redirects the browser
+ */
 export async function beginAt(browser: ConsoleBrowser, next = '/'): Promise<URL> {
   const begun = await browser.visit(`/login/oidc?${new URLSearchParams({ next }).toString()}`);
   expect(begun.status).toBe(303);
   return new URL(String(begun.headers['location']));
 }
 
-/** Logs in at the identity provider, and opens the callback. It comes from another site. */
+/** Logs in at the identity provider, and follows the redirect back to the console. */
 export async function byProvider(
   browser: ConsoleBrowser,
   provider: IdentityProvider,
@@ -32,7 +36,7 @@ export async function byProvider(
 export const callBack = (browser: ConsoleBrowser, address: string): Promise<Reply> =>
   browser.visit(pathOf(address), { 'sec-fetch-site': 'cross-site' });
 
-/** Opens the login page, and sends the form of the emergency login. */
+/** Opens the login page, and submits the form of the emergency login. */
 export async function byPassword(
   browser: ConsoleBrowser,
   { name = 'vera', password = OPS_PASSWORD, ...more }: Record<string, string> = {},
@@ -41,7 +45,7 @@ export async function byPassword(
   return browser.post('/login/emergency', { name, password, token, ...more });
 }
 
-/** Opens the address of a login link, and presses the button. */
+/** Opens a one-time login link, and presses the button on its page. */
 export async function byLink(browser: ConsoleBrowser, address: string): Promise<Reply> {
   const page = await browser.visit(pathOf(address), { 'sec-fetch-site': 'none' });
   const link = new URL(address).searchParams.get('token') ?? '';

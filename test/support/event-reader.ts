@@ -3,16 +3,19 @@ import { request, type IncomingMessage } from 'node:http';
 import { API_KEY, type TimelineEvent } from './story.js';
 import { until } from '#libs/testing';
 
-/** Reads a stream by the HTML Living Standard (§9.2.6). It reconnects only when a test says so. */
+/**
+ * Reads a stream of server-sent events as the HTML Living Standard requires (§9.2.6). It does not reconnect
+ * by itself.
+ */
 export class EventReader {
   readonly events: TimelineEvent[] = [];
-  /** Comments, which are heartbeats. */
+  /** The number of comment lines. The service sends comments as heartbeats. */
   beats = 0;
   retryMs: number | null = null;
   lastEventId: string | null = null;
   /** How the stream ended; null while it is open. */
   closed: 'ended' | 'broken' | null = null;
-  /** Lines that are not part of a server-sent event. */
+  /** Lines that no server-sent event may contain. */
   readonly oddLines: string[] = [];
 
   private constructor(private readonly response: IncomingMessage) {
@@ -67,7 +70,7 @@ export class EventReader {
     return this.events.map(({ type }) => type);
   }
 
-  /** Options for a reader that goes on after the last event. */
+  /** Options for a reader that continues after the last event of this reader. */
   get resumed(): { headers: Record<string, string> } {
     return { headers: { 'last-event-id': this.lastEventId! } };
   }

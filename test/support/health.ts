@@ -3,7 +3,6 @@ export interface Ready {
   checks: Record<string, { status: string; detail?: string } & Record<string, unknown>>;
 }
 
-/** @param url where a service or a worker listens. */
 export async function readyAt(url: string): Promise<{ status: number; body: Ready }> {
   const response = await fetch(`${url}/health/ready`);
   return { status: response.status, body: (await response.json()) as Ready };
@@ -11,7 +10,7 @@ export async function readyAt(url: string): Promise<{ status: number; body: Read
 
 export const liveAt = async (url: string): Promise<number> => (await fetch(`${url}/health/live`)).status;
 
-/** @returns the lines of the metrics with this beginning. */
+/** @returns the lines of `/metrics` that begin with this text. */
 export async function metricsAt(url: string, beginning: string): Promise<string[]> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return text.split('\n').filter((line) => line.startsWith(beginning));

@@ -9,7 +9,7 @@ export interface Reply {
   text: string;
 }
 
-/** Sends a path exactly as given. `fetch` would normalize it. */
+/** Sends a request to exactly this path. `fetch` would normalize the path. */
 export function send(
   story: Pick<Story, 'serviceUrl'>,
   method: string,
@@ -30,7 +30,7 @@ export function send(
         }),
       );
     });
-    // A server may refuse a large body before it has read all of it.
+    // The server may answer and close the connection before it has read all of a large body.
     sent.on('error', reject);
     sent.end(body);
   });
@@ -47,16 +47,16 @@ export interface Problem {
   nextAction: { until: string };
 }
 
-/** Members that problems of all codes have. */
+/** The members that each problem has. */
 const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
 
-/** The codes that `errors` of such a problem may have. */
+/** The codes that may appear in `errors` of a problem with this code. */
 const faultCodesOf = (code: string): string[] =>
   code in FAULTS_BY_PROBLEM
     ? Object.keys(FAULTS_BY_PROBLEM[code as keyof typeof FAULTS_BY_PROBLEM])
     : FAULT_CODES;
 
-/** Checks that a reply is a complete problem without internals. */
+/** Checks that a reply is a complete problem, and shows nothing internal. */
 export function expectProblem(reply: Reply, status: number, code: string): Problem {
   expect({ status: reply.status, type: reply.headers['content-type'] }).toEqual({
     status,

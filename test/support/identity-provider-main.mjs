@@ -1,8 +1,9 @@
 /**
- * An identity provider (OpenID Connect) for stories, in a process of its own. Its login page has a button for
- * each account. Variables: IDP_PORT, IDP_CONSOLE (origin of the console), IDP_CLIENT_SECRET,
- * IDP_ACCOUNTS (name and groups by account),
- * IDP_THIN ("1": groups only at the userinfo endpoint), IDP_FORGED ("1": publishes other keys than it uses).
+ * An OpenID Connect provider for stories, in its own process. Its login page has a button for each account.
+ *
+ * Variables: IDP_PORT, IDP_CONSOLE (the console's origin), IDP_CLIENT_SECRET, IDP_ACCOUNTS (for each account:
+ * its name and groups), IDP_THIN ("1": only the userinfo endpoint returns groups), IDP_FORGED ("1": the
+ * provider signs with a key that it does not publish).
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -37,7 +38,7 @@ const provider = new Provider(issuer, {
       groups: accounts[name]?.slice(1),
     }),
   }),
-  // The console is the company's own client, so that no account is asked for consent.
+  // The console belongs to the same company, so users are not asked for consent.
   async loadExistingGrant({ oidc }) {
     const grant = new oidc.provider.Grant({
       clientId: oidc.client.clientId,

@@ -6,18 +6,18 @@ import type { Env } from './world.js';
 
 const MAIN = join(import.meta.dirname, 'identity-provider-main.mjs');
 
-/** The accounts: each has a name and groups. */
+/** The accounts. Each array holds the name and then the groups. */
 const ACCOUNTS = {
   vera: ['vera', 'gangway-viewers'],
   omar: ['omar', 'staff', 'gangway-viewers', 'gangway-oncall'],
   ada: ['ada', 'gangway-admins', 'gangway-viewers'],
   nina: ['nina', 'staff'],
-  // Claims to be an emergency login, and hides a direction character.
+  // Pretends to be an emergency login, and contains a character that reverses the text direction.
   mallory: ['emergency:\u202eada', 'gangway-viewers'],
 };
 export type AccountName = keyof typeof ACCOUNTS;
 
-/** A real identity provider (oidc-provider) in its own process. */
+/** A real identity provider (oidc-provider), in its own process. */
 export class IdentityProvider {
   #process: AppProcess | null = null;
 
@@ -28,9 +28,9 @@ export class IdentityProvider {
   ) {}
 
   /**
-   * @param consoleOrigin where the console is for a browser.
-   * @param thin whether ID tokens have no groups, so that the console must ask for them.
-   * @param forged whether the provider publishes other keys than the one that signs.
+   * @param consoleOrigin the origin under which a browser reaches the console.
+   * @param thin whether ID tokens contain no groups, so that the console must ask the userinfo endpoint.
+   * @param forged whether the provider signs with a key that it does not publish.
    */
   static async start(
     consoleOrigin: string,
@@ -54,7 +54,7 @@ export class IdentityProvider {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The settings of a console that uses this provider. */
+  /** The environment variables of a console that uses this provider. */
   get consoleEnv(): Env {
     return {
       CONSOLE_URL: this.consoleOrigin,
@@ -76,11 +76,11 @@ export class IdentityProvider {
   }
 
   /**
-   * Logs in as a browser does that has no session at the provider.
+   * Logs in as a browser that has no session at the provider.
    *
-   * @param url where the console sent the browser.
-   * @param account null to refuse.
-   * @returns the address at the console that the provider sends the browser to
+   * @param url the URL to which the console has redirected the browser.
+   * @param account the account that logs in; null to refuse the login.
+   * @returns the console's URL to which the provider redirects the browser
    */
   async logIn(url: string, account: AccountName | null): Promise<string> {
     const cookies = new Map<string, string>();

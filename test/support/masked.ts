@@ -2,9 +2,9 @@ const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
 const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
 /**
- * Keys, challenges, hashes and values of tests. None of the service's words is that long and has digits. The
- * first form takes all words of 20 characters and more. The second form has bounds, because without them its
- * time would grow with the cube of a text's length.
+ * Patterns of random values: keys, challenges, hashes, codes. The first pattern needs 20 characters with a
+ * digit, which no word of the service has. The second one has upper bounds, because without them its time
+ * would grow with the cube of the text's length.
  */
 const RANDOM_FORMS = [
   /(?=[A-Za-z_-]*\d)[\w-]{20,}/,
@@ -14,14 +14,14 @@ const RANDOM_FORMS = [
   /\b\d+(?= ms\b)/,
 ];
 const RANDOM = new RegExp(RANDOM_FORMS.map(({ source }) => source).join('|'), 'gi');
-/** Random bytes in base64url. Of 16 bytes, one in forty has no digit and looks like a word. */
+/** Random base64url text. Without a digit, as in one of forty such texts, it looks like a word. */
 const RANDOM_BYTES = /^(?=.*[a-z])(?=.*[A-Z])[\w-]{20,}$/;
-/** Values that depend on timing. */
+/** The names of values that depend on timing. */
 const MEASURED = /(Ms|Seconds)$|^(retryAfter|seq|traceId)$/;
 
 /**
  * Writes values on one line, without the parts that differ in each run. Ids become numbers, in the order of
- * their first use. Instants become minutes after `base`. Random texts and measured numbers become `~`. Empty
+ * their first use. Times become minutes after `base`. Random texts and measured numbers become `~`. Empty
  * members are left out.
  */
 export function masked(base: number, ...values: unknown[]): string {

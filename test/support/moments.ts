@@ -1,4 +1,4 @@
-/** The instants that a next action of any type may have. */
+/** The times that a `nextAction` may contain. */
 export interface Moments {
   until?: string | null;
   before?: string | null;

@@ -15,7 +15,7 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-/** Finds the program on the PATH. */
+/** Finds the program `pgbouncer` on the PATH. */
 function findPgBouncer(): string | null {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
   try {
@@ -33,10 +33,10 @@ if (program === null) {
   process.stderr.write('NOT TESTED: PgBouncer is not on the PATH. On Debian: apt-get install pgbouncer\n');
 }
 
-/** Tests that need PgBouncer. They are skipped where it is not installed. */
+/** Describes tests that need PgBouncer. They are skipped if PgBouncer is not installed. */
 export const describeWithPgBouncer = program === null ? describe.skip : describe;
 
-/** Starts PgBouncer in front of this worker's database, and stops it after the work. */
+/** Starts PgBouncer in front of the test database, runs `work`, and stops PgBouncer. */
 export async function behindPgBouncer<T>(
   mode: PoolMode,
   work: (url: string, port: number) => Promise<T>,
@@ -54,7 +54,8 @@ export async function behindPgBouncer<T>(
 }
 
 /**
- * Starts PgBouncer in front of a server, with its default configuration except for the mode.
+ * Starts PgBouncer in front of a PostgreSQL server. Except for the pool mode, PgBouncer has its default
+ * configuration.
  *
  * @param more additional settings.
  */
@@ -89,7 +90,7 @@ export async function startPgBouncer(
   ] as const) {
     await chmod(path as string, mask as number);
   }
-  // PgBouncer refuses to run as root.
+  // PgBouncer does not run as root.
   const asRoot = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
   const child = spawn(program!, [join(folder, 'pgbouncer.ini')], { stdio: 'ignore', cwd: '/', ...asRoot });
   await until('PgBouncer listens', () => answers(own));

@@ -2,15 +2,15 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
-/** @throws Error if the port is taken. */
+/** @throws Error if another program uses the port. */
 export async function listenOn(server: Server, port: number): Promise<void> {
-  server.listen(port, '127.0.0.1').unref(); // a server that a test leaves open must not keep jest running
+  server.listen(port, '127.0.0.1').unref(); // jest can exit even if a test leaves this server open
   await once(server, 'listening');
 }
 
 /**
- * Listens on a random port. It is outside the range for outgoing connections, because one of these could take
- * the port while the server is stopped.
+ * Listens on a random port below the range for outgoing connections. An outgoing connection could otherwise
+ * take this port while the server is stopped.
  */
 export async function listenAnywhere(server: Server): Promise<number> {
   for (;;) {
@@ -24,7 +24,7 @@ export async function listenAnywhere(server: Server): Promise<number> {
   }
 }
 
-/** @returns a port that nothing listens on. */
+/** @returns a port on which no program listens. */
 export async function closedPort(): Promise<number> {
   const server = createServer();
   const port = await listenAnywhere(server);

@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../tools/embedded/redis.js';
 
-/** A Redis for one test, which may change anything in it. */
+/** A Redis server that only one test uses, so that the test may change it. */
 export interface PrivateRedis {
   url: string;
   port: number;
-  /** A connection that survives password rotations and pauses. */
+  /** A connection that stays usable when the password changes or Redis pauses clients. */
   admin: Redis;
   pid: number;
-  /** The folder where this Redis saves its data. */
+  /** The folder where Redis saves its data. */
   folder: string;
   stop(): Promise<void>;
 }
 
-/** @param password also the password of its replicas, if it has some. */
+/** @param password also the password that its replicas use. */
 export async function startPrivateRedis(password = randomBytes(12).toString('hex')): Promise<PrivateRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'gangway-redis-'));
   const server = await startRedis({
@@ -46,7 +46,7 @@ export async function startPrivateRedis(password = randomBytes(12).toString('hex
 
 export interface Sickness {
   name: string;
-  /** The text that `/health/ready` shows about the fault. */
+  /** Matches the text that `/health/ready` shows about the fault. */
   says: RegExp;
   strike(redis: PrivateRedis): Promise<unknown>;
   mend(redis: PrivateRedis): Promise<unknown>;
@@ -59,7 +59,7 @@ export const READ_ONLY: Sickness = {
   mend: ({ admin }) => admin.replicaof('NO', 'ONE'),
 };
 
-/** Ways in which a Redis answers but cannot be used. */
+/** The ways in which Redis answers but cannot be used. */
 export const SICKNESSES: Sickness[] = [
   READ_ONLY,
   {
@@ -125,7 +125,7 @@ export const SICKNESSES: Sickness[] = [
     says: /^Redis is held up by a script \(BUSY\)$/,
     strike: async ({ admin }) => {
       await admin.config('SET', 'busy-reply-threshold', '50');
-      // The script has its own connection, so that this connection can end the script.
+      // The script has its own connection, so that the admin connection can end the script.
       const script = admin.duplicate();
       script.on('error', () => undefined);
       void script.eval('while true do end', 0).catch(() => script.disconnect());

@@ -7,17 +7,18 @@ import { masked } from './masked.js';
 const FOLDER = join(import.meta.dirname, '../recordings');
 
 /**
- * Minutes are rounded. With this offset, a story may take 23 s longer than on the fastest machine, and the
- * recorded minutes stay the same.
+ * Recordings round times to minutes. With this offset, a recording stays the same even if a story takes 23 s
+ * longer than on the fastest machine.
  */
 const SLACK_MS = 20_000;
 
 /**
- * Set to accept a difference: `name: reason`. The name `unsteady` stops the comparison of tests that differ.
+ * Set this variable to accept a difference, as `name: reason`. With the name `unsteady`, tests that differ
+ * are no longer compared.
  */
 const wanted = process.env['ACCEPT_RECORDINGS'];
 
-/** Replaces the lines of a test whose answers depend on timing. */
+/** Stands for the lines of a test whose answers depend on timing. */
 const UNSTEADY = 'unsteady';
 
 interface Event {
@@ -27,7 +28,7 @@ interface Event {
   data: object;
 }
 
-/** A story whose servers still run. */
+/** A story whose servers are still running. */
 interface Teller {
   events(id: string): Promise<Event[]>;
 }
@@ -43,10 +44,13 @@ interface Answer {
   body: unknown;
 }
 
-/** The lines of each test: answers and timelines. */
+/** For each test: its answers and timelines, as lines. */
 type Lines = Map<string, Set<string>>;
 
-/** Records what the callers of a test file's stories see, and compares it with the committed recording. */
+/**
+ * Records which answers and timelines the stories of a test file get, and compares them with the committed
+ * recording.
+ */
 class Recording {
   readonly #seen: Lines = new Map();
   readonly #started = new Map<string, { test: string; story: Teller }>();
@@ -64,7 +68,7 @@ class Recording {
     return Boolean(wanted) || existsSync(this.#file);
   }
 
-  /** Records an answer under `/v1/`, except events: {@link timelines} records them. */
+  /** Records an answer of a route under `/v1/`. {@link timelines} records the events. */
   answer(story: Teller, { method, path, headers }: Request, { status, body }: Answer): void {
     if (!path.startsWith('/v1/') || path.includes('/events') || !this.#isNeeded) return;
     const test = expect.getState().currentTestName ?? 'before the tests';
@@ -72,13 +76,16 @@ class Recording {
     if (resource.id && method === 'POST' && path === '/v1/onboardings') {
       this.#started.set(resource.id, { test, story });
     }
-    // If the caller does not wait, the answer depends on timing.
+    // If the caller does not wait for the step, the answer depends on timing.
     if (/respond-async|wait=0/.test(headers['prefer'] ?? '')) return;
     const base = resource.createdAt ? Date.parse(resource.createdAt) + SLACK_MS : Date.now();
     this.#add(test, masked(base, `${method} ${path}`, status, body));
   }
 
-  /** Records the timelines of the onboardings that a story started. Call it before its servers stop. */
+  /**
+   * Records the timelines of the onboardings that a story has started. Must be called before the story's
+   * servers stop.
+   */
   async timelines(of: Teller): Promise<void> {
     for (const [id, { test, story }] of this.#started) {
       if (story !== of) continue;
@@ -91,8 +98,10 @@ class Recording {
   }
 
   /**
-   * Compares. Missing lines do not fail, because a run may leave tests out.
-   * @throws Error with the lines that the committed recording lacks, and how to accept them.
+   * Compares the recorded lines with the committed ones. A missing line is not an error, because a run may
+   * leave out tests.
+   *
+   * @throws Error with the lines that are new, and how to accept them.
    */
   async end(): Promise<void> {
     for (const { story } of this.#started.values()) await this.timelines(story);
@@ -145,7 +154,7 @@ const newLines = (lines: Set<string>, committed = new Set<string>()) =>
 
 const nameOf = (line: string) => createHash('sha256').update(line).digest('hex').slice(0, 8);
 
-/** Lists each test's lines by name, then each line once, because tests share many answers. */
+/** Writes the names of each test's lines, and then each line once: tests have many answers in common. */
 function written(tests: Lines): string {
   const told = new Set([...tests.values()].flatMap((lines) => [...lines]));
   told.delete(UNSTEADY);

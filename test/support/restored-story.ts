@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { StepUnderTest } from './step-under-test.js';
 import type { Story, Subject, TimelineEvent } from './story.js';
 
-/** Longer than a call may take, so that the attempt is in flight at the dump. */
+/** Longer than a call may take, so that the attempt is in flight when the database is dumped. */
 const HANGS = { delayMs: 60_000, cut: 'before' } as const;
 
 const BY_THE_STORY = { actor: 'story', address: null, target: null, data: {} };
@@ -14,7 +14,9 @@ interface Known {
   subject: Subject;
 }
 
-/** A service that loses its database after a dump, and starts again on the database restored from it. */
+/**
+ * A service that loses its database after a dump, and starts again with the database restored from this dump.
+ */
 export class RestoredStory {
   readonly #timelines = new Map<string, TimelineEvent[]>();
   #completed!: Known;
@@ -47,7 +49,7 @@ export class RestoredStory {
     for (const { id } of all) this.#timelines.set(id, await story.events(id));
   }
 
-  /** Lets callers and the provider go on after the dump, and stops service and worker. */
+  /** After the dump: lets callers and the provider continue, and then stops the service and the worker. */
   async moveOnAndStop(): Promise<void> {
     const { id, subject } = this.#codeUsedLater;
     await this.story.verify(id, this.story.code(subject));
@@ -56,16 +58,16 @@ export class RestoredStory {
     await this.story.stop();
   }
 
-  /** Starts service and worker on the restored database. */
+  /** Starts the service and the worker with the restored database. */
   async restart(databaseUrl: string): Promise<void> {
-    // The port does not change, because it may be the port of a pooler.
+    // The port stays the same, because it may belong to a connection pooler.
     const { port } = new URL(this.story.env['DATABASE_URL']!);
     this.story.env['DATABASE_URL'] = Object.assign(new URL(databaseUrl), { port }).href;
     this.story.databaseUrl = databaseUrl;
     await this.story.startService();
   }
 
-  /** Expects each timeline to be as it was before the dump, and to verify. */
+  /** Expects that each timeline is the same as before the dump, and that it verifies. */
   async expectTimelines(): Promise<void> {
     const { reports } = await this.story.service.get(Timelines).verifyTimelines(null, 1000);
     expect(reports.filter(({ fault }) => fault !== null)).toEqual([]);
@@ -78,7 +80,9 @@ export class RestoredStory {
     }
   }
 
-  /** Finishes the onboardings that were live at the dump, to check that the restore has not broken them. */
+  /**
+   * Finishes the onboardings that were live at the time of the dump. The restore must not have broken them.
+   */
   async goOn(): Promise<void> {
     const { story } = this;
     await story.startWorker();
@@ -105,7 +109,10 @@ export class RestoredStory {
     await this.story.until(id, 'completed');
   }
 
-  /** The provider accepted this code after the dump. So it now refuses the code, and mails another code. */
+  /**
+   * The provider accepted this code after the dump. Therefore it refuses the code now, and the user needs
+   * another one.
+   */
   async #asksForAnotherCode({ id, subject }: Known): Promise<void> {
     const { story } = this;
     const used = story.code(subject);
@@ -117,7 +124,7 @@ export class RestoredStory {
     await this.#register(id);
   }
 
-  /** A call after the dump gave the provider this passkey, so the operator decides. */
+  /** The provider got this passkey after the dump, so the service cannot know it. An operator must decide. */
   async #resolves(inFlight: StepUnderTest): Promise<void> {
     await inFlight.until('outcome_unknown');
     expect(await inFlight.attempts()).toEqual(['no_answer', 'rejected']);

@@ -5,10 +5,10 @@ import { testDatabaseUrl, ownQueuePrefix, testRedisUrl } from '#libs/testing';
 const TESTS = fileURLToPath(new URL('../', import.meta.url));
 
 /**
- * Runs one of the long tests' commands against this worker's servers.
+ * Runs one of the programs for long tests, with the servers of this jest worker.
  *
- * @param command its file under test/, for example `chaos/run.ts`.
- * @throws Error with the command's output if it fails.
+ * @param command a file under test/, for example `chaos/run.ts`.
+ * @throws Error with the program's output if it fails.
  */
 export async function runCommand(command: string, ...flags: string[]): Promise<string> {
   const child = spawn(

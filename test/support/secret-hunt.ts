@@ -1,4 +1,4 @@
-/** The search looks up this number of characters together. It cannot find shorter secrets. */
+/** The search looks at this number of characters at once. Therefore it cannot find shorter secrets. */
 const HEAD = 6;
 const TABLE = 1 << 20;
 
@@ -8,14 +8,15 @@ interface Form {
   text: string;
   needle: number;
   /**
-   * Six digits also occur inside instants, ids, numbers and hex keys. They count only if they stand alone.
+   * Six digits also occur inside times, ids, numbers and hex keys. They count as a secret only if no other
+   * letter or digit touches them.
    */
   standsAlone?: StandsAlone;
 }
 
 /**
- * Searches text for secrets, in all forms in which text and bytes are written. It needs one pass over the
- * text, for any number of secrets.
+ * Searches a text for secrets, in all forms in which programs print text and bytes. It reads the text only
+ * once, however many secrets there are.
  */
 export class SecretHunt {
   readonly #names: string[] = [];
@@ -24,8 +25,8 @@ export class SecretHunt {
   readonly #heads = new Uint8Array(TABLE);
 
   /**
-   * @param secret as it goes over the wire
-   * @param bytes its bytes, if they are not the bytes of its text
+   * @param secret the secret as it is sent
+   * @param bytes the bytes of the secret, if `secret` is an encoding of them
    */
   add(name: string, secret: string, bytes: Uint8Array = Buffer.from(secret)): this {
     if (secret.length < HEAD) throw new Error(`${name} is too short: other text could match it`);
@@ -43,7 +44,7 @@ export class SecretHunt {
       hex,
       hex.toUpperCase(),
       hex.replace(/..(?=.)/g, '$& '), // as Node.js prints a Buffer
-      raw.join(','), // as JSON prints its bytes
+      raw.join(','), // as JSON prints bytes
       ...base64Forms(raw),
     ];
     for (const text of new Set(forms)) {
@@ -57,12 +58,12 @@ export class SecretHunt {
     return this.#names;
   }
 
-  /** @returns for each secret found, the text around it. */
+  /** @returns for each secret found: its name, and the text around it. */
   in(haystack: string): string[] {
     return [...this.finds(haystack)].map(([name, around]) => `${name}: …${around}…`);
   }
 
-  /** @returns the text around each secret found, by the secret's name. */
+  /** @returns for the name of each secret found: the text around it. */
   finds(haystack: string): Map<string, string> {
     const found = new Map<string, string>();
     for (let at = 0; at + HEAD <= haystack.length; at += 1) {
@@ -101,11 +102,11 @@ const inHex: StandsAlone = (text, at, length) => {
   return around.every((byte) => !/\w/.test(Buffer.from(byte, 'hex').toString()));
 };
 
-/** How bytes look in base64 and base64url, at any place in a longer text. */
+/** How these bytes look in base64 and base64url, at any position of a longer text. */
 function base64Forms(bytes: Uint8Array): string[] {
   return [0, 1, 2].flatMap((before) => {
     const all = Buffer.concat([Buffer.alloc(before), bytes]);
-    // The characters at the edges also hold bits of other bytes, so they are left out.
+    // The first and last characters also encode neighbouring bytes, so they are left out.
     const from = Math.ceil((before * 8) / 6);
     const to = Math.floor((all.length * 8) / 6);
     return [all.toString('base64').slice(from, to), all.toString('base64url').slice(from, to)];

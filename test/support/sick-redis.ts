@@ -5,7 +5,7 @@ import type { PrivateRedis, Sickness } from './private-redis.js';
 import type { Story } from './story.js';
 import { runOut } from './time-travel.js';
 
-/** @returns the milliseconds until a process reports the fault in its health. */
+/** Waits until `/health/ready` of a process reports this fault. @returns the milliseconds that it took. */
 export async function untilSaid(url: string, says: RegExp): Promise<number> {
   const from = performance.now();
   await until(
@@ -16,7 +16,11 @@ export async function untilSaid(url: string, says: RegExp): Promise<number> {
   return performance.now() - from;
 }
 
-/** Checks how the apps behave with a Redis that answers but cannot be used. @returns how long they took. */
+/**
+ * Checks the apps while Redis answers but cannot be used.
+ *
+ * @returns how many milliseconds the service and the worker took to report the fault.
+ */
 export async function endure(
   story: Story,
   workerUrl: string,
@@ -27,7 +31,7 @@ export async function endure(
   try {
     const seen = await Promise.all([untilSaid(story.serviceUrl, says), untilSaid(workerUrl, says)]);
 
-    // Requests go on without a delay.
+    // Requests are still served without a delay.
     const failing = story.newSubject();
     const { userId } = failing;
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId }, times: 1 });
@@ -35,10 +39,10 @@ export async function endure(
     const waiting = await story.start(failing, {}, { prefer: 'wait=0' });
     expect(waiting.status).toBe(202);
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // With a delay, each would wait two seconds for its command to time out.
+    // If each request waited for a Redis command to time out, it would take two seconds longer.
     expect(performance.now() - from).toBeLessThan(3_500);
 
-    // `ready` is degraded, liveness asks for no restart, and scheduled work goes on.
+    // `/health/ready` says degraded, `/health/live` asks for no restart, and scheduled work continues.
     expect((await readyAt(story.serviceUrl)).body.status).toBe('degraded');
     const { id } = await story.sent();
     await runOut(story, id, 'code');

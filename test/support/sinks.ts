@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import type { Story } from './story.js';
 
-/** Places where a secret could end up: Redis's data and commands, and every row of PostgreSQL. */
+/** The places where a secret could leak to: the data and commands of Redis, and all rows of PostgreSQL. */
 export class Sinks {
   readonly #sent: string[] = [];
 
@@ -14,12 +14,12 @@ export class Sinks {
     private readonly monitor: Socket,
   ) {}
 
-  /** Listens to Redis from now on. */
+  /** From now on, records each command that Redis receives. */
   static async open(story: Story): Promise<Sinks> {
     const url = story.env['REDIS_URL']!;
     const { monitor, lines } = await monitorRedis(url);
     const sinks = new Sinks(story, new Redis(url), monitor);
-    // Other jest workers have their own queues in this Redis.
+    // Other jest workers have queues of their own in the same Redis.
     const own = story.env['QUEUE_PREFIX']!.slice(0, -1);
     lines.on('line', (command: string) => {
       if (command.includes(own) || !command.includes('{gangway-test-')) sinks.#sent.push(command);
@@ -32,7 +32,7 @@ export class Sinks {
     this.redis.disconnect();
   }
 
-  /** Every command that Redis received, except those about other stories' queues. */
+  /** All commands that Redis has received, except those about the queues of other stories. */
   sentToRedis(): string {
     return this.#sent.join('\n');
   }
@@ -47,7 +47,7 @@ export class Sinks {
     return found.join('\n');
   }
 
-  /** Every column of every row. Sealed columns are in hex. */
+  /** All columns of all rows. Sealed columns are printed in hex. */
   async databaseDump(): Promise<string> {
     const tables = await this.story.sql<{ name: string }>(
       `SELECT format('%I', tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
@@ -58,7 +58,7 @@ export class Sinks {
     return (await Promise.all(dumps)).flatMap((rows) => rows.map(({ row }) => row)).join('\n');
   }
 
-  /** The last statement of each connection, as the administrator of PostgreSQL sees it. */
+  /** The last statement of each connection, as an administrator of PostgreSQL sees it. */
   async statements(): Promise<string> {
     const rows = await this.story.sql<{ query: string }>(
       'SELECT query FROM pg_stat_activity WHERE datname = current_database()',
@@ -87,8 +87,8 @@ export class Sinks {
 }
 
 /**
- * Does not use ioredis. That library counts answers wrongly if the first command comes in one packet with the
- * answer to MONITOR.
+ * Reads MONITOR without ioredis. ioredis loses count of the answers if the first command arrives in the same
+ * packet as the answer to MONITOR.
  */
 async function monitorRedis(url: string) {
   const { hostname, port, username, password } = new URL(url);

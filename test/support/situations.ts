@@ -1,28 +1,28 @@
 import type { Story, Subject } from './story.js';
 import { mayResend, runOut } from './time-travel.js';
 
-/** An onboarding and its subject. */
+/** An onboarding in a wanted state, and its subject. */
 export interface Brought {
   id: string;
   subject: Subject;
 }
 
-/** The Retry-After of faults. It is longer than any test, so that a step keeps waiting. */
+/** In faults, Retry-After is longer than any test takes. Therefore the step keeps waiting. */
 const MUCH_LATER_S = 60;
 
 type Bring = (story: Story) => Promise<Brought>;
 
-/** Refuses a call for now, certainly without an effect. */
+/** The provider refuses the next call for now: the call certainly has no effect. */
 const throttle = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 503, retryAfterS: MUCH_LATER_S });
 
-/** Answers with a server error: the call may have taken effect. */
+/** The provider answers the next call with a server error: the call may have taken effect. */
 const breakDown = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 500, retryAfterS: MUCH_LATER_S });
 
 /**
- * Ways to bring a new onboarding into each live state, and to hold it there. They need no worker, and a
- * running worker changes nothing.
+ * Each function brings a new onboarding into a live state and keeps it there. It needs no worker, but a
+ * worker may run.
  */
 export const SITUATIONS = {
   'otp_requested, waiting for its retry': async (story) => {
@@ -51,7 +51,7 @@ export const SITUATIONS = {
     return { id, subject };
   },
 
-  'otp_submitted, waiting for its retry in doubt': async (story) => {
+  'otp_submitted, waiting for its retry, outcome unknown': async (story) => {
     const { id, subject } = await story.sent();
     breakDown(story, 'otp-auth', subject);
     await answered(202, story.verify(id, story.code(subject)));
@@ -67,7 +67,7 @@ export const SITUATIONS = {
     return { id, subject };
   },
 
-  'authenticators_submitted, waiting for its retry in doubt': async (story) => {
+  'authenticators_submitted, waiting for its retry, outcome unknown': async (story) => {
     const { id, subject } = await story.verified();
     breakDown(story, 'create-authenticators-otp', subject);
     await answered(202, story.register(id, [await story.passkey(id)]));
@@ -84,7 +84,7 @@ export const SITUATIONS = {
   'outcome_unknown, after create-authenticators': async (story) => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
-    // There is time for one call, but not for a replay after it.
+    // The remaining time is enough for one call, but not for a second.
     const [spareMs, delayMs] = [1600, 1700];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;
@@ -102,7 +102,7 @@ export const SITUATIONS = {
 export type Situation = keyof typeof SITUATIONS;
 export const SITUATION_NAMES = Object.keys(SITUATIONS) as Situation[];
 
-/** The state of a situation is the first word of its name. */
+/** The name of a situation begins with its state. */
 export const stateOf = (situation: Situation): string => situation.split(',', 1)[0]!;
 
 export const isInDoubt = (situation: Situation): boolean => /doubt|unknown/.test(situation);

@@ -12,14 +12,14 @@ const ROUTES = {
 
 export { STEPS, type StepName };
 
-/** The state after each step, if all goes well. */
+/** The state after each step, if the step succeeds. */
 export const DONE_STATE = {
   'init-otp': 'otp_sent',
   'verify-otp': 'otp_verified',
   'create-authenticators': 'completed',
 } as const satisfies Record<StepName, string>;
 
-/** The state in which each step's call is in flight or waits for its next try. */
+/** The state while a call of this step is in flight or waits for its next try. */
 export const WAITING_STATE = {
   'init-otp': 'otp_requested',
   'verify-otp': 'otp_submitted',
@@ -28,9 +28,9 @@ export const WAITING_STATE = {
 
 export type Fault = Omit<FaultSpec, 'route' | 'match'>;
 
-/** An onboarding right before one of its steps, for which a test scripts faults. */
+/** An onboarding just before one of its steps. A test can make the calls of this step fail. */
 export class StepUnderTest {
-  /** The id is known once the onboarding has started. */
+  /** Known once the onboarding has started. */
   id!: string;
   #callsBefore = 0;
   #seenSeq = 0;
@@ -64,7 +64,7 @@ export class StepUnderTest {
     return new StepUnderTest(story, step, subject, request).#of(id);
   }
 
-  /** Submits a resend, which also runs `init-otp`. */
+  /** Prepares a resend, which also runs the step `init-otp`. */
   static async beforeResend(story: Story): Promise<StepUnderTest> {
     const { id, subject } = await story.sent();
     await story.cooledDown(id);
@@ -82,7 +82,7 @@ export class StepUnderTest {
     return this;
   }
 
-  /** Scripts the faults that the step's calls meet, in order. */
+  /** Sets the faults that the calls of the step will meet, in this order. */
   strike(...faults: Fault[]): this {
     for (const fault of faults) {
       this.story.sandbox.control.addFault({
@@ -94,7 +94,7 @@ export class StepUnderTest {
     return this;
   }
 
-  /** @param at the URL of the replica that makes the first attempt. */
+  /** Sends the command that runs the step. @param at the URL of the replica that makes the first attempt. */
   async submit({ headers, at }: { headers?: Record<string, string>; at?: string } = {}): Promise<Answer> {
     const { path, body } = this.request;
     const answer = await this.story.call<Answer['body']>('POST', path, body, headers, at);
@@ -102,7 +102,7 @@ export class StepUnderTest {
     return answer;
   }
 
-  /** Finds the id of an onboarding whose caller hung up before the start returned the id. */
+  /** Finds the onboarding's id if its caller closed the connection before the answer. */
   async findId(): Promise<string> {
     if (this.id) return this.id;
     const { body } = await this.story.call<{ items: { id: string }[] }>(
@@ -121,19 +121,18 @@ export class StepUnderTest {
     return (await this.story.events(this.id)).filter(({ seq }) => seq > this.#seenSeq);
   }
 
-  /** The events of one type. */
   async eventsOf(type: string): Promise<TimelineEvent[]> {
     return (await this.events()).filter((event) => event.type === type);
   }
 
-  /** How the step's attempts ended, by the timeline. */
+  /** How each attempt of the step has ended, as the timeline shows it. */
   async attempts(): Promise<unknown[]> {
     return (await this.eventsOf('attempt_ended'))
       .filter(({ data }) => data['step'] === this.step)
       .map(({ data }) => data['class']);
   }
 
-  /** The requests at the step's route, by the sandbox's journal. */
+  /** The requests for this step that the sandbox has received. */
   journal(): JournalEntry[] {
     const { userId } = this.subject;
     return this.story.sandbox.control.requests({ userId, route: ROUTES[this.step] }).slice(this.#callsBefore);

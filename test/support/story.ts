@@ -12,7 +12,6 @@ import { recording } from './recording.js';
 import { World, type Env, type WorldOptions } from './world.js';
 
 const CHECKOUT = join(import.meta.dirname, '../..');
-/** The main file of each process. */
 const MAIN = {
   onboarding: join(CHECKOUT, 'dist/apps/onboarding/src/main.js'),
   worker: join(CHECKOUT, 'dist/apps/worker/src/main.js'),
@@ -25,7 +24,9 @@ export const OPS_PASSWORD = 'password-of-the-tests';
 export const RP_ID = 'app.example.com';
 export const ORIGIN = 'https://app.example.com';
 
-/** Settings of all stories, with short times. The lease must be longer than call and claim together. */
+/**
+ * The settings of all stories. All times are short. A lease must be longer than a claim and a call together.
+ */
 const SHORT = {
   NODE_ENV: 'test',
   LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
@@ -54,8 +55,8 @@ const SHORT = {
   OTP_RESEND_COOLDOWN_MS: '50',
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
-  // Stories poll from one address, so the limits are high. They have five digits, because six digits would
-  // look like a code.
+  // All requests come from one address, so the limits are high. They have five digits, because the search for
+  // secrets takes six digits for a code.
   LOGIN_FAILURES_PER_MINUTE: '90000',
   RATE_LIMIT_CALLER_PER_MINUTE: '90000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '90000',
@@ -77,7 +78,7 @@ export interface Answer<Body = OnboardingResource & Problem> {
   body: Body;
 }
 
-/** The members of a problem that stories read. */
+/** The members of a problem that stories use. */
 interface Problem {
   code: string;
   detail: string;
@@ -107,14 +108,17 @@ interface Website {
 }
 
 export interface StoryOptions extends WorldOptions {
-  /** A database other than this jest worker's. */
+  /** The URL of another database than the jest worker's own. */
   databaseUrl?: string;
   sandbox?: Omit<SandboxOptions, 'rpId' | 'origins'>;
   /** The website where passkeys are made, if it is not {@link ORIGIN}. */
   website?: Website;
 }
 
-/** The setup of all e2e tests: a world with real PostgreSQL and Redis, and the calls of its callers. */
+/**
+ * The setup of all e2e tests. Starts the apps with a real PostgreSQL and Redis, and calls their API as
+ * callers do.
+ */
 export class Story extends World {
   #database: Pool | undefined;
 
@@ -122,7 +126,7 @@ export class Story extends World {
     super();
   }
 
-  /** Starts sandbox, service and worker, with short times. `env` overrides settings. */
+  /** Starts the sandbox, the service and the worker, with short times. `env` overrides settings. */
   static override async begin(options: StoryOptions = {}): Promise<Story> {
     const { databaseUrl, website = { rpId: RP_ID, origins: [ORIGIN] }, env = {}, ...more } = options;
     const story = new Story(databaseUrl ?? (await testDatabaseUrl()));
@@ -145,7 +149,7 @@ export class Story extends World {
     return story;
   }
 
-  /** Starts the compiled service or worker in its own process. `npm run test:e2e` builds them. */
+  /** Starts a compiled app in its own process. `npm run test:e2e` has compiled it. */
   async startProcess(app: 'onboarding' | 'worker' | 'console', env: Env = {}): Promise<AppProcess> {
     const started = await AppProcess.start(MAIN[app], { ...this.env, LOG_LEVEL: 'info', ...env });
     this.atEnd(() => started.end());
@@ -153,7 +157,7 @@ export class Story extends World {
     return started;
   }
 
-  /** Starts the demo as `node apps/demo/src/main.js` does. @param main the path of another copy */
+  /** Starts the demo. @param main the path of the demo's main file, or of a copy */
   async startDemo(env: Env = {}, main: string = MAIN.demo): Promise<AppProcess> {
     const started = await AppProcess.start(main, {
       DEMO_PORT: '0',
@@ -185,13 +189,13 @@ export class Story extends World {
     return { ...subject, email };
   }
 
-  /** Calls the API, and records the answer. */
+  /** Calls the API, and adds the answer to the recording. */
   async call<Body = OnboardingResource & Problem>(
     method: string,
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-    /** The URL of another replica, if that replica must answer. */
+    /** The URL of the replica that must answer, if it is not the first one. */
     serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
     const answer = await this.ask<Body>(method, path, body, headers, serviceUrl);
@@ -240,7 +244,7 @@ export class Story extends World {
     return this.call('POST', `/v1/onboardings/${id}/otp/resend`, {}, headers);
   }
 
-  /** Waits until another code may be asked for. */
+  /** Waits until the onboarding accepts another resend. */
   async cooledDown(id: string): Promise<void> {
     await this.until(id, ({ otp }) => Date.parse(otp.resendAvailableAt ?? '') <= Date.now());
   }
@@ -263,7 +267,7 @@ export class Story extends World {
     return body.challenge;
   }
 
-  /** A software passkey for a new challenge, as a browser returns it. */
+  /** A new passkey for a new challenge, as a browser returns it. */
   async passkey(id: string, lies: Partial<PasskeyOptions> = {}) {
     const challenge = await this.challenge(id);
     return {
@@ -288,7 +292,7 @@ export class Story extends World {
     return this.code(subject) === '000000' ? '000001' : '000000';
   }
 
-  /** Starts an onboarding. Its code may still be on its way. */
+  /** Starts an onboarding. The call that sends the code may not have ended yet. */
   async started(subject: Subject, more: object = {}): Promise<OnboardingResource> {
     const { status, body } = await this.start(subject, more);
     if (status !== 201 && status !== 202)
@@ -296,7 +300,7 @@ export class Story extends World {
     return body;
   }
 
-  /** Starts an onboarding whose code is sent. */
+  /** Starts an onboarding, and expects that its code was sent. */
   async sent(subject = this.newSubject()): Promise<{ id: string; subject: Subject }> {
     const { status, body } = await this.start(subject);
     if (status !== 201) throw new Error(`start answered ${status}: ${JSON.stringify(body)}`);
@@ -323,19 +327,19 @@ export class Story extends World {
     return (await this.events(id)).map((event) => event.type);
   }
 
-  /** The subject's requests at the provider, with their answers. */
+  /** The requests about this subject that the sandbox has received, with their answers. */
   journal({ userId }: Subject): { route: string; effect: object | null; answer: unknown }[] {
     return this.sandbox.control
       .requests({ userId })
       .map(({ route, effect, answer }) => ({ route, effect, answer }));
   }
 
-  /** How many requests of the subject reached a route. */
+  /** How many requests about this subject a route of the sandbox has received. */
   calls(subject: Subject, route: string): number {
     return this.journal(subject).filter((request) => request.route === route).length;
   }
 
-  /** Waits until the onboarding is in a state, or until a condition on it holds. */
+  /** Waits until the onboarding is in this state, or until this condition holds for it. */
   async until(
     id: string,
     wanted: string | ((onboarding: OnboardingResource) => boolean),
@@ -344,7 +348,7 @@ export class Story extends World {
     const holds = typeof wanted === 'string' ? (each: OnboardingResource) => each.state === wanted : wanted;
     const deadline = performance.now() + withinMs;
     for (;;) {
-      // Not recorded, because the number of reads depends on timing.
+      // These reads are not recorded, because their number depends on timing.
       const { body } = await this.ask<OnboardingResource>('GET', `/v1/onboardings/${id}`);
       if (holds(body)) return body;
       if (performance.now() > deadline) {
@@ -356,22 +360,20 @@ export class Story extends World {
     }
   }
 
-  /**
-   * The key of a subject that is identified by its contact, computed as documented, without the service's
-   * code.
-   */
+  /** The key of a subject that is identified by its contact, computed as the documentation says. */
   blind(key: string): string {
     const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
     return `blind:${hash.of('subject key', key).toString('base64url')}`;
   }
 
-  /** Queries the database, as only tests may. */
+  /** Queries the database directly. Only tests may do this. */
   async sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     const before = this.#database;
     if (before?.options.connectionString !== this.databaseUrl) {
-      // Stories poll. A new connection for each query would cost the server a process each.
+      // Stories query often, and each new connection costs PostgreSQL a process. Therefore connections are
+      // kept.
       this.#database = new Pool({ connectionString: this.databaseUrl, max: 4, idleTimeoutMillis: 1_000 });
-      this.#database.on('error', () => undefined); // an outage cut a connection; the next query opens another
+      this.#database.on('error', () => undefined); // after an outage, the next query opens a new connection
       await before?.end();
     }
     return (await this.#database!.query(text, values)).rows as Row[];

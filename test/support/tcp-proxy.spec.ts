@@ -5,7 +5,7 @@ import { until } from '#libs/testing';
 import { closedPort, listenAnywhere } from './ports.js';
 import { TcpProxy } from './tcp-proxy.js';
 
-/** Answers each chunk with its own name and the same data. */
+/** A server that sends each chunk back, with the server's name in front. */
 async function startEcho(name: string): Promise<{ url: string; server: Server }> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -14,10 +14,10 @@ async function startEcho(name: string): Promise<{ url: string; server: Server }>
   return { server, url: `tcp://127.0.0.1:${await listenAnywhere(server)}` };
 }
 
-/** A client of the proxy. */
+/** A client that connects through the proxy. */
 class Client {
   heard = '';
-  /** How the connection ended. */
+  /** How the connection ended; null while it is open. */
   ended: string | null = null;
 
   constructor(readonly socket: Socket) {
@@ -70,20 +70,20 @@ describe('a TCP proxy', () => {
     return client;
   }
 
-  it('has the URL of its server with a port of its own', async () => {
+  it('has the same URL as its server, except for host and port', async () => {
     const behind = await TcpProxy.start('postgresql://ann:secret@db.example:5432/gangway?x=1');
     expect(behind.url).toMatch(/^postgresql:\/\/ann:secret@127\.0\.0\.1:\d+\/gangway\?x=1$/);
     expect(behind.url).not.toContain(':5432');
     await behind.close();
   });
 
-  it('forwards bytes, and the end of a connection', async () => {
+  it('forwards bytes, and closes a connection when the other side closes it', async () => {
     const client = await greeted();
     client.socket.end();
     expect(await client.ends()).toBe('closed');
   });
 
-  it('leads new connections to another server', async () => {
+  it('connects new clients to another server', async () => {
     const before = await greeted();
     proxy.leadTo(other.url);
     before.socket.write('still');
@@ -126,7 +126,7 @@ describe('a TCP proxy', () => {
     const late = connected();
     for (const each of [client, late]) each.socket.write('stalled');
     await once(late.socket, 'connect');
-    // A connection to the server itself takes longer than the bytes would.
+    // A direct connection to the server takes longer than these bytes would need.
     await once(connect(Number(new URL(one.url).port), '127.0.0.1').end(), 'close');
     expect([client.heard, late.heard]).toEqual(['one:hello', '']);
     proxy.stall(false);
@@ -154,7 +154,7 @@ describe('a TCP proxy', () => {
     expect(client.heard).toMatch(/slow.*fast/);
   });
 
-  it('acts once, before it forwards the matching bytes', async () => {
+  it('runs its action once, before it forwards bytes that match the pattern', async () => {
     const client = await greeted();
     let heardBefore: string | null = null;
     proxy.intercept(/^wanted/, async () => (heardBefore = client.heard));
@@ -168,7 +168,7 @@ describe('a TCP proxy', () => {
     expect(heardBefore).toBe('one:helloone:other');
   });
 
-  it('cuts the connection whose bytes match', async () => {
+  it('cuts the connection on which matching bytes arrive', async () => {
     const [client, bystander] = [await greeted(), await greeted()];
     proxy.intercept(/wanted/, ({ cut }) => cut());
     client.socket.write('wanted');
@@ -178,7 +178,7 @@ describe('a TCP proxy', () => {
     await bystander.hears('one:wanted');
   });
 
-  it('loses the answer to matching bytes', async () => {
+  it('drops the answer of the server to matching bytes', async () => {
     const client = await greeted();
     let lost = 0;
     proxy.intercept(/wanted/, ({ loseAnswer }) => loseAnswer(Buffer.from('!'), () => (lost += 1)));
@@ -188,7 +188,7 @@ describe('a TCP proxy', () => {
     expect([client.heard, lost]).toEqual(['one:hello', 1]);
   });
 
-  it('ends all faults when it is mended', async () => {
+  it('ends all faults when a test calls mend()', async () => {
     proxy.refuse();
     proxy.stall();
     proxy.slow(60_000);
@@ -197,7 +197,7 @@ describe('a TCP proxy', () => {
     await greeted();
   });
 
-  it('names a port that nothing listens on', async () => {
+  it('finds a port on which no program listens', async () => {
     const client = new Client(connect(await closedPort(), '127.0.0.1'));
     expect(await client.ends()).toBe('ECONNREFUSED');
   });

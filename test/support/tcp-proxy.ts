@@ -3,13 +3,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { listenAnywhere, listenOn } from './ports.js';
 
-/** PostgreSQL's message that the transaction is over: `ReadyForQuery`, idle. */
+/** PostgreSQL's message `ReadyForQuery` with the status idle: the transaction has ended. */
 export const POSTGRES_READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 /** A client's connection through the proxy. */
 export interface Passage {
   cut(): void;
-  /** Drops what the server sends. When a chunk ends in `end`, calls `lost` and breaks the connection. */
+  /** Drops the server's bytes. When a chunk ends with `end`, calls `lost` and cuts the connection. */
   loseAnswer(end: Buffer, lost: () => void): void;
 }
 
@@ -19,8 +19,8 @@ interface Interception {
 }
 
 /**
- * A network in front of a server. It forwards all bytes, and can fail in the ways in which a network fails.
- * Drivers run this file with Node.js alone, so Node.js must be able to strip its types.
+ * A proxy in front of a server. It forwards all bytes, and can fail as networks fail. Node.js runs this file
+ * without a build, so the file may only use types that Node.js can strip.
  */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
@@ -43,19 +43,19 @@ export class TcpProxy {
     return proxy;
   }
 
-  /** The URL of the server, with this proxy as its host. */
+  /** The server's URL, with the proxy's host and port. */
   get url(): string {
     const url = new URL(this.#target);
     [url.hostname, url.port] = ['127.0.0.1', String(this.#port)];
     return url.href.replace(/\/$/, '');
   }
 
-  /** Leads new connections to another server. */
+  /** Connects new clients to another server. */
   leadTo(target: string): void {
     this.#target = new URL(target);
   }
 
-  /** Resets the open connections. New connections pass. */
+  /** Resets the open connections. New connections still work. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
@@ -75,17 +75,17 @@ export class TcpProxy {
     }
   }
 
-  /** Holds back the bytes of open connections for good. New connections pass. */
+  /** Holds back the bytes of open connections forever. New connections still work. */
   forget(): void {
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** Delays all bytes. */
+  /** Delays all bytes by this number of milliseconds. */
   slow(delayMs: number): void {
     this.#delayMs = delayMs;
   }
 
-  /** Acts once, on a client's next matching bytes. It forwards them when the act has ended. */
+  /** Runs `act` once, before it forwards the next bytes of a client that match the pattern. */
   intercept(pattern: RegExp, act: Interception['act']): void {
     this.#interception = { pattern, act };
   }
@@ -109,7 +109,7 @@ export class TcpProxy {
     this.#server = server;
   }
 
-  /** Ends all lasting faults. */
+  /** Ends all faults. */
   async mend(): Promise<void> {
     this.refuse(false);
     this.stall(false);

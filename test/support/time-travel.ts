@@ -2,8 +2,8 @@ import { lookAgain } from '#libs/testing';
 import type { Story, Subject } from './story.js';
 
 /**
- * Lets time pass for an onboarding and its subject's budgets: it moves all their timestamps back. The
- * database's clock rules every life and cooldown, so no test has to wait.
+ * Lets time pass for an onboarding and its subject's budgets, without waiting: moves all their timestamps
+ * into the past.
  */
 export async function elapse(
   story: Story,
@@ -30,7 +30,10 @@ export async function elapse(
   );
 }
 
-/** The lives of an onboarding, which can end. */
+/**
+ * The deadlines of an onboarding: for its code, for its session, without any activity, and for the whole
+ * onboarding.
+ */
 export type Life = 'code' | 'session' | 'idle' | 'whole';
 
 const ENDS: Record<Life, string> = {
@@ -40,14 +43,14 @@ const ENDS: Record<Life, string> = {
   whole: 'life_ends_at',
 };
 
-/** Makes one of the onboarding's lives end in this number of milliseconds, or now. */
+/** Moves one deadline of the onboarding to this number of milliseconds from now. */
 export async function runOut(story: Story, id: string, life: Life, inMs = 0): Promise<void> {
   const at = `clock_timestamp() + interval '${inMs} milliseconds'`;
   await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
   await storyLooksAgain(story, id);
 }
 
-/** Ends the cooldown now, so that another code may be requested. */
+/** Ends the cooldown, so that another code may be requested now. */
 export async function mayResend(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
 }
@@ -64,6 +67,6 @@ export async function retryNow(story: Story, id: string): Promise<void> {
   await storyLooksAgain(story, id);
 }
 
-/** Updates when the worker looks at the row again, as the store does with each write. */
+/** After a test has changed a row, sets the time when the worker looks at the row next. */
 export const storyLooksAgain = (story: Story, id: string | null = null): Promise<void> =>
   lookAgain({ query: (text, values) => story.sql(text, values) }, id);

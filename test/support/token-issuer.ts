@@ -8,15 +8,14 @@ interface Key {
   publicJwk: JWK;
 }
 
-/** An issuer of access tokens with its key server, as an identity provider has. */
+/** An issuer of access tokens with a server for its public keys, like an identity provider. */
 export class TokenIssuer {
   readonly name = 'https://issuer.example.com';
   readonly audience = 'gangway';
-  /** The keys that the key server answers with. */
+  /** The keys that the key server returns. */
   published: JWK[] = [];
-  /** Whether the key server answers 500. */
   failing = false;
-  /** How often the key server was asked. */
+  /** How many requests the key server has received. */
   asked = 0;
   #server!: Server;
 
@@ -48,7 +47,7 @@ export class TokenIssuer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Makes a new key pair, and publishes it unless `publish` is false. */
+  /** Makes a new key pair. Publishes its public key unless `publish` is false. */
   async newKey(id: string, { alg = 'ES256', publish = true } = {}): Promise<Key> {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
     const publicJwk = { ...(await exportJWK(publicKey)), kid: id, alg, use: 'sig' };

@@ -8,9 +8,14 @@ import { installClients } from './client-folder.js';
 
 const exec = promisify(execFile);
 
-/** Turnkey's official clients have their own folder and lock file. `npm start` installs none of them. */
+/**
+ * Turnkey's official client packages have a folder and a lock file of their own. `npm start` does not install
+ * them.
+ */
 const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
-/** The key of the OTP bundles' signatures in `@turnkey/crypto`. `@turnkey/core` has no option for another. */
+/**
+ * The public key that `@turnkey/crypto` uses to verify OTP bundles. `@turnkey/core` cannot use another one.
+ */
 const PRODUCTION_SIGNER =
   '046b4f88421f76b6ba418afc2ea1d8ced671337d7db6b80478a60d8531bf8f17' +
   'fa9a512f0fef96fc0c9b4cd9dff70b34992e520ce04c79d931f6ff6296b547d201';
@@ -21,22 +26,22 @@ const NATIVE = [
   '@turnkey/react-native-passkey-stamper',
 ];
 
-/** @returns whether the clients are installed. */
+/** @returns whether the packages are installed. */
 export const installTurnkeyClients = (): Promise<boolean> => installClients(FOLDER);
 
 /**
- * Runs `server.mjs`, a backend with `@turnkey/sdk-server`.
+ * Runs `server.mjs`, a backend that uses `@turnkey/sdk-server`.
  *
- * @returns its report
+ * @returns the report that the backend prints
  */
 export async function runBackend(settings: object): Promise<unknown> {
   const { stdout } = await exec(process.execPath, ['server.mjs', JSON.stringify(settings)], { cwd: FOLDER });
   return JSON.parse(stdout);
 }
 
-/** A website whose page is `page.js`, which uses `@turnkey/core`. */
+/** A website with the page `page.js`, which uses `@turnkey/core`. */
 export class ClientSite {
-  /** The key that the page expects OTP bundles to be signed with. */
+  /** The public key that the page uses to verify OTP bundles. */
   signerPublicKey = PRODUCTION_SIGNER;
 
   private constructor(

@@ -6,8 +6,8 @@ export const DOORS = ['turnkey', 'turnkey-auth-proxy'] as const;
 export type Door = (typeof DOORS)[number];
 
 /**
- * The variables of one integration for the sandbox's Turnkey: through Turnkey's API, or through its auth
- * proxy.
+ * The environment variables of an integration with the sandbox's Turnkey, through Turnkey's API or through
+ * its Auth Proxy.
  */
 export const throughDoor =
   (door: Door, custody: 'server' | 'client' = 'server') =>
@@ -33,7 +33,10 @@ export const throughDoor =
     };
   };
 
-/** A user of the sandbox's Turnkey: with a verified address, or not known to Turnkey yet. */
+/**
+ * A user of the sandbox's Turnkey. Either Turnkey has verified the user's address, or it does not know the
+ * user yet.
+ */
 export class Person {
   readonly email = `ana.${randomBytes(6).toString('hex')}@example.com`;
   readonly subject: Record<string, unknown>;
@@ -55,14 +58,14 @@ export class Person {
     return this.story.call('POST', '/v1/onboardings', { subject: this.subject, ...more });
   }
 
-  /** The newest code that was mailed. */
+  /** The newest code that was mailed to this person. */
   code(): string {
     const [mail] = this.story.sandbox.control.mails({ email: this.email });
     if (!mail) throw new Error(`no mail to ${this.email}`);
     return mail.code;
   }
 
-  /** How often an effect happened upstream for this person. */
+  /** How often a call had this effect at the provider for this person. */
   effects(type: string): number {
     return this.requests().filter(({ effect }) => (effect as { type?: string } | null)?.type === type).length;
   }

@@ -9,35 +9,38 @@ import { TcpProxy } from './tcp-proxy.js';
 
 export type Env = Record<string, string>;
 
-/** A server that can have a proxy in front: the variable with its URL, or the service itself. */
+/** A server to which apps may connect through a proxy: the variable that holds its URL, or the service. */
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
 export interface WorldOptions {
-  /** The environment of all apps. */
+  /** The environment variables of all apps. */
   env?: Env | ((sandbox: Sandbox) => Env);
   sandbox?: SandboxOptions;
-  /** False if the test starts the service itself, or as a process. */
+  /** False if the test starts the service itself. */
   service?: boolean;
-  /** False if the test starts the worker itself, or as a process. */
+  /** False if the test starts the worker itself. */
   worker?: boolean;
   /** True to start the operators' console too. */
   console?: boolean;
-  /** Servers that all apps reach through a proxy: see {@link World.proxyTo}. */
+  /** Servers to which all apps connect through a proxy, see {@link World.proxyTo}. */
   proxied?: Exclude<Proxied, 'service'>[];
-  /** Prepares each app before it listens. */
+  /** Called with each app before the app listens. */
   prepare?: (app: NestFastifyApplication) => void;
 }
 
-/** Sandbox, service and worker in this process, each on its own port. Drivers load this file without jest. */
+/**
+ * Runs the sandbox, the service and the worker in this process, each on its own port. This file does not need
+ * jest.
+ */
 export class World {
   readonly #proxies = new Map<Proxied, TcpProxy>();
   readonly #closers: (() => Promise<unknown>)[] = [];
   #prepare: (app: NestFastifyApplication) => void = () => undefined;
   sandbox!: Sandbox;
-  /** The first service that started. */
+  /** The service that was started first. */
   service!: NestFastifyApplication;
   serviceUrl = '';
-  /** The first console that started. */
+  /** The console that was started first. */
   console!: NestFastifyApplication;
   consoleUrl = '';
   env: Env = {};
@@ -64,7 +67,7 @@ export class World {
     }
   }
 
-  /** Starts a service. If none runs, the story calls this one. */
+  /** Starts a service. If no other service runs, the story sends its calls to this one. */
   async startService(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
     const app = await this.#listen(await createApp(this.#config(env)));
     const url = await app.getUrl();
@@ -79,7 +82,7 @@ export class World {
     return app;
   }
 
-  /** Starts a console, without the keys that it must not have. */
+  /** Starts a console, without the keys that a console must not have. */
   async startConsole(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
     const { SEALING_KEYS: _sealing, API_KEY: _key, ...all } = { ...this.env, ...env };
     const own = Object.entries(all).filter(([name]) => !name.startsWith('INTEGRATION'));
@@ -104,8 +107,8 @@ export class World {
   }
 
   /**
-   * Returns the proxy in front of a server. The first call starts the proxy. Apps that start with the proxy's
-   * URL connect through it.
+   * Returns the proxy in front of a server, and starts it at the first call. Apps that are started with the
+   * proxy's URL connect through it.
    */
   async proxyTo(server: Proxied): Promise<TcpProxy> {
     const started = this.#proxies.get(server);
@@ -120,12 +123,12 @@ export class World {
     for (const proxy of this.#proxies.values()) await proxy.mend();
   }
 
-  /** Adds something to close at the end, before all that was added earlier. */
+  /** Adds a function that is called at the end, before all functions that were added earlier. */
   atEnd(close: () => Promise<unknown>): void {
     this.#closers.unshift(close);
   }
 
-  /** Stops service and workers, as in an outage. Sandbox and proxies stay. */
+  /** Stops the service and the workers, as in an outage. The sandbox and the proxies continue. */
   async stop(): Promise<void> {
     for (const close of this.#closers.splice(0)) await close();
     this.service = undefined!;
@@ -135,7 +138,7 @@ export class World {
   }
 
   async end(): Promise<void> {
-    await this.mend(); // apps stop cleanly only if they can reach their servers
+    await this.mend(); // apps can stop cleanly only if they reach their servers
     await this.stop();
     for (const proxy of this.#proxies.values()) await proxy.close();
     await this.sandbox.close();

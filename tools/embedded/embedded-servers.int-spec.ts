@@ -36,7 +36,7 @@ async function sql<T>(url: string, statement: string): Promise<T[]> {
 describe('the embedded PostgreSQL', () => {
   const start = () => startPostgres({ folder: join(folder, 'postgres'), password, port: PORT });
 
-  it('is used again while it still runs, and keeps its data over a stop', async () => {
+  it('is used again while it still runs, and keeps its data when it stops', async () => {
     const first = await start();
     expect(first.adopted).toBe(false);
     await sql(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -62,7 +62,7 @@ describe('the embedded PostgreSQL', () => {
 describe('the embedded Redis', () => {
   const start = () => startRedis({ folder: join(folder, 'redis'), password, port: PORT + 100 });
 
-  it('is used again while it still runs, and keeps its data over a stop', async () => {
+  it('is used again while it still runs, and keeps its data when it stops', async () => {
     const first = await start();
     await askRedis(first.url, (client) => client.set('kept', '42'));
     expect(await start()).toMatchObject({ adopted: true, url: first.url });

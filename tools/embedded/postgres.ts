@@ -21,7 +21,7 @@ interface Installation {
 
 /**
  * Starts PostgreSQL on 127.0.0.1 from the binaries that npm installed. It creates the cluster and the
- * database `gangway` if they are missing. If a server already runs on the same data, it uses that one. The
+ * database `gangway` if they are missing. If a server already runs on the same data, that server is used. The
  * server runs in its own session until {@link EmbeddedServer.stop}.
  *
  * @throws Plain if the platform has no such binaries, or with the server's own message if it does not start
@@ -46,7 +46,7 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
   return { url, adopted, stop };
 }
 
-/** Explains a refused password. It advises to delete the data only if no password is left to try. */
+/** Explains a refused password, and says how to start with empty data. Other errors need no advice. */
 function adviceOn(error: unknown): string {
   const wrongPassword = (error as { code?: string }).code === '28P01';
   return wrongPassword
@@ -150,8 +150,8 @@ async function portOf(data: string): Promise<number> {
 }
 
 /**
- * Without pipes, which the server would keep open, and in its own process group, or a Ctrl-C during the
- * start would leave a running server.
+ * Runs pg_ctl without pipes, because the server would keep them open, and in its own process group, because a
+ * Ctrl-C during the start would otherwise leave a running server.
  */
 function control(installation: Installation, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -175,8 +175,8 @@ function words(error: unknown): string {
 }
 
 /**
- * Makes the npm package's binaries usable. npm does not run its script, which would make links with short
- * names for the libraries. For root, it makes a copy that PostgreSQL's user can read.
+ * Makes the npm package's binaries usable. npm does not run the package's script, which would make links with
+ * short names for the libraries. For root, this function makes a copy that PostgreSQL's user can read.
  */
 async function install(): Promise<Installation> {
   const platform = `${process.platform}-${process.arch}`;
@@ -196,7 +196,7 @@ async function install(): Promise<Installation> {
     const unfinished = `${copy}.${process.pid}`;
     await cp(packaged, unfinished, { recursive: true, verbatimSymlinks: true });
     await linkLibraries(unfinished);
-    // npm has applied the umask of the user who installed the packages.
+    // npm has applied the umask of its user, so PostgreSQL's user may be unable to read the files.
     await run('chmod', ['-R', 'go+rX', unfinished]);
     await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
   }

@@ -9,7 +9,8 @@ import { Plain, step } from '../console.js';
 const run = promisify(execFile);
 
 /**
- * redis-server is a link to a program in redis-tools. The others are libraries that a minimal system lacks.
+ * redis-server is a link to a program in redis-tools. The other packages are libraries that a minimal system
+ * lacks.
  */
 const PACKAGES = ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'];
 const WAYS_OUT = [
@@ -75,7 +76,10 @@ export async function unpackedFolder(name: string): Promise<string> {
   }
 }
 
-/** Such as debian-12: after an upgrade, the system needs other binaries. */
+/**
+ * The name and version of the distribution, such as debian-12. After an upgrade, the system needs other
+ * binaries.
+ */
 async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const value = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(text)?.[1] ?? 'unknown';

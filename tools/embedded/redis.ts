@@ -12,8 +12,8 @@ import { findRedis, type RedisBinary } from './redis-binary.js';
 const START_MS = 60_000;
 
 /**
- * Starts Redis on 127.0.0.1, with its data in an append-only file. If one already runs on the same folder,
- * it uses that one. The server runs in its own session until {@link EmbeddedServer.stop}.
+ * Starts Redis on 127.0.0.1, with its data in an append-only file. If a Redis already runs on the same data,
+ * that Redis is used. The server runs in its own session until {@link EmbeddedServer.stop}.
  *
  * @throws Plain if no Redis can be found, or with the server's own message if it does not start
  */
@@ -93,8 +93,8 @@ function settings(options: EmbeddedOptions, port: number): string {
 }
 
 /**
- * The Redis that an earlier run has left on this folder: it answers on the configured port, accepts the
- * password, and names this configuration file, because another Redis may use the port.
+ * Finds the Redis that an earlier run has left running with the data in this folder. Another Redis may use
+ * the port. So the Redis must also accept the password, and name this configuration file.
  */
 async function findLeft(folder: string): Promise<{ url: string; pid: number } | undefined> {
   const config = configFile(folder);

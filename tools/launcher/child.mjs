@@ -56,9 +56,9 @@ export function handOver(program, args, options) {
 }
 
 /**
- * Notices that npm was asked to end. npm passes a SIGTERM only to the shell between npm and this process,
- * which ends without passing it on: only the parent changes. A process that npm did not start may outlive
- * its parent.
+ * Notices that npm was asked to end. npm passes a SIGTERM only to the shell between npm and this process, and
+ * the shell does not pass it on. The only sign is that the shell ends, which gives this process another
+ * parent. A process that npm did not start may outlive its parent.
  *
  * @param {() => void} onGone
  */

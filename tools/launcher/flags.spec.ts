@@ -37,13 +37,16 @@ describe('--help', () => {
     for (const flag of [...Object.keys(COMMANDS[name].flags), 'help']) expect(help).toContain(`--${flag}`);
   });
 
-  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])('is found in the words %s', (...args) => {
-    expect(readFlags(COMMANDS.start, args)).toEqual(readFlags(COMMANDS.start, ['--help']));
-  });
+  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])(
+    'is recognized in a command line that begins with %s',
+    (...args) => {
+      expect(readFlags(COMMANDS.start, args)).toEqual(readFlags(COMMANDS.start, ['--help']));
+    },
+  );
 });
 
 describe('flags', () => {
-  it('accept every kind of provider', () => {
+  it('accept every kind of provider for --integration', () => {
     expect(COMMANDS.start.flags.integration.of).toEqual(PROVIDERS.map(({ kind }) => kind));
   });
 
@@ -80,7 +83,7 @@ describe('flags', () => {
       '--alg needs one of ES256, RS256, EdDSA, not "HS256".',
     ],
     ['a missing address', 'self-check', ['--service'], '--service needs a value.'],
-  ] as const)('with %s cause one line that names the help', (_, name, args, words) => {
+  ] as const)('that are wrong cause one line that names --help: %s', (_, name, args, words) => {
     const { wrong } = readFlags(COMMANDS[name], [...args]);
     expect(wrong).toMatch(/^[^\n]* For all flags: [^\n]* --help$/);
     expect(wrong).toContain(words);

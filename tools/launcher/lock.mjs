@@ -8,7 +8,7 @@ import { fail } from './child.mjs';
 const FREE = '{}';
 const POLL_MS = 100;
 /**
- * How long a process may take to write its new file. If the process dies before that, the file stays empty.
+ * How long a process may take to write its lock file. If it dies before that, the file stays empty.
  */
 const WRITTEN_WITHIN_MS = 2_000;
 

@@ -42,7 +42,7 @@ const HOLD = `lockServers(folder, 'npm start'); console.log('mine'); setInterval
 const TAKE = `lockServers(folder, 'npm start'); console.log('mine');`;
 
 describe('the lock of the servers', () => {
-  it('belongs to one of many processes that ask together, and the others name that process', async () => {
+  it('goes to one of many processes that ask together, and the others name that process', async () => {
     for (let round = 0; round < 2; round++) {
       const children = Array.from({ length: 4 }, () => run(HOLD));
       const lines: number[] = [];
@@ -66,7 +66,7 @@ describe('the lock of the servers', () => {
     }
   }, 60_000);
 
-  it('belongs to the process to which it was handed, after its first owner has ended', async () => {
+  it('stays with the process to which it was handed, after the first owner has ended', async () => {
     const heir = run(`console.log('here'); setInterval(() => {}, 1_000);`);
     await firstLine(heir);
     expect(await ended(run(`lockServers(folder, 'npm start')(${heir.pid});`))).toMatchObject({ code: 0 });
@@ -85,7 +85,7 @@ describe('the lock of the servers', () => {
     ['that is empty, because its process died meanwhile', ''],
     ['that is not JSON', '{"pid":'],
   ])(
-    'is free if its newest file is one %s',
+    'is free if the newest file is one %s',
     async (_, text) => {
       mkdirSync(join(folder, '.gangway', 'locks'), { recursive: true });
       writeFileSync(join(folder, '.gangway', 'locks', 'servers.7'), text);

@@ -43,8 +43,8 @@ const json = async (...args: string[]) => {
   return JSON.parse(out) as { id: string; token: string; state: string; items: { id: string }[] };
 };
 
-describe('keys', () => {
-  it('makes, lists, rotates and revokes keys, and audits each change', async () => {
+describe('the commands for keys', () => {
+  it('make, list, rotate and revoke keys, and audit each change', async () => {
     const made = await json(
       'keys',
       'create',
@@ -83,7 +83,7 @@ describe('keys', () => {
   }, 180_000);
 });
 
-describe('output', () => {
+describe('the output of a command', () => {
   it('shows control and direction characters instead of sending them to the terminal', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
@@ -96,8 +96,8 @@ describe('output', () => {
   }, 180_000);
 });
 
-describe('console', () => {
-  it('makes a login link, and audits it without its token', async () => {
+describe('the commands for the console', () => {
+  it('make a login link, and audit the link without its token', async () => {
     const env = { CONSOLE_URL: 'https://ops.example.com' };
     const made = await gangway(['console', 'link', '--name', 'Ana', '--role', 'viewer'], env);
     expect([made.code, made.err]).toEqual([0, '']);
@@ -111,7 +111,7 @@ describe('console', () => {
     expect(JSON.stringify(audit)).not.toContain(token);
   }, 180_000);
 
-  it('refuses an unknown role, and a name without a visible character', async () => {
+  it('refuse an unknown role, and a name without a visible character', async () => {
     const god = await gangway(['console', 'link', '--name', 'ana', '--role', 'god']);
     expect([god.code, god.err]).toEqual([2, expect.stringContaining('viewer, operator, admin')]);
     const nobody = await gangway(['console', 'link', '--name', ' : ', '--role', 'viewer']);
@@ -119,8 +119,8 @@ describe('console', () => {
   }, 180_000);
 });
 
-describe('timelines', () => {
-  it('verifies one timeline or all, names each changed timeline, and then exits with code 1', async () => {
+describe('the commands for timelines', () => {
+  it('verify one timeline or all, name each changed timeline, and then exit with code 1', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const [whole, cut, forged] = [
@@ -155,8 +155,8 @@ describe('timelines', () => {
   }, 180_000);
 });
 
-describe('onboardings and operations', () => {
-  it('lists and shows onboardings, and starts, lists and aborts operations', async () => {
+describe('the commands for onboardings and operations', () => {
+  it('list and show onboardings, and start, list and abort operations', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const lost = { state: 'outcome_unknown', step: 'create-authenticators', external_ref: 'of-cli' };
@@ -205,7 +205,7 @@ describe('onboardings and operations', () => {
     await client.end();
   }, 180_000);
 
-  it('pauses and resumes an integration, and rebuilds wake-ups', async () => {
+  it('pause and resume an integration, and rebuild wake-ups', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     await client.query(`INSERT INTO otp_budgets (integration, subject_key) VALUES ('of-cli', 's')`);

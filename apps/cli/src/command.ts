@@ -4,7 +4,7 @@ import type { Store } from './store.js';
 /** Exit codes, for scripts. */
 export const DONE = 0;
 export const FAILED = 1;
-/** The command line or the configuration is wrong: a retry cannot help. */
+/** The command line or the configuration is wrong, so a retry cannot help. */
 export const MISUSED = 2;
 
 export type Values = Record<string, string | boolean | undefined>;
@@ -42,7 +42,7 @@ export interface Command {
 /** The commands of a group, by the second word of the command line. */
 export type Group = Record<string, Command>;
 
-/** The command ran, but found something wrong: print the answer, and exit with an error code. */
+/** Thrown if the command ran, but found something wrong: print the answer, and exit with an error code. */
 export class NotAsItShould extends Error {
   override readonly name = 'NotAsItShould';
 

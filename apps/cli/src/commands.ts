@@ -18,7 +18,6 @@ export const COMMANDS: Readonly<Record<string, Group>> = {
   audit: AUDIT,
 };
 
-/** Lists all commands. */
 export function usage(): string {
   const lines = Object.entries(COMMANDS).flatMap(([group, commands]) =>
     Object.entries(commands).flatMap(([name, { usage, summary }]) => [

@@ -22,8 +22,11 @@ const command = (
 
 export const INTEGRATIONS: Group = {
   pause: command(
-    'Sends no new call to the integration. Its steps are parked.',
+    'Stops all new calls to an integration, and parks its onboardings.',
     (each) => each.pauseIntegration,
   ),
-  resume: command('Ends a pause. The worker releases what was parked.', (each) => each.resumeIntegration),
+  resume: command(
+    'Ends a pause. The worker releases the onboardings that the pause has parked.',
+    (each) => each.resumeIntegration,
+  ),
 };

@@ -77,7 +77,7 @@ export const ONBOARDINGS: Group = {
   },
   retry: action('Tries waiting and parked steps now.', () => 'retry'),
   resolve: {
-    ...action('Decides lost outcomes.', ({ outcome }) => {
+    ...action('Decides whether steps with an unknown outcome took effect.', ({ outcome }) => {
       if (outcome === 'done') return 'resolve_done';
       if (outcome === 'not_done') return 'resolve_not_done';
       throw new Misuse('--outcome is done or not_done.');
@@ -92,7 +92,7 @@ export const ONBOARDINGS: Group = {
 function action(summary: string, which: (values: Values) => OperationAction): Command {
   return {
     usage: `${TARGET} ${MORE}`,
-    summary: `${summary} With --wait, exit code 1 if one was refused or failed.`,
+    summary: `${summary} With --wait, the exit code is 1 if an onboarding was refused or failed.`,
     options: { ...FILTER, reason: text, outcome: text, 'dry-run': flag, 'at-most': text, wait: flag },
     positionals: 1,
     plan(call) {
@@ -122,7 +122,9 @@ async function endOf(operations: Operations, { id }: Operation): Promise<Operati
   }
 }
 
-/** A filter needs a word of its own: a forgotten id must not change all onboardings. */
+/**
+ * Filters are read only after the word `filtered`, so that a forgotten id does not change all onboardings.
+ */
 function targetOf(word: string, values: Values): OperationTarget {
   const filter = filterOf(values);
   if (word === FILTERED) return { filter };

@@ -7,7 +7,7 @@ import { table } from './table.js';
 
 const ITEMS_SHOWN = 1_000;
 
-/** Commands for operations that were started here, over REST or at the console. */
+/** Commands for operations, which were started at the command line, over REST or at the console. */
 export const OPERATIONS: Group = {
   list: {
     usage: '[--limit <n>]',
@@ -40,7 +40,7 @@ export const OPERATIONS: Group = {
   },
   abort: {
     usage: '<id> --reason <text>',
-    summary: 'Ends an operation. Items that a worker has begun still end.',
+    summary: 'Ends an operation. A worker still finishes the items that it has begun.',
     options: { reason: text },
     positionals: 1,
     plan(call) {

@@ -25,7 +25,7 @@ export const listed = (values: Values, name: string): string[] | undefined =>
     .map((each) => each.trim())
     .filter(Boolean);
 
-/** @throws Misuse if it is not a whole number from 1 to `max`. */
+/** @throws Misuse if the option is not a whole number from 1 to `max`. */
 export function wholeNumber(values: Values, name: string, max: number, fallback: number): number {
   const given = optional(values, name);
   if (given === undefined) return fallback;

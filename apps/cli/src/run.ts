@@ -17,7 +17,10 @@ const UNDEFINED_TABLE = '42P01';
 
 const HELP: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
 
-/** Runs one command. @returns its exit code. */
+/**
+ * Runs one command.
+ * @returns its exit code.
+ */
 export async function run(args: string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
   const [group = '', name = '', ...rest] = args;
   const asksForHelp = [group, Object.hasOwn(COMMANDS, group) ? name : ''].some((word) => HELP.has(word));
@@ -71,7 +74,10 @@ async function runCommand(
   }
 }
 
-/** Callers and operators choose some texts. None may move the terminal's cursor, or hide other text. */
+/**
+ * Callers and operators choose some texts. Such a text must not move the terminal's cursor, or hide other
+ * text.
+ */
 const visible = (line: string) =>
   line.replaceAll(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 
@@ -95,7 +101,8 @@ function parsed({ options }: Command, args: string[]) {
 }
 
 /**
- * The messages contain no stack and no value of a setting, because others may read the terminal's history.
+ * The exit code and the message for an error. The message contains no stack and no value of a setting,
+ * because others may read the terminal's history.
  */
 function explain(error: unknown): [code: number, message: string] {
   if (error instanceof Misuse || error instanceof ConfigError) return [MISUSED, error.message];

@@ -11,7 +11,10 @@ export interface Store {
   timelines: Timelines;
   operations: Operations;
   audit: Audit;
-  /** Makes a login link to the console, and records it. @returns its address */
+  /**
+   * Makes a login link to the console, and records it.
+   * @returns the address of the link
+   */
   loginLink(link: NewLink, actor: string): Promise<string>;
   close(): Promise<void>;
 }
@@ -29,7 +32,7 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   return {
     keys: new ApiKeys(statements, hash, audit),
     timelines: new Timelines(statements, hash),
-    // Without Redis: a worker finds new operations by its schedule.
+    // The command line needs no Redis, because a worker finds new operations by its schedule.
     operations: new Operations(statements, null, systemClock),
     audit,
     async loginLink(link, actor) {

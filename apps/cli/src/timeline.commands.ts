@@ -58,7 +58,8 @@ const WHAT_IS_WRONG = {
 };
 
 /**
- * If one timeline does not fit, it was altered. If no anchor fits at all, HASH_KEY is probably another key.
+ * Whether HASH_KEY is probably the wrong key: no anchor fits at all. One anchor that does not fit means that
+ * its timeline was altered.
  */
 const isOtherKey = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;

@@ -50,7 +50,7 @@ export class Gangway {
   }
 
   /**
-   * Uses one key for all tries: Gangway runs the request once, however often it arrives.
+   * Uses one idempotency key for all tries: Gangway runs the request once, however often it arrives.
    *
    * @param {string} path @param {object} body
    */

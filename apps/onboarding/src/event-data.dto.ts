@@ -3,6 +3,39 @@ import { EVENTS, type EVENT_TYPES } from '#libs/onboarding';
 
 type EventType = (typeof EVENT_TYPES)[number];
 
+/** The meaning of each event type. */
+export const EVENT_MEANINGS: Record<EventType, string> = {
+  created: 'The caller started the onboarding.',
+  otp_sent: 'The provider sent a code to the user.',
+  send_gave_up: 'Gangway stopped trying to send a code. A resend tries again.',
+  otp_submitted: 'The caller submitted a code.',
+  otp_resend_asked: 'The caller asked for a new code.',
+  otp_expired: 'The code expired before it was accepted.',
+  otp_verified: 'The code was right: the session at the provider is open.',
+  otp_rejected: 'The provider refused the code.',
+  authenticators_submitted: 'The caller submitted passkeys, and they passed the checks.',
+  authenticators_created: 'The provider registered the passkeys: the onboarding is completed.',
+  authenticators_rejected: 'The provider refused the passkeys.',
+  session_expired: 'The session at the provider ended before a passkey was registered.',
+  outcome_lost: 'A call has an unknown outcome: it may have had its effect.',
+  resolved_done: 'It was decided that the lost call had its effect.',
+  resolved_not_done: 'It was decided that the lost call had no effect.',
+  late_answer: 'The lost answer came after all, and moved the onboarding on.',
+  step_failed: 'A step failed for good: the onboarding has failed.',
+  expired: 'The onboarding reached a deadline and ended.',
+  cancelled: 'The onboarding was cancelled.',
+  attempt_started: 'Gangway recorded an attempt, before it sent the request.',
+  attempt_ended: 'An attempt ended.',
+  retry_scheduled: 'The step is tried again later.',
+  second_mail_possible: 'The user may get two codes. Only the newer one works.',
+  late_answer_kept: 'An answer came after the onboarding had moved on. It changed nothing.',
+  parked: 'The step is not retried until its integration works again.',
+  unparked: 'The step continues.',
+  resolved: 'The decision on a lost call, with its reason.',
+  secrets_wiped: 'The code, the session and the attestations were deleted.',
+  erased: 'The personal data of the onboarding was deleted.',
+};
+
 const SIGNAL = 'The type of the event to which the answer would have led.';
 const STATUS = 'The HTTP status of the provider’s answer. Null if none came.';
 const SESSION = 'When the session at the provider expires, RFC 3339.';

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 import { EventFollower } from '#libs/onboarding';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, Metrics, type Config } from '#libs/platform';
 import { EventStream } from './event-stream.js';
 
 /** How many seconds later a refused client may try again. Other streams may have ended by then. */
@@ -19,7 +19,11 @@ export class EventStreams implements OnModuleDestroy {
   constructor(
     private readonly follower: EventFollower,
     @Inject(CONFIG) private readonly config: Config,
-  ) {}
+    metrics: Metrics,
+  ) {
+    metrics.gauge('gangway_event_streams', () => this.#open.size);
+    metrics.gauge('gangway_event_stream_onboardings', () => follower.onboardings);
+  }
 
   /**
    * @throws ProblemError `not_ready` if this process has too many open streams: another replica may have

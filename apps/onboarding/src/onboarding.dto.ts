@@ -15,7 +15,7 @@ import {
   type Row,
 } from '#libs/onboarding';
 import { rule } from '#libs/platform';
-import { eventData } from './event-data.dto.js';
+import { EVENT_MEANINGS, eventData } from './event-data.dto.js';
 import { fieldErrors } from './field-error.dto.js';
 import { nextAction } from './next-action.dto.js';
 import { BY_PROVIDER, EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
@@ -344,7 +344,10 @@ const eventOf = (type: (typeof EVENT_TYPES)[number]) =>
       actor: z.enum(ACTORS),
       data: eventData(type),
     })
-    .meta({ id: `${type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Event` });
+    .meta({
+      id: `${type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Event`,
+      description: EVENT_MEANINGS[type],
+    });
 const [firstEvent, ...otherEvents] = EVENT_TYPES.map(eventOf);
 
 export const eventResource = z

@@ -5,11 +5,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { configurationMarkdown, parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { AppModule } from './app.module.js';
 import { errorsMarkdown } from './error-list.js';
 import { openApiDocument } from './openapi.js';
+import { eventsMarkdown, restMarkdown } from './rest-reference.js';
 
 /** Values for the required settings. The pages do not depend on these values. */
 const config = parseConfig(
@@ -37,10 +38,14 @@ const app = await NestFactory.create<NestFastifyApplication>(
     logger: false,
   },
 );
+const document = openApiDocument(app);
 const PAGES: Record<string, string> = {
-  'docs/openapi.json': `${JSON.stringify(openApiDocument(app), null, 2)}\n`,
+  'docs/openapi.json': `${JSON.stringify(document, null, 2)}\n`,
+  'docs/reference/rest.md': restMarkdown(document),
+  'docs/reference/events.md': eventsMarkdown(document),
   'docs/reference/errors.md': errorsMarkdown(),
   'docs/reference/configuration.md': configurationMarkdown(PROVIDERS),
+  'docs/reference/signals.md': signalsMarkdown(),
 };
 
 const isCheck = process.argv.includes('--check');

@@ -7,8 +7,8 @@ import { exactTime } from './times.js';
 const MOVED_MS = 5_000;
 
 /**
- * Moves only how long codes and sessions stay valid, not timestamps in requests: the caller's clock does not
- * move.
+ * Moves the sandbox's clock only for the expiry of codes and sessions, and not for timestamps in requests,
+ * because the caller's clock does not move.
  */
 export class ClockView {
   #aheadMs = 0;

@@ -51,7 +51,7 @@ export function setText(element, text) {
 }
 
 /**
- * Tells a screen reader what has happened.
+ * Makes a screen reader say what has happened.
  *
  * @param {string} text
  */

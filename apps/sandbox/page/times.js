@@ -20,7 +20,8 @@ export function exactTime(at, now) {
 }
 
 /**
- * How long ago an instant was, in words. It may lie in the future, because the clock can be set back.
+ * How long ago an instant was, in words. The instant may lie in the future, because the clock can be set
+ * back.
  *
  * @param {string} at ISO 8601
  * @param {string} now ISO 8601

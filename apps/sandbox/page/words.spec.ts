@@ -8,7 +8,7 @@ import { answerWords, effectWords, faultWords } from './words.js';
 
 const NOW = '2026-11-20T10:00:00.000Z';
 
-describe('times', () => {
+describe('times on the page', () => {
   it.each([
     ['2026-11-20T09:59:51.000Z', 'just now'],
     ['2026-11-20T09:59:18.000Z', '40 seconds ago'],
@@ -16,11 +16,11 @@ describe('times', () => {
     ['2026-11-20T07:00:01.000Z', '2 hours ago'],
     ['2026-11-18T10:00:00.000Z', '2 days ago'],
     ['2026-11-20T10:05:00.000Z', 'in 5 minutes'],
-  ])('%s is %s', (at, words) => {
+  ])('show the instant %s as %s', (at, words) => {
     expect(timeAgo(at, NOW)).toBe(words);
   });
 
-  it('show how long a try came after the one before', () => {
+  it('show how long a try came after the previous try', () => {
     expect(gapWords('2026-11-20T09:59:58.500Z', NOW)).toBe('+1.5 s');
     expect(gapWords('2026-11-20T09:57:55.000Z', NOW)).toBe('+2 min 5 s');
   });

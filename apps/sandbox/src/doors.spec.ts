@@ -61,15 +61,15 @@ async function ask(method: string, path: string, headers: Record<string, string>
   };
 }
 
-describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) => {
-  it.each(METHODS)(`answers %s ${unknown} with 404 in the door's own form`, async (verb) => {
+describe.each(DOORS)('an API with the route $route', ({ form, route, method, unknown, headers }) => {
+  it.each(METHODS)(`answers %s ${unknown} with 404 in its own error form`, async (verb) => {
     const { status, type, body } = await ask(verb, unknown, headers);
     expect({ status, type }).toEqual({ status: 404, type: JSON_TYPE });
     const text = expect.not.stringMatching(/cannot/i);
     expect(body).toEqual(form === 'turnkey' ? FORMS.turnkey(5, 'Not Found') : FORMS.byzantine(404, text));
   });
 
-  it("answers another method with 405 and Allow, in the door's own form", async () => {
+  it('answers another method with 405 and Allow, in its own error form', async () => {
     for (const verb of METHODS.filter((one) => one !== method)) {
       const { status, type, allow, body } = await ask(verb, route, headers);
       // `/_sandbox/faults` accepts several methods.
@@ -96,7 +96,7 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
       JSON.stringify('x'.repeat(1_100_000)),
       { 'content-type': 'application/json' },
     ],
-  ])("answers %s in the door's own form", async (_what, body, given) => {
+  ])('answers %s in its own error form', async (_what, body, given) => {
     if (method !== 'POST') return;
     const { status, type, body: answer } = await ask(method, route, { ...given, ...headers } as never, body);
     expect(status).toBeGreaterThanOrEqual(400);
@@ -111,8 +111,8 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
   });
 });
 
-describe("a path that looks like the router's patterns", () => {
-  it.each(['/v1/:x(', '/v1/*', '/:a(b', '/v1/submit/:path', '/*'])('%s is unknown', async (path) => {
+describe('a path that looks like a pattern of the router', () => {
+  it.each(['/v1/:x(', '/v1/*', '/:a(b', '/v1/submit/:path', '/*'])('is unknown: %s', async (path) => {
     expect(await ask('POST', path)).toMatchObject({ status: 404, body: { error: 'not found', status: 404 } });
     expect(await ask('POST', path, CONFIG)).toMatchObject({
       status: 404,
@@ -129,7 +129,7 @@ describe('a path with percent-encoding', () => {
     ['/public/v1/submit/init%5Fotp', 400],
     ['/%70ublic/v1/query/whoami', 400],
     ['/v1/otp_init?x=%zz', 400],
-  ])('%s comes to the same door as the decoded path', async (path, status) => {
+  ])('belongs to the same API as the decoded path: %s', async (path, status) => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -141,7 +141,7 @@ describe('a path with percent-encoding', () => {
   it.each([
     ['/v1/%zz', { error: expect.any(String), status: 400 }],
     ['/public/v1/%zz', FORMS.turnkey(3, expect.any(String))],
-  ])("%s is refused as malformed, in the door's own form", async (path, body) => {
+  ])('is refused if it is malformed, in the error form of its API: %s', async (path, body) => {
     const answer = await ask('POST', path);
     expect(answer).toMatchObject({ status: 400, type: JSON_TYPE, body });
   });

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { isAuthProxy, isEmulated, isPublicApi } from './turnkey/turnkey-paths.js';
 
-/** Decides which rules and error format apply to a request. */
+/** The API to which a request came. It decides which rules and error format apply. */
 export type Door = 'byzantine' | 'public-api' | 'auth-proxy' | 'sandbox';
 
 const CONFIG_ID = 'x-auth-proxy-config-id';
@@ -19,7 +19,7 @@ export function pathOf(url: string): string {
 
 /**
  * The API to which a request came. Byzantine and the Auth Proxy share `/v1`: an unknown path belongs to the
- * Auth Proxy if the request, or its preflight, names that API's header.
+ * Auth Proxy if the request has the header of that API, or if its preflight names this header.
  */
 export function doorOf(request: FastifyRequest): Door {
   const { headers } = request;

@@ -4,7 +4,7 @@ import { OptionError, parseOptions } from './options.js';
 const KEY = '0x026ff03b949241ce1dadd43519e6960e0a85b41a69a05c328103aa2bce1594ca16';
 const OTHER = '0x0307810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a9311';
 
-describe('the options', () => {
+describe('the options of the sandbox', () => {
   it('have default values', () => {
     expect(parseOptions([], {})).toEqual({
       host: '127.0.0.1',
@@ -113,7 +113,7 @@ describe('the options', () => {
     expect(() => parseOptions(argv, env)).toThrow(message);
   });
 
-  it('include --help and -h, which ask for help', () => {
+  it('include --help and -h, to ask for help', () => {
     expect(parseOptions(['--help'], { SANDBOX_PORT: 'x' })).toBe('help');
     expect(parseOptions(['-h'], {})).toBe('help');
   });

@@ -15,7 +15,6 @@ export interface P256KeyPair {
 /** A compressed SEC1 point as hex, without 0x. */
 export const COMPRESSED_POINT = /^0[23][0-9a-f]{64}$/;
 
-/** Generates a key pair. */
 export function generateP256(): P256KeyPair {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return describe(privateKey);

@@ -8,7 +8,7 @@ import { Refusal } from './refusal.js';
 import { refusals } from './turnkey/refusals.js';
 import { TurnkeyRefusal } from './turnkey/turnkey-refusal.js';
 
-/** Answers every error in its upstream's form: `{error, status}`, bare text, or a gRPC status. */
+/** Answers every error in the form of the upstream: `{error, status}`, bare text, or a gRPC status. */
 @Catch()
 export class RefusalFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
@@ -17,7 +17,7 @@ export class RefusalFilter implements ExceptionFilter {
   }
 }
 
-/** Answers an error in the form of the door that the request came to. */
+/** Answers an error in the form of the API to which the request came. */
 export function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const refusal = asRefusal(error, request);
   if (refusal.effect) visitOf(request)?.took(refusal.effect);

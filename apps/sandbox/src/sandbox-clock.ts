@@ -10,8 +10,8 @@ const END_OF_TIME_MS = Date.UTC(10_000, 0);
  * A time source plus the offset that `POST /_sandbox/clock` sets.
  *
  * `nowMs` decides when codes and sessions expire. `headerNowMs` is for the check of X-Timestamp and for the
- * `Date` header. Set `livesOnly` to move only `nowMs`: otherwise, the sandbox would refuse the signatures of
- * a caller whose own clock does not move.
+ * `Date` header. `livesOnly` moves only `nowMs`. Otherwise, the sandbox would refuse the signatures of a
+ * caller whose own clock does not move.
  */
 export class SandboxClock {
   #livesOffsetMs = 0;
@@ -19,17 +19,17 @@ export class SandboxClock {
 
   constructor(private readonly source: TimeSource = { nowMs: () => Date.now() }) {}
 
-  /** The time for the lives of codes and sessions, in milliseconds since the Unix epoch. */
+  /** The time that decides when codes and sessions expire, in milliseconds since the Unix epoch. */
   nowMs(): number {
     return this.source.nowMs() + this.#livesOffsetMs;
   }
 
-  /** The time for request headers, in milliseconds since the Unix epoch. */
+  /** The time for X-Timestamp and the `Date` header, in milliseconds since the Unix epoch. */
   headerNowMs(): number {
     return this.source.nowMs() + this.#headersOffsetMs;
   }
 
-  /** Whether both times have a year that answers can express. */
+  /** Whether both times would have a year of four digits after this move, as answers require. */
   canAdvance(advanceMs: number): boolean {
     return [this.nowMs(), this.headerNowMs()].every(
       (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,

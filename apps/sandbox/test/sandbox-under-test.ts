@@ -27,7 +27,6 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
   const integrator = new Integrator(sandbox.url, INTEGRATOR_KEY, clock.nowMs);
   const reader = new Integrator(sandbox.url, READER_KEY, clock.nowMs);
 
-  /** Registers a subject. */
   const newSubject = () => {
     const ids = { accountId: randomUUID(), userId: randomUUID() };
     const email = `${ids.userId}@example.com`;
@@ -47,7 +46,7 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
     const answer = await integrator.submit('otp-auth', { ...ids, otpId, otpCode: code });
     return { ids, sessionId: (answer.body as { sessionId: string }).sessionId };
   };
-  /** A request to a control route. */
+  /** Sends a request to a control route. */
   const control = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(`${sandbox.url}/_sandbox/${path}`, {
       method,

@@ -60,14 +60,14 @@ export class TurnkeyCaller {
   }
 }
 
-/** An `X-Stamp`. */
+/** Makes the `X-Stamp` header for a body. */
 export function stampOf(body: string, { privateKey, compressed }: P256KeyPair): string {
   const signature = sign('sha256', Buffer.from(body), privateKey).toString('hex');
   const stamp = { publicKey: compressed, scheme: 'SIGNATURE_SCHEME_TK_API_P256', signature };
   return Buffer.from(JSON.stringify(stamp)).toString('base64url');
 }
 
-/** A `clientSignature`: raw r‖s over the message. */
+/** Makes a `clientSignature` over the message: raw r‖s. */
 export function clientSignatureOf(message: object, { privateKey, compressed }: P256KeyPair) {
   const text = JSON.stringify(message);
   const signature = sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' });

@@ -3,7 +3,6 @@ import { PASSKEY_FAULTS, ProblemError, type PasskeyFaultCode } from '#libs/kerne
 export type AttestationCode = PasskeyFaultCode;
 export const ATTESTATION_CODES = Object.keys(PASSKEY_FAULTS) as AttestationCode[];
 
-/** A check that a passkey failed. */
 export class PreflightError extends Error {
   constructor(
     readonly code: AttestationCode,
@@ -14,14 +13,14 @@ export class PreflightError extends Error {
   }
 }
 
-/** @throws PreflightError with this code if the condition is false. */
+/** @throws PreflightError with the given code if the condition is false. */
 export function check(holds: boolean, code: AttestationCode): asserts holds {
   if (!holds) throw new PreflightError(code);
 }
 
 /**
- * Hides a decoder's own error, because it shows internals.
- * @throws PreflightError
+ * Runs a decoder. The decoder's own error is hidden, because it shows internals.
+ * @throws PreflightError with the given code if the decoder fails.
  */
 export function decoding<T>(code: AttestationCode, work: () => T): T {
   try {
@@ -33,7 +32,6 @@ export function decoding<T>(code: AttestationCode, work: () => T): T {
 
 /** A passkey that failed a check, and its place in the submission. */
 export interface AttestationFault {
-  /** Its index in the submission. */
   index: number;
   code: AttestationCode;
   /** Replaces the default text of the code. */
@@ -41,15 +39,15 @@ export interface AttestationFault {
 }
 
 /**
- * @param signed whether the passkeys came in the device's signed request. Then no pointer can name one of
- * them.
+ * @param signed whether the user's device sent the passkeys in a request that it signed. Then no JSON pointer
+ * can name a single passkey.
  */
 export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {
-    detail: 'A passkey failed a check; errors says which. Nothing was sent to the provider.',
+    detail: 'A passkey failed a check (see errors). Nothing was sent to the provider.',
     errors: faults.map(({ index, code, detail = PASSKEY_FAULTS[code].meaning }) =>
       signed
-        ? { pointer: '/device', code, detail: `Passkey ${index + 1} in it: ${detail}` }
+        ? { pointer: '/device', code, detail: `Passkey ${index + 1} of the device’s request: ${detail}` }
         : { pointer: `/authenticators/${index}`, code, detail },
     ),
   });

@@ -3,7 +3,7 @@ import { EXTENSION, LeafCertificate } from './certificate.js';
 import { isOwnSigningKey } from './key-description.js';
 import { algorithmOf, type CoseKey } from './public-key.js';
 
-/** A statement, and the parts of the attestation that must agree with it. */
+/** An attestation statement, and the other parts of the attestation that must agree with it. */
 interface Claim {
   statement: AttestationObject['statement'];
   key: CoseKey;
@@ -12,7 +12,7 @@ interface Claim {
 
 /**
  * The clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or checks less strictly
- * (docs/passkeys.md).
+ * (docs/explanation/passkeys.md).
  */
 const CLAUSES = new Map<string, (claim: Claim) => boolean>([
   ['packed', (claim) => (claim.statement.has('x5c') ? isCertifiedPacked(claim) : isOfOwnAlgorithm(claim))],
@@ -22,7 +22,7 @@ const CLAUSES = new Map<string, (claim: Claim) => boolean>([
 ]);
 
 /**
- * @param chain as submitted: DER, the leaf first. Empty for self attestation.
+ * @param chain the certificates as submitted: DER, the leaf first. Empty for self attestation.
  * @returns false if a clause is not met, or if a part cannot be read.
  */
 export function meetsClauses(
@@ -37,18 +37,20 @@ export function meetsClauses(
   }
 }
 
-/** §8.2, self attestation: the passkey's own key signs. So the algorithms must be the same. */
+/**
+ * WebAuthn §8.2, self attestation: the passkey's own key signs, so statement and key must name one algorithm.
+ */
 const isOfOwnAlgorithm = ({ statement, key }: Pick<Claim, 'statement' | 'key'>): boolean =>
   statement.get('alg') === algorithmOf(key);
 
-/** §8.2.1. */
+/** WebAuthn §8.2.1, a packed attestation with a certificate. */
 function isCertifiedPacked({ statement, chain }: Claim): boolean {
   const leaf = leafOf(chain);
   const model = leaf.extension(EXTENSION.aaguid);
   return leaf.version === 3 && leaf.isEndEntity && !model?.critical && isSigner(leaf, statement.get('alg'));
 }
 
-/** §8.3 and §8.3.1. The name must use the hash algorithm of `pubArea`. */
+/** WebAuthn §8.3 and §8.3.1, TPM. The attested name must use the hash algorithm that `pubArea` names. */
 function isTpm({ statement, chain }: Claim): boolean {
   const leaf = leafOf(chain);
   const [area, attested] = [statement.get('pubArea'), statement.get('certInfo')].map((each) =>
@@ -63,13 +65,13 @@ function isTpm({ statement, chain }: Claim): boolean {
   );
 }
 
-/** §8.4: the certificate must be for the passkey's own key. */
+/** WebAuthn §8.4, Android key: the certificate must be for the passkey's own key. */
 function isAndroidKey({ statement, key, chain }: Claim): boolean {
   const description = leafOf(chain).extension(EXTENSION.keyDescription);
   return isOfOwnAlgorithm({ statement, key }) && !!description && isOwnSigningKey(description.value);
 }
 
-/** §8.6: one certificate. Its key and the passkey's key are on P-256, and the signature is ES256. */
+/** WebAuthn §8.6, FIDO U2F: one certificate. Its key and the passkey's key are on P-256, with ES256. */
 function isFidoU2f({ key, chain }: Claim): boolean {
   const { asymmetricKeyType, asymmetricKeyDetails } = leafOf(chain).x509.publicKey;
   const isP256 = asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
@@ -78,14 +80,17 @@ function isFidoU2f({ key, chain }: Claim): boolean {
 
 const ES256 = -7;
 
-/** Key types by the algorithms that a statement may name (RFC 9053 §2, RFC 8812 §2). */
+/** The key type for each algorithm that a statement may name (RFC 9053 §2, RFC 8812 §2). */
 const KEY_TYPES = new Map<unknown, string>([
   ...[-7, -35, -36].map((alg): [number, string] => [alg, 'ec']),
   ...[-37, -38, -39, -257, -258, -259, -65535].map((alg): [number, string] => [alg, 'rsa']),
   [-8, 'ed25519'],
 ]);
 
-/** The library uses only the hash of the algorithm. So it would accept RS256 with a key on P-256. */
+/**
+ * Whether the certificate's key fits the algorithm. @simplewebauthn/server reads only the hash from the
+ * algorithm, so it would accept RS256 with a key on P-256.
+ */
 const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
   x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);
 
@@ -93,8 +98,8 @@ const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
 const leafOf = ([der]: readonly Uint8Array[]): LeafCertificate => new LeafCertificate(der!);
 
 /**
- * The name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8). Before it come magic, type, two sized fields, clock
- * and firmware.
+ * Reads the name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8). The fields before it are magic, type, two sized
+ * fields, clock and firmware.
  */
 function nameIn(attested: Buffer): Buffer {
   const sized = (at: number) => at + 2 + attested.readUInt16BE(at);

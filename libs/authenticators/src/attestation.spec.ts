@@ -8,7 +8,9 @@ import { completeChain } from './certificate-chain.js';
 import { endOf as ceremonyOf } from './fixtures/ceremony.js';
 import { GOOGLE_ROOT_OF_2026, rootsOf } from './trusted-roots.js';
 
-/** The result for the passkey of a real device at a given time: its model, or the check that fails. */
+/**
+ * Checks the passkey of a real device at a given time. Returns its AAGUID, or the code of the failed check.
+ */
 async function endOf({ rpId, origin, challenge, response }: RealAttestation, at: Date): Promise<string> {
   const rest = [
     'hrtime',
@@ -49,11 +51,11 @@ describe('Google’s Android root of 2016, which Google renewed with the same ke
 
   const leads = (...given: Parameters<typeof completeChain>) => completeChain(...given) !== null;
 
-  it('stays valid for devices with the root of 2016, although that root has expired', () => {
+  it('is accepted from devices that still carry the root of 2016, although that root has expired', () => {
     const [first] = roots;
     const later = new Date('2027-01-01T00:00:00Z');
     expect(first!.validToDate.getTime()).toBeLessThan(later.getTime());
-    const issuer = x5c.at(-2)!; // Google’s own, valid until 2037
+    const issuer = x5c.at(-2)!; // a certificate of Google, valid until 2037
     expect(leads([issuer, first!.raw], pems, later)).toBe(true);
     expect(leads([issuer, first!.raw], [pems[0]!], later)).toBe(false);
     expect(leads([x5c[0]!, ...x5c.slice(1, -1), first!.raw], pems, later)).toBe(false);
@@ -80,13 +82,13 @@ describe('Google’s root of 2026, which has a new key', () => {
   const root = new X509Certificate(GOOGLE_ROOT_OF_2026);
   const today = new Date('2026-11-28T00:00:00Z');
 
-  it('is the certificate that Google publishes, and signs itself', () => {
+  it('is the certificate that Google publishes, and is self-signed', () => {
     const digest = createHash('sha256').update(root.raw).digest('hex');
     expect(digest).toBe('6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0');
     expect(root.verify(root.publicKey)).toBe(true);
   });
 
-  it('is the only root that completes a chain below it', () => {
+  it('completes a chain that it has issued, and no other root completes that chain', () => {
     expect(completeChain([DROID_CA2], roots, today)?.at(-1)).toEqual(root.raw);
     expect(completeChain([DROID_CA2, root.raw], roots, today)).toHaveLength(2);
     expect(completeChain([DROID_CA2], roots.slice(0, -1), today)).toBeNull();

@@ -13,7 +13,7 @@ import { withoutNetwork } from './without-network.js';
 const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
 const isRooted = (format: string): format is RootedFormat => (ROOTED as readonly string[]).includes(format);
 
-/** Twice the largest real size: some 7 KiB, with a chain of RSA certificates. */
+/** Twice the size of the largest real attestation object: some 7 KiB, with a chain of RSA certificates. */
 const MOST_BYTES = 16_384;
 
 /** An attestation object (WebAuthn Level 3 §6.5.4). */
@@ -36,7 +36,7 @@ export function readAttestationObject(attestationObject: string): AttestationObj
     (name) => object.get(name) as unknown,
   );
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
-  // An unknown format may have another kind of statement. The statement of compound is a list (§8.9).
+  // An unknown format may have a statement of another type: that of the format `compound` is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement: statement instanceof Map ? statement : new Map(), authData };
@@ -49,7 +49,7 @@ export const isCertified = ({ format, statement }: AttestationObject): boolean =
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * DER, the leaf first. Empty if the format has no certificates.
+ * The certificates of an attestation: DER, the leaf first. Empty if the format has no certificates.
  *
  * @throws PreflightError `attestation_not_verified` if required certificates cannot be read.
  */
@@ -62,8 +62,8 @@ export function certificatesOf(object: AttestationObject): Uint8Array[] {
 }
 
 /**
- * SafetyNet's certificates: in the header of the JWS, in base64 (RFC 7515 §4.1.6), decoded as the library
- * does.
+ * SafetyNet's certificates are in the header of the JWS, in base64 (RFC 7515 §4.1.6). They are decoded as
+ * @simplewebauthn/server decodes them.
  */
 function x5cOfJws(response: unknown): Uint8Array[] {
   const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
@@ -72,8 +72,8 @@ function x5cOfJws(response: unknown): Uint8Array[] {
 }
 
 /**
- * The certificates, completed with the vendor's root. Unchanged for packed, tpm and fido-u2f, which have no
- * configured roots.
+ * Completes the certificates with the vendor's root. For packed, tpm and fido-u2f no roots are configured, so
+ * their certificates stay as they are.
  *
  * @throws PreflightError `attestation_not_trusted`
  */
@@ -84,9 +84,10 @@ export function trusted({ format }: AttestationObject, chain: Uint8Array[]): Uin
 }
 
 /**
- * Runs the procedure of the format (WebAuthn §8) by the library, without network access.
+ * Verifies the statement with @simplewebauthn/server, by the procedure of its format (WebAuthn §8), without
+ * network access.
  *
- * @param chain as {@link trusted} has completed it.
+ * @param chain the chain that {@link trusted} returned.
  */
 export async function isVerified(
   response: RegistrationResponseJSON,
@@ -111,7 +112,10 @@ export async function isVerified(
   }
 }
 
-/** For android-key, the library expects a valid root at the end of the list, which is not signed. */
+/**
+ * For android-key, the library expects a valid root at the end of `x5c`. That list is not part of the signed
+ * data, so it may be completed.
+ */
 function asLibraryTakes(
   response: RegistrationResponseJSON,
   { format, statement, authData }: AttestationObject,

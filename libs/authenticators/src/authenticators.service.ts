@@ -46,7 +46,7 @@ interface Checked {
 
 const CREATION = { signal: 'authenticators_submitted', step: 'create-authenticators' } as const;
 
-/** Step 3: the challenges, the checks before the session is used, and the registration. */
+/** Step 3 (passkeys): the challenges, the checks before the session is used, and the registration. */
 @Injectable()
 export class AuthenticatorsService {
   constructor(
@@ -61,7 +61,7 @@ export class AuthenticatorsService {
   ) {}
 
   /**
-   * Call it once per passkey.
+   * Issues a challenge, and returns the options to create one passkey.
    * @throws ProblemError `attestation_invalid` if the subject has the highest number of passkeys.
    */
   async options(
@@ -76,7 +76,7 @@ export class AuthenticatorsService {
     const challenge = await this.challenges.issue(id, terms.key);
     if (!challenge) {
       throw new ProblemError('illegal_state', {
-        detail: 'No challenge was issued; try again.',
+        detail: 'The service could not issue a challenge. Send the request again.',
         retryable: true,
       });
     }
@@ -86,7 +86,7 @@ export class AuthenticatorsService {
 
   /**
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey. Then nothing was sent
-   * upstream. If all passkeys passed the cheap checks, each challenge loses a try.
+   * upstream. If all passkeys passed the cheap checks, their challenges lose one try each.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
@@ -94,7 +94,7 @@ export class AuthenticatorsService {
     // If the state accepts no passkeys, that error is more useful than the faults of the passkeys.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // A device's request can only be read with the row. A second call then counts the tries.
+    // A device's signed request can be read only after the row, so a second call counts the tries.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -137,8 +137,8 @@ export class AuthenticatorsService {
     if (!row.deviceSigning && authenticators) return { submitted: authenticators };
     if (!row.deviceSigning || !device) {
       const detail = row.deviceSigning
-        ? 'The user’s device holds the session’s key: it must sign the request.'
-        : 'No device holds this session’s key: give the passkeys themselves.';
+        ? 'The user’s device holds the key of the session. Let the device sign the request.'
+        : 'No device holds the key of this session. Send the passkeys themselves, as authenticators.';
       throw new ProblemError('validation_failed', {
         detail,
         errors: [
@@ -162,7 +162,10 @@ export class AuthenticatorsService {
       const { challenge } = answer;
       check(outstanding.has(challenge), 'challenge_mismatch');
       if (!isAsSubmitted(each, challenge)) {
-        throw new PreflightError('challenge_mismatch', 'The challenge is not the one in the client data.');
+        throw new PreflightError(
+          'challenge_mismatch',
+          'The challenge differs from the challenge in the client data.',
+        );
       }
       check(!seen.has(challenge), 'credential_duplicate');
       seen.add(challenge);
@@ -190,7 +193,8 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Explains the refused claim: a registered credential, too many passkeys, or a challenge that is used up.
+   * Throws the reason of a refused claim: a registered credential, too many passkeys, or a challenge that is
+   * used up.
    */
   async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
@@ -205,7 +209,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** As configured now, which may differ from the time of the options. */
+  /** The policy as configured now. The configuration may have changed since the options were made. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }
@@ -214,7 +218,7 @@ export class AuthenticatorsService {
     const integration = this.integrations.find(row.integration);
     if (integration) return integration;
     throw new ProblemError('not_ready', {
-      detail: `Integration ${row.integration} is not configured here: an operator must put it back.`,
+      detail: `Integration ${row.integration} is not in the configuration. An operator must add it again.`,
       retryAfterS: 60,
     });
   }
@@ -236,6 +240,8 @@ function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   return challenges.size === submitted.length ? [...challenges] : [];
 }
 
-/** The provider's form also contains the challenge of its client data. */
+/**
+ * Whether the challenge beside the client data, which only the provider's form has, equals the one inside.
+ */
 const isAsSubmitted = (each: SubmittedAuthenticator, challenge: string) =>
   !('challenge' in each) || each.challenge === challenge;

@@ -6,14 +6,14 @@ const MOST_ITEMS = 256;
 const DEEPEST = 8;
 
 /**
- * Decodes one item of CBOR (RFC 8949), and returns the bytes after it. It is strict, as WebAuthn Level 3
- * §2.1 requires, because upstream could read other forms differently: shortest forms, no indefinite length,
- * no tag, no duplicate key.
+ * Decodes one item of CBOR (RFC 8949). Returns the item, and the bytes after it. Accepts only shortest forms,
+ * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1): upstream could read other forms
+ * differently.
  *
  * @throws Error for anything else, and for more items or levels than an authenticator needs.
  */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
-  // A plain array is returned, because slices of a Buffer share its memory.
+  // The decoder gets a plain Uint8Array, because slices of a Buffer would share its memory.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return decodeFirst(plain, { ...STRICT, tokenizer: new BoundedTokenizer(plain, STRICT) });
 };
@@ -26,10 +26,10 @@ const STRICT = {
   allowUndefined: false,
 };
 
-/** Counts the items while it reads. So it stops before it builds a large document. */
+/** Counts the items while it reads them, so that it stops before it builds a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
-  /** For each open map or array, the outermost first: the items that are missing. */
+  /** The number of missing items of each map or array that is not complete yet, the outermost first. */
   readonly #open: number[] = [];
 
   override next(): Token {

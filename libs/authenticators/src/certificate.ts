@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { checkSize, elementsOf, inside, type Element } from './der.js';
 
-/** Real certificates are shorter, and the libraries are slow for many elements. */
+/** Real certificates are shorter. Longer ones may have many elements, for which the libraries are slow. */
 const MOST_BYTES = 4096;
 const MOST_CERTIFICATES = 10;
 
@@ -43,7 +43,7 @@ export function readChain(x5c: unknown): Uint8Array[] {
 /** The parts of a leaf certificate that node:crypto does not read (RFC 5280 §4.1). */
 export class LeafCertificate {
   readonly x509: X509Certificate;
-  /** 3 if the certificate has extensions. */
+  /** The X.509 version, which is 3 if the certificate has extensions. */
   readonly version: number;
   readonly #extensions: ReadonlyMap<string, Extension>;
 
@@ -61,7 +61,7 @@ export class LeafCertificate {
     return this.#extensions.get(id);
   }
 
-  /** Whether the basic constraints say that the certificate is not a CA. DER omits a false value. */
+  /** Whether the basic constraints say that the certificate is not a CA. DER leaves out the value false. */
   get isEndEntity(): boolean {
     const constraints = this.extension(EXTENSION.basicConstraints);
     return constraints !== undefined && !this.x509.ca;

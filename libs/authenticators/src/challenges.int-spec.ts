@@ -41,7 +41,7 @@ async function use(id: string, challenges: string[], credentials = [randomUUID()
   await goBack(id);
   return true;
 }
-/** Ends the submission as if it was refused, so that another submission may follow. */
+/** Moves the onboarding back, as after a refused submission, so that another submission may follow. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 
@@ -145,14 +145,16 @@ describe('a passkey challenge', () => {
   });
 });
 
-it('stored passkeys are found only with their own onboarding', async () => {
-  const id = await insert();
-  expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
-    id,
-    state: 'otp_verified',
-    now: expect.any(Date),
+describe('stored passkeys', () => {
+  it('are found only with their own onboarding', async () => {
+    const id = await insert();
+    expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
+      id,
+      state: 'otp_verified',
+      now: expect.any(Date),
+    });
+    expect(await authenticators.store.findForPasskeys(randomUUID())).toBeNull();
   });
-  expect(await authenticators.store.findForPasskeys(randomUUID())).toBeNull();
 });
 
 describe('expired challenges', () => {

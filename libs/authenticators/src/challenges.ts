@@ -15,12 +15,12 @@ import { CONFIG, type Config } from '#libs/platform';
 /** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
-/** How many submissions may try a challenge. After that, the browser needs a new challenge. */
+/** The number of submissions that may try a challenge. After that, the browser needs a new challenge. */
 const TRIES = 5;
 
 /**
- * Deletes expired challenges, oldest first; a row in use waits for the next run. Selecting by `ctid` reads
- * no other rows, whichever plan PostgreSQL chooses.
+ * Deletes expired challenges, oldest first. A row that another transaction has locked waits for the next run.
+ * The selection by `ctid` reads no other rows, whichever plan PostgreSQL chooses.
  */
 const FORGET = statement(
   'forget_challenges',
@@ -44,7 +44,6 @@ export class Challenges implements OnModuleInit {
     this.retention.register('challenges', () => this.forget());
   }
 
-  /** The lifetime of a new challenge. */
   get lifeMs(): number {
     return this.config.CHALLENGE_LIFE_MS;
   }
@@ -62,6 +61,7 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
+   * Issues a challenge.
    * @param key the idempotency key to store with the challenge.
    * @returns null if the onboarding no longer exists or the key is already in use.
    */
@@ -78,9 +78,9 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Finds the onboarding of a submission, and counts a try of each of its challenges, or none if one is not
-   * outstanding. This comes before any attestation is decoded, so that simultaneous submissions cannot use
-   * up the CPU.
+   * Finds the onboarding of a submission, and counts one try for each of its challenges. If a challenge is
+   * not outstanding, no try is counted. This happens before any attestation is decoded, so that simultaneous
+   * submissions cannot use up the CPU.
    *
    * @throws ProblemError `not_found`
    */

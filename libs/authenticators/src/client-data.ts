@@ -11,7 +11,8 @@ export interface ClientData {
 }
 
 /**
- * Refuses what upstream may read differently: invalid UTF-8, a byte order mark, a duplicate member.
+ * Reads client data, and refuses what upstream may read differently: invalid UTF-8, a byte order mark, a
+ * duplicate member.
  *
  * @param clientDataJson base64url.
  * @throws PreflightError `client_data_malformed`

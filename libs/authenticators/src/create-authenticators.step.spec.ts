@@ -45,7 +45,7 @@ const row = aRow({
   pendingAuthenticators: pending,
 });
 
-/** The state change that an end of the step causes. */
+/** The state change that follows from a result of the step. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 
@@ -71,7 +71,7 @@ const refusal = (reason?: RejectionReason) =>
   });
 
 describe('step 3 (passkeys)', () => {
-  it('sends the sealed passkeys in the sealed session, and maps the ids by their order', async () => {
+  it('decrypts the passkeys and the session, sends them, and assigns the returned ids by order', async () => {
     const seen: unknown[] = [];
     const end = await step.call(providerThatAnswers(['id-a', 'id-b'], seen), call, row);
     expect(seen).toEqual(['session-1', passkeys]);
@@ -92,7 +92,7 @@ describe('step 3 (passkeys)', () => {
     expect(JSON.stringify([end, events])).not.toContain('session-1');
   });
 
-  it('completes without ids if the provider returns another number of ids, and records that', async () => {
+  it('completes without ids if the provider returns another number of ids, and records this', async () => {
     const { patch, events } = moved(row, await step.call(providerThatAnswers(null), call, row));
     expect(events[0]!.data).toEqual({ authenticatorIds: null, unmapped: true });
     expect(patch.authenticators).toMatchObject([
@@ -101,7 +101,7 @@ describe('step 3 (passkeys)', () => {
     ]);
   });
 
-  it('completes without ids if an operator resolves it as done', () => {
+  it('completes without ids if an operator decides that the passkeys were registered', () => {
     const lost = aRow({ ...row, state: 'outcome_unknown', step: 'create-authenticators' });
     const decision = { type: 'resolved', actor: 'caller' } as const;
     const { patch, also } = move(lost, 'resolved_done', { decision }, { now: lost.now, settings: config });
@@ -109,14 +109,14 @@ describe('step 3 (passkeys)', () => {
     expect(also.credentials).toBe('confirm');
   });
 
-  it('keeps earlier passkeys', async () => {
+  it('keeps the passkeys of earlier submissions', async () => {
     const earlier = { ...pending[0]!, id: 'id-0', createdAt: 'then' };
     const seen = { ...row, authenticators: [earlier] };
     const { patch } = moved(seen, await step.call(providerThatAnswers(['id-a', 'id-b']), call, seen));
     expect(patch.authenticators).toMatchObject([earlier, { id: 'id-a' }, { id: 'id-b' }]);
   });
 
-  it('does not open secrets of another onboarding', async () => {
+  it('cannot decrypt secrets of another onboarding', async () => {
     await expect(step.call(providerThatAnswers([]), call, { ...row, id: 'onboarding-2' })).rejects.toThrow();
   });
 
@@ -138,7 +138,7 @@ describe('step 3 (passkeys)', () => {
       { code: 'attestation_invalid', errors: [{ code: 'upstream_refused' }] },
     ],
     [undefined, 'authenticators_rejected', { code: 'upstream_rejected' }],
-  ])('ends after a refusal for %s', (reason, signal, result) => {
+  ])('returns the right result if the provider refuses for the reason %s', (reason, signal, result) => {
     const end = step.rejected(row, refusal(reason));
     expect(end).toMatchObject({ signal, facts: { result } });
     const { patch, also } = moved(row, end);
@@ -149,12 +149,12 @@ describe('step 3 (passkeys)', () => {
   it.each([
     ['/authenticators', { deviceSigning: null }],
     ['/device', { deviceSigning: { publicKey: 'k' } as Row['deviceSigning'] }],
-  ])('points its refusal at the submitted member: %s', (pointer, more) => {
+  ])('names the submitted member in its refusal: %s', (pointer, more) => {
     const end = step.rejected({ ...row, ...more }, refusal('attestation_invalid'));
     expect(end).toMatchObject({ facts: { result: { errors: [{ pointer, code: 'upstream_refused' }] } } });
   });
 
-  it('asks for a new code if it ran out of time', () => {
+  it('asks for a new code if no time is left for another try', () => {
     const end = step.gaveUp();
     expect(end.signal).toBe('session_expired');
     const { patch, also } = moved(row, end);

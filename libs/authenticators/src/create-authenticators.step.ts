@@ -18,7 +18,7 @@ import type {
 } from '#libs/upstream';
 import type { AttestationCode } from './attestation-error.js';
 
-/** Step 3: registers the passkeys in the session. After a lost answer, they may be registered. */
+/** Step 3: registers the passkeys, with the session. If the answer is lost, they may be registered or not. */
 @Injectable()
 export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   readonly name = 'create-authenticators';
@@ -64,7 +64,8 @@ const sessionOver = (detail: string): StepEnd => ({
 
 function refusal(row: Row, { reason }: UpstreamError): Explanation {
   if (reason === 'consensus_needed' || reason === 'mfa_needed') {
-    const detail = 'A policy at the provider forbids this. The administrator of that policy must change it.';
+    const detail =
+      'A policy at the provider forbids the registration. The administrator of that policy must change it.';
     return { code: reason, detail };
   }
   const why = reason && REFUSALS[reason];
@@ -83,9 +84,12 @@ const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail:
   attestation_invalid: { code: 'upstream_refused', detail: 'The provider did not accept the attestation.' },
   credential_already_registered: {
     code: 'credential_already_registered',
-    detail: 'The provider has this passkey already.',
+    detail: 'This passkey is already registered at the provider.',
   },
-  subject_not_found: { code: 'upstream_refused', detail: 'The provider does not know this user (any more).' },
+  subject_not_found: {
+    code: 'upstream_refused',
+    detail: 'The provider does not know this user.',
+  },
   authenticator_limit: {
     code: 'upstream_refused',
     detail: 'The provider accepts no more passkeys for this user.',

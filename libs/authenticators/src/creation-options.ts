@@ -24,7 +24,7 @@ export interface CreationWish {
   timeout: number;
 }
 
-/** With the parts of the policy that a browser understands. */
+/** Makes the options for a browser. They contain the parts of the policy that a browser understands. */
 export async function creationOptions({
   policy,
   subject,
@@ -50,8 +50,8 @@ export async function creationOptions({
 }
 
 /**
- * How long a browser may ask its user: as long as the passkey can still be submitted. The library's minute
- * is too short to find a security key (WebAuthn Level 3 §15.1).
+ * The time that a browser gives its user: as long as the passkey can still be submitted. The default of
+ * @simplewebauthn/server is one minute, too short to find a security key (WebAuthn Level 3 §15.1).
  *
  * @returns whole milliseconds, at least 1. For 0, browsers would use their own default.
  */
@@ -63,8 +63,8 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * Never changes, or an authenticator would see another user. Reveals nothing about the user (WebAuthn Level
- * 3 §14.6.1).
+ * The user handle. It never changes, because authenticators would take a new handle for another user. It
+ * reveals nothing about the user (WebAuthn Level 3 §14.6.1).
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
   const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();

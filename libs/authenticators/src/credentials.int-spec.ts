@@ -53,7 +53,7 @@ async function settle(id: string, credentials: 'confirm' | 'release', ids: strin
   const moved = { patch, events: [], also: { refund: null, credentials } };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** Ends the attempt with these credentials as registered on the row. */
+/** Settles the attempt, after which the row has these credentials as registered. */
 const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
 const release = (id: string) => settle(id, 'release');
 
@@ -127,7 +127,7 @@ describe('a credential id', () => {
     expect(await reserve(await insert(randomUUID()), [id])).toBe(false);
   });
 
-  it('is registered only for that of two simultaneous submissions that the provider accepts', async () => {
+  it('in two simultaneous submissions is registered only for the one that the provider accepts', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { OnboardingStore, statement } from '#libs/onboarding';
 
-/** The given credential ids that any subject has registered at an integration. The query locks nothing. */
+/**
+ * Finds which of the given credential ids are registered at an integration, by any subject. Locks nothing.
+ */
 const TAKEN = statement(
   'taken_credentials',
   `SELECT k.credential_id AS id FROM credentials k
@@ -10,9 +12,8 @@ const TAKEN = statement(
 );
 
 /**
- * The registered credentials. The store's claim reserves a credential before it is sent, so that the end of
- * the attempt cannot fail on a duplicate. A mere reservation does not block another subject: the provider
- * decides.
+ * The registered credentials. A claim reserves credentials before they are sent, so that the attempt cannot
+ * fail on a duplicate when it is settled. A reservation does not block another subject: the provider decides.
  */
 @Injectable()
 export class Credentials {

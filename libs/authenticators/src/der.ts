@@ -47,7 +47,7 @@ export function checkSize(bytes: Uint8Array): void {
   visit(bytes, 0);
 }
 
-/** In a tag of several bytes, the first byte contains the flag that the element contains others. */
+/** Whether the element contains other elements. In a tag of several bytes, the first byte has this flag. */
 const isConstructed = (tag: number): boolean => {
   let first = tag;
   while (first > 0xff) first >>= 8;

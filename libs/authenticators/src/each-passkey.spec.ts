@@ -4,7 +4,7 @@ import { eachPasskey } from './each-passkey.js';
 
 const row = { deviceSigning: null };
 
-it('lets other requests run before each passkey, even if no check waits', async () => {
+it('eachPasskey lets other requests run before each passkey, even if no check waits', async () => {
   const order: string[] = [];
   let done = false;
   const other = () => {
@@ -20,7 +20,7 @@ it('lets other requests run before each passkey, even if no check waits', async 
   expect(order.slice(two, three)).toContain('other');
 });
 
-it('reports the faults of all passkeys together, each with its index', async () => {
+it('eachPasskey reports the faults of all passkeys together, each with its index', async () => {
   const checked = eachPasskey(row, [true, false, true, false], (good) => {
     if (!good) throw new PreflightError('rp_id_mismatch');
   });

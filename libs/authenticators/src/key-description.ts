@@ -1,12 +1,12 @@
 import { elementsOf, inside, only, type Element } from './der.js';
 
 /**
- * Indexes in Android's KeyDescription, after two versions with their levels, the challenge and the unique
- * id.
+ * Indexes in Android's KeyDescription. The fields before them are two versions with their levels, the
+ * challenge and the unique id.
  */
 const SOFTWARE_ENFORCED = 6;
 const HARDWARE_ENFORCED = 7;
-/** Explicit tags of an AuthorizationList: 1, 600 and 702. */
+/** Fields of Android's AuthorizationList, by their explicit tags: 1, 600 and 702. */
 const PURPOSE = 0xa1;
 const ALL_APPLICATIONS = 0xbf8458;
 const ORIGIN = 0xbf853e;
@@ -17,7 +17,7 @@ const GENERATED = 0;
 
 /**
  * Whether the key is bound to this app, made in the device, and for signing only (WebAuthn Level 3 §8.4).
- * Both lists count, because keys in software are also accepted.
+ * Both lists count, software and hardware, because keys in software are also accepted.
  *
  * @throws Error if the key description cannot be read.
  */

@@ -104,7 +104,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('is checked by the attestation object, not by the copies that a browser sends', async () => {
+  it('is read from the attestation object, not from the copies that a browser sends', async () => {
     const passkey = createPasskey(honest);
     Object.assign(passkey.response, { authenticatorData: 'AQID', publicKey: 'AQID', publicKeyAlgorithm: -8 });
     expect(await faultOf(passkey)).toBeNull();
@@ -149,7 +149,7 @@ describe('a passkey that fails a check', () => {
     expect(await faultOf(make(honest))).toBe(code);
   });
 
-  it('covers all codes except those of the policy, the database and the provider', () => {
+  it('is tested for every code, except those of the policy, the database and the provider', () => {
     const elsewhere = [
       'credential_not_discoverable',
       'attestation_required',
@@ -249,22 +249,25 @@ describe('the passkey policy', () => {
   });
 });
 
-describe('a passkey that the browser reports as not discoverable', () => {
+describe('a passkey with a report of the browser on whether it is discoverable', () => {
   const saying = (credProps: unknown) =>
     altered(honest, (passkey) => Object.assign(passkey.clientExtensionResults, { credProps }));
 
-  it('is refused if the policy requires discoverable passkeys', async () => {
+  it('is refused if the browser says no and the policy requires discoverable passkeys', async () => {
     expect(await faultOf(saying({ rk: false }), { residentKey: 'required' })).toBe(
       'credential_not_discoverable',
     );
   });
 
-  it.each(['preferred', 'discouraged'] as const)('is accepted if the policy is %s', async (residentKey) => {
-    expect(await faultOf(saying({ rk: false }), { residentKey })).toBeNull();
-  });
+  it.each(['preferred', 'discouraged'] as const)(
+    'is accepted if the browser says no and the policy is %s',
+    async (residentKey) => {
+      expect(await faultOf(saying({ rk: false }), { residentKey })).toBeNull();
+    },
+  );
 
   it.each([[{ rk: true }], [{}], [null], ['rk'], [undefined], [{ rk: null }]])(
-    'does not count as not discoverable with credProps %j',
+    'is accepted if credProps, which does not clearly say no, is %j',
     async (credProps) => {
       expect(await faultOf(saying(credProps), { residentKey: 'required' })).toBeNull();
     },

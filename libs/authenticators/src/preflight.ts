@@ -16,14 +16,14 @@ import { byteString } from './cbor.js';
 import { readClientData, type ClientData } from './client-data.js';
 import { algorithmOf, isUsableKey } from './public-key.js';
 
-/** Client data with a challenge. */
 export type Answered = ClientData & { challenge: string };
 
 /** A passkey in the caller's form. */
 export interface Registration {
   response: RegistrationResponseJSON;
   /**
-   * Whether the credential id may also be a CBOR byte string: providers describe it, browsers do not use it.
+   * Whether the credential id may also be wrapped in a CBOR byte string: providers describe this form,
+   * browsers do not use it.
    */
   idMayBeCbor: boolean;
 }
@@ -54,7 +54,7 @@ export function readAnswer(response: RegistrationResponseJSON): Answered {
 }
 
 /**
- * The other steps of the ceremony. The service neither reads nor forwards the copies that browsers send:
+ * Runs the other steps of the ceremony. The service neither reads nor forwards the copies that browsers send:
  * `authenticatorData`, `publicKey` and `publicKeyAlgorithm`.
  *
  * @param policy as configured now, and not when the challenge was issued.
@@ -100,7 +100,7 @@ export async function preflight(
   return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
 }
 
-/** Compares the bytes instead of decoding them, because a raw id may begin like a byte string. */
+/** Compares the bytes instead of decoding them, because a raw id may begin like a CBOR byte string. */
 function isNamed(
   { id, rawId }: RegistrationResponseJSON,
   { credentialId }: AuthenticatorData,
@@ -111,7 +111,8 @@ function isNamed(
 }
 
 /**
- * What the browser reports (Level 3 §10.1.3), unsigned and often missing: this only catches honest clients.
+ * Whether the browser reports that the passkey is not discoverable (WebAuthn Level 3 §10.1.3). The report is
+ * unsigned and often missing, so this check helps only with honest clients.
  */
 function deniesDiscovery({ clientExtensionResults }: RegistrationResponseJSON): boolean {
   const results = clientExtensionResults as { credProps?: { rk?: unknown } | null } | null | undefined;

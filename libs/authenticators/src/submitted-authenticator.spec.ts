@@ -73,7 +73,7 @@ describe('a submitted authenticator', () => {
       ['unknown', 'usb'],
     ],
     [[], []],
-  ])('keeps its transports: %j as %j', (given, expected) => {
+  ])('keeps its transports: %j becomes %j', (given, expected) => {
     expect(asNewAuthenticator(providers(given)).transports).toEqual(expected);
   });
 
@@ -84,7 +84,7 @@ describe('a submitted authenticator', () => {
     ],
     [['hybrid', 'cable'], ['hybrid']],
     [undefined, []],
-  ])('translates the browsers’ names: %j as %j', (transports, expected) => {
+  ])('gets our names for the transports that browsers name: %j becomes %j', (transports, expected) => {
     const { transports: _, ...response } = credential.response;
     const given = {
       ...credential,
@@ -93,7 +93,7 @@ describe('a submitted authenticator', () => {
     expect(asNewAuthenticator({ authenticatorName: 'x', credential: given }).transports).toEqual(expected);
   });
 
-  it('is sent with the challenge of its client data, because providers compare that one', () => {
+  it('is sent with the challenge of its client data, because providers compare that challenge', () => {
     expect(
       asNewAuthenticator({ ...providers([]), challenge: 'another' } as SubmittedAuthenticator).challenge,
     ).toBe(challenge);

@@ -8,8 +8,7 @@ export type RootedFormat = (typeof ROOTED)[number];
  * "Key Attestation CA1": Google's root since February 2026, in addition to the library's roots. SHA-256 of
  * its DER is 6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0.
  *
- * From Google's page on key attestation,
- * developer.android.com/privacy-and-security/security-key-attestation.
+ * From Google's page on key attestation, developer.android.com/privacy-and-security/security-key-attestation.
  */
 export const GOOGLE_ROOT_OF_2026 = `-----BEGIN CERTIFICATE-----
 MIICIjCCAaigAwIBAgIRAISp0Cl7DrWK5/8OgN52BgUwCgYIKoZIzj0EAwMwUjEc

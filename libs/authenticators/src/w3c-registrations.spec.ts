@@ -10,7 +10,7 @@ import {
 import type { AttestationCode } from './attestation-error.js';
 import { endOf } from './fixtures/ceremony.js';
 
-/** A policy that fits the vectors, in which some users are not verified. */
+/** A policy for the test vectors, some of which have users that are not verified. */
 const policy = aPasskeyPolicy({
   rpId: 'example.org',
   origins: ['https://example.org'],
@@ -22,7 +22,7 @@ const codeOf = async ({ challenge, response }: W3cRegistration): Promise<Attesta
   return typeof end === 'string' ? end : null;
 };
 
-/** The result of each registration of WebAuthn Level 3, "Test Vectors". */
+/** The expected result of each registration of WebAuthn Level 3, "Test Vectors". Null for a valid passkey. */
 const ENDS: Record<string, AttestationCode | null> = {
   'none.ES256': null,
   'packed-self.ES256': null,
@@ -36,11 +36,11 @@ const ENDS: Record<string, AttestationCode | null> = {
   'packed.RS256': null,
   'packed.EdDSA': 'algorithm_not_allowed',
   'packed.Ed448': 'algorithm_not_allowed',
-  // The maker of this TPM is id:00000000, see below.
+  // The maker of this TPM is id:00000000, which is not on the TCG's list.
   'tpm.ES256': 'attestation_not_verified',
   'android-key.ES256': null,
   'apple.ES256': null,
-  // The AAGUID of this key names a model, see below.
+  // This U2F key has an AAGUID, which must be all zeros.
   'fido-u2f.ES256': 'attestation_not_verified',
 };
 
@@ -66,32 +66,35 @@ function changed(name: string, change: (object: string) => string): W3cRegistrat
 
 describe('the registrations of WebAuthn Level 3, section "Test Vectors"', () => {
   it.each(W3C_REGISTRATIONS.map((each): [string, W3cRegistration] => [each.name, each]))(
-    '%s',
+    'give the listed result: %s',
     async (name, registration) => {
       expect(await codeOf(registration)).toBe(ENDS[name]);
     },
   );
 
-  it('are all in this test', () => {
+  it('are all in the list of this test', () => {
     expect(W3C_REGISTRATIONS.map(({ name }) => name)).toEqual(Object.keys(ENDS));
   });
 
-  it('of a TPM fails only for its maker: with a maker from the TCG’s list it passes', async () => {
+  it('include a TPM that fails only for its maker, and passes with a maker from the TCG’s list', async () => {
     expect(
       await codeOf(changed('tpm.ES256', (object) => object.replace('id:00000000', 'id:414D4400'))),
     ).toBeNull();
   });
 
-  it('of a U2F key fails only for its AAGUID: with an AAGUID of zeros it passes', async () => {
+  it('include a U2F key that fails only for its AAGUID, and passes with an AAGUID of zeros', async () => {
     const aaguid = Buffer.from('afb3c2efc054df425013d5c88e79c3c1', 'hex').toString('latin1');
     expect(
       await codeOf(changed('fido-u2f.ES256', (object) => object.replace(aaguid, '\0'.repeat(16)))),
     ).toBeNull();
   });
 
-  it.each(['android-key.ES256', 'apple.ES256'])('%s is refused if its root is not trusted', async (name) => {
-    distrust();
-    expect(await codeOf(named(name))).toBe('attestation_not_trusted');
-    distrust = trustRoot(W3C_ROOT);
-  });
+  it.each(['android-key.ES256', 'apple.ES256'])(
+    'are refused if their root is not trusted: %s',
+    async (name) => {
+      distrust();
+      expect(await codeOf(named(name))).toBe('attestation_not_trusted');
+      distrust = trustRoot(W3C_ROOT);
+    },
+  );
 });

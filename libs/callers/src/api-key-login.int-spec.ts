@@ -71,7 +71,7 @@ describe('the login with an API key', () => {
     expect(await readsDuring(ask)).toBe(1);
   });
 
-  it('fails after a revocation: here immediately, elsewhere when the cache entry expires', async () => {
+  it('fails after a revocation, in other processes only when their cache entry expires', async () => {
     const here = aProcess();
     const elsewhere = aProcess();
     const token = await aToken(here.keys);

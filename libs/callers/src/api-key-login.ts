@@ -10,7 +10,7 @@ import { ApiKeys } from './api-keys.js';
 /** The highest number of keys in the cache. A new key replaces the oldest one. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
-/** Compared if no key has the id, so that an unknown id takes as long as a known id. */
+/** If no key has the id, this value is compared, so that an unknown id takes as long as a known id. */
 const NO_HASH = Buffer.alloc(32);
 
 interface Row {
@@ -32,17 +32,19 @@ interface Known {
 }
 
 /**
- * Finds the caller of an API key. Keys are cached for `API_KEY_CACHE_MS`, to save the round trip. Unknown
- * ids are not, because they would replace existing keys.
+ * Finds the caller of an API key. Keys are cached for `API_KEY_CACHE_MS`, to save the round trip. Unknown ids
+ * are not cached, because they would replace existing keys.
  */
 @Injectable()
 export class ApiKeyLogin {
   readonly #logger = new Logger(ApiKeyLogin.name);
   readonly #known = new Map<string, Known>();
-  /** Keys that logged in here lately, and until when that counts. On the monotonic clock. */
+  /** Until when a key counts as familiar after a login, by its id. On the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
-  /** Counts the keys that ended in this process: a read that began before may be outdated. */
+  /**
+   * The number of keys that this process has ended. If it grows during a read, the result may be outdated.
+   */
   #changes = 0;
 
   constructor(
@@ -69,7 +71,7 @@ export class ApiKeyLogin {
     return known.caller;
   }
 
-  /** Whether a key with this id logged in here lately, so that the look-up is not a stranger's. */
+  /** Whether a key with this id logged in to this process lately, so that it is probably a real key. */
   isFamiliar({ id }: ApiKeyToken): boolean {
     return (this.#familiar.get(id) ?? -Infinity) > this.clock.monotonicMs();
   }
@@ -131,7 +133,7 @@ export class ApiKeyLogin {
   }
 }
 
-/** Removes the oldest entry, to make room. */
+/** Adds an entry. If the map is full, removes the oldest entry. */
 function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
   map.delete(id);
   const [oldest] = map.keys();

@@ -10,7 +10,7 @@ const SHOWN = `
   rotated_to AS "rotatedTo",
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ${IS_OVER} THEN 'expired' ELSE 'active' END AS state`;
 
-/** The statement also writes the audit row. So no key changes without a row. */
+/** The part that writes the audit row, in the same statement. So no key changes without an audit row. */
 const audited = (action: string, from: string, data: string) => `
   audited AS (
     INSERT INTO audit_events (actor, action, target, address, data)
@@ -42,7 +42,7 @@ export const STATE_OF_KEY: PreparedStatement = {
   text: `SELECT ${SHOWN} FROM api_keys WHERE id = $1`,
 };
 
-/** Makes a second rotation wait, and find that the key is rotated. */
+/** A second rotation of the same key waits for the first one, and then finds that the key is rotated. */
 export const ROTATE_KEY: PreparedStatement = {
   name: 'api_key_rotate',
   text: `
@@ -75,7 +75,7 @@ export const REVOKE_KEY: PreparedStatement = {
     SELECT ${SHOWN} FROM made`,
 };
 
-/** Finds only live keys, so that no other key can be admitted by mistake. */
+/** Finds only keys that are neither expired nor revoked, so that no other key can be accepted by mistake. */
 export const LOAD_KEY: PreparedStatement = {
   name: 'api_key_load',
   text: `

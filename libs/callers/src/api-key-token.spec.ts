@@ -6,7 +6,7 @@ import { hashOf, newApiKeyToken, parseApiKeyToken, tokenOf } from './api-key-tok
 const hash = new KeyedHash(Buffer.alloc(32, 9));
 
 describe('the token of an API key', () => {
-  it('is parsed to the values that it was made from, and is different each time', () => {
+  it('can be parsed into its id and secret, and differs for each new key', () => {
     const made = newApiKeyToken();
     const parsed = parseApiKeyToken(tokenOf(made).reveal());
     expect(parsed?.id).toBe(made.id);

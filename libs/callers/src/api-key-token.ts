@@ -16,7 +16,6 @@ export interface ApiKeyToken {
   secret: Secret;
 }
 
-/** A new random key. */
 export function newApiKeyToken(): ApiKeyToken {
   return {
     id: randomBytes(ID_BYTES).toString('hex'),

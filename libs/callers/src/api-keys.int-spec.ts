@@ -69,7 +69,7 @@ describe('a new API key', () => {
     });
   });
 
-  it('is stored nowhere: only a keyed hash is kept', async () => {
+  it('is not stored: the database has only a keyed hash', async () => {
     const { key, token } = await keys.create(wanted(), WHO);
     const secret = token.reveal().slice(-43);
     const [row] = await dataSource.query(

@@ -133,7 +133,7 @@ export class ApiKeys {
   }
 }
 
-/** The form that names in INTEGRATIONS have. */
+/** The form of the names in INTEGRATIONS. */
 const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
 
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
@@ -146,7 +146,9 @@ function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
     ...(isKeyCallerName(caller)
       ? []
       : [fault('caller', 'invalid_format', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"')]),
-    ...(scopes.length > 0 ? [] : [fault('scopes', 'too_small', 'is empty: such a key opens nothing')]),
+    ...(scopes.length > 0
+      ? []
+      : [fault('scopes', 'too_small', 'is empty: a key without a scope has no rights')]),
     ...(integrations?.every((name) => INTEGRATION.test(name)) === false
       ? [fault('integrations', 'invalid_format', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"')]
       : []),
@@ -155,7 +157,13 @@ function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
       ? [fault('integrations', 'contradiction', 'restricts nothing together with the scope admin')]
       : []),
     ...(integrations?.length === 0
-      ? [fault('integrations', 'too_small', 'is empty: such a key could start nothing')]
+      ? [
+          fault(
+            'integrations',
+            'too_small',
+            'is empty: a key without an integration could start no onboarding',
+          ),
+        ]
       : []),
   ];
   if (faults.length === 0) return;

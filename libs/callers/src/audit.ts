@@ -1,7 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
 
-/** The actor, and the actor's address. */
 export interface Who {
   /** `caller:<name>`, `operator:<name>`, `cli:<user of the machine>`, or `nobody`. */
   actor: string;
@@ -14,7 +13,7 @@ export interface AuditEvent extends Who {
   action: string;
   /** The key, account or other object that was changed. */
   target: string | null;
-  /** Details without secrets and personal data, because they are kept for a long time. */
+  /** Details without secrets and personal data, because the audit is kept for a long time. */
   data: Record<string, unknown>;
 }
 
@@ -37,7 +36,7 @@ const LATEST: PreparedStatement = {
 
 const FORGET_BATCH = 5_000;
 
-/** One fixed time, so that PostgreSQL can use the index on `at`. */
+/** The oldest time to keep is computed once, so that PostgreSQL can use the index on `at`. */
 const FORGET: PreparedStatement = {
   name: 'audit_events_forget',
   text: `
@@ -66,14 +65,17 @@ export class Audit {
     await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
   }
 
-  /** The latest events, newest first. @param before only events before the one with this id */
+  /**
+   * Returns the latest events, newest first.
+   * @param before if given, only events that are older than the event with this id.
+   */
   latest(limit: number, before: string | null = null): Promise<KeptEvent[]> {
     return this.statements.run(LATEST, [limit, before]);
   }
 
   /**
    * Deletes rows older than `keptMs`, in batches.
-   * @returns how many.
+   * @returns the number of deleted rows.
    */
   async forget(keptMs: number): Promise<number> {
     for (let forgotten = 0; ;) {

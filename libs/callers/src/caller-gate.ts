@@ -17,7 +17,6 @@ declare module 'fastify' {
     counts?: Promise<Count>[];
   }
   interface FastifyContextConfig {
-    /** The scopes from `@Requires`. */
     requires?: Scope[];
   }
 }
@@ -26,7 +25,7 @@ declare module 'fastify' {
 const NO_TOKEN = 'Bearer realm="gangway"';
 const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
 
-/** Authenticates before the body is read, so that strangers cannot make the service read 256 KiB. */
+/** Authenticates callers before the body is read, so that others cannot make the service read 256 KiB. */
 @Injectable()
 export class CallerGate {
   constructor(
@@ -40,7 +39,7 @@ export class CallerGate {
     if (!request.routeOptions.config.requires) return;
     const { authorization } = request.headers;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    // Many services may share an address. The expired key of one must not block the others.
+    // Many services may share an address. An expired key of one service must not block the other services.
     if (!token || !this.logins.isWorthALook(token)) this.failures.refuseShutOut(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
@@ -48,7 +47,7 @@ export class CallerGate {
       request.caller = await this.logins.login(token);
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
-      // The answer gives no reason, which would help an attacker. The log line does.
+      // The answer gives no reason, because a reason would help an attacker. The log line has the reason.
       if (request.raw.logged) request.raw.logged.reason = error.message;
       // A request without credentials guesses no token, so it is not counted.
       if (authorization) await this.failures.note(request.ip, error.message);

@@ -46,7 +46,7 @@ describe('the caller guard of a route', () => {
     if (passes) return expect(await answer).toBe(true);
     await expect(answer).rejects.toMatchObject({
       code: 'forbidden',
-      message: 'This needs the scope onboardings:read or operations:read.',
+      message: 'This request needs the scope onboardings:read or operations:read.',
       extensions: { requiredScopes: ['onboardings:read', 'operations:read'] },
     });
     expect(headers['WWW-Authenticate']).toBe(

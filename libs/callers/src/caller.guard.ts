@@ -5,7 +5,7 @@ import { ProblemError, type Scope } from '#libs/kernel';
 import { throwIfOver } from './limit-headers.js';
 import { REQUIRES } from './requires.decorator.js';
 
-/** RFC 6750 §3.1. */
+/** Checks the rate limits and the scope of a request (RFC 6750 §3.1). */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
@@ -13,7 +13,7 @@ export class CallerGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const { caller, counts = [] } = http.getRequest<FastifyRequest>();
-    // The gate has already refused unknown callers. An app without the gate refuses every request here.
+    // The gate has already refused unknown callers. If an app has no gate, this line refuses every request.
     if (!caller) throw new ProblemError('unauthenticated', { detail: 'The request is not authenticated.' });
     throwIfOver(await Promise.all(counts));
     const needed = this.reflector.get<Scope[] | undefined>(REQUIRES, context.getHandler()) ?? [];
@@ -21,7 +21,7 @@ export class CallerGuard implements CanActivate {
     const challenge = `Bearer realm="gangway", error="insufficient_scope", scope="${needed.join(' ')}"`;
     http.getResponse<FastifyReply>().header('WWW-Authenticate', challenge);
     throw new ProblemError('forbidden', {
-      detail: `This needs the scope ${needed.join(' or ')}.`,
+      detail: `This request needs the scope ${needed.join(' or ')}.`,
       extensions: { requiredScopes: needed },
     });
   }

@@ -12,7 +12,7 @@ describe('networkOf', () => {
     ['::1', '0:0:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['no address', 'no address'],
-  ])('%s is of %s', (address, network) => {
+  ])('gives for the address %s the network %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });
 });

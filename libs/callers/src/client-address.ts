@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js';
 const HEXTETS_OF_NETWORK = 4;
 
 /**
- * Failures are counted by IPv4 address, or by IPv6 network.
+ * The unit in which failures are counted: an IPv4 address, or an IPv6 network.
  *
  * @param address from the socket or a trusted proxy.
  */

@@ -19,11 +19,10 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** A counter as a process makes it. */
 const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
 
-/** The remaining requests after each request. -1 if the request exceeded the quota. */
+/** Counts requests. Returns the remaining requests after each request, or -1 if the quota was exceeded. */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {
   const left: number[] = [];
   for (let n = 0; n < times; n++) {
@@ -43,7 +42,7 @@ describe('a rate limit counter', () => {
     expect(await add(one, randomUUID(), 1)).toEqual([2]);
   });
 
-  it('returns the values for the headers', async () => {
+  it('returns the values for the RateLimit headers', async () => {
     const count = await aCounter().add(randomUUID());
     expect(count).toMatchObject({ policy: 'spec', quota: QUOTA, remaining: 2, over: false });
     expect(count.resetMs).toBeGreaterThan(0);

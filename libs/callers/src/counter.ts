@@ -11,13 +11,12 @@ export interface Count {
   remaining: number;
   /** The time until the window ends and the count starts again. */
   resetMs: number;
-  /** Whether this request exceeds the quota. */
   over: boolean;
 }
 
 /**
- * The count expires one window after its first request. The library's own script for Redis before 7 needs
- * one more command.
+ * Adds requests to a count, which expires one window after its first request. The script of
+ * rate-limiter-flexible for Redis before 7 would need one more command.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])
@@ -30,7 +29,6 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
-  /** The prefix of the keys in Redis. */
   prefix: string;
   policy: string;
   quota: number;
@@ -38,10 +36,10 @@ export interface CounterOptions {
   atOnce?: number;
 }
 
-/** Reserved for one key and not used yet. */
+/** The requests of one key that the process has reserved and not used yet. */
 interface Share {
   left: number;
-  /** The requests that remain in Redis in addition. */
+  /** The requests that remain in Redis in addition to this share. */
   beside: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;
@@ -49,7 +47,7 @@ interface Share {
 
 /**
  * Counts in windows of a minute, in Redis for all processes. During an outage of Redis, each process counts
- * by itself: the limit is multiplied by the processes, and no caller is refused because of it.
+ * by itself. Then the limit holds for each process alone, and no caller is refused because of the outage.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;
@@ -63,7 +61,7 @@ export class Counter {
     this.#own = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S });
     this.#limiter = new RateLimiterRedis({
       storeClient: link.redis,
-      // Without this, commands would wait in ioredis and fail late.
+      // Without this option, commands would wait in ioredis and fail late.
       rejectIfRedisNotReady: true,
       keyPrefix,
       points,
@@ -73,7 +71,10 @@ export class Counter {
     });
   }
 
-  /** Counts one request. Never throws. @param key contains no personal data, because Redis stores it. */
+  /**
+   * Counts one request. Never throws.
+   * @param key must contain no personal data, because Redis stores it.
+   */
   async add(key: string): Promise<Count> {
     const { atOnce = 1 } = this.options;
     if (atOnce === 1) return this.#take(key, 1);
@@ -90,7 +91,10 @@ export class Counter {
     }
   }
 
-  /** Uses one of the reserved requests of this process. @returns null if none is left. */
+  /**
+   * Uses one of the reserved requests of this process.
+   * @returns null if no reserved request is left.
+   */
   #give(key: string): Count | null {
     const share = this.#shares.get(key);
     const resetMs = Math.ceil((share?.endsAtMs ?? 0) - performance.now());
@@ -116,7 +120,7 @@ export class Counter {
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {
-      // A fault of the limiter: one request too many is better than a refused request.
+      // The limiter has a fault. One request too many is better than a refused request.
       if (!(refused instanceof RateLimiterRes)) return this.#count(null, false);
       return this.#count(refused, true);
     }

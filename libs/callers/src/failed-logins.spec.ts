@@ -8,7 +8,7 @@ import type { RefusedLogins } from './refused-logins.js';
 
 const QUOTA = 3;
 
-/** A counter without Redis. The process counts by itself. */
+/** Without Redis, the process counts by itself. */
 const redis = { link: { accepts: false, redis: {} } } as unknown as LimitRedis;
 
 let nowMs: number;
@@ -85,7 +85,7 @@ describe('invalid tokens', () => {
     expect(noted).toEqual([['192.0.2.6', 'unknown']]);
   });
 
-  it('of a new address replace the count of the oldest address if there are too many', async () => {
+  it('of a new address replace the count of the oldest address if there are too many addresses', async () => {
     const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
     const one = new FailedLogins(
       redis,

@@ -6,17 +6,18 @@ import { Counter, WINDOW_S } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** More addresses replace the oldest ones in memory. */
+/** The highest number of addresses in memory. A new address replaces the oldest one. */
 const ADDRESSES = 10_000;
 
 /**
- * Counts invalid tokens per client address, over all processes; after too many, its tokens are not checked.
- * Only processes that see the failures block it, so that other clients cost no round trip.
+ * Counts invalid tokens per client address, over all processes. After too many, tokens from that address are
+ * not checked. Only a process that sees failures of the address blocks it, so that other clients cost no
+ * round trip.
  */
 @Injectable()
 export class FailedLogins {
   readonly #counter: Counter;
-  /** The end of each block, on the monotonic clock. */
+  /** When the block of each address ends, on the monotonic clock. */
   readonly #shutOut = new Map<string, number>();
 
   constructor(
@@ -34,7 +35,10 @@ export class FailedLogins {
     });
   }
 
-  /** @throws ProblemError `rate_limited` before the token is looked up. */
+  /**
+   * Refuses a blocked address.
+   * @throws ProblemError `rate_limited` before the token is looked up.
+   */
   refuseShutOut(address: string): void {
     const network = networkOf(address);
     const untilMs = this.#shutOut.get(network);
@@ -44,7 +48,10 @@ export class FailedLogins {
     this.#shutOut.delete(network);
   }
 
-  /** Counts one more failure. @throws ProblemError `rate_limited` if the count exceeds the quota. */
+  /**
+   * Counts one more invalid token.
+   * @throws ProblemError `rate_limited` if the count exceeds the quota.
+   */
   async note(address: string, reason: string): Promise<void> {
     const network = networkOf(address);
     this.refused.note(network, reason);

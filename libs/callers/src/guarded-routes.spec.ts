@@ -63,8 +63,8 @@ class PublicRoute {
   read() {}
 }
 
-describe('an app boots', () => {
-  it.each([Good, PublicRoute])('with %p', async (controller) => {
+describe('an app', () => {
+  it.each([Good, PublicRoute])('boots with %p', async (controller) => {
     await expect(boot(controller)).resolves.toBeUndefined();
   });
 
@@ -73,7 +73,7 @@ describe('an app boots', () => {
     [GuardedMethodWithoutScope, 'GuardedMethodWithoutScope.forgotten has no @Requires'],
     [ScopeWithoutGuard, 'ScopeWithoutGuard.forgotten is not under the CallerGuard'],
     [BelowTheCallersPath, 'BelowTheCallersPath.forgotten is not under the CallerGuard'],
-  ])('not with %p', async (controller, message) => {
+  ])('does not boot with %p', async (controller, message) => {
     await expect(boot(controller)).rejects.toThrow(`routes without a scope: ${message}`);
   });
 });

@@ -4,10 +4,10 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { CallerGuard } from './caller.guard.js';
 import { REQUIRES } from './requires.decorator.js';
 
-/** Every route under this path needs a scope. */
+/** Every route under this path needs a scope, e.g. every route under `/v1`. */
 const CALLERS_PATH = /^\/?v\d+(\/|$)/;
 
-/** Stops the boot of an app if a route under this path has no scope. */
+/** Stops the boot of an app if a route under `CALLERS_PATH` has no scope. */
 @Injectable()
 export class GuardedRoutes implements OnModuleInit {
   constructor(
@@ -15,7 +15,7 @@ export class GuardedRoutes implements OnModuleInit {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** @throws Error that names each route under this path without a scope. */
+  /** @throws Error that names each route under `CALLERS_PATH` without a scope. */
   onModuleInit(): void {
     const forgotten = this.discovery
       .getControllers()

@@ -87,7 +87,7 @@ describe('an invalid JWT', () => {
     });
   });
 
-  it('is refused with a reason that repeats nothing of the token', async () => {
+  it('is refused with a reason that repeats no part of the token', async () => {
     const token = await issuer.token(key, { aud: 'word-of-the-token' });
     expect(String(((await endOf(aLogin(), token)) as Error).message)).not.toContain('word-of-the-token');
   });
@@ -140,8 +140,8 @@ describe('a JWT without a key id', () => {
   });
 });
 
-describe('the login while the issuer does not answer', () => {
-  it('ends in not_ready, and asks the issuer again only after the cooldown', async () => {
+describe('a login while the issuer does not answer', () => {
+  it('fails with not_ready, and asks the issuer again only after the cooldown', async () => {
     const login = aLogin();
     const token = await issuer.token(key);
     issuer.failing = true;

@@ -11,13 +11,16 @@ import {
 import { CLOCK, ProblemError, isCallerName, isScope, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** Public keys only: with HMAC, each service that checks a token could sign one. */
+/** Only algorithms with a public key. With HMAC, each service that checks a token could also sign tokens. */
 const ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 const JWKS_TIMEOUT_MS = 2_000;
 const JWKS_CACHE_MS = 600_000;
 const RETRY_AFTER_S = 2;
 
-/** Any other error of jose is a fault of the key server or of this service. */
+/**
+ * The reasons for jose's errors about a token. Any other error of jose is a fault of the key server or of
+ * this service.
+ */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
   ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is wrong',
@@ -29,7 +32,7 @@ const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for the token’s kid and alg',
 };
 
-/** The claims whose values the configuration sets. */
+/** Why a token is refused, by the claim whose value does not fit the settings or the clock. */
 const WANTED: Readonly<Record<string, string>> = {
   iss: 'is not JWT_ISSUER',
   aud: 'is not JWT_AUDIENCE',
@@ -50,7 +53,7 @@ export class BadToken extends Error {
 export class JwtLogin {
   readonly #keys: ReturnType<typeof createRemoteJWKSet> | null;
 
-  /** On the monotonic clock. */
+  /** When the issuer may be asked again, on the monotonic clock. */
   #askAgainAtMs = -Infinity;
 
   constructor(
@@ -98,7 +101,10 @@ export class JwtLogin {
     }
   }
 
-  /** jose's cooldown begins only after a good answer: it would ask a failing issuer for each token. */
+  /**
+   * Waits after a failed fetch too. jose itself has a cooldown only after a good answer, and would ask a
+   * failing issuer for each token.
+   */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)
       throw new Error('the issuer failed to answer a moment ago');
@@ -153,7 +159,8 @@ async function verified(
 }
 
 /**
- * Why a token is refused; null if it is not the cause. jose's own message may repeat parts of the token.
+ * The reason why a token is refused. Null if the token did not cause the error. jose's own message is not
+ * used, because it may repeat parts of the token.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };
@@ -165,7 +172,7 @@ function reasonOf(error: unknown): string | null {
   return `claim ${claim} ${WANTED[claim] ?? 'is wrong'}`;
 }
 
-/** A space separated text (RFC 8693 §4.2), or an array of texts. */
+/** The words of a claim: a space separated text (RFC 8693 §4.2), or an array of texts. */
 function wordsOf(claim: unknown): string[] | null {
   if (typeof claim === 'string') return claim.split(' ').filter(Boolean);
   return Array.isArray(claim) && claim.every((each) => typeof each === 'string') ? claim : null;

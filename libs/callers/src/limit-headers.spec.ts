@@ -33,7 +33,7 @@ describe('the rate limit headers', () => {
     ]);
   });
 
-  it('keep the item that a refusal set for its own policy', () => {
+  it('keep the item that a refusal has already set for its limit', () => {
     const { reply, read } = aReply({
       'RateLimit-Policy': '"caller";q=100;w=60',
       RateLimit: '"caller";r=0;t=9',
@@ -60,7 +60,7 @@ describe('the rate limit headers', () => {
 });
 
 describe('a request over its limit', () => {
-  it('is refused with the wait of the limit that takes longest to reset', () => {
+  it('is refused, and must wait for the limit that takes longest to reset', () => {
     const counts = [
       count({ over: true, resetMs: 2_000 }),
       count({ policy: 'subject', quota: 60, over: true, resetMs: 50_500 }),

@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '#libs/platform';
 /** How long a request waits for Redis. Then the process uses its own count. */
 const COMMAND_TIMEOUT_MS = 150;
 
-/** For the limits only: BullMQ's connection would wait longer than a request may. */
+/** The Redis connection of the rate limits. BullMQ's connection would wait longer than a request may. */
 @Injectable()
 export class LimitRedis implements OnApplicationShutdown {
   readonly link: RedisLink;

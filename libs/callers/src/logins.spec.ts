@@ -69,15 +69,15 @@ describe('a bearer token', () => {
   });
 });
 
-describe('from a blocked address', () => {
+describe('a token from a blocked address', () => {
   it.each([
-    ['a key that logged in here lately', KEY, true],
-    ['a key that did not log in here lately', `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`, false],
+    ['a key that logged in lately', KEY, true],
+    ['a key that did not log in lately', `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`, false],
     ['a key of the wrong form', 'gw_', false],
     ['a JWT, which costs no look-up', 'a.b.c', true],
     ['anything else', 'a.b', false],
     ['the development key', API_KEY, false],
-  ])('%s is checked: %p', (_, token, isWorthIt) => {
+  ])('is looked up: %s: %p', (_, token, isWorthIt) => {
     expect(logins().logins.isWorthALook(token)).toBe(isWorthIt);
   });
 });

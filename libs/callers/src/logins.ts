@@ -17,8 +17,8 @@ export class Logins {
   ) {}
 
   /**
-   * Whether a token is checked although its address is blocked: an API key that logged in here lately, or a
-   * JWT, whose check needs no look-up.
+   * Whether a token is checked although its address is blocked: an API key that logged in to this process
+   * lately, or a JWT, whose check needs no look-up.
    */
   isWorthALook(token: string): boolean {
     if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);

@@ -44,7 +44,7 @@ describe('the rate limits', () => {
     expect(await limits.addCommand(mine, subject)).toMatchObject({ policy: 'subject', quota: 2, over: true });
     expect((await limits.addCommand(theirs, subject)).over).toBe(false);
     expect((await limits.addCommand(mine, randomUUID())).over).toBe(false);
-    // A command about a subject does not count as a request of the caller here.
+    // This count has only requests. The commands about a subject have a count of their own.
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
   });
 

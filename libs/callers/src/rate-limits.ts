@@ -33,7 +33,7 @@ export class RateLimits {
   }
 
   /**
-   * @param caller counts separately, so that guessed ids do not use up another caller's quota.
+   * @param caller has a count of its own, so that guessed ids do not use up another caller's quota.
    * @param subject the id of an onboarding, or the subject of a start.
    */
   addCommand(caller: string, subject: string): Promise<Count> {

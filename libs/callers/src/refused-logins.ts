@@ -8,7 +8,7 @@ const ROWS_PER_MINUTE = 60;
 
 interface Burst {
   count: number;
-  /** How many of these refusals are already in the audit. */
+  /** How many of these refusals the audit already has. */
   told: number;
   reason: string;
   timer: NodeJS.Timeout;
@@ -65,7 +65,10 @@ export class RefusedLogins implements OnApplicationShutdown {
     if (!this.#tell(address, { count, reason, withinMs: BURST_MS })) this.#countOnly(count - told);
   }
 
-  /** Writes a row. @returns false if the limit of rows does not allow it. */
+  /**
+   * Writes an audit row.
+   * @returns false if the limit of rows per minute is reached.
+   */
   #tell(address: string, data: Record<string, unknown>): boolean {
     this.#beginMinute();
     if (this.#rows >= ROWS_PER_MINUTE) return false;

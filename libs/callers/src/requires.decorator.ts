@@ -10,7 +10,8 @@ export const REQUIRES = Symbol('scopes that a route requires');
 export function Requires(...scopes: [Scope, ...Scope[]]) {
   return applyDecorators(
     SetMetadata(REQUIRES, scopes),
-    // For the gate's hook, which runs before the body is read and cannot see Nest's metadata.
+    // The hook of the gate runs before the body is read. It reads this value, since it cannot see Nest's
+    // metadata.
     RouteConfig({ requires: scopes }),
   );
 }

@@ -1,7 +1,7 @@
 import { expect, it, jest } from '@jest/globals';
 import { BoundedLog } from './bounded-log.js';
 
-it('writes a text once per period, even with other ids, and counts the repetitions', () => {
+it('the bounded log writes a text once per period, even with other ids, and counts repetitions', () => {
   jest.useFakeTimers();
   try {
     const lines: string[] = [];
@@ -18,7 +18,7 @@ it('writes a text once per period, even with other ids, and counts the repetitio
   }
 });
 
-it('remembers at most fifty texts', () => {
+it('the bounded log remembers at most fifty texts', () => {
   const lines: string[] = [];
   const log = new BoundedLog({ warn: (line: string) => lines.push(line) } as never, 1e9);
   const name = (n: number) => String.fromCharCode(97 + (n % 26), 103 + Math.floor(n / 26)).repeat(3);
@@ -29,7 +29,7 @@ it('remembers at most fifty texts', () => {
   expect(lines).toHaveLength(52);
 });
 
-it('keeps the count of a repeating text among fifty others', () => {
+it('the bounded log keeps the count of a text that repeats among fifty others', () => {
   jest.useFakeTimers();
   try {
     const lines: string[] = [];

@@ -3,7 +3,10 @@ import type { Logger } from '@nestjs/common';
 const EVERY_MS = 60_000;
 const TEXTS = 50;
 
-/** For faults that repeat often: writes each text once a minute, with the number of repetitions. */
+/**
+ * A log for faults that repeat often. It writes each text at most once a minute, with the number of
+ * repetitions.
+ */
 export class BoundedLog {
   readonly #said = new Map<string, { atMs: number; left: number }>();
 
@@ -12,22 +15,23 @@ export class BoundedLog {
     private readonly everyMs = EVERY_MS,
   ) {}
 
-  /** @returns whether the text was written; otherwise it was only counted. */
+  /** @returns true if the text was written, false if it was only counted. */
   warn(text: string): boolean {
     return this.#say('warn', text);
   }
 
-  /** Like {@link warn}, at level `log`. */
+  /** Like {@link warn}, with level `log`. */
   log(text: string): boolean {
     return this.#say('log', text);
   }
 
-  /** Texts that differ only in ids and numbers count as one. */
+  /** Texts that differ only in ids and numbers count as the same text. */
   #say(level: 'log' | 'warn', text: string): boolean {
     const key = text.replace(/[0-9a-f-]{8,}|\d+/gi, '#').slice(0, 200);
     const now = performance.now();
     const last = this.#said.get(key);
-    // Moves the text to the end: the oldest is dropped first, so a repeating text keeps its count.
+    // Moves the text to the end of the map. The first text in the map is dropped first, so a repeated text
+    // stays.
     this.#said.delete(key);
     if (last && now - last.atMs < this.everyMs) {
       this.#said.set(key, { ...last, left: last.left + 1 });

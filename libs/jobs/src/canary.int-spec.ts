@@ -14,7 +14,7 @@ const handlerOf = (queue: QueueName, name: string, handle = async () => ({})): J
 
 let jobs: Jobs;
 let letGo: () => void;
-/** Resolves when the job that blocks its worker has begun. */
+/** Resolves when the job that blocks the worker has begun. */
 let held: Promise<void>;
 
 function start(): void {
@@ -35,7 +35,7 @@ function start(): void {
   ]);
 }
 
-/** Deletes all keys with this test's prefix: other tests share the server. */
+/** Deletes only the keys with this prefix, because other tests use the same Redis. */
 async function forgetAll(): Promise<void> {
   const { redis } = jobs.queues;
   const keys = await redis.keys(`${jobs.prefix.replace(/[{}]/g, '\\$&')}*`);
@@ -45,7 +45,7 @@ async function forgetAll(): Promise<void> {
 const worker = async () => (await jobs.health.ready()).checks['worker'];
 const live = () => jobs.health.live().catch((error: unknown) => (error as ProblemError).message);
 
-describe('the canary', () => {
+describe('the canary, a scheduled job that proves that jobs run,', () => {
   beforeEach(async () => {
     jobs = await openJobs(undefined, { env: ENV });
   });
@@ -54,14 +54,14 @@ describe('the canary', () => {
     await jobs.close();
   });
 
-  it('is down in every process until a worker has run its job', async () => {
+  it('is reported as down by every process until a worker has run it', async () => {
     expect(await worker()).toEqual({ status: 'down', detail: 'no worker has run a job for 1 s' });
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     expect(await live()).toEqual({ status: 'ok' });
   });
 
-  it('reports a worker that takes no jobs as not alive', async () => {
+  it('shows when a worker takes no jobs: the worker then reports itself as not alive', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').add('hold', {});
@@ -73,7 +73,7 @@ describe('the canary', () => {
     expect(await live()).toEqual({ status: 'ok' });
   });
 
-  it('does not ask for a restart after a flush of Redis', async () => {
+  it('causes no restart after a flush of Redis', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await forgetAll();
@@ -84,7 +84,7 @@ describe('the canary', () => {
     });
   });
 
-  it('does not ask for a restart while its queue is paused, and the detail says so', async () => {
+  it('causes no restart while its queue is paused, and the check says that it is paused', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').pause();
@@ -95,8 +95,8 @@ describe('the canary', () => {
   });
 });
 
-describe('while Redis is away', () => {
-  it('no process asks for a restart, and a worker has time to continue after the outage', async () => {
+describe('the canary while Redis is away', () => {
+  it('causes no restart, and leaves a worker time to continue after the outage', async () => {
     const proxy = await TcpProxy.start(testRedisUrl());
     jobs = await openJobs(proxy.url, { wait: true, env: ENV });
     try {

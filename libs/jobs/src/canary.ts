@@ -6,25 +6,28 @@ import type { JobHandler } from './job-definition.js';
 import { Queues } from './queues.js';
 
 const QUEUE = 'upkeep';
-/** This many canary jobs may be late before the check reports it: one may be lost with its worker. */
+/**
+ * The check reports a fault only after this number of canary jobs is missing. A dead worker may lose a job.
+ */
 const LATE = 4;
 
 /**
- * A job that only proves that jobs run, from the schedule in Redis to a worker's handler. It sets a key in
- * Redis that expires when the proof is too old, so that no clocks are compared.
+ * The canary is a scheduled job without other work. It proves that Redis schedules jobs and that a worker
+ * runs them. The job sets a key in Redis that expires if the next jobs do not run. Therefore no two clocks
+ * are compared.
  */
 @Injectable()
 export class Canary {
   readonly #key: string;
   readonly #lateMs: number;
   /**
-   * Since when this process misses the proof, on the monotonic clock; null while there is a proof or none is
-   * due.
+   * Since when the canary's key is missing, on the monotonic clock. Null while the key exists, and while the
+   * queue is paused or Redis is away.
    */
   #silentSince: number | null = null;
-  /** Whether Redis ever took a write of this process. */
+  /** Whether Redis has accepted any write of this process. */
   #wasAccepted = false;
-  /** Since when Redis refuses writes, on the monotonic clock. */
+  /** Since when Redis refuses writes, on the monotonic clock. Null while it accepts them. */
   #refusedSince: number | null = null;
 
   constructor(
@@ -39,7 +42,10 @@ export class Canary {
     queues.link.onChange(() => this.#note());
   }
 
-  /** For a process that runs jobs: it asks for a restart from now on if no worker runs a job for long. */
+  /**
+   * For a process that runs jobs. From now on, the process asks for a restart if no worker runs jobs for some
+   * time.
+   */
   handler(): JobHandler {
     this.health.registerLiveness(async () => this.#whyStuck());
     return {
@@ -71,8 +77,9 @@ export class Canary {
   }
 
   /**
-   * Asks for one restart, in case this process is at fault. After the restart, the process does not ask again
-   * until Redis has taken one of its writes. An unreachable Redis is no reason for a restart.
+   * Asks for one restart if Redis refuses writes, because the fault may be in this process. The restarted
+   * process asks again only after Redis has accepted one of its writes. If Redis cannot be reached, a restart
+   * does not help.
    */
   #whyRefused(since: number): string | null {
     this.#silentSince = null;
@@ -84,8 +91,8 @@ export class Canary {
   }
 
   /**
-   * Counts from when this process first missed the proof: a flushed Redis has lost proof and schedule, and
-   * needs no restart. A restart would not resume a queue that an operator has paused either.
+   * Counts from the time when this process first misses the canary's key. A flush of Redis deletes the key
+   * and the schedule, but needs no restart. A paused queue needs none either.
    */
   async #whySilent(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {

@@ -1,15 +1,15 @@
 import type { z } from 'zod';
 
-/** Finished jobs are kept for a day, and at most 1 000 of them. */
+/** Finished jobs are kept for a day, but never more than 1 000 of them. */
 const KEPT = { age: 86_400, count: 1_000 };
 
-/** The queues that operators see, each with its policy. */
+/** The queues, and how long each keeps its jobs. Operators see these names. */
 export const QUEUES = {
-  /** Retries of the three steps: jobs are named by step. */
+  /** Retries of the three steps. The name of a job is the name of its step. */
   steps: { keepFinished: KEPT, keepFailed: KEPT },
-  /** Ends codes, sessions and onboardings that are due. */
+  /** Writes the expiry of codes, sessions and onboardings. */
   expiry: { keepFinished: KEPT, keepFailed: KEPT },
-  /** Other work by the clock: sweep, probe, retention, resealing, timelines. */
+  /** Other scheduled work: sweep, probe, retention, resealing, timelines. */
   upkeep: { keepFinished: KEPT, keepFailed: KEPT },
   operations: { keepFinished: KEPT, keepFailed: KEPT },
 } as const;
@@ -17,26 +17,29 @@ export const QUEUES = {
 export type QueueName = keyof typeof QUEUES;
 export const QUEUE_NAMES = Object.keys(QUEUES) as QueueName[];
 
-/** A kind of job: its name on its queue, and a parser for its payload in Redis. */
+/** A kind of job: its queue, its name, and a parser for the payload that Redis holds. */
 export interface JobDefinition<Payload> {
   queue: QueueName;
   name: string;
   payload: z.ZodType<Payload>;
 }
 
-/** A handler's result, shown as the job's return value: ids, counts and instants only. */
+/**
+ * What a handler returns. Operators see it as the job's return value, so it contains only ids, counts and
+ * times.
+ */
 export type JobOutcome = Record<string, unknown>;
 
 export interface JobHandler<Payload = unknown> {
   job: JobDefinition<Payload>;
-  /** Runs periodically, by a BullMQ job scheduler. */
+  /** Runs repeatedly at this interval, by a BullMQ job scheduler. */
   everyMs?: number;
-  /** Runs as a job only, so not at all while Redis is away. */
+  /** Runs only as a job. Therefore it does not run while Redis is away. */
   onlyAsJob?: true;
   handle(payload: Payload): Promise<JobOutcome>;
 }
 
-/** A handler throws this error if its job is not due yet: the job is delayed until then. */
+/** A handler throws this error if its job is not due yet. The job is then delayed until it is due. */
 export class TooEarly extends Error {
   constructor(readonly waitMs: number) {
     super(`too early by ${waitMs} ms`);
@@ -45,8 +48,8 @@ export class TooEarly extends Error {
 }
 
 /**
- * A handler throws this error if its work has failed for good. The job is shown as failed, and does not run
- * again.
+ * A handler throws this error if its work has failed permanently. The job is then shown as failed, and does
+ * not run again.
  */
 export class EndedBadly extends Error {
   constructor(reason: string) {

@@ -14,11 +14,12 @@ const step: JobDefinition<{ n: number }> = {
 };
 
 /**
- * The producer waits 200 ms. This leaves room for a busy machine, but not for a connection's own timeouts.
+ * The producer waits 200 ms for Redis. This limit is higher for a busy machine, but lower than the timeouts
+ * of a connection.
  */
 const SOON_MS = 1_000;
 
-describe('with a reachable Redis', () => {
+describe('the job producer, with a reachable Redis,', () => {
   let jobs: Jobs;
   beforeAll(async () => {
     jobs = await openJobs();
@@ -46,14 +47,14 @@ describe('with a reachable Redis', () => {
     expect(await (await jobs.queues.get('steps').getJob('a_5'))!.getState()).toBe('waiting');
   });
 
-  describe('waking', () => {
+  describe('a wake-up', () => {
     const queue = () => jobs.queues.get('steps');
-    /** Jobs for the same try that a worker would still run. */
+    /** The jobs with this id that a worker would still run. */
     const toCome = async (id: string) =>
       (await queue().getJobs(['waiting', 'delayed', 'prioritized'])).filter((job) => job.id!.startsWith(id));
     const taken = async (id: string) => {
       const worker = new Worker('steps', null, { connection: { url: testRedisUrl() }, prefix: jobs.prefix });
-      // The other jobs of this file are before it.
+      // The queue also holds earlier jobs of this file.
       const others: Job[] = [];
       for (;;) {
         const job = (await worker.getNextJob('token', { block: false }))!;
@@ -66,17 +67,17 @@ describe('with a reachable Redis', () => {
       }
     };
 
-    /** On a busy machine, this may take longer than a request waits. */
+    /** The limit is long, because a busy machine may need more time than a request allows. */
     const wake = (id: string) => jobs.producer.wake(step, { n: 1 }, id, 10_000);
 
-    it('queues a job once, and not again while it waits', async () => {
+    it('wakes a step by one job, and queues no second job while the first waits', async () => {
       const woken = await Promise.all([0, 1, 2].map(() => wake('w_1')));
       expect(woken).toContain('queued');
       for (let n = 0; n < 5; n++) expect(await wake('w_1')).toBe('waits');
       expect(await toCome('w_1')).toHaveLength(1);
     });
 
-    it('runs a delayed job now instead of adding another one', async () => {
+    it('wakes a delayed job instead of adding another job', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_2', delayMs: 3_600_000 });
       expect(await wake('w_2')).toBe('queued');
       expect(await wake('w_2')).toBe('waits');
@@ -84,7 +85,7 @@ describe('with a reachable Redis', () => {
       expect(await queue().getJobState('w_2')).toBe('waiting');
     });
 
-    it('queues a job even if a finished job with the same id is still kept', async () => {
+    it('wakes a step even if a finished job with the same id is still kept', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_3' });
       for (const id of ['w_3', 'w_3_wake1', 'w_3_wake1']) {
         const { job, close } = await taken(id);
@@ -95,7 +96,7 @@ describe('with a reachable Redis', () => {
       }
     });
 
-    it('queues a job beside an active job whose worker is gone', async () => {
+    it('wakes a step even if it has an active job whose worker is gone', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_4' });
       const first = await taken('w_4');
       expect(await wake('w_4')).toBe('queued');
@@ -122,7 +123,7 @@ describe('with a reachable Redis', () => {
   });
 });
 
-describe('with Redis away', () => {
+describe('the job producer, with Redis away,', () => {
   const closers: (() => unknown)[] = [];
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -136,7 +137,7 @@ describe('with Redis away', () => {
     return { added, tookMs: performance.now() - from, jobs };
   }
 
-  /** A server that takes connections and behaves as given. */
+  /** Starts a server that accepts connections, and then treats each as `behave` says. */
   async function listening(behave: (socket: Socket) => void): Promise<string> {
     const sockets = new Set<Socket>();
     const server: Server = createServer((socket) => {
@@ -192,8 +193,8 @@ describe('with Redis away', () => {
     await until('it is back', () => jobs.producer.add(step, { n: 1 }));
   });
 
-  it('adds jobs again after Redis went away just after its first connection', async () => {
-    // ioredis sends the first INFO to see whether Redis is loaded. BullMQ would ask only once more.
+  it('adds jobs again if Redis goes away just after the first connection', async () => {
+    // ioredis sends a first INFO to learn whether Redis has loaded its data. BullMQ would send only one more.
     const redis = await TcpProxy.start(testRedisUrl());
     redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
     const jobs = await openJobs(redis.url, { wait: true });
@@ -204,7 +205,7 @@ describe('with Redis away', () => {
     await until('a job is taken', () => jobs.producer.add(step, { n: 1 }));
   });
 
-  it('adds jobs once Redis appears after the process has started', async () => {
+  it('adds jobs as soon as Redis appears, even if the process has started earlier', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     await redis.close();
     const jobs = await openJobs(redis.url, { wait: false });

@@ -4,16 +4,22 @@ import { BoundedLog } from './bounded-log.js';
 import type { JobDefinition } from './job-definition.js';
 import { Queues } from './queues.js';
 
-/** An unreachable queue delays a request for at most this long. */
+/** The longest delay of a request by a queue that cannot be reached. */
 const ADD_TIMEOUT_MS = 200;
-/** A job whose worker died stays active for a while. At most this many more are queued beside it. */
+/**
+ * A job whose worker has died stays active for a while. At most this number of jobs for the same work are
+ * queued besides.
+ */
 const WAKES = 3;
 const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
 
-/** The result of a wake-up call: a job was queued, one already waits, or Redis took none. */
+/** What a wake-up has caused: a job was queued, a job with this id waits already, or Redis took no job. */
 export type Woken = 'queued' | 'waits' | 'refused';
 
-/** Queues wake-up calls. A job carries only ids. If a job is lost, the sweeper wakes its row. */
+/**
+ * Queues jobs that wake the step of an onboarding. A job contains only ids. If a job is lost, the sweeper
+ * queues another one.
+ */
 @Injectable()
 export class JobProducer {
   readonly #log = new BoundedLog(new Logger(JobProducer.name));
@@ -21,8 +27,9 @@ export class JobProducer {
   constructor(private readonly queues: Queues) {}
 
   /**
-   * @param options.id BullMQ's custom job id, without ":". BullMQ ignores a job whose id it still keeps.
-   * @returns whether Redis took the job. Never throws if Redis is away or refuses.
+   * @param options.id BullMQ's custom job id, without ":". BullMQ ignores a new job if it still has a job
+   *   with this id.
+   * @returns false if Redis is away or refuses the job. Never throws for these reasons.
    */
   async add<Payload>(
     job: JobDefinition<Payload>,
@@ -39,12 +46,12 @@ export class JobProducer {
   }
 
   /**
-   * Runs a job now, unless a job with the same id already waits. Promotes a delayed job. If a job with this
-   * id is finished but kept, BullMQ would ignore a new one; if that job is active, its worker may be dead. In
-   * both cases the new job gets a derived id.
+   * Queues a job that runs now. If a job with this id is delayed, the job becomes due now. If a job with this
+   * id waits, nothing changes. If it is active or finished, BullMQ would ignore a new job with the same id,
+   * so the new job gets a derived id: the worker of the active job may have died.
    *
    * @param id as for {@link add}.
-   * @param withinMs the caller waits at most this long.
+   * @param withinMs how long the caller waits at most.
    */
   async wake<Payload>(
     job: JobDefinition<Payload>,
@@ -75,15 +82,16 @@ export class JobProducer {
       await (await queue.getJob(id))?.promote();
       return 'queued';
     } catch (error) {
-      // The job may have become due meanwhile.
+      // The delayed job may have become due in the meantime.
       if ((await queue.getJobState(id)) === 'delayed') throw error;
       return 'waits';
     }
   }
 
-  /** @returns null if Redis took nothing. */
+  /** @returns null if Redis took no job. */
   async #inTime<T>(name: string, work: () => Promise<T>, withinMs = ADD_TIMEOUT_MS): Promise<T | null> {
-    // BullMQ would wait without limit for its first connection, and add the job long after the sweeper has.
+    // BullMQ would wait without limit for its first connection. It would add the job after the sweeper has
+    // already done so.
     if (!this.queues.isReady()) return this.#notAdded(name, 'Redis takes no jobs');
     const working = work();
     let timer: NodeJS.Timeout | undefined;
@@ -93,8 +101,8 @@ export class JobProducer {
     try {
       return await Promise.race([working, late]);
     } catch (error) {
-      working.catch(() => undefined); // it may still fail after we stopped waiting
-      void this.queues.link.ask(); // Redis may refuse writes: then the next job is not tried
+      working.catch(() => undefined); // the work may still fail after the caller has stopped waiting
+      void this.queues.link.ask(); // if Redis refuses writes, the next job is refused without a try
       return this.#notAdded(name, (error as Error).message);
     } finally {
       clearTimeout(timer);

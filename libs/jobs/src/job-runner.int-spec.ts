@@ -14,7 +14,7 @@ const sweep: JobDefinition<unknown> = { queue: 'upkeep', name: 'sweep', payload:
 const operate: JobDefinition<unknown> = { queue: 'operations', name: 'operate', payload: z.object({}) };
 const EVERY_MS = 60;
 
-/** The step handler's behaviour by payload. */
+/** What the step's handler does for each payload. */
 const script = new Map<number, () => unknown>();
 const handled: { n: number; atMs: number }[] = [];
 let ticks = 0;
@@ -39,7 +39,7 @@ const handlers = (): JobHandler[] => [
 
 const runsOf = (n: number) => handled.filter((run) => run.n === n);
 
-/** Makes the handler of a payload wait until it is released. */
+/** Makes the handler of this payload wait. @returns a function that lets it continue. */
 function hold(n: number): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
   script.set(n, () => promise);
@@ -51,7 +51,7 @@ async function periods(count: number): Promise<void> {
   await until('some periods have passed', () => performance.now() - from > count * EVERY_MS);
 }
 
-describe('with a reachable Redis', () => {
+describe('the job runner, with a reachable Redis,', () => {
   let jobs: Jobs;
   beforeAll(async () => {
     jobs = await openJobs();
@@ -95,9 +95,9 @@ describe('with a reachable Redis', () => {
   });
 
   it.each([
-    ['has ended for good', 3, new EndedBadly('otp_locked: no tries left'), 'otp_locked: no tries left'],
+    ['has failed permanently', 3, new EndedBadly('otp_locked: no tries left'), 'otp_locked: no tries left'],
     ['met an internal error', 4, new TypeError('a bug'), 'a bug'],
-  ])('shows a job as failed and does not repeat it: the job %s', async (_, n, error, reason) => {
+  ])('shows a job as failed and does not repeat it, if the job %s', async (_, n, error, reason) => {
     script.set(n, () => {
       throw error;
     });
@@ -144,7 +144,7 @@ describe('with a reachable Redis', () => {
   });
 });
 
-describe('with a schedule whose job does not run', () => {
+describe('a schedule whose job does not run', () => {
   let jobs: Jobs;
   beforeEach(async () => {
     jobs = await openJobs(undefined, { env: { WORKER_CONCURRENCY: '1' } });
@@ -159,20 +159,20 @@ describe('with a schedule whose job does not run', () => {
       return (run?.returnvalue as { ticks: number } | undefined)?.ticks === ticks;
     });
 
-  it('the runner works by its own clock while the queue is paused, then by BullMQ again', async () => {
+  it('is run by a timer of the job runner while the queue is paused, and later by BullMQ again', async () => {
     jobs.runner.start(handlers());
     await runs();
     await expiry().pause();
     const before = ticks;
     await until('it ticks by itself', () => ticks >= before + 10);
-    // No jobs have piled up meanwhile.
+    // No jobs have accumulated during the pause.
     const { waiting, delayed } = await expiry().getJobCounts('waiting', 'delayed');
     expect(waiting! + delayed!).toBeLessThanOrEqual(2);
     await expiry().resume();
     await followed();
   });
 
-  it('the runner works by its own clock while the queue’s worker is stuck', async () => {
+  it('is run by a timer of the job runner while the queue’s worker is stuck', async () => {
     const { promise, resolve: letGo } = Promise.withResolvers<void>();
     const stuck: JobHandler = {
       job: { queue: 'expiry', name: 'stuck', payload: z.object({}) },
@@ -193,7 +193,7 @@ describe('with a schedule whose job does not run', () => {
 
   const active = async () => (await expiry().getActive())[0]?.name;
 
-  it('the runner writes a schedule again after an operator has removed its next job', async () => {
+  it('is written again after an operator has removed its next job', async () => {
     jobs.runner.start(handlers());
     await runs();
     await expiry().pause();
@@ -209,8 +209,8 @@ describe('with a schedule whose job does not run', () => {
   });
 });
 
-describe('with a Redis that refuses', () => {
-  it('runs schedules by its own clock', async () => {
+describe('the job runner, with a Redis that refuses writes,', () => {
+  it('runs schedules by a timer of its own', async () => {
     const jobs = await openJobs();
     jest.spyOn(jobs.queues.get('expiry'), 'getJobScheduler').mockRejectedValue(new Error('OOM'));
     try {
@@ -223,8 +223,8 @@ describe('with a Redis that refuses', () => {
   });
 });
 
-describe('with Redis away', () => {
-  it('runs schedules by its own clock, and still stops immediately', async () => {
+describe('the job runner, with Redis away,', () => {
+  it('runs schedules by a timer of its own, and still stops immediately', async () => {
     const jobs = await openJobs('redis://127.0.0.1:1');
     const before = ticks;
     jobs.runner.start(handlers());
@@ -235,7 +235,7 @@ describe('with Redis away', () => {
     expect(ticks).toBe(stopped);
   });
 
-  it('runs schedules by its own clock during the outage, and takes jobs again after the outage', async () => {
+  it('runs schedules by a timer of its own, and takes jobs again after the outage', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     const jobs = await openJobs(redis.url);
     try {
@@ -259,7 +259,7 @@ describe('with Redis away', () => {
   });
 });
 
-describe('with a Redis that hangs and keeps connections open', () => {
+describe('the job runner, with a Redis that hangs and keeps connections open,', () => {
   let redis: TcpProxy;
   let jobs: Jobs;
   beforeEach(async () => {
@@ -274,7 +274,7 @@ describe('with a Redis that hangs and keeps connections open', () => {
     await redis.close();
   });
 
-  it('runs schedules by its own clock, piles up no commands, and takes jobs again afterwards', async () => {
+  it('runs schedules by a timer of its own, keeps no commands, and takes jobs again later', async () => {
     redis.stall();
     let mostWaiting = 0;
     const adding = () => {
@@ -286,7 +286,8 @@ describe('with a Redis that hangs and keeps connections open', () => {
       await until('it is seen to hang', () => !jobs.queues.isReady());
       for (let round = 0; round < 3; round += 1) {
         const before = ticks;
-        // In each period, not only when the runner checks its schedules: that would take 50 s.
+        // The runner must run the schedule in each period. If it did so only when it checks its schedules,
+        // ten runs would take 50 s.
         await until('it ticks by itself', () => ticks >= before + 10, 200 * EVERY_MS);
       }
     } finally {
@@ -304,7 +305,7 @@ describe('with a Redis that hangs and keeps connections open', () => {
     });
   });
 
-  it('finds Redis again after its connections are lost for good', async () => {
+  it('connects again after all its connections were lost', async () => {
     redis.forget();
     await until('a job is taken', () => jobs.producer.add(step, { n: 301 }));
     await until('and run', () => runsOf(301).length === 1);
@@ -322,8 +323,8 @@ describe('with a Redis that hangs and keeps connections open', () => {
   });
 });
 
-describe('a stopping runner', () => {
-  it('stops taking jobs immediately, and lets the running job end', async () => {
+describe('a job runner that stops', () => {
+  it('takes no more jobs, and lets the running job end', async () => {
     const jobs = await openJobs();
     const letGo = hold(400);
     try {
@@ -332,7 +333,7 @@ describe('a stopping runner', () => {
       await until('the job runs', () => runsOf(400).length === 1);
 
       jobs.runner.onModuleDestroy();
-      await periods(5); // a job that was being fetched still runs
+      await periods(5); // a job that was already being fetched still runs
       await jobs.producer.add(step, { n: 401 }, { id: 'late' });
       await jobs.producer.add(sweep, {}, { id: 'late' });
       const ticked = ticks;

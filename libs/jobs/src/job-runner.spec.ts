@@ -14,7 +14,7 @@ const handlerOf = (queue: string, name: string): JobHandler => ({
 const start = (...handlers: JobHandler[]) =>
   new JobRunner({} as Queues, testConfig(), systemClock).start(handlers);
 
-describe('a worker does not boot', () => {
+describe('the boot of a worker fails', () => {
   it('without a handler for each queue', () => {
     expect(() => start(handlerOf('steps', 'init-otp'), handlerOf('expiry', 'expire'))).toThrow(
       'queue "upkeep" has no handler',

@@ -21,12 +21,15 @@ import { Queues } from './queues.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** If a job has not run for this long, its schedule may be lost, its queue paused, or its workers stuck. */
+/**
+ * If a scheduled job has not run for this time, its schedule may be lost, its queue paused, or its workers
+ * stuck.
+ */
 const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
-/** BullMQ's default of 15 s would prolong every outage. */
+/** BullMQ's default is 15 s, which would make every outage longer. */
 const FETCH_AGAIN_MS = 1_000;
-/** A job in one of these states will still run, so no other job is needed. */
+/** The states of a job that will still run. */
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
 interface Scheduled {
@@ -34,14 +37,15 @@ interface Scheduled {
   everyMs: number;
   /** When this process last ran the schedule as a job, on the monotonic clock. */
   lastJobMs: number;
-  /** When this process last ran the schedule by its own clock. */
+  /** When this process last ran the schedule without a job, on the monotonic clock. */
   lastOwnMs: number;
   running: Promise<void> | undefined;
 }
 
 /**
- * Runs jobs: one BullMQ worker per queue. It runs a schedule by its own clock if the schedule's job has not
- * run for some seconds, because Redis is away or refuses, the queue is paused, or its workers are stuck.
+ * Runs jobs, with one BullMQ worker per queue. If a scheduled job has not run for some seconds, the runner
+ * does the job's work by a timer of its own. The reason may be that Redis is away or refuses writes, that the
+ * queue is paused, or that its workers are stuck.
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
@@ -58,7 +62,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws Error at boot if a job has two handlers, or a queue has none. */
+  /** @throws Error at boot if a job has two handlers, or a queue has no handler. */
   start(handlers: readonly JobHandler[]): void {
     const byQueue = group(handlers);
     const link = RedisLink.patient(this.config.REDIS_URL, {
@@ -74,25 +78,29 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Takes no more jobs, and does not wait for the running ones. It must come before all waits for running
-   * work: those would not end while new jobs start.
+   * Takes no more jobs. It does not wait for the jobs that run. It must be called before the app waits for
+   * running work, because new jobs would prolong this wait.
    */
   onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
-    // Without Redis, a graceful close would wait for it. The step runner itself waits for running attempts.
+    // If Redis is away, a graceful close would wait for it. The runner of steps waits for running attempts
+    // by itself.
     const away = !this.#link?.isConnected;
     this.#closed = Promise.all(this.#workers.map((worker) => worker.close(away)));
   }
 
-  /** Resolves when the running jobs have ended, or when Redis is lost and cannot take their results. */
+  /**
+   * Resolves when the running jobs have ended. Also resolves if Redis is lost, because it cannot take their
+   * results.
+   */
   async beforeApplicationShutdown(): Promise<void> {
     await Promise.all([this.#closed, ...[...this.#scheduled.values()].map(({ running }) => running)]);
     this.#link?.disconnect();
   }
 
   /**
-   * BullMQ repeats a refused command immediately, without limit. So a worker takes no jobs while Redis
-   * refuses, and continues when Redis accepts again. While Redis is away, BullMQ itself waits.
+   * BullMQ repeats a refused command immediately and without limit. Therefore workers take no jobs while
+   * Redis refuses writes. If Redis cannot be reached, BullMQ waits by itself.
    */
   #rest(link: RedisLink): void {
     if (this.#closed) return;
@@ -111,7 +119,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     });
     worker.on('error', (error) => {
       void link.ask();
-      // The Redis link logs what is wrong with Redis.
+      // If Redis is the cause, the class RedisLink has logged it.
       if (link.accepts && !troubleOf(error).refused) this.#log.warn(`worker of ${queue}: ${error.message}`);
     });
     return worker;
@@ -151,7 +159,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     this.#timers.push(setInterval(keep, Math.min(everyMs, LOOK_EVERY_MS)));
   }
 
-  /** Does a schedule's work in this process, once a period, while no worker runs its job. */
+  /** Does the work of a scheduled job in this process, once in each period, while no worker runs the job. */
   async #keep(entry: Scheduled): Promise<void> {
     const { handler, everyMs } = entry;
     const sinceMs = (lastMs: number) => this.clock.monotonicMs() - lastMs;
@@ -168,11 +176,11 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Asks Redis, because another worker may run the schedule's jobs. Writes the schedule again if Redis has
-   * lost it or its next job. Leaves it alone if its next job waits: then its queue is paused, or its workers
-   * are busy or gone.
+   * Looks into Redis, because the worker of another process may run the scheduled job. Writes the schedule
+   * again if Redis has lost the schedule or its next job. If the next job is waiting, changes nothing: the
+   * queue is paused, or its workers are busy or gone.
    *
-   * @returns whether the schedule's job runs in time.
+   * @returns whether the scheduled job runs in time.
    */
   async #follow(entry: Scheduled): Promise<boolean> {
     const { everyMs, handler } = entry;

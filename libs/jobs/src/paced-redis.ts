@@ -1,15 +1,19 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { NO_DATABASE, troubleOf } from './redis-trouble.js';
 
-/** A connection reconnects after refusals at most this often: the next server may refuse as well. */
+/** After a refusal, a client reconnects at most once in this time, because the next server may refuse too. */
 const PACE_MS = 1_000;
 
-/** The longest pause between two tries: a server without the database will probably refuse it again. */
+/**
+ * The longest pause between two tries to connect. A server that lacks the database will probably refuse it
+ * again.
+ */
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
- * Reconnects if the server refuses a command that another server may take. Each copy of this client has its
- * own pace: BullMQ makes copies for blocking reads, and a failover hits all of them at the same time.
+ * A Redis client that reconnects if the server refuses a command that another server may accept. BullMQ
+ * copies clients for blocking reads. Each copy has its own pause, because a failover affects all copies at
+ * the same time.
  */
 export class PacedRedis extends Redis {
   #hasDatabase = true;
@@ -26,7 +30,7 @@ export class PacedRedis extends Redis {
     };
   }
 
-  /** If the server refuses the database of the URL, ioredis would use database 0. */
+  /** If the server refuses the database of the URL, ioredis would use database 0 without an error. */
   override select(...args: Parameters<Redis['select']>): ReturnType<Redis['select']> {
     const selected = super.select(...args);
     selected.catch((error: Error) => {

@@ -20,7 +20,7 @@ const check = async (name: string) => (await jobs.health.ready()).checks[name]!;
 const metrics = () => jobs.metrics.registry.metrics();
 
 describe('each queue', () => {
-  it('has its own check, which is up while no job waits too long', async () => {
+  it('has a check of its own, which is up while no job waits too long', async () => {
     jobs.runner.start(handlers());
     await jobs.queues.get('steps').add('of-steps', {});
     await until('its job has ended', async () => /last finished/.test((await check('queue steps')).detail!));
@@ -42,7 +42,7 @@ describe('each queue', () => {
     expect((await check('queue steps')).status).toBe('up');
     expect((await jobs.health.ready()).status).toBe('degraded');
     expect(await metrics()).toMatch(/^gangway_queue_paused\{queue="expiry"\} 1$/m);
-    expect(await metrics()).toMatch(/^gangway_queue_waiting\{queue="expiry"\} 1$/m);
+    expect(await metrics()).toMatch(/^gangway_queue_jobs\{queue="expiry",state="waiting"\} 1$/m);
 
     await queue.resume();
     await until('it is up', async () => (await check('queue expiry')).status === 'up');
@@ -56,13 +56,13 @@ describe('each queue', () => {
       return found.status === 'down' && found;
     });
     expect(detail).toMatch(/^1 waiting, the oldest for 3\d s; none finished yet$/);
-    // The same holds for a retry that has been due for a while.
+    // The job is a delayed retry that has been due for 20 s.
     await queue.drain();
     await queue.add('of-steps', {}, { timestamp: Date.now() - 30_000, delay: 10_000 });
     await until('it is seen', async () => /the oldest for 2\d s/.test((await check('queue steps')).detail!));
   });
 
-  it('counts the age of a delayed retry from its due time', async () => {
+  it('has a check that counts the age of a delayed retry from its due time', async () => {
     await jobs.queues.get('steps').add('of-steps', {}, { timestamp: Date.now() - 600_000, delay: 599_000 });
     await until('it is seen', async () =>
       /the oldest for [1-9] s/.test((await check('queue steps')).detail!),

@@ -6,27 +6,32 @@ import { QUEUE_NAMES, type QueueName } from './job-definition.js';
 import { Queues } from './queues.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** A worker normally takes a job within milliseconds. */
+/**
+ * If a due job waits for longer than this, its queue is down. A worker normally takes a job within
+ * milliseconds.
+ */
 const LATE_MS = 10_000;
-/** Redis is asked at most this often, even if health and metrics are read more often. */
+/** Redis is asked at most once in this time, even if health and metrics are read more often. */
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
+/** The states whose jobs the metrics count. */
+const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface QueuesState {
-  /** What is wrong with Redis; null if nothing is. */
+  /** Why Redis cannot be used; null if it can. */
   trouble: string | null;
   /** Empty if Redis cannot be read. */
   queues: QueueState[];
 }
 
-/** Instants are milliseconds since the epoch. */
+/** Times are in milliseconds since 1970. */
 export interface QueueState extends Seen, JobCounts {
   name: QueueName;
   finding: Finding;
 }
 
-/** How many jobs Redis holds, by their state. `waiting` is in {@link Seen}. */
+/** The number of jobs by state. {@link Seen} has the number of waiting jobs. */
 interface JobCounts {
   active: number;
   delayed: number;
@@ -36,7 +41,7 @@ interface JobCounts {
 
 interface Seen {
   paused: boolean;
-  /** When the queue was paused, if its events still show that. */
+  /** When the queue was paused; null if BullMQ's events no longer show the time. */
   pausedAt: number | null;
   waiting: number;
   /** When the oldest waiting job became due. */
@@ -44,7 +49,7 @@ interface Seen {
   lastFinishedAt: number | null;
 }
 
-/** Reads the state of each queue from Redis: whether it is paused or late, and when its last job ended. */
+/** Reads from Redis whether each queue is paused or late, and when its last job ended. */
 @Injectable()
 export class QueueWatch {
   readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen & JobCounts> }>();
@@ -61,26 +66,33 @@ export class QueueWatch {
     for (const name of QUEUE_NAMES) {
       health.register({ name: `queue ${name}`, vital: false, check: () => this.#check(name) });
     }
-    const gauge = (what: string, help: string, read: (seen: Seen) => number) =>
-      metrics.gauge(`gangway_queue_${what}`, help, 'queue', () => this.#read(read));
-    gauge('paused', 'Whether the queue is paused', ({ paused }) => Number(paused));
-    gauge('waiting', 'Jobs that could be taken now', ({ waiting }) => waiting);
-    gauge('oldest_waiting_seconds', 'For how long the oldest of them could be taken', (seen) =>
-      seconds(ageOf(seen.oldestDueAt)),
-    );
-    gauge('last_finished_seconds', 'For how long no job of the queue has ended; NaN if none has', (seen) =>
+    const gauge = (
+      what: 'paused' | 'oldest_waiting_seconds' | 'last_finished_seconds',
+      read: (seen: Seen) => number,
+    ) =>
+      metrics.gauge(`gangway_queue_${what}`, () =>
+        this.#read((seen, queue) => [{ labels: { queue }, value: read(seen) }]),
+      );
+    gauge('paused', ({ paused }) => Number(paused));
+    gauge('oldest_waiting_seconds', (seen) => seconds(ageOf(seen.oldestDueAt)));
+    gauge('last_finished_seconds', (seen) =>
       seen.lastFinishedAt === null ? NaN : seconds(ageOf(seen.lastFinishedAt)),
+    );
+    metrics.gauge('gangway_queue_jobs', () =>
+      this.#read((seen, queue) =>
+        JOB_STATES.map((state) => ({ labels: { queue, state }, value: seen[state] })),
+      ),
     );
   }
 
   /**
-   * All queues, for operators. Reads only counts and the ends of lists, so the number of jobs does not
-   * matter. Waits at most a second for Redis.
+   * Reads all queues, for operators. It reads only counts and the first jobs of lists, so it stays fast with
+   * many jobs. Waits at most one second for Redis.
    */
   async read(): Promise<QueuesState> {
     if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
     const late = pause(PATIENCE_MS, null, { ref: false });
-    // Redis may be readable and still refuse writes, so that it takes no job.
+    // Redis may answer reads but refuse writes. Then it takes no job.
     const written = this.queues.link.ask();
     const asked = Promise.all(
       QUEUE_NAMES.map(async (name) => {
@@ -106,11 +118,14 @@ export class QueueWatch {
     return this.queues.unlessAway(async () => findingOf(await this.#look(name)));
   }
 
-  /** Empty without Redis: an old number would look current. */
-  async #read(read: (seen: Seen) => number): Promise<Record<string, number>> {
-    if (!this.queues.link.isConnected) return {};
-    const each = QUEUE_NAMES.map(async (name) => [name, read(await this.#look(name))] as const);
-    return Promise.all(each).then(Object.fromEntries, () => ({}));
+  /** The result is empty if Redis cannot be read, because an old number would look current. */
+  async #read<T>(read: (seen: Seen & JobCounts, queue: QueueName) => T[]): Promise<T[]> {
+    if (!this.queues.link.isConnected) return [];
+    const each = QUEUE_NAMES.map(async (name) => read(await this.#look(name), name));
+    return Promise.all(each).then(
+      (found) => found.flat(),
+      () => [],
+    );
   }
 
   #look(name: QueueName): Promise<Seen & JobCounts> {
@@ -155,7 +170,7 @@ export class QueueWatch {
     return seen;
   }
 
-  /** Each process logs one line per change. */
+  /** Logs one line when a queue goes down, and one when it is in order again. */
   #logChange(name: QueueName, { status, detail }: Finding): void {
     if (status === 'down' && !this.#logged.has(name)) {
       this.#logged.add(name);
@@ -166,7 +181,8 @@ export class QueueWatch {
   }
 
   /**
-   * BullMQ does not keep the instant of a pause. The queue's events show it, unless too many have followed.
+   * BullMQ does not store when a queue was paused. An event of the queue shows the time, unless many events
+   * came later.
    */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
@@ -183,7 +199,7 @@ export class QueueWatch {
   }
 }
 
-/** A queue's health by its state. */
+/** The health of a queue, from its state. */
 export function findingOf(seen: Seen, now = Date.now()): Finding {
   const oldestMs = ageOf(seen.oldestDueAt, now);
   const since = seen.pausedAt === null ? '' : ` since ${instant(seen.pausedAt)}`;
@@ -204,7 +220,7 @@ const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.m
 const seconds = (ms: number) => ms / 1_000;
 const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A job that was delayed again is due no earlier than its last run. */
+/** A job that was delayed again is not due before its last run. */
 function dueAtOf(job: Job): number {
   return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
 }

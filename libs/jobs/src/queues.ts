@@ -8,12 +8,12 @@ import { QUEUE_NAMES, QUEUES, type QueueName } from './job-definition.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** Events that BullMQ keeps per queue. We read only the latest. */
+/** BullMQ keeps this number of events per queue. The service reads only the newest ones. */
 const EVENTS_KEPT = 1_000;
-/** The check waits this long for an answer, then uses the link's state. */
+/** If Redis does not answer within this time, the check uses the last known state of the connection. */
 const ANSWER_MS = 1_000;
 
-/** All queues, over one connection that fails fast instead of delaying requests. */
+/** All queues. They share a connection that fails fast, so that no request is delayed. */
 @Injectable()
 export class Queues implements OnApplicationShutdown {
   readonly #log = new BoundedLog(new Logger(Queues.name));
@@ -28,11 +28,8 @@ export class Queues implements OnApplicationShutdown {
     });
     this.watch(this.link);
     health.register({ name: 'redis', vital: false, check: () => this.#check() });
-    metrics.gauge(
-      'gangway_redis_writable',
-      'Whether Redis takes the writes of a connection',
-      'connection',
-      () => Object.fromEntries(this.#links.map((link) => [link.name, Number(link.accepts)])),
+    metrics.gauge('gangway_redis_writable', () =>
+      this.#links.map((link) => ({ labels: { connection: link.name }, value: Number(link.accepts) })),
     );
     this.#queues = new Map(QUEUE_NAMES.map((name) => [name, this.#open(name, config.QUEUE_PREFIX)]));
   }
@@ -51,17 +48,17 @@ export class Queues implements OnApplicationShutdown {
     return [...this.#queues.values()];
   }
 
-  /** Whether Redis would take a job now. */
+  /** Whether Redis would accept a job now. */
   isReady(): boolean {
     return this.link.accepts;
   }
 
-  /** Adds a connection to the check `redis`. */
+  /** Adds a connection that the check `redis` tests. */
   watch(link: RedisLink): void {
     this.#links.push(link);
   }
 
-  /** For checks that read from Redis: if Redis does not answer, the check is down. */
+  /** For checks that read from Redis: the check is down if Redis does not answer. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
     if (!this.link.isConnected) return { status: 'down', detail: 'unknown without Redis' };
     try {
@@ -76,7 +73,10 @@ export class Queues implements OnApplicationShutdown {
     this.link.disconnect();
   }
 
-  /** Checks that Redis takes a write on each link, and that Redis evicts no key, which would lose jobs. */
+  /**
+   * Checks that Redis accepts writes on each connection, and that it evicts no keys, because evicted jobs
+   * would be lost.
+   */
   async #check(): Promise<Finding> {
     const answered = Promise.all(this.#links.map((link) => link.ask()));
     const late = Symbol('late');
@@ -90,7 +90,9 @@ export class Queues implements OnApplicationShutdown {
     return { status: 'down', detail: `maxmemory-policy is ${policy}, and must be noeviction` };
   }
 
-  /** Uses INFO, because a managed Redis often forbids CONFIG. Undefined if Redis forbids INFO too. */
+  /**
+   * Reads INFO, because a managed Redis often forbids CONFIG. @returns undefined if Redis forbids INFO too.
+   */
   async #policy(): Promise<string | undefined> {
     const info = await this.redis.info('memory').catch((error: Error) => {
       if (/NOPERM|unknown command/.test(error.message)) return '';
@@ -104,12 +106,13 @@ export class Queues implements OnApplicationShutdown {
     const queue = new Queue(name, {
       prefix,
       connection: this.redis,
-      // BullMQ asks for the version only once. Without the answer, the queue would refuse every job for good.
+      // BullMQ asks Redis for its version only once. Without an answer, the queue would refuse all jobs
+      // forever.
       skipVersionCheck: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },
     });
-    // The Redis link logs what is wrong with Redis.
+    // If Redis is the cause, the class RedisLink has logged it.
     queue.on('error', (error) => this.link.accepts && this.#log.warn(`queue ${name}: ${error.message}`));
     return queue;
   }

@@ -8,7 +8,7 @@ const boot = (url: string) => new RedisDatabase(testConfig({ REDIS_URL: url })).
 const withIndex = (index: number) => Object.assign(new URL(testRedisUrl()), { pathname: `/${index}` }).href;
 
 describe('the database of REDIS_URL', () => {
-  it('is refused if Redis has no database of that number', async () => {
+  it('is refused at boot if Redis has no database with this number', async () => {
     const fault = await boot(withIndex(9_999)).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(ConfigError);
     expect((fault as ConfigError).faults).toEqual([
@@ -19,7 +19,7 @@ describe('the database of REDIS_URL', () => {
     ]);
   });
 
-  it('is accepted if Redis has it', async () => {
+  it('is accepted at boot if Redis has this database', async () => {
     await boot(withIndex(3));
     await boot(testRedisUrl());
   });

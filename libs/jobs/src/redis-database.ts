@@ -5,7 +5,9 @@ import { NO_DATABASE } from './redis-trouble.js';
 
 const ANSWER_MS = 2_000;
 
-/** Checks at boot that Redis has the database of `REDIS_URL`. An unreachable Redis does not stop the boot. */
+/**
+ * Checks at boot that Redis has the database of `REDIS_URL`. If Redis cannot be reached, the boot continues.
+ */
 @Injectable()
 export class RedisDatabase implements OnModuleInit {
   constructor(@Inject(CONFIG) private readonly config: Config) {}
@@ -36,13 +38,13 @@ async function findDatabaseFault(url: string): Promise<string | null> {
     await redis.select(index);
     return null;
   } catch (error) {
-    // Readiness reports other refusals, e.g. while Redis loads its data or if it wants another password.
+    // The readiness check reports other refusals: Redis still loads its data, or requires another password.
     return NO_DATABASE.test((error as Error).message) ? refused(index, error as Error) : null;
   } finally {
     redis.disconnect();
   }
 }
 
-/** Redis's own message is safe to show: it names only the number. */
+/** Redis's message may be shown, because it repeats only the number of the database. */
 const refused = (index: number, { message }: Error) =>
   `names database ${index}, and Redis refuses it: ${message.replace(/^ERR /, '')}`;

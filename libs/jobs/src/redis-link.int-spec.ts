@@ -10,14 +10,14 @@ const name = 'gangway-link-of-the-tests';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('does not use database 0 if the server refuses the database of REDIS_URL', async () => {
+it('a Redis connection never uses database 0 if the server refuses the database of REDIS_URL', async () => {
   const onlooker = new Redis(testRedisUrl());
   const link = RedisLink.patient(url.href, { name, prefix: testQueuePrefix(), isWanted: () => true });
   const copy = link.redis.duplicate({ maxRetriesPerRequest: null });
   copy.on('error', () => undefined);
   try {
     const written = [link.redis, copy].map((redis, n) => redis.set(`${testQueuePrefix()}:database:${n}`, 1));
-    for (const each of written) each.catch(() => undefined); // they wait for as long as the test
+    for (const each of written) each.catch(() => undefined); // these commands wait until the test ends
     let connections = 0;
     copy.on('close', () => connections++);
     await until('the trouble is told', () => link.trouble?.refused === true);
@@ -32,7 +32,7 @@ it('does not use database 0 if the server refuses the database of REDIS_URL', as
   }
 });
 
-it('keeps the connection to Redis after one late answer', async () => {
+it('a Redis connection stays open after one late answer', async () => {
   const commandTimeout = 400;
   const link = RedisLink.impatient(testRedisUrl(), { name, prefix: testQueuePrefix(), commandTimeout });
   try {
@@ -40,7 +40,8 @@ it('keeps the connection to Redis after one late answer', async () => {
     let closed = 0;
     link.redis.on('close', () => closed++);
     const asked = jest.spyOn(link.redis, 'set');
-    // After this, timers run before sockets are read: the command times out although its answer has arrived.
+    // After an immediate, timers run before sockets are read. The command times out although its answer has
+    // arrived.
     await new Promise((resolve) => setImmediate(resolve));
     void link.ask();
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1.5 * commandTimeout);
@@ -52,7 +53,7 @@ it('keeps the connection to Redis after one late answer', async () => {
   }
 });
 
-it('logs the last state of Redis, even after several fast changes', async () => {
+it('a Redis connection logs the last state of Redis, even after several fast changes', async () => {
   const admin = new Redis(testRedisUrl());
   const user = `${name}-${process.pid}`;
   await admin.acl('SETUSER', user, 'reset', 'on', '>secret', '~*', '&*', '+@all');

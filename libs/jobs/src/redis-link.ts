@@ -7,7 +7,8 @@ import type { RedisTrouble } from './redis-trouble.js';
 
 const BEAT_MS = 1_000;
 /**
- * How many beats may pass without an answer. A process that is too busy to read an answer also misses beats.
+ * The connection counts as silent after this number of timer ticks without an answer. A process that is too
+ * busy to read the answer also misses ticks.
  */
 const BEATS_WITHOUT_ANSWER = 2;
 const CHANGE_LOG_MS = 10_000;
@@ -15,13 +16,16 @@ const CHANGE_LOG_MS = 10_000;
 const SHARED: RedisOptions = {
   connectTimeout: 2_000,
   /**
-   * ioredis keeps the process alive this long after a socket that never opened. Its default is two seconds.
+   * If a socket never opens, ioredis keeps the process alive for this time after disconnect(). Its default is
+   * two seconds.
    */
   disconnectTimeout: 200,
   maxLoadingRetryTime: 1_000,
 };
 
-/** Waits a little longer with each try, at most two seconds, to find a restored Redis soon. */
+/**
+ * The pause before the next try to connect, in ms. It stays short, so that a restored Redis is found soon.
+ */
 const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
 
 export interface LinkOptions {
@@ -32,13 +36,12 @@ export interface LinkOptions {
 }
 
 /**
- * A connection to Redis that knows whether Redis takes its writes. Once a second it sends a write that
- * changes nothing, and reconnects if no answer comes. Without this, nothing would close the connection if the
- * server hangs or the network drops it, and each command would wait forever. Not for a connection that makes
- * blocking reads.
+ * A connection to Redis that knows whether Redis accepts its writes. Once a second it sends a write that
+ * changes nothing, and reconnects if no answer comes. Otherwise commands could wait forever when the server
+ * hangs or the network drops packets. Do not use it for blocking reads.
  *
- * ioredis has `socketTimeout` for this. But the timer of this option outlives its connection: it then cuts
- * the next, healthy connection, or keeps a finished process alive.
+ * ioredis has the option `socketTimeout` for this. But its timer continues after its connection has ended,
+ * and then cuts the next connection or keeps the process alive.
  */
 export class RedisLink {
   readonly #log: BoundedLog;
@@ -49,13 +52,16 @@ export class RedisLink {
   #changedAtMs = 0;
   #isTold = true;
   #asking: Promise<void> | undefined;
-  /** Beats since the unanswered question. The handshake of a new connection counts as a question. */
+  /**
+   * The number of timer ticks since an unanswered write. The handshake of a new connection counts as a write.
+   */
   #unanswered: number | undefined;
 
   /**
-   * For requests, which must not be delayed: fails immediately if Redis is away, and soon if it hangs.
+   * For requests, which must not be delayed. Commands fail immediately if Redis is away, and soon if Redis
+   * hangs.
    *
-   * @param options.commandTimeout a command fails after this many milliseconds.
+   * @param options.commandTimeout a command fails after this number of milliseconds.
    */
   static impatient(
     url: string,
@@ -73,10 +79,11 @@ export class RedisLink {
   }
 
   /**
-   * For BullMQ's workers: waits for Redis without limit. BullMQ itself watches the copies that it makes for
-   * blocking reads.
+   * For BullMQ's workers. Commands wait for Redis without limit. BullMQ itself watches the copies of the
+   * client that it makes for blocking reads.
    *
-   * @param options.isWanted once false, a lost connection stays closed, and commands that wait for it fail.
+   * @param options.isWanted if it returns false, a lost connection is not opened again, and waiting commands
+   *   fail.
    */
   static patient(url: string, { isWanted, ...options }: LinkOptions & { isWanted(): boolean }): RedisLink {
     const redis = new PacedRedis(url, {
@@ -102,7 +109,7 @@ export class RedisLink {
     });
     redis.on('close', () => {
       this.#unanswered = undefined;
-      this.#asking = undefined; // the next connection gets its own question
+      this.#asking = undefined; // the next connection sends its own write
       if (!this.#trouble) this.#found(CLOSED);
     });
     redis.on('error', (error: Error) => this.#found(troubleOf(error)));
@@ -112,7 +119,7 @@ export class RedisLink {
 
   readonly name: string;
 
-  /** Whether Redis would take a write now. */
+  /** Whether Redis would accept a write now. */
   get accepts(): boolean {
     return this.#trouble === null && this.isConnected;
   }
@@ -122,7 +129,7 @@ export class RedisLink {
     return this.redis.status === 'ready';
   }
 
-  /** Why Redis takes no writes now; null while it does. */
+  /** Why Redis accepts no writes now; null if it accepts them. */
   get trouble(): RedisTrouble | null {
     return this.#trouble;
   }
@@ -132,8 +139,8 @@ export class RedisLink {
   }
 
   /**
-   * Asks now instead of at the next beat. Never rejects. Resolves when the answer comes or the connection
-   * ends.
+   * Sends the write that changes nothing now, and not only at the next timer tick. Never rejects. Resolves
+   * when Redis has answered or the connection has ended.
    */
   ask(): Promise<void> {
     if (!this.isConnected) return Promise.resolve();
@@ -144,12 +151,13 @@ export class RedisLink {
   disconnect(): void {
     clearInterval(this.#timer);
     this.#listeners.splice(0);
-    this.#trouble ??= CLOSED; // set here, it is not logged
+    this.#trouble ??= CLOSED; // setting the field directly avoids a log line
     this.redis.disconnect();
   }
 
   /**
-   * The key never exists, so this write changes and replicates nothing. It fails whenever other writes fail.
+   * Writes to a key that never exists, so nothing changes and nothing is replicated. The write fails if Redis
+   * refuses writes.
    */
   async #write(): Promise<void> {
     this.#unanswered ??= 0;
@@ -158,7 +166,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // Without an answer, the missed beats still count.
+      // Without an answer, the missed ticks still count.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));
@@ -167,12 +175,12 @@ export class RedisLink {
 
   #beat(): void {
     if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#tell();
-    // Between connections ioredis has its own timer, which disconnect() would cancel.
+    // Between two connections, ioredis has a timer of its own, which disconnect() would cancel.
     const handshake = this.redis.status === 'connect';
     if (!this.isConnected && !handshake) return;
     if (handshake) void this.#lookForLoading();
     if (this.#unanswered === undefined || ++this.#unanswered < BEATS_WITHOUT_ANSWER) {
-      // The answer to a command that timed out is lost: only a new question can show that Redis is there.
+      // If a command has timed out, its answer is dropped. Only another write can show that Redis answers.
       return void this.ask();
     }
     this.#unanswered = undefined;
@@ -190,7 +198,7 @@ export class RedisLink {
 
   #found(trouble: RedisTrouble | null): void {
     if (trouble?.words === this.#trouble?.words) return;
-    // A first connection that works needs no line in the log.
+    // If the first connection works, nothing is logged.
     this.#isTold = this.#trouble === NOT_YET && trouble === null;
     this.#trouble = trouble;
     this.#changedAtMs = performance.now();
@@ -198,7 +206,10 @@ export class RedisLink {
     this.#listeners.forEach((tell) => tell());
   }
 
-  /** Logs one line per change. If the bounded log omits it and the state lasts, a beat logs it later. */
+  /**
+   * Logs one line per change. If the bounded log leaves out the line and the state lasts, a later tick logs
+   * it.
+   */
   #tell(): void {
     if (this.#isTold) return;
     this.#isTold = this.#trouble

@@ -5,7 +5,7 @@ import { troubleOf } from './redis-trouble.js';
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' });
 const system = (code: string) => Object.assign(new Error(`connect ${code} 10.0.0.1:6379`), { code });
 
-describe('the trouble that an error shows', () => {
+describe('the description of an error of Redis', () => {
   it.each([
     ["READONLY You can't write against a read only replica.", 'READONLY', true],
     [
@@ -42,15 +42,18 @@ describe('the trouble that an error shows', () => {
     expect(trouble.words).not.toContain('argument');
   });
 
-  it.each(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])('%s is no refusal: Redis did not answer', (code) => {
-    expect(troubleOf(system(code))).toEqual({
-      words: `cannot be reached (${code})`,
-      refused: false,
-      elsewhere: false,
-    });
-  });
+  it.each(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])(
+    '%s means that Redis did not answer, and is no refusal',
+    (code) => {
+      expect(troubleOf(system(code))).toEqual({
+        words: `cannot be reached (${code})`,
+        refused: false,
+        elsewhere: false,
+      });
+    },
+  );
 
-  it('describes a lost connection without the words of ioredis', async () => {
+  it('says that the connection is lost, without the words of ioredis', async () => {
     const redis = new Redis('redis://127.0.0.1:1', { maxRetriesPerRequest: 0, retryStrategy: () => 60_000 });
     redis.on('error', () => undefined);
     const error = await redis.ping().catch((reason: Error) => reason);

@@ -1,9 +1,9 @@
-/** Why Redis cannot be used now, in words that follow "Redis". */
+/** Why Redis cannot be used now. `words` continue a sentence that begins with "Redis". */
 export interface RedisTrouble {
   words: string;
-  /** Whether Redis answered with a refusal. Otherwise it cannot be reached. */
+  /** True if Redis has answered with a refusal; false if it cannot be reached. */
   refused: boolean;
-  /** Whether a new connection may lead to a working server, after a failover behind a proxy or a name. */
+  /** Whether a new connection may reach another server that works, for example after a failover. */
   elsewhere: boolean;
 }
 
@@ -24,10 +24,10 @@ const REFUSALS: Record<string, [words: string, elsewhere: boolean]> = {
   BUSY: ['is held up by a script', false],
 };
 
-/** A script's error has the code in the middle. */
+/** In the error of a script, the code is in the middle of the text. */
 const CODE = new RegExp(`\\b(${Object.keys(REFUSALS).join('|')})\\b`);
 
-/** How Redis, Redis Cluster and common proxies refuse the database of a URL. */
+/** The texts with which Redis, Redis Cluster and common proxies refuse the database of a URL. */
 export const NO_DATABASE = /DB index|SELECT is not allowed|invalid DB/i;
 
 export function troubleOf(error: Error): RedisTrouble {
@@ -40,12 +40,12 @@ export function troubleOf(error: Error): RedisTrouble {
   if (NO_DATABASE.test(error.message)) {
     return { words: 'has no database of the number in REDIS_URL', refused: true, elsewhere: false };
   }
-  // The first word is Redis's own code; the rest may repeat what was sent.
+  // Only the first word is shown, because it is Redis's error code. The rest may repeat parts of the command.
   if (error.name === 'ReplyError') {
     const words = `refuses writes (${error.message.split(' ', 1)[0]})`;
     return { words, refused: true, elsewhere: false };
   }
-  // ioredis reports it while it reconnects, and its message is about an option of the client.
+  // ioredis throws this error while it reconnects. Its message describes an option of ioredis, not the fault.
   if (error.name === 'MaxRetriesPerRequestError') return LOST;
   const why = (error as NodeJS.ErrnoException).code ?? error.message;
   return { words: `cannot be reached (${why})`, refused: false, elsewhere: false };
@@ -59,7 +59,7 @@ const LOST: RedisTrouble = {
   elsewhere: false,
 };
 export const NOT_YET: RedisTrouble = { words: 'is not connected yet', refused: false, elsewhere: false };
-/** Under CLIENT PAUSE WRITE, Redis still answers reads. */
+/** During CLIENT PAUSE WRITE, Redis still answers reads. */
 export const SILENT_TO_WRITES: RedisTrouble = {
   words: 'does not answer a write: it hangs, or CLIENT PAUSE holds it up',
   refused: false,

@@ -1,4 +1,3 @@
-/** The rights that a caller may have. */
 export const SCOPES = [
   'onboardings:read',
   'onboardings:write',
@@ -11,7 +10,9 @@ export type Scope = (typeof SCOPES)[number];
 
 /** The authenticated service that sent a request. */
 export interface Caller {
-  /** The caller owns what it starts. Several keys, and tokens with exactly the same name, are one caller. */
+  /**
+   * The caller owns the onboardings that it starts. Keys and tokens with the same name belong to one caller.
+   */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
   /** The names of the integrations that the caller may use. Null for all. */
@@ -20,7 +21,6 @@ export interface Caller {
 
 const SCOPE_NAMES: ReadonlySet<string> = new Set(SCOPES);
 
-/** Whether a word is one of {@link SCOPES}. */
 export const isScope = (word: string): word is Scope => SCOPE_NAMES.has(word);
 
 /** Whether the caller of an API key may have this name. */
@@ -33,5 +33,5 @@ export const isKeyCallerName = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{
 export const isCallerName = (text: string): boolean =>
   /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text) && /[^\p{Z}]/u.test(text);
 
-/** The caller of a request with `API_KEY`. */
+/** The name of the caller that uses the development key `API_KEY`. */
 export const DEFAULT_CALLER = 'default';

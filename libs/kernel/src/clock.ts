@@ -1,4 +1,4 @@
-/** The service reads the time here, so that a test can stop it. SQL uses the clock of the database. */
+/** The source of the time, so that a test can stop the time. SQL uses the clock of the database. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, by the wall clock. */
   nowMs(): number;

@@ -1,5 +1,6 @@
 /**
- * `JSON.parse` keeps the last of two equal members; another reader may keep the first.
+ * Whether an object in the JSON has two members with the same name. `JSON.parse` keeps the last of them, but
+ * another reader may keep the first.
  *
  * @param value the result of `JSON.parse(text)`.
  */

@@ -3,7 +3,7 @@ interface Fault {
   remedy: string;
 }
 
-/** Faults in the shape of a request. The names of most come from the validator. */
+/** Faults in the shape of a request. The validator gives most of these names. */
 const REQUEST_FAULTS = {
   invalid_type: {
     meaning: 'A value is missing, or has another JSON type than the member.',
@@ -103,7 +103,7 @@ const REQUEST_FAULTS = {
   },
   wrong_key: {
     meaning: 'The device signed with another key than the session’s.',
-    remedy: 'Sign with the key that encrypted the code.',
+    remedy: 'Sign with the key whose public half was encrypted together with the code.',
   },
   wrong_message: {
     meaning: 'The device signed another message than the expected one.',
@@ -131,7 +131,7 @@ const CONTACT_FAULTS = {
   },
 } as const satisfies Record<string, Fault>;
 
-/** The checks that a passkey can fail. */
+/** The checks that a passkey can fail, by the codes of their faults. */
 export const PASSKEY_FAULTS = {
   client_data_malformed: {
     meaning: 'The client data is not a JSON object, or has a member twice.',
@@ -163,7 +163,7 @@ export const PASSKEY_FAULTS = {
     remedy: 'Ask the user to use another authenticator.',
   },
   attestation_malformed: {
-    meaning: 'The attestation object is not a CBOR map of fmt, attStmt and authData, or holds too much.',
+    meaning: 'The attestation object is not a CBOR map of fmt, attStmt and authData, or has too many items.',
     remedy: 'Send `attestationObject` as the browser gave it.',
   },
   attestation_trailing_bytes: {

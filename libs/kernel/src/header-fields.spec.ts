@@ -17,7 +17,7 @@ describe('a header field', () => {
     ['x;y="a,b", c', ['x;y="a,b"', 'c']],
     ['x;y="a\\",b", c', ['x;y="a\\",b"', 'c']],
     ['x;y="a,b', ['x;y="a,b']],
-  ])('%j is a list of %j', (field, members) => expect(listMembers(field)).toEqual(members));
+  ])('with the value %j is a list of %j', (field, members) => expect(listMembers(field)).toEqual(members));
 
   it.each<[Field, string[]]>([
     ['Application/JSON ; charset=UTF-8', ['application/json']],
@@ -27,7 +27,9 @@ describe('a header field', () => {
       ['application/json', 'text/html'],
     ],
     ['application/json-patch+json', ['application/json-patch+json']],
-  ])('%j names %j', (field, types) => expect(mediaTypes(field)).toEqual(types));
+  ])('with the value %j names the media types %j', (field, types) =>
+    expect(mediaTypes(field)).toEqual(types),
+  );
 
   it.each<[Field, boolean]>([
     [undefined, true],
@@ -38,5 +40,7 @@ describe('a header field', () => {
     ['gzip', false],
     ['identity, gzip', false],
     [['identity', 'br'], false],
-  ])('%j means uncoded: %j', (field, uncoded) => expect(isUncoded(field)).toBe(uncoded));
+  ])('with the value %j means that there is no content coding: %j', (field, uncoded) =>
+    expect(isUncoded(field)).toBe(uncoded),
+  );
 });

@@ -1,4 +1,4 @@
-/** The text between two commas that are outside of quoted strings. */
+/** A member of a list: the text between two commas that are outside of quoted strings. */
 const MEMBER = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g;
 
 /**

@@ -10,7 +10,7 @@ describe('uuidV7', () => {
     expect(isUuid(id)).toBe(true);
   });
 
-  it('sorts by time and never repeats', () => {
+  it('sorts by time, and never gives the same id twice', () => {
     const early = uuidV7(1_000);
     const late = uuidV7(1_001);
     expect(early < late).toBe(true);
@@ -21,7 +21,7 @@ describe('uuidV7', () => {
     expect(timeOfUuidV7(uuidV7(ms))).toBe(ms);
   });
 
-  it('has a lowest value for each millisecond', () => {
+  it('has a lowest id for each millisecond', () => {
     const ms = 0x0198_0000_1234;
     const lowest = lowestUuidV7(ms);
     expect(lowest <= uuidV7(ms)).toBe(true);

@@ -14,22 +14,24 @@ export type ProblemMember =
 interface ProblemType {
   /** The usual HTTP status. */
   status: number;
-  /** The status for a reason that lasts longer. */
+  /** The status if the reason lasts longer, e.g. for a whole day. */
   alsoStatus?: number;
   title: string;
   /** What happened, and the reason. */
   cause: string;
-  /** What the caller should do. */
   remedy: string;
   members?: readonly ProblemMember[];
 }
 
-/** Members of a problem that the state of an onboarding causes. */
+/** Members of a problem whose cause is the state of an onboarding. */
 const OF_STATE = ['state', 'nextAction'] as const;
 /** Members of a refusal after a step that failed. */
 const OF_STEP = ['attemptsLeft', 'onboardingId', 'state', 'nextAction', 'errors'] as const;
 
-/** Every error code that callers can get. They switch on it, so a code keeps its name and its meaning. */
+/**
+ * Every error code that callers can get. Callers switch on the code, so a code keeps its name and its
+ * meaning.
+ */
 export const PROBLEMS = {
   validation_failed: {
     status: 400,

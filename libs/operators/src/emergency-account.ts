@@ -2,14 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { equalInConstantTime } from '#libs/kernel';
 import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
 
-/** The same password on all keyboards (Unicode NFKC; NIST SP 800-63B §3.1.1.2). */
+/** Unicode form NFKC, so that all keyboards produce the same password (NIST SP 800-63B §3.1.1.2). */
 const canonical = (password: string) => password.normalize('NFKC');
 
-/** The login of `OPS_PASSWORD`, for times when the identity provider is down. */
+/** The emergency login with `OPS_PASSWORD`, for times when the identity provider is down. */
 @Injectable()
 export class EmergencyAccount {
   readonly isOn: boolean;
-  /** A keyed hash of the password. A new password changes it, which ends the account's sessions. */
+  /** A keyed hash of the password. Emergency sessions store it, so a new password ends them. */
   readonly mark: Buffer | null;
   readonly #password: string;
 

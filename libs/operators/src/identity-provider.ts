@@ -23,13 +23,13 @@ import type { LoginFlow } from './login-flow.js';
 import { cleanName, type Operator } from './operator.js';
 
 const TIMEOUT_S = 5;
-/** The metadata of the provider is read again after this time. */
+/** The identity provider's metadata is read again after this time. */
 const METADATA_LIFE_MS = 3_600_000;
 export const CALLBACK_PATH = '/login/callback';
 
 type Claims = Record<string, unknown>;
 
-/** The operators' identity provider (OpenID Connect, authorization code flow with PKCE). */
+/** The operators' identity provider. Logins use OpenID Connect: the authorization code flow with PKCE. */
 @Injectable()
 export class IdentityProvider {
   readonly #logger = new Logger(IdentityProvider.name);
@@ -41,7 +41,7 @@ export class IdentityProvider {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** The host that the login page names. Null if no provider is configured. */
+  /** The provider's host, for the login page. Null if no provider is configured. */
   get host(): string | null {
     return this.config.OIDC_ISSUER === undefined ? null : new URL(this.config.OIDC_ISSUER).host;
   }
@@ -61,10 +61,11 @@ export class IdentityProvider {
   }
 
   /**
-   * Exchanges the code, and checks the issuer of the answer (RFC 9207), state, nonce and ID token.
+   * Exchanges the code for an ID token. Checks the issuer of the answer (RFC 9207), the state, the nonce and
+   * the ID token.
    *
-   * @throws ProblemError `unauthenticated` for an answer that is not valid, `forbidden` without a role,
-   *   `not_ready` if the provider does not answer.
+   * @throws ProblemError `unauthenticated` if the answer is not valid, `forbidden` if the operator has no
+   *   role, `not_ready` if the provider does not answer.
    */
   async identify(answer: URLSearchParams, { state, nonce, verifier }: LoginFlow): Promise<Operator> {
     const configuration = await this.#configuration();
@@ -81,7 +82,7 @@ export class IdentityProvider {
     return this.#identityOf(claims);
   }
 
-  /** Where to log out at the provider. Null if the provider has no such page, or does not answer. */
+  /** The URL of the provider's logout page. Null if the provider has none, or does not answer. */
   async logoutUrl(): Promise<string | null> {
     try {
       const configuration = await this.#configuration();
@@ -139,13 +140,16 @@ export class IdentityProvider {
     const issuer = new URL(OIDC_ISSUER);
     const plain = issuer.protocol === 'http:' ? [allowInsecureRequests] : [];
     return discovery(issuer, OIDC_CLIENT_ID, undefined, clientAuth(OIDC_CLIENT_SECRET?.reveal()), {
-      // Without these checks, openid-client trusts TLS and does not verify the ID token's signature.
+      // Without these checks, openid-client relies on TLS and does not verify the signature of the ID token.
       execute: [...plain, enableNonRepudiationChecks],
       timeout: TIMEOUT_S,
     });
   }
 
-  /** Shows no text of the provider: a stranger can write it into the address. */
+  /**
+   * Error details contain no text from the provider's answer, because an attacker can write this text into
+   * the URL.
+   */
   async #orProblem<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act();
@@ -166,7 +170,7 @@ export class IdentityProvider {
   }
 }
 
-/** If the provider supports both ways of sending the secret, the standard's default is used. */
+/** How the client secret is sent. If the provider supports both ways, the default of the standard is used. */
 function clientAuth(secret: string | undefined): ClientAuth {
   if (secret === undefined) return None();
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
@@ -181,7 +185,10 @@ function oauthErrorOf(error: unknown): string | undefined {
   return isTold && /^[a-z_]{1,64}$/.test(error.error) ? error.error : undefined;
 }
 
-/** `fetch` throws a TypeError without a connection. openid-client has codes for all other failures. */
+/**
+ * Whether the provider did not answer. If no connection opens, `fetch` throws a TypeError. openid-client has
+ * codes for all other failures.
+ */
 function isAway(error: unknown): boolean {
   if (error instanceof ClientError) {
     return ['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM'].includes(error.code ?? '');

@@ -3,25 +3,27 @@ import { equalInConstantTime } from '#libs/kernel';
 import type { KeyedHash } from '#libs/platform';
 
 const FLOW_LIFE_MS = 10 * 60_000;
-/** In base64url. A longer address is not remembered: the operator then sees the first page. */
+/**
+ * In base64url characters. A longer address is not kept: after the login, the operator sees the first page.
+ */
 const LONGEST_NEXT = 1_024;
 const FLOW = new RegExp(`^[\\w-]{22}\\.(\\d{13})\\.([\\w-]{0,${LONGEST_NEXT}})$`);
 
-/** What binds a login at the identity provider to one browser. */
+/** The values that bind a login at the identity provider to one browser. */
 export interface LoginFlow {
-  /** The text for the browser's cookie. */
+  /** The value of the browser's cookie. */
   flow: string;
   state: string;
   nonce: string;
-  /** The verifier of PKCE (RFC 7636). */
+  /** The PKCE code verifier (RFC 7636). */
   verifier: string;
   next: string;
   expiresAtMs: number;
 }
 
 /**
- * State, nonce and verifier are keyed hashes of the cookie. So the cookie holds no secret, and the state that
- * comes back proves that the console wrote the cookie.
+ * Makes the values of a new login. State, nonce and verifier are keyed hashes of the cookie. Therefore the
+ * cookie contains no secret, and a state that fits the cookie proves that the console has written the cookie.
  */
 export function beginFlow(hash: KeyedHash, next: string, nowMs: number): LoginFlow {
   const seed = randomBytes(16).toString('base64url');

@@ -6,7 +6,7 @@ import { KeyedHash } from '#libs/platform';
 import { cleanName, type Operator } from './operator.js';
 import { MAKE_LINK, USE_LINK } from './statements.js';
 
-/** The longest life of a link. */
+/** A link may be valid for at most this time. */
 export const LINK_LIFE_MS = 15 * 60_000;
 
 export interface NewLink {
@@ -15,7 +15,10 @@ export interface NewLink {
   lifeMs?: number;
 }
 
-/** One-time login links. Only the shell of the host makes them. The table stores hashes of the tokens. */
+/**
+ * One-time login links. They are created only by the command line on the host. The table stores only hashes
+ * of their tokens.
+ */
 @Injectable()
 export class LoginLinks {
   constructor(
@@ -24,7 +27,7 @@ export class LoginLinks {
   ) {}
 
   /**
-   * @returns the token, and the operator's name as the audit will show it. {@link loginLink} is the address.
+   * @returns the token, and the operator's name as the audit will show it. {@link loginLink} makes the URL.
    * @throws ProblemError `validation_failed` if the name has no visible character.
    */
   async make({ role, lifeMs = LINK_LIFE_MS, ...given }: NewLink): Promise<{ token: string; name: string }> {
@@ -36,10 +39,10 @@ export class LoginLinks {
     return made;
   }
 
-  /** Spends a link. @returns null if the link is unknown, used or expired. */
+  /** Uses up a link. @returns null if the link is unknown, used or expired. */
   async use(token: string): Promise<Operator | null> {
     const [link] = await this.statements.run<{ name: string; role: Role }>(USE_LINK, [this.#hashOf(token)]);
-    // Two links of one name are two persons.
+    // Two links with the same name may belong to two persons, so each login gets its own identity.
     return link ? { ...link, how: 'link', identity: `${link.name}:${randomBytes(8).toString('hex')}` } : null;
   }
 
@@ -48,6 +51,6 @@ export class LoginLinks {
   }
 }
 
-/** The address for a browser. Its page has a button, so that a preview of the link does not spend it. */
+/** The URL of a link. Its page has a button, so that a preview of the URL does not use up the link. */
 export const loginLink = (consoleOrigin: string, token: string) =>
   `${consoleOrigin}/login/link?token=${token}`;

@@ -10,19 +10,22 @@ import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
 
-/** The longest time that a login waits for Redis. Then the process uses its own count. */
+/** A login waits at most this long for Redis. Then the process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
-/** The limit of all networks together, as a multiple of one's: one alone cannot lock out others. */
+/**
+ * All networks together may try this many times as often as one network. Therefore one network alone cannot
+ * lock out the others.
+ */
 const NETWORKS = 10;
 
-/** The key of the count over all networks. */
+/** The key of the count for all networks together. */
 const ALL = 'all';
 
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
- * Counts wrong emergency passwords per network, over all processes. It counts a try before the check, so that
- * parallel tries count too, and takes it back if the login succeeds.
+ * Limits wrong emergency passwords. All processes count together, per network. A try is counted before the
+ * password is checked, so that parallel tries count too. A successful login removes its try.
  */
 @Injectable()
 export class LoginThrottle {
@@ -43,21 +46,22 @@ export class LoginThrottle {
         timeoutMs: REDIS_TIMEOUT_MS,
         insuranceLimiter: own,
       });
-      // If Redis refuses writes, no command is sent.
+      // If Redis refuses writes, the process uses its own count and sends no command.
       return () => (this.queues.isReady() ? shared : own);
     };
     this.#perNetwork = limiter('network', OPS_LOGIN_TRIES);
     this.#together = limiter('all', OPS_LOGIN_TRIES * NETWORKS);
   }
 
-  /** @throws ProblemError `rate_limited` with the seconds until the next try is allowed. */
+  /** Counts a try. @throws ProblemError `rate_limited`, with the seconds until the next try is allowed. */
   async take(address: string): Promise<void> {
-    // The network is checked first. A network over its limit must not use up the tries of all.
+    // The network's own limit comes first: a network above its limit must not use up the tries of all
+    // networks.
     await consumed(this.#perNetwork(), this.#keyOf(address));
     await consumed(this.#together(), ALL);
   }
 
-  /** Takes back the try of a login that succeeded. Failed tries of others stay counted. */
+  /** Removes the try of a successful login. All failed tries stay counted. */
   async giveBack(address: string): Promise<void> {
     await Promise.allSettled([this.#perNetwork().reward(this.#keyOf(address)), this.#together().reward(ALL)]);
   }

@@ -2,11 +2,11 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Audit } from '#libs/callers';
 import { CLOCK, type Clock } from '#libs/kernel';
 
-/** An action of an operator on the console. It contains no password, no token and no body. */
+/** What an operator has done in the console. It contains no password, no token and no request body. */
 export interface AuditEntry {
   action: string;
   operator: string | null;
-  /** The object of the action, e.g. a queue or a job. Null if there is none. */
+  /** What the action was about, for example a queue or a job. Null if there is nothing. */
   target: string | null;
   outcome: 'done' | 'refused' | 'failed';
   address: string;
@@ -17,7 +17,7 @@ export interface AuditEntry {
 
 const REFUSALS_PER_MINUTE = 60;
 
-/** Records what operators do: a log line, and a row in `audit_events`. */
+/** Records what operators do, in the log and in the table `audit_events`. */
 @Injectable()
 export class OperatorAudit {
   readonly #logger = new Logger('OperatorAudit');
@@ -30,8 +30,9 @@ export class OperatorAudit {
   ) {}
 
   /**
-   * Strangers can cause refusals without effort. Therefore only some refusals are written per minute, and
-   * the next minute counts the rest. Entries with a name are always written, because they need a session.
+   * Anyone can cause refusals. Therefore only some refusals per minute are written, and the next minute
+   * writes the number of the others. Entries with an operator's name are always written, because they require
+   * a session.
    */
   record(entry: AuditEntry): void {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
@@ -48,7 +49,10 @@ export class OperatorAudit {
     void this.#keep(entry);
   }
 
-  /** A failure is only logged: the console must work without PostgreSQL, and the log has the entry. */
+  /**
+   * If the entry cannot be stored, this is only logged: the console must work without PostgreSQL, and the log
+   * already has the entry.
+   */
   async #keep({ action, operator, target, outcome, address, traceId, data }: AuditEntry): Promise<void> {
     const actor = operator === null ? 'nobody' : `operator:${operator}`;
     const event = {

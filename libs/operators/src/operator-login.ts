@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Counter } from 'prom-client';
 import { PreparedStatements } from '#libs/database';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { KeyedHash, Metrics } from '#libs/platform';
@@ -19,17 +18,17 @@ export interface LoginTry {
   traceId: string;
 }
 
-/** The ways to log in that the configuration allows. Links are always possible. */
+/** The ways to log in that are configured. One-time links always work. */
 export interface LoginWays {
-  /** The host of the identity provider. */
+  /** The identity provider's host; null if no provider is configured. */
   provider: string | null;
   emergency: boolean;
 }
 
-/** Logs operators in to the console. Each login begins a new session with a new token. */
+/** Logs operators in to the console. Each login starts a new session with a new token. */
 @Injectable()
 export class OperatorLogin {
-  readonly #emergencies: Counter<'outcome'>;
+  readonly #emergencies;
 
   constructor(
     private readonly statements: PreparedStatements,
@@ -41,16 +40,9 @@ export class OperatorLogin {
     private readonly sessions: OperatorSessions,
     private readonly audit: OperatorAudit,
     @Inject(CLOCK) private readonly clock: Clock,
-    { registry }: Metrics,
+    metrics: Metrics,
   ) {
-    this.#emergencies = new Counter({
-      name: 'gangway_console_emergency_logins_total',
-      help: 'Logins to the console with the emergency password, by outcome (done, refused, failed)',
-      labelNames: ['outcome'],
-      registers: [registry],
-    });
-    this.#emergencies.inc({ outcome: 'done' }, 0);
-    this.#emergencies.inc({ outcome: 'refused' }, 0);
+    this.#emergencies = metrics.counter('gangway_console_emergency_logins_total');
   }
 
   get ways(): LoginWays {
@@ -60,7 +52,7 @@ export class OperatorLogin {
   /**
    * Begins a login at the identity provider.
    *
-   * @returns the address to open, and the text for a cookie of this browser.
+   * @returns the provider's URL to open, and the value of a cookie for this browser.
    * @throws ProblemError `not_ready` if the provider does not answer.
    */
   async begin(next: string): Promise<{ url: string; flow: string }> {
@@ -69,11 +61,11 @@ export class OperatorLogin {
   }
 
   /**
-   * Ends a login at the identity provider.
+   * Finishes a login at the identity provider.
    *
-   * @param answer the query of the callback.
-   * @param cookie the text from {@link begin}. It works once.
-   * @throws ProblemError `unauthenticated`, `forbidden` without a role, `not_ready`, `rate_limited`.
+   * @param answer the query of the callback URL.
+   * @param cookie the value from {@link begin}. It works only once.
+   * @throws ProblemError `unauthenticated`, `forbidden` (no role), `not_ready` or `rate_limited`.
    */
   async finish(
     answer: URLSearchParams,
@@ -81,7 +73,7 @@ export class OperatorLogin {
     by: LoginTry,
   ): Promise<Login & { next: string }> {
     const flow = findFlow(this.hash, cookie, answer.get('state'), this.clock.nowMs());
-    // Not throttled: an old tab is no guess, and the provider is not asked.
+    // This needs no limit: an outdated login is not a guess, and the provider is not asked.
     if (!flow || !(await this.#isFirstUse(flow))) {
       this.audit.record({ ...by, action: 'login: oidc', operator: null, target: null, outcome: 'refused' });
       const detail = 'This login has expired, or it began in another browser. Log in again.';
@@ -93,13 +85,14 @@ export class OperatorLogin {
 
   /**
    * @param typed the name that the operator typed. The audit shows it as `emergency:<name>`.
-   * @throws ProblemError `unauthenticated`, `rate_limited`, or `validation_failed` without a name.
+   * @throws ProblemError `unauthenticated`, `rate_limited`, or `validation_failed` if the name is empty.
    */
   async emergency(typed: { name: string; password: string }, by: LoginTry): Promise<Login> {
     const name = cleanName(typed.name);
     if (name === '') throw new ProblemError('validation_failed', { detail: 'Type your own name.' });
     return this.#logIn('emergency', by, async () => {
-      // Only a password can be guessed. The other ways have no limit, so that strangers cannot close them.
+      // Only passwords can be guessed. The other ways to log in have no limit, so that strangers cannot block
+      // them.
       await this.throttle.take(by.address);
       if (!this.account.isPassword(typed.password)) {
         throw new ProblemError('unauthenticated', { detail: 'The password is wrong.' });
@@ -120,7 +113,7 @@ export class OperatorLogin {
     });
   }
 
-  /** Where an operator can also log out at the identity provider. Null if there is no such page. */
+  /** The URL where an operator can also log out at the identity provider. Null if there is none. */
   logoutUrl(): Promise<string | null> {
     return this.provider.logoutUrl();
   }
@@ -142,7 +135,8 @@ export class OperatorLogin {
       this.audit.record({ ...entry, operator: name, outcome: count('done'), data: { role, identity } });
       return { operator, token };
     } catch (error) {
-      // The name is not recorded: nothing proves it, and it may be a password in the wrong field.
+      // A failed login is recorded without a name: the name is not proven, and may be a password in the wrong
+      // field.
       const outcome = count(error instanceof ProblemError ? 'refused' : 'failed');
       this.audit.record({ ...entry, operator: null, outcome });
       throw error;

@@ -6,13 +6,16 @@ import { EmergencyAccount } from './emergency-account.js';
 import type { Operator, OperatorSession } from './operator.js';
 import { BEGIN_SESSION, END_OTHER_SESSIONS, END_SESSION, FIND_SESSION, LIST_SESSIONS } from './statements.js';
 
-/** The size of a token. OWASP ASVS 5.0 §7.2.3 requires 128 bits. */
+/** The size of a session token in bytes. OWASP ASVS 5.0 §7.2.3 requires at least 128 bits. */
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
-/** The use of a session is written at most this often per idle time, because a page loads many files. */
+/**
+ * A page loads many files. Therefore the last use of a session is written at most this many times per idle
+ * time.
+ */
 const WRITES_PER_LIFE = 30;
 
-/** Sessions of the console. The table stores a keyed hash of each token. Only the browser has the token. */
+/** Sessions of the console. Only the browser has a session's token. The table stores a keyed hash of it. */
 @Injectable()
 export class OperatorSessions {
   constructor(
@@ -22,7 +25,7 @@ export class OperatorSessions {
     @Inject(CONFIG) private readonly config: ConsoleConfig,
   ) {}
 
-  /** @returns the new session's token, in base64url. */
+  /** @returns the token of the new session, in base64url. */
   async begin({ how, identity, name, role }: Operator, address: string): Promise<string> {
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
     const mark = how === 'emergency' ? this.emergency.mark : null;
@@ -33,9 +36,12 @@ export class OperatorSessions {
   }
 
   /**
+   * Finds the operator of a session.
+   *
    * @param inUse whether a person caused the request. Requests that a page repeats by itself do not extend a
    *   session.
-   * @returns null if the token is unknown, expired or idle for too long, or if `OPS_PASSWORD` has changed.
+   * @returns null if the token is unknown, expired or idle for too long, or if `OPS_PASSWORD` has changed
+   *   since.
    */
   async find(token: string, inUse: boolean): Promise<Operator | null> {
     if (!TOKEN.test(token)) return null;
@@ -50,20 +56,20 @@ export class OperatorSessions {
   }
 
   /**
-   * The live sessions of the operator with this token. The session that was used last comes first.
+   * Lists the live sessions of the operator with this token, the last used first.
    *
-   * @param ofAll whether to list the sessions of all operators, which only an admin may see.
+   * @param ofAll whether to list the sessions of all operators. Only an admin may see them.
    */
   list(token: string, ofAll = false): Promise<OperatorSession[]> {
     return this.statements.run<OperatorSession>(LIST_SESSIONS, [...this.#live(), this.#hashOf(token), ofAll]);
   }
 
   /**
-   * Ends sessions, but never the one with this token.
+   * Ends sessions, but never the session with this token.
    *
-   * @param id of one session, from {@link list}. Null for all.
-   * @param ofAll whether to end sessions of other operators too, which only an admin may do.
-   * @returns the names of the operators whose sessions ended, one for each session.
+   * @param id the id of one session from {@link list}, or null for all sessions.
+   * @param ofAll whether to end sessions of other operators too. Only an admin may do this.
+   * @returns the name of the operator for each ended session.
    */
   async endOthers(token: string, id: string | null, ofAll = false): Promise<string[]> {
     const values = [this.#hashOf(token), id, ofAll];

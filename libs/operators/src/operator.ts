@@ -4,13 +4,16 @@ export type LoginWay = 'oidc' | 'emergency' | 'link';
 
 /** An operator who is logged in to the console. */
 export interface Operator {
-  /** The name in the audit. Names of emergency logins and of links begin with `emergency:` and `link:`. */
+  /**
+   * The name in the audit. It begins with `emergency:` after an emergency login, and with `link:` after a
+   * login by link.
+   */
   readonly name: string;
   readonly role: Role;
   readonly how: LoginWay;
   /**
-   * Identifies the person, because two persons may have one name: issuer and `sub` for OpenID Connect, else
-   * the name.
+   * Identifies the person, because two persons may have the same name. For OpenID Connect, it consists of the
+   * issuer and `sub`.
    */
   readonly identity: string;
 }
@@ -21,7 +24,7 @@ export interface Login {
 }
 
 export interface OperatorSession extends Operator {
-  /** Identifies the session in a form. It is not the token. */
+  /** Identifies the session in forms. It is not the session's token. */
   id: string;
   address: string;
   beganAt: Date;
@@ -32,8 +35,9 @@ export interface OperatorSession extends Operator {
 const LONGEST_NAME = 64;
 
 /**
- * The name of a person, for the audit. Removes invisible and direction characters, which could make a name
- * look like another one. Removes colons, because only the console writes `emergency:` and `link:`.
+ * Cleans a person's name for the audit. Removes invisible characters and direction characters, which could
+ * make the name look like another one. Removes colons, because only the console may write `emergency:` and
+ * `link:`.
  */
 export const cleanName = (text: string): string =>
   [

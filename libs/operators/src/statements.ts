@@ -1,6 +1,6 @@
 import type { PreparedStatement } from '#libs/database';
 
-/** For statements that scan many rows. PostgreSQL evaluates this expression once, and not for each row. */
+/** The current time in statements that scan many rows. In a subquery, PostgreSQL evaluates it only once. */
 const NOW = '(SELECT clock_timestamp())';
 const ms = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
 
@@ -16,13 +16,13 @@ export const BEGIN_SESSION: PreparedStatement = {
 };
 
 /**
- * Sessions that have not ended. $1: the idle time. $2: the mark of the present emergency password. It is null
- * if there is none, and then no emergency session is live.
+ * The condition for a live session. $1: the idle time. $2: the keyed hash of the current emergency password.
+ * If it is null, no emergency session is live.
  */
 const LIVE = `expires_at > ${NOW} AND last_seen_at > ${NOW} - ${ms('$1')}
   AND (how <> 'emergency' OR emergency_mark = $2::bytea)`;
 
-/** $4: the shortest time between two writes of a use. $5: whether this request counts as use. */
+/** $4: the shortest time between two writes of the last use. $5: whether this request counts as a use. */
 export const FIND_SESSION: PreparedStatement = {
   name: 'operator_session_find',
   text: `
@@ -42,7 +42,7 @@ export const END_SESSION: PreparedStatement = {
   text: `DELETE FROM operator_sessions WHERE token_hash = $1`,
 };
 
-/** Whether a session belongs to the person with this token. */
+/** The condition that a session belongs to the same person as the session with this token. */
 const own = (token: string) =>
   `(how, identity) = (SELECT how, identity FROM operator_sessions WHERE token_hash = ${token})`;
 
@@ -57,7 +57,7 @@ export const LIST_SESSIONS: PreparedStatement = {
     ORDER BY last_seen_at DESC LIMIT 200`,
 };
 
-/** $2: the id of one session, or null for all. $3: whether it may belong to another operator. */
+/** $2: the id of one session, or null for all. $3: whether to end sessions of other operators too. */
 export const END_OTHER_SESSIONS: PreparedStatement = {
   name: 'operator_session_end_others',
   text: `
@@ -77,14 +77,14 @@ export const MAKE_LINK: PreparedStatement = {
     VALUES ($1, $2, $3, clock_timestamp() + ${ms('$4')})`,
 };
 
-/** Of two uses at the same time, only one deletes the row. */
+/** If two requests use a link at the same time, only one of them deletes the row and gets it. */
 export const USE_LINK: PreparedStatement = {
   name: 'operator_link_use',
   text: `DELETE FROM operator_links WHERE token_hash = $1 AND expires_at > clock_timestamp()
     RETURNING name, role`,
 };
 
-/** Returns a row for the first use of a flow, and none for the second. */
+/** Returns a row only the first time that a login's cookie is used. */
 export const USE_FLOW: PreparedStatement = {
   name: 'operator_flow_use',
   text: `

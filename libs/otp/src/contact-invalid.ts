@@ -1,7 +1,7 @@
 import type { Row, Explanation } from '#libs/onboarding';
 
 /**
- * The provider refuses the contact. If the caller named none, the provider used the contact in its records.
+ * The provider refuses the contact. If the caller named no contact, the provider used the one in its records.
  */
 export function contactInvalid({ sealedContact }: Row): Explanation {
   const detail = 'The provider cannot send a code to the contact.';

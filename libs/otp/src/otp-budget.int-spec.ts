@@ -39,7 +39,7 @@ const aSubject = (): SubjectRef => ({ integration: 'byzantine', subjectKey: rand
 const rowOf = ({ integration, subjectKey }: SubjectRef, columns: Record<string, unknown> = {}) =>
   anOnboarding(dataSource, { integration, subject_key: subjectKey, ...columns });
 
-/** The terms of every claim. The owner does not matter here. */
+/** The terms of every claim in this file. Every caller may make these claims. */
 const given = (id: string) => ({
   id,
   by: { caller: null, integrations: null },
@@ -65,7 +65,10 @@ const IN_STEP = {
   'verify-otp': { state: 'otp_submitted', step: 'verify-otp', otp_sent_at: inMs(-HOUR) },
 } as const;
 
-/** Settles an attempt with the given refund. @returns the row after that. */
+/**
+ * Settles an attempt with the given refund.
+ * @returns the row after the attempt is settled.
+ */
 async function settle(
   subject: SubjectRef,
   step: keyof typeof IN_STEP,
@@ -101,7 +104,7 @@ async function start({ integration, subjectKey }: SubjectRef): Promise<string | 
   return (await store.start(started, aClaim(), undefined, {})) && id;
 }
 
-/** Ages the entries by this much time. */
+/** Makes all entries of a budget older by this time. */
 const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
   dataSource.query(
     `UPDATE otp_budgets SET
@@ -136,13 +139,13 @@ const refusalOf = (explained: Promise<void>) =>
   );
 
 describe('a budget', () => {
-  it('allows exactly its number of sends, also for concurrent ones', async () => {
+  it('allows exactly the configured number of sends, also if they are concurrent', async () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => charge(subject)));
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.window);
   });
 
-  it('allows exactly its number of starts, with one live onboarding at a time', async () => {
+  it('allows exactly the configured number of starts, with one live onboarding at a time', async () => {
     const subject = aSubject();
     const started: string[][] = [];
     for (let round = 0; round <= LIMITS.window; round++) {
@@ -155,11 +158,11 @@ describe('a budget', () => {
     expect(started.map((ids) => ids.length)).toEqual([...Array(LIMITS.window).fill(1), 0]);
   });
 
-  it('allows exactly the day’s number of tries', async () => {
+  it('allows exactly the configured number of tries a day', async () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => chargeTry(subject)));
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.wrong);
-    // After that, no mail goes out either.
+    // Once the tries of a day are used up, no more codes are sent either.
     expect(await charge(subject)).toBe(false);
   });
 
@@ -178,7 +181,7 @@ describe('a budget', () => {
     expect(await charge(subject)).toBe(false);
     await wait(subject, 2 * MINUTE);
     expect(await charge(subject)).toBe(true);
-    // The day has five entries by now.
+    // Now five entries count for the day.
     await wait(subject, 11 * MINUTE);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 24 * HOUR);
@@ -202,7 +205,7 @@ describe('a budget', () => {
     await used(subject, [9 * MINUTE, 5 * MINUTE, 0]);
     expect(await charge(subject)).toBe(false);
     expect(await settle(subject, 'init-otp', 'send')).not.toBeNull();
-    // The sends of nine and five minutes ago are left. In two minutes the older one stops counting.
+    // The sends of nine and five minutes ago are left. In two minutes, the older of them stops counting.
     await wait(subject, 2 * MINUTE);
     expect([await charge(subject), await charge(subject), await charge(subject)]).toEqual([
       true,
@@ -288,7 +291,7 @@ describe('the instant when another code may be sent', () => {
             const subject = aSubject();
             await used(subject, sends, wrong);
             const changed = await change(subject);
-            // A day without room refuses the try, so nothing was written.
+            // If the day's limit is used up, the try is refused and nothing is written.
             if (!changed) return;
             const waitMs = changed.otpResendAt!.getTime() - changed.now.getTime();
             if (waitMs > 5_000) {

@@ -12,7 +12,7 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
 
-/** A subject's counted sends and wrong codes. Locks nothing. */
+/** Reads the sends and wrong codes that count for a subject. Locks nothing. */
 const USAGE = statement(
   'budget_usage',
   `SELECT coalesce(b.sends, '{}') AS sends, coalesce(b.wrong_codes, '{}') AS "wrongCodes",
@@ -34,9 +34,9 @@ interface Refused {
 }
 
 /**
- * Limits the codes and the wrong codes of a subject. One row per integration and subject holds the instants
- * that still count. The store's claims charge it, so concurrent claims cannot exceed it; this class explains
- * refusals.
+ * Limits how many codes a subject gets, and how many wrong codes it may type. One row per integration and
+ * subject holds the instants that still count. The store's claims write this row, so concurrent claims cannot
+ * exceed the limits. This class explains refusals.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {
@@ -50,7 +50,7 @@ export class OtpBudget implements OnModuleInit {
     this.retention.register('otpBudgets', () => this.store.forgetBudgets());
   }
 
-  /** @throws ProblemError if a budget for sends is used up, with a sufficient `Retry-After`. */
+  /** @throws ProblemError if no more codes may be sent now, with a sufficient `Retry-After`. */
   async mustHaveSend(subject: SubjectRef, { waitMs: othersMs, row }: Refused): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
@@ -61,7 +61,7 @@ export class OtpBudget implements OnModuleInit {
     this.#throwIfLocked(usage, { waitMs: longestMs, row });
     if (waitMs <= 0) return;
     throw new ProblemError('otp_send_limit', {
-      detail: 'This subject was sent as many codes as are allowed for now.',
+      detail: 'The subject has reached its limit of codes for now. Wait as long as Retry-After says.',
       retryAfterS: Math.ceil(longestMs / 1000),
       extensions: row ? stateAndNextAction(row) : {},
       rateLimit:
@@ -87,7 +87,7 @@ export class OtpBudget implements OnModuleInit {
       status: 429,
       detail: 'Too many wrong codes for this subject in the last 24 hours.',
       retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
-      // The day's limit forbids even the tries that this code has left.
+      // The day's limit also forbids the tries that are left for this code.
       extensions: others.row ? stateAndNextAction({ ...others.row, otpTriesLeft: 0 }) : {},
       rateLimit: {
         policy: 'otp-wrong-codes-day',
@@ -103,7 +103,7 @@ export class OtpBudget implements OnModuleInit {
   }
 }
 
-/** Milliseconds until fewer than `limit` instants lie within the window; 0 if that is so now. */
+/** Milliseconds until fewer than `limit` instants lie within the window. 0 if that is already so. */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
   const ages = instants.map((at) => now.getTime() - at.getTime()).filter((age) => age < windowMs);
   if (ages.length < limit) return 0;

@@ -41,7 +41,7 @@ export interface Resend {
 /** How many times a start is tried while the subject's live onboarding changes or ends. */
 const TRIES = 5;
 
-/** Steps 1 and 2: sending, sending again, verifying. */
+/** Steps 1 and 2: sends a code, sends it again, verifies it. */
 @Injectable()
 export class OtpService {
   constructor(
@@ -61,7 +61,7 @@ export class OtpService {
   ) {}
 
   /**
-   * The subject of a start. Writes nothing.
+   * Reads the subject of a start, and writes nothing.
    *
    * @throws ProblemError `validation_failed` as {@link start} would.
    */
@@ -97,8 +97,8 @@ export class OtpService {
         sealedRequests: Object.keys(once).length > 0 ? sealRequests(sealer, id, once) : null,
         fingerprint: this.fingerprint.of(id, ref.subjectKey),
       };
-      // One statement writes the start and cancels the live onboarding. If the key or a budget refuses the
-      // start, the live onboarding stays.
+      // One statement writes the start and cancels the live onboarding. If the idempotency key or a budget
+      // forbids the start, the live onboarding stays.
       const mind = inTheWay;
       const claimed = await this.claims.claim(id, ref, (claim) =>
         this.store.start(started, claim, terms.key, mind),
@@ -107,12 +107,13 @@ export class OtpService {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
         return this.outcome.runAndWait(claimed, terms.waitMs);
       }
-      // Before the budget check: a caller that lost the answer to its start must learn of its onboarding.
+      // This comes before the budget check: a caller that lost the answer to its start must learn the id of
+      // its onboarding.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }
     throw new ProblemError('onboarding_live', {
-      detail: 'Another start for this subject is under way; try again.',
+      detail: 'Another start for this subject is in progress. Send the request again.',
       retryable: true,
     });
   }
@@ -131,7 +132,7 @@ export class OtpService {
     return this.#resend(id, { reason }, terms, terms.caller.name);
   }
 
-  /** @param operator the name of the operator who asks, if it is not the owner. */
+  /** @param operator the name of the operator who asks for the resend. Undefined if the owner asks. */
   async #resend(id: string, { reason, otp }: Resend, terms: Terms, operator?: string): Promise<Row> {
     const asked: Asked = {
       signal: 'otp_resend_asked',
@@ -175,10 +176,13 @@ export class OtpService {
     const { choice, once } = provider.parseOtpChoice(otp, row.subject);
     const chosen = Object.keys(choice);
     if (chosen.length > 0) {
-      const detail = 'can be given only when the onboarding starts';
       throw new ProblemError('validation_failed', {
         detail: 'These options are set when the onboarding starts. A resend cannot change them.',
-        errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),
+        errors: chosen.map((name) => ({
+          pointer: `/otp/${name}`,
+          code: 'not_supported',
+          detail: `The option ${name} can be given only when the onboarding starts.`,
+        })),
       });
     }
     return Object.keys(once).length > 0 ? sealRequests(this.dataKeys.of(row), row.id, once) : null;
@@ -187,9 +191,10 @@ export class OtpService {
   #configured({ integration: name }: Row): Integration {
     const integration = this.integrations.find(name);
     if (integration) return integration;
-    // Without the integration, the code's form is unknown: the request may hold a code that we must not keep.
+    // If the integration is missing, the form of the code is unknown. The request may contain a code that
+    // must not be stored.
     throw new ProblemError('not_ready', {
-      detail: `Integration ${name} is not configured here: an operator must put it back.`,
+      detail: `Integration ${name} is not in the configuration. An operator must add it again.`,
       retryAfterS: 60,
     });
   }
@@ -217,8 +222,8 @@ export class OtpService {
   }
 
   /**
-   * The integrations that take this form of a code. Null if all configured integrations do: then none is
-   * checked.
+   * The integrations that accept this form of a code. Null if all configured integrations accept this form,
+   * and no check is needed.
    */
   #taking({ type }: OtpProof): string[] | null {
     const all = this.integrations.all();
@@ -231,7 +236,7 @@ export class OtpService {
     const [pointer, detail] =
       type === 'code'
         ? ['/code', 'Do not send the code itself: the user’s device must encrypt it to otp.targetBundle.']
-        : ['/encryptedOtpBundle', 'This integration takes the code itself.'];
+        : ['/encryptedOtpBundle', 'This integration takes the code itself, not an encrypted code.'];
     throw new ProblemError('validation_failed', {
       detail,
       errors: [{ pointer, code: 'not_supported', detail }],
@@ -242,7 +247,9 @@ export class OtpService {
     const found = name === undefined ? this.integrations.only() : this.integrations.find(name);
     if (found) return found;
     const detail =
-      name === undefined ? 'Several integrations are configured: name one.' : 'There is no such integration.';
+      name === undefined
+        ? 'Several integrations are configured. Name one of them in integration.'
+        : 'There is no such integration.';
     throw new ProblemError('validation_failed', {
       detail,
       errors: [{ pointer: '/integration', code: 'unknown_integration', detail }],
@@ -250,7 +257,8 @@ export class OtpService {
   }
 
   /**
-   * @returns the subject's live onboarding, to be superseded, or the id of an onboarding whose row is gone.
+   * @returns the subject's live onboarding, which the start ends, or the id of an onboarding whose row is
+   * gone.
    */
   async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
     const live = await this.onboardings.liveOf(ref);
@@ -260,13 +268,12 @@ export class OtpService {
     if (isEnded(row.state)) return {};
     if (row.caller !== caller.name) {
       throw new ProblemError('onboarding_live', {
-        detail: 'The subject has a live onboarding of another caller. It must end before another starts.',
+        detail: 'Another caller has a live onboarding for this subject. Wait until that onboarding ends.',
       });
     }
     if (!supersede) {
       throw new ProblemError('onboarding_live', {
-        detail:
-          'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
+        detail: 'The subject has a live onboarding. Continue it, cancel it, or start with "supersede": true.',
         extensions: { onboardingId: row.id },
       });
     }

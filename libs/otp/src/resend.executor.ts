@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Executors, throwUnlessLedOn } from '#libs/onboarding';
 import { OtpService } from './otp.service.js';
 
-/** Lets operations send codes again. */
+/** Resends codes for operations, which an operator starts. */
 @Injectable()
 export class ResendExecutor implements OnModuleInit {
   constructor(

@@ -37,7 +37,7 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-/** The columns that an end of the step writes. */
+/** The columns that a result of the step writes. */
 const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config }).patch;
 
@@ -46,7 +46,7 @@ describe('step 1, the sending of a code', () => {
     ['the configured life, if the provider names none', undefined, 300_000],
     ['the provider’s life, if that is shorter', 120_000, 120_000],
     ['the configured life, if the provider’s is longer', 900_000, 300_000],
-  ])('lets the code live for %s', async (_, lifeMs, expected) => {
+  ])('makes a code valid for %s', async (_, lifeMs, expected) => {
     const provider = {
       initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
     } as unknown as UpstreamProvider;
@@ -61,7 +61,7 @@ describe('step 1, the sending of a code', () => {
     });
   });
 
-  it('voids the earlier session, and the earlier code unless it is still valid', () => {
+  it('forgets the earlier session, and forgets the earlier code only in the state otp_needed', () => {
     const asked = { fingerprint: 'f' };
     const ends = { sessionExpiresAt: after(600_000), sessionEndsAt: after(570_000) };
     const at = { now: after(0), settings: config };
@@ -102,7 +102,7 @@ describe('step 1, the sending of a code', () => {
     ['a repeat shows the outcome of an earlier try', { provider: 'turnkey', unavailableCount: 1 }, true],
     ['it has expired', { otpExpiresAt: after(0) }, false],
     ['it has no try left', { otpTriesLeft: 0 }, false],
-  ])('keeps or voids the earlier code after a refusal: %s', (_, columns, codeLives) => {
+  ])('after a refusal keeps the earlier code or makes it invalid: %s', (_, columns, codeLives) => {
     const resent = { ...again, ...columns } as Row;
     for (const reason of [undefined, 'subject_not_found', 'contact_invalid', 'captcha_required'] as const) {
       const end = step.rejected(resent, refusal(reason));
@@ -139,7 +139,7 @@ describe('step 1, the sending of a code', () => {
     });
   });
 
-  it('keeps the earlier code when it gives up, unless a new code may have been sent', () => {
+  it('keeps the earlier code when no time is left, unless a new code may have been sent', () => {
     const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
       step.gaveUp({ ...again, ...columns } as Row, { unanswered });
     expect(gaveUp(false)).toMatchObject({ signal: 'send_gave_up', facts: { codeLives: true } });
@@ -160,7 +160,7 @@ describe('step 1, the sending of a code', () => {
     );
   });
 
-  it('names the member of the request whose contact cannot be reached', () => {
+  it('names the member of the request that has the unreachable contact', () => {
     const ends = [row, { ...row, sealedContact: Buffer.from('sealed') }].map((each) =>
       step.rejected(each, refusal('contact_invalid')),
     );

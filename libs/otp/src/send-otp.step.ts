@@ -16,7 +16,9 @@ import { contactInvalid } from './contact-invalid.js';
 import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
 
-/** Step 1: has the provider mail a code. A repeat only costs another mail: the newest code counts. */
+/**
+ * Step 1: lets the provider send a code. A repeat only costs another mail, because the newest code counts.
+ */
 @Injectable()
 export class SendOtpStep implements Step, OnModuleInit {
   readonly name = 'init-otp';
@@ -35,14 +37,14 @@ export class SendOtpStep implements Step, OnModuleInit {
     return this.budget.mustHaveSend(subject, { waitMs: 0, row });
   }
 
-  /** Explains a refused resend: a budget that is used up comes before the cooldown. */
+  /** Explains a refused resend. A budget that is used up is named before the cooldown. */
   async mustBeDue(row: Row): Promise<void> {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
     await this.budget.mustHaveSend(row, { waitMs, row });
     if (waitMs <= 0) return;
     const windowS = Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000);
     throw new ProblemError('otp_resend_too_soon', {
-      detail: 'Another code can be sent a little later.',
+      detail: 'It is too early to send another code. Wait as long as Retry-After says.',
       retryAfterS: Math.ceil(waitMs / 1000),
       rateLimit: { policy: 'otp-resend', quota: 1, windowS },
       extensions: stateAndNextAction(row),
@@ -59,14 +61,14 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // Repeated bytes get the answer to the first try: that try was refused, so nothing was sent.
+    // A repeat of the same bytes gets the answer to the first try. That try was refused, so nothing was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;
     if (reason === 'captcha_required') return captchaRequired(row, codeLives);
     const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
     const explanation = isPolicy ? policyFailure(reason) : refusal(row, reason);
-    // Once a code was sent, the provider knows the subject: the refusal concerns this send only.
+    // After a code was sent, the provider knows the subject. So the refusal concerns this send only.
     if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, explanation);
     return { signal: 'step_failed', facts: { failure: explanation } };
   }
@@ -93,7 +95,8 @@ const gaveUp = (codeLives: boolean, result: Explanation): StepEnd => ({
 
 /** No mail went out. The caller may resend immediately, unless an earlier try may have sent a mail. */
 function captchaRequired(row: Row, codeLives: boolean): StepEnd {
-  const detail = 'Solve a captcha, and resend with its token as otp.captchaToken. A token works once.';
+  const detail =
+    'Let the user solve a captcha, and resend with its token as otp.captchaToken. A token works only once.';
   const maySendAtOnce = !mayHaveSent(row);
   return {
     signal: 'send_gave_up',
@@ -101,7 +104,7 @@ function captchaRequired(row: Row, codeLives: boolean): StepEnd {
   };
 }
 
-/** Whether an earlier try of this submission may have sent a code, which voids the previous code. */
+/** Whether an earlier try of this submission may have sent a code, which makes the previous code invalid. */
 const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCount + noAnswerCount > 0;
 
 /** Whether the code from before the resend is still valid. */
@@ -115,7 +118,10 @@ function refusal(row: Row, reason: RejectionReason | undefined): Explanation {
     case 'subject_not_found':
       return { code: 'subject_not_found', detail: 'The provider knows no such account or user.' };
     case 'resource_limit':
-      return { code: 'upstream_rejected', detail: 'A limit at the provider keeps the code from being sent.' };
+      return {
+        code: 'upstream_rejected',
+        detail: 'A limit at the provider prevents the sending of the code.',
+      };
     default:
       return { code: 'upstream_rejected', detail: 'The provider refused to send a code.' };
   }

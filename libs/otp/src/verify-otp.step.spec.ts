@@ -42,7 +42,7 @@ const row = aRow({
   sealedOtpCode: sealer.seal({ onboardingId: id, field: 'otp_code' }, '012345'),
 });
 
-/** The effects of an end of the step. */
+/** The effects of a result of the step. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 
@@ -54,7 +54,7 @@ const refusal = (reason?: RejectionReason) =>
   });
 
 describe('step 2, the verification of a code', () => {
-  it('passes the opened code to the provider, and seals the returned session', async () => {
+  it('decrypts the code, passes it to the provider, and seals the returned session', async () => {
     const expiresAt = new Date('2026-11-20T10:15:00.000Z');
     const seen: unknown[] = [];
     const provider = {
@@ -105,7 +105,7 @@ describe('step 2, the verification of a code', () => {
       'subject_ambiguous',
       {
         signal: 'step_failed',
-        told: { code: 'subject_not_found', detail: expect.stringMatching(/name one/) },
+        told: { code: 'subject_not_found', detail: expect.stringMatching(/Name one of them/) },
       },
       true,
     ],
@@ -118,12 +118,12 @@ describe('step 2, the verification of a code', () => {
     ['subject_not_found', { signal: 'step_failed', told: { code: 'subject_not_found' } }, true],
     [undefined, { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
     ['session_expired', { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
-  ])('ends as the reason of the refusal says: %s', (reason, end, refunded) => {
+  ])('returns the right result if the provider refuses for the reason %s', (reason, end, refunded) => {
     const ended = step.rejected(row, refusal(reason));
     const { patch, also } = moved(row, ended);
     expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
     expect(also.refund).toBe(refunded ? 'try' : null);
-    // After a refund, only the cooldown delays another code.
+    // After a refund, a new code must wait only for the cooldown.
     expect(patch.otpResendAt).toEqual(refunded ? after(60_000) : undefined);
   });
 

@@ -17,7 +17,7 @@ import { contactInvalid } from './contact-invalid.js';
 import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
 
-/** Step 2: exchanges the code for a session. A call with a lost answer may have spent the code or a try. */
+/** Step 2: exchanges the code for a session. If the answer is lost, the code or a try may be used up. */
 @Injectable()
 export class VerifyOtpStep implements Step, OnModuleInit {
   readonly name = 'verify-otp';
@@ -34,14 +34,14 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   /**
-   * Checks the day's limit before this code's tries: once that limit is used up, a new code does not help.
+   * Checks the day's limit before this code's tries: if the day's limit is used up, a new code does not help.
    */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;
     const { state, nextAction } = stateAndNextAction(row);
     throw new ProblemError('otp_locked', {
-      detail: 'No tries are left for this code. Ask for a new one.',
+      detail: 'No tries are left for this code. Ask for a new code.',
       extensions: { state, attemptsLeft: 0, nextAction },
     });
   }
@@ -53,8 +53,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    // The text shows the form of the code, since the custody may have changed: only a device's encrypted code
-    // is JSON.
+    // The text itself shows the form of the code, because the custody in the configuration may have changed.
+    // Only a code that a device has encrypted is JSON.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };
@@ -76,7 +76,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       case 'subject_not_found':
         return failed({ code: 'subject_not_found', detail: 'The provider knows no such account or user.' });
       case 'subject_ambiguous': {
-        const detail = 'The contact belongs to several sub-organizations: name one in the subject.';
+        const detail = 'The contact belongs to several sub-organizations. Name one of them in the subject.';
         return failed({ code: 'subject_not_found', detail });
       }
       case 'contact_invalid':
@@ -85,15 +85,15 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       case 'login_refused': {
         const detail =
           error.reason === 'login_refused'
-            ? 'The code was right and is spent, and the provider refused to open the session.'
-            : 'The code was right and is spent; a limit at the provider keeps the session from being opened.';
+            ? 'The code was right and is used up, but the provider refused to open a session.'
+            : 'The code was right and is used up, but a limit at the provider prevents a new session.';
         return needsNewCode({ code: 'upstream_rejected', detail });
       }
       case 'consensus_needed':
       case 'mfa_needed':
         return failed(policyFailure(error.reason));
       case 'otp_locked': {
-        const detail = 'The provider has locked this code. Ask for a new one.';
+        const detail = 'The provider has locked this code. Ask for a new code.';
         return { signal: 'otp_rejected', facts: { result: { code: 'otp_locked', detail }, isLocked: true } };
       }
       case 'otp_invalid':
@@ -105,7 +105,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The try stays charged, as when the code expires by time: both ends look the same and cost the same. */
+  /** The try stays charged, as if the code had expired by time. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };
@@ -124,7 +124,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 }
 
-/** The code was certainly not wrong, so the claim's charge is refunded. */
+/** A code that ended for another reason than a wrong code. So the charge of the claim is refunded. */
 const needsNewCode = (result: Explanation): StepEnd => ({
   signal: 'otp_expired',
   facts: { result, refund: true },
@@ -134,7 +134,7 @@ const failed = (failure: Explanation): StepEnd => ({
   facts: { failure, refund: true },
 });
 
-/** The part of the grant for the user's device: all except its token. */
+/** The part of the grant that the user's device gets: all except the token. */
 function signingOf({ organizationId, userId, publicKey, loginMessage }: Grant & { type: 'device-key' }) {
   return { organizationId, userId, publicKey, loginMessage };
 }

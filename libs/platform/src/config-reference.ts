@@ -23,7 +23,7 @@ export function configurationMarkdown(providers: readonly ProviderSettings[]): s
     table(prefixed(variablesOf(providers))),
     ...providers.flatMap((provider) => ofProvider(provider)),
     '## Console',
-    'Only the console needs these. See [the ways to log in](../operations.md#the-console).',
+    'Only the console needs these. See [the ways to log in](../operations/console.md).',
     table(settings.filter(ofConsole)),
     '## Tuning',
     'The defaults suit nearly all installations. Change one only for a reason, and measure.',

@@ -88,12 +88,12 @@ export const environment = z.object({
   }),
   DATABASE_URL: setting('The PostgreSQL database.', databaseUrl(), {
     example: 'postgres://gangway@db/gangway?sslmode=verify-full',
-    values: '`postgres://…`, see [its parameters](../operations.md#addresses-of-the-servers)',
+    values: '`postgres://…`, see [its parameters](../operations/postgresql.md#addresses-of-the-servers)',
   }),
   DATABASE_POOL_SIZE: setting('Connections of each process to PostgreSQL.', count(10, 1, 200)),
   DATABASE_POOLER: setting(
     'The pooler in front of PostgreSQL: `transaction` if it works in transaction mode. ' +
-      'See [poolers](../operations.md#poolers).',
+      'See [poolers](../operations/postgresql.md#poolers).',
     z.enum(['none', 'transaction'], { error: 'is neither none nor transaction' }).default('none'),
     { example: 'transaction' },
   ),
@@ -179,12 +179,12 @@ export const environment = z.object({
   ),
   SEALING_KEYS: setting(
     'The keys that encrypt secrets in the database. The first encrypts, all decrypt. ' +
-      'See [rotation](../operations.md#keys).',
+      'See [rotation](../operations/keys.md).',
     sealingKeys,
     { example: 'k1:$(openssl rand -base64 32)', values: '`id:base64` of 32 bytes each, with commas between' },
   ),
   HASH_KEY: setting(
-    'The key of the hashes of API keys, contacts and submissions. See [keys](../operations.md#keys).',
+    'The key of the hashes of API keys, contacts and submissions. See [keys](../operations/keys.md).',
     hashKey,
     { example: '$(openssl rand -base64 32)', values: 'base64 of 32 bytes' },
   ),

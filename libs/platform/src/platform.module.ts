@@ -5,11 +5,11 @@ import { CLOCK, RANDOM, systemClock, systemRandom } from '#libs/kernel';
 import { CONFIG_NAMESPACE, type Config, type ConsoleConfig } from './config.js';
 import { Health, HealthController } from './health.js';
 import { KeyedHash } from './keyed-hash.js';
-import { Metrics, MetricsController } from './metrics.js';
 import { loggerOptions } from './logging.js';
 import { PROCESS_NAME, processNameOf, type AppRole } from './process-name.js';
 import { RequestLog } from './request-log.js';
 import { Sealer } from './sealer.js';
+import { Metrics, MetricsController, samplesBy } from './signals/metrics.js';
 import { Tracing } from './signals/tracing.js';
 
 /** The base of every app: settings, clock, logger, sealer, health checks and metrics. */
@@ -17,8 +17,7 @@ import { Tracing } from './signals/tracing.js';
 @Module({})
 export class PlatformModule {
   constructor(health: Health, metrics: Metrics) {
-    const help = 'Whether a check of ready is up; a scrape runs the checks';
-    metrics.gauge('gangway_check_up', help, 'check', () => health.gauges());
+    metrics.gauge('gangway_check_up', async () => samplesBy('check', await health.gauges()));
   }
 
   /** @param role of the app. It is part of the process's name in shared health. */

@@ -9,7 +9,7 @@ import { parsePrivateKey } from './private-key.js';
 
 const key = parsePrivateKey(new Secret(vectors.privateKeyHex), 'VECTORS');
 
-/** Reads a compressed key by Node.js alone: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+/** Lets Node.js decode a compressed key: the DER prefix of a P-256 SPKI (RFC 5480 §2), then the 33 bytes. */
 const publicKey = createPublicKey({
   key: Buffer.concat([
     bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),
@@ -28,16 +28,16 @@ const requestOf = (vector: SignatureVector): ByzantineRequest => ({
 
 const GOOD = requestOf(vectors.cases[0]!);
 
-describe.each(vectors.cases)('vector $name', (vector) => {
+describe.each(vectors.cases)('the request of test vector $name', (vector) => {
   const request = requestOf(vector);
 
-  it('gives the message and digest of the vector', () => {
+  it('gives the message and the digest of the vector', () => {
     const input = byzantineSigningInput(request);
     expect(Buffer.from(input).toString()).toBe(vector.message);
     expect(createHash('sha256').update(input).digest('hex')).toBe(vector.sha256Hex);
   });
 
-  it('gives exactly the headers of the vector with its nonce', async () => {
+  it('gives exactly the headers of the vector, if signed with the nonce of the vector', async () => {
     expect(await signByzantineRequest(rfc6979Key(vectors.privateKeyHex), request)).toEqual({
       'X-Pubkey': vectors.xPubkey,
       'X-Timestamp': vectors.timestamp,
@@ -45,7 +45,7 @@ describe.each(vectors.cases)('vector $name', (vector) => {
     });
   });
 
-  it('signs the message of the vector', async () => {
+  it('is signed over the message of the vector', async () => {
     const headers = await signByzantineRequest(key, request);
     const message = Buffer.from(vector.message);
     expect(verify('sha256', message, publicKey, bytesOf(headers['X-Signature']))).toBe(true);
@@ -79,21 +79,24 @@ describe('any request', () => {
     );
   });
 
-  // The composed and the decomposed é are different bytes, so nothing may normalize them.
-  it.each(['NFC', 'NFD'])('signs the exact UTF-8 of the body, with white space and %s', (form) => {
-    const body = '{ "authenticatorName" : "Clé de Zoé 🔑" }\n'.normalize(form);
-    const utf8 = new TextEncoder().encode(body);
-    expect(byzantineSigningInput({ ...GOOD, body }).subarray(-utf8.length)).toEqual(Buffer.from(utf8));
-  });
+  // The composed and the decomposed é are different bytes, so the body must not be normalized.
+  it.each(['NFC', 'NFD'])(
+    'is signed over the exact UTF-8 of its body: white space and the Unicode form %s stay',
+    (form) => {
+      const body = '{ "authenticatorName" : "Clé de Zoé 🔑" }\n'.normalize(form);
+      const utf8 = new TextEncoder().encode(body);
+      expect(byzantineSigningInput({ ...GOOD, body }).subarray(-utf8.length)).toEqual(Buffer.from(utf8));
+    },
+  );
 });
 
-describe('refuses a request that would not be sent as signed:', () => {
-  it.each([1760375826123, 1760375826.5, 0, -1, Number.NaN])('timestamp %s', async (timestampS) => {
+describe('the signer refuses a request with', () => {
+  it.each([1760375826123, 1760375826.5, 0, -1, Number.NaN])('the timestamp %s', async (timestampS) => {
     await expect(signByzantineRequest(key, { ...GOOD, timestampS })).rejects.toThrow(/timestampS/);
   });
 
   it.each(['', 'v1/x', 'https://host/v1/x', '/v1/x#part', '/v1/a b', '/v1/é', '/v1/x\r\nHost: y'])(
-    'target %j',
+    'the target %j',
     async (pathAndQuery) => {
       const signed = signByzantineRequest(key, { ...GOOD, pathAndQuery });
       await expect(signed).rejects.toThrow(/pathAndQuery/);

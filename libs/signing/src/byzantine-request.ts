@@ -3,8 +3,8 @@ import type { RequestSigner } from './request-signer.js';
 /** The signed parts of a request, in their wire form. */
 export interface ByzantineRequest {
   /**
-   * Unix time in whole seconds. Upstream accepts a minute's difference, so each attempt needs a new
-   * signature.
+   * Unix time in whole seconds. Upstream refuses a time that is more than a minute off, so each attempt is
+   * signed again.
    */
   timestampS: number;
   method: string;
@@ -24,9 +24,9 @@ export interface ByzantineHeaders {
  * ECDSA P-256 with SHA-256, DER, over timestamp, upper-case method, path with query, and body, without
  * separators (Byzantine Integrator API, request signing).
  *
- * @returns three headers. Both hex values have `0x` and are in lower case.
+ * @returns three headers. Both hex values start with `0x` and are in lower case.
  * @throws RangeError for a timestamp that is not in seconds, or a target that the HTTP client would change.
- * @throws SignerError if there is no signature in time.
+ * @throws SignerError if the signer gives no signature in time.
  */
 export async function signByzantineRequest(
   signer: RequestSigner,
@@ -41,14 +41,14 @@ export async function signByzantineRequest(
   };
 }
 
-/** Serialize a body once, then sign and send that same value. */
+/** The bytes to sign. Serialize a body only once, and send the same text that was signed. */
 export function byzantineSigningInput({
   timestampS,
   method,
   pathAndQuery,
   body,
 }: ByzantineRequest): Uint8Array {
-  // 1e11 s is the year 5138, and 1e11 ms is the year 1973.
+  // Refuses milliseconds: 1e11 s is the year 5138, but 1e11 ms is the year 1973.
   if (!Number.isInteger(timestampS) || timestampS <= 0 || timestampS >= 1e11) {
     throw new RangeError('timestampS must be Unix time in whole seconds');
   }

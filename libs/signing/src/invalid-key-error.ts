@@ -1,6 +1,6 @@
 /**
- * The message names the source of the key and the fault. There is no `cause`: parsers quote their input,
- * which is or may be a private key.
+ * The message names the source of the key and the fault. There is no `cause`, because parsers quote their
+ * input, which may be a private key.
  */
 export class InvalidKeyError extends Error {
   /** The variable or file that contained the key. */

@@ -1,12 +1,12 @@
 import { createPrivateKey } from 'node:crypto';
 import { InvalidKeyError } from './invalid-key-error.js';
 
-/** RFC 7518 §6.2, before any check. */
+/** The members of a JWK (RFC 7518 §6.2), not yet checked. */
 type Jwk = Readonly<Record<string, unknown>>;
 
-/** A decoded key that may not be a key of P-256. */
+/** A decoded key. It is not yet known whether the key is on P-256. */
 export interface DecodedKey {
-  /** Big-endian, with as many bytes as the text contained. */
+  /** The private number, big-endian, with as many bytes as the text contained. */
   scalar: Uint8Array;
   /** The uncompressed SEC1 point (65 bytes), if the text also contained the public key. */
   claimedPublicKey?: Uint8Array;
@@ -77,7 +77,7 @@ function parseJson(text: string, source: string): Jwk {
   }
 }
 
-/** An error shows no other text in this place: it may be a secret. */
+/** The values of `crv` that an error may show. Any other value may be a secret. */
 const KNOWN_CURVES = new Set(['P-384', 'P-521', 'secp256k1', 'Ed25519', 'X25519']);
 
 function decodeJwk(jwk: Jwk, source: string): DecodedKey {
@@ -93,8 +93,8 @@ function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
   const number = (member: 'd' | 'x' | 'y'): Buffer => {
     const value = jwk[member];
     const bytes = Buffer.from(typeof value === 'string' ? value : '', 'base64url');
-    // All 32 bytes are required (RFC 7518 §6.2.1.2, §6.2.2.1). Buffer would skip characters that it cannot
-    // read.
+    // All 32 bytes are required (RFC 7518 §6.2.1.2, §6.2.2.1). `Buffer.from` would skip characters that it
+    // cannot read.
     if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
       throw new InvalidKeyError(
         source,

@@ -9,7 +9,7 @@ import { verifyByNoble } from './self-check.js';
 
 const acme = { privateKey: new Secret(vectors.privateKeyHex), source: 'INTEGRATION_ACME_PRIVATE_KEY' };
 
-it('opens a key that signs in DER by default, and in raw form on request', async () => {
+it('openSigner returns a key that signs in DER by default, and in raw form on request', async () => {
   const message = Buffer.from('message');
   const signer = await openSigner(acme);
   expect(`0x${signer.publicKeyCompressedHex}`).toBe(vectors.xPubkey);
@@ -21,19 +21,19 @@ it('opens a key that signs in DER by default, and in raw form on request', async
   expect(verified(raw, 'raw')).toBe(true);
 });
 
-it('shows no private key in any property of a signer', async () => {
+it('a signer shows its private key in no property', async () => {
   const signer = await openSigner(acme);
   const shown = inspect(signer, { depth: 9, showHidden: true }) + JSON.stringify(signer);
   expect(shown).not.toContain('0101');
   expect(shown).not.toContain('1, 1, 1');
 });
 
-it('throws for a bad key and names its variable', async () => {
+it('openSigner throws for a bad key and names the variable of the key', async () => {
   const bad = { ...acme, privateKey: new Secret('ff'.repeat(32)) };
   await expect(openSigner(bad)).rejects.toThrow(/^INTEGRATION_ACME_PRIVATE_KEY .* not below the order n/);
 });
 
-it('checks the signatures of each key that it opens', async () => {
+it('openSigner throws if the signatures of a key are not valid', async () => {
   const real = crypto.sign as unknown as (...args: unknown[]) => Buffer;
   const broken = (...args: unknown[]) => {
     const signature = real(...args);
@@ -41,7 +41,7 @@ it('checks the signatures of each key that it opens', async () => {
     return signature;
   };
   Object.assign(crypto, { sign: broken });
-  // Modules that import the function by name must also call the broken function.
+  // With this, modules that have imported the function by name also call the broken function.
   syncBuiltinESMExports();
   try {
     await expect(openSigner(acme)).rejects.toThrow(/signed with the key of INTEGRATION_ACME_PRIVATE_KEY/);

@@ -8,15 +8,15 @@ import { checkSignatures } from './self-check.js';
 export type KeySource = { source: string } & ({ privateKey: Secret } | { kms: KmsKey });
 
 /**
- * Opens a key at boot. A local key is parsed and its signatures are checked; for a remote one, KMS gives the
+ * Opens a key at boot. A local key is parsed and its signatures are checked. For a remote key, KMS gives the
  * public key.
  *
- * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. They should stop the
- * boot.
+ * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. The caller should stop
+ * the boot.
  */
 export async function openSigner(key: KeySource): Promise<RequestSigner> {
   if ('kms' in key) {
-    // Only if needed: the SDK takes some 100 ms at start and permanent memory.
+    // The SDK is imported only if needed: it costs some 100 ms at start, and memory.
     const { openKmsSigner } = await import('./kms/kms-signer.js');
     return openKmsSigner(key.kms, key.source);
   }

@@ -32,7 +32,7 @@ const jwk = {
 };
 const goodPem = pem(createPrivateKey({ key: jwk, format: 'jwk' }));
 
-/** The same PKCS#8, with another private number (bytes 36–67) and the unchanged public key. */
+/** The PKCS#8 of `goodPem` with another private number (bytes 36–67) and the unchanged public key. */
 function pemWithScalar(hex: string): string {
   const der = createPrivateKey(goodPem).export({ type: 'pkcs8', format: 'der' });
   Buffer.from(hex, 'hex').copy(der, 36);
@@ -51,7 +51,7 @@ describe('parsePrivateKey accepts', () => {
     expect(`0x${parse(material).publicKeyCompressedHex}`).toBe(vectors.xPubkey);
   });
 
-  it('upper-case hex, and the largest allowed number, n − 1', () => {
+  it('upper-case hex, and n − 1, which is the largest allowed number', () => {
     const largest = ORDER_HEX.replace(/51$/, '50');
     const expected = publicPoint(largest);
     const sign = expected.at(-1)! % 2 === 0 ? '02' : '03';
@@ -60,7 +60,7 @@ describe('parsePrivateKey accepts', () => {
     );
   });
 
-  it('a key that node:crypto makes, with the same public key', () => {
+  it('a key that node:crypto made, and derives the same public key', () => {
     const key = generate('P-256');
     const { x } = key.export({ format: 'jwk' });
     const { publicKeyCompressedHex } = parse(pem(key));
@@ -115,15 +115,17 @@ describe('parsePrivateKey refuses', () => {
   });
 });
 
-it('generates a new valid key each time, and never shows it', () => {
-  const made = Array.from({ length: 20 }, newPrivateKey);
-  const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
-  expect(new Set(publicKeys).size).toBe(20);
-  for (const [index, each] of made.entries()) {
-    expect(each.reveal()).toMatch(/^[0-9a-f]{64}$/);
-    expect(Buffer.from(getPublicKey(each.reveal())).toString('hex')).toBe(publicKeys[index]);
-    expect(inspect(each, { showHidden: true, depth: 9 })).not.toContain(each.reveal().slice(0, 12));
-  }
+describe('newPrivateKey', () => {
+  it('makes a new valid key each time, and never shows the key', () => {
+    const made = Array.from({ length: 20 }, newPrivateKey);
+    const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
+    expect(new Set(publicKeys).size).toBe(20);
+    for (const [index, each] of made.entries()) {
+      expect(each.reveal()).toMatch(/^[0-9a-f]{64}$/);
+      expect(Buffer.from(getPublicKey(each.reveal())).toString('hex')).toBe(publicKeys[index]);
+      expect(inspect(each, { showHidden: true, depth: 9 })).not.toContain(each.reveal().slice(0, 12));
+    }
+  });
 });
 
 function thrownBy(run: () => unknown): Error {
@@ -136,8 +138,7 @@ function thrownBy(run: () => unknown): Error {
 }
 
 /**
- * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members,
- * hex).
+ * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members, hex).
  */
 function wordsOfKey(material: string): string[] {
   return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];

@@ -35,34 +35,38 @@ describe.each(names)('the public key of %s', (name) => {
 
 const { publicKeyCompressedHex: good, publicKeyUncompressedHex: long } = turnkeyVectors.keys.turnkeyApi;
 
-it.each<[string, unknown]>([
-  ['nothing', undefined],
-  ['a number', 2],
-  ['an empty text', ''],
-  ['0x before it', `0x${good}`],
-  ['one digit too few', good.slice(0, -1)],
-  ['a space after it', `${good} `],
-  ['a letter that is not hex', good.replace(/.$/, 'g')],
-  ['the uncompressed mark on a compressed key', `04${good.slice(2)}`],
-  ['the hybrid form', `06${long.slice(2)}`],
-  ['the point at infinity', '00'],
-  ['x above the prime', `02${'f'.repeat(64)}`],
-  ['an x without a point', `02${'0'.repeat(63)}1`],
-  ['a point off the curve', long.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
-])('refuses %s', (_, text) => {
-  expect(decodePublicKey(text)).toBeUndefined();
+describe('decodePublicKey', () => {
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['a number', 2],
+    ['an empty text', ''],
+    ['0x before it', `0x${good}`],
+    ['one digit too few', good.slice(0, -1)],
+    ['a space after it', `${good} `],
+    ['a letter that is not hex', good.replace(/.$/, 'g')],
+    ['the uncompressed mark on a compressed key', `04${good.slice(2)}`],
+    ['the hybrid form', `06${long.slice(2)}`],
+    ['the point at infinity', '00'],
+    ['x above the prime', `02${'f'.repeat(64)}`],
+    ['an x without a point', `02${'0'.repeat(63)}1`],
+    ['a point off the curve', long.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
+  ])('refuses %s', (_, text) => {
+    expect(decodePublicKey(text)).toBeUndefined();
+  });
 });
 
-it('makes one key object for all verifications, and none to compare keys', async () => {
-  const signature = testKey('turnkeyApi').sign(message);
-  let key!: NonNullable<ReturnType<typeof decodePublicKey>>;
-  const compared = await keyObjectsMade(() => {
-    key = decodePublicKey(good)!;
-    expect(key.compressedHex).toBe(good);
+describe('a public key', () => {
+  it('makes one key object for all verifications, and none for a comparison', async () => {
+    const signature = testKey('turnkeyApi').sign(message);
+    let key!: NonNullable<ReturnType<typeof decodePublicKey>>;
+    const compared = await keyObjectsMade(() => {
+      key = decodePublicKey(good)!;
+      expect(key.compressedHex).toBe(good);
+    });
+    expect(compared).toEqual({});
+    const verified = await keyObjectsMade(() => {
+      for (let n = 0; n < 3; n++) expect(key.verify(message, signature, 'der')).toBe(true);
+    });
+    expect(verified).toEqual({ createPublicKey: 1 });
   });
-  expect(compared).toEqual({});
-  const verified = await keyObjectsMade(() => {
-    for (let n = 0; n < 3; n++) expect(key.verify(message, signature, 'der')).toBe(true);
-  });
-  expect(verified).toEqual({ createPublicKey: 1 });
 });

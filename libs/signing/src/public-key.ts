@@ -5,13 +5,13 @@ import { DSA_ENCODING, type SignatureEncoding } from './signature-encoding.js';
 /** A public key that is proven to be a point on P-256. */
 export class P256PublicKey {
   /**
-   * SEC1 compressed, 66 lowercase hex digits: the same for every form of a key, so it serves to compare
-   * keys.
+   * SEC1 compressed, 66 lowercase hex digits. Equal keys have the same text, in whichever form they were
+   * given.
    */
   readonly compressedHex: string;
   /** SEC1 uncompressed: 65 bytes. */
   readonly uncompressed: Uint8Array;
-  /** The key object is made for the first verification, because most keys are only compared. */
+  /** This key object is made at the first verification, because most keys are only compared. */
   #key: KeyObject | undefined;
 
   /** Use {@link decodePublicKey}. This constructor checks nothing. */
@@ -21,7 +21,7 @@ export class P256PublicKey {
   }
 
   /**
-   * ECDSA with SHA-256 over exactly these bytes, with a low or a high s, as every peer does.
+   * ECDSA with SHA-256 over exactly these bytes. Accepts a low and a high s, as the upstreams do.
    * @returns false also for bytes that are not a signature.
    */
   verify(message: Uint8Array, signature: Uint8Array, encoding: SignatureEncoding): boolean {
@@ -32,7 +32,7 @@ export class P256PublicKey {
 
 /**
  * @param uncompressed 65 bytes.
- * @returns the key in the form of RFC 7518 §6.2.1.
+ * @returns the key as a JWK (RFC 7518 §6.2.1).
  */
 export function publicJwk(uncompressed: Uint8Array) {
   const text = (from: number, to: number) =>

@@ -5,10 +5,10 @@ export interface RequestSigner {
   /** SEC1 compressed P-256 public key: 66 lowercase hex digits, no `0x`. */
   readonly publicKeyCompressedHex: string;
   /**
-   * ECDSA with SHA-256 over exactly these bytes: DER, or r‖s (64 bytes) for `raw`.
+   * ECDSA with SHA-256 over exactly these bytes, in DER, or in 64 bytes (r‖s) for `raw`.
    *
-   * @param timeoutMs the longest time for a remote signature.
-   * @throws SignerError if there is no valid signature in time.
+   * @param timeoutMs the time limit for a remote signature.
+   * @throws SignerError if the signer gives no valid signature in time.
    */
   sign(
     message: Uint8Array,
@@ -19,7 +19,7 @@ export interface RequestSigner {
   close?(): void;
 }
 
-/** A key in this process. It never shows its private part. */
+/** A key in this process. It never shows its private number. */
 export interface SigningKey extends RequestSigner {
   sign(message: Uint8Array, encoding?: SignatureEncoding): Uint8Array;
 }
@@ -30,7 +30,10 @@ export interface SigningKey extends RequestSigner {
  */
 export type SignerFailure = 'unavailable' | 'refused';
 
-/** Nothing was sent. The message contains neither the name of a key nor a text from the signer. */
+/**
+ * Thrown before the request is sent. The message contains neither the name of a key nor a text from the
+ * signer.
+ */
 export class SignerError extends Error {
   constructor(
     readonly failure: SignerFailure,

@@ -9,7 +9,7 @@ const SOURCE = 'INTEGRATION_ACME_PRIVATE_KEY';
 const good = parsePrivateKey(new Secret(vectors.privateKeyHex), SOURCE);
 const other = parsePrivateKey(new Secret('05'.repeat(32)), SOURCE);
 
-it('accepts a key whose signatures are valid', () => {
+it('checkSignatures accepts a key whose signatures are valid', () => {
   expect(() => checkSignatures(good, SOURCE)).not.toThrow();
 });
 

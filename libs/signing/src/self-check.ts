@@ -5,8 +5,8 @@ import type { SignatureEncoding } from './signature-encoding.js';
 const FORMAT = { der: 'der', raw: 'compact' } as const satisfies Record<SignatureEncoding, string>;
 
 /**
- * Verifies a signature of node:crypto by @noble/curves: a broken build of either stops the boot. Otherwise
- * an upstream would answer 401, hours later.
+ * Verifies a signature of node:crypto with @noble/curves, so that a broken build of one of them stops the
+ * boot. Otherwise an upstream would answer 401, hours later.
  *
  * @param source names the variable or file of the key.
  * @throws Error that names the source and the encoding.
@@ -25,8 +25,8 @@ export function checkSignatures(key: SigningKey, source: string): void {
 }
 
 /**
- * ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is some 30 times slower, so
- * it runs at boot only.
+ * Verifies ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is some 30 times
+ * slower than node:crypto, so it runs only at boot.
  *
  * @param publicKeyHex SEC1, compressed or uncompressed.
  */
@@ -36,7 +36,7 @@ export function verifyByNoble(
   signature: Uint8Array,
   encoding: SignatureEncoding,
 ): boolean {
-  // node:crypto does not normalize s, and upstreams accept both forms.
+  // Accepts a low and a high s, as upstreams do: node:crypto does not normalize s.
   const options = { lowS: false, prehash: true, format: FORMAT[encoding] };
   try {
     return p256.verify(signature, message, Buffer.from(publicKeyHex, 'hex'), options);

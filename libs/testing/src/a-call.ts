@@ -1,6 +1,6 @@
 import type { Call } from '#libs/upstream';
 
-/** A call that may begin immediately. It keeps its texts in memory. */
+/** A call that may begin immediately. The texts that the call saves stay in memory. */
 export function aCall(terms: Partial<Call> = {}): Call {
   const kept = new Map<string, string>();
   return {

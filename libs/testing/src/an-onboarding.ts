@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { timeOfUuidV7, uuidV7 } from '#libs/kernel';
 
-/** A time by the clock of the database, so that a test and SQL have the same present. */
+/** A time relative to the clock of the database, so that a test and SQL use the same clock. */
 export interface FromNow {
   inMs: number;
 }
 
-/** The time that many milliseconds from now. Negative for the past. */
+/** The time `ms` milliseconds from now. Negative for the past. */
 export const inMs = (ms: number): FromNow => ({ inMs: ms });
 
 /** Something that runs SQL: a data source, a query runner, a client. */

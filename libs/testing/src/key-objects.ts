@@ -16,7 +16,7 @@ export async function keyObjectsMade(
       return original(...args);
     };
   }
-  // Modules that imported these functions by name must also call the counting functions.
+  // With this, modules that imported these functions by name also call the counting functions.
   syncBuiltinESMExports();
   try {
     await work();

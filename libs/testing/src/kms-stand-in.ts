@@ -29,7 +29,7 @@ export interface KmsCall {
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
 
-/** A key of AWS KMS. Tests also know its private half. */
+/** A key of AWS KMS. Tests also know its private number. */
 interface StoredKey {
   arn: string;
   privateKey: KeyObject;
@@ -40,8 +40,8 @@ interface StoredKey {
 
 /**
  * AWS KMS for tests, from the API reference and its JSON protocol (`X-Amz-Target`,
- * `application/x-amz-json-1.1`, Signature Version 4). It uses no code of this project: a misreading must not
- * be on both sides.
+ * `application/x-amz-json-1.1`, Signature Version 4). It uses no code of this project, so that both sides do
+ * not share a misreading of the API.
  */
 export class KmsStandIn {
   readonly calls: KmsCall[] = [];
@@ -54,7 +54,9 @@ export class KmsStandIn {
   mostSockets = 0;
   url = '';
 
-  /** Credentials for the caller's default chain. A developer's AWS profile would otherwise be used first. */
+  /**
+   * Credentials for the default chain of the SDK. Otherwise a developer's AWS profile would be used first.
+   */
   static readonly credentials = {
     AWS_PROFILE: '',
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
@@ -89,8 +91,8 @@ export class KmsStandIn {
   }
 
   /**
-   * Makes a key. @param kind of key, as in `KeySpec`.
-   *
+   * Makes a key.
+   * @param kind of key, as in `KeySpec`.
    * @returns the ARN of the key, and its public key: the compressed point in hex.
    */
   createKey(
@@ -116,12 +118,14 @@ export class KmsStandIn {
     return { arn, publicKeyHex: sign + Buffer.from(jwk.x ?? '', 'base64url').toString('hex') };
   }
 
-  /** Gives a key an alias. */
   alias(name: string, arn: string): void {
     this.#keys.set(name, this.#keys.get(arn)!);
   }
 
-  /** Makes the next calls fail. @param times how many calls. Without it, all calls. */
+  /**
+   * Makes the next calls fail.
+   * @param times how many calls fail. All calls, if it is not given.
+   */
   meet(what: KmsTrouble, times = Infinity): void {
     this.#trouble = { what, times };
   }
@@ -188,7 +192,7 @@ export class KmsStandIn {
       return fails(response, 400, 'InvalidKeyUsageException');
     }
     const digest = Buffer.from(String(Message), 'base64');
-    // For DIGEST, KMS accepts only the length of the algorithm's hash.
+    // For MessageType DIGEST, KMS accepts only the length of the algorithm's hash.
     if (MessageType !== 'DIGEST' || digest.length !== 32) return fails(response, 400, 'ValidationException');
     const other = what === 'foreign' || what === 'moved alias';
     const signature = signDigest(digest, other ? this.#foreign : key.privateKey);
@@ -207,8 +211,8 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER: node:crypto would hash the digest again. Its ECDH
- * computes k·G, as the public key of k.
+ * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER. node:crypto's own signing would hash the digest again. Its
+ * ECDH computes k·G, as the public key of k.
  */
 function signDigest(digest: Buffer, key: KeyObject): Buffer {
   const d = bigint(Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));

@@ -32,7 +32,7 @@ export function testConsoleConfig(env: Record<string, string> = {}): ConsoleConf
 }
 
 /**
- * Settings for a test with the database and the queues of this worker.
+ * Settings for a test with the database and the queues of this jest worker.
  *
  * @throws Error if jest runs without `npm test`
  */

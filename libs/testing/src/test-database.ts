@@ -15,8 +15,8 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
- * How apps reach the database of this worker: directly, or through the pooler of a long test. The statements
- * of a test itself always go directly.
+ * How apps reach the database of this jest worker: directly, or through the pooler of a long test. The
+ * statements of a test itself always go directly.
  */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());
@@ -25,7 +25,7 @@ export async function testDatabaseEnv(): Promise<Record<string, string>> {
 }
 
 /**
- * Deletes all rows in the database of this worker, except the list of migrations.
+ * Deletes all rows in the database of this jest worker, except the list of migrations.
  *
  * @throws Error if an open transaction of a test holds a lock for 10 s
  */

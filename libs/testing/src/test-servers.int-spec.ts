@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { emptyDatabase, testDatabaseUrl } from './test-database.js';
 import { testQueuePrefix, testRedisUrl } from './test-redis.js';
 
-describe('the database of a worker', () => {
+describe('the database of a jest worker', () => {
   let client: Client;
 
   beforeAll(async () => {
@@ -37,7 +37,7 @@ describe('the database of a worker', () => {
   });
 });
 
-describe('the Redis of a run', () => {
+describe('the Redis of a test run', () => {
   it('never evicts keys, as BullMQ requires, and accepts keys under the worker’s prefix', async () => {
     const redis = new Redis(testRedisUrl());
     try {

@@ -25,7 +25,7 @@ function fail(
   ends.failed(call, new UpstreamError(failure, { detail: 'x', evidence, ...more }));
 }
 
-/** The kind of failure that a call's end counts for, and whether the end clears earlier failures. */
+/** For each failure class: which failures the call counts for, and whether it clears earlier failures. */
 const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
   not_sent: { trouble: 'verify-otp', mends: false },
   throttled: { trouble: 'verify-otp', mends: false },
@@ -36,7 +36,7 @@ const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; men
   misconfigured: { trouble: 'access', mends: false },
 };
 
-describe('CallEnds', () => {
+describe('CallEnds, the record of how calls have ended,', () => {
   it.each(FAILURE_CLASSES)('classifies a call that ends %s', (failure) => {
     fail(failure);
     const { trouble, mends } = MEANS[failure];
@@ -46,7 +46,7 @@ describe('CallEnds', () => {
     expect(ends.refused).toEqual(trouble === 'access' ? { sinceMs: now, status: null } : null);
   });
 
-  it('does not count a call that this process held back', () => {
+  it('does not count a call that this process did not send', () => {
     const evidence = { bytesSent: false, headersSeen: false, status: null, durationMs: 1 };
     ends.failed('verify-otp', new UpstreamError('not_sent', { detail: 'x', evidence, heldBack: true }));
     expect([ends.untold().size, ends.okAtMs('verify-otp')]).toEqual([0, -Infinity]);
@@ -67,7 +67,7 @@ describe('CallEnds', () => {
     expect(ends.untold().size).toBe(0);
   });
 
-  it('keeps failures that happen while a report is written', () => {
+  it('keeps failures that happen while an earlier report is being written', () => {
     fail('unavailable');
     const told = ends.untold();
     fail('unavailable');
@@ -77,7 +77,7 @@ describe('CallEnds', () => {
     expect(ends.untold().size).toBe(0);
   });
 
-  it('reports once that upstream refuses requests, and once that it accepts them again', () => {
+  it('tells once that the provider refuses requests, and once that it accepts them again', () => {
     fail('misconfigured', { status: 401 });
     fail('misconfigured', { status: 403 });
     expect(ends.refused).toEqual({ sinceMs: 1_000, status: 403 });
@@ -87,7 +87,7 @@ describe('CallEnds', () => {
     expect(access).toEqual([401, 'accepted']);
   });
 
-  // A 404 for a probe proves nothing about our key.
+  // A 404 as the answer to a probe proves nothing about the key.
   it('does not treat a rejected probe as proof that our key works again', () => {
     fail('misconfigured', { status: 401 });
     fail('rejected', { status: 404 }, 'probe');

@@ -2,33 +2,33 @@ import type { Clock } from '#libs/kernel';
 import type { FailureClass, UpstreamError } from './port/upstream-error.js';
 import type { CallName } from './port/upstream-provider.js';
 
-/** The name of the failing calls, or `access` if upstream refuses our key or clock for all calls. */
+/** The kind of call that fails, or `access` if the provider refuses the key or the clock for all calls. */
 export type TroubleName = CallName | 'access';
 
-/** Failures in a row. Times are on the monotonic clock. */
+/** Consecutive failures. Times are on the monotonic clock. */
 export interface Failures {
   count: number;
   firstAtMs: number;
   lastAtMs: number;
   failure: FailureClass;
   status: number | null;
-  /** How long the last failure counts. Null: until a call succeeds. */
+  /** How long the last failure counts, in ms. Null: until a call succeeds. */
   goodForMs: number | null;
 }
 
-/** How long the failure of a step counts: longer than the wait between two attempts. */
+/** How long a failed step counts: longer than the longest wait before a retry. */
 const STEP_GOOD_FOR_MS = 90_000;
-/** This time is added to the wait that a provider asks for. */
+/** Added to the wait that a provider asks for. */
 const AFTER_WAIT_MS = 30_000;
 
 /**
- * The ends of an integration's calls in this process: the unreported failures, and the last success of each
- * kind of call.
+ * How the calls to one integration have ended in this process: the failures that are not reported yet, and
+ * the last success of each kind of call.
  */
 export class CallEnds {
-  /** Runs after a call's end that changes the report. */
+  /** Called after a call whose end changes the report. */
   changed: (() => void) | null = null;
-  /** Runs when upstream begins to refuse our key or clock, and when it accepts a request again. */
+  /** Called when the provider begins to refuse the key or the clock, and when it accepts a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
   readonly #okAt = new Map<TroubleName, number>();
   readonly #untold = new Map<TroubleName, Failures>();
@@ -39,7 +39,7 @@ export class CallEnds {
     private readonly limits: { probeGoodForMs: number; retryAfterMaxMs: number },
   ) {}
 
-  /** When upstream began to refuse this process's key, scope or clock. Null while it accepts them. */
+  /** Since when the provider refuses this process's key, scope or clock. Null while it accepts them. */
   get refused(): { sinceMs: number; status: number | null } | null {
     return this.#refused;
   }
@@ -55,13 +55,13 @@ export class CallEnds {
   }
 
   failed(call: CallName, error: UpstreamError): void {
-    // PostgreSQL answered the claim too late. The provider did not cause that.
+    // PostgreSQL answered the claim too late, so no call was made. This says nothing about the provider.
     if (error.heldBack) return;
     switch (error.failure) {
-      // The provider has read the request and knows our key. A rejected probe proves neither.
+      // The provider has read the request and has accepted the key. A probe that is rejected proves neither.
       case 'rejected':
         return call === 'probe' ? undefined : this.succeeded(call);
-      // This end does not show whether the provider works.
+      // This failure does not show whether the provider works.
       case 'rejected_unclear':
         return;
       case 'misconfigured':
@@ -71,12 +71,15 @@ export class CallEnds {
     }
   }
 
-  /** Failures in a row that this process has not yet reported to the other processes. */
+  /** The consecutive failures that this process has not reported yet to the other processes. */
   untold(): Map<TroubleName, Failures> {
     return new Map(this.#untold);
   }
 
-  /** @param told the reported result of `untold()`. Later failures are still to be reported. */
+  /**
+   * Removes failures that were reported. @param told an earlier result of `untold()`. Failures that came
+   * later stay.
+   */
   told(told: ReadonlyMap<TroubleName, Failures>): void {
     for (const [name, { count, firstAtMs }] of told) {
       const now = this.#untold.get(name);

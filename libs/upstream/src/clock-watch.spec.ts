@@ -19,7 +19,7 @@ const config = testConfig({ PROBE_EVERY_MS: '20' });
 let http: UpstreamHttpClient;
 let server: RawServer;
 let watch: ClockWatch;
-/** How far the provider's clock is ahead of ours, and additional header lines of its answers. */
+/** By how much the provider's clock is ahead, and extra header lines of its answers. */
 let aheadMs = 0;
 let more = '';
 const asked = { steps: 0, probes: 0 };
@@ -56,8 +56,8 @@ function begin() {
   return { skew, probe: () => provider.probe(aCall()), init: () => provider.initOtp(aCall(), subject) };
 }
 
-describe('when the clocks differ', () => {
-  it('a second answer that agrees stops the steps, and probes release them again', async () => {
+describe('when the provider’s clock differs', () => {
+  it('a second answer that agrees stops the steps, and later probes let them continue', async () => {
     aheadMs = 60_000;
     const { skew, init } = begin();
     await init();
@@ -77,7 +77,7 @@ describe('when the clocks differ', () => {
     expect(asked.probes).toBe(probes);
   });
 
-  it('one answer fails the probe, but does not stop the steps', async () => {
+  it('a single answer makes the probe fail, but does not stop the steps', async () => {
     const { skew, init, probe } = begin();
     aheadMs = -600_000;
     expect(await endOf(probe())).toMatchObject({ failure: 'misconfigured' });
@@ -87,7 +87,7 @@ describe('when the clocks differ', () => {
     expect(skew.lastMs()).toBe(0);
   });
 
-  it('an answer from a cache is not used to measure the difference', async () => {
+  it('an answer from a cache is not used for the measurement', async () => {
     aheadMs = -600_000;
     more = 'age: 600\r\n';
     const { skew, init } = begin();

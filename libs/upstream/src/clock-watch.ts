@@ -6,8 +6,8 @@ import { Integrations, type Integration } from './integrations.js';
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Probes a provider while a clock difference stops the steps or needs a second answer, so that no step has
- * to be sent to find out.
+ * Sends probes to a provider whose clock seems to differ. One answer is not enough to be sure, and no step
+ * should be sent to find out.
  */
 @Injectable()
 export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -28,7 +28,7 @@ export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown
     clearInterval(this.#timer);
   }
 
-  /** Probes each integration whose clock difference is uncertain. */
+  /** Probes each integration whose clock may differ. */
   look(): void {
     for (const each of this.integrations.all()) {
       if (each.skew.wantsAnswer && !this.#asking.has(each.name)) void this.#ask(each);
@@ -40,7 +40,7 @@ export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown
     try {
       await provider.probe({ timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined });
     } catch {
-      // Only the date of the answer is needed. A refusal has a date too.
+      // Only the date of the answer matters, and a refusal has a date too.
     } finally {
       this.#asking.delete(name);
     }

@@ -7,14 +7,14 @@ import type { RetryLaw } from './port/retry-law.js';
 import type { SigningKeys } from './transport/signing-keys.js';
 import type { StepCall, UpstreamProvider } from './port/upstream-provider.js';
 
-/** The parts that every provider needs. */
+/** What the client of each provider needs. */
 export interface ProviderParts {
   http: UpstreamHttpClient;
   clock: Clock;
   skew: ClockSkew;
 }
 
-/** The additional parts of a provider whose requests the service signs. */
+/** What the client of a provider needs if the service signs its requests. */
 export interface SigningParts extends ProviderParts {
   keys: SigningKeys;
 }
@@ -24,17 +24,17 @@ export interface Provider extends ProviderSettings {
   /** Whether the provider's signatures expire soon. If so, no step is sent while the clocks differ. */
   limitsSignatureAge: boolean;
   law: RetryLaw;
-  /** The forms of `subject` and `otp`, for the API documentation. Null if there is no `otp`. */
+  /** The schemas of `subject` and `otp`, for the API documentation. Null if the provider accepts no `otp`. */
   schemas: { subject: z.ZodType; otp: z.ZodType | null };
   /**
    * @param contact an e-mail address or a phone number, as a person types it.
-   * @returns the key of the subject with this contact. Null if the text is neither, or if the provider does
-   *   not identify subjects by contact.
+   * @returns the key of the subject with this contact. Null if the text is no contact, or if this provider
+   *   does not identify subjects by their contact.
    */
   keyOfContact(contact: string): string | null;
-  /** Steps that upstream performs only once, even if it receives the same bytes several times. */
+  /** The steps whose repeated requests have only one effect if their bytes are the same. */
   replayable: readonly StepCall[];
-  /** @throws Error that names the variable of an unusable setting. */
+  /** Creates the client. @throws Error that names the variable of an invalid setting. */
   create(integration: IntegrationConfig, parts: ProviderParts): UpstreamProvider;
 }
 
@@ -52,7 +52,7 @@ interface Definition<
   ): UpstreamProvider;
 }
 
-/** Derives the type of `create` from the settings and keys of this kind. */
+/** Defines a kind of provider. The types of `create` follow from `settings` and `signs`. */
 export const defineProvider = <
   const Kind extends string,
   Settings extends z.ZodObject,

@@ -12,7 +12,7 @@ const failing = (failure: FailureClass) => new UpstreamError(failure, { detail: 
 let guarded: GuardedProvider;
 afterEach(() => guarded.shutdown());
 
-/** A provider whose `init-otp` ends as given, behind a breaker that opens for 20 ms. */
+/** A client whose `init-otp` calls end as `ends` says, behind a breaker that stays open for 20 ms. */
 function guard(ends: () => Promise<SentOtp>) {
   let calls = 0;
   const upstream = { down: false };
@@ -58,9 +58,9 @@ async function times(count: number, end: () => Promise<string>): Promise<string[
 
 const opened = () => guarded.state === 'half_open';
 
-describe('GuardedProvider', () => {
+describe('GuardedProvider, a provider behind a circuit breaker,', () => {
   it.each(['unavailable', 'no_answer'] as const)(
-    'opens the breaker after twenty calls if half of them end %s',
+    'opens its breaker after twenty calls if half of them end %s',
     async (failure) => {
       let n = 0;
       const { end, calls } = guard(() =>
@@ -76,7 +76,7 @@ describe('GuardedProvider', () => {
   );
 
   it.each(['rejected', 'rejected_unclear', 'throttled', 'misconfigured', 'not_sent'] as const)(
-    'keeps the breaker closed however many calls end %s',
+    'keeps its breaker closed however many calls end %s',
     async (failure) => {
       const { end } = guard(() => Promise.reject(failing(failure)));
       expect(new Set(await times(60, end))).toEqual(new Set([failure]));
@@ -103,7 +103,7 @@ describe('GuardedProvider', () => {
     expect(guarded.state).toBe('closed');
   });
 
-  it('closes a half open breaker after a good probe, if no call came for RETRY_CAP_MS', async () => {
+  it('closes a half open breaker after a successful probe, if no call came for RETRY_CAP_MS', async () => {
     const { end, upstream } = guard(() => Promise.reject(failing('unavailable')));
     await times(20, end);
     const limits = { timeoutMs: 1_000, beforeSend: () => undefined };
@@ -125,7 +125,7 @@ describe('GuardedProvider', () => {
     expect(guarded.notClosedSinceMs).toBeNull();
   });
 
-  it('keeps the time at which it opened while trial calls fail', async () => {
+  it('keeps the time of its opening while trial calls fail', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     expect(guarded.notClosedSinceMs).toBeNull();
     await times(20, end);
@@ -137,7 +137,7 @@ describe('GuardedProvider', () => {
     expect(guarded.notClosedSinceMs).toBe(since);
   });
 
-  it('does not count calls that the breaker held back', async () => {
+  it('does not count calls that its open breaker has stopped', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     await times(25, end);
     expect(guarded.ends.untold().get('init-otp')).toMatchObject({

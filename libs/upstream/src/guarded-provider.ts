@@ -34,21 +34,21 @@ export type GuardConfig = Pick<
   | 'RETRY_CAP_MS'
 >;
 
-/** A failed probe counts until two more probes could have run. */
+/** A failed probe counts as long as two intervals between probes. */
 const PROBES_MISSED = 2;
 /** The health check looks only every few seconds whether a probe is due. */
 const PROBE_SLACK_MS = 5_000;
 
 /**
- * A provider behind a circuit breaker. An open breaker holds calls back: they end `not_sent`, use up no try,
- * and are made later. Only failures that the provider may have caused count.
+ * A provider's client behind a circuit breaker. While the breaker is open, calls end `not_sent`: they use up
+ * no try, and are made later. The breaker counts only failures that the provider may have caused.
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
   readonly custody;
-  /** How calls ended in this process. Calls that the breaker held back are not included. */
+  /** How calls have ended in this process. Calls that the breaker stopped are not included. */
   readonly ends: CallEnds;
-  /** Runs whenever the breaker changes. */
+  /** Called each time that the breaker's state changes. */
   breakerChanged: ((state: BreakerState) => void) | null = null;
   readonly #keyOrSubject: KeyOrSubject;
   readonly #breaker: CircuitBreaker<[() => Promise<unknown>], unknown>;
@@ -72,7 +72,7 @@ export class GuardedProvider implements UpstreamProvider {
       timeout: false, // each call has its own deadline
       volumeThreshold: config.BREAKER_CALLS,
       rollingCountTimeout: config.BREAKER_WINDOW_MS,
-      errorThresholdPercentage: 49.9, // opossum opens above its threshold, and we open at half of the calls
+      errorThresholdPercentage: 49.9, // opossum opens only above this percentage, and half must be enough
       resetTimeout: config.BREAKER_OPEN_MS,
       errorFilter: (error: unknown) => !isFailing(error),
     });
@@ -86,7 +86,7 @@ export class GuardedProvider implements UpstreamProvider {
     return this.#breaker.halfOpen ? 'half_open' : 'open';
   }
 
-  /** When the breaker left the closed state, on the monotonic clock. Null while it is closed. */
+  /** Since when the breaker is open or half open, on the monotonic clock. Null while it is closed. */
   get notClosedSinceMs(): number | null {
     return this.#notClosedSinceMs;
   }
@@ -130,21 +130,20 @@ export class GuardedProvider implements UpstreamProvider {
     );
   }
 
-  /** The breaker does not stop probes. They run while it stops the steps. */
+  /** Probes are sent even while the breaker stops the steps. */
   async probe(call: CallLimits): Promise<void> {
     this.#lastProbeAtMs = this.clock.monotonicMs();
     await this.#noted('probe', () => this.provider.probe(call));
     this.#closeWhenIdle();
   }
 
-  /** Stops the breaker's timers. */
   shutdown(): void {
     this.#breaker.shutdown();
   }
 
   /**
-   * Without calls, a half open breaker would never close. `RETRY_CAP_MS` is the longest wait of a retry: if
-   * no call came for that long, a successful probe closes it.
+   * Closes a half open breaker after a successful probe if no call came for `RETRY_CAP_MS`, which is the
+   * longest wait before a retry. Otherwise, without calls, the breaker would never close.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;

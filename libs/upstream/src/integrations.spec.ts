@@ -5,7 +5,7 @@ import { SigningKeys } from './transport/signing-keys.js';
 const one = { name: 'byzantine' } as Integration;
 const other = { name: 'other' } as Integration;
 
-describe('Integrations', () => {
+describe('the configured integrations', () => {
   it('are found by name; an unknown name returns null', () => {
     const integrations = new Integrations([one, other]);
     expect(integrations.find('other')).toBe(other);
@@ -28,7 +28,7 @@ describe('Integrations', () => {
     expect(closed).toEqual(['first', 'second']);
   });
 
-  it('need no name in a request if there is exactly one', () => {
+  it('need no name in a request if there is only one', () => {
     expect(new Integrations([one]).only()).toBe(one);
     expect(new Integrations([one, other]).only()).toBeNull();
     expect(new Integrations([]).only()).toBeNull();

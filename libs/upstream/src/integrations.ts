@@ -8,12 +8,12 @@ export interface Integration {
   name: string;
   provider: GuardedProvider;
   skew: ClockSkew;
-  /** Null if the service has no key that signs requests to this integration. */
+  /** Null if the service signs no requests to this integration. */
   keys: SigningKeys | null;
   config: IntegrationConfig;
 }
 
-/** The configured integrations by name. A row may name an integration that is no longer configured. */
+/** The configured integrations. A row may name an integration that is no longer configured. */
 export class Integrations implements OnApplicationShutdown {
   readonly #byName: ReadonlyMap<string, Integration>;
 
@@ -29,7 +29,7 @@ export class Integrations implements OnApplicationShutdown {
     return this.#byName.get(name) ?? null;
   }
 
-  /** The integration for a caller that names no integration. Null if several are configured. */
+  /** The integration for requests that do not name one. Null if several integrations are configured. */
   only(): Integration | null {
     const [first] = this.#byName.values();
     return this.#byName.size === 1 && first ? first : null;

@@ -10,7 +10,7 @@ const refused = (mayBeOfSubject = true) =>
 const ANN = { userId: 'ann' };
 const BOB = { userId: 'bob' };
 
-/** A key at a provider whose probe ends as given, on a clock that the test moves. */
+/** A provider's key, a probe that ends as `probe` says, and a clock that the test moves. */
 function world(probe: () => Promise<void> = () => Promise.resolve()) {
   let now = 0;
   const probes: number[] = [];
@@ -37,8 +37,8 @@ function world(probe: () => Promise<void> = () => Promise.resolve()) {
 const ok = () => 'ok';
 const no = () => refused();
 
-describe('a refusal that may be about the key or the subject', () => {
-  it('is about the subject if the key works for another, and a second call is refused too', async () => {
+describe('a refusal that may concern our key or only the subject', () => {
+  it('concerns the subject if the key works for another, and a second call is refused too', async () => {
     const { run, probes, calls } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [no, no]))).toMatchObject({ failure: 'rejected_unclear', evidence });
@@ -46,7 +46,7 @@ describe('a refusal that may be about the key or the subject', () => {
     expect(probes).toHaveLength(1);
   });
 
-  it('has no effect if the second call succeeds', async () => {
+  it('is forgotten if the second call succeeds', async () => {
     const { run } = world();
     await run(ANN, [ok]);
     expect(await run(BOB, [no, ok])).toBe('ok');
@@ -65,7 +65,7 @@ describe('a refusal that may be about the key or the subject', () => {
     expect(at.probes).toEqual([]);
   });
 
-  it('is about our key if the probe fails too', async () => {
+  it('concerns our key if the probe fails too', async () => {
     for (const failure of ['misconfigured', 'rejected', 'unavailable'] as const) {
       const at = world(() => Promise.reject(new UpstreamError(failure, { detail: 'no', evidence })));
       await at.run(ANN, [ok]);
@@ -74,14 +74,14 @@ describe('a refusal that may be about the key or the subject', () => {
     }
   });
 
-  it('causes no second call if its text is about the key', async () => {
+  it('causes no second call if its text names the key', async () => {
     const { run, probes } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [() => refused(false)]))).toMatchObject({ failure: 'misconfigured' });
     expect(probes).toEqual([]);
   });
 
-  it('is replaced by another failure of the second call', async () => {
+  it('is replaced by the failure of the second call if this one differs', async () => {
     const { run } = world();
     await run(ANN, [ok]);
     const lost = () => new UpstreamError('no_answer', { detail: 'cut', evidence });

@@ -3,7 +3,7 @@ import type { Clock } from '#libs/kernel';
 import { UpstreamError } from './port/upstream-error.js';
 import type { Call, CallLimits, Subject } from './port/upstream-provider.js';
 
-/** How long a success with another subject proves that our key works. */
+/** A successful call for another subject proves for this time that the key works. */
 const PROVEN_FOR_MS = 60_000;
 
 interface Success {
@@ -12,12 +12,12 @@ interface Success {
 }
 
 /**
- * Decides whether a refusal is about our key or about one subject, if the answer does not say which. It is
- * about the subject if the key has just worked for another subject, the probe succeeds, and upstream refuses
- * the same call once more.
+ * A provider may refuse a request without saying whether it refuses the key or the subject. This class
+ * decides. It is the subject if three conditions hold: the key has just worked for another subject, the probe
+ * succeeds, and the provider refuses the same call once more.
  */
 export class KeyOrSubject {
-  /** For each name of a call: the last successes with two different subjects. */
+  /** For each kind of call: the last successes with two different subjects. */
   readonly #successes = new Map<string, Success[]>();
 
   constructor(
@@ -25,7 +25,7 @@ export class KeyOrSubject {
     private readonly probe: (limits: CallLimits) => Promise<void>,
   ) {}
 
-  /** @throws UpstreamError `rejected_unclear` if the refusal is about the subject. */
+  /** @throws UpstreamError `rejected_unclear` if the provider refuses the subject. */
   async run<T>(name: string, call: Call, subject: Subject, make: (call: Call) => Promise<T>): Promise<T> {
     const startedAtMs = this.clock.monotonicMs();
     const leftMs = () => call.timeoutMs - (this.clock.monotonicMs() - startedAtMs);
@@ -63,7 +63,7 @@ export class KeyOrSubject {
     }
   }
 
-  /** A server with old data may have refused a call, before any effect. */
+  /** Makes the call once more. The first call had no effect: a server with old data may have refused it. */
   async #again<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make();
@@ -75,7 +75,10 @@ export class KeyOrSubject {
   }
 }
 
-/** Stays in memory after the onboarding is erased, so it contains no address or id of the user. */
+/**
+ * A hash of the subject. It stays in memory after an erasure, so it must not contain the user's address or
+ * ids.
+ */
 const fingerprint = (subject: Subject) =>
   createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 

@@ -27,8 +27,8 @@ afterAll(() => doors.close());
 const STEPS: readonly StepOfDoor[] = ['init', 'verify', 'create'];
 
 /**
- * A user who goes through the steps of a provider. Like a stored submission, each step keeps the data that
- * the user's device made for it. So a retry of the same call gets the same data.
+ * A user who goes through the steps at a provider. Each step keeps the data that the user's device has made
+ * for it, so that a repeated call gets the same data.
  */
 class Story {
   readonly passkeys: Passkey[];
@@ -140,7 +140,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
     const story = new Story(door, door.newUser(false));
     let end = await endOf(story.init());
     if (end === 'well') end = await endOf(story.verify());
-    // A device logs in without the service. So only its login finds out.
+    // If the device logs in by itself, the unknown subject shows only at this login.
     if (end === 'well') end = await endOf(story.create());
     expect(end).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
   });
@@ -152,7 +152,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
     expect(await endOf(story.create())).toBe('well');
   });
 
-  it('reports a passkey that another user has', async () => {
+  it('reports a passkey that belongs to another user', async () => {
     const first = await new Story(door).upTo('create');
     await first.create();
     const second = await new Story(door, door.newUser(), first.passkeys).upTo('create');
@@ -162,7 +162,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
     });
   });
 
-  it('rejects an eleventh passkey, and a repeat does not help', async () => {
+  it('rejects an eleventh passkey, also when the request is repeated', async () => {
     const story = await new Story(
       door,
       door.newUser(),
@@ -179,7 +179,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
     expect(await endOf(story.create())).toMatchObject({ failure: 'rejected', reason: 'session_expired' });
   });
 
-  it('sends nothing if the call is held back', async () => {
+  it('sends nothing if beforeSend throws', async () => {
     const beforeSend = () => {
       throw new Error('too old');
     };
@@ -194,7 +194,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
     }
   });
 
-  /** A fault, the failure that it causes, and whether the request took effect upstream. */
+  /** For each fault: the failure that it causes, and whether the request took effect. */
   const faults: [string, Omit<FaultSpec, 'route'>, FailureClass, { done?: true; retryAfterMs?: number }?][] =
     [
       ['a 500 before the effect', { status: 500 }, 'unavailable'],
@@ -240,7 +240,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
     if (done && step === 'create' && door.readsBack) {
       expect(end).toBe('well');
     } else {
-      // The device's login was sent before, so the end must not say that nothing was sent.
+      // The device's login was sent before, so the failure must not say that nothing was sent.
       const loggedIn = step === 'create' && door.provider.custody === 'client' && failure === 'throttled';
       expect(end).toMatchObject({
         failure: loggedIn ? 'unavailable' : failure,
@@ -251,7 +251,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
     expect(effects(route)).toHaveLength(done ? 1 : 0);
     if (!isRepeatable || !door.replayable.includes(step)) return;
 
-    // A second try with the same kept texts sends the same request and has the same effect.
+    // A second try with the same kept texts sends the same bytes. Together they have one effect.
     const bytes = doors.http.bodies(route);
     expect(await endOf(story[step](aCall({ kept: call.kept })))).toBe('well');
     expect(effects(route)).toHaveLength(1);
@@ -261,7 +261,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
   });
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'in client custody, does not conclude from a repeated login refused with "%s" that nothing happened',
+    'in client custody, a repeated login refused with "%s" does not prove that nothing happened',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');
@@ -273,7 +273,8 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'get_authenticators', status: 503, times: 2 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // The device's session has ended, and the service cannot ask upstream. A refusal would be a guess.
+      // The device's session has ended, and the service cannot look up the result. Whether the first try
+      // succeeded is unknown.
       refuse();
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
@@ -281,7 +282,7 @@ describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 400 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // The session is still open, or the service can look for the passkeys.
+      // The session is still open, or the service can look up the passkeys.
       refuse();
       if (door.readsBack) doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await story.create(aCall({ kept }))).toEqual(

@@ -3,11 +3,11 @@ import type { Provider } from './define-provider.js';
 import { authProxy } from './turnkey/auth-proxy.js';
 import { turnkey } from './turnkey/turnkey.js';
 
-/** Every kind of provider. To add a kind, change only this list. */
+/** All kinds of providers. To add a kind, add it to this list. */
 export const PROVIDERS = [byzantine, turnkey, authProxy] as const;
 
 export type ProviderKind = (typeof PROVIDERS)[number]['kind'];
 
-/** @returns undefined for an unknown kind. A row may name a kind that the current version no longer has. */
+/** @returns undefined for an unknown kind. A row may name a kind that this version no longer has. */
 export const findProvider = (kind: string): Provider | undefined =>
   PROVIDERS.find((provider) => provider.kind === kind);

@@ -26,7 +26,7 @@ afterEach(async () => {
 const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
 const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 
-/** Both providers in front of a server that gives the listed answers in order. */
+/** Both providers' clients, in front of a server that returns the listed answers in order. */
 const DOORS = {
   byzantine: (keys: SigningKeys) => {
     const provider = new ByzantineProvider(
@@ -61,7 +61,7 @@ const listen = async (...answers: (string | null)[]) => {
 const refusal = (status: number, code = '') =>
   answering(status, JSON.stringify({ message: '', details: [{ turnkeyErrorCode: code }] }), JSON_TYPE);
 
-describe.each(Object.entries(DOORS))('when %s refuses a key, the client', (_, door) => {
+describe.each(Object.entries(DOORS))('when %s refuses one of two keys, the client', (_, door) => {
   it('sends the same body again, signed with the other key', async () => {
     await listen(refusal(401), answering(404, '{}', JSON_TYPE));
     expect(await endOf(door(bothKeys())(aCall()))).toHaveProperty('evidence.status', 404);
@@ -71,7 +71,7 @@ describe.each(Object.entries(DOORS))('when %s refuses a key, the client', (_, do
     expect(second!.headers).not.toEqual(first!.headers);
   });
 
-  it('reports not_sent if the second request is held back', async () => {
+  it('reports not_sent if beforeSend throws for the second request', async () => {
     await listen(refusal(401));
     let sent = 0;
     const beforeSend = () => {
@@ -118,13 +118,16 @@ it.each([
   [403, '', 1],
   [401, 'ORGANIZATION_NOT_FOUND', 1],
   [400, 'PUBLIC_KEY_NOT_FOUND', 1],
-])('classifies Turnkey’s %d %s as about the key, or not', async (status, code, requests) => {
-  await listen(refusal(status, code), refusal(status, code));
-  await endOf(DOORS.turnkey(bothKeys())(aCall()));
-  expect(server.requests).toBe(requests);
-});
+])(
+  'Turnkey’s answer %d %s leads to this number of requests with two keys: %d',
+  async (status, code, requests) => {
+    await listen(refusal(status, code), refusal(status, code));
+    await endOf(DOORS.turnkey(bothKeys())(aCall()));
+    expect(server.requests).toBe(requests);
+  },
+);
 
-it('does not try the second key after a 401 of Byzantine about the account', async () => {
+it('the second key is not tried after a 401 of Byzantine about the account', async () => {
   await listen(answering(401, '{"error":"Account does not belong to integrator"}', JSON_TYPE));
   expect(await endOf(DOORS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
   expect(server.requests).toBe(1);
@@ -135,7 +138,7 @@ it.each([
   [403, 2],
   [400, 1],
   [500, 1],
-])('after a %d of Byzantine, makes %d requests with two keys', async (status, requests) => {
+])('after a %d of Byzantine, the client with two keys makes %d requests', async (status, requests) => {
   await listen(refusal(status), refusal(status));
   await endOf(DOORS.byzantine(bothKeys())(aCall()));
   expect(server.requests).toBe(requests);

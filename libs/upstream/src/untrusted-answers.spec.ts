@@ -30,7 +30,7 @@ afterEach(async () => {
 const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const subject = { accountId: randomUUID(), userId: randomUUID() };
 
-/** The steps of a provider whose upstream answers every request with these bytes. */
+/** The steps at a provider that answers each request with these bytes. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const provider = new ByzantineProvider(
@@ -79,7 +79,7 @@ const activity = (otpId: string, more = '') =>
   `{"activity":{"id":"a-1","organizationId":"o-1","status":"ACTIVITY_STATUS_COMPLETED",` +
   `"result":{"initOtpResult":{"otpId":${otpId}}}${more}}}`;
 
-describe('a 2xx that cannot be read is a lost answer', () => {
+describe('a 2xx answer that cannot be read counts as lost', () => {
   it.each<[string, (incoming: Incoming) => unknown]>([
     ['that is HTML', says('<html>fine</html>', 'content-type: text/html\r\n')],
     ['that is JSON but claims to be HTML', says(good, 'content-type: text/html\r\n')],
@@ -129,12 +129,12 @@ describe('a 2xx that cannot be read is a lost answer', () => {
     'application/json, application/json',
     'application/json\r\ncontent-encoding: Identity',
     'application/json\r\ncontent-encoding:',
-  ])('but reads type %j', async (type) => {
+  ])('except for an answer with content type %j', async (type) => {
     const steps = await byzantine(says(good, `content-type: ${type}\r\n`));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
   });
 
-  it('ignores a prototype in the body', async () => {
+  it('except for an answer with a prototype, which is ignored', async () => {
     const steps = await byzantine(says('{"otpId":"otp-1","__proto__":{"otpId":"otp-2","polluted":1}}'));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
     expect({}).not.toHaveProperty('polluted');
@@ -145,7 +145,7 @@ describe('a 2xx that cannot be read is a lost answer', () => {
     '-000001-01-01T00:00:00Z',
     '2026-02-05T12:00:00Z\u0000',
     'x'.repeat(100_000),
-  ])('with the session expiry %#', async (expiresAt) => {
+  ])('with an unreadable session expiry (case %#)', async (expiresAt) => {
     const steps = await byzantine(says(JSON.stringify({ session: 'x', sessionId: 's-1', expiresAt })));
     expect(await endOf(steps.verify())).toMatchObject({ failure: 'no_answer' });
   });
@@ -172,7 +172,7 @@ describe('a 2xx that cannot be read is a lost answer', () => {
 });
 
 it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
-  'a 2xx of the Auth Proxy with sessions of %s seconds is a lost answer',
+  'a 2xx answer of the Auth Proxy with sessions of %s seconds counts as lost',
   async (seconds) => {
     const organizationId = randomUUID();
     server = await RawServer.listen(
@@ -190,7 +190,7 @@ it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
 
 describe('an answer that never ends or breaks the rules of HTTP', () => {
   const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n`;
-  /** Writes the piece again and again: as fast as the client reads, or every `everyMs`. */
+  /** Sends the piece again and again: as fast as the client reads, or every `everyMs`. */
   const endlessly =
     (head: string, piece: string, everyMs = 0) =>
     ({ socket }: Incoming) => {
@@ -244,7 +244,7 @@ describe('an answer that never ends or breaks the rules of HTTP', () => {
     const before = process.memoryUsage();
     const end = await endOf(steps.init(500));
     expect(end).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true } });
-    // The size limit ends the call, not the deadline.
+    // The size limit must end the call before the deadline does.
     if (what.startsWith('a body'))
       expect(end).toHaveProperty('message', expect.stringContaining('larger than'));
     const { heapUsed, external } = process.memoryUsage();
@@ -253,12 +253,12 @@ describe('an answer that never ends or breaks the rules of HTTP', () => {
     await until('the connection is gone', () => server!.connections.every(({ socket }) => socket.destroyed));
   });
 
-  it('is followed by another answer: the next call does not get that one', async () => {
+  it('does not make the next call receive a second answer on the same connection', async () => {
     const poison = answering(200, '{"otpId":"poison"}', JSON_TYPE);
     const steps = await byzantine(({ socket }, count) => {
       socket.write(answering(200, `{"otpId":"otp-${count}"}`, JSON_TYPE) + (count === 1 ? poison : ''));
     });
-    // The second call waits for the only connection, and uses it next.
+    // The second call waits for the only connection, and uses it after the first.
     const [first, second] = await Promise.all([steps.init(), steps.init()]);
     expect(first).toEqual({ handle: 'otp-1' });
     expect(second).toEqual({ handle: 'otp-2' });
@@ -288,7 +288,7 @@ describe('an answer that is not 2xx', () => {
     expect(JSON.stringify(end)).not.toContain('u0000');
   });
 
-  it('causes an error that contains no text of the answer, at Turnkey', async () => {
+  it('causes an error without any text of the answer, at Turnkey', async () => {
     const code = JSON.stringify('EVIL\u0000\ud800'.repeat(1_000));
     for (const [body, status] of [
       [`{"code":3,"message":${code},"details":[{"turnkeyErrorCode":${code}}]}`, 400],

@@ -7,8 +7,8 @@ import { Integrations, type Integration } from './integrations.js';
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /**
- * This process's own view of each upstream, as metrics and log lines. Readiness shows that of all processes
- * (`libs/onboarding/src/integrations/integration-health.ts`).
+ * What this process knows about each provider, for metrics and the log. The readiness check combines the
+ * reports of all processes (`libs/onboarding/src/integrations/integration-health.ts`).
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
@@ -21,28 +21,19 @@ export class UpstreamHealth implements OnApplicationShutdown {
     metrics: Metrics,
   ) {
     const each = (read: (integration: Integration) => number) => () =>
-      Object.fromEntries(integrations.all().map((one) => [one.name, read(one)]));
-    const label = 'integration';
+      integrations.all().map((one) => ({ labels: { integration: one.name }, value: read(one) }));
     metrics.gauge(
       'gangway_breaker_open',
-      'State of the circuit breaker in this process: 1 open, 0.5 half open, 0 closed',
-      label,
       each(({ provider }) => OPENNESS[provider.state]),
     );
     metrics.gauge(
       'gangway_clock_skew_seconds',
-      'Difference between our clock and the clock of the provider',
-      label,
       each(({ skew }) => skew.ms() / 1000),
     );
-    metrics.gauge(
-      'gangway_signing_key_in_use',
-      'Number of the key that signs first: 1, or 2 during a key change',
-      label,
-      () =>
-        Object.fromEntries(
-          integrations.all().flatMap(({ name, keys }) => (keys ? [[name, keys.inUse]] : [])),
-        ),
+    metrics.gauge('gangway_signing_key_in_use', () =>
+      integrations
+        .all()
+        .flatMap(({ name, keys }) => (keys ? [{ labels: { integration: name }, value: keys.inUse }] : [])),
     );
     for (const integration of integrations.all()) this.#tellChanges(integration);
   }
@@ -55,7 +46,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // An outage has a failed trial call every few seconds: only a debug line.
+      // During an outage, the breaker tries a call every few seconds. This makes only a debug line.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };

@@ -29,7 +29,7 @@ const moduleOf = (more: Record<string, string> = {}) =>
     imports: [PlatformModule.forRoot(testConfig({ ...env, ...more })), UpstreamModule],
   }).compile();
 
-it('builds the provider of each integration, with Turnkey’s production keys by default', async () => {
+it('each integration gets its client, by default with Turnkey’s production keys', async () => {
   const module = await moduleOf();
   const built = module
     .get(Integrations)
@@ -43,7 +43,7 @@ it('builds the provider of each integration, with Turnkey’s production keys by
   await module.close();
 });
 
-it('stops steps while the clocks differ only at Byzantine, whose signatures expire', async () => {
+it('only at Byzantine, whose signatures expire, are steps stopped while the clocks differ', async () => {
   const module = await moduleOf();
   const stopped = module
     .get(Integrations)
@@ -72,18 +72,18 @@ it.each([
     '{"captchaToken":"x"}',
     /^INTEGRATION_PROXY_OTP_DEFAULTS: captchaToken is not known/,
   ],
-])('does not start with an invalid %s', async (name, value, message) => {
+])('the service does not start with an invalid %s', async (name, value, message) => {
   await expect(moduleOf({ [name]: value })).rejects.toThrow(message);
 });
 
-it('does not start if both keys of an integration are the same', async () => {
+it('the service does not start if both keys of an integration are the same', async () => {
   const second = { INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY: `0x${'02'.repeat(32)}` };
   await expect(moduleOf(second)).rejects.toThrow(
     'INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY is the same key as INTEGRATION_TURNKEY_PRIVATE_KEY',
   );
 });
 
-it('does not start if KMS cannot be reached, and names the variable of the key', async () => {
+it('the service does not start if KMS cannot be reached, and names the key’s variable', async () => {
   const kms = {
     INTEGRATION_TURNKEY_PRIVATE_KEY: '',
     INTEGRATION_TURNKEY_KMS_KEY_ID: 'alias/acme',

@@ -11,7 +11,7 @@ import { findProvider } from './providers.js';
 import { SigningKeys } from './transport/signing-keys.js';
 import { UpstreamHealth } from './upstream-health.js';
 
-/** Makes the client of each configured integration. */
+/** Creates the client of each configured integration. */
 @Module({
   providers: [
     ClockWatch,
@@ -56,7 +56,7 @@ async function connect(integration: IntegrationConfig, { config, http, clock }: 
   };
 }
 
-/** @throws Error that names the variable of a bad key, or of a second key that equals the first. */
+/** @throws Error that names the variable of an invalid key, or of a second key that equals the first. */
 async function openKeys({ name, keys }: IntegrationConfig, config: Config): Promise<SigningKeys | null> {
   if (keys.length === 0) return null;
   const signers = await Promise.all(keys.map(openSigner));

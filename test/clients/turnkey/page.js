@@ -1,10 +1,10 @@
 /**
- * A page that uses `@turnkey/core`, for `test/long/official-turnkey-clients.long-spec.ts`. The spec bundles
- * and serves it, and calls `run…` in Chromium.
+ * A page that uses `@turnkey/core`. `official-turnkey-clients.long-spec.ts` bundles and serves it, and calls
+ * the `run…` functions in Chromium.
  */
 import { getAuthProxyConfig, getClientParams, OtpType, TurnkeyClient } from '@turnkey/core';
 
-/** A client that is ready, and the answers to its first requests. */
+/** @returns a client that is ready, with the configuration that it has fetched. */
 async function start({ url, organizationId, authProxyConfigId }) {
   const config = await getAuthProxyConfig(authProxyConfigId, url);
   const clientParams = await getClientParams(authProxyConfigId, url);
@@ -19,10 +19,10 @@ async function start({ url, organizationId, authProxyConfigId }) {
   return { client, config, clientParams };
 }
 
-/** A captcha token is valid for one request only, so each request gets a new token. */
+/** A captcha token is valid for only one request, so each request gets a new token. */
 const captchaOf = (token) => token && { captchaToken: `${token} ${crypto.randomUUID()}` };
 
-/** Sends a code, reads it from the mailbox, and logs in or signs up with it. */
+/** Sends a code, reads the code from the sandbox's mailbox, and logs in or signs up with the code. */
 async function complete(client, contact, captchaToken) {
   const captcha = captchaOf(captchaToken);
   const sent = await client.initOtp({ otpType: OtpType.Email, contact, ...captcha });
@@ -30,7 +30,7 @@ async function complete(client, contact, captchaToken) {
   return client.completeOtp({ ...sent, otpCode, contact, otpType: OtpType.Email, ...captcha });
 }
 
-/** From the first code to the last passkey, and every way to log in. */
+/** Runs a whole onboarding: code, passkey, and a login by every method. */
 async function runOnboarding({ contact, captchaToken, ...settings }) {
   const { client, config, clientParams } = await start(settings);
   const proxyConfig = await client.getProxyAuthConfig();
@@ -61,7 +61,7 @@ async function runOnboarding({ contact, captchaToken, ...settings }) {
   };
 }
 
-/** A sign-up without a code. */
+/** Signs up with a passkey and without a code. */
 async function runPasskeySignUp({ captchaToken, ...settings }) {
   const { client } = await start(settings);
   const captcha = captchaOf(captchaToken);
@@ -70,7 +70,7 @@ async function runPasskeySignUp({ captchaToken, ...settings }) {
   return { userName: user.userName, passkeys: user.authenticators.length };
 }
 
-/** The texts of refusals, with their causes. */
+/** @returns the error text of each refusal, with the text of its cause. */
 async function runRefusals({ contact, captchaToken, ...settings }) {
   const { client } = await start(settings);
   const captcha = captchaOf(captchaToken);
@@ -85,7 +85,7 @@ async function runRefusals({ contact, captchaToken, ...settings }) {
   return { withoutCaptcha, wrongCode };
 }
 
-/** Whether the client can start at all. */
+/** @returns whether the client can start. */
 const runStart = (settings) =>
   start(settings).then(
     () => 'started',

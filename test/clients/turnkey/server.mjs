@@ -1,6 +1,6 @@
 /**
- * A backend that uses `@turnkey/sdk-server`, for `test/long/official-turnkey-clients.long-spec.ts`: from the
- * code to the passkey and its removal. The program's only argument holds the settings as JSON. The program
+ * A backend that uses `@turnkey/sdk-server`. `official-turnkey-clients.long-spec.ts` runs it. It takes a user
+ * from the code to a passkey, and then removes the passkey. Its only argument is its settings as JSON. It
  * prints its report as JSON.
  */
 import { Turnkey } from '@turnkey/sdk-server';
@@ -94,7 +94,7 @@ const { authenticators } = await parent.getAuthenticators(subject);
 const read = await parent.getUser(subject);
 const { users } = await parent.getUsers({ organizationId: subOrganizationId });
 
-// A pending activity: the client polls it.
+// With this setting, the sandbox reports the activity as pending, so the client must poll.
 await sandbox('faults', { route: 'delete_authenticators', activity: { polls: 2 } });
 const deleted = await user.deleteAuthenticators({ ...subject, authenticatorIds: created.authenticatorIds });
 const refusal = await user.getWhoami({ organizationId: 'none' }).catch((error) => error.message);

@@ -71,7 +71,7 @@ describe('a JWT of the issuer', () => {
     }
   });
 
-  it('is accepted if its times are wrong by ten seconds, but not by forty', async () => {
+  it('is accepted if its times are off by ten seconds, but not by forty', async () => {
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { nbf: nowS() + 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 40 }))).toBe(401);
@@ -79,7 +79,7 @@ describe('a JWT of the issuer', () => {
   });
 });
 
-/** Subjects as in the documentation of each issuer. */
+/** For each issuer, the claim `sub` as its documentation shows it. */
 const SUBJECTS = {
   'Auth0, a machine': 'dGhpcyBpcyBub3QgYSBrZXk@clients',
   'Auth0, a user': 'auth0|64b0f1e2a3',
@@ -144,9 +144,9 @@ describe('the name of a JWT’s caller', () => {
   });
 });
 
-describe('keys as issuers publish them', () => {
+describe('the keys that an issuer publishes', () => {
   it.each(['RS256', 'PS256', 'ES256', 'EdDSA'])(
-    'are accepted with %s, beside keys for other uses',
+    'verify tokens signed with %s, even if keys for other uses are published too',
     async (alg) => {
       const own = await TokenIssuer.start();
       story.atEnd(() => own.close());
@@ -159,13 +159,13 @@ describe('keys as issuers publish them', () => {
       ];
       const { url } = await story.startService(own.env);
       expect(await statusOf(await own.token(mine), url)).toBe(200);
-      // RFC 7515 §4.1.4: the id is optional.
+      // The id of a key is optional (RFC 7515 §4.1.4).
       expect(await statusOf(await own.token(mine, {}, { kid: undefined }), url)).toBe(200);
       expect(await statusOf(await own.token(mine, { aud: ['another', own.audience] }), url)).toBe(200);
     },
   );
 
-  it('are accepted without an id, also while two are published; unpublished keys are refused', async () => {
+  it('verify tokens without a key id, even if two are published; other keys verify none', async () => {
     const own = await TokenIssuer.start();
     story.atEnd(() => own.close());
     const keys = [await own.newKey('old'), await own.newKey('new')];
@@ -193,7 +193,7 @@ describe('scopes in another claim', () => {
 });
 
 describe('the log', () => {
-  it('has the reason of a refused token and the answer’s traceId, but no part of the token', async () => {
+  it('says why a token was refused, with the answer’s traceId, but has no part of the token', async () => {
     const service = await story.startProcess('onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
     const stranger = await issuer.newKey('first', { publish: false });
     const unheardOf = await issuer.newKey('unheard-of', { publish: false });
@@ -270,7 +270,7 @@ describe('an invalid JWT', () => {
     expect(answer.headers.get('www-authenticate')).toContain('error="invalid_token"');
   });
 
-  it('is refused: of another type than JWT_TYPE (RFC 9068 §4)', async () => {
+  it('is refused if its type is not JWT_TYPE (RFC 9068 §4)', async () => {
     const { url } = await story.startService({ ...issuer.env, JWT_TYPE: 'at+jwt' });
     const of = async (typ?: string) =>
       (await readWith(story, await issuer.token(key, {}, typ ? { typ } : {}), url)).status;
@@ -279,7 +279,7 @@ describe('an invalid JWT', () => {
     for (const typ of ['JWT', 'id_token', undefined]) expect(await of(typ)).toBe(401);
   });
 
-  it('is refused: unsigned, signed with public data, signed with another key, or changed', async () => {
+  it('is refused if it is unsigned, changed, or signed with public data or another key', async () => {
     const claims = {
       iss: issuer.name,
       aud: issuer.audience,
@@ -326,12 +326,12 @@ describe('an invalid JWT', () => {
     }
   });
 
-  it('is refused: signed by an algorithm that is not allowed, although its key is published', async () => {
+  it('is refused if its algorithm is not allowed, although its key is published', async () => {
     const unlisted = await issuer.newKey('unlisted', { alg: 'ML-DSA-44' });
     expect(await statusOf(await issuer.token(unlisted))).toBe(401);
   });
 
-  it('is refused without a configured issuer', async () => {
+  it('is refused if no issuer is configured', async () => {
     const { url } = await story.startService({ JWT_ISSUER: '', JWT_AUDIENCE: '', JWT_JWKS_URL: '' });
     expect(await statusOf(await issuer.token(key), url)).toBe(401);
   });
@@ -357,7 +357,7 @@ describe('keys of the issuer', () => {
   });
 
   it.each(['away', 'wrong address'])(
-    'cannot be loaded (%s): the service answers 503, never 401, until it has keys',
+    'are needed: while they cannot be loaded (%s), the service answers 503, never 401',
     async (what) => {
       const elsewhere = `http://127.0.0.1:${await closedPort()}/jwks.json`;
       const { url } = await story.startService({
@@ -370,7 +370,7 @@ describe('keys of the issuer', () => {
     },
   );
 
-  it('still work if the service has loaded them before the key server is away', async () => {
+  it('still work while the key server is away, if the service has loaded them before', async () => {
     const own = await TokenIssuer.start();
     const mine = await own.newKey('mine');
     const { url } = await story.startService(own.env);

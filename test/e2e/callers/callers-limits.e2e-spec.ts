@@ -9,7 +9,7 @@ import { API_KEY, Story, type Answer } from '../../support/story.js';
 let story: Story;
 afterEach(() => story.end());
 
-/** Until its connection to Redis is there, a service counts in its own memory. */
+/** Waits until the service counts in Redis. Before that, it counts in its own memory. */
 const counts = (url: string) =>
   until('Redis counts', async () => (await readyAt(url)).body.checks['redis']?.status === 'up');
 
@@ -21,7 +21,7 @@ async function begin(env: Record<string, string>): Promise<Story> {
 
 const BAD = 'not-a-valid-token';
 
-/** The rate limit headers of the IETF draft, by policy. */
+/** The values of the header RateLimit (IETF draft), by the name of the policy. */
 function limitsOf({
   headers,
 }: Pick<Answer<unknown>, 'headers'>): Record<string, { q: number; r: number; t: number }> {
@@ -44,7 +44,7 @@ const isOver = (answer: Answer<Refusal>) => {
 };
 
 describe('invalid tokens', () => {
-  it('lock out their address before any lookup, and valid tokens are not counted', async () => {
+  it('lock out the address that sends them, before any lookup; valid tokens do not count', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '4', TRUSTED_PROXIES: 'loopback' });
     const from = (address: string, token: string) =>
       story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, {
@@ -60,7 +60,7 @@ describe('invalid tokens', () => {
     expect((await from('192.0.2.2', API_KEY)).status).toBe(200);
     expect((await from('192.0.2.2', BAD)).status).toBe(401);
 
-    // An IPv6 network belongs to one customer.
+    // An IPv6 /64 network belongs to one customer.
     for (let n = 0; n < 4; n++) expect((await from(`2001:db8:0:1::${n}`, BAD)).status).toBe(401);
     isOver(await from('2001:db8:0:1:ffff::1', API_KEY));
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
@@ -85,10 +85,10 @@ describe('invalid tokens', () => {
     isOver(await from(written(4)));
   });
 
-  it('do not lock out valid keys and tokens at the same address', async () => {
+  it('do not lock out valid keys and tokens from the same address', async () => {
     const issuer = await TokenIssuer.start();
     const jwtKey = await issuer.newKey('k1');
-    // Without a cache, each request looks up its key.
+    // Without the cache, the service looks up the key in PostgreSQL for each request.
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '2', API_KEY_CACHE_MS: '0', ...issuer.env });
     story.atEnd(() => issuer.close());
     const [used, unused] = [
@@ -126,7 +126,7 @@ describe('invalid tokens', () => {
     isOver(await ask('192.0.2.5'));
   });
 
-  it('are audited once for each burst, and the rest as a number when the process stops', async () => {
+  it('are audited once per burst; when the process stops, it audits the number of the others', async () => {
     story = await begin({});
     const service = await story.startService();
     const [last] = await story.sql<{ id: string }>('SELECT coalesce(max(id), 0) AS id FROM audit_events');
@@ -143,7 +143,7 @@ describe('invalid tokens', () => {
     expect(JSON.stringify(events)).not.toContain(BAD);
   });
 
-  it('do not count requests without a token', async () => {
+  it('are counted, but requests without a token are not', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '1' });
     for (let n = 0; n < 5; n++) {
       expect((await story.call('GET', '/v1/onboardings', undefined, { authorization: '' })).status).toBe(401);
@@ -153,7 +153,7 @@ describe('invalid tokens', () => {
 });
 
 describe('a caller', () => {
-  it('gets its remaining limit with each answer, then 429, counted over all processes', async () => {
+  it('sees how many requests are left, then gets 429; all processes count together', async () => {
     story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '8' });
     const { token } = await makeKey(story, ['onboardings:read', 'onboardings:write']);
     const { url } = await story.startService();
@@ -180,19 +180,19 @@ describe('a caller', () => {
       const over = isOver(await readWith(story, token, where));
       expect(limitsOf(over)['caller']).toMatchObject({ q: 8, r: 0 });
     }
-    // Another key of the same caller is the same caller; another caller is not.
+    // Two keys of one caller share its limit. Another caller has its own limit.
     const [mine, others] = [await makeKeyElsewhere('shop'), await makeKeyElsewhere('other')];
     isOver(await readWith(story, mine));
     expect((await readWith(story, others)).status).toBe(200);
   });
 
-  /** Makes a key with the development key, which counts as its own caller. */
+  /** Makes the key as another caller, so that this request does not count for the caller under test. */
   const makeKeyElsewhere = async (caller: string) =>
     (await makeKey(story, ['onboardings:read'], { caller })).token;
 });
 
 describe('a subject', () => {
-  it('has a request limit, which counts the requests for its onboarding and its starts', async () => {
+  it('has a limit for its starts and for all requests about its onboarding', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '3' });
     const { id, subject } = await story.sent();
     const path = `/v1/onboardings/${id}/otp/verify`;
@@ -202,7 +202,7 @@ describe('a subject', () => {
       expect(limitsOf(answer)['subject']).toMatchObject({ q: 3, r: left });
       expect(limitsOf(answer)['caller']).toBeDefined();
     }
-    // The same id, in capitals.
+    // The same id in upper case.
     const over = await story.call<Refusal>('POST', path.replace(id, id.toUpperCase()), {
       code: story.code(subject),
     });
@@ -214,7 +214,8 @@ describe('a subject', () => {
     expect(again.map(({ status }) => status)).toEqual([409, 409]);
     expect(await story.start(subject)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // Another caller's requests do not count. Otherwise that caller could lock out the owner by guessing ids.
+    // Requests of other callers do not count. Otherwise another caller could guess an id and lock out the
+    // owner.
     const { token } = await makeKey(story, ['operations:write']);
     expect((await story.call('POST', `/v1/onboardings/${id}/cancel`, { no: 1 }, bearer(token))).status).toBe(
       400,
@@ -233,8 +234,8 @@ describe('a subject', () => {
   });
 });
 
-describe('limits while Redis', () => {
-  it('is down: each process counts for itself', async () => {
+describe('request limits', () => {
+  it('are counted by each process for itself while Redis is down', async () => {
     const dead = `redis://127.0.0.1:${await closedPort()}`;
     story = await begin({
       RATE_LIMIT_CALLER_PER_MINUTE: '3',
@@ -253,7 +254,7 @@ describe('limits while Redis', () => {
     }
   });
 
-  it('hangs: delay no request', async () => {
+  it('delay no request while Redis hangs', async () => {
     story = await begin({});
     const redis = await story.proxyTo('REDIS_URL');
     const { url } = await story.startService({ REDIS_URL: redis.url, RATE_LIMIT_CALLER_PER_MINUTE: '3' });

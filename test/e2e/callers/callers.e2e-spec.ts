@@ -8,7 +8,7 @@ import { API_KEY, Story } from '../../support/story.js';
 const KEYS = '/v1/admin/api-keys';
 
 let story: Story;
-/** Another replica, which caches keys for a shorter time. */
+/** The URL of another replica, which caches keys for a shorter time. */
 let replica: string;
 beforeAll(async () => {
   story = await Story.begin({ worker: false, env: { API_KEY_CACHE_MS: '60000' } });
@@ -151,8 +151,8 @@ describe('an API key', () => {
   });
 });
 
-describe('a rotation', () => {
-  it('makes a key with the same rights, and keeps the old key valid for the overlap', async () => {
+describe('the rotation of an API key', () => {
+  it('makes a key with the same rights, and the old key stays valid during the overlap', async () => {
     const old = await makeKey(story, ['operations:read'], {
       integrations: ['byzantine'],
       expiresInS: 86_400,
@@ -174,7 +174,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('ends the old key immediately without an overlap', async () => {
+  it('ends the old key immediately if no overlap is requested', async () => {
     const old = await makeKey(story, ['operations:read']);
     expect(await statusOf(old.token)).toBe(200);
     const { body } = await story.call<MadeKey>('POST', `${KEYS}/${old.id}/rotate`, { overlapS: 0 });
@@ -191,8 +191,8 @@ describe('a rotation', () => {
   });
 });
 
-describe('administration', () => {
-  it('refuses an Idempotency-Key, because the answer holds a token', async () => {
+describe('the administration of API keys', () => {
+  it('refuses an Idempotency-Key, because the answer contains a token', async () => {
     const { id } = await makeKey(story, ['onboardings:read']);
     const before = (await story.sql('SELECT 1 FROM api_keys')).length;
     for (const path of [KEYS, `${KEYS}/${id}/rotate`]) {
@@ -210,7 +210,7 @@ describe('administration', () => {
     [{ caller: 'shop', scopes: ['root'] }, '/scopes/0'],
     [{ caller: 'shop', scopes: ['admin'], integrations: [] }, '/integrations'],
     [{ caller: 'shop', scopes: ['admin'], secret: 'mine' }, ''],
-  ])('refuses %j', async (body, pointer) => {
+  ])('refuses the body %j', async (body, pointer) => {
     const answer = await story.call('POST', KEYS, body);
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
   });
@@ -272,7 +272,7 @@ describe('scopes', () => {
       expect(operation.security).toEqual(needed.map((scope) => ({ bearer: [scope] })));
       for (const [scope, token] of keys) {
         const unknownId = path.includes('admin') ? '0'.repeat(20) : '018f6d1c-0000-7000-8000-000000000000';
-        // The body is wrong: with the right scope, the request fails its validation and changes nothing.
+        // The body is invalid on purpose: even a permitted request changes nothing.
         const content = method === 'GET' ? undefined : { no: 'such member' };
         const url = path.replace('{id}', unknownId);
         const answer = await story.call<Refusal>(method, url, content, bearer(token));
@@ -300,7 +300,7 @@ describe('a start at an integration', () => {
       const answer = await story.start(subject, more, bearer(token));
       expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     }
-    // The caller's own integration is not configured here. The answer may tell the caller so.
+    // The caller may use only an integration that is not configured. The answer may say so.
     const own = await story.start(subject, { integration: 'elsewhere' }, bearer(token));
     expect(own).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(story.calls(subject, 'init-otp')).toBe(0);
@@ -318,7 +318,7 @@ describe('while PostgreSQL is down', () => {
     const unknown = await makeKey(story, ['onboardings:read']);
     expect(await statusOf(known.token, url)).toBe(200);
     await database.close();
-    // The key lacks the scope, so the answer needs the database only to identify the key.
+    // The key does not have the scope. The database is needed only to find the key.
     const ask = (token: string) => story.call<Refusal>('GET', KEYS, undefined, bearer(token), url);
     expect(await ask(known.token)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await ask(unknown.token)).toMatchObject({ status: 503, body: { code: 'not_ready' } });

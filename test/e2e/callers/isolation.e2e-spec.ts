@@ -9,7 +9,7 @@ import { Story, type Answer } from '../../support/story.js';
 const WHOLE: Scope[] = ['onboardings:read', 'onboardings:write', 'onboardings:erase'];
 const UNKNOWN = '01980000-0000-7000-8000-000000000000';
 
-/** Bodies for the routes whose schema alone does not lead to a valid body. */
+/** Valid bodies for the routes for which a schema is not enough to make one. */
 const BODIES: Record<string, unknown> = {
   '/v1/onboardings/{id}/otp/verify': { code: '123456' },
   '/v1/onboardings/{id}/authenticators': {
@@ -48,7 +48,7 @@ beforeAll(async () => {
       OTP_TRIES: '9',
       OTP_WRONG_PER_ONBOARDING: '90',
       OTP_WRONG_PER_DAY: '900',
-      // Streams end soon, because each answer is read to its end.
+      // Event streams must end soon, because the test reads each answer completely.
       EVENTS_STREAM_LIFE_MS: '100',
     },
   });
@@ -66,7 +66,7 @@ const as = (who: string, more: Record<string, string> = {}) => ({
   ...more,
 });
 
-/** Every route about one onboarding, from the service's OpenAPI document. */
+/** All routes about one onboarding, from the OpenAPI document. */
 const ofOne = () => described.operations.filter(({ route }) => route.startsWith('/v1/onboardings/{id}'));
 
 function call(
@@ -80,7 +80,7 @@ function call(
   return story.call(method, route.replace('{id}', id), body, headers);
 }
 
-/** The onboardings of the caller `shop`, one in each kind of state. */
+/** Makes onboardings of the caller `shop`, one in each kind of state. */
 async function ofShop(): Promise<Record<string, string>> {
   const start = async () => {
     const subject = story.newSubject();
@@ -110,8 +110,8 @@ const plain = ({ status, body }: Answer, id: string) => {
   return { status, body: JSON.parse(JSON.stringify(rest).replaceAll(id, '{id}')) as unknown };
 };
 
-describe('another caller', () => {
-  it('gets 404 on every route in every state, as for an unknown id, and changes nothing', async () => {
+describe('a caller that does not own the onboarding', () => {
+  it('gets 404 on every route and in every state, as for an unknown id, and changes nothing', async () => {
     const operations = ofOne();
     expect(operations.length).toBeGreaterThan(8);
     for (const [state, id] of Object.entries(await ofShop())) {
@@ -135,7 +135,7 @@ describe('another caller', () => {
     }
   });
 
-  it('is not refused for an invalid request: the same calls by the owner are valid', async () => {
+  it('gets 404 for valid requests: the owner can send the same requests', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status, body } = await call(operation, id!, as('shop'));
@@ -171,7 +171,7 @@ describe('another caller', () => {
     expect(body.items.map((item) => item.id)).toContain(id);
   });
 
-  it('learns that its subject has a live onboarding, but gets no id, and cannot supersede it', async () => {
+  it('learns that the subject has a live onboarding, but not its id, and cannot supersede it', async () => {
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop'));
     for (const more of [{}, { supersede: true }]) {
@@ -189,7 +189,7 @@ describe('another caller', () => {
     expect((await story.start(subject, {}, as('shop'))).body.onboardingId).toBe(mine.body.id);
   });
 
-  it('gets no answer of another caller’s idempotency key', async () => {
+  it('does not get the answer that belongs to the owner’s idempotency key', async () => {
     const key = { 'idempotency-key': 'one-key-of-both' };
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop', key));
@@ -242,8 +242,8 @@ describe('an operator', () => {
   });
 });
 
-describe('a key for another integration', () => {
-  it('does not reach its caller’s onboardings at this integration', async () => {
+describe('an API key for another integration', () => {
+  it('gives no access to its caller’s onboardings at this integration', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status } = await call(operation, id!, as('elsewhere'));

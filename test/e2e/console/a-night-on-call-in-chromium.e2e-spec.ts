@@ -8,7 +8,7 @@ import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
-/** What is wrong must be on the first page within this time. */
+/** The first page must show a failure within this time. */
 const SEEN_MS = 15_000;
 const USERS = 8;
 
@@ -41,9 +41,9 @@ describeInBrowser('a night on call', () => {
     return rows.map(({ actor, action }) => `${actor} ${action}`);
   };
 
-  it('shows a storm of 503 and its users, and resolves them in bulk after a dry run', async () => {
+  it('the console shows a storm of 503, and resolves its lost outcomes in bulk after a dry run', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
-    // The provider registers the passkeys, and still answers 503.
+    // The provider registers the passkeys, but answers 503.
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };
     story.sandbox.control.addFault(storm);
     for (const id of ids) await story.register(id, [await story.passkey(id)], { prefer: 'wait=0' });
@@ -62,7 +62,7 @@ describeInBrowser('a night on call', () => {
       .waitFor({ timeout: SEEN_MS });
     await keepScreenshots(page, 'console-now-storm');
 
-    // The provider is repaired. It refuses the replays, because it has the passkeys already.
+    // The provider works again. It refuses the repeated calls, because it already has the passkeys.
     story.sandbox.control.removeFaults();
     for (const id of ids) await story.until(id, 'outcome_unknown');
     const lost = page.getByRole('table', { name: 'Lost outcomes' });
@@ -78,7 +78,7 @@ describeInBrowser('a night on call', () => {
     await keepScreenshots(page, 'console-operation');
     for (const id of ids) await story.until(id, 'completed');
 
-    // The next user's success shows that the provider works.
+    // The next user succeeds, so the console can see that the provider works.
     const { id: next } = await story.verified();
     expect((await story.register(next, [await story.passkey(next)])).status).toBe(200);
     await page.getByRole('link', { name: 'Now', exact: true }).click();
@@ -90,7 +90,7 @@ describeInBrowser('a night on call', () => {
     ]);
   });
 
-  it('shows that the provider refuses our key, and the rows go on after it accepts the key', async () => {
+  it('the console shows that the provider refuses our key; later the users continue', async () => {
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
     watched = await openConsole(browser, story, 'viewer');
@@ -103,11 +103,11 @@ describeInBrowser('a night on call', () => {
     await page.getByText('parked: upstream_misconfigured').first().waitFor();
     await keepScreenshots(page, 'console-parked');
     story.sandbox.control.removeFaults();
-    // The page refreshes itself.
+    // The page refreshes by itself.
     await page.locator('main').getByText('otp_sent', { exact: true }).first().waitFor();
   });
 
-  it('a viewer reads all of it, and has no button that changes something', async () => {
+  it('a viewer can read every page, and has no button that changes something', async () => {
     const { id } = await story.sent();
     watched = await openConsole(browser, story, 'viewer');
     const { page } = watched;
@@ -120,7 +120,7 @@ describeInBrowser('a night on call', () => {
     await page.getByText('This needs the role operator.').waitFor();
   });
 
-  it('an operator pauses an integration, and its users go on when it is resumed', async () => {
+  it('an operator pauses an integration, and its users continue when it is resumed', async () => {
     watched = await openConsole(browser, story, 'operator');
     const { page } = watched;
     await page.goto('/');
@@ -137,7 +137,7 @@ describeInBrowser('a night on call', () => {
     await story.until(body.id, 'otp_sent');
   });
 
-  it('an operator retries one onboarding by keyboard alone, and erases none', async () => {
+  it('an operator retries one onboarding by keyboard alone, and may not erase it', async () => {
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 0 });
     const { body } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
     watched = await openConsole(browser, story, 'operator');

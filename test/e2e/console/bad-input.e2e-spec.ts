@@ -42,7 +42,7 @@ describe('the console', () => {
     ['/audit?before=x', 200],
     ['/audit?before=99999999999999999999', 200],
     ['/nothing', 404],
-  ])('answers %s with a page and %d', async (path, status) => {
+  ])('answers %s with an error page and status %d', async (path, status) => {
     const reply = await admin.visit(path);
     expect([reply.status, reply.headers['content-type']]).toEqual([status, 'text/html; charset=utf-8']);
     expect(reply.text).toContain('<h1');
@@ -64,7 +64,7 @@ describe('the console', () => {
     expect(await story.sql('SELECT action FROM operations')).toEqual([]);
   });
 
-  it('starts nothing if more onboardings match than its dry run has shown', async () => {
+  it('starts no operation if more onboardings match than the dry run has shown', async () => {
     await story.sent();
     await story.sent();
     const fields = { action: 'cancel', state: 'otp_sent', atMost: '1', reason: 'a test', token };

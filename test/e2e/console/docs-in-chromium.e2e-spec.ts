@@ -9,7 +9,7 @@ jest.setTimeout(120_000);
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** The findings of axe in the page, each with its rule, impact and element. */
+/** The faults that the accessibility checker axe finds on the page: rule, impact and element of each. */
 async function findings(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate<string[]>(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
@@ -17,10 +17,10 @@ async function findings(page: Page): Promise<string[]> {
       nodes.map(({ html, any }) => [id, impact, html.slice(0, 120), any[0]?.message].join(' | '))))`);
 }
 
-/** The findings that decision 33 lists. */
+/** The faults of the page that decision 33 accepts. */
 const ALLOWED: string[] = [];
 
-describeInBrowser('the page of the routes', () => {
+describeInBrowser('the page /docs with all routes of the API', () => {
   let story: Story;
   let browser: RealBrowser;
   let page: Page;
@@ -42,12 +42,12 @@ describeInBrowser('the page of the routes', () => {
 
   const expectOnlyAllowed = async () => expect(await findings(page)).toEqual(ALLOWED);
 
-  it('has no other findings of axe while all operations are collapsed', async () => {
+  it('axe finds no fault on /docs while all operations are collapsed', async () => {
     expect(await page.title()).toBe('Gangway API');
     await expectOnlyAllowed();
   });
 
-  it('has none in an expanded operation with a body, and when its body is edited', async () => {
+  it('axe finds no fault on /docs in an expanded operation, nor while its body is edited', async () => {
     await page.getByRole('button', { name: 'Start an onboarding' }).press('Enter');
     await page.locator('.opblock-body .microlight').first().waitFor();
     await expectOnlyAllowed();
@@ -56,7 +56,7 @@ describeInBrowser('the page of the routes', () => {
     await expectOnlyAllowed();
   });
 
-  it('has none in an answer, and in an operation with parameters', async () => {
+  it('axe finds no fault on /docs in an answer, nor in an operation with parameters', async () => {
     await page.getByRole('button', { name: 'Execute' }).press('Enter');
     await page.locator('.live-responses-table').first().waitFor();
     await expectOnlyAllowed();
@@ -67,7 +67,7 @@ describeInBrowser('the page of the routes', () => {
     await expectOnlyAllowed();
   });
 
-  it('moves the focus into the dialog for the token and back, and closes it with Escape', async () => {
+  it('/docs moves the focus into the token dialog and back, and Escape closes the dialog', async () => {
     const focused = () =>
       page.evaluate<string>('document.activeElement.id || document.activeElement.className');
     const before = await page.locator('.btn.authorize').getAttribute('class');
@@ -80,7 +80,7 @@ describeInBrowser('the page of the routes', () => {
     expect(await focused()).toBe(before);
   });
 
-  it('has one stop for the keyboard per link and button, under the page’s policy', async () => {
+  it('/docs has one tab stop per link and button, and obeys its Content-Security-Policy', async () => {
     expect(await page.locator('button a[href]').count()).toBe(0);
     expect(complaints).toEqual([]);
   });

@@ -28,7 +28,7 @@ const ROWS: [count: number, columns: Record<string, unknown>][] = [
   [5, { ...CREATING, lease_until: inMs(60_000) }],
 ];
 
-it('lists exactly the onboardings that Now has counted, behind each of its links', async () => {
+it('each link of the console’s page Now lists exactly the onboardings that it counted', async () => {
   for (const [count, columns] of ROWS) {
     for (let n = 0; n < count; n++)
       await anOnboarding({ query: (sql, values) => story.sql(sql, values) }, columns);

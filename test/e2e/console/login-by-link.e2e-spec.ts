@@ -17,7 +17,7 @@ const linkFor = async (link: Partial<NewLink> = {}): Promise<string> => {
   return loginLink(story.consoleUrl, token);
 };
 
-it('logs in once, with its name and role', async () => {
+it('a one-time login link logs in once, with the name and role that it was made for', async () => {
   const link = await linkFor();
   const browser = new ConsoleBrowser(story);
   const done = await byLink(browser, link);
@@ -28,25 +28,25 @@ it('logs in once, with its name and role', async () => {
   expect([second.status, second.text]).toEqual([401, expect.stringContaining('was used before')]);
 });
 
-it('logs in only one of two browsers that use it at the same time', async () => {
+it('a one-time login link logs in only one of two browsers that use it at the same time', async () => {
   const link = await linkFor();
   const replies = await Promise.all([1, 2, 3].map(() => byLink(new ConsoleBrowser(story), link)));
   expect(replies.map(({ status }) => status).sort()).toEqual([303, 401, 401]);
 });
 
-it('is not spent by opening its page, as a preview of a chat does', async () => {
+it('a one-time login link still works after a chat has opened its page for a preview', async () => {
   const link = await linkFor();
   for (let n = 0; n < 3; n += 1) await new ConsoleBrowser(story).visit(pathOf(link));
   expect((await byLink(new ConsoleBrowser(story), link)).status).toBe(303);
 });
 
-it('expires', async () => {
+it('a one-time login link expires', async () => {
   const link = await linkFor({ lifeMs: -60_000 });
   const refused = await byLink(new ConsoleBrowser(story), link);
   expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('it has expired')]);
 });
 
-it('lives at most 15 minutes, and is stored only as a hash', async () => {
+it('a one-time login link is valid for at most 15 minutes, and is stored only as a hash', async () => {
   const link = await linkFor({ lifeMs: 86_400_000 });
   const rows = await story.sql<{ row: string; left: number }>(
     `SELECT l::text AS row, extract(epoch FROM expires_at - clock_timestamp())::float8 AS left
@@ -59,7 +59,7 @@ it('lives at most 15 minutes, and is stored only as a hash', async () => {
   expect(text).not.toContain(Buffer.from(token, 'base64url').toString('hex'));
 });
 
-it('is audited, and its token is not', async () => {
+it('the audit records the use of a one-time login link, but not its token', async () => {
   const link = await linkFor({ name: 'zoe' });
   await byLink(new ConsoleBrowser(story), link);
   const rows = await until('the row', async () => {

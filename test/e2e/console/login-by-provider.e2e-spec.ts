@@ -24,7 +24,7 @@ afterAll(async () => {
   await provider.stop();
 });
 
-/** Checks that the console shows the login page again, with a reason, and began no session. */
+/** Checks that the console shows the login page with this reason, and has started no session. */
 async function expectRefused(reply: { status: number; text: string }, status: number, why: RegExp) {
   expect(reply.status).toBe(status);
   expect(/role="alert"[^>]*>([^<]*)</.exec(reply.text)?.[1]).toMatch(why);
@@ -45,7 +45,7 @@ describe('a login at the identity provider', () => {
     expect(await whoIs(browser)).toBe(`${name} ${role}`);
   });
 
-  it('asks with PKCE, state and nonce, which differ each time and from the cookie', async () => {
+  it('sends PKCE, state and nonce, which are new each time and differ from the cookie', async () => {
     const urls = [await beginAt(browser), await beginAt(new ConsoleBrowser(story))];
     for (const name of ['state', 'nonce', 'code_challenge']) {
       const [one, two] = urls.map(({ searchParams }) => searchParams.get(name));
@@ -76,7 +76,7 @@ describe('a login at the identity provider', () => {
     expect(done.status).toBe(303);
   });
 
-  it('leads to the first page if the wanted address is too long to remember', async () => {
+  it('leads to the first page if the requested address is too long to keep', async () => {
     const done = await byProvider(browser, provider, 'vera', `/onboardings?q=${'x'.repeat(5_000)}`);
     expect([done.status, done.headers['location']]).toEqual([303, '/']);
   });
@@ -85,7 +85,7 @@ describe('a login at the identity provider', () => {
     await expectRefused(await byProvider(browser, provider, null), 401, /refused the login/);
   });
 
-  it('cleans a name that looks like another way to log in', async () => {
+  it('removes the characters by which a name could imitate another way to log in', async () => {
     await byProvider(browser, provider, 'mallory');
     expect(await whoIs(browser)).toBe('emergency ada viewer');
   });
@@ -124,7 +124,7 @@ describe('a login at the identity provider', () => {
     }
   });
 
-  it('asks for groups that are not in the ID token', async () => {
+  it('reads the groups from the userinfo endpoint if the ID token has none', async () => {
     const thin = await IdentityProvider.start(CONSOLE, { thin: true });
     const { url } = await story.startConsole(thin.consoleEnv);
     browser = new ConsoleBrowser({ consoleUrl: url });
@@ -138,7 +138,7 @@ describe('an answer of the identity provider', () => {
   const EXPIRED = /expired, or it began in another browser/;
   const INVALID = /not valid/;
 
-  /** The callback's address of a login that the provider has accepted. */
+  /** The URL of the callback after the identity provider has accepted the login. */
   const accepted = async (who = browser) => provider.logIn((await beginAt(who)).href, 'ada');
   const changed = (address: string, name: string, value: string | null) => {
     const url = new URL(address);
@@ -158,7 +158,7 @@ describe('an answer of the identity provider', () => {
   ])('is refused %s', async (_, name, value, why) => {
     const address = await accepted();
     await expectRefused(await callBack(browser, changed(address, name, value)), 401, why);
-    // This flow is used up, also for the right answer.
+    // This login has ended, so even the right answer is refused.
     await expectRefused(await callBack(browser, address), 401, EXPIRED);
   });
 
@@ -202,7 +202,7 @@ describe('an answer of the identity provider', () => {
     await expectRefused(await callBack(browser, address), 401, EXPIRED);
   });
 
-  it('is refused ten minutes after the login began, and for an altered cookie', async () => {
+  it('is refused ten minutes after the login began, and with an altered cookie', async () => {
     const hash = new KeyedHash(Buffer.from(story.env['HASH_KEY']!, 'base64'));
     const stateOf = (flow: string) => hash.of('login state', flow).toString('base64url');
     const flowOf = (expiresAtMs: number) => `${'A'.repeat(22)}.${expiresAtMs}.Lw`;
@@ -213,12 +213,12 @@ describe('an answer of the identity provider', () => {
       return callBack(browser, `${CONSOLE}/login/callback?${new URLSearchParams(query).toString()}`);
     };
     await expectRefused(await answer(flowOf(Date.now() - 1)), 401, EXPIRED);
-    // The same cookie with time left gets as far as the provider, which does not know the code.
+    // With the same cookie and time left, the console asks the provider, which does not know the code.
     await expectRefused(await answer(flowOf(Date.now() + 60_000)), 401, INVALID);
     await expectRefused(await answer('x'), 401, EXPIRED);
   });
 
-  it('is accepted with a cookie that scripts and other sites cannot use, for ten minutes', async () => {
+  it('needs a cookie that lasts ten minutes, and that scripts and other sites cannot use', async () => {
     const begun = await browser.visit('/login/oidc');
     const flow = setCookies(begun).find((line) => line.startsWith('gangway_ops_flow=')) ?? '';
     expect(flow.split('; ').slice(1).sort()).toEqual(['HttpOnly', 'Max-Age=600', 'Path=/', 'SameSite=Lax']);
@@ -226,7 +226,7 @@ describe('an answer of the identity provider', () => {
 });
 
 describe('while the identity provider is down', () => {
-  it('the page says so, and the emergency login works; a login works as soon as it is back', async () => {
+  it('the page says so, and the emergency login works; later the provider works again', async () => {
     const sick = await IdentityProvider.start(CONSOLE);
     const { url } = await story.startConsole(sick.consoleEnv);
     await sick.stop();
@@ -239,7 +239,7 @@ describe('while the identity provider is down', () => {
     await byProvider(browser, sick, 'vera');
     expect(await whoIs(browser)).toBe('vera viewer');
 
-    // Down between the two halves of a login.
+    // The provider stops between the two redirects of a login.
     browser = new ConsoleBrowser({ consoleUrl: url });
     const address = await sick.logIn((await beginAt(browser)).href, 'ada');
     await sick.stop();

@@ -14,7 +14,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
   let watched: WatchedPage;
   beforeAll(async () => {
     const port = await closedPort();
-    // The provider is at 127.0.0.1, which is another site for a browser.
+    // For a browser, the provider's address 127.0.0.1 is another site than localhost.
     const origin = `http://localhost:${port}`;
     provider = await IdentityProvider.start(origin);
     const env = { CONSOLE_PORT: String(port), ...provider.consoleEnv };
@@ -33,7 +33,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
 
   const who = () => watched.page.locator('header.masthead .whoami a').innerText();
 
-  it('leads through the identity provider to the wanted page, and out of both again', async () => {
+  it('a login at the identity provider opens the requested page; logout ends both sessions', async () => {
     const { page, complaints } = watched;
     await page.goto('/sessions');
     expect(new URL(page.url()).pathname).toBe('/login');
@@ -49,19 +49,19 @@ describeInBrowser('logging in to the console, in Chromium', () => {
 
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByText('You are logged out of the console.').waitFor();
-    // The provider's own pages are not ours to watch.
+    // The provider's pages are not part of this project, so their complaints do not count.
     expect(complaints).toEqual([]);
     await page.getByRole('link', { name: 'Log out of 127.0.0.1' }).click();
     await page.getByRole('heading', { name: /sign-out|log ?out/i }).waitFor();
   });
 
-  it('opens a link that a colleague sent from another site, without another login', async () => {
+  it('a link on another site opens a page of the console without another login', async () => {
     const { page } = watched;
     await page.goto('/login');
     await page.getByRole('button', { name: 'Log in with 127.0.0.1' }).click();
     await page.getByRole('button', { name: 'vera', exact: true }).click();
     await page.locator('header.masthead').waitFor();
-    // A page of another site with a link to the console.
+    // This page of another site links to the console.
     await page.goto(`${provider.issuer}/.well-known/openid-configuration`);
     await page.evaluate(
       `document.body.innerHTML = '<a href="${provider.consoleOrigin}/sessions">see this</a>'`,
@@ -71,7 +71,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     expect(await who()).toBe('vera (viewer)');
   });
 
-  it('works by the emergency password and by keyboard alone', async () => {
+  it('the emergency login works by keyboard alone', async () => {
     const { page, complaints } = watched;
     await page.goto('/login?next=/sessions');
     await page.getByText('Emergency login').focus();
@@ -92,7 +92,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('works by a one-time link', async () => {
+  it('a one-time link logs in after a press of its button', async () => {
     const { page, complaints } = watched;
     const { token } = await story.console.get(LoginLinks).make({ name: 'ana', role: 'operator' });
     await page.goto(loginLink(provider.consoleOrigin, token));

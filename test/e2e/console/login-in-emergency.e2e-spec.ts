@@ -17,7 +17,7 @@ const begin = async (env: Record<string, string> = {}, more: object = {}) => {
   return new ConsoleBrowser(story);
 };
 
-/** Until its connection to Redis is there, a console counts in its own memory. */
+/** Waits until the console counts in Redis. Before that, it counts in its own memory. */
 const counts = (console: INestApplicationContext) =>
   until('Redis counts', () => console.get(Queues).isReady());
 
@@ -25,7 +25,7 @@ const statusOf = async (password: string, via = '', target: Pick<Story, 'console
   (await byPassword(new ConsoleBrowser(target, { via }), { password })).status;
 
 describe('the emergency login', () => {
-  it('opens the console as admin under the typed name, and is counted', async () => {
+  it('opens the console as admin under the typed name, and a metric counts it', async () => {
     const browser = await begin();
     expect((await byPassword(browser, { password: WRONG })).status).toBe(401);
     const done = await byPassword(browser, { name: ' Vera\u202e V. ', next: '/sessions' });
@@ -45,16 +45,19 @@ describe('the emergency login', () => {
     ['a wrong password', 'vera', WRONG, 401, /The password is wrong/],
     ['no password', 'vera', '', 401, /The password is wrong/],
     ['no name', ' \u200b ', OPS_PASSWORD, 400, /Type your own name/],
-  ])('is refused with %s, and repeats nothing that was typed', async (_, name, password, status, why) => {
-    const browser = await begin();
-    const refused = await byPassword(browser, { name, password });
-    expect(refused.status).toBe(status);
-    expect(refused.text).toMatch(why);
-    expect(refused.text).not.toContain(password || 'value="vera"');
-    expect(browser.session).toBeUndefined();
-  });
+  ])(
+    'is refused with %s, and its page repeats nothing that was typed',
+    async (_, name, password, status, why) => {
+      const browser = await begin();
+      const refused = await byPassword(browser, { name, password });
+      expect(refused.status).toBe(status);
+      expect(refused.text).toMatch(why);
+      expect(refused.text).not.toContain(password || 'value="vera"');
+      expect(browser.session).toBeUndefined();
+    },
+  );
 
-  it('does not exist without OPS_PASSWORD; the page then says how to get in', async () => {
+  it('does not exist without OPS_PASSWORD; the page then says how to log in', async () => {
     const browser = await begin({ OPS_PASSWORD: '' });
     const page = await browser.visit('/login');
     expect(page.text).not.toContain('type="password"');
@@ -66,7 +69,7 @@ describe('the emergency login', () => {
     }
   });
 
-  it('ends its sessions when OPS_PASSWORD changes or goes', async () => {
+  it('loses its sessions when OPS_PASSWORD is changed or removed', async () => {
     const browser = await begin();
     await byPassword(browser);
     for (const OPS_PASSWORD of ['another emergency password', '']) {
@@ -102,18 +105,18 @@ describe('failed emergency logins', () => {
     const { app, url } = await story.startConsole();
     await counts(app);
     const other = { consoleUrl: url };
-    // The first login loads what a login needs. A slow one would count in memory too.
+    // The first login loads code, so it is slow. If Redis answers too slowly, the console counts in memory.
     for (const target of [story, other]) expect(await statusOf(OPS_PASSWORD, '192.0.2.3', target)).toBe(303);
     const tries = [story, other, story, other].map((target) => statusOf(WRONG, '192.0.2.1', target));
     expect((await Promise.all(tries)).sort()).toEqual([401, 401, 429, 429]);
     const limited = await byPassword(new ConsoleBrowser(story, { via: '192.0.2.1' }));
     expect([limited.status, limited.text]).toEqual([429, expect.stringContaining('Too many failed logins')]);
     expect(Number(limited.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-    // Another network still has its tries. Successful logins do not count.
+    // A different network can still log in. Successful logins do not count.
     for (let n = 0; n < 4; n += 1) expect(await statusOf(OPS_PASSWORD, '192.0.2.2')).toBe(303);
   });
 
-  it('are counted over all networks too', async () => {
+  it('are also counted for all networks together', async () => {
     await begin(FEW);
     const statuses: number[] = [];
     for (let n = 1; n <= 21; n += 1) statuses.push(await statusOf(WRONG, `198.51.100.${n}`));

@@ -9,7 +9,7 @@ import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
-/** Markup in every text that a caller may choose. */
+/** HTML and script that a test puts into each text that a caller can choose. */
 const EVIL = `"><img src=x onerror="globalThis.ran=1"><script>globalThis.ran=1</script>{{7*7}}`;
 
 describeInBrowser('the console’s pages', () => {
@@ -49,7 +49,7 @@ describeInBrowser('the console’s pages', () => {
     await story?.end();
   });
 
-  it('have no faults for axe, fit a phone, run no injected script and need no other host', async () => {
+  it('the console’s pages pass axe, fit a phone, run no injected script and use no other host', async () => {
     const { page, complaints } = watched;
     for (const [name, path] of Object.entries(paths)) {
       await page.goto(path);
@@ -63,7 +63,7 @@ describeInBrowser('the console’s pages', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('do not run an injected script, and the violation is reported', async () => {
+  it('the console’s pages do not run an injected script, and the browser reports the violation', async () => {
     const { page, complaints } = await openConsole(browser, story, 'viewer');
     await page.goto('/');
     await page.evaluate(
@@ -76,7 +76,7 @@ describeInBrowser('the console’s pages', () => {
     await page.context().close();
   });
 
-  it('can be read without scripts', async () => {
+  it('the console’s pages can be read without scripts', async () => {
     const session = await watched.page.context().cookies();
     const plain = await browser.open({ baseURL: story.consoleUrl, javaScriptEnabled: false });
     await plain.page.context().addCookies(session);
@@ -87,7 +87,7 @@ describeInBrowser('the console’s pages', () => {
     await plain.page.context().close();
   });
 
-  it('can be reached by keyboard: the first key leads to the content', async () => {
+  it('on the console’s pages, the first press of Tab offers a jump to the content', async () => {
     const { page } = watched;
     await page.goto('/');
     await page.keyboard.press('Tab');
@@ -96,10 +96,13 @@ describeInBrowser('the console’s pages', () => {
     expect(new URL(page.url()).hash).toBe('#main');
   });
 
-  it.each(ROLES)('are the same for a colleague who opens the link as %s', async (role) => {
-    const colleague = await openConsole(browser, story, role);
-    await colleague.page.goto(paths['onboarding']!);
-    await colleague.page.getByRole('heading', { level: 1, name: 'Onboarding' }).waitFor();
-    await colleague.page.context().close();
-  });
+  it.each(ROLES)(
+    'a link to a page of the console shows the same content to a colleague with the role %s',
+    async (role) => {
+      const colleague = await openConsole(browser, story, role);
+      await colleague.page.goto(paths['onboarding']!);
+      await colleague.page.getByRole('heading', { level: 1, name: 'Onboarding' }).waitFor();
+      await colleague.page.context().close();
+    },
+  );
 });

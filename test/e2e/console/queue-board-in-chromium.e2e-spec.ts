@@ -8,14 +8,14 @@ import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
 const REASON = 'no handler for job "of-the-past"';
-/** Rare jobs, because the board shows each run of each job. */
+/** Scheduled jobs run rarely, because the board lists each run. */
 const SELDOM = {
   EXPIRY_EVERY_MS: '30000',
   SWEEP_EVERY_MS: '30000',
   PROBE_EVERY_MS: '30000',
   CANARY_EVERY_MS: '30000',
 };
-/** A busy machine draws slowly. */
+/** A busy machine renders slowly. */
 const TIMEOUT_MS = 90_000;
 const JOB = '/queues/queue/steps/unknown';
 
@@ -47,7 +47,10 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
       .addCookies([{ name: session![0], value: session![1], url: story.consoleUrl }]);
   }
 
-  /** Waits until the open panel shows a text. A worker adds the highlighting. */
+  /**
+   * Waits until the open tab shows this text. The browser adds the text late, after a web worker has
+   * highlighted it.
+   */
   const shows = (text: string) => watched.page.locator('pre', { hasText: text }).first().waitFor();
 
   async function tab(name: string): Promise<void> {
@@ -57,7 +60,7 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
   }
 
   it.each(ROLES)(
-    'shows a failed job’s error, data and options to the role %s',
+    'the queue board shows a failed job’s error, data and options to the role %s',
     async (role) => {
       const { page, complaints } = watched;
       await logIn(role);
@@ -73,7 +76,7 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
       await tab('Progress');
       await tab('Error');
       await shows(REASON);
-      // The list has the same panels.
+      // The list of jobs shows the same texts.
       await page.goto('/queues/queue/steps?status=failed');
       await shows(REASON);
       expect(complaints).toEqual([]);

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** A request without a browser. */
+/** Sends a request to the console without cookies. */
 const ask = (...args: Parameters<typeof send> extends [unknown, ...infer Rest] ? Rest : never) =>
   send({ serviceUrl: story.consoleUrl }, ...args);
 
@@ -93,7 +93,7 @@ describe('the queue board', () => {
         }
       }
       for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
-        // A wrong method gets a 405, and a change that no page of ours asked for a 403.
+        // A wrong method gets 405. A POST without the headers that our pages send gets 403.
         const allowed = method === 'GET' || method === 'HEAD' ? [401] : [401, 403, 405];
         const { status } = await ask(method, path);
         expect([method, path, allowed.includes(status)]).toEqual([method, path, true]);
@@ -114,7 +114,7 @@ describe('the queue board', () => {
   });
 });
 
-/** Every route of the board that changes something, with the role that it needs. */
+/** Each route of the board that changes something, with the role that it needs. */
 const ACTIONS: [method: string, path: string, needed: Role][] = [
   ['PUT', 'pause', 'operator'],
   ['PUT', 'resume', 'operator'],
@@ -141,10 +141,10 @@ const ACTIONS: [method: string, path: string, needed: Role][] = [
   ['PUT', 'steps/none/remove-unprocessed-children', 'admin'],
 ];
 
-describe('roles on the board', () => {
+describe('the roles on the queue board', () => {
   it('are tested for every route of the board that changes something', () => {
     const fastify = story.console.getHttpAdapter().getInstance();
-    // The API has no routes with these methods. This test does not check the one POST of the board.
+    // No route outside the board has these methods. The test cannot find the board's POST route in this way.
     for (const method of ['PUT', 'PATCH'] as const) {
       const routes = [...fastify.printRoutes({ commonPrefix: false, method }).matchAll(/\((?:PUT|PATCH)\)/g)];
       expect([method, routes.length]).toEqual([method, ACTIONS.filter(([each]) => each === method).length]);
@@ -152,7 +152,7 @@ describe('roles on the board', () => {
   });
 
   const json = { 'content-type': 'application/json' };
-  it.each(ACTIONS)('%s %s: %s', async (method, path, needed) => {
+  it.each(ACTIONS)('the request %s %s needs the role %s', async (method, path, needed) => {
     const act = (role: Role) =>
       browsers[role].fetch(method, `/queues/api/queues/${path}`, json, JSON.stringify({}));
     for (const role of ROLES) {
@@ -196,7 +196,7 @@ describe('roles on the board', () => {
   });
 });
 
-describe('a request that changes something', () => {
+describe('a request that changes something on the queue board', () => {
   const pause = (headers: Record<string, string>) => {
     const { cookie } = browsers.operator;
     return ask('PUT', '/queues/api/queues/steps/resume', { headers: { cookie, ...headers } });

@@ -19,13 +19,13 @@ afterAll(async () => {
   await provider.stop();
 });
 
-/** Another replica, with other settings. */
+/** Starts another replica of the console with other settings. */
 async function replica(env: Record<string, string>): Promise<Pick<Story, 'consoleUrl'>> {
   return { consoleUrl: (await story.startConsole(env)).url };
 }
 
-describe('a session', () => {
-  it('gets a new token with each login, for any cookie that the browser sends', async () => {
+describe('a session of the console', () => {
+  it('gets a new token with each login, whatever cookie the browser sends', async () => {
     const browser = new ConsoleBrowser(story);
     const planted = 'A'.repeat(43);
     browser.cookies.set('gangway_ops', planted);
@@ -36,7 +36,7 @@ describe('a session', () => {
 
     await byProvider(browser, provider, 'vera');
     expect(browser.session![1]).not.toBe(first);
-    // The previous session has ended.
+    // The login has ended the previous session.
     const old = new ConsoleBrowser(story);
     old.cookies.set('gangway_ops', first);
     expect(await whoIs(old)).toBeNull();
@@ -67,21 +67,21 @@ describe('a session', () => {
     expect(browser.session).toBeUndefined();
     expect(await whoIs(thief)).toBeNull();
 
-    // The page leads to the provider's own logout, which the provider accepts.
+    // The page links to the provider's logout page, which accepts the request.
     const page = await browser.visit('/login?out=oidc');
     const there =
       /<a href="(http:\/\/127[^"]+)">Log out of/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? '';
     expect((await fetch(there)).status).toBe(200);
   });
 
-  it('ends after its maximum life, even if it is used', async () => {
+  it('ends after its maximum lifetime, even if it is used', async () => {
     const short = await replica({ OPS_SESSION_LIFE_MS: '2500', OPS_SESSION_IDLE_MS: '2500' });
     const browser = new ConsoleBrowser(short);
     await byPassword(browser);
     await until('the session is over', async () => (await whoIs(browser)) === null);
   });
 
-  it('ends when it is idle, although a page repeats requests by itself', async () => {
+  it('ends when the operator is idle, even if a page sends requests by itself', async () => {
     const browser = new ConsoleBrowser(await replica({ OPS_SESSION_IDLE_MS: '2500' }));
     await byPassword(browser);
     const asked = async () => (await browser.fetch('GET', '/sessions', { 'hx-request': 'true' })).status;
@@ -103,7 +103,7 @@ describe('a session', () => {
 describe('the list of sessions', () => {
   const idsOn = (text: string) => [...text.matchAll(/value="([0-9a-f]{64})"/g)].map(([, id]) => id!);
 
-  it('shows and ends only own sessions, never the one in use', async () => {
+  it('shows an operator only the operator’s own sessions, and ends all but the current one', async () => {
     const [here, there] = [new ConsoleBrowser(story, { via: '192.0.2.7' }), new ConsoleBrowser(story)];
     const other = new ConsoleBrowser(story);
     for (const browser of [here, there]) await byProvider(browser, provider, 'omar');
@@ -115,7 +115,7 @@ describe('the list of sessions', () => {
 
     const token = tokenOf(page);
     const ofAll = idsOn((await other.visit('/sessions')).text);
-    // An operator ends no session of another operator, also with its right id.
+    // An operator cannot end a session of another operator, even with the right id.
     for (const session of ofAll.filter((id) => !idsOn(page.text).includes(id))) {
       await here.post('/sessions', { token, session });
     }
@@ -147,20 +147,21 @@ describe('the list of sessions', () => {
   });
 });
 
-describe('the cookies', () => {
+describe('the cookies of the console', () => {
   it('are limited to this host over TLS, and hidden from scripts and from forms of other sites', async () => {
     const browser = new ConsoleBrowser(story, { overTls: true });
     const login = await byPassword(browser);
     const session = setCookies(login).find((line) => line.startsWith('__Host-gangway_ops=')) ?? '';
     expect(session.split('; ').slice(1).sort()).toEqual(['HttpOnly', 'Path=/', 'SameSite=Lax', 'Secure']);
     expect((await browser.visit('/sessions')).headers['strict-transport-security']).toMatch(/max-age=\d{8}/);
-    // The plain name is not accepted over TLS: an attacker on the network could have set it.
+    // Over TLS, the cookie name without the prefix `__Host-` is not accepted, because an attacker in the
+    // network could set such a cookie.
     const other = new ConsoleBrowser(story, { overTls: true });
     other.cookies.set('gangway_ops', browser.session![1]);
     expect(await whoIs(other)).toBeNull();
   });
 
-  it('have a plain name if the proxy that ends TLS is not trusted', async () => {
+  it('have a plain name if the proxy that terminates TLS is not trusted', async () => {
     const direct = new ConsoleBrowser(await replica({ TRUSTED_PROXIES: '10.0.0.0/8' }));
     const page = await direct.visit('/login', { 'x-forwarded-proto': 'https' });
     expect(setCookies(page).join()).not.toMatch(/__Host-|Secure/);

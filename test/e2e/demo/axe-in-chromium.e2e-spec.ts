@@ -8,14 +8,14 @@ jest.setTimeout(240_000);
 
 let world: DemoWorld;
 
-describeInBrowser('axe finds no faults on our pages, on a small phone and a laptop, light and dark', () => {
+describeInBrowser('axe on a small phone and a laptop, light and dark', () => {
   beforeAll(async () => {
     world = await DemoWorld.begin();
   });
   afterEach(async () => expect(await world.leave()).toEqual([]));
   afterAll(() => world?.end());
 
-  it('the demo, at each step, after a refusal and at its end', async () => {
+  it('axe finds no fault on the demo at each step, after a refusal, and at the end', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     const { page } = demo;
@@ -43,14 +43,14 @@ describeInBrowser('axe finds no faults on our pages, on a small phone and a lapt
     expect(await faultsByAxe(page)).toEqual([]);
   });
 
-  it('the page of the guide', async () => {
+  it('axe finds no fault on the page of docs/integrate.md', async () => {
     const { page } = await world.visit();
     await page.goto(new URL('/minimal.html', page.url()).href);
     await page.getByRole('main').getByRole('button', { name: 'Send me a code' }).waitFor();
     expect(await faultsByAxe(page)).toEqual([]);
   });
 
-  it('the sandbox’s page: empty; with mails, steps and faults; for an unknown mail address', async () => {
+  it('axe finds no fault on the sandbox’s page: empty, full, or with one address', async () => {
     const { page } = await world.visit();
     world.story.sandbox.control.reset();
     await page.goto(`${world.story.sandbox.url}/_sandbox/`);
@@ -72,7 +72,7 @@ describeInBrowser('axe finds no faults on our pages, on a small phone and a lapt
     expect(await faultsByAxe(page)).toEqual([]);
   });
 
-  it('the list of errors', async () => {
+  it('axe finds no fault on the list of errors', async () => {
     const { page } = await world.visit();
     await page.goto(`${world.story.serviceUrl}/docs/errors#otp_invalid`);
     await page.locator('#otp_invalid').waitFor();

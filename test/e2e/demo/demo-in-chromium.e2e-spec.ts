@@ -13,7 +13,7 @@ const COOLDOWN_MS = 60_000;
 
 let world: DemoWorld;
 
-/** Lets time pass until the service may mail another code. */
+/** Moves time on until the service may send another code. */
 async function coolDown(demo: DemoPage, email: string): Promise<void> {
   await demo.page.getByText(/^possible in/).waitFor();
   expect(await demo.button('Send a new code').isDisabled()).toBe(true);
@@ -21,7 +21,7 @@ async function coolDown(demo: DemoPage, email: string): Promise<void> {
   await demo.page.reload();
 }
 
-describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
+describeInBrowser('the demo in Chromium', () => {
   beforeAll(async () => {
     world = await DemoWorld.begin({ OTP_RESEND_COOLDOWN_MS: String(COOLDOWN_MS) });
   });
@@ -31,39 +31,42 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
   it.each([
     ['byzantine', 'none'],
     ['attested', 'packed'],
-  ] as const)('without faults (%s: %s), with the passkey that Chromium made', async (integration, format) => {
-    const email = world.newEmail();
-    const demo = await world.visit({ integration });
-    const phone = await demo.plug();
-    await demo.start(email);
-    await demo.enter(world.code(email));
-    await demo.at('Create your passkey');
-    await demo.create('Ana’s phone');
-    await demo.at('You are all set');
-    expect(await demo.passkeys('Your passkeys')).toEqual(['Ana’s phone']);
-    await demo.timeline('The provider has the passkey').waitFor();
-    await demo.timeline('Code and session were wiped').waitFor();
-    if (format === 'none') expect(await keepScreenshots(demo.page, 'demo-done')).toEqual([]);
+  ] as const)(
+    'the demo takes a user from an e-mail to a passkey (integration %s, attestation %s)',
+    async (integration, format) => {
+      const email = world.newEmail();
+      const demo = await world.visit({ integration });
+      const phone = await demo.plug();
+      await demo.start(email);
+      await demo.enter(world.code(email));
+      await demo.at('Create your passkey');
+      await demo.create('Ana’s phone');
+      await demo.at('You are all set');
+      expect(await demo.passkeys('Your passkeys')).toEqual(['Ana’s phone']);
+      await demo.timeline('The provider has the passkey').waitFor();
+      await demo.timeline('Code and session were wiped').waitFor();
+      if (format === 'none') expect(await keepScreenshots(demo.page, 'demo-done')).toEqual([]);
 
-    const [made] = await phone.passkeys();
-    const [stored] = world.stored(email);
-    expect(world.stored(email)).toMatchObject([
-      {
-        credentialId: made!.credentialId,
-        publicKeySpki: made!.publicKeySpki,
-        authenticatorName: 'Ana’s phone',
-        userVerified: true,
-        format,
-      },
-    ]);
-    expect(await world.onboarding(email)).toMatchObject({ state: 'completed' });
-    expect(world.creations(email)).toBe(1);
-    const signIn = await demo.signIn(made!.credentialId);
-    expect(signIn.id).toBe(made!.credentialId);
-    expect(isSignedBy(stored!.publicKeySpki, signIn)).toBe(true);
-  });
+      const [made] = await phone.passkeys();
+      const [stored] = world.stored(email);
+      expect(world.stored(email)).toMatchObject([
+        {
+          credentialId: made!.credentialId,
+          publicKeySpki: made!.publicKeySpki,
+          authenticatorName: 'Ana’s phone',
+          userVerified: true,
+          format,
+        },
+      ]);
+      expect(await world.onboarding(email)).toMatchObject({ state: 'completed' });
+      expect(world.creations(email)).toBe(1);
+      const signIn = await demo.signIn(made!.credentialId);
+      expect(signIn.id).toBe(made!.credentialId);
+      expect(isSignedBy(stored!.publicKeySpki, signIn)).toBe(true);
+    },
+  );
 
-  it('after a wrong code, and shows the tries that are left', async () => {
+  it('the demo shows how many tries are left after a wrong code', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.at('Set up your wallet');
@@ -85,7 +88,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     expect(world.story.calls(world.subject(email), 'otp-auth')).toBe(2);
   });
 
-  it('with a new code after the countdown, which replaces the old code', async () => {
+  it('the demo sends a new code after a countdown, and the new code replaces the old one', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -102,7 +105,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified', otp: { sends: 2 } });
   });
 
-  it('with a button that shows its work until the answer comes', async () => {
+  it('the demo’s button shows that it is busy until the answer comes', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -120,7 +123,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     expect(await demo.page.locator('button.works').count()).toBe(0);
   });
 
-  it('with an address that does not wrap within its last letters', async () => {
+  it('the demo never breaks an e-mail address within its last letters', async () => {
     const email = `ana.of-the-${world.newEmail()}`;
     const demo = await world.visit();
     await demo.start(email);
@@ -143,7 +146,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     }
   });
 
-  it('after an expired session: the page says so by itself, and a new code continues', async () => {
+  it('the demo shows by itself that the session has expired, and continues with a new code', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     const phone = await demo.plug();
@@ -168,7 +171,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     expect(world.creations(email)).toBe(1);
   });
 
-  it('after an outage of the service: the page reconnects, and misses nothing', async () => {
+  it('the demo reconnects after an outage of the service, and misses no event', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -186,7 +189,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     await demo.timeline('The code expired').waitFor();
   });
 
-  it('after a deleted onboarding, and after a first load that fails', async () => {
+  it('the demo can start again after a deleted onboarding and after a failed first load', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -207,7 +210,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     await demo.start(email);
   });
 
-  it('and shows the same step in another tab and after a reload', async () => {
+  it('the demo shows the same step in another tab and after a reload', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.plug();
@@ -231,7 +234,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     await demo.timeline('The provider has the passkey').waitFor();
   });
 
-  it('with the keyboard only, with accessible controls, on a very small phone', async () => {
+  it('the demo works with the keyboard only, and is accessible on a very small phone', async () => {
     const email = world.newEmail();
     const demo = await world.visit({ viewport: { width: 320, height: 640 } });
     const { page } = demo;
@@ -265,8 +268,7 @@ const isRefused = (path: string) => (response: Response) =>
   new URL(response.url()).pathname === path && response.status() === 503;
 
 /**
- * Checks a signature as a website does at a login (WebAuthn Level 3 §7.2, step 22), with the stored public
- * key.
+ * Verifies a login signature with the stored public key, as a website does (WebAuthn Level 3 §7.2, step 22).
  */
 function isSignedBy(spki: string, { response }: Assertion): boolean {
   const { authenticatorData, clientDataJSON, signature } = response;

@@ -12,7 +12,7 @@ jest.setTimeout(240_000);
 
 let world: DemoWorld;
 
-/** Goes to the view where a passkey is made. */
+/** Leads a new user to the page's view where a passkey is made. */
 async function verified(email = world.newEmail()): Promise<{ demo: DemoPage; email: string }> {
   const demo = await world.visit();
   await verify(demo, email);
@@ -24,7 +24,7 @@ async function verify(demo: DemoPage, email: string): Promise<void> {
   await demo.at('Create your passkey');
 }
 
-/** Checks that nothing reached the provider, and that the session permits another try. */
+/** Checks that the provider got no passkey, and that the session permits another try. */
 async function expectKeptBack(email: string, creations = 0): Promise<void> {
   expect(world.creations(email)).toBe(creations);
   expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified' });
@@ -37,7 +37,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
   afterEach(async () => expect(await world.leave()).toEqual([]));
   afterAll(() => world?.end());
 
-  it('shows a message if the device does not verify its user', async () => {
+  it('the demo shows a message if the device does not verify its user', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug({ isUserVerified: false });
     await demo.create();
@@ -50,7 +50,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     await demo.at('You are all set');
   });
 
-  it('refuses a passkey without user verification before the provider sees it', async () => {
+  it('a passkey without user verification is refused before the provider gets it', async () => {
     const { demo, email } = await verified();
     await demo.tamper(({ authenticatorSelection }) => ({
       authenticatorSelection: { ...authenticatorSelection, userVerification: 'discouraged' },
@@ -66,7 +66,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     ).not.toContain('authenticators_submitted');
   });
 
-  it('shows a message if the device is not touched in time, and permits another try', async () => {
+  it('the demo shows a message if the device is not touched in time, and permits another try', async () => {
     const { demo, email } = await verified();
     const end = await demo.tamper(() => ({ timeout: 500 }));
     const key = await demo.plug({ transport: 'usb', automaticPresenceSimulation: false });
@@ -81,7 +81,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     await demo.at('You are all set');
   });
 
-  it('submits a passkey as soon as it is made, so that a reload loses none', async () => {
+  it('the demo submits a passkey as soon as it is made, so that a reload loses no passkey', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     const handedIn = demo.page.waitForRequest('**/api/onboarding/passkeys');
@@ -94,7 +94,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(world.stored(email)).toHaveLength(1);
   });
 
-  it('saves a passkey with the next press if the answer was lost, without a new passkey', async () => {
+  it('if the answer was lost, the next press of the button saves the same passkey', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     await demo.page.route('**/api/onboarding/passkeys', (route) => route.abort(), { times: 1 });
@@ -106,7 +106,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(world.stored(email)).toHaveLength(1);
   });
 
-  it('drops a passkey whose challenge expires before it is saved, also on the device', async () => {
+  it('the demo and the device drop a passkey whose challenge expires before it is saved', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     const end = await demo.tamper(() => ({ timeout: 12_000 }));
@@ -125,7 +125,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(await phone.passkeys()).toHaveLength(1);
   });
 
-  it('shows a message in a browser without passkeys', async () => {
+  it('the demo shows a message in a browser without passkeys', async () => {
     const demo = await world.visit({
       before: ({ page }) => page.addInitScript('delete window.PublicKeyCredential'),
     });
@@ -136,7 +136,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     await expectKeptBack(email);
   });
 
-  it('refuses the same passkey a second time, on the device and before the provider', async () => {
+  it('the same passkey is refused a second time, by the device and then by the service', async () => {
     const { demo, email } = await verified();
     await demo.plug();
     await demo.create();
@@ -164,7 +164,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(stored).toContain(first!.credentialId);
   });
 
-  it('lets a user finish with the passkey that the device already has', async () => {
+  it('the demo lets a user finish with the passkey that the device already has', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     await demo.create();
@@ -184,7 +184,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(await world.onboarding(email)).toMatchObject({ state: 'cancelled' });
   });
 
-  it('adds a passkey of another device, with a new code', async () => {
+  it('the demo adds a passkey of another device after a new code', async () => {
     const { demo, email } = await verified();
     await demo.timeline('The code was right').waitFor();
     expect(await keepScreenshots(demo.page, 'demo-passkey')).toEqual([]);
@@ -211,7 +211,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(made).toHaveLength(2);
   });
 
-  it('completes by itself after the provider and the service were down', async () => {
+  it('the demo completes by itself after the provider and the service were down', async () => {
     const { demo, email } = await verified();
     const { id } = await world.onboarding(email);
     await demo.plug();
@@ -244,7 +244,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
 
 const isStream = (response: Response) => response.ok() && response.url().includes('/api/onboarding/events');
 
-/** Submits a new passkey with the id of a registered passkey. No real device does this. */
+/** Submits a new passkey that has the id of a registered passkey. A real device never does this. */
 async function replay(demo: DemoPage, credentialId: string): Promise<{ status: number; body: unknown }> {
   const { request } = demo.page.context();
   const { origin } = new URL(demo.page.url());

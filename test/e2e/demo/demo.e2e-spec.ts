@@ -35,7 +35,7 @@ const passkey = async (browser: DemoBrowser, lies: Partial<PasskeyOptions> = {})
   const { challenge } = (await browser.post('/passkeys/options')).body as unknown as { challenge: string };
   return { name: 'My phone', credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }) };
 };
-/** Reads until the stream ends, or contains a text. */
+/** Reads until the stream ends, or until the text has arrived. */
 async function read(response: Response, until?: string): Promise<string> {
   let text = '';
   const decoder = new TextDecoder();
@@ -82,7 +82,7 @@ describe('the demo', () => {
     expect(body.items[0]!.subject.userId).toBe(body.items[1]!.subject.userId);
   });
 
-  it('can start again, also after the end', async () => {
+  it('can start another onboarding, also after the first has ended', async () => {
     const { browser } = await started();
     expect((await browser.post('/cancel')).body.state).toBe('not_started');
     expect((await browser.get()).body.state).toBe('not_started');
@@ -95,14 +95,14 @@ describe('the demo', () => {
 const newestId = async () =>
   (await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings?limit=1')).body.items[0]!.id;
 
-describe('an address', () => {
+describe('an e-mail address at the demo', () => {
   it('is refused if the provider cannot mail to it', async () => {
     const { status, body } = await new DemoBrowser(demo.url).post('', { email: 'ana@-ex.com' });
     expect({ status, code: body.code }).toEqual({ status: 400, code: 'validation_failed' });
   });
 });
 
-describe('a browser', () => {
+describe('a browser at the demo', () => {
   it('cannot change its onboarding from a tab that shows an older onboarding', async () => {
     const { browser, email } = await started();
     const [shown, theirs] = [browser.of, code(email)];
@@ -221,7 +221,7 @@ describe('a browser', () => {
     expect(response.status).toBe(200);
   });
 
-  it('gets pages that run only our own scripts, on the host of the passkeys', async () => {
+  it('gets pages that run only our own scripts, and is redirected to the passkeys’ host name', async () => {
     const response = await fetch(demo.url);
     expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self';/);
     expect(response.headers.get('content-security-policy')).toMatch(
@@ -237,7 +237,7 @@ describe('a browser', () => {
   });
 });
 
-describe('a problem', () => {
+describe('a problem at the demo', () => {
   it('is forwarded with the members that the page uses, and no others', async () => {
     const { browser, email } = await started();
     const wrong = await browser.post('/code', { code: code(email) === '000000' ? '000001' : '000000' });
@@ -259,7 +259,7 @@ describe('a problem', () => {
     expect((await browser.post('/passkeys', { credentials: [good] })).body.state).toBe('completed');
   });
 
-  it('is answered by the demo itself if the request is invalid', async () => {
+  it('comes from the demo itself if the request is invalid', async () => {
     const { browser } = await started();
     for (const [path, body] of [
       ['', { email: 'no-address' }],
@@ -273,7 +273,7 @@ describe('a problem', () => {
     }
   });
 
-  it('hides internals: a refused key, or a service that is down', async () => {
+  it('does not reveal that the demo’s key is refused, or that the service is down', async () => {
     const refused = await story.startDemo({ GANGWAY_API_KEY: 'gw_not_a_key_of_theirs' });
     const { status, body } = await new DemoBrowser(refused.url).post('', { email: newEmail() });
     expect({ status, code: body.code }).toEqual({ status: 502, code: 'internal' });
@@ -298,8 +298,8 @@ describe('a problem', () => {
   });
 });
 
-describe('the timeline', () => {
-  it('arrives live, and continues after a cut without a gap', async () => {
+describe('the timeline at the demo', () => {
+  it('arrives live, and continues without a gap after a lost connection', async () => {
     const { browser, email } = await started();
     const cut = new AbortController();
     const stream = await browser.events(undefined, cut.signal);
@@ -320,7 +320,7 @@ describe('the timeline', () => {
   });
 });
 
-describe('a demo that cannot work', () => {
+describe('a demo with wrong settings', () => {
   it.each([
     [{}, 'GANGWAY_API_KEY is not set'],
     [{ GANGWAY_API_KEY: 'k', GANGWAY_URL: 'here' }, 'GANGWAY_URL is not an http(s) URL'],

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import type { Page, Response } from 'playwright-core';
 import { describeInBrowser, RealBrowser, type WatchedPage } from '../../support/browser/browser.js';
 import { closedPort } from '../../support/ports.js';
-import { pasteGuide } from '../../support/demo/integrate-guide.js';
+import { copyExample } from '../../support/demo/integrate-guide.js';
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
@@ -12,12 +12,12 @@ jest.setTimeout(240_000);
 
 let story: Story;
 let browser: RealBrowser;
-/** The proxy between the reader's server and the service. */
+/** The proxy between the server of docs/integrate.md and the service. */
 let service: TcpProxy;
 let url: string;
 let open: WatchedPage;
 
-describeInBrowser('the code of docs/integrate.md', () => {
+describeInBrowser('docs/integrate.md in Chromium', () => {
   beforeAll(async () => {
     const port = await closedPort();
     story = await Story.begin({ website: { rpId: 'localhost', origins: [`http://localhost:${port}`] } });
@@ -25,7 +25,7 @@ describeInBrowser('the code of docs/integrate.md', () => {
     story.atEnd(() => browser.close());
     service = await story.proxyTo('service');
     const env = { DEMO_PORT: String(port), GANGWAY_URL: service.url };
-    ({ url } = await story.startDemo(env, pasteGuide(story)));
+    ({ url } = await story.startDemo(env, copyExample(story)));
   });
   afterEach(async () => {
     await service.open();
@@ -34,7 +34,7 @@ describeInBrowser('the code of docs/integrate.md', () => {
   });
   afterAll(() => story?.end());
 
-  /** Opens the page, and asks for a code. */
+  /** Opens the page, and requests a code. */
   async function start(email: string): Promise<Page> {
     open = await browser.open();
     const { page } = open;
@@ -48,7 +48,7 @@ describeInBrowser('the code of docs/integrate.md', () => {
   const newest = async () =>
     (await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings?limit=1')).body.items[0]!.id;
 
-  it('completes an onboarding after a wrong code and failures of the provider', async () => {
+  it('the code of docs/integrate.md completes an onboarding after a wrong code and failures', async () => {
     const page = await start('ana@example.com');
     await VirtualAuthenticator.plugInto(page);
     await page.getByLabel('Code').fill('000000' === mailed('ana@example.com') ? '000001' : '000000');
@@ -61,7 +61,7 @@ describeInBrowser('the code of docs/integrate.md', () => {
     await page.getByRole('status').getByText('completed').waitFor();
   });
 
-  it('reconnects after a long outage, and shows what happened meanwhile', async () => {
+  it('the code of docs/integrate.md reconnects after a long outage, and shows what it missed', async () => {
     const page = await start('bea@example.com');
     const lastWord = page.waitForResponse(isRefused('/api/onboarding/events'));
     await service.close();
@@ -73,7 +73,7 @@ describeInBrowser('the code of docs/integrate.md', () => {
     await page.getByRole('button', { name: 'Send a new code' }).waitFor();
   });
 
-  it('starts again if the onboarding was deleted', async () => {
+  it('the code of docs/integrate.md starts again if the onboarding was deleted', async () => {
     const page = await start('cleo@example.com');
     await story.sql('DELETE FROM onboardings WHERE id = $1', [await newest()]);
     await page.reload();

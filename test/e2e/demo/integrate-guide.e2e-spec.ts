@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { pasteGuide } from '../../support/demo/integrate-guide.js';
+import { copyExample } from '../../support/demo/integrate-guide.js';
 import { createPasskey } from '../../../tools/passkey.js';
 import { DemoBrowser } from '../../support/demo/demo-browser.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
@@ -9,7 +9,7 @@ let story: Story;
 let main: string;
 beforeAll(async () => {
   story = await Story.begin();
-  main = pasteGuide(story);
+  main = copyExample(story);
 });
 afterAll(() => story.end());
 

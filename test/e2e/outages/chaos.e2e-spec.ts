@@ -1,14 +1,14 @@
 import { expect, it, jest } from '@jest/globals';
 import { runCommand } from '../../support/run-command.js';
 
-// The tests wait until replicas have started and lives have ended.
+// Starting replicas and waiting for onboardings to expire takes long.
 jest.setTimeout(240_000);
 
 it('the service loses nothing while replicas die at any point, and network and upstream fail', async () => {
   const sizes = ['--callers', '8', '--services', '2', '--workers', '1'];
   const report = await runCommand('chaos/run.ts', '--seed', '7', '--kills', '6', '--seconds', '90', ...sizes);
   expect(report).toMatch(/ 0 violations, 0 faults/);
-  // Something was broken, answers were lost, and onboardings completed. The counts depend on the machine.
+  // Processes were killed, answers were lost, and onboardings completed. How many depends on the machine.
   const figure = (pattern: RegExp) => Number(pattern.exec(report)?.[1]);
   expect(figure(/: (\d+) kills in/)).toBeGreaterThan(0);
   expect(figure(/(\d+) without a complete answer/)).toBeGreaterThan(0);
@@ -24,8 +24,8 @@ it('the service answers calls in any order, and leaves only valid timelines', as
     '500',
     '--people',
     '12',
-    // On a slow machine, the service refuses calls if more of them run at the same time than its pool has
-    // connections.
+    // With more calls at the same time, the service on a slow machine may refuse calls, because its
+    // connection pool is in use.
     '--parallel',
     '8',
   );

@@ -10,24 +10,24 @@ import {
 import { Story } from '../../support/story.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// The tests wait until processes have started and leases have lapsed.
+// Starting processes and waiting for leases to lapse takes long.
 jest.setTimeout(240_000);
 
-/** Long enough for all calls to be in flight at the same time, also on a busy machine. */
+/** Even on a busy machine, all calls are in flight at the same time. */
 const ENV = { CALL_TIMEOUT_MS: '30000', CLAIM_MAX_AGE_MS: '10000', LEASE_MS: '60000' };
 
-/** A fault that holds a call for longer than any process of this test runs. */
+/** Delays a call for longer than any process of this test runs. */
 const hangs: Fault = { delayMs: 60_000, cut: 'before' };
 const actsAndHangs: Fault = { delayMs: 60_000, afterEffect: true };
 
-/** The end of a call whose process died, by whether upstream had acted. */
+/** How a step ends after its process was killed, depending on whether the provider had executed the call. */
 const LAW: { step: StepName; acted: boolean; state: string; attempts: string[] }[] = [
   { step: 'init-otp', acted: false, state: 'otp_sent', attempts: ['no_answer', 'ok'] },
   { step: 'init-otp', acted: true, state: 'otp_sent', attempts: ['no_answer', 'ok'] },
   { step: 'verify-otp', acted: false, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'verify-otp', acted: true, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'create-authenticators', acted: false, state: 'completed', attempts: ['no_answer', 'ok'] },
-  // The replay finds the passkey. This does not prove which call stored the passkey.
+  // The second call is refused because the passkey exists. It is unknown which call created the passkey.
   {
     step: 'create-authenticators',
     acted: true,
@@ -41,16 +41,17 @@ describe('kill -9 of the worker', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
-      // Long enough for all steps to be between the same two attempts.
+      // With these times, all steps wait between the same two attempts at one moment.
       env: { ...ENV, RETRY_FLOOR_MS: '2500', RETRY_BASE_MS: '2500', RETRY_CAP_MS: '2600' },
     });
   });
   afterAll(() => story.end());
 
-  it('between two attempts: each step goes on with the next worker', async () => {
+  it('between two attempts: the next worker continues each step', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(STEPS);
-    // The service makes the first attempt, and the worker the second. The kill comes before the third.
+    // The service makes the first attempt, and the worker makes the second. The worker is killed before the
+    // third.
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
     for (const at of all)
@@ -67,7 +68,7 @@ describe('kill -9 of the worker', () => {
     expect(await next.stop()).toBe(0);
   });
 
-  it('with a call in flight: each step ends by the retry law', async () => {
+  it('with a call in flight: each step ends as the retry law says', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(LAW.map(({ step }) => step));
     for (const [index, at] of all.entries()) {
@@ -94,7 +95,7 @@ describe('kill -9 of the service', () => {
   });
   afterAll(() => story.end());
 
-  it('with the first attempt in flight: the worker ends each step by the retry law', async () => {
+  it('with the first attempt in flight: the worker ends each step as the retry law says', async () => {
     const service = await story.startProcess('onboarding');
     const all = await Promise.all(LAW.map(({ step }) => StepUnderTest.before(story, step)));
     const callers = all.map((at, index) =>
@@ -112,7 +113,7 @@ describe('kill -9 of the service', () => {
   });
 });
 
-/** @param before the ends of earlier attempts of the step. */
+/** @param before the failure classes of the earlier attempts. */
 async function endsByLaw(at: StepUnderTest, index: number, before: string[]): Promise<void> {
   const { step, acted, state, attempts } = LAW[index]!;
   const onboarding = await at.until((each) => each.state === state && each.nextAction.type !== 'wait');

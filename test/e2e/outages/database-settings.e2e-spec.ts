@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { testDatabaseUrl } from '#libs/testing';
 import { Story } from '../../support/story.js';
 
-/** Each setting would change what some statement reads, writes or waits for. */
+/** Settings of PostgreSQL, each of which would change the result or the waiting of some statement. */
 const ADVERSE: Record<string, string> = {
   DateStyle: 'SQL, DMY',
   IntervalStyle: 'iso_8601',
@@ -55,36 +55,39 @@ afterAll(async () => {
 
 const owners = () => [`ALTER DATABASE ${database}`, `ALTER ROLE ${role} IN DATABASE ${database}`];
 
-describe('settings of the role and of the database', () => {
-  // Behind a pooler in transaction mode, the service cannot set default_transaction_isolation. It then stops
-  // at boot.
+describe('PostgreSQL’s settings for the role and for the database', () => {
+  // Behind a pooler in transaction mode, the service does not start if this setting is wrong, because it
+  // cannot override the setting.
   const pooled = process.env['GANGWAY_TEST_POOLER'] === 'transaction';
   const adverse = Object.entries(ADVERSE).filter(
     ([name]) => !(pooled && name === 'default_transaction_isolation'),
   );
 
-  it.each([0, 1])('do not change what the service reads or writes (%d)', async (which) => {
-    await admin.query('CREATE SCHEMA IF NOT EXISTS hostile');
-    await admin.query('CREATE TABLE IF NOT EXISTS hostile.onboardings (id uuid, state text)');
-    const whose = owners()[which]!;
-    for (const [name, value] of adverse) {
-      const values = value.split(', ').map((one) => escapeLiteral(one));
-      await admin.query(`${whose} SET ${name} = ${values.join(', ')}`);
-    }
-    // Long times, because the machine may stand still for seconds.
-    const story = await Story.begin({ env: { CALL_TIMEOUT_MS: '20000', LEASE_MS: '60000' } });
-    try {
-      const before = Date.now();
-      const { id } = await story.verified();
-      const { status, body } = await story.register(id, [await story.passkey(id)]);
-      expect([status, body.state]).toEqual([200, 'completed']);
-      expect(Math.abs(Date.parse(body.createdAt) - before)).toBeLessThan(60_000);
-      const { body: list } = await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings');
-      expect(list.items.map((each) => each.id)).toContain(id);
-      expect(await story.service.get(Timelines).verifyTimeline(id)).toMatchObject({ fault: null });
-    } finally {
-      await story.end();
-      await admin.query(`${whose} RESET ALL`);
-    }
-  });
+  it.each([0, 1])(
+    'do not change what the service reads or writes (0: for the database, 1: for the role): %d',
+    async (which) => {
+      await admin.query('CREATE SCHEMA IF NOT EXISTS hostile');
+      await admin.query('CREATE TABLE IF NOT EXISTS hostile.onboardings (id uuid, state text)');
+      const whose = owners()[which]!;
+      for (const [name, value] of adverse) {
+        const values = value.split(', ').map((one) => escapeLiteral(one));
+        await admin.query(`${whose} SET ${name} = ${values.join(', ')}`);
+      }
+      // Long timeouts, because the machine may pause for seconds.
+      const story = await Story.begin({ env: { CALL_TIMEOUT_MS: '20000', LEASE_MS: '60000' } });
+      try {
+        const before = Date.now();
+        const { id } = await story.verified();
+        const { status, body } = await story.register(id, [await story.passkey(id)]);
+        expect([status, body.state]).toEqual([200, 'completed']);
+        expect(Math.abs(Date.parse(body.createdAt) - before)).toBeLessThan(60_000);
+        const { body: list } = await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings');
+        expect(list.items.map((each) => each.id)).toContain(id);
+        expect(await story.service.get(Timelines).verifyTimeline(id)).toMatchObject({ fault: null });
+      } finally {
+        await story.end();
+        await admin.query(`${whose} RESET ALL`);
+      }
+    },
+  );
 });

@@ -3,7 +3,7 @@ import { until } from '#libs/testing';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// The tests wait until processes have started.
+// Starting processes takes long.
 jest.setTimeout(240_000);
 
 let story: Story;
@@ -14,8 +14,8 @@ afterAll(() => story.end());
 
 const slow = { delayMs: 600 };
 
-describe('SIGTERM to the service', () => {
-  it('lets each caller in flight get its answer, and exits with 0', async () => {
+describe('the service after SIGTERM', () => {
+  it('answers each caller whose call is in flight, and exits with 0', async () => {
     const service = await story.startProcess('onboarding');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     const callers = all.map((at) => at.strike(slow).submit({ at: service.url }));
@@ -29,7 +29,7 @@ describe('SIGTERM to the service', () => {
     await expect(fetch(`${service.url}/health/live`)).rejects.toThrow();
   });
 
-  it('finishes the call of a caller that did not wait', async () => {
+  it('finishes a call in flight even if its caller did not wait', async () => {
     const service = await story.startProcess('onboarding');
     const at = await StepUnderTest.before(story, 'init-otp');
     await at.strike(slow).submit({ at: service.url, headers: { prefer: 'respond-async' } });
@@ -40,7 +40,7 @@ describe('SIGTERM to the service', () => {
   });
 });
 
-describe('SIGTERM to the worker', () => {
+describe('the worker after SIGTERM', () => {
   it('finishes and settles each call in flight, and exits with 0', async () => {
     const worker = await story.startProcess('worker');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));

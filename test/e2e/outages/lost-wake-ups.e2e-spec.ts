@@ -6,7 +6,7 @@ import { closedPort } from '../../support/ports.js';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// The tests wait until the sweeper has found the steps whose wake-ups were lost.
+// The worker needs some time to find the steps whose wake-ups were lost.
 jest.setTimeout(240_000);
 
 describe('a flush of Redis between retries', () => {
@@ -18,7 +18,7 @@ describe('a flush of Redis between retries', () => {
   });
   afterAll(() => story.end());
 
-  it('loses no onboarding: the sweeper wakes every step, and the schedules come back', async () => {
+  it('loses no onboarding: the sweeper wakes every step, and the scheduled jobs come back', async () => {
     const all = await Promise.all([...STEPS, ...STEPS].map((step) => StepUnderTest.before(story, step)));
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
@@ -46,7 +46,7 @@ describe('a flush of Redis between retries', () => {
     ]);
   });
 
-  /** Deletes all keys under this story's prefix, because other tests share the server. */
+  /** Deletes only the keys of this story, because other tests use the same Redis. */
   async function flush(): Promise<number> {
     const { redis } = story.service.get(Queues);
     const keys = await redis.keys(`${story.env['QUEUE_PREFIX']}:*`);
@@ -64,8 +64,8 @@ describe('a flush of Redis between retries', () => {
 });
 
 /**
- * BullMQ waits forever for its first connection. Without Redis, a step must still take less time than this,
- * even on a busy machine.
+ * BullMQ waits forever for its first connection. A step must still take less time than this while Redis is
+ * down.
  */
 const HELD_UP_MS = 5_000;
 

@@ -19,7 +19,7 @@ describe('an outage of PostgreSQL', () => {
 
   const ask = (method: string, path: string, body?: unknown) => story.call(method, path, body, {}, replica);
 
-  it('is a 503 with Retry-After at every route, until PostgreSQL is back', async () => {
+  it('makes every route answer 503 with Retry-After until PostgreSQL is back', async () => {
     const { id, subject } = await story.sent();
     expect((await ask('GET', `/v1/onboardings/${id}`)).status).toBe(200);
     await database.close();
@@ -58,7 +58,8 @@ describe('an outage of PostgreSQL', () => {
     });
     await blocker.query('COMMIT');
     await blocker.end();
-    // Without the limit, the claim would be written by now, but no process would make its call.
+    // Without CLAIM_MAX_AGE_MS, PostgreSQL would have written the late claim, and no process would make its
+    // call.
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     const events = (await story.eventTypes(id)).slice(before.length);
     expect(events.filter((type) => type === 'otp_submitted')).toHaveLength(1);
@@ -78,7 +79,7 @@ describe('an outage of PostgreSQL', () => {
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('is a 202 for a caller whose call is in flight when the caller’s wait ends', async () => {
+  it('lets the service answer 202 if the call is still in flight when the caller’s wait ends', async () => {
     const { accountId, userId, ...subject } = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', delayMs: 500, match: { userId } });
     const start = { subject: { accountId, userId } };

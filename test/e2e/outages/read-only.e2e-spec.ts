@@ -5,7 +5,7 @@ import { until } from '#libs/testing';
 import { readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
-/** The tests make this file's database read-only, as a managed server does when its disk is nearly full. */
+/** The database of these tests becomes read-only, as a managed database does when its disk is nearly full. */
 let story: Story;
 let admin: Client;
 beforeAll(async () => {
@@ -24,20 +24,23 @@ afterAll(async () => {
 const alter = (what: string) =>
   admin.query(`ALTER DATABASE ${escapeIdentifier(new URL(story.databaseUrl).pathname.slice(1))} ${what}`);
 
-/** Cuts all connections. New connections are read-only, and stay read-only. */
+/** Makes the database read-only, and cuts all connections. All new connections stay read-only. */
 async function makeReadOnly(): Promise<void> {
   await alter('SET default_transaction_read_only = on');
   await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`);
 }
 
-/** Cuts no connection. Connections that were opened during that time stay read-only. */
+/**
+ * Makes the database writable, and cuts no connection. Connections that were opened in between stay
+ * read-only.
+ */
 async function makeWritable(): Promise<void> {
   await alter('RESET default_transaction_read_only');
   if (process.env['GANGWAY_TEST_POOLER_PORT']) await reconnectPooler();
 }
 
-/** Does what an operator must do then, because a pooler keeps its connections to PostgreSQL. */
+/** A pooler keeps its connections to PostgreSQL, so an operator must reconnect it. */
 async function reconnectPooler(): Promise<void> {
   const console = new URL(story.env['DATABASE_URL']!);
   console.pathname = '/pgbouncer';
@@ -51,7 +54,7 @@ async function reconnectPooler(): Promise<void> {
 const ready = () => readyAt(story.serviceUrl);
 
 describe('a PostgreSQL that accepts no writes', () => {
-  it('is a 503 with Retry-After for each command, still serves reads, and recovers immediately', async () => {
+  it('makes each command answer 503 with Retry-After; reads work, and recovery is immediate', async () => {
     const { id, subject } = await story.sent();
     await makeReadOnly();
     await until('a read is answered', async () => (await story.get(id)).status === 200);
@@ -67,18 +70,18 @@ describe('a PostgreSQL that accepts no writes', () => {
       });
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     }
-    // The first check may still use a cut connection.
+    // The first health check may still use a connection that was cut.
     await until('the health says why', async () => {
       const { status, body } = await ready();
       const why = { status: 'down', detail: 'it takes no writes: default_transaction_read_only is on' };
       return status === 503 && isDeepStrictEqual(body.checks['postgresql'], why);
     });
-    // Opens as many connections as allowed, all read-only.
+    // The service opens as many connections as it may. All are read-only.
     const reads = await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
     expect(reads.map(({ status }) => status)).toEqual(reads.map(() => 200));
 
     await makeWritable();
-    // The service uses none of the read-only connections again, so no request fails.
+    // The service does not use the read-only connections again, so no request fails.
     const { status, body } = await story.verify(id, story.code(subject));
     expect([status, body.state]).toEqual([200, 'otp_verified']);
     expect((await ready()).status).toBe(200);
@@ -87,7 +90,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(types.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
-  it('loses no answer of the provider that came during that time', async () => {
+  it('loses no answer that the provider sends during this time', async () => {
     const { id, subject } = await story.sent();
     story.sandbox.control.addFault({ route: 'otp-auth', delayMs: 500, match: { userId: subject.userId } });
     const answer = story.verify(id, story.code(subject));

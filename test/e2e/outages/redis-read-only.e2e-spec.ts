@@ -9,8 +9,8 @@ jest.setTimeout(240_000);
 
 const CANARY_EVERY_MS = 500;
 /**
- * A worker asks for a restart if Redis has refused its writes for this time, which is four runs of the canary
- * job.
+ * If Redis has refused a worker's writes for this time, the worker asks for a restart. In this time, the
+ * canary job would have run four times.
  */
 const GRACE_MS = 4 * CANARY_EVERY_MS;
 
@@ -50,7 +50,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
       Number(/^total_commands_processed:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
     const connected = async () =>
       Number(/^total_connections_received:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
-    // With a backlog, the worker asks for the next job immediately.
+    // While jobs are waiting, the worker asks Redis for the next job immediately.
     const steps = `${story.env['QUEUE_PREFIX']}:steps`;
     await redis.admin.hset(`${steps}:meta`, 'paused', '1');
     await Promise.all(Array.from({ length: 50 }, (_, n) => redis.admin.lpush(`${steps}:wait`, `gone-${n}`)));
@@ -87,7 +87,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
     await until('the first one no longer needs a restart', async () => (await liveAt(workerUrl)) === 200);
   });
 
-  it('makes each process count its own callers', async () => {
+  it('makes each process count the requests of callers for itself', async () => {
     await READ_ONLY.strike(redis);
     try {
       const { url } = await story.startService({ RATE_LIMIT_CALLER_PER_MINUTE: '3' });

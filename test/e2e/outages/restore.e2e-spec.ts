@@ -3,12 +3,12 @@ import { Client, escapeIdentifier } from 'pg';
 import { RestoredStory } from '../../support/restored-story.js';
 import { Story } from '../../support/story.js';
 
-// The test waits until a lease has lapsed.
+// Waiting for a lease to lapse takes long.
 jest.setTimeout(240_000);
 
 /**
- * These tables come first, because other tables refer to them by foreign keys. `pg_dump --data-only` has the
- * same order.
+ * These tables are copied first, because foreign keys of other tables refer to them. `pg_dump --data-only`
+ * uses the same order.
  */
 const FIRST = ['onboardings', 'operators'];
 
@@ -30,7 +30,7 @@ afterAll(async () => {
   await admin.end();
 });
 
-/** Copies as `pg_dump --data-only --inserts` and its restore do: plain inserts, no search path. */
+/** Copies all rows by INSERT statements, as a restore of `pg_dump --data-only --inserts` does. */
 async function copyRows(): Promise<void> {
   const to = new Client({ connectionString: target.href });
   await to.connect();
@@ -52,7 +52,8 @@ async function copyInto(to: Client): Promise<void> {
     [FIRST],
   );
   for (const { name, columns } of tables) {
-    // Copies the rows in reverse order, because an updated row moves to the end of its table.
+    // Copies the rows in reverse order. A dump may have any order, because an update moves a row to the end
+    // of its table.
     const { rows } = await admin.query<{ row: string }>(
       `SELECT row_to_json(t)::text AS row FROM public.${name} t ORDER BY ctid DESC`,
     );
@@ -73,8 +74,8 @@ async function copyInto(to: Client): Promise<void> {
   }
 }
 
-describe('a restore of data only', () => {
-  it('keeps each timeline, and the service goes on', async () => {
+describe('a restore of a dump without the schema', () => {
+  it('keeps each timeline, and the service continues', async () => {
     await restored.act();
     await copyRows();
     await restored.moveOnAndStop();

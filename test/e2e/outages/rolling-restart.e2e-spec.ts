@@ -2,18 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Story, type Subject } from '../../support/story.js';
 
-// The test waits until eight processes have started, one after the other, under load.
+// Starting eight processes one after the other under load takes long.
 jest.setTimeout(300_000);
 
-/** Enough for a call in flight at all times, but few enough for processes to start. */
+/** With three users, a call is in flight at any time, and the machine can still start processes. */
 const AT_ONCE = 3;
-/** Longer than the balancer below needs to notice, also on a busy machine. */
+/** The load balancer of this test notices a draining replica faster, even on a busy machine. */
 const NOTICE = { DRAIN_NOTICE_MS: '3000' };
 const POLL_MS = 50;
 
 let story: Story;
 beforeAll(async () => {
-  // Long times, because starting processes slow down the other processes. Only a fault may lose an answer.
+  // Starting a process slows the others down. With these long timeouts, this alone loses no answer.
   story = await Story.begin({
     worker: false,
     env: { CALL_TIMEOUT_MS: '20000', CLAIM_MAX_AGE_MS: '9000', LEASE_MS: '30000' },
@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 /**
- * A load balancer. It checks the readiness of each replica, and sends requests to the replicas that are
+ * A load balancer: it polls the readiness of each replica, and sends requests only to replicas that are
  * ready.
  */
 class Balancer {
@@ -86,7 +86,7 @@ describe('a rolling restart of two services and two workers under load', () => {
     const user = async () => {
       while (rolling) {
         const subject = story.newSubject();
-        // Each code takes a retry, so that the workers always have work.
+        // The first attempt to send each code fails, so that the workers always have retries to make.
         story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId: subject.userId } });
         await onboard(subject);
       }

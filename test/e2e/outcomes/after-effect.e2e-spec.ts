@@ -3,7 +3,7 @@ import { StepUnderTest } from '../../support/step-under-test.js';
 import { Story, type Answer } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 
-/** Upstream carries out the call, but answers with a failure. */
+/** The provider executes the call, but answers with a failure. */
 const actedThenFailed = { status: 500, afterEffect: true } as const;
 
 let story: Story;
@@ -12,8 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('init-otp, failing after the mail was sent,', () => {
-  it('sends again: the newest code counts, the timeline warns, and both mails are charged', async () => {
+describe('an init-otp call that fails after it has sent a mail', () => {
+  it('is repeated: only the newest code works, the timeline warns, and both mails count', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({
@@ -41,8 +41,8 @@ describe('init-otp, failing after the mail was sent,', () => {
   });
 });
 
-describe('verify-otp, failing after the code was used,', () => {
-  it('has an unknown outcome if the replay is refused, and never counts as a wrong code', async () => {
+describe('a verify-otp call that fails after it has used the code', () => {
+  it('has an unknown outcome if its repetition is refused, and is not a wrong code', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -53,7 +53,7 @@ describe('verify-otp, failing after the code was used,', () => {
       state: 'outcome_unknown',
       nextAction: { type: 'resolve' },
       session: null,
-      // This names the attempt whose answer was lost, not its replay.
+      // The attempt whose answer was lost, not the attempt that repeated its call.
       unresolved: { step: 'verify-otp', attempt: 2 },
       lastResult: { step: 'verify-otp', code: 'outcome_unknown' },
       otp: { attemptsLeft: 1 },
@@ -61,7 +61,7 @@ describe('verify-otp, failing after the code was used,', () => {
     expect(await story.eventTypes(at.id)).not.toContain('otp_rejected');
   });
 
-  it('also has an unknown outcome for a wrong code if the first answer was lost', async () => {
+  it('has an unknown outcome even if the code was wrong, because the first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const route = { route: 'otp-auth', match: { userId: subject.userId } };
     story.sandbox.control.addFault({ ...route, ...actedThenFailed });
@@ -73,7 +73,7 @@ describe('verify-otp, failing after the code was used,', () => {
     expect(row!.otp_wrong).toBe(0);
   });
 
-  it('goes on with a new code: by a resend, or by resolving as not done', async () => {
+  it('is followed by a new code, after a resend or after an operator resolves it as not done', async () => {
     for (const leave of [(id: string) => story.resend(id), (id: string) => story.resolve(id, 'not_done')]) {
       const at = await lost('verify-otp');
       await story.cooledDown(at.id);
@@ -99,8 +99,8 @@ describe('verify-otp, failing after the code was used,', () => {
   });
 });
 
-describe('create-authenticators, failing after the passkey was stored,', () => {
-  it('has an unknown outcome if the replay finds the passkey', async () => {
+describe('a create-authenticators call that fails after it has stored the passkey', () => {
+  it('has an unknown outcome if the repeated call finds the passkey', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -114,7 +114,7 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     });
   });
 
-  it('completes when resolved as done, with a passkey without an id', async () => {
+  it('completes the onboarding when it is resolved as done, with a passkey without an id', async () => {
     const at = await lost('create-authenticators');
     const { status, body } = await story.resolve(at.id, 'done');
     expect(status).toBe(200);
@@ -130,7 +130,7 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     });
   });
 
-  it('returns to the session when resolved as not done, and another passkey completes it', async () => {
+  it('leaves the session open when resolved as not done, and another passkey completes', async () => {
     const at = await lost('create-authenticators');
     const { body } = await story.resolve(at.id, 'not_done');
     expect(body).toMatchObject({
@@ -146,7 +146,7 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     });
   });
 
-  it('excludes the confirmed passkey, but not the lost passkey', async () => {
+  it('excludes the passkey from later options only after an operator has confirmed it', async () => {
     const at = await lost('create-authenticators');
     await story.resolve(at.id, 'not_done');
     const passkey = await story.passkey(at.id);
@@ -160,7 +160,7 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     expect(options.body.excludeCredentials.map((each) => each.id)).toEqual([passkey.credential.id]);
   });
 
-  it('keeps the doubt about an earlier submission when a later submission is resolved', async () => {
+  it('stays unresolved when a later submission is resolved', async () => {
     const at = await lost('create-authenticators');
     await story.cooledDown(at.id);
     await story.resend(at.id);
@@ -178,7 +178,7 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     expect((await at.eventsOf('resolved')).map(({ data }) => data['attempt'])).toEqual([7]);
   });
 
-  it('needs a new code when resolved as not done after the session', async () => {
+  it('requires a new code when resolved as not done after the session has expired', async () => {
     const at = await lost('create-authenticators');
     await runOut(story, at.id, 'session');
     const { body } = await story.resolve(at.id, 'not_done');
@@ -191,7 +191,7 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     });
   });
 
-  it('keeps the doubt through a resend, and after the end', async () => {
+  it('stays unresolved after a resend, and after the onboarding has ended', async () => {
     const at = await lost('create-authenticators');
     await story.cooledDown(at.id);
     const doubt = { step: 'create-authenticators', attempt: 3 };
@@ -199,7 +199,8 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     expect((await story.verify(at.id, story.code(at.subject))).body).toMatchObject({ unresolved: doubt });
     const done = await story.register(at.id, [await story.passkey(at.id)]);
     expect(done.body).toMatchObject({ state: 'completed', unresolved: doubt });
-    // After the end, an operator may still resolve the doubt. That changes nothing else on the onboarding.
+    // An operator may still resolve an unknown outcome after the onboarding has completed. Nothing else
+    // changes.
     const { body } = await story.resolve(at.id, 'done');
     expect(body).toMatchObject({ state: 'completed', version: done.body.version, unresolved: null });
     expect((await at.eventsOf('resolved')).at(-1)!.data).toMatchObject({ outcome: 'done', ...doubt });
@@ -209,7 +210,7 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     });
   });
 
-  it('keeps the doubt through cancel', async () => {
+  it('stays unresolved after a cancel', async () => {
     const at = await lost('create-authenticators');
     expect((await story.cancel(at.id)).body).toMatchObject({
       state: 'cancelled',
@@ -223,12 +224,12 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
     });
   });
 
-  it('cannot be resolved if nothing is unknown', async () => {
+  it('cannot be resolved while no outcome is unknown', async () => {
     const { id } = await story.verified();
     expect(await story.resolve(id, 'done')).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
   });
 
-  it('accepts no passkey and no code while the outcome is unknown', async () => {
+  it('prevents other passkeys and codes while its outcome is unknown', async () => {
     const at = await lost('create-authenticators');
     const refused: Answer[] = [
       await story.verify(at.id, '123456'),
@@ -241,7 +242,10 @@ describe('create-authenticators, failing after the passkey was stored,', () => {
   });
 });
 
-/** An onboarding whose step took effect but was reported as failed, so that its outcome is unknown. */
+/**
+ * An onboarding whose step has an unknown outcome: the provider executed the call, but answered with a
+ * failure.
+ */
 async function lost(step: 'verify-otp' | 'create-authenticators'): Promise<StepUnderTest> {
   const at = await StepUnderTest.before(story, step);
   await at.strike(actedThenFailed).submit();

@@ -9,10 +9,10 @@ afterEach(() => story.end());
 const ready = () => readyAt(story.serviceUrl);
 const metric = (name: string) => metricsAt(story.serviceUrl, name);
 
-describe('the breaker', () => {
-  it('stops calls while upstream fails, reports an outage, and lets all steps go on afterwards', async () => {
-    // Without a worker, only the first attempts count. The window holds twenty calls on a busy machine, and
-    // the breaker stays open until the next call.
+describe('the circuit breaker', () => {
+  it('stops calls while upstream fails, reports an outage, and later lets steps continue', async () => {
+    // No worker runs, so only first attempts count. The window is long enough for twenty calls on a busy
+    // machine.
     const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '12000' };
     story = await Story.begin({ env, worker: false });
     story.sandbox.control.addFault({ route: 'init-otp', status: 500, times: 0 });
@@ -43,7 +43,7 @@ describe('clock skew', () => {
   it('is reported from 10 s, parks onboardings from 30 s, and unparks them when it ends', async () => {
     story = await Story.begin();
     await story.sent();
-    // Degraded until the worker has run its first job.
+    // The service is degraded until the worker has run its first job.
     await until('all is well', async () => (await ready()).body.status === 'ok');
 
     const toldApart = (seconds: RegExp) =>
@@ -52,7 +52,7 @@ describe('clock skew', () => {
         return status === 'down' && seconds.test(detail);
       });
     story.sandbox.control.advanceClock(15_000);
-    await story.sent(); // the provider's answer shows the skew, and a probe confirms the skew
+    await story.sent(); // the answer to this call shows the clock skew, and a probe confirms it
     await toldApart(/ 1[45] s apart/);
 
     story.sandbox.control.advanceClock(25_000);
@@ -71,8 +71,8 @@ describe('clock skew', () => {
   });
 });
 
-describe('retry on demand', () => {
-  it('tries a waiting step now, and is refused if no step waits', async () => {
+describe('the command to retry', () => {
+  it('makes the next attempt of a waiting step now, and is refused if no step waits', async () => {
     story = await Story.begin({
       env: { RETRY_FLOOR_MS: '600000', RETRY_BASE_MS: '600000', RETRY_CAP_MS: '600000' },
     });

@@ -5,13 +5,13 @@ import { ConsoleBrowser } from '../../support/console-browser.js';
 import { metricsAt, readyAt, type Ready } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
-// The tests wait until processes have started, and until the views of a killed process have expired.
+// Starting processes takes long, and so does forgetting the reports of a killed process.
 jest.setTimeout(240_000);
 
-/** Each process must see an outage within this time. */
+/** Each process must show an outage within this time. */
 const SEEN_MS = 15_000;
 const CHECK = 'upstream byzantine';
-/** The default values of these variables. */
+/** The default values of the retry settings, which stories otherwise shorten. */
 const DEFAULT_RETRIES = {
   RETRY_FLOOR_MS: '250',
   RETRY_BASE_MS: '1000',
@@ -22,7 +22,7 @@ const DEFAULT_RETRIES = {
 let story: Story;
 afterEach(async () => {
   await story.end();
-  // Parked, unknown or refused rows of one story would appear in the health of the next story.
+  // Otherwise the rows of one story would appear in the health of the next story.
   for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'integration_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });
@@ -32,7 +32,7 @@ async function metricAt(url: string, name: string): Promise<number> {
   return Number(line?.split(' ')[1]);
 }
 
-/** Two replicas of the service and a worker. @returns their URLs. */
+/** Starts two replicas of the service and a worker. @returns their URLs. */
 async function fleet(env: Record<string, string> = {}): Promise<string[]> {
   story = await Story.begin({ worker: false, env });
   const worker = await story.startWorker();
@@ -121,7 +121,7 @@ describe('the health of an integration', () => {
     const { body } = await story.start(story.newSubject());
     await story.cancel(body.id);
     const probes = () => story.sandbox.control.requests({ route: 'whoami' }).length;
-    // The second probe shows that the first answer was read.
+    // When the second probe is sent, the answer to the first probe has been read.
     await until('it was probed twice', () => probes() >= 2, SEEN_MS);
     expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });
   });
@@ -240,7 +240,7 @@ describe('the health of an integration', () => {
     }
   });
 
-  it('is degraded while a lock on the onboardings prevents the processes from sharing it', async () => {
+  it('is degraded while a table lock prevents the processes from sharing their reports', async () => {
     story = await Story.begin({ worker: false });
     const shared = async () => (await readyAt(story.serviceUrl)).body.checks['upstreams'];
     expect(await shared()).toBeUndefined();

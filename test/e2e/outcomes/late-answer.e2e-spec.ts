@@ -5,20 +5,20 @@ import { Story, type Answer } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// The tests wait until leases have lapsed.
+// Waiting for leases to lapse takes long.
 jest.setTimeout(240_000);
 
 const ENV = { SWEEP_EVERY_MS: '100' };
 
-/** Long enough to cut the replica from its database before the answer comes. */
+/** Before the answer comes, the test has this time to cut the replica's connection to the database. */
 const delayMs = 1_500;
 const held: Fault = { delayMs, afterEffect: true };
 
 /**
- * A replica loses its database while its call is in flight, and cannot write the answer until the lease has
- * lapsed and the worker has taken over.
+ * A replica loses its connection to the database while its call is in flight. It can write the answer only
+ * after its lease has lapsed and the worker has made the next attempt.
  */
-describe('an answer that cannot be written until the worker has taken over', () => {
+describe('a late answer, written after the worker has made another attempt', () => {
   let story: Story;
   let database: TcpProxy;
   let cutOff: string;
@@ -30,7 +30,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
   beforeEach(() => database.open());
   afterAll(() => story.end());
 
-  /** @returns the answer to the replica's caller. */
+  /** @returns the replica's answer to its caller. */
   async function answeredLate(
     at: StepUnderTest,
     fault: Fault,
@@ -47,7 +47,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     return caller;
   }
 
-  it('accepts the code: opens the session, and ends the doubt', async () => {
+  it('that accepts the code opens the session, and the outcome is known again', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await answeredLate(at, held, () => at.until('outcome_unknown'));
     expect(answer).toMatchObject({
@@ -65,7 +65,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     expect((await story.register(at.id, [await story.passkey(at.id)])).body.state).toBe('completed');
   });
 
-  it('rejects the code: counts once as a wrong code', async () => {
+  it('that rejects the code counts once as a wrong code', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const wrong: Fault = { delayMs, status: 400, body: { error: 'invalid OTP code' } };
     const answer = await answeredLate(at, wrong, () => at.until('outcome_unknown'));
@@ -74,7 +74,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     expect(await at.eventsOf('late_answer')).toMatchObject([{ data: { answer: 'otp_rejected' } }]);
   });
 
-  it('is a failure: keeps the doubt, and records the failure', async () => {
+  it('that reports a failure is recorded, and the outcome stays unknown', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await answeredLate(at, { delayMs, status: 500 }, () => at.until('outcome_unknown'));
     expect((await story.get(at.id)).body).toMatchObject({
@@ -86,7 +86,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     ]);
   });
 
-  it('is for the first of two mails: is recorded, and the newer code counts', async () => {
+  it('about the first of two mails is recorded, and only the newer code works', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     await answeredLate(at, held, () => at.until('otp_sent'));
     const [newest] = story.sandbox.control.mails({ email: at.subject.email });
@@ -109,7 +109,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
     ]);
   });
 
-  it('comes after a resend: is only recorded', async () => {
+  it('that comes after a resend is only recorded', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await answeredLate(at, held, async () => {
       await at.until('outcome_unknown');
@@ -125,7 +125,7 @@ describe('an answer that cannot be written until the worker has taken over', () 
   });
 });
 
-describe('an answer to a cancelled onboarding', () => {
+describe('an answer that comes after its onboarding was cancelled', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ worker: false });
@@ -141,7 +141,7 @@ describe('an answer to a cancelled onboarding', () => {
       unresolved: { step: 'create-authenticators', attempt: 3 },
     },
   ] satisfies { step: StepName; answer: string; unresolved: object | null }[])(
-    '$step: the caller gets 410, and the answer is recorded',
+    '$step: the answer is recorded, and the caller gets 410',
     async ({ step, answer, unresolved }) => {
       const at = await StepUnderTest.before(story, step);
       const caller = at.strike(held).submit();
@@ -151,7 +151,7 @@ describe('an answer to a cancelled onboarding', () => {
       expect(await caller).toMatchObject({ status: 410, body: { code: 'onboarding_ended' } });
       const kept = await at.eventsOf('late_answer_kept');
       expect(kept).toMatchObject([{ data: { step, class: 'ok', answer } }]);
-      // After step 3, the row shows that a passkey may exist.
+      // After create-authenticators, the row shows that a passkey may exist.
       expect((await story.get(at.id)).body).toMatchObject({ state: 'cancelled', unresolved });
     },
   );
@@ -166,11 +166,11 @@ describe('a process that sleeps beyond its lease', () => {
 
   const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
 
-  it('changes only the doubt with its late answer after it wakes', async () => {
+  it('resolves only its own attempt with the late answer after it wakes', async () => {
     const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');
-    // Long enough for both calls to be in flight at the same time.
+    // The provider answers late enough that both calls are in flight at the same time.
     const callers = [send, verify].map((at) =>
       at.strike({ ...held, delayMs: 2_000 }).submit({ at: service.url }),
     );
@@ -182,11 +182,11 @@ describe('a process that sleeps beyond its lease', () => {
     service.resume();
     await Promise.all(callers);
 
-    // A caller that waited too long gets its answer before the late answer is written.
+    // If the caller stops waiting first, it gets an answer before the late answer is recorded.
     const kept = await until('the late answer is recorded', () => first(send, 'late_answer_kept'));
     expect(kept).toMatchObject({ data: { step: 'init-otp', attempt: 1 } });
     expect((await story.get(send.id)).body).toMatchObject({ state: 'otp_sent', version: sent.version });
-    // The answer waited in the socket. It ends the doubt about the call that it answers.
+    // The answer was already in the socket. Now the outcome of its attempt is known.
     const late = await until('the answer ends the doubt', () => first(verify, 'late_answer'));
     expect(late).toMatchObject({ data: { answer: 'otp_verified' } });
     expect((await story.get(verify.id)).body).toMatchObject({ state: 'otp_verified', unresolved: null });

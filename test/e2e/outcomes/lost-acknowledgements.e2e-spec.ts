@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Long enough to script the loss while the call is in flight. */
+/** While the call is in flight, the test has this time to prepare the loss of the acknowledgement. */
 const delayMs = 1_500;
 const UNKNOWN_KEY = { status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 };
 
@@ -25,7 +25,7 @@ interface Case {
   event: string;
 }
 
-describe('the end of an attempt whose acknowledgement is lost', () => {
+describe('the end of an attempt, if PostgreSQL’s acknowledgement is lost', () => {
   it.each<Case>([
     {
       what: 'moved the row',
@@ -50,31 +50,34 @@ describe('the end of an attempt whose acknowledgement is lost', () => {
     },
     { what: 'parked the row', fault: UNKNOWN_KEY, status: 202, state: 'otp_submitted', event: 'parked' },
     {
-      what: 'left a doubt',
+      what: 'left an unknown outcome',
       fault: { cut: 'after' },
       status: 409,
       state: 'outcome_unknown',
       event: 'outcome_lost',
     },
-  ])('is written once, and its caller gets an answer: it $what', async ({ fault, status, state, event }) => {
-    const at = await StepUnderTest.before(story, 'verify-otp');
-    const submitted = at.strike({ ...fault, delayMs }).submit({ headers: { prefer: 'wait=5' } });
-    await at.until('otp_submitted');
-    let lost = 0;
-    database.intercept(new RegExp(at.id), ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
-    const answer = await submitted;
-    expect([answer.status, lost]).toEqual([status, 1]);
-    expect((await story.get(at.id)).body.state).toBe(state);
-    const types = (await at.events()).map(({ type }) => type);
-    expect(types.slice(types.indexOf('attempt_ended', types.indexOf('otp_submitted')))).toEqual([
-      'attempt_ended',
-      event,
-    ]);
-    expect(types).not.toContain('late_answer_kept');
-  });
+  ])(
+    'is written once, and its caller gets an answer: the attempt $what',
+    async ({ fault, status, state, event }) => {
+      const at = await StepUnderTest.before(story, 'verify-otp');
+      const submitted = at.strike({ ...fault, delayMs }).submit({ headers: { prefer: 'wait=5' } });
+      await at.until('otp_submitted');
+      let lost = 0;
+      database.intercept(new RegExp(at.id), ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
+      const answer = await submitted;
+      expect([answer.status, lost]).toEqual([status, 1]);
+      expect((await story.get(at.id)).body.state).toBe(state);
+      const types = (await at.events()).map(({ type }) => type);
+      expect(types.slice(types.indexOf('attempt_ended', types.indexOf('otp_submitted')))).toEqual([
+        'attempt_ended',
+        event,
+      ]);
+      expect(types).not.toContain('late_answer_kept');
+    },
+  );
 });
 
-/** Checks the step's attempts and charges. An attempt that was not sent costs nothing. */
+/** Checks the step's attempts and the budgets: an attempt that was not sent is not charged. */
 async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise<void> {
   expect(await at.attempts()).toEqual(['not_sent', 'ok']);
   expect(at.calls).toBe(1);
@@ -82,7 +85,7 @@ async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise
   expect(lapsed).toEqual([]);
   const { body } = await story.get(at.id);
   expect(body.unresolved).toBeNull();
-  // The one call has used a try of its code.
+  // The code has lost one try, by the only call.
   expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft - (at.step === 'verify-otp' ? 1 : 0));
   expect(body.otp.sends).toBe(before.otp.sends + (at.step === 'init-otp' ? 1 : 0));
   const [budget] = await story.sql(
@@ -93,14 +96,14 @@ async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise
   expect(budget).toEqual({ sends: body.otp.sends, tries: 0 });
 }
 
-describe('the claim of an attempt whose acknowledgement is lost', () => {
+describe('the claim of an attempt, if PostgreSQL’s acknowledgement is lost', () => {
   beforeAll(() => story.startWorker());
 
   it.each([
     ['resend', /gw_claim_send/, () => StepUnderTest.beforeResend(story)],
     ['verification', /gw_claim_verify/, () => StepUnderTest.before(story, 'verify-otp')],
     ['creation of passkeys', /gw_claim_auth/, () => StepUnderTest.before(story, 'create-authenticators')],
-  ])('costs nothing, and the step goes on: %s', async (_, claim, begin) => {
+  ])('uses up no try and no send, and the step continues: %s', async (_, claim, begin) => {
     const at = await begin();
     const before = (await story.get(at.id)).body;
     let lost = 0;
@@ -126,7 +129,7 @@ describe('the claim of an attempt whose acknowledgement is lost', () => {
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('costs nothing if PostgreSQL writes it after the caller got a 503', async () => {
+  it('uses up nothing if PostgreSQL executes it after the caller got a 503', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const before = (await story.get(at.id)).body;
     const other = new Client({ connectionString: story.databaseUrl });

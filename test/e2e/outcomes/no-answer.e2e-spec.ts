@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { STEPS, StepUnderTest, type Fault, type StepName } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-/** The call timeout for faults whose answer comes later. */
+/** A call timeout that is shorter than the delay of the late answers. */
 const SHORT_CALL_MS = 1_500;
 
 /**
- * All faults that a call can meet instead of a complete and valid answer. Each fault hits every call of the
- * step.
+ * All faults that a call can meet instead of a complete and valid answer. In these tests, each call of the
+ * step meets the same fault.
  */
 const UNANSWERED: Record<string, Fault> = {
   'cut before the effect': { cut: 'before' },
@@ -48,7 +48,7 @@ const CASES = STEPS.flatMap((step) =>
   Object.entries(UNANSWERED).map(([meets, fault]) => ({ step, meets, fault })),
 );
 
-/** How often each step is called, and how it ends. */
+/** How many calls each step makes if all of them get no answer, and in which state it ends. */
 const ENDS: Record<
   StepName,
   { calls: number; status: number; state: string; reason?: string; code: string }
@@ -66,7 +66,7 @@ const ENDS: Record<
 
 describe('a call without an answer', () => {
   let story: Story;
-  /** A replica with a short call timeout, for late answers. Other calls use the usual timeout. */
+  /** The URL of a replica with a short call timeout. The cases with late answers use it. */
   let impatient: string;
   beforeAll(async () => {
     const short = { CALL_TIMEOUT_MS: String(SHORT_CALL_MS), CLAIM_MAX_AGE_MS: '1400' };
@@ -110,7 +110,7 @@ describe('a call without an answer', () => {
     expect(gone!.data).toMatchObject({ bytesSent: true, headersSeen: false, status: null });
   });
 
-  it('permits a new code after a lost verification, which ends the doubt', async () => {
+  it('can be a verification: a new code is allowed, and nothing stays unresolved', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer.body).toMatchObject({ code: 'outcome_unknown', nextAction: { type: 'resolve' } });
@@ -121,14 +121,14 @@ describe('a call without an answer', () => {
   });
 });
 
-describe('the second send after a lost one', () => {
+describe('a second send, after the answer to the first was lost', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: { OTP_RESEND_COOLDOWN_MS: '1500' } });
   });
   afterAll(() => story.end());
 
-  it('waits for the cooldown, then the newest code counts', async () => {
+  it('waits for the cooldown, and then only the newest code works', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer).toMatchObject({ status: 201, body: { state: 'otp_sent', otp: { sends: 2 } } });

@@ -43,7 +43,7 @@ const ended = (id: string) =>
     return operation.endedAt !== null && operation;
   });
 
-/** An onboarding whose passkeys were submitted, and whose answer was lost. */
+/** Makes an onboarding whose passkeys were submitted, but the provider's answer was lost. */
 async function lost(): Promise<StepUnderTest> {
   const at = await StepUnderTest.before(story, 'create-authenticators');
   await at.strike({ cut: 'after' }).submit();
@@ -87,7 +87,7 @@ describe('an operation on many onboardings', () => {
     });
   });
 
-  it('decides lost outcomes, and sends codes again', async () => {
+  it('can resolve unknown outcomes, and can send new codes', async () => {
     const { id, subject } = await story.sent();
     await story.cooledDown(id);
     const resent = await post('/v1/operations', { action: 'resend', ids: [id], reason: 'no mail came' });
@@ -183,7 +183,7 @@ describe('an operation on many onboardings', () => {
 });
 
 describe('a paused integration', () => {
-  it('gets no call until it is resumed: then its onboardings go on', async () => {
+  it('gets no call until it is resumed; then its onboardings continue', async () => {
     const paused = await post('/v1/integrations/byzantine/pause', { reason: 'their maintenance' });
     expect(paused).toMatchObject({ status: 202, body: { action: 'pause_integration', state: 'done' } });
     const at = await StepUnderTest.before(story, 'init-otp');
@@ -215,8 +215,8 @@ describe('a paused integration', () => {
   });
 });
 
-describe('a resend while the integration is paused', () => {
-  it('is done, and its item says that the code waits', async () => {
+describe('an operation that resends codes while the integration is paused', () => {
+  it('is done, and its item says that the code is sent later', async () => {
     const { id } = await story.sent();
     await story.cooledDown(id);
     await post('/v1/integrations/byzantine/pause', { reason: 'their maintenance' });
@@ -229,14 +229,14 @@ describe('a resend while the integration is paused', () => {
   });
 });
 
-describe('rebuilt wake-ups', () => {
-  it('are an operation with a count', async () => {
+describe('the operation that rebuilds wake-ups', () => {
+  it('shows how many it has rebuilt', async () => {
     const started = await post('/v1/operations', { action: 'rebuild_wake_ups', reason: 'Redis was flushed' });
     expect(started.status).toBe(202);
     expect(await ended(started.body.id)).toMatchObject({ state: 'done', refused: 0, failed: 0 });
   });
 
-  it('are started once for one idempotency key', async () => {
+  it('is started once for one idempotency key', async () => {
     const body = { action: 'rebuild_wake_ups', reason: 'Redis was flushed' };
     const headers = { 'idempotency-key': 'rebuilt-once' };
     const first = await post('/v1/operations', body, headers);

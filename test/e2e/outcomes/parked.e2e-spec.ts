@@ -11,7 +11,7 @@ import {
 } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// Each test waits for several probes.
+// Each test waits for several probes, which takes long.
 jest.setTimeout(240_000);
 
 const OUR_FAULT: Record<string, Fault> = {
@@ -47,7 +47,8 @@ describe('a misconfigured integration', () => {
       unresolved: null,
     });
 
-    // The fault hits only one call: a second call would succeed.
+    // The fault hits only one call. A second call would succeed, but none is made while the onboarding is
+    // parked.
     const before = probes();
     await at.until(() => probes() >= before + 3);
     expect(at.calls).toBe(1);
@@ -61,15 +62,18 @@ describe('a misconfigured integration', () => {
     expect(types.filter((type) => type === 'parked' || type === 'unparked')).toEqual(['parked', 'unparked']);
   });
 
-  it.each([404, 405, 503])('goes on although its probe answers %d, which proves nothing', async (status) => {
-    const useless = story.sandbox.control.addFault({ route: 'whoami', status, times: 0 });
-    const at = await StepUnderTest.before(story, 'init-otp');
-    at.strike({ status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 });
-    expect((await at.submit()).body.parked).not.toBeNull();
-    await at.until('otp_sent');
-    expect(at.calls).toBe(3);
-    story.sandbox.control.removeFaults(useless.id);
-  });
+  it.each([404, 405, 503])(
+    'continues although its probe answers %d, which proves nothing',
+    async (status) => {
+      const useless = story.sandbox.control.addFault({ route: 'whoami', status, times: 0 });
+      const at = await StepUnderTest.before(story, 'init-otp');
+      at.strike({ status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 });
+      expect((await at.submit()).body.parked).not.toBeNull();
+      await at.until('otp_sent');
+      expect(at.calls).toBe(3);
+      story.sandbox.control.removeFaults(useless.id);
+    },
+  );
 
   it.each([401, 403])('does not count as misconfigured after a %d to one subject', async (status) => {
     await story.sent();
@@ -140,7 +144,7 @@ describe('an integration that is removed from the configuration', () => {
   });
   afterAll(() => story.end());
 
-  it('parks its onboardings, and lets them go on when it is back', async () => {
+  it('parks its onboardings, and lets them continue when it is back', async () => {
     const lacking = {
       INTEGRATIONS: 'other',
       INTEGRATION_OTHER_BASE_URL: story.sandbox.url,
@@ -165,7 +169,7 @@ describe('an integration that is removed from the configuration', () => {
 
     await story.startWorker();
     for (const at of [verify, ...retried]) await at.until(DONE_STATE[at.step]);
-    // A call that could not be made counts neither as a send nor as a try.
+    // An attempt that was never sent uses up neither a send nor a try.
     expect((await story.get(retried[0]!.id)).body.otp.sends).toBe(2);
   });
 });

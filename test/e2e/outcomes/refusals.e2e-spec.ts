@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** The state of each step after an unclear refusal. */
+/** The state after each step, if the provider refuses unclearly. */
 const UNCLEAR: Record<StepName, string> = {
   'init-otp': 'failed',
   'verify-otp': 'otp_sent',
@@ -39,8 +39,8 @@ describe('an unclear refusal', () => {
     expect(body).toMatchObject({ state: UNCLEAR[step], unresolved: null, parked: null });
     expect((body.failure ?? body.lastResult)!.code).toBe('upstream_rejected');
     expect(await at.attempts()).toEqual(['rejected_unclear']);
-    // The text of upstream may repeat a code, so neither the caller nor the timeline gets any part of this
-    // text.
+    // The provider's text may contain a code. Therefore neither the caller nor the timeline shows any part of
+    // it.
     expect(JSON.stringify([answer.body, body, await at.events()])).not.toMatch(
       /the moon|deserialize|<h1>|teapot/,
     );
@@ -61,7 +61,7 @@ describe('an unclear refusal', () => {
 });
 
 describe('a clear refusal', () => {
-  it('by 404: fails a start, and asks for a new code if the session is unknown', async () => {
+  it('with 404 fails a start, and requires a new code if the session is unknown', async () => {
     const unknown = { accountId: crypto.randomUUID(), userId: crypto.randomUUID(), email: '' };
     const start = await story.start(unknown);
     expect(start).toMatchObject({ status: 422, body: { code: 'subject_not_found', state: 'failed' } });
@@ -76,7 +76,7 @@ describe('a clear refusal', () => {
     });
   });
 
-  it('of a duplicate: names it, and keeps the session', async () => {
+  it('of a registered passkey names this passkey, and keeps the session', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     const answer = await at
       .strike({ status: 400, body: { error: 'Credential already registered' } })
@@ -88,7 +88,7 @@ describe('a clear refusal', () => {
     expect((await story.get(at.id)).body).toMatchObject({ state: 'otp_verified', authenticators: [] });
   });
 
-  it('in capitals or not: the third wrong code locks', async () => {
+  it('is understood in upper and lower case: the third wrong code locks the code', async () => {
     const { id, subject } = await story.sent();
     const fault = { route: 'otp-auth', match: { userId: subject.userId }, status: 400, times: 3 };
     story.sandbox.control.addFault({ ...fault, body: { error: 'INVALID otp CODE' } });

@@ -9,7 +9,7 @@ import { Story } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 import { momentsOf } from '../../support/moments.js';
 
-// The tests wait until Retry-After has passed.
+// Waiting for Retry-After takes long.
 jest.setTimeout(240_000);
 
 describe('a retry', () => {
@@ -22,7 +22,7 @@ describe('a retry', () => {
   const jobOf = (at: StepUnderTest, attempt: number) =>
     story.service.get(Queues).get('steps').getJob(`${at.id}_${at.step}_${attempt}`);
 
-  it.each(STEPS)('%s: a waiting caller gets the success after two 503', async (step) => {
+  it.each(STEPS)('%s: a waiting caller gets the success after two answers with 503', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit();
     expect(answer.status).toBe(step === 'init-otp' ? 201 : 200);
@@ -37,7 +37,7 @@ describe('a retry', () => {
     const [first] = await at.eventsOf('attempt_started').then((events) => events.slice(-3));
     const number = first!.data['attempt'] as number;
     const [none, second, third] = await Promise.all([0, 1, 2].map((more) => jobOf(at, number + more)));
-    // The request made the first attempt itself, so it has no job.
+    // The service made the first attempt during the request, so there is no job for it.
     expect(none).toBeUndefined();
     for (const job of [second!, third!]) {
       expect(job.name).toBe(step);
@@ -54,7 +54,7 @@ describe('a retry', () => {
     });
   });
 
-  it.each(STEPS)('%s: goes on for a caller that does not wait', async (step) => {
+  it.each(STEPS)('%s: is made even if the caller does not wait', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
     expect(answer.status).toBe(202);
@@ -90,7 +90,7 @@ describe('a retry', () => {
     expect((await story.cancel(at.id)).body.state).toBe('cancelled');
   });
 
-  /** Waits for the jobs. A job's result is written a moment after the row. */
+  /** Waits until the jobs have finished. A job's result is written a moment after the onboarding's row. */
   async function finished(...ids: string[]): Promise<void> {
     const steps = story.service.get(Queues).get('steps');
     for (const id of ids) {
@@ -112,7 +112,7 @@ describe('Retry-After', () => {
   });
 
   it.each([429, 503])(
-    'of %i, in seconds, is respected, and costs neither a send nor a try',
+    'in seconds, with status %i, is respected, and uses up neither a send nor a try',
     async (status) => {
       const send = await StepUnderTest.before(story, 'init-otp');
       const sent = await send.strike({ status, retryAfterS: 1 }).submit();
@@ -135,7 +135,7 @@ describe('Retry-After', () => {
   );
 
   it('as a date is also respected', async () => {
-    // An HTTP date has whole seconds, so up to one second is lost.
+    // An HTTP date contains only whole seconds, so the wait may be up to one second shorter.
     const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
     upstream = createServer((_, response) =>
       response.writeHead(429, { 'retry-after': inTwoSeconds() }).end(),
@@ -147,7 +147,8 @@ describe('Retry-After', () => {
 
     const at = await StepUnderTest.before(story, 'init-otp');
     expect((await at.submit({ at: busy.url })).body).toMatchObject({ state: 'otp_sent', otp: { sends: 1 } });
-    // The date is read a moment after it was written. A retry by the backoff would come after 100 ms.
+    // The service reads the date a moment after it was made. Without the date, the retry would come after 100
+    // ms.
     expect((await pauses(at))[0]).toBeGreaterThanOrEqual(500);
   });
 
@@ -168,7 +169,7 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('is not needed: a 5xx without time for another call leaves a doubt, not an expired code', async () => {
+  it('may be missing: a 5xx without time for another call makes the outcome unknown', async () => {
     const { id, subject } = await story.sent();
     const [spareMs, delayMs] = [2_400, 2_500];
     story.sandbox.control.addFault({
@@ -177,7 +178,7 @@ describe('Retry-After', () => {
       delayMs,
       status: 500,
     });
-    // The code lives long enough for only one slow call.
+    // The code expires so soon that there is time for only one slow call.
     await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const answer = await story.verify(id, story.code(subject));
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -196,8 +197,8 @@ describe('an unreachable upstream', () => {
   let story: Story;
   let unreachable: Record<string, string>;
   beforeAll(async () => {
-    // Retries end with the onboarding's life (first step), the code's life, or the session's life less its
-    // margin.
+    // Retries of step 1 end with the onboarding, of step 2 with the code, and of step 3 some seconds before
+    // the session ends.
     story = await Story.begin({
       worker: false,
       sandbox: { sessionLifeMs: 15_000 },
@@ -212,11 +213,11 @@ describe('an unreachable upstream', () => {
   });
   afterAll(() => story.end());
 
-  it('is tried at no cost until no try could end in time', async () => {
+  it('is tried until no try could end in time, and uses up no tries and no sends', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
-    // The worker starts last. Otherwise the worker would also make the retries of the preparation, while
-    // there is no upstream.
+    // The worker starts after the preparation. Otherwise it would make the first retries before the time is
+    // measured.
     await story.startWorker(unreachable);
     const lastCalls = await Promise.all(
       all.map(async ({ id }) => {
@@ -228,7 +229,8 @@ describe('an unreachable upstream', () => {
     const ends = await Promise.all(
       all.map(async (at) => {
         const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
-        // The test reads the onboarding before it expires. The first step's answer is the onboarding.
+        // The test must read the onboarding before it expires. The start itself is answered with the
+        // onboarding.
         const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
         return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
       }),
@@ -239,7 +241,7 @@ describe('an unreachable upstream', () => {
       expect(new Set(attempts)).toEqual(new Set(['not_sent']));
       expect(attempts.length).toBeGreaterThan(5);
       expect(at.calls).toBe(0);
-      // The retry law ended the step, before its time was over.
+      // The retry law has ended the step, because no further call fits into the time left.
       const lastCall = lastCalls[index];
       if (lastCall) expect(ends[index]!.endedAt).toBeLessThan(Date.parse(lastCall) + 2_000);
     }
@@ -263,7 +265,7 @@ describe('an unreachable upstream', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
-    // The step looks like a step that expiry ended, so the charge stays (decision 10).
+    // The step ended like a step that has expired. Therefore the budget keeps its charge (decision 10).
     expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
   });
 });
@@ -275,7 +277,7 @@ describe('an upstream that fails for a long time', () => {
   });
   afterAll(() => story.end());
 
-  it('gets no more requests for mails than the subject’s send limit', async () => {
+  it('gets no more requests to send mails than the subject’s limit allows', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ status: 500, times: 0, afterEffect: true }).submit();
     expect(answer).toMatchObject({
@@ -287,7 +289,8 @@ describe('an upstream that fails for a long time', () => {
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
     const resent = await story.resend(at.id);
     expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
-    // The next action agrees with the refusal: no new code before the send window has room again.
+    // The next action says the same as the refusal: no new code before the limit of the send window permits
+    // it.
     const { otp, createdAt } = answer.body;
     expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
     const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);
@@ -296,14 +299,14 @@ describe('an upstream that fails for a long time', () => {
   });
 });
 
-/** Milliseconds from the end of one attempt of the step to the start of the next. */
+/** Milliseconds between the end of an attempt of the step and the start of the next attempt. */
 async function pauses(at: StepUnderTest): Promise<number[]> {
   const ends = await at.eventsOf('attempt_ended');
   const starts = await at.eventsOf('attempt_started');
   return starts.slice(1).map(({ at: start }, index) => Date.parse(start) - Date.parse(ends[index]!.at));
 }
 
-/** The charges of the subject's budget. */
+/** How many sends and wrong codes the subject's budget counts. */
 async function budget(story: Story, { subject }: StepUnderTest): Promise<{ sends: number; wrong: number }> {
   const [row] = await story.sql<{ sends: number; wrong: number }>(
     `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong

@@ -4,17 +4,17 @@ import { StepUnderTest, WAITING_STATE, type Fault, type StepName } from '../../s
 import { Story } from '../../support/story.js';
 
 /**
- * Every cell of the retry law's table, with real faults. The expected results are written by hand, so that
- * any change of a cell fails here.
+ * Each case of the retry law (docs/explanation/retry-law.md), with real faults. The expected results are written by hand,
+ * so that a test fails if the law changes.
  */
 interface Cell {
   step: StepName;
-  /** The faults that the step's calls meet, in words. */
+  /** The faults that the calls of the step meet, in words. */
   meets: string;
   faults: Fault[];
-  /** The ends of the step's attempts, in order. */
+  /** How each attempt of the step ends: a failure class or `ok`. */
   attempts: string[];
-  /** The status that the caller gets. */
+  /** The HTTP status of the answer to the caller. */
   status: number;
   state: string;
   code?: string;
@@ -384,7 +384,7 @@ const CELLS: Cell[] = [
   },
 ];
 
-/** While an earlier call of the step is in doubt, no kind of refusal is definite. */
+/** An earlier call of the step may have taken effect. Therefore no refusal of the next call is definite. */
 const REFUSALS = [
   { meets: 'a known 400', fault: said('invalid OTP code'), failure: 'rejected' },
   { meets: 'an unknown 400', fault: unclear, failure: 'rejected_unclear' },
@@ -410,14 +410,14 @@ let story: Story;
 let refusing: string;
 beforeAll(async () => {
   story = await Story.begin();
-  // Keeps the probe from unparking.
+  // The probe must fail, so that parked onboardings stay parked.
   story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
   const closed = `http://127.0.0.1:${await closedPort()}`;
   refusing = (await story.startService({ INTEGRATION_BYZANTINE_BASE_URL: closed })).url;
 });
 afterAll(() => story.end());
 
-describe('the retry law, cell by cell', () => {
+describe('the retry law, case by case', () => {
   it.each(CELLS)('$step meets $meets: $state', async (cell) => {
     const at = cell.resend
       ? await StepUnderTest.beforeResend(story)
@@ -433,7 +433,7 @@ describe('the retry law, cell by cell', () => {
     expect(answer.status).toBe(cell.status);
     expect(answer.status >= 400 ? answer.body.code : onboarding.lastResult?.code).toBe(cell.code);
     expect((onboarding.failure ?? onboarding.lastResult)?.code).toBe(cell.code);
-    // The timeline has all calls.
+    // The timeline has an attempt for each call.
     expect(at.calls).toBe(cell.attempts.filter((each) => each !== 'not_sent').length);
     expect(await at.eventsOf('retry_scheduled')).toHaveLength(cell.attempts.length - 1);
 

@@ -4,12 +4,14 @@ import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/s
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 
-/** Each direction is this slow, so a claim's answer comes after CLAIM_MAX_AGE_MS. */
+/**
+ * The delay of each direction. PostgreSQL's answer to a claim then comes later than CLAIM_MAX_AGE_MS allows.
+ */
 const SLOW_MS = 600;
 
 let database: TcpProxy;
 let story: Story;
-/** The URL of the replica whose connection to PostgreSQL is slow. */
+/** The URL of a replica with a slow connection to PostgreSQL. */
 let slow: string;
 beforeEach(async () => {
   story = await Story.begin({ worker: false });
@@ -24,10 +26,10 @@ beforeEach(async () => {
 });
 afterEach(() => story.end());
 
-describe('a claim whose acknowledgement comes late', () => {
-  it.each(STEPS)('is not sent, costs nothing, and is repeated later: %s', async (step) => {
+describe('a claim that PostgreSQL acknowledges too late', () => {
+  it.each(STEPS)('is followed by no call, uses up nothing, and is repeated later: %s', async (step) => {
     const at = await StepUnderTest.before(story, step);
-    // Opens the connections first. Only the traffic is slow.
+    // The connections are opened before the proxy becomes slow.
     const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slow);
     await Promise.all(Array.from({ length: 4 }, read));
     database.slow(SLOW_MS);

@@ -7,7 +7,6 @@ import { Story } from '../../support/story.js';
 import { DONE_STATE, STEPS, StepUnderTest, type Fault } from '../../support/step-under-test.js';
 import { Person, throughDoor } from '../../support/turnkey-door.js';
 
-/** A key pair by node:crypto. */
 function newKey() {
   const ecdh = createECDH('prime256v1');
   ecdh.generateKeys();
@@ -21,7 +20,7 @@ const fresh = newKey();
 
 const keyOf = ({ headers }: JournalEntry) => headers.pubkey?.replace(/^0x/, '');
 
-describe('Byzantine, while its keys change', () => {
+describe('Byzantine, while our keys are rotated', () => {
   let story: Story;
   const register = (...keys: { publicKey: string }[]) =>
     story.sandbox.control.registerKeys(keys.map(({ publicKey }) => `0x${publicKey}`));
@@ -51,7 +50,7 @@ describe('Byzantine, while its keys change', () => {
     return (await metricsAt(story.serviceUrl, name))[0]?.slice(name.length);
   };
 
-  it('parks no onboarding and repeats no effect under load', async () => {
+  it('accepts all steps under load: no onboarding is parked, and no effect happens twice', async () => {
     register(old, fresh);
     const before = await parked();
     let stop = false;
@@ -73,10 +72,10 @@ describe('Byzantine, while its keys change', () => {
     };
     await some(4);
     expect(await metric()).toBe('1');
-    register(fresh); // upstream removes the old key
+    register(fresh); // the provider removes the old key
     await some(8);
     expect(await metric()).toBe('2');
-    register(old); // upstream removes the new key again, which should not happen in practice
+    register(old); // the provider removes the new key again, which should not happen in practice
     await some(8);
     expect(await metric()).toBe('1');
     stop = true;
@@ -104,7 +103,7 @@ describe('Byzantine, while its keys change', () => {
 describe('an attempt that may have had an effect', () => {
   let story: Story;
   beforeAll(async () => {
-    // Without a worker, each step has one attempt, which makes all its calls.
+    // Without a worker, each step makes only one attempt, and this attempt makes all calls.
     story = await Story.begin({
       worker: false,
       sandbox: { pubkeys: [old, fresh].map(({ publicKey }) => `0x${publicKey}`) },
@@ -136,7 +135,7 @@ describe('an attempt that may have had an effect', () => {
   );
 });
 
-describe('Turnkey, while its keys change', () => {
+describe('Turnkey, while our keys are rotated', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({
@@ -150,7 +149,7 @@ describe('Turnkey, while its keys change', () => {
   });
   afterAll(() => story.end());
 
-  it('repeats a request with the other key and the same body, which is the same activity', async () => {
+  it('treats the same body, signed with the other key, as the same activity', async () => {
     const { control } = story.sandbox;
     const person = new Person(story);
     control.addFault({ route: 'init_otp', status: 503, afterEffect: true });
@@ -161,14 +160,14 @@ describe('Turnkey, while its keys change', () => {
     await story.until(body.id, 'otp_sent');
     const sent = control.requests({ route: 'init_otp' });
     expect(sent.map(keyOf)).toEqual([old.publicKey, old.publicKey, fresh.publicKey]);
-    // The same bytes are the same activity. Another body would have sent another mail.
+    // The provider treats a repeated body as the same activity. Another body would have sent another mail.
     expect(control.mails({ email: person.email })).toHaveLength(1);
 
     expect((await story.verify(body.id, person.code())).body.state).toBe('otp_verified');
     const done = await story.register(body.id, [await story.passkey(body.id)]);
     expect(done.body.state).toBe('completed');
     const refused = control.requests().filter(({ answer }) => answer === 401);
-    // The service and the worker each try the refused key once.
+    // The service and the worker have each tried the refused key once.
     expect(refused.map(({ route }) => route)).toEqual(['init_otp', 'verify_otp']);
   });
 });

@@ -3,7 +3,7 @@ import { Story } from '../../support/story.js';
 import { StepUnderTest } from '../../support/step-under-test.js';
 import { Person, throughDoor } from '../../support/turnkey-door.js';
 
-/** Successful answers with values that PostgreSQL cannot store, or that are too large. */
+/** Successful answers with a value that is too large, or that PostgreSQL cannot store. */
 const ANSWERS: [string, (id: string) => string][] = [
   [
     'U+0000',
@@ -18,7 +18,7 @@ const ANSWERS: [string, (id: string) => string][] = [
   ['deep nesting', () => `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`],
 ];
 
-describe('at Byzantine, an answer that cannot be stored counts as a lost one', () => {
+describe('at Byzantine, an answer that cannot be stored counts as a lost answer', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin();
@@ -39,14 +39,14 @@ describe('at Byzantine, an answer that cannot be stored counts as a lost one', (
     expect(await at.attempts()).toEqual(['no_answer']);
   });
 
-  it.each(ANSWERS)('create-authenticators: replays once after %s', async (_, body) => {
+  it.each(ANSWERS)('create-authenticators: repeats the call once after %s', async (_, body) => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     await at.strike({ status: 200, body: body('passkey'), contentType: 'application/json' }).submit();
     await at.until('completed');
     expect(await at.attempts()).toEqual(['no_answer', 'ok']);
   });
 
-  it('but a refusal may have any text', async () => {
+  it('except for a refusal, which may have any text', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at
       .strike({ status: 400, body: '{"error":"\\u0000\\ud800"}', contentType: 'application/json' })
@@ -68,7 +68,7 @@ describe('at Turnkey, an answer that cannot be stored', () => {
     result +
     '}}';
 
-  it('is requested again with the same bytes, and an error’s code is dropped', async () => {
+  it('is requested again with the same bytes, and an unusable error code is ignored', async () => {
     const { control } = story.sandbox;
     const person = new Person(story);
     control.addFault({

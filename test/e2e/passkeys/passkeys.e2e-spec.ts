@@ -18,7 +18,7 @@ const made = (challenge: string, lies: Partial<PasskeyOptions> = {}) => ({
   credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }),
 });
 
-/** Checks that passkeys of one submission failed, and that the provider was not called. */
+/** Checks that the service refuses the submission for these passkeys, and does not call the provider. */
 async function expectRefused(answer: Answer, subject: Subject, ...faults: [index: number, code: string][]) {
   expect(answer.status).toBe(422);
   expect(answer.body).toMatchObject({ code: 'attestation_invalid', retryable: false });
@@ -182,7 +182,7 @@ describe('a credential', () => {
     await expectRefused(await story.register(id, passkeys), subject, [1, 'credential_duplicate']);
   });
 
-  it('that the subject has registered is excluded, and refused if it still comes', async () => {
+  it('that the subject has registered is excluded, and refused if it is submitted anyway', async () => {
     const first = await story.verified();
     const passkey = await story.passkey(first.id);
     expect((await story.register(first.id, [passkey])).body.state).toBe('completed');
@@ -209,7 +209,7 @@ describe('a credential', () => {
     expect((await story.register(id, [made(options.challenge)])).body.state).toBe('completed');
   });
 
-  it('that another subject has registered is refused with any key, and the session stays', async () => {
+  it('that another subject has registered is refused with any key; the session stays open', async () => {
     const theirs = await story.verified();
     const passkey = await story.passkey(theirs.id);
     expect((await story.register(theirs.id, [passkey])).body.state).toBe('completed');
@@ -223,7 +223,7 @@ describe('a credential', () => {
     expect((await story.register(id, [made(challenge)])).body.state).toBe('completed');
   });
 
-  it('that the provider refused may come again', async () => {
+  it('that the provider has refused may be submitted again', async () => {
     const { id, subject } = await story.verified();
     const credentialId = randomBytes(32);
     story.sandbox.control.addFault({ route: ROUTE, match: { userId: subject.userId }, status: 422 });
@@ -233,8 +233,8 @@ describe('a credential', () => {
   });
 });
 
-describe('options', () => {
-  it('ask the browser for everything that the service checks', async () => {
+describe('the options for a new passkey', () => {
+  it('ask the browser for everything that the service checks later', async () => {
     const { id } = await story.verified();
     const ask = () =>
       story.call<Record<string, unknown> & { user: { id: string } }>(
@@ -255,7 +255,7 @@ describe('options', () => {
     expect(again['challenge']).not.toBe(body['challenge']);
   });
 
-  it('give the browser as much time as is left for a submission', async () => {
+  it('give the browser the time that is left for a submission', async () => {
     const { id, subject } = await story.verified();
     const timeout = async () => {
       const path = `/v1/onboardings/${id}/authenticators/options`;

@@ -68,7 +68,8 @@ describe('each fault of a passkey', () => {
 
   it('is not found in a passkey with a valid attestation', async () => {
     for (const attestation of [tpm(), androidKey(), apple(), fidoU2f()]) {
-      // By its contract, the sandbox accepts only none and packed. Its refusal shows that it was called.
+      // As its contract says, the sandbox accepts only the formats none and packed. A refusal by the sandbox
+      // shows that the service has sent the passkey.
       const { id, subject } = await verified();
       await story.register(id, [named(createPasskey({ ...honest(await story.challenge(id)), attestation }))]);
       expect(story.calls(subject, ROUTE)).toBe(1);
@@ -84,7 +85,7 @@ describe('an integration’s own policy', () => {
       { userName: 'ana' },
     );
 
-  it('sets its own options, and not those of another integration', async () => {
+  it('decides the options for a new passkey, and another integration’s policy does not', async () => {
     const [strict, usual] = [await verified('strict'), await verified()];
     expect((await ask(strict.id)).body).toMatchObject({
       rp: { id: RP_ID, name: 'Strict' },
@@ -147,7 +148,8 @@ describe('an integration’s own policy', () => {
     const two = await post(`${id}/authenticators`, { authenticators: three.slice(1) });
     expect(two.body.state).toBe('completed');
 
-    // The replica with the higher limit gives options. The replica that checks applies its own rule.
+    // The first replica allows more passkeys and has made the options. The second replica applies its own
+    // limit.
     const again = await verified('byzantine', subject);
     const third = await make(again.id);
     expect(codesOf(await post(`${again.id}/authenticators`, { authenticators: [third] }))).toEqual([

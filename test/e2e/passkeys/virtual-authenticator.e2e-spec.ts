@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
 import { VirtualAuthenticator } from '../../support/browser/virtual-authenticator.js';
 
-/** A minimal ceremony. It returns the credential's id, or the name of its error. */
+/** A minimal registration in the browser. It returns the credential's id, or the name of the error. */
 const create = (user: string, exclude: string[] = []) => `
   navigator.credentials.create({ publicKey: {
     rp: { id: 'localhost', name: 'Acme' },
@@ -20,7 +20,7 @@ const create = (user: string, exclude: string[] = []) => `
     timeout: 2000,
   } }).then(({ id }) => id, ({ name }) => name)`;
 
-describeInBrowser('the authenticator that a story plugs into a page', () => {
+describeInBrowser('the virtual authenticator of a page', () => {
   let server: Server;
   let browser: RealBrowser;
   let watched: WatchedPage;
@@ -39,7 +39,7 @@ describeInBrowser('the authenticator that a story plugs into a page', () => {
     server.close();
   });
 
-  it('makes and keeps passkeys, and refuses a second one if the first is excluded', async () => {
+  it('a virtual authenticator keeps its passkeys, and makes none if one is excluded', async () => {
     const phone = await VirtualAuthenticator.plugInto(watched.page);
     const id = await watched.page.evaluate<string>(create('ana'));
     expect(await phone.passkeys()).toMatchObject([
@@ -50,7 +50,7 @@ describeInBrowser('the authenticator that a story plugs into a page', () => {
     expect(await phone.passkeys()).toHaveLength(2);
   });
 
-  it('makes no passkey without user verification, and no passkey without a touch', async () => {
+  it('a virtual authenticator makes no passkey without user verification or without a touch', async () => {
     const key = await VirtualAuthenticator.plugInto(watched.page, {
       transport: 'usb',
       isUserVerified: false,
@@ -65,13 +65,13 @@ describeInBrowser('the authenticator that a story plugs into a page', () => {
     expect(await key.passkeys()).toHaveLength(1);
   });
 
-  it('cannot be found after it is unplugged', async () => {
+  it('a virtual authenticator cannot be found after it is removed', async () => {
     const key = await VirtualAuthenticator.plugInto(watched.page, { transport: 'usb' });
     await key.unplug();
     expect(await watched.page.evaluate(create('ana'))).toBe('NotAllowedError');
   });
 
-  it('lets a story see the page’s exceptions and console errors', async () => {
+  it('a story sees the exceptions and console errors of its page', async () => {
     await watched.page.evaluate(`console.error('of the page')`);
     await watched.page.evaluate(`void Promise.reject(new Error('of a promise'))`);
     await watched.page.waitForFunction('true');

@@ -16,8 +16,8 @@ describe('a refused request', () => {
   afterAll(() => story.end());
 
   /**
-   * The PostgreSQL processes of the service. If the service has dropped no connection, there is exactly one
-   * process.
+   * The ids of PostgreSQL's processes that serve the service. There is only one if the service keeps its
+   * connection.
    */
   const backends = async () =>
     (
@@ -29,13 +29,13 @@ describe('a refused request', () => {
 
   const keyed = () => ({ 'idempotency-key': randomUUID() });
 
-  it('keeps its connection to PostgreSQL, for any reason of the refusal', async () => {
+  it('leaves the service’s connection to PostgreSQL open, whatever the reason of the refusal', async () => {
     const { id, subject } = await story.sent();
     const before = await backends();
     expect(before).toHaveLength(1);
     for (let n = 0; n < 20; n++) {
-      // These requests are refused by a unique index, by a condition, by a condition after a key was taken,
-      // and by the row's state.
+      // The four refusals come from a unique index, from a condition, from a condition after the idempotency
+      // key was stored, and from the row's state.
       expect((await story.start(subject)).body.code).toBe('onboarding_live');
       expect((await story.start(subject, {}, keyed())).body.code).toBe('onboarding_live');
       const { code } = (await story.call('POST', `/v1/onboardings/${id}/retry`, { reason: 'x' }, keyed()))
@@ -58,7 +58,7 @@ describe('a request that needs sealed data', () => {
     await story.end();
   });
 
-  /** How often an onboarding's data key is opened during the work. */
+  /** Counts how often a data key is decrypted while `work` runs. */
   async function openedBy(work: () => Promise<unknown>): Promise<number> {
     const open = jest.spyOn(Sealer.prototype, 'open');
     try {
@@ -69,7 +69,7 @@ describe('a request that needs sealed data', () => {
     }
   }
 
-  it('opens the data key of its onboarding once, and the next request opens it again', async () => {
+  it('decrypts the data key of its onboarding once, and the next request decrypts it again', async () => {
     story = await Story.begin({ worker: false });
     const subject = story.newSubject();
     expect(await openedBy(() => story.sent(subject))).toBe(0);
@@ -82,7 +82,7 @@ describe('a request that needs sealed data', () => {
     expect(await openedBy(() => story.register(id, [passkey]))).toBe(1);
   });
 
-  it('also opens the data key once if it stores upstream requests, and shows a contact', async () => {
+  it('also decrypts the data key once if it stores upstream requests and shows a contact', async () => {
     story = await Story.begin({ worker: false, env: throughDoor('turnkey') });
     const person = new Person(story, { known: false });
     expect(await openedBy(() => person.start())).toBe(0);

@@ -10,7 +10,7 @@ import { Story, type Subject } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
-// The tests wait until processes have started.
+// Starting processes takes long.
 jest.setTimeout(240_000);
 
 const readers: EventReader[] = [];
@@ -40,7 +40,7 @@ describe('an event stream over two replicas and a worker', () => {
   });
   afterAll(() => story.end());
 
-  /** Starts an onboarding whose code the worker sends, because the first try by the service fails. */
+  /** Starts an onboarding whose code the worker sends, because the first attempt by the service fails. */
   async function startedByTheWorker(): Promise<{ id: string; subject: Subject }> {
     const subject = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId: subject.userId } });
@@ -64,7 +64,7 @@ describe('an event stream over two replicas and a worker', () => {
     for (const { url } of [one, other]) expect((await follow(url, id, reader.resumed)).status).toBe(204);
   });
 
-  it('can be resumed at another replica when its own was killed', async () => {
+  it('can be resumed at another replica when its own replica was killed', async () => {
     const { id, subject } = await startedByTheWorker();
     const doomed = await story.startProcess('onboarding');
     const first = await follow(doomed.url, id);
@@ -120,9 +120,8 @@ describe('an event stream of one service', () => {
   const open = (id: string, options = {}) => follow(story.serviceUrl, id, options);
   const counts = async () => {
     const { text } = await send(story, 'GET', '/metrics');
-    const of = (what: string) =>
-      Number(new RegExp(`^gangway_event_streams\\{of="${what}"\\} (\\d+)$`, 'm').exec(text)![1]);
-    return { streams: of('streams'), onboardings: of('onboardings') };
+    const of = (what: string) => Number(new RegExp(`^gangway_event_${what} (\\d+)$`, 'm').exec(text)![1]);
+    return { streams: of('streams'), onboardings: of('stream_onboardings') };
   };
   const none = () =>
     until('no stream is open', async () => (await counts()).streams === 0).then(async () =>
@@ -207,7 +206,7 @@ describe('an event stream of one service', () => {
     expect(reader.types.at(-1)).toBe('expired');
   });
 
-  it('sends the erasure and ends, and a new one has no personal data', async () => {
+  it('sends the erasure and ends, and a new stream has no personal data', async () => {
     const { id, subject } = await story.sent();
     const reader = await open(id);
     await reader.has('otp_sent');
@@ -290,7 +289,7 @@ describe('an event stream of one service', () => {
     const dataSource = new DataSource({ type: 'postgres', url: story.databaseUrl });
     await dataSource.initialize();
     const id = await anOnboarding(dataSource, { last_seq: EVENTS });
-    // This is more data than the buffers of the sockets can hold.
+    // The buffers of the sockets cannot hold so much data.
     await dataSource.query(
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
        SELECT $1, n, 'retry_scheduled', 'service', jsonb_build_object('reason', repeat('x', 60000))
@@ -306,7 +305,7 @@ describe('an event stream of one service', () => {
     await none();
     socket.destroy();
     const seqs: number[] = [];
-    // On a busy machine, this reader may also be too slow.
+    // On a busy machine, this reader may also be too slow, and its stream is cut.
     for (let last = 0; last < EVENTS; last = seqs.at(-1) ?? 0) {
       const reader = await open(id, { headers: { 'last-event-id': String(last) } });
       await until('it gets on', () => reader.closed ?? reader.events.at(-1)?.seq === EVENTS);
@@ -327,7 +326,7 @@ describe('an event stream of one service', () => {
     expect(again.status).toBe(401);
   });
 
-  it('stays open while PostgreSQL is down, and goes on by itself', async () => {
+  it('stays open while PostgreSQL is down, and continues by itself', async () => {
     const { id, subject } = await story.sent();
     const { url } = await story.startService({ DATABASE_URL: database.url });
     const reader = await follow(url, id);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends bytes unchanged, on a new connection. */
+/** Sends these bytes unchanged, on a new connection. */
 function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(story.serviceUrl);
   return new Promise((resolve, reject) => {
@@ -62,7 +62,7 @@ describe('every answer has the security headers', () => {
     }
   });
 
-  it('and an API answer may not run, load, send or frame anything', async () => {
+  it('and by them, an API answer may not run, load, send or frame anything', async () => {
     for (const path of ['/v1/onboardings', '/health/live', '/nowhere', '/%zz']) {
       const { headers } = await send(story, 'GET', path, { headers: KEY });
       expect(headers['content-security-policy']).toBe(
@@ -72,13 +72,13 @@ describe('every answer has the security headers', () => {
     }
   });
 
-  it('and the list of errors has the entry that each problem leads to', async () => {
+  it('and the list of errors has an entry for the link in each problem', async () => {
     const { text, headers } = await send(story, 'GET', '/docs/errors');
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     for (const code of PROBLEM_CODES) expect(text).toContain(`id="${problemType(code).split('#')[1]}"`);
   });
 
-  it('and the page of the routes runs only our scripts, and hashes its inline styles', async () => {
+  it('and the page /docs runs only our scripts, and allows inline styles only by their hashes', async () => {
     const { text, headers } = await send(story, 'GET', '/docs');
     expect(text).not.toMatch(/<script>|\son\w+=/);
     const policy = String(headers['content-security-policy']);

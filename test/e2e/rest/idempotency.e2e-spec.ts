@@ -13,7 +13,7 @@ afterAll(() => story.end());
 
 const withKey = (key = randomUUID()) => ({ 'idempotency-key': key });
 
-/** Sends a request, and returns the answer's exact text. */
+/** @returns the exact text of the answer. */
 async function raw(base: string, path: string, body: unknown, headers: Record<string, string>) {
   const response = await fetch(base + path, {
     method: 'POST',
@@ -100,7 +100,7 @@ describe('an idempotency key', () => {
     expect((await raw(other, '/v1/onboardings', body, headers)).status).toBe(201);
   });
 
-  it('is answered from the onboarding if the process died before it answered', async () => {
+  it('gets an answer made from the onboarding if the process died before it answered', async () => {
     const subject = story.newSubject();
     const headers = withKey();
     const first = await story.start(subject, {}, headers);
@@ -108,7 +108,7 @@ describe('an idempotency key', () => {
     const key = headers['idempotency-key'];
     const inAMinute = new Date(Date.now() + 60_000);
     await story.sql(crash, [key, inAMinute]);
-    // The end of the step is set ten seconds ahead, so that the next request finds a recent end.
+    // The step must look as if it has just ended when the next request comes.
     await story.sql(`UPDATE onboardings SET updated_at = clock_timestamp() + interval '10 s' WHERE id = $1`, [
       first.body.id,
     ]);
@@ -120,7 +120,7 @@ describe('an idempotency key', () => {
         nextAction: { type: 'submit_otp' },
       },
     });
-    // The step ended so long ago that a process that still runs would have answered.
+    // The step ended so long ago that its process, if it still ran, would have answered by now.
     await story.sql(
       `UPDATE onboardings SET updated_at = clock_timestamp() - interval '1100 ms' WHERE id = $1`,
       [first.body.id],
@@ -140,7 +140,7 @@ describe('an idempotency key', () => {
       "UPDATE onboardings SET otp_resend_at = clock_timestamp() + interval '1 hour' WHERE id = $1",
       [id],
     );
-    // The request came too early and did nothing, so the same request works later.
+    // The first request came too early and did nothing. Therefore the same request succeeds later.
     const early = withKey();
     expect((await story.resend(id, early)).status).toBe(409);
     await runOut(story, id, 'session');
@@ -179,7 +179,7 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
 
-  it('of a repeated decision gets the current state if the first answer was lost', async () => {
+  it('of a repeated resolve gets the current state if the first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, cut: 'after' });

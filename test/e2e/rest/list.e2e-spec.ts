@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('the list', () => {
+describe('the list of onboardings', () => {
   const ref = `list-${randomUUID()}`;
   const rows: { id: string; subject: Subject; createdAt: string }[] = [];
   const accountId = randomUUID();
@@ -59,14 +59,14 @@ describe('the list', () => {
     story.sandbox.control.addSubject(subject);
     const { userId, accountId: account } = subject;
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId }, status: 401, times: 0 });
-    // The probe is also refused. So the provider refuses our key, and not only this subject.
+    // The provider refuses the probe too. This shows that it refuses our key, and not only this subject.
     const ours = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const { id } = (await story.start(subject)).body;
     expect((await story.get(id)).body.parked).not.toBeNull();
     expect(await ids(`accountId=${account}&parked=true`)).toEqual([id]);
     expect(await ids(`accountId=${account}&parked=false`)).toEqual([]);
     expect(await ids(`accountId=${accountId}&parked=false`)).toHaveLength(rows.length);
-    // An onboarding whose life is over is no longer parked, even before the expiry is written.
+    // An expired onboarding is no longer parked, even before the worker has written the expiry.
     await runOut(story, id, 'whole');
     expect(await ids(`accountId=${account}&parked=true`)).toEqual([]);
     expect(await ids(`accountId=${account}&parked=false`)).toEqual([id]);
@@ -88,7 +88,7 @@ describe('the list', () => {
       await ids(`accountId=${accountId}&createdAfter=${createdAt}`),
       await ids(`accountId=${accountId}&createdBefore=${createdAt}`),
     ];
-    // Both filters leave out the row itself, because the shown time is exact.
+    // `createdBefore` and `createdAfter` both leave out the onboarding with exactly this time.
     expect(around).toEqual([all.slice(0, 3), all.slice(4)]);
     expect(
       await ids(`accountId=${accountId}&state=otp_sent&externalRef=${ref}&integration=byzantine&limit=200`),

@@ -26,11 +26,11 @@ beforeAll(async () => {
     worker: false,
     env: {
       EVENTS_STREAMS_PER_CALLER: '1',
-      // Retries wait longer than the story.
+      // Retries come only after the story has ended.
       RETRY_FLOOR_MS: '60000',
       RETRY_BASE_MS: '60000',
       RETRY_CAP_MS: '60000',
-      // Long times, so that only a fault loses an answer on a slow machine.
+      // The timeouts are long, so that a slow machine loses no answer by itself.
       CALL_TIMEOUT_MS: '20000',
       CLAIM_MAX_AGE_MS: '9000',
       LEASE_MS: '30000',
@@ -43,19 +43,19 @@ afterAll(() => story.end());
 const linesOf = (app: AppProcess) =>
   app.said.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []));
 
-/** Waits for lines with the text, and returns them. */
+/** Waits for lines with this text, and returns them. */
 async function search(text: string, app = service, isWanted = isNoAudit): Promise<Line[]> {
   const found = () => linesOf(app).filter((line) => isWanted(line) && JSON.stringify(line).includes(text));
   await until(`a line with ${text}`, () => found().length > 0);
   return found();
 }
 
-/** Leaves out audit lines, which have the same trace id. */
+/** Audit lines have the same trace id, so the search leaves them out. */
 const isNoAudit = (line: Line): boolean => line['audit'] === undefined;
 
 const traceIdOf = ({ text }: Pick<Reply, 'text'>) => (JSON.parse(text) as { traceId: string }).traceId;
 
-/** Sends bytes unchanged, on a new connection. @returns the body of the answer. */
+/** Sends these bytes unchanged, on a new connection. @returns the body of the answer. */
 async function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname, () => socket.write(bytes));
@@ -137,7 +137,7 @@ describe('the traceId of a problem', () => {
     ],
   ];
 
-  it.each(cases)('finds one line for %s', async (_, ask, line) => {
+  it.each(cases)('finds one log line for %s', async (_, ask, line) => {
     const answer = await ask();
     const found = await search(traceIdOf(answer));
     expect(found).toEqual([expect.objectContaining({ level: INFO, retryable: false, ...line })]);
@@ -183,14 +183,15 @@ describe('the traceId of a problem', () => {
         }),
       ]);
     }
-    // The kept answer has the first request's traceId. The repeated request has its own id.
+    // The repeated answer contains the traceId of the first request. The header contains the id of the second
+    // request.
     expect(traceIdOf(replayed)).toBe(traceIdOf(wrong));
     expect(await search(String(replayed.headers['x-request-id']))).toEqual([
       expect.objectContaining({ level: INFO, status: 422, code: 'otp_invalid', replayed: true }),
     ]);
   });
 
-  it('finds one line by the caller’s own request id and by its traceparent', async () => {
+  it('can be replaced by the caller’s own request id or traceparent: they find the line too', async () => {
     const own = `own-${randomUUID()}`;
     const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;
     const headers = { ...KEY, 'x-request-id': own, traceparent };
@@ -213,7 +214,7 @@ describe('the traceId of a problem', () => {
     ]);
   });
 
-  it('finds one line at error for 500, with its cause', async () => {
+  it('finds one line of level error for 500, with its cause', async () => {
     const { id } = await story.sent();
     await story.sql('ALTER TABLE onboarding_events RENAME TO elsewhere');
     const broken = await send(story, 'GET', `/v1/onboardings/${id}/events`, { headers: KEY });
@@ -235,7 +236,7 @@ describe('the traceId of a problem', () => {
   });
 });
 
-describe('a flood', () => {
+describe('a flood of problems', () => {
   const FLOOD = 100;
   const ask = (app: AppProcess, headers: Record<string, string> = {}) =>
     fetch(`${app.url}/v1/onboardings`, { headers }).then(async (answer) => ({
@@ -243,10 +244,10 @@ describe('a flood', () => {
       text: await answer.text(),
     }));
 
-  it('of unauthenticated requests is sixty lines, and the number of the other requests', async () => {
+  it('of unauthenticated requests makes sixty lines, and one with the number of the others', async () => {
     const flooded = await story.startProcess('onboarding');
     await Promise.all(Array.from({ length: FLOOD }, () => ask(flooded)));
-    // Each kind of problem has its own limit.
+    // The log limits each kind of problem separately.
     await fetch(`${flooded.url}/nowhere`);
     await until('the other problem', () => linesOf(flooded).some(({ code }) => code === 'not_found'));
     await flooded.stop();
@@ -262,7 +263,7 @@ describe('a flood', () => {
     ]);
   });
 
-  it('of an outage is sixty lines at error, with the cause', async () => {
+  it('in an outage makes sixty lines of level error, with the cause', async () => {
     const database = await story.proxyTo('DATABASE_URL');
     const cut = await story.startProcess('onboarding', { DATABASE_URL: database.url });
     await database.close();
@@ -341,7 +342,7 @@ describe('the log for operators', () => {
 
   it('has one line of the worker for an attempt whose lease lapsed', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
-    // The lease lapses below, as if the process of the attempt had died.
+    // The test lets the lease lapse, as if the process that holds it had died.
     const submitted = at.strike({ delayMs: 15_000, cut: 'before' }).submit();
     submitted.catch(() => undefined);
     await at.until('otp_submitted');
@@ -358,7 +359,7 @@ describe('the log for operators', () => {
     ]);
   });
 
-  it('has one line of the worker for a doubt that stays when the code expires', async () => {
+  it('has one line of the worker for an outcome that stays unknown when the code expires', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ status: 503 }).submit();
     await runOut(story, at.id, 'code');

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Valid commands: only the onboarding's state can refuse them. */
+/** Valid commands. Only the onboarding's state can be a reason to refuse them. */
 const COMMANDS = {
   verify: (id: string) => story.verify(id, '123456'),
   resend: (id: string) => story.resend(id),
@@ -42,7 +42,7 @@ const ENDED: Refused = {
   cancel: '410 onboarding_ended',
 };
 
-/** The commands that are refused in each state, with the error. All other commands are accepted. */
+/** Which commands are refused in each state, and with which error. All other commands are accepted. */
 const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: Refused }> = {
   ...Object.fromEntries(
     Object.entries({
@@ -50,11 +50,11 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
       otp_sent: NO_SESSION,
       'otp_needed, after a resend that was refused': { ...NO_SESSION, verify: '409 illegal_state' },
       'otp_submitted, waiting for its retry': UNDER_WAY,
-      'otp_submitted, waiting for its retry in doubt': UNDER_WAY,
+      'otp_submitted, waiting for its retry, outcome unknown': UNDER_WAY,
       otp_verified: { ...NO_STEP, verify: '409 illegal_state', resend: '409 illegal_state' },
       'authenticators_submitted, waiting for its retry': UNDER_WAY,
-      'authenticators_submitted, waiting for its retry in doubt': UNDER_WAY,
-      // After a used code, the outcome cannot be resolved as done.
+      'authenticators_submitted, waiting for its retry, outcome unknown': UNDER_WAY,
+      // If the lost call was a verification, it cannot be resolved as done.
       'outcome_unknown, after verify-otp': { ...LOST, resolve: '409 outcome_unknown' },
       'outcome_unknown, after create-authenticators': LOST,
     } satisfies Record<keyof typeof SITUATIONS, Refused>).map(([name, refused]) => [
@@ -66,7 +66,7 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
     bring: async () => {
       const brought = await story.sent();
       await runOut(story, brought.id, 'code');
-      await story.verify(brought.id, '123456'); // writes the expiry
+      await story.verify(brought.id, '123456'); // this command writes the expiry
       return brought;
     },
     refused: {
@@ -120,9 +120,9 @@ describe('a command that the state does not permit', () => {
       for (const command of Object.keys(row.refused) as Command[]) {
         const { status, body } = await COMMANDS[command](id);
         refused[command] = `${status} ${body.code}`;
-        // The refusal holds the state and the next action.
+        // The refusal contains the state and the next action.
         expect([command, body.state, body.nextAction]).toEqual([command, before.state, before.nextAction]);
-        // Only a running step ends by itself.
+        // A later try succeeds only if a step is running now.
         expect([command, body.retryable]).toEqual([command, body.code === 'step_in_progress']);
       }
       expect(refused).toEqual(row.refused);

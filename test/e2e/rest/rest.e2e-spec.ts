@@ -64,12 +64,15 @@ describe('a bad request', () => {
     ['DELETE', '/metrics', 'GET, HEAD'],
     ['POST', '/openapi.json', 'GET, HEAD'],
     ['POST', '/docs', 'GET, HEAD'],
-  ])('%s %s is not allowed on the path, also without a login', async (method, path, allow) => {
-    const reply = await send(story, method, path, {});
-    const problem = expectProblem(reply, 405, 'method_not_allowed');
-    expect(reply.headers['allow']).toBe(allow);
-    expect(problem.instance).toBe(path.split('?', 1)[0]);
-  });
+  ])(
+    '%s %s has a method that the path does not allow, and gets 405 even without a login',
+    async (method, path, allow) => {
+      const reply = await send(story, method, path, {});
+      const problem = expectProblem(reply, 405, 'method_not_allowed');
+      expect(reply.headers['allow']).toBe(allow);
+      expect(problem.instance).toBe(path.split('?', 1)[0]);
+    },
+  );
 
   it('with an unknown id gets 404, and a request with a malformed id gets 400', async () => {
     const unknown = `/v1/onboardings/${randomUUID()}`;
@@ -88,13 +91,13 @@ describe('a bad request', () => {
     );
   });
 
-  it('is refused if its body is no JSON, has another type, or is too large', async () => {
+  it('is refused if its body is not JSON, has another type, or is too large', async () => {
     const path = '/v1/onboardings';
     for (const body of ['{"subject":', '\u0000', '{"a":1}}', 'null', '[]', '"text"']) {
       expectProblem(await send(story, 'POST', path, { headers: JSON_KEY, body }), 400, 'validation_failed');
     }
     expectProblem(await send(story, 'POST', path, { headers: JSON_KEY }), 400, 'validation_failed');
-    // Another website's form could send the second type without a preflight.
+    // A form on another website could send the second content type without a CORS preflight.
     for (const type of ['application/xml', 'application/x-www-form-urlencoded']) {
       const headers = { ...KEY, 'content-type': type };
       expectProblem(await send(story, 'POST', path, { headers, body: '{}' }), 415, 'unsupported_media_type');
@@ -190,7 +193,7 @@ describe('headers', () => {
       );
       expect(problem.version).toBe(verified.body.version);
     }
-    // A weak tag matches nothing (RFC 9110 §13.1.1). A malformed tag is refused.
+    // A weak entity tag matches nothing (RFC 9110 §13.1.1). A malformed tag is refused.
     const weak = { 'if-match': `W/"${verified.body.version}"` };
     expectProblem(await post(`${path}/cancel`, {}, weak), 412, 'version_mismatch');
     expectProblem(await post(`${path}/cancel`, {}, { 'if-match': '3' }), 400, 'validation_failed');
@@ -262,7 +265,7 @@ describe('headers', () => {
   ])('Prefer: %s is applied as %s', async (prefer, applied) => {
     const reply = await story.start(story.newSubject(), {}, { prefer });
     expect([reply.status, reply.headers.get('preference-applied')]).toEqual([201, applied]);
-    // A cancel starts no step, so its caller has nothing to wait for.
+    // A cancel starts no step, so there is nothing to wait for.
     const cancelled = await story.call('POST', `/v1/onboardings/${reply.body.id}/cancel`, {}, { prefer });
     expect([cancelled.status, cancelled.headers.get('preference-applied')]).toEqual([200, null]);
   });
@@ -325,7 +328,7 @@ describe('headers', () => {
   });
 });
 
-describe('the codes of a state', () => {
+describe('the problems of commands that the state does not permit', () => {
   it('name the possible next action', async () => {
     const sent = await story.sent();
     const passkey = await story.passkey((await story.verified()).id);
@@ -361,7 +364,7 @@ describe('the codes of a state', () => {
     expectProblem(done, 409, 'outcome_unknown');
   });
 
-  it('show an unknown subject in the answer to the start, and in the onboarding', async () => {
+  it('include an unknown subject, in the answer to the start and in the onboarding', async () => {
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     const problem = expectProblem(await post('/v1/onboardings', { subject }), 422, 'subject_not_found');
     const { body } = await story.get(problem.onboardingId);

@@ -6,7 +6,7 @@ import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/
 import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
-/** If a page treated this text as HTML, the browser would throw an error or report a violation. */
+/** If the page treats this text as HTML, the browser throws an error or reports a violation. */
 const HOSTILE = '<img src=x onerror="throw new Error(1)">@example.com';
 
 describeInBrowser('the sandbox’s page', () => {
@@ -39,7 +39,7 @@ describeInBrowser('the sandbox’s page', () => {
   const triesOf = (step: Locator) => step.getByRole('listitem');
   const button = (name: string | RegExp) => page.getByRole('button', { name });
 
-  it('shows a mail as it arrives, newest first, and copies its code', async () => {
+  it('the sandbox’s page shows a mail as it arrives, newest first, and copies its code', async () => {
     await page.getByText('No mail yet').waitFor();
     const [ana, ben] = [story.newSubject(), story.newSubject()];
     await story.start(ana);
@@ -53,7 +53,7 @@ describeInBrowser('the sandbox’s page', () => {
     expect(await keepScreenshots(page, 'sandbox-mails')).toEqual([]);
   });
 
-  it('shows the mails of one address, by a link or by typing', async () => {
+  it('the sandbox’s page shows the mails of one address, by a link or by typing', async () => {
     const [ana, ben] = [story.newSubject(), story.newSubject()];
     for (const subject of [ana, ben]) await story.start(subject);
     await page.goto(`${story.sandbox.url}/_sandbox/?email=${encodeURIComponent(ana.email)}`);
@@ -66,7 +66,7 @@ describeInBrowser('the sandbox’s page', () => {
     expect(new URL(page.url()).searchParams.get('email')).toBe(ben.email);
   });
 
-  it('shows the tries after a 503 as one step of one user', async () => {
+  it('the sandbox’s page shows the tries after a 503 as one step of one user', async () => {
     await button('Answer 503 twice to the next code mail').click();
     await page.getByText('2 × to come').waitFor();
     const ana = story.newSubject();
@@ -96,7 +96,7 @@ describeInBrowser('the sandbox’s page', () => {
     await steps().getByText(ben.email).waitFor();
   });
 
-  it('sets a fault, explains an invalid fault, and removes a fault', async () => {
+  it('the sandbox’s page sets a fault, explains an invalid fault, and removes a fault', async () => {
     const ana = story.newSubject();
     await page.getByText('Another fault').click();
     await page.getByLabel('Applies to').selectOption('otp-auth');
@@ -117,7 +117,7 @@ describeInBrowser('the sandbox’s page', () => {
     expect(story.sandbox.control.pendingFaults()).toEqual([]);
   });
 
-  it('keeps selection and focus when new mails arrive', async () => {
+  it('the sandbox’s page keeps selection and focus when new mails arrive', async () => {
     const ana = story.newSubject();
     await story.start(ana);
     await button(`Copy the code for ${ana.email}`).focus();
@@ -129,7 +129,7 @@ describeInBrowser('the sandbox’s page', () => {
     expect(await page.evaluate(`document.activeElement.getAttribute('aria-label')`)).toContain(ana.email);
   });
 
-  it('shows HTML in an address as text', async () => {
+  it('the sandbox’s page shows HTML in an address as text', async () => {
     const subject = { ...story.newSubject(), userId: randomUUID(), email: HOSTILE };
     story.sandbox.control.addSubject(subject);
     await story.start(subject);
@@ -138,7 +138,7 @@ describeInBrowser('the sandbox’s page', () => {
     expect(await page.locator('main img').count()).toBe(0);
   });
 
-  it('forgets everything, but only after a confirmation', async () => {
+  it('the sandbox’s page deletes everything, but only after a confirmation', async () => {
     await story.start(story.newSubject());
     await mails().first().waitFor();
     await button('Forget everything').click();
@@ -151,7 +151,7 @@ describeInBrowser('the sandbox’s page', () => {
     expect(story.sandbox.control.mails()).toEqual([]);
   });
 
-  it('shows that the sandbox is down, and continues when it is back', async () => {
+  it('the sandbox’s page shows that the sandbox is down, and continues when it is back', async () => {
     const gone = await startSandbox();
     await page.goto(`${gone.url}/_sandbox/`);
     await page.getByText('No mail yet').waitFor();
@@ -165,7 +165,7 @@ describeInBrowser('the sandbox’s page', () => {
     }
   });
 
-  it('has only controls that are large enough for a finger', async () => {
+  it('the sandbox’s page has only controls that are large enough for a finger', async () => {
     await story.start(story.newSubject());
     await mails().first().waitFor();
     await page.getByText('Another fault').click();

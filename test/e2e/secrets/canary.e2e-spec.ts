@@ -10,7 +10,10 @@ import { misplacedFlows } from './canary/misplaced-flows.js';
 import { summaryOf } from './canary/summary.js';
 import { turnkeyFlows } from './canary/turnkey-flows.js';
 
-/** Sends known secrets through every flow. Then searches all readable data for them. */
+/**
+ * This file sends known secrets through every flow, and then searches all data that someone could read for
+ * them.
+ */
 jest.setTimeout(480_000);
 
 let canary: Canary;
@@ -19,8 +22,8 @@ let ends: Awaited<ReturnType<typeof crashes>>;
 
 beforeAll(async () => {
   canary = await Canary.begin();
-  // The flows run in groups. If all ran together, a slow machine could lose a code, and the test would prove
-  // nothing.
+  // The flows run in groups. If all ran at the same time, a slow machine could lose a code, and the search
+  // would miss it.
   await byzantineFlows(canary);
   await turnkeyFlows(canary);
   await Promise.all([callerFlows(canary), misplacedFlows(canary)]);
@@ -127,7 +130,7 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     ) as {
       dependencies: Record<string, string>;
     };
-    // If you add a tracer, add its export as a sink here.
+    // If you add a tracer, add its exported data to this search.
     expect(
       Object.keys(dependencies).filter((name) => /telemetry|trace|zipkin|jaeger|sentry/i.test(name)),
     ).toEqual([]);
@@ -195,7 +198,7 @@ describe('the search', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // Six digits inside a key, and text whose hex contains them.
+    // Six digits inside a key, and a text whose hex form contains the digits.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

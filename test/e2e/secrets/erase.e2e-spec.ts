@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const word = () => `w${randomBytes(8).toString('hex')}`;
 
-/** A user, with all their personal data. */
+/** A user with all their personal data, which a test later searches for. */
 class Told {
   readonly subject: Subject = story.newSubject();
   readonly externalRef = word();
@@ -67,7 +67,7 @@ class Told {
     story.sandbox.control.addFault({ route, match: { userId: this.subject.userId }, ...spec });
   }
 
-  /** The id of the onboarding whose start has not been answered yet. */
+  /** Waits for the id of the onboarding whose start has not been answered yet. */
   async started(): Promise<string> {
     let id: string | undefined;
     await until('the onboarding is there', async () => {
@@ -91,7 +91,7 @@ async function runJob(name: string): Promise<void> {
   await handlers.find(({ job }) => job.name === name)!.handle({});
 }
 
-/** Checks that no personal data is left, after the budgets have been forgotten. */
+/** Lets the subject's budgets expire, and checks that no personal data is left. */
 async function expectGone(id: string, { hunt, subject }: Told): Promise<void> {
   await story.sql(
     `UPDATE otp_budgets SET sends = ARRAY(SELECT t - interval '25 hours' FROM unnest(sends) t),
@@ -149,7 +149,7 @@ describe('an erased onboarding', () => {
     await expectGone(id, told);
   });
 
-  it('is erased once, for repeated requests one after the other and at the same time', async () => {
+  it('is erased only once, even if requests are repeated later or at the same time', async () => {
     const told = new Told();
     const id = await told.sent();
     const answers = await Promise.all([erase(id), erase(id), erase(id), erase(id)]);
@@ -168,7 +168,7 @@ describe('an erased onboarding', () => {
     expect((await story.get(id)).body.erasedAt).toBeNull();
     const { version } = (await story.get(id)).body;
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
-    // The same request again, by a caller that lost the answer.
+    // A caller that lost the answer repeats the same request.
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
   });
 
@@ -205,7 +205,7 @@ describe('an erased onboarding', () => {
     expect(budget).toEqual({ sends: 2 });
   });
 
-  it('answers a repeated idempotency key with a problem, and does nothing', async () => {
+  it('makes a repeated idempotency key get a problem, and nothing is done', async () => {
     const told = new Told();
     const id = await told.sent();
     expect((await told.start()).headers.get('idempotent-replayed')).toBe('true');
@@ -228,7 +228,7 @@ describe('an erased onboarding', () => {
     await expectGone(id, told);
   });
 
-  it('keeps an unresolved doubt, which can be resolved without personal data', async () => {
+  it('keeps an unresolved attempt, which can be resolved without personal data', async () => {
     const told = new Told();
     const id = await told.verified();
     told.fault('create-authenticators-otp', { cut: 'mid-response', times: 3 });
@@ -272,23 +272,30 @@ describe('an erased onboarding', () => {
     ],
   ];
 
-  it.each(IN_FLIGHT)('stores nothing of an answer of %s that comes later', async (route, begin) => {
-    const told = new Told();
-    told.fault(route, { delayMs: 1_200 });
-    const { id, call } = await begin(told);
-    await until('the call is in flight', () => story.calls(told.subject, route) === 1);
-    expect((await erase(id)).status).toBe(204);
-    expect(await call).toMatchObject({ status: 410 });
-    await until('the answer is recorded', async () =>
-      (await story.eventTypes(id)).includes('late_answer_kept'),
-    );
-    expect((await story.events(id)).at(-1)).toMatchObject({ type: 'late_answer_kept', data: {} });
-    expect((await story.get(id)).body).toMatchObject({ state: 'cancelled', authenticators: [], subject: {} });
-    await expectGone(id, told);
-  });
+  it.each(IN_FLIGHT)(
+    'stores nothing from an answer of %s that comes after the erasure',
+    async (route, begin) => {
+      const told = new Told();
+      told.fault(route, { delayMs: 1_200 });
+      const { id, call } = await begin(told);
+      await until('the call is in flight', () => story.calls(told.subject, route) === 1);
+      expect((await erase(id)).status).toBe(204);
+      expect(await call).toMatchObject({ status: 410 });
+      await until('the answer is recorded', async () =>
+        (await story.eventTypes(id)).includes('late_answer_kept'),
+      );
+      expect((await story.events(id)).at(-1)).toMatchObject({ type: 'late_answer_kept', data: {} });
+      expect((await story.get(id)).body).toMatchObject({
+        state: 'cancelled',
+        authenticators: [],
+        subject: {},
+      });
+      await expectGone(id, told);
+    },
+  );
 
   it.each(['init-otp', 'otp-auth', 'create-authenticators-otp'])(
-    'is not changed by a retry of %s that was due',
+    'is not changed by a retry of %s that was already due',
     async (route) => {
       const told = new Told();
       told.fault(route, { status: 503, times: 0, retryAfterS: 1 });

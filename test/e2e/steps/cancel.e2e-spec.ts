@@ -32,48 +32,51 @@ describe('cancelling a waiting onboarding', () => {
   });
   afterAll(() => story.end());
 
-  it.each(SITUATION_NAMES)('%s: works immediately and only once, and keeps the doubt', async (situation) => {
-    const { id, subject } = await SITUATIONS[situation](story);
-    const before = (await story.get(id)).body;
-    expect(before.state).toBe(stateOf(situation));
-    const secrets = await sealed(id);
-    const calls = story.journal(subject).length;
+  it.each(SITUATION_NAMES)(
+    '%s: works immediately and only once, and keeps an unresolved attempt',
+    async (situation) => {
+      const { id, subject } = await SITUATIONS[situation](story);
+      const before = (await story.get(id)).body;
+      expect(before.state).toBe(stateOf(situation));
+      const secrets = await sealed(id);
+      const calls = story.journal(subject).length;
 
-    const cancelled = await story.cancel(id);
-    expect(cancelled.status).toBe(200);
-    expect(cancelled.headers.get('etag')).toBe(`"${before.version + 1}"`);
-    expect(cancelled.body).toMatchObject({
-      state: 'cancelled',
-      nextAction: { type: 'none' },
-      session: null,
-      unresolved: before.unresolved,
-      parked: null,
-    });
-    expect(cancelled.body.unresolved !== null).toBe(isInDoubt(situation));
-    expect(await sealed(id)).toBe(0);
-
-    const events = await story.events(id);
-    const fact = events.findIndex(({ type }) => type === 'cancelled');
-    expect(events[fact]).toMatchObject({ actor: 'caller', data: { reason: 'story' } });
-    expect(events.slice(fact + 1).map(({ type }) => type)).toEqual(secrets > 0 ? ['secrets_wiped'] : []);
-
-    const again = [
-      await story.cancel(id),
-      await story.verify(id, '123456'),
-      await story.resend(id),
-      await story.call('POST', `/v1/onboardings/${id}/authenticators/options`, { userName: 'ana' }),
-    ];
-    for (const { status, body } of again) {
-      expect(status).toBe(410);
-      expect(body).toMatchObject({
-        code: 'onboarding_ended',
+      const cancelled = await story.cancel(id);
+      expect(cancelled.status).toBe(200);
+      expect(cancelled.headers.get('etag')).toBe(`"${before.version + 1}"`);
+      expect(cancelled.body).toMatchObject({
         state: 'cancelled',
         nextAction: { type: 'none' },
+        session: null,
+        unresolved: before.unresolved,
+        parked: null,
       });
-    }
-    expect((await story.get(id)).body.version).toBe(before.version + 1);
-    expect(story.journal(subject)).toHaveLength(calls);
-  });
+      expect(cancelled.body.unresolved !== null).toBe(isInDoubt(situation));
+      expect(await sealed(id)).toBe(0);
+
+      const events = await story.events(id);
+      const fact = events.findIndex(({ type }) => type === 'cancelled');
+      expect(events[fact]).toMatchObject({ actor: 'caller', data: { reason: 'story' } });
+      expect(events.slice(fact + 1).map(({ type }) => type)).toEqual(secrets > 0 ? ['secrets_wiped'] : []);
+
+      const again = [
+        await story.cancel(id),
+        await story.verify(id, '123456'),
+        await story.resend(id),
+        await story.call('POST', `/v1/onboardings/${id}/authenticators/options`, { userName: 'ana' }),
+      ];
+      for (const { status, body } of again) {
+        expect(status).toBe(410);
+        expect(body).toMatchObject({
+          code: 'onboarding_ended',
+          state: 'cancelled',
+          nextAction: { type: 'none' },
+        });
+      }
+      expect((await story.get(id)).body.version).toBe(before.version + 1);
+      expect(story.journal(subject)).toHaveLength(calls);
+    },
+  );
 
   it('permits an unresolved attempt to be resolved once', async () => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
@@ -91,14 +94,15 @@ describe('cancelling a waiting onboarding', () => {
   it.each([
     ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
     ['agree', ['done', 'done', 'done', 'done']],
-  ] as const)('accepts one decision if four at the same time %s', async (_, outcomes) => {
+  ] as const)('accepts one of four decisions that come at the same time and %s', async (_, outcomes) => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
     await story.cancel(id);
     const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));
     const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
     expect(taken).toHaveLength(1);
     for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
-      // 410 if the request came after the decision, 409 if it lost the race.
+      // 410 if the onboarding had already ended when the request came, 409 if the two commands ran at the
+      // same time.
       expect([
         [409, 'illegal_state'],
         [410, 'onboarding_ended'],
@@ -119,15 +123,13 @@ describe('cancelling a waiting onboarding', () => {
   });
 });
 
-/**
- * How long the sandbox holds a call: long enough for a cancel during the call, and short enough to wait for.
- */
+/** How long the sandbox delays its answer. A cancel must fit into this time. */
 const HELD_MS = 1_200;
 
 const hold = (route: string, userId: string) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: HELD_MS, afterEffect: true });
 
-/** Cancels while the sandbox holds the call of `submit`. */
+/** Cancels while the sandbox delays the answer to the call of `submit`. */
 async function cancelUnder(
   route: string,
   { id, subject }: Brought,
@@ -257,7 +259,7 @@ describe('cancelling during retries', () => {
     return at;
   }
 
-  /** An extra mail leaves no doubt on the row. */
+  /** An init-otp attempt is never unresolved, because the only possible effect is one more mail. */
   const doubtOf = (step: StepName) => (step === 'init-otp' ? null : expect.objectContaining({ step }));
 
   it.each(STEPS)('%s: between two tries, prevents the next one', async (step) => {
@@ -274,7 +276,7 @@ describe('cancelling during retries', () => {
     expect((await story.get(at.id)).body.unresolved).toEqual(doubtOf(step));
   });
 
-  it.each(STEPS)('%s: with the retry in flight, only records its answer', async (step) => {
+  it.each(STEPS)('%s: with the retry in flight, only records the answer', async (step) => {
     const at = await failing(step, { delayMs: HELD_MS, afterEffect: true });
     await until('the retry', () => at.calls === 2);
     expect((await story.cancel(at.id)).status).toBe(200);

@@ -24,7 +24,7 @@ const captcha = () => ({ otp: { captchaToken: `0.turnstile-${++tokens}` } });
 const resend = (id: string, body: object = {}) =>
   story.call('POST', `/v1/onboardings/${id}/otp/resend`, body);
 
-/** Starts an onboarding whose code is sent, and ends its cooldown. */
+/** Starts an onboarding, and ends the cooldown of its code. */
 async function sent(known = true) {
   const person = new Person(story, { known });
   const { status, body } = await person.start(captcha());
@@ -36,7 +36,7 @@ const mails = (person: Person) => story.sandbox.control.mails({ email: person.em
 const failed = { status: 400, body: { code: 3, message: 'captcha verification failed', details: [] } };
 
 describe('behind a captcha', () => {
-  it('a start without a token can go on with a resend with a token, also for new users', async () => {
+  it('a start without a token can continue with a resend that has a token, also for new users', async () => {
     const person = new Person(story, { known: false });
     const { status, body } = await person.start();
     expect(status).toBe(422);
@@ -77,7 +77,7 @@ describe('behind a captcha', () => {
     expect((await story.verify(id, person.code())).body.state).toBe('otp_verified');
   });
 
-  it('a refused token costs no send and no cooldown', async () => {
+  it('a refused token uses up no send and starts no cooldown', async () => {
     const { person, id } = await sent();
     story.sandbox.control.addFault({ route: 'otp_init_v2', match: { contact: person.email }, ...failed });
     expect((await resend(id, captcha())).body.code).toBe('captcha_required');
@@ -91,7 +91,7 @@ describe('behind a captcha', () => {
     expect(mails(person)).toBe(2);
   });
 
-  it('a retry whose token is used up ends the step, and the previous code is void', async () => {
+  it('a retry whose token is used up ends the step, and the previous code is no longer valid', async () => {
     const { person, id } = await sent();
     const of = { route: 'otp_init_v2', match: { contact: person.email } };
     story.sandbox.control.addFault({ ...of, status: 503, afterEffect: true });

@@ -10,7 +10,10 @@ import { Sinks } from '../../support/sinks.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
 import { DOORS, Person, throughDoor, type Door } from '../../support/turnkey-door.js';
 
-/** The user's device runs Turnkey's own packages. The caller forwards its requests. */
+/**
+ * In these stories, the user's device uses Turnkey's own packages, and the caller forwards the device's
+ * requests.
+ */
 let story: Story;
 let service: AppProcess;
 let worker: AppProcess;
@@ -28,7 +31,7 @@ async function begin(door: Door): Promise<void> {
   ]);
 }
 
-/** Starts an onboarding, and lets the device encrypt the code. */
+/** Starts an onboarding. The device encrypts the code. */
 async function encrypted(person = new Person(story, { named: true })) {
   const { status, body } = await person.start();
   expect([status, body.nextAction.type]).toEqual([201, 'submit_otp']);
@@ -48,7 +51,7 @@ const verify = (id: string, body: object, headers: Record<string, string> = {}) 
   story.call('POST', `/v1/onboardings/${id}/otp/verify`, body, headers);
 const AT_ONCE = { prefer: 'respond-async' };
 
-/** A passkey in Turnkey's form, for a new challenge of the service. */
+/** A passkey in Turnkey's form, for a new challenge. */
 async function passkey(id: string, origin = ORIGIN) {
   const challenge = await story.challenge(id);
   const { response, rawId } = createPasskey({ rpId: RP_ID, origin, challenge });
@@ -67,7 +70,7 @@ async function passkey(id: string, origin = ORIGIN) {
 const register = (id: string, device: object, headers: Record<string, string> = {}) =>
   story.call('POST', `/v1/onboardings/${id}/authenticators`, { device }, headers);
 
-/** The sealed columns of the row, opened with the sealing key. */
+/** All sealed columns of the row, decrypted. */
 async function opened(id: string): Promise<string> {
   const fields = {
     otp_code: 'sealed_otp_code',
@@ -99,8 +102,8 @@ describe.each(DOORS)('client custody at %s', (door) => {
   it('completes in spite of failures, and neither code nor key reaches the service', async () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
-    // At the proxy, a lost verification with an effect is final. A lost verification without an effect is
-    // retried.
+    // At the Auth Proxy, a verification that took effect cannot be repeated. Therefore the fault has no
+    // effect there.
     const afterEffect = door === 'turnkey';
     control.addFault({ route: VERIFY[door], status: 503, retryAfterS: 1, afterEffect });
     await verify(id, verification, AT_ONCE);
@@ -126,8 +129,8 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect(completed).toMatchObject({ deviceSigning: null, authenticators: [{ id: expect.any(String) }] });
     expect(control.authenticators(deviceSigning!.userId)).toHaveLength(1);
 
-    // The service has forwarded the bytes unchanged: the activity's fingerprint is the hash of the device's
-    // bytes.
+    // The service has forwarded the bytes unchanged, because the activity's fingerprint is the hash of the
+    // device's bytes.
     expect(person.effects('authenticators_created')).toBe(1);
     expect(await sinks.redisDump()).toContain(id);
     for (const sink of [await sinks.redisDump(), sinks.sentToRedis(), await sinks.databaseDump()]) {
@@ -197,7 +200,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
           {
             pointer: '/device',
             code: 'origin_not_allowed',
-            detail: 'Passkey 2 in it: This integration does not allow the origin.',
+            detail: 'Passkey 2 of the device’s request: This integration does not allow the origin.',
           },
         ],
       },
@@ -206,7 +209,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect((await register(id, good)).body.state).toBe('completed');
   });
 
-  it('requires the sub-organization, because only the user’s device could sign to create it', async () => {
+  it('requires an existing sub-organization, because only the user’s device can create one', async () => {
     const refused = await new Person(story, { known: false }).start();
     expect(refused).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(refused.body.errors.map(({ pointer }) => pointer)).toContain('/subject/organizationId');

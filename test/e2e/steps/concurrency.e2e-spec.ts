@@ -4,10 +4,10 @@ import { Story, type Answer, type Subject } from '../../support/story.js';
 import { mayResend } from '../../support/time-travel.js';
 
 let story: Story;
-/** Two replicas of the service, over one database. */
+/** The URLs of two replicas of the service that use the same database. */
 let urls: string[];
 beforeAll(async () => {
-  // Many requests on a small machine may take a second. No call may time out because of this.
+  // So many requests may take a second on a small machine. No call may time out because of this.
   story = await Story.begin({
     env: { CALL_TIMEOUT_MS: '5000', CLAIM_MAX_AGE_MS: '4000', LEASE_MS: '10000' },
   });
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends one request many times at the same time, to alternating replicas. */
+/** Sends the same request many times at the same time, to both replicas by turns. */
 function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   return Promise.all(
     Array.from({ length: times }, (_, n) =>
@@ -35,8 +35,8 @@ function tally(answers: Answer[]): Record<string, number> {
 const mails = ({ email }: Subject) => story.sandbox.control.mails({ email }).length;
 
 /**
- * Cancels, and repeats the cancel after a retryable 409. A command gets this answer if other commands
- * overtake it three times.
+ * Cancels. If the answer is a retryable 409, cancels again: other commands changed the onboarding first,
+ * three times in a row.
  */
 const cancelled = (id: string) =>
   until('a cancel that no other command overtook', async () => {
@@ -44,12 +44,13 @@ const cancelled = (id: string) =>
     return answer.status === 409 && answer.body.retryable ? null : answer;
   });
 
-/** Holds the first call, so that nearly all other requests come during it. */
+/** The provider answers the first call late, so that nearly all other requests come before the answer. */
 const hold = (route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
 /**
- * Checks that one request succeeded. All other requests had to wait, or came later and got another refusal.
+ * Checks that exactly one request succeeded. The others came while the step was running, or were refused
+ * later.
  */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {
   const { [done]: through, '409 step_in_progress': waiting = 0, ...others } = tally(answers);
@@ -136,8 +137,8 @@ describe('at the same time, over two replicas,', () => {
     const passkey = await story.passkey(id);
     hold('create-authenticators-otp', subject);
     const answers = await crowd(20, `/v1/onboardings/${id}/authenticators`, { authenticators: [passkey] });
-    // A challenge is valid for five submissions. The other submissions are refused for this reason, or come
-    // after the end.
+    // A challenge allows five submissions. The other requests are refused for this reason, or because the
+    // onboarding has ended.
     expectOne(answers, '200 completed', '410 onboarding_ended', '422 attestation_invalid');
     expect(story.calls(subject, 'create-authenticators-otp')).toBe(1);
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(1);

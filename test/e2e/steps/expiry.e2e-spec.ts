@@ -17,7 +17,10 @@ const CODE_GONE: Outcome = { state: 'otp_needed', reason: 'otp_expired', signal:
 const SESSION_GONE: Outcome = { state: 'otp_needed', reason: 'session_expired', signal: 'session_expired' };
 const LOST: Outcome = { state: 'outcome_unknown', reason: null, signal: 'outcome_lost' };
 
-/** The outcome of the end of each life, in each live state. */
+/**
+ * What happens in each live state when a deadline passes: for the code, for the session, without activity, or
+ * for the whole onboarding.
+ */
 const ENDS: [Situation, Life, Outcome][] = [
   ['otp_requested, waiting for its retry', 'idle', EXPIRED],
   ['otp_requested, waiting for its retry', 'whole', EXPIRED],
@@ -29,23 +32,23 @@ const ENDS: [Situation, Life, Outcome][] = [
   ['otp_submitted, waiting for its retry', 'code', CODE_GONE],
   ['otp_submitted, waiting for its retry', 'idle', EXPIRED],
   ['otp_submitted, waiting for its retry', 'whole', EXPIRED],
-  ['otp_submitted, waiting for its retry in doubt', 'code', LOST],
-  ['otp_submitted, waiting for its retry in doubt', 'idle', EXPIRED],
-  ['otp_submitted, waiting for its retry in doubt', 'whole', EXPIRED],
+  ['otp_submitted, waiting for its retry, outcome unknown', 'code', LOST],
+  ['otp_submitted, waiting for its retry, outcome unknown', 'idle', EXPIRED],
+  ['otp_submitted, waiting for its retry, outcome unknown', 'whole', EXPIRED],
   ['otp_verified', 'session', SESSION_GONE],
   ['otp_verified', 'idle', EXPIRED],
   ['otp_verified', 'whole', EXPIRED],
   ['authenticators_submitted, waiting for its retry', 'session', SESSION_GONE],
   ['authenticators_submitted, waiting for its retry', 'idle', EXPIRED],
   ['authenticators_submitted, waiting for its retry', 'whole', EXPIRED],
-  ['authenticators_submitted, waiting for its retry in doubt', 'session', LOST],
-  ['authenticators_submitted, waiting for its retry in doubt', 'idle', EXPIRED],
-  ['authenticators_submitted, waiting for its retry in doubt', 'whole', EXPIRED],
+  ['authenticators_submitted, waiting for its retry, outcome unknown', 'session', LOST],
+  ['authenticators_submitted, waiting for its retry, outcome unknown', 'idle', EXPIRED],
+  ['authenticators_submitted, waiting for its retry, outcome unknown', 'whole', EXPIRED],
   ['outcome_unknown, after verify-otp', 'whole', EXPIRED],
   ['outcome_unknown, after create-authenticators', 'whole', EXPIRED],
 ];
 
-/** Lives whose end changes nothing, because the caller must decide. */
+/** Deadlines that change nothing in these states, because the caller must decide first. */
 const OUTLASTED: [Situation, Life][] = [
   ['outcome_unknown, after verify-otp', 'code'],
   ['outcome_unknown, after verify-otp', 'idle'],
@@ -72,7 +75,7 @@ async function sealedFields(id: string): Promise<string[]> {
 
 const told = ({ status, body }: Answer) => `${status} ${body.code}`;
 
-/** The refusals of the commands that the end forbids. */
+/** How the service refuses the commands that are no longer allowed after the deadline. */
 async function refusals(id: string): Promise<Record<string, string>> {
   const passkey = {
     authenticatorName: 'none',
@@ -98,7 +101,7 @@ describe('without a worker', () => {
   afterAll(() => story.end());
 
   it.each(ENDS)(
-    '%s: shows the end of its %s life immediately',
+    '%s: shows immediately that its %s lifetime has ended',
     async (situation, life, { state, reason, signal }) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const before = (await story.get(id)).body;
@@ -133,7 +136,7 @@ describe('without a worker', () => {
           expect(told(answer)).toBe(refusal);
       }
 
-      // The refused command has written the expiry. The version is the one that the read has shown.
+      // The refused command has written the expiry. The row has the version that the earlier read had shown.
       expect((await story.get(id)).body).toMatchObject({ state, reason, version: body.version });
       expect((await story.eventTypes(id)).filter((type) => type === signal)).toEqual([signal]);
       expect(await sealedFields(id)).toEqual(
@@ -142,7 +145,7 @@ describe('without a worker', () => {
     },
   );
 
-  it.each(OUTLASTED)('%s: does not change at the end of its %s life', async (situation, life) => {
+  it.each(OUTLASTED)('%s: does not change when its %s lifetime ends', async (situation, life) => {
     const { id, subject } = await SITUATIONS[situation](story);
     const { body: before } = await story.get(id);
     await runOut(story, id, life);
@@ -158,7 +161,7 @@ describe('without a worker', () => {
     ['otp_verified', 'session', 'authenticators', '410 session_expired', { type: 'resend_otp' }],
     ['otp_verified', 'whole', 'authenticators', '410 onboarding_ended', { type: 'none' }],
   ])(
-    '%s: with less %s life than a call may take, %s sends nothing and names the next action',
+    '%s: with less %s lifetime than a call may take, %s sends nothing and names the next action',
     async (state, life, command, refusal, nextAction) => {
       const { id, subject } = await SITUATIONS[state](story);
       const passkey = state === 'otp_verified' ? await story.passkey(id) : null;
@@ -219,12 +222,12 @@ describe('without a worker', () => {
     });
     expect(told(await story.verify(id, story.code(subject)))).toBe('409 step_in_progress');
 
-    // The server error leaves a doubt, and no time is left for a retry.
+    // After the server error, the outcome is unknown, and no time is left for a retry.
     const { unresolved } = await story.until(id, 'outcome_unknown');
     expect(unresolved).toMatchObject({ step: 'verify-otp' });
   });
 
-  it('restarts the idle time with each accepted command, but not the whole life', async () => {
+  it('restarts the idle time with each accepted command, but not the whole lifetime', async () => {
     const { id, subject } = await story.sent();
     await story.sql(
       `UPDATE onboardings SET idle_ends_at = clock_timestamp() + interval '30 s',
@@ -246,7 +249,7 @@ describe('without a worker', () => {
   });
 });
 
-describe('configured lives', () => {
+describe('configured lifetimes', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
@@ -273,7 +276,7 @@ describe('configured lives', () => {
       const beganAt = Date.now();
       const { state, nextAction } = (await story.get(id)).body;
       if (state !== 'otp_sent') return { state };
-      // Both times come from one clock. Rounding loses a millisecond.
+      // Both times come from PostgreSQL's clock. Rounding may lose a millisecond.
       expect(beganAt).toBeLessThanOrEqual((nextAction.type === 'submit_otp' ? lastCall : end) + 1);
       return null;
     });
@@ -305,7 +308,7 @@ describe('with a worker', () => {
     await story.end();
   });
 
-  it('writes each expiry, wipes secrets, and counts the expired in the results of its jobs', async () => {
+  it('each expiry is written, secrets are wiped, and the job results count the expiries', async () => {
     const brought = await Promise.all(
       ENDS.map(async ([situation, life, outcome]) => ({
         life,
@@ -319,7 +322,8 @@ describe('with a worker', () => {
       await runOut(story, id, life);
     }
     const startedAt = Date.now();
-    // A long interval, so that the job runs before the worker's own timer, which has no job results.
+    // The scheduled job, whose result the test reads, must run before the worker's own timer does the same
+    // work.
     await story.startWorker({ EXPIRY_EVERY_MS: '2000' });
     for (const { id, life, outcome } of brought) {
       const types = await until(`${outcome.signal} of ${id}`, async () => {

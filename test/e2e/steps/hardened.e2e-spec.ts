@@ -51,7 +51,7 @@ describe('superseding starts at the same time', () => {
 });
 
 describe('an idempotency key whose command was refused by a limit', () => {
-  it('is not used up: the command works after the limit', async () => {
+  it('is not used up: the command works when the limit permits it again', async () => {
     const { id, subject } = await story.sent();
     const budget = (sql: string) =>
       story.sql(`UPDATE otp_budgets SET ${sql} WHERE subject_key LIKE $1`, [`%${subject.userId}`]);
@@ -85,7 +85,7 @@ describe('an idempotency key whose command was refused by a limit', () => {
 describe('text that PostgreSQL cannot store', () => {
   const bad = ['a\u0000', '\ud800'];
 
-  it.each(bad)('is a 400 in every member: %j', async (text) => {
+  it.each(bad)('causes a 400 in every member: %j', async (text) => {
     const { accountId, userId } = story.newSubject();
     const subject = { accountId, userId };
     const { id } = await story.sent();
@@ -111,13 +111,13 @@ describe('text that PostgreSQL cannot store', () => {
     }
   });
 
-  it('is a 400 in every query', async () => {
+  it('causes a 400 in every query parameter', async () => {
     for (const name of ['externalRef', 'accountId', 'userId', 'integration']) {
       expect((await story.call('GET', `/v1/onboardings?${name}=%00`)).status).toBe(400);
     }
   });
 
-  it('gets a problem as an id, for any length of the id', async () => {
+  it('causes a problem as an id of any length', async () => {
     for (const length of [1, 100, 101, 5_000]) {
       const { status, body } = await story.call('GET', `/v1/onboardings/${'a'.repeat(length)}`);
       expect([400, 404, 414]).toContain(status);
@@ -127,7 +127,7 @@ describe('text that PostgreSQL cannot store', () => {
 });
 
 describe('a passkey whose answer comes after the cancel', () => {
-  it('is recorded when resolved as done, with the id of the late answer', async () => {
+  it('is recorded when it is resolved as done, with the id of the late answer', async () => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     const match = { userId: subject.userId };

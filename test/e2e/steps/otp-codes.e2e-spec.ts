@@ -76,7 +76,7 @@ describe('a mailed code', () => {
     expect(verified.body).toMatchObject({ state: 'otp_verified', lastResult: null });
   });
 
-  it('ends the onboarding at the sixth wrong try of all its codes', async () => {
+  it('ends the onboarding at the sixth wrong try, counted over all its codes', async () => {
     const { id, subject } = await story.sent();
     await mistype(id, subject, 3);
     await resendLater(id, subject);
@@ -122,7 +122,8 @@ describe('the wrong codes of a subject in one day', () => {
     await story.cancel(second.id);
 
     const third = await story.sent(subject);
-    // This is the eighth wrong code of the day. The code has a try left, but the subject has no try left.
+    // This is the eighth wrong code of the day. The code itself allows another try, but the subject's daily
+    // limit does not.
     const last = await mistype(third.id, subject, 2);
     expect(last.body).toMatchObject({ code: 'otp_invalid', attemptsLeft: 0, nextAction: { type: 'none' } });
     const { otp, nextAction } = (await story.get(third.id)).body;
@@ -138,7 +139,7 @@ describe('the wrong codes of a subject in one day', () => {
     };
     await story.cancel(third.id);
     const start = await story.start(subject);
-    // The wait would be longer than the onboarding's life.
+    // The caller would have to wait until after the onboarding's expiry.
     for (const refused of [refusals.verify, refusals.resend]) {
       expect(refused.body).toMatchObject({ state: 'otp_sent', nextAction: { type: 'none' } });
     }
@@ -205,7 +206,7 @@ describe('a resend', () => {
     expect((await story.get(id)).body.state).toBe('otp_sent');
     expect(mails(subject)).toBe(3);
 
-    // A caller that lost the answer to the first start still learns the onboarding's id.
+    // A caller that lost the answer to its first start still gets the onboarding's id.
     expect(await story.start(subject)).toMatchObject({
       status: 409,
       body: { code: 'onboarding_live', onboardingId: id },
@@ -230,7 +231,7 @@ describe('a resend', () => {
     expect(Math.abs(retryAfterMs(seventh) - (DAY_MS - 6 * WINDOW_MS))).toBeLessThan(30_000);
     expect(mails(subject)).toBe(6);
 
-    // By then the onboarding has expired, which permits another start.
+    // The onboarding has expired by this time, so another start is allowed.
     await elapse(story, id, subject, retryAfterMs(seventh));
     expect((await story.start(subject)).status).toBe(201);
     expect((await story.get(id)).body.state).toBe('expired');

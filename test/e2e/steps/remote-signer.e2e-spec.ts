@@ -20,7 +20,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** A key at KMS, instead of a key in the environment. */
+/** The settings for a key at KMS instead of a key in the environment. */
 const atKms = (name: string): Record<string, string> => ({
   [`INTEGRATION_${name}_PRIVATE_KEY`]: '',
   [`INTEGRATION_${name}_KMS_KEY_ID`]: key.arn,

@@ -5,7 +5,7 @@ import { DOORS, Person, throughDoor, type Door } from '../../support/turnkey-doo
 
 let story: Story;
 
-/** Completes an onboarding of a person. @returns its id. */
+/** Completes an onboarding of this person. @returns its id. */
 async function allTheWay(person: Person): Promise<string> {
   const started = await person.start();
   expect([201, 202]).toContain(started.status);
@@ -80,7 +80,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     });
   });
 
-  it('refuses an unknown choice with its name, and sends nothing', async () => {
+  it('refuses an unknown option by its name, and sends nothing', async () => {
     const person = new Person(story);
     const refused = await person.start({ otp: { otpColour: 'green' } });
     expect(refused).toMatchObject({
@@ -97,8 +97,8 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     const refused = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, {
       encryptedOtpBundle: JSON.stringify(bundle),
     });
-    // One integration has one custody, so the form of the other custody is refused without reading the
-    // onboarding.
+    // An integration has one custody. A code in the other custody's form is refused before the onboarding is
+    // read.
     expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: '/encryptedOtpBundle' }] } });
   });
 
@@ -138,7 +138,8 @@ describe('turnkey', () => {
       const spec = LOSSES[loss as keyof typeof LOSSES];
       const { organizationId } = person.subject as { organizationId: string };
       const match = route === 'init_otp' ? { contact: person.email } : { organizationId };
-      // verify_otp names only the parent organization, so this fault matches its next calls.
+      // A call of verify_otp does not name the user's sub-organization, so this fault hits the next call of
+      // any user.
       story.sandbox.control.addFault({
         route,
         ...(route !== 'verify_otp' && { match }),
@@ -151,7 +152,7 @@ describe('turnkey', () => {
       expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
       expect(await story.eventTypes(id)).not.toContain('outcome_lost');
       expect(await story.eventTypes(id)).not.toContain('second_mail_possible');
-      // Repeated requests cost no try, no send and no place in a budget.
+      // Repeated calls use up neither a try nor a send, and the subject's budget counts none of them.
       expect((await story.get(id)).body.otp).toMatchObject({ sends: 1, attemptsLeft: 2 });
       const [budget] = await story.sql(
         `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
@@ -192,7 +193,7 @@ describe('turnkey', () => {
     expect(person.code()).toMatch(/^\d{6}$/);
     const lifeMs = Date.parse(body.otp.expiresAt!) - Date.parse(body.otp.sentAt!);
     expect(lifeMs).toBe(120_000);
-    // A resend asks for a code of the same kind.
+    // A resend sends a code of the same length and alphabet.
     await story.cooledDown(body.id);
     await story.resend(body.id);
     expect(person.code()).toMatch(/^\d{6}$/);
@@ -201,7 +202,7 @@ describe('turnkey', () => {
   it.each([
     ['ACTIVITY_STATUS_CONSENSUS_NEEDED', 'consensus_needed'],
     ['ACTIVITY_STATUS_AUTHENTICATORS_NEEDED', 'mfa_needed'],
-  ] as const)('%s ends a verification with its own code', async (status, code) => {
+  ] as const)('%s ends a verification with its own error code', async (status, code) => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     story.sandbox.control.addFault({ route: 'verify_otp', times: 1, activity: { status } });

@@ -4,19 +4,19 @@ import type { Page } from 'playwright-core';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** A small phone, and a laptop. */
+/** The widths of a small phone and of a laptop, in CSS pixels. */
 const WIDTHS = [320, 1280];
 
 /**
- * The faults that axe finds: light and dark, on a small phone and a laptop; also the widths at which the
- * page is wider than its window.
+ * Runs the accessibility checker axe on a page at both widths, in the light and in the dark color scheme.
+ * Also checks that the page is never wider than its window.
  *
- * @returns a line for each finding
+ * @returns a line for each fault
  */
 export async function faultsByAxe(page: Page): Promise<string[]> {
   const before = page.viewportSize();
   const faults: string[] = [];
-  // The script is added as a developer tool would do it, so the page's policy does not block it.
+  // `evaluate` bypasses the page's Content-Security-Policy, as developer tools do.
   await page.evaluate(AXE);
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 800 });

@@ -6,8 +6,9 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 /**
- * Finds Chromium. If `CHROMIUM` is set, only that path counts; if not, the PATH is searched. Null if there is
- * none.
+ * Finds Chromium: at the path in `CHROMIUM` if this variable is set, otherwise on the PATH.
+ *
+ * @returns null if there is no Chromium
  */
 export function findChromium(): string | null {
   const given = process.env['CHROMIUM'];
@@ -26,8 +27,8 @@ function isProgram(path: string): boolean {
 }
 
 /**
- * Describes stories that need a real browser. Without Chromium, they are skipped with a warning. With
- * `REQUIRE_CHROMIUM=1`, they fail instead: set it where Chromium must be installed.
+ * Describes stories that need a real browser. If there is no Chromium, they are skipped with a warning. If
+ * `REQUIRE_CHROMIUM` is 1, they fail instead.
  */
 export function describeInBrowser(what: string, stories: () => void): void {
   const wanted = findChromium() !== null || process.env['REQUIRE_CHROMIUM'] === '1';
@@ -36,17 +37,18 @@ export function describeInBrowser(what: string, stories: () => void): void {
   describeOrSkip(what, () => stories());
 }
 
-/** A page, and the complaints of its browser. */
+/** A page, and everything that its browser has complained about. */
 export interface WatchedPage {
   page: Page;
   /**
-   * Violations of a policy, errors that a script or worker threw or wrote to the console, and requests to
-   * other hosts than this machine. An answer with a 4xx is no complaint.
+   * Violations of the Content-Security-Policy, errors that scripts or workers threw or printed to the
+   * console, and requests to hosts other than this machine. An answer with a status of 4xx is not a
+   * complaint.
    */
   complaints: string[];
 }
 
-/** A headless Chromium with a profile of its own. */
+/** A headless Chromium with its own profile. */
 export class RealBrowser {
   readonly #browser: Browser;
 
@@ -58,14 +60,14 @@ export class RealBrowser {
   static async launch(): Promise<RealBrowser> {
     const executablePath = findChromium();
     if (executablePath === null) throw new Error('there is no Chromium: install one, or set CHROMIUM');
-    // Chromium refuses to be root inside its own sandbox.
+    // Chromium does not start its sandbox as root.
     const chromiumSandbox = process.getuid?.() !== 0;
     return new RealBrowser(await chromium.launch({ executablePath, chromiumSandbox }));
   }
 
-  /** Opens a page in its own context. It shares no cookies with other pages. */
+  /** Opens a page that shares no cookies with other pages. */
   async open(options: BrowserContextOptions = {}): Promise<WatchedPage> {
-    // An animated spinner takes a whole core of a machine without a GPU.
+    // Without a GPU, an animated spinner keeps a whole CPU core busy.
     const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
@@ -81,8 +83,8 @@ async function complaintsOf(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // The browser's own messages have no arguments: a failed request, or a violation, which is collected
-    // below.
+    // A message without arguments comes from the browser itself. It is about a failed request, or about a
+    // policy violation, which is collected below.
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });

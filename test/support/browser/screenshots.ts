@@ -4,7 +4,7 @@ import { STATE } from '../../../tools/checkout.js';
 
 const FOLDER = process.env['SCREENSHOTS'] || join(STATE, 'screenshots');
 
-/** A small phone, and a laptop. */
+/** The window sizes of a small phone and of a laptop. */
 const WINDOWS = [
   { width: 360, height: 740 },
   { width: 1280, height: 800 },
@@ -13,11 +13,11 @@ const WINDOWS = [
 type Scheme = 'light' | 'dark';
 
 /**
- * Saves screenshots of the whole page as `<state>-<width>-<scheme>.png`, for people to look at. The folder is
- * `SCREENSHOTS` or `.gangway/screenshots`. Restores the page's window size afterwards.
+ * Saves screenshots of the whole page as `<state>-<width>-<scheme>.png`, for people to look at. They go to
+ * the folder in `SCREENSHOTS`, or to `.gangway/screenshots`.
  *
  * @param state in kebab-case, such as `demo-code-asked`.
- * @returns the pictures in which the page is wider than its window, so that users must scroll sideways.
+ * @returns the screenshots in which the page is wider than its window, so that users must scroll sideways.
  */
 export async function keepScreenshots(
   page: Page,

@@ -1,22 +1,25 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import type { CDPSession, Page } from 'playwright-core';
 
-/** Members of WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
+/** Some members of WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
 export interface AuthenticatorKind {
-  /** `internal`: the device itself; a page has at most one. `usb`: a security key. */
+  /**
+   * `internal`: the device itself has the authenticator, and a page has at most one of this kind. `usb`: a
+   * security key.
+   */
   transport: 'internal' | 'usb';
   hasUserVerification: boolean;
   /** Whether user verification succeeds. */
   isUserVerified: boolean;
   hasResidentKey: boolean;
-  /** If false, no person touches the authenticator, and the ceremony waits. */
+  /** If false, no person touches the authenticator, and a registration or login keeps waiting. */
   automaticPresenceSimulation: boolean;
-  /** The BE and BS flags of its passkeys. */
+  /** The flags BE and BS of the passkeys that this authenticator makes. */
   defaultBackupEligibility: boolean;
   defaultBackupState: boolean;
 }
 
-/** A phone with its owner's finger on it. */
+/** A phone. Its owner's finger is on the sensor all the time. */
 const PHONE: AuthenticatorKind = {
   transport: 'internal',
   hasUserVerification: true,
@@ -27,24 +30,23 @@ const PHONE: AuthenticatorKind = {
   defaultBackupState: true,
 };
 
-/** The data that an authenticator stores for a passkey. */
+/** What an authenticator stores about a passkey. */
 export interface KeptPasskey {
-  /** base64url without padding, as pages and the REST interface have it. */
+  /** In base64url without padding, as in pages and in the REST API. */
   credentialId: string;
   /** Absent if the passkey is not discoverable. */
   rpId: string | undefined;
   isResidentCredential: boolean;
   signCount: number;
-  /** The key that the passkey signs with. */
   privateKey: KeyObject;
-  /** SPKI, DER, base64url, as the sandbox's store has it. */
+  /** SPKI in DER, encoded as base64url, as in the sandbox. */
   publicKeySpki: string;
 }
 
 /**
- * An authenticator that Chromium simulates for one page: WebDriver's virtual authenticator (WebAuthn Level 3
- * §11), over the DevTools protocol. While a page has a virtual authenticator, Chromium uses no real one for
- * this page. It is removed when the page closes.
+ * An authenticator that Chromium simulates for one page, through the DevTools protocol (WebAuthn Level 3
+ * §11). While a page has a virtual authenticator, Chromium offers the page no real one. The virtual
+ * authenticator goes away when the page closes.
  */
 export class VirtualAuthenticator {
   readonly #devTools: CDPSession;
@@ -63,18 +65,19 @@ export class VirtualAuthenticator {
     return new VirtualAuthenticator(devTools, authenticatorId);
   }
 
-  /** After the last authenticator is unplugged, the page's ceremonies find no authenticator. */
+  /** Removes this authenticator. If the page has no other, its registrations and logins find none. */
   async unplug(): Promise<void> {
     await this.#devTools.send('WebAuthn.removeVirtualAuthenticator', this.#self);
   }
 
-  /** Whether user verification succeeds from now on. */
+  /** Decides whether user verification succeeds from now on. */
   async verifyUser(isUserVerified: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setUserVerified', { ...this.#self, isUserVerified });
   }
 
   /**
-   * Whether a person touches the authenticator from now on. A ceremony that waits for a touch then goes on.
+   * Decides whether a person touches the authenticator from now on. A registration that waits for a touch
+   * then continues.
    */
   async touch(enabled: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setAutomaticPresenceSimulation', { ...this.#self, enabled });
@@ -107,7 +110,7 @@ export class VirtualAuthenticator {
 
 const sessions = new WeakMap<Page, Promise<CDPSession>>();
 
-/** One session for each page: an authenticator is known only to the session that added it. */
+/** Each page has one DevTools session. An authenticator exists only in the session that has added it. */
 function devToolsOf(page: Page): Promise<CDPSession> {
   const open = async () => {
     const devTools = await page.context().newCDPSession(page);

@@ -1,7 +1,7 @@
 import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding.dto.js';
 import type { Answer } from '../story.js';
 
-/** An answer to the demo's page: a part of the onboarding, or a problem. */
+/** An answer of the demo's server: a part of the onboarding, or a problem. */
 export type DemoAnswer = Answer<
   OnboardingResource & {
     code: string;
@@ -16,7 +16,7 @@ export type DemoAnswer = Answer<
 /** A user's browser at the demo, with its own cookie. */
 export class DemoBrowser {
   cookie = '';
-  /** The onboarding that its tab shows. */
+  /** The id of the onboarding that the browser tab shows. */
   of = '';
 
   constructor(private readonly url: string) {}
@@ -32,7 +32,7 @@ export class DemoBrowser {
     });
   }
 
-  /** Opens the stream as EventSource does. The body of the answer is still arriving. */
+  /** Opens the event stream, as EventSource does. The returned response still receives events. */
   events(lastEventId?: string, signal?: AbortSignal): Promise<Response> {
     return fetch(`${this.url}/api/onboarding/events?of=${this.of}`, {
       headers: { cookie: this.cookie, ...(lastEventId && { 'last-event-id': lastEventId }) },

@@ -1,12 +1,12 @@
 import type { Locator, Page } from 'playwright-core';
 import { VirtualAuthenticator, type AuthenticatorKind } from '../browser/virtual-authenticator.js';
 
-/** A submission of passkeys, as the page sends it to the demo. */
+/** The passkeys that the page sends to the demo's server in one request. */
 export interface Submission {
   credentials: { name: string; credential: { id: string } }[];
 }
 
-/** The demo's answer to a request for options: the members that stories change. */
+/** The creation options that the demo sends to its page. Only the members that stories change. */
 export interface CreationOptions {
   challenge: string;
   timeout?: number;
@@ -14,37 +14,37 @@ export interface CreationOptions {
   authenticatorSelection: Record<string, string>;
 }
 
-/** Chromium's proof that the user has a passkey. All members are base64url. */
+/** The proof of a passkey that Chromium makes at a login. All members are base64url. */
 export interface Assertion {
   id: string;
   response: { authenticatorData: string; clientDataJSON: string; signature: string };
 }
 
-/** The demo's page, by roles, names and labels, as a person sees and hears it. */
+/** The demo's page. Finds elements by role, name and label, as a person sees or hears them. */
 export class DemoPage {
   constructor(readonly page: Page) {}
 
-  /** Waits for a heading: the one thing to do now. */
+  /** Waits until the page has this heading. The heading says what the user should do now. */
   async at(title: string | RegExp): Promise<void> {
     await this.page.getByRole('heading', { level: 1, name: title }).waitFor();
   }
 
-  /** Waits until the page names a problem. */
+  /** Waits until the page shows an alert with this text. */
   async problem(words: string | RegExp): Promise<void> {
     await this.page.getByRole('alert').getByText(words).waitFor();
   }
 
-  /** Waits until the page has handled the user's request. */
+  /** Waits until the page has handled the user's last action. */
   async settled(): Promise<void> {
     await this.page.locator('[aria-busy="true"]').waitFor({ state: 'detached' });
   }
 
-  /** Waits until a control has the focus. */
+  /** Waits until this control has the focus. */
   async focused(control: Locator): Promise<void> {
     await control.and(this.page.locator(':focus')).waitFor();
   }
 
-  /** Moves the focus to a control by the Tab key. */
+  /** Presses Tab until this control has the focus. */
   async tabTo(control: Locator): Promise<void> {
     for (let presses = 0; presses < 20; presses++) {
       if (await control.and(this.page.locator(':focus')).isVisible()) return;
@@ -54,8 +54,8 @@ export class DemoPage {
   }
 
   /**
-   * Lists controls without a label, without a name or too small for a finger, a page that is too wide, and
-   * extra h1s.
+   * Finds controls without a label, without a name, or too small for a finger. Also finds a second h1, and a
+   * page that is too wide.
    */
   faultsOfAccess(): Promise<string[]> {
     return this.page.evaluate<string[]>(`[
@@ -94,14 +94,14 @@ export class DemoPage {
     await this.button('Create passkey').click();
   }
 
-  /** Asks for a new code as soon as the page permits it. */
+  /** Requests a new code as soon as the page permits it. */
   async resend(): Promise<void> {
     await this.page.getByRole('button', { name: 'Send a new code', disabled: false }).click();
     await this.at('Check your mail');
     await this.settled();
   }
 
-  /** The names of the passkeys in a list. */
+  /** The names of the passkeys in this list. */
   passkeys(list: 'Your passkeys'): Promise<string[]> {
     return this.page
       .getByRole('list', { name: list })
@@ -114,7 +114,7 @@ export class DemoPage {
     return this.page.getByRole('region', { name: 'Timeline' }).getByText(words);
   }
 
-  /** Has the passkey sign a challenge, as a website does at a login. */
+  /** Signs a challenge with the passkey, as at a login. */
   signIn(credentialId: string): Promise<Assertion> {
     return this.page.evaluate<Assertion>(`navigator.credentials.get({ publicKey: {
       rpId: 'localhost',
@@ -132,7 +132,11 @@ export class DemoPage {
     return VirtualAuthenticator.plugInto(this.page, kind);
   }
 
-  /** Changes the options on their way to the page. @returns a function that ends this. */
+  /**
+   * Changes the creation options on their way to the page.
+   *
+   * @returns a function that stops this.
+   */
   async tamper(change: (options: CreationOptions) => object): Promise<() => Promise<void>> {
     await this.page.route('**/passkeys/options', async (route) => {
       const response = await route.fetch();

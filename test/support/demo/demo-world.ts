@@ -7,10 +7,15 @@ import { closedPort } from '../ports.js';
 import { Story, type Subject } from '../story.js';
 import type { TcpProxy } from '../tcp-proxy.js';
 
-/** `attested` asks for attestation, `byzantine` does not. Each has its own demo. */
+/**
+ * Two integrations, each with a demo of its own. `attested` requires an attestation, `byzantine` does not.
+ */
 export type DemoIntegration = 'byzantine' | 'attested';
 
-/** All that a user of the demo needs: demo, service, worker, sandbox, and a real Chromium. */
+/**
+ * Everything that a user of the demo needs: the demo, the service, the worker, the sandbox, and a real
+ * Chromium.
+ */
 export class DemoWorld {
   #emails = 0;
   readonly #open: WatchedPage[] = [];
@@ -18,14 +23,14 @@ export class DemoWorld {
   private constructor(
     readonly story: Story,
     readonly browser: RealBrowser,
-    /** The demo's way to the service. */
+    /** The proxy between the demo and the service. */
     readonly service: TcpProxy,
     private readonly urls: Record<DemoIntegration, string>,
   ) {}
 
   static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
-    // The service needs the demo's origin, and the demo needs the service's URL. So the demo's port is chosen
-    // first.
+    // The service needs the demo's origin, and the demo needs the service's URL. Therefore the demo's port is
+    // chosen first.
     const [byzantine, attested] = [await closedPort(), await closedPort()];
     const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
     const story = await Story.begin({
@@ -66,7 +71,7 @@ export class DemoWorld {
     return `ana.${++this.#emails}@example.com`;
   }
 
-  /** Opens the page in a new browser profile. */
+  /** Opens the demo's page in a new browser profile. */
   async visit({
     integration = 'byzantine' as DemoIntegration,
     ...options
@@ -79,7 +84,7 @@ export class DemoWorld {
     return demo;
   }
 
-  /** Closes the pages of a story. @returns the complaints of their browser. */
+  /** Closes all pages. @returns what their browser has complained about. */
   async leave(): Promise<string[]> {
     await this.service.open(); // a failed story may have left the proxy closed
     const pages = this.#open.splice(0);
@@ -87,12 +92,12 @@ export class DemoWorld {
     return pages.flatMap(({ complaints }) => complaints);
   }
 
-  /** The newest code that was mailed to the address. */
+  /** The last code that was mailed to this address. */
   code(email: string): string {
     return this.story.code(this.subject(email));
   }
 
-  /** The subject that the demo made for an address, by the provider's journal. */
+  /** The subject that the demo has created for this address, as the sandbox's mails show it. */
   subject(email: string): Subject {
     const { control } = this.story.sandbox;
     const [mail] = control.mails({ email });
@@ -103,7 +108,7 @@ export class DemoWorld {
     return { accountId: sent.accountId!, userId: sent.userId!, email };
   }
 
-  /** The newest onboarding of an address, from the service. */
+  /** The newest onboarding of this address, as the service shows it. */
   async onboarding(email: string): Promise<OnboardingResource> {
     const { userId } = this.subject(email);
     const { body } = await this.story.call<{ items: OnboardingResource[] }>(
@@ -113,12 +118,12 @@ export class DemoWorld {
     return body.items[0]!;
   }
 
-  /** The passkeys that the provider keeps for an address. */
+  /** The passkeys that the sandbox has stored for this address. */
   stored(email: string): StoredAuthenticator[] {
     return this.story.sandbox.control.authenticators(this.subject(email).userId);
   }
 
-  /** How often the provider was asked to register passkeys for an address. */
+  /** How many requests to register passkeys the sandbox got for this address. */
   creations(email: string): number {
     return this.story.calls(this.subject(email), 'create-authenticators-otp');
   }
@@ -130,6 +135,6 @@ export class DemoWorld {
 
 interface VisitOptions extends BrowserContextOptions {
   integration?: DemoIntegration;
-  /** Prepares the page before it loads. */
+  /** Called before the page loads. */
   before?: (demo: DemoPage) => Promise<unknown>;
 }

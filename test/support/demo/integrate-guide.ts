@@ -1,40 +1,33 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Story } from '../story.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const GUIDE = join(ROOT, 'docs', 'integrate.md');
 
-export interface PastedFile {
-  /** The name under which the reader saves the file. */
-  name: string;
-  /** The project's file with the same text, relative to the root. */
-  source: string;
-  text: string;
-}
-
-/** The files that a reader of docs/integrate.md pastes, in order. */
-export function pastedFiles(): PastedFile[] {
-  const guide = readFileSync(GUIDE, 'utf8');
-  const blocks = guide.matchAll(/^Save as \[`([^`]+)`\]\(\.\.\/([^)]+)\)[\s\S]*?\n```\w+\n([\s\S]*?)^```$/gm);
-  return [...blocks].map(([, name = '', source = '', text = '']) => ({ name, source, text }));
+/** The commands of docs/integrate.md that copy the example. */
+function copyCommands(): string {
+  const guide = readFileSync(join(ROOT, 'docs', 'integrate.md'), 'utf8');
+  const [, commands = ''] = /^```bash\nGANGWAY=.*\n((?:cp .*\n)+)```$/m.exec(guide) ?? [];
+  return commands;
 }
 
 /**
- * Pastes all files into a new folder, and deletes it when the story ends.
+ * Copies the example into a new folder, by the guide's own commands, and deletes it when the story ends.
  *
  * @returns the path of its `main.js`.
  */
-export function pasteGuide(story: Story): string {
+export function copyExample(story: Story): string {
   const folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));
   story.atEnd(() => rm(folder, { recursive: true }));
   writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-  for (const { name, text } of pastedFiles()) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
+  mkdirSync(join(folder, 'page'));
+  execFileSync('bash', ['-eu', '-c', copyCommands()], {
+    cwd: folder,
+    env: { ...process.env, GANGWAY: ROOT },
+  });
   return join(folder, 'main.js');
 }

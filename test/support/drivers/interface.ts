@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 
-/** The parts of a JSON Schema that the generator reads. */
+/** The parts of a JSON Schema that this folder's generator of values uses. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -44,7 +44,7 @@ interface Document {
   components: { schemas: Record<string, Schema> };
 }
 
-/** One route of the OpenAPI document. */
+/** One operation of the OpenAPI document: a method on a route. */
 export interface Operation extends Described {
   method: string;
   route: string;
@@ -56,12 +56,12 @@ export interface Answer {
   text: string;
 }
 
-/** Members of every problem. */
+/** The members that each problem has. */
 const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable'];
 
 const escaped = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** The service's OpenAPI document, which checks the service's answers. */
+/** The service's OpenAPI document. It checks the service's answers. */
 export class Interface {
   readonly operations: readonly Operation[];
   readonly #ajv = new Ajv2020({ strict: false, allErrors: false });
@@ -95,7 +95,7 @@ export class Interface {
     return this.resolve(target);
   }
 
-  /** @returns how the answer breaks the document, or null. */
+  /** @returns in which way the answer contradicts the OpenAPI document, or null. */
   fault(operation: Operation, answer: Answer): string | null {
     const { method, route } = operation;
     const name = `${method} ${route} answered ${answer.status}`;
@@ -128,7 +128,7 @@ export class Interface {
     return null;
   }
 
-  /** @returns what is wrong with the answer to an unknown route, or null. */
+  /** @returns what is wrong with this answer to a request for an unknown route, or null. */
   strayFault(answer: Answer): string | null {
     if (answer.status < 400 || answer.status >= 500) return `answered ${answer.status}`;
     const type = String(answer.headers['content-type'] ?? '');
@@ -141,7 +141,7 @@ export class Interface {
     }
   }
 
-  /** A stream holds heartbeats, `retry`, and events under their numbers without a gap. */
+  /** An event stream may contain heartbeats, `retry`, and events whose ids have no gap. */
   #streamFault(text: string): string | null {
     let last: number | null = null;
     for (const block of text.split('\n\n')) {

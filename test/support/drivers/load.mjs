@@ -1,6 +1,6 @@
 /**
- * Lets Node.js run the TypeScript of test/ directly. Imports look as everywhere else in the project:
- * files under test/ are loaded as source; files of apps/, libs/ and tools/ come from `npm run build`.
+ * Lets Node.js run the TypeScript files of test/ without a build. Files of apps/, libs/ and tools/ come from
+ * `npm run build`.
  *
  *   node --import ./test/support/drivers/load.mjs test/chaos/run.ts
  */

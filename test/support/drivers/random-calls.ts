@@ -6,14 +6,14 @@ import { SETTINGS } from './settings.js';
 
 export interface RandomCall {
   method: 'GET' | 'POST';
-  /** The path template of docs/openapi.json, for example `/v1/onboardings/{id}`. */
+  /** The path in docs/openapi.json, for example `/v1/onboardings/{id}`. */
   route: string;
   path: string;
   headers: Record<string, string>;
   body?: unknown;
 }
 
-/** A user of the run. Random calls go to the user's onboardings in any order. */
+/** A simulated user. Random calls use the user's onboardings in any order. */
 export interface Someone {
   subject: { accountId: string; userId: string; email: string };
   id: string | null;
@@ -41,7 +41,7 @@ const OPERATIONS = {
   retry: 5,
 } as const;
 
-/** Any call to any route, in any state, with any header. */
+/** Makes random calls: any route, in any state, with any headers. */
 export class RandomCalls {
   readonly #random: SeededRandom;
   readonly #sandbox: SandboxControl;
@@ -66,12 +66,12 @@ export class RandomCalls {
     return { someone, call };
   }
 
-  /** Replaces a user whose budgets are used up by a new user. */
+  /** Replaces a user who may request or try no more codes by a new user. */
   replace(someone: Someone): void {
     Object.assign(someone, this.#newcomer());
   }
 
-  /** Keeps the parts of a good answer that later calls need. */
+  /** Remembers the parts of a successful answer that later calls need. */
   learn(someone: Someone, route: string, answer: Record<string, unknown>): void {
     if (typeof answer['challenge'] === 'string') someone.challenge = answer['challenge'];
     if (typeof answer['version'] !== 'number') return;

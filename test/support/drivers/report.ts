@@ -1,4 +1,4 @@
-/** The flag that each seeded run takes. */
+/** The flag for the seed of a random run. */
 export const SEED = {
   is: 'text',
   default: String(Date.now() % 1_000_000),
@@ -7,7 +7,7 @@ export const SEED = {
 
 export const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** The faults of a run: each kind once, with the first call that showed it. */
+/** The faults that a run has found. Keeps one example of each kind of fault. */
 export class Findings {
   readonly #found = new Map<string, string>();
 

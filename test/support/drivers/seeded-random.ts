@@ -1,6 +1,6 @@
 /**
- * Random choices that a seed repeats. Each actor gets its own stream, by its name. So its choices do not
- * depend on how the operating system interleaves the actors.
+ * A random generator that repeats its choices for the same seed. Each actor has a stream of its own.
+ * Therefore the choices of an actor do not depend on the order in which actors run.
  */
 export class SeededRandom {
   readonly seed: string;
@@ -11,12 +11,12 @@ export class SeededRandom {
     this.#state = hashOf(seed);
   }
 
-  /** A stream that depends on this seed and the name only, not on earlier draws. */
+  /** A new random generator. Its choices depend only on this seed and the name. */
   stream(name: string): SeededRandom {
     return new SeededRandom(`${this.seed}/${name}`);
   }
 
-  /** In [0, 1): mulberry32, by Tommy Ettinger. */
+  /** A number in [0, 1), by the algorithm mulberry32 of Tommy Ettinger. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -24,7 +24,7 @@ export class SeededRandom {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number, both ends included. */
+  /** A whole number from `min` to `max`, both included. */
   int(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1));
   }
@@ -37,7 +37,7 @@ export class SeededRandom {
     return items[this.int(0, items.length - 1)]!;
   }
 
-  /** Picks one of the keys, by their weights. */
+  /** Picks one of the keys, more often if its weight is larger. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries<number>(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -49,7 +49,7 @@ export class SeededRandom {
   }
 }
 
-/** FNV-1a, 32 bits. */
+/** The 32-bit hash FNV-1a. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (const char of text) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);

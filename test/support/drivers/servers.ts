@@ -8,12 +8,12 @@ import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
 import { removeServers } from '../../../tools/servers.js';
 
 /**
- * A server of the run. Its URL changes with each start, because the port of a killed server may still be
- * taken.
+ * PostgreSQL or Redis for a run. The URL changes with each start, because the port of a killed server may
+ * still be in use.
  */
 export interface Server {
   readonly url: string;
-  /** Sends SIGKILL. Null for a server that DATABASE_URL or REDIS_URL names. */
+  /** Sends SIGKILL. Null if DATABASE_URL or REDIS_URL names this server. */
   kill: (() => Promise<void>) | null;
   /** Starts the server again after a kill. */
   start(): Promise<void>;
@@ -23,15 +23,15 @@ export interface Servers {
   postgres: Server;
   redis: Server;
   queuePrefix: string;
-  /** Deletes all data of the queues. */
+  /** Deletes the data of all queues. */
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Provides a migrated PostgreSQL and a Redis for one run. Servers that DATABASE_URL and REDIS_URL name are
- * used, and never killed. Otherwise embedded ones start. They write to disk as in production (fsync; AOF
- * every second), because runs kill them and check what is left.
+ * Provides a migrated PostgreSQL and a Redis for one run. If DATABASE_URL and REDIS_URL are set, the run uses
+ * these servers and never kills them. Otherwise embedded servers start. They write to disk as in production,
+ * because runs kill them and then check the data.
  */
 export async function startServers(run: string): Promise<Servers> {
   const { DATABASE_URL, REDIS_URL, QUEUE_PREFIX: queuePrefix = `{${run}}` } = process.env;
@@ -46,7 +46,7 @@ export async function startServers(run: string): Promise<Servers> {
   return servers;
 }
 
-/** Runs the work with servers, and stops them afterwards. */
+/** Starts the servers, runs `work` with them, and stops them. */
 export async function withServers<T>(run: string, work: (servers: Servers) => Promise<T>): Promise<T> {
   const servers = await startServers(run);
   try {
@@ -60,7 +60,7 @@ function given(databaseUrl: string, redisUrl: string, queuePrefix: string): Serv
   const untouched = (url: string): Server => ({ url, kill: null, start: async () => undefined });
   const flush = () =>
     askRedis(redisUrl, async (redis) => {
-      // Other programs use this Redis as well.
+      // Other programs may use this Redis too, so only keys with this prefix are deleted.
       for await (const keys of redis.scanStream({ match: `${queuePrefix}:*`, count: 1_000 })) {
         if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
       }
@@ -89,7 +89,7 @@ async function embedded(queuePrefix: string): Promise<Servers> {
       const [pid] = readFileSync(join(folder, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n');
       await killed(Number(pid));
     },
-    // The children of a killed server keep its shared memory for a while.
+    // The shared memory of a killed PostgreSQL stays in use until all its child processes have ended.
     start: async () => void (postgresUrl = (await patiently(() => startPostgres(options('postgres')))).url),
   };
   const redis: Server = {

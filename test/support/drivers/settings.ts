@@ -1,7 +1,7 @@
 import type { Sandbox } from '../../../apps/sandbox/src/sandbox.js';
 import type { Servers } from './servers.js';
 
-/** Times so short that lives end, leases lapse and budgets matter within a run. */
+/** Times so short that within a run onboardings expire, leases lapse and budgets are used up. */
 export const SETTINGS = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'error',
@@ -49,7 +49,7 @@ export const SETTINGS = {
   RATE_LIMIT_SUBJECT_PER_MINUTE: '1000000',
 } as const;
 
-/** The environment of each app of a run. */
+/** The environment of each app in a run. */
 export const envOf = (
   { postgres, redis, queuePrefix }: Servers,
   { url, credential }: Sandbox,
@@ -63,7 +63,7 @@ export const envOf = (
 });
 
 /**
- * Lives at the sandbox. A code lives longer there than in the service, so that the sandbox's answer decides.
- * The service has no setting for a session's life.
+ * Lifetimes in the sandbox. Codes expire later there than in the service, so the service must decide. The
+ * service has no setting for the lifetime of a session.
  */
 export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };

@@ -2,10 +2,13 @@ import fc from 'fast-check';
 import type { SeededRandom } from './seeded-random.js';
 import type { Interface, Schema } from './interface.js';
 
-/** fast-check makes no text for it. Here it limits a length, which the schema limits too. */
+/**
+ * fast-check cannot make text for a lookahead. In these patterns, lookaheads only limit the length, which the
+ * schema limits too.
+ */
 const LOOKAHEAD = /\(\?=[^)]*\)/g;
 
-/** Texts that are known to break parsers, stores or logs. */
+/** Texts that often break parsers, databases or logs. */
 export const ODD_TEXTS = [
   '',
   ' ',
@@ -55,7 +58,7 @@ export const ODD_VALUES: readonly unknown[] = [
 
 const MAX_DEPTH = 6;
 
-/** Makes values that a schema allows, with choices from the seed. */
+/** Makes random values that a schema allows. */
 export class Values {
   readonly #described: Interface;
   readonly #random: SeededRandom;

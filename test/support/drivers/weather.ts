@@ -11,7 +11,7 @@ const ROUTES = [
   'create-authenticators-otp',
 ] as const;
 
-/** The longest time for which the network or a fault holds a request back. */
+/** The longest time for which the network or a fault may delay a request. */
 export const LONGEST_DELAY_MS = 2_500;
 
 const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<FaultSpec, 'route'> }> = {
@@ -42,7 +42,7 @@ const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<
   'bad key': { weight: 0.5, make: () => ({ status: 401 }) },
 };
 
-/** A random fault of the upstream, for a few calls. */
+/** A random fault of the upstream. It affects a few calls. */
 export function nextFault(random: SeededRandom): FaultSpec {
   const weights = Object.fromEntries(Object.entries(FAULTS).map(([name, { weight }]) => [name, weight]));
   const fault = FAULTS[random.weighted(weights)]!.make(random);
@@ -54,11 +54,11 @@ interface Calls {
   parallel: number;
   weather: SeededRandom;
   sandbox: SandboxControl;
-  /** Ends the run early. */
+  /** If true, the run ends early. */
   isEnough(): boolean;
 }
 
-/** Makes calls, some of them at the same time, while the upstream fails now and then. */
+/** Makes calls, some of them at the same time, while the upstream sometimes fails. */
 export async function callInAnyWeather(
   { calls, parallel, weather, sandbox, isEnough }: Calls,
   makeCall: (left: number) => Promise<void>,

@@ -7,7 +7,7 @@ const SESSION_ENDS = new Date(20_000).toISOString();
 
 type Fact = [type: string, data?: TimelineEntry['data'], at?: number];
 
-/** Numbers events, and sets them 100 ms apart unless a fact has its own time. */
+/** Numbers the events. Event n happens n × 100 ms after the start, unless it has its own time. */
 const events = (...facts: Fact[]): TimelineEntry[] =>
   facts.map(([type, data = {}, at], index) => ({
     seq: index + 1,
@@ -53,7 +53,7 @@ const told = (more: Partial<Told>): Told => ({
   ...more,
 });
 
-/** A run without faults, on which row, timeline, sandbox and caller agree. */
+/** An onboarding without faults: row, timeline, sandbox and caller agree. */
 function straightWay(): OnboardingHistory {
   return {
     row: {
@@ -124,13 +124,16 @@ function straightWay(): OnboardingHistory {
 
 const PASSKEYS = [{ userId: 'ana', credentialId: 'c-1', authenticatorId: 'a-1' }];
 
-/** The numbers of the rules (invariants) that a history breaks, for example `I4`. */
+/** The numbers of the rules that this onboarding breaks, for example `I4`. */
 function broken(onboarding: OnboardingHistory, passkeys: History['passkeys'] = PASSKEYS): string[] {
   const found = check({ onboardings: [onboarding], passkeys }, TERMS);
   return [...new Set(found.map(({ invariant }) => invariant.split(' ', 1)[0]!))];
 }
 
-/** Changes parts of {@link straightWay}. The row's `lastSeq` follows the events unless the test sets it. */
+/**
+ * The onboarding of {@link straightWay} with some changes. `lastSeq` is the number of events, unless `row`
+ * sets it.
+ */
 function but(
   facts: Fact[] | null,
   row: Partial<FinalRow> = {},
@@ -203,13 +206,13 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
     ).toContain('I1');
   });
 
-  it('by a call with a code that was never mailed, even if the timeline looks right', () => {
+  it('by a call with a code that was never mailed, even if the timeline is correct', () => {
     const straight = straightWay();
     straight.calls[1]!.otpId = 'otp-of-another';
     expect(broken(straight)).toContain('I1');
   });
 
-  it('not by an abandoned call that arrives after the next code was mailed', () => {
+  it('not by a call that its process has abandoned and that arrives after the next code was mailed', () => {
     const late = but(
       [
         ...SENT,
@@ -234,7 +237,7 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
     expect(broken(late, []).filter((number) => number === 'I1' || number === 'I2')).toEqual([]);
   });
 
-  describe('by a code from before a resend', () => {
+  describe('by the code from before a resend', () => {
     const verifiedAfter = (resend: Partial<UpstreamCall>) =>
       but(
         [
@@ -258,11 +261,11 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
         },
       );
 
-    it('if the resend mailed another code', () => {
+    it('by the code from before a resend, if the resend mailed another code', () => {
       expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
     });
 
-    it('if the code was used before', () => {
+    it('by the code from before a resend, if the code was already used', () => {
       const used = but(
         [
           ...SENT,
@@ -285,7 +288,7 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
       expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
     });
 
-    it('but not if the resend mailed nothing', () => {
+    it('not by the code from before a resend, if the resend mailed nothing', () => {
       expect(broken(verifiedAfter({}), [])).toEqual([]);
     });
   });
@@ -377,7 +380,7 @@ describe('I3 (no code is sent again after a definite answer) is broken', () => {
   });
 });
 
-describe('I4 (attempt numbers only rise, and tries of a code only fall) is broken', () => {
+describe('I4 (attempt numbers only rise, and the tries left only fall) is broken', () => {
   it('by an attempt number that comes twice', () => {
     const facts: Fact[] = [
       ['created'],
@@ -399,8 +402,8 @@ describe('I4 (attempt numbers only rise, and tries of a code only fall) is broke
   });
 });
 
-describe('I5 (nothing changes after the end) is broken', () => {
-  it('by anything that happens after the end', () => {
+describe('I5 (nothing changes after the onboarding has ended) is broken', () => {
+  it('by an event after the onboarding has ended', () => {
     const straight = straightWay();
     const after = { seq: 13, type: 'retry_scheduled', at: 1_300, actor: 'x', data: {} };
     expect(
@@ -408,7 +411,7 @@ describe('I5 (nothing changes after the end) is broken', () => {
     ).toEqual(['I5']);
   });
 
-  it('by an end that differs from the end in an answer to a caller', () => {
+  it('by a final state that differs from the final state in an answer to a caller', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 7, state: 'expired' }));
     expect(broken(straight)).toEqual(expect.arrayContaining(['I5', 'I7']));
@@ -450,7 +453,7 @@ describe('I6 (each change has one event, without a gap) is broken', () => {
   });
 });
 
-describe('I7 (each accepted command is carried out or visibly ended) is broken', () => {
+describe('I7 (each accepted command is carried out, or its timeline shows why not) is broken', () => {
   const resent: Fact[] = [
     ...SENT,
     ['otp_resend_asked', { reason: 'key-2' }],
@@ -498,7 +501,7 @@ describe('I7 (each accepted command is carried out or visibly ended) is broken',
     expect(broken(straight)).toEqual(['I7']);
   });
 
-  it('by a version that a caller saw and that the row has never reached', () => {
+  it('by a version that a caller saw, although the row never reached it', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 8 }));
     expect(broken(straight)).toEqual(['I7']);
@@ -519,7 +522,7 @@ describe('I7 (each accepted command is carried out or visibly ended) is broken',
   });
 
   it.each([{ parkedReason: 'integration_missing' }, { dueAt: 900_000 }, { dueAt: null }])(
-    'by a live onboarding that would never go on, with %j',
+    'by a live onboarding that would wait forever, with %j',
     (stuck) => {
       expect(
         broken(
@@ -531,7 +534,7 @@ describe('I7 (each accepted command is carried out or visibly ended) is broken',
   );
 });
 
-describe('I8 (no session is used after its margin) is broken', () => {
+describe('I8 (no session is used in the margin before it expires) is broken', () => {
   it.each([
     { sentAt: 19_001, arrivedAt: 19_010 },
     { sentAt: 18_999, arrivedAt: 19_200 },
@@ -554,7 +557,7 @@ describe('I9 (each idempotency key makes at most one onboarding) is broken', () 
   });
 });
 
-describe('I10 (each passkey is on its row or in doubt) is broken', () => {
+describe('I10 (each passkey is on its row, or its attempt is unresolved) is broken', () => {
   const lost: Partial<FinalRow> = { state: 'cancelled', authenticators: [], version: 6 };
   const facts: Fact[] = [
     ...straightWay()
@@ -568,9 +571,9 @@ describe('I10 (each passkey is on its row or in doubt) is broken', () => {
   });
 
   it.each<[string, Partial<FinalRow>, Fact[]]>([
-    ['in doubt', { unresolved: [{ step: 'create-authenticators', attempt: 3 }] }, []],
+    ['unresolved', { unresolved: [{ step: 'create-authenticators', attempt: 3 }] }, []],
     ['resolved', {}, [['resolved', { step: 'create-authenticators', outcome: 'done' }]]],
-  ])('not by a passkey that is %s', (_, row, more) => {
+  ])('not by a passkey whose attempt is %s', (_, row, more) => {
     expect(broken(but([...facts, ...more], { ...lost, ...row }))).toEqual([]);
   });
 
@@ -579,13 +582,13 @@ describe('I10 (each passkey is on its row or in doubt) is broken', () => {
     expect(broken(straightWay(), [...PASSKEYS, stranger])).toEqual(['I10']);
   });
 
-  it('by a passkey on the row that upstream never created, or has under another id', () => {
+  it('by a passkey on the row that the provider never created, or that it has under another id', () => {
     expect(broken(but(null, { authenticators: [{ id: null, credentialId: 'c-9' }] }))).toContain('I10');
     expect(broken(but(null, { authenticators: [{ id: 'a-9', credentialId: 'c-1' }] }))).toEqual(['I10']);
   });
 });
 
-describe('I11 (no doubt is lost) is broken', () => {
+describe('I11 (no unresolved attempt is forgotten) is broken', () => {
   const verifying = (...rest: Fact[]): Fact[] => [
     ...SENT,
     ['otp_submitted'],
@@ -621,12 +624,12 @@ describe('I11 (no doubt is lost) is broken', () => {
     expect(broken(but(facts, named, { calls: cut }), [])).toEqual([]);
   });
 
-  it('by a doubt about an attempt that was answered', () => {
+  it('by an unresolved attempt that was answered', () => {
     expect(broken(but(null, { unresolved: [{ step: 'verify-otp', attempt: 2 }] }))).toEqual(['I11']);
   });
 });
 
-describe('I12 (the timeline agrees with the calls upstream) is broken', () => {
+describe('I12 (the timeline agrees with the calls at the provider) is broken', () => {
   it.each<[string, (straight: OnboardingHistory) => void]>([
     ['a success without an effect upstream', ({ calls }) => (calls[0]!.effect = null)],
     ['a call that arrives before its claim is written', ({ calls }) => (calls[0]!.arrivedAt = 150)],
@@ -657,7 +660,7 @@ describe('I12 (the timeline agrees with the calls upstream) is broken', () => {
     expect(broken(straight)).toContain('I12');
   });
 
-  it.each([0, 1, 2])('not by call %d, if it is repeated once after a refusal of the key', (index) => {
+  it.each([0, 1, 2])('not by a second call after the provider refused the key of call %d', (index) => {
     const straight = straightWay();
     const made = straight.calls[index]!;
     straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });

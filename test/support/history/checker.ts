@@ -19,27 +19,30 @@ export interface Violation {
   detail: string;
 }
 
-/** The rules that every onboarding must keep, even after kills, cuts, flushes and wrong answers. */
+/**
+ * The rules that hold for every onboarding, even after processes were killed, connections cut and Redis
+ * flushed.
+ */
 export const INVARIANTS = {
   'I1 no step begins before the previous step has succeeded': stepOrder,
   'I2 at most one call is in flight': inFlight,
   'I3 no code is sent again after a definite answer': codes,
-  'I4 attempt numbers only rise, and tries of a code only fall': attempts,
-  'I5 nothing changes after the end': endings,
+  'I4 attempt numbers only rise, and the tries left only fall': attempts,
+  'I5 nothing changes after the onboarding has ended': endings,
   'I6 each change has one event, without a gap': timeline,
-  'I7 each accepted command is carried out or visibly ended': intents,
+  'I7 each accepted command is carried out, or its timeline shows why not': intents,
   'I7 no onboarding is stuck': rest,
-  'I8 no session is used after its margin': sessions,
-  'I10 each passkey is on its row or in doubt': passkeys,
-  'I11 no doubt is lost': doubt,
-  'I12 the timeline agrees with the calls upstream': agreement,
+  'I8 no session is used in the margin before it expires': sessions,
+  'I10 each passkey is on its row, or its attempt is unresolved': passkeys,
+  'I11 no unresolved attempt is forgotten': doubt,
+  'I12 the timeline agrees with the calls at the provider': agreement,
 } as const satisfies Record<string, Invariant>;
 
 const I9 = 'I9 each idempotency key makes at most one onboarding';
 
 export const INVARIANT_NAMES = [...Object.keys(INVARIANTS), I9];
 
-/** Checks a history against every invariant except those that the run broke on purpose. */
+/** Checks a history against all rules, except the rules that the run has broken on purpose. */
 export function check(history: History, terms: Terms, except: readonly string[] = []): Violation[] {
   const found: Violation[] = oneOnboardingPerKey(history).map((each) => ({ invariant: I9, ...each }));
   for (const onboarding of history.onboardings) {
@@ -60,7 +63,11 @@ export function check(history: History, terms: Terms, except: readonly string[] 
   for (const { credentialId, userId } of history.passkeys) {
     if (owned.has(credentialId)) continue;
     const detail = `passkey ${credentialId} of user ${userId} came from no call of this run`;
-    found.push({ invariant: 'I10 each passkey is on its row or in doubt', onboardingId: '-', detail });
+    found.push({
+      invariant: 'I10 each passkey is on its row, or its attempt is unresolved',
+      onboardingId: '-',
+      detail,
+    });
   }
   return found;
 }

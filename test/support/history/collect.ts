@@ -12,8 +12,8 @@ const STEP_OF_ROUTE: Record<string, StepName> = {
 };
 
 /**
- * Keeps entries that the sandbox's bounded journal drops. The entries stay the sandbox's own objects, so the
- * sandbox still adds the answers to them.
+ * Collects the entries of the sandbox's journal, because the journal drops old entries. It keeps the same
+ * objects, so that it also sees the answers that the sandbox adds later.
  */
 export class JournalKeeper {
   readonly #entries = new Map<number, JournalEntry>();
@@ -25,7 +25,10 @@ export class JournalKeeper {
     this.#timer = setInterval(() => this.#keep(), 2_000);
   }
 
-  /** @returns the calls of each onboarding. X-Request-Id names the attempt of each: see crash-points.mjs. */
+  /**
+   * @returns the upstream calls of each onboarding. The header X-Request-Id names the attempt of a call, see
+   *   crash-points.mjs.
+   */
   close(): Map<string, UpstreamCall[]> {
     clearInterval(this.#timer);
     this.#keep();
@@ -65,7 +68,7 @@ const EVENTS = `
   SELECT onboarding_id AS id, seq, type, at, actor, data
   FROM onboarding_events WHERE onboarding_id = ANY ($1) ORDER BY onboarding_id, seq`;
 
-/** Ids of a run's onboardings. All keys of a run have the same prefix. */
+/** Selects the ids of a run's onboardings. The idempotency keys of a run have the same prefix. */
 const IDS = `SELECT id FROM onboardings WHERE starts_with(external_ref, $1)`;
 
 /** Reads the history of a run. */
@@ -77,7 +80,7 @@ export async function collect(
   told: Map<string, Told[]>,
 ): Promise<History> {
   return connected(databaseUrl, async (client) => {
-    // One snapshot for rows and events, because live onboardings still change.
+    // Live onboardings still change, so rows and events are read in one snapshot.
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const ids = (await client.query<{ id: string }>(IDS, [run])).rows.map(({ id }) => id);
     const rows = await client.query<FinalRow & Record<string, unknown>>(ROWS, [ids]);
@@ -106,8 +109,8 @@ const UNSETTLED = `
       state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND due_at < clock_timestamp()))`;
 
 /**
- * How many onboardings of a run are not at rest: a step is running, or a life is over and the expiry is not
- * written yet.
+ * How many onboardings of a run will still change by themselves: a step is running, or a deadline has passed
+ * and the expiry is not written yet.
  */
 export async function unsettled(databaseUrl: string, run: string): Promise<number> {
   return connected(databaseUrl, async (client) => {

@@ -1,25 +1,28 @@
 import type { Signal, State, StepName } from '#libs/onboarding';
 
-/** The facts about a finished run, from four independent sources. Instants are in ms. */
+/** The facts about a finished run, from four independent sources. Times are in ms since 1970. */
 export interface History {
   onboardings: OnboardingHistory[];
   passkeys: Passkey[];
 }
 
-/** One onboarding: the service's row and timeline, the sandbox's journal, and the callers' answers. */
+/**
+ * One onboarding as the four sources show it: the service's row and timeline, the sandbox's journal, and the
+ * answers to callers.
+ */
 export interface OnboardingHistory {
   row: FinalRow;
   events: TimelineEntry[];
-  /** Upstream requests of this onboarding, in order of arrival. */
+  /** The requests to the provider for this onboarding, in the order in which they arrived. */
   calls: UpstreamCall[];
-  /** The answers, in the order in which callers received them. */
+  /** The answers to callers, in the order in which the callers received them. */
   told: Told[];
 }
 
 export interface FinalRow {
   id: string;
   userId: string;
-  /** The caller's name for the start that made the onboarding. */
+  /** The `externalRef` of the start. It is also the start's idempotency key. */
   externalRef: string | null;
   state: State;
   step: StepName | null;
@@ -33,7 +36,7 @@ export interface FinalRow {
   otpHandle: string | null;
   unresolved: { step: StepName; attempt: number }[];
   authenticators: { id: string | null; credentialId: string }[];
-  /** Whether any sealed column is left. */
+  /** Whether the row still has a sealed column. */
   holdsSecrets: boolean;
 }
 
@@ -58,7 +61,7 @@ export interface TimelineEntry {
 export interface UpstreamCall {
   step: StepName;
   attempt: number;
-  /** When the sending process began to send, by its own clock. */
+  /** When the process began to send the call, by its own clock. */
   sentAt: number;
   arrivedAt: number;
   answeredAt: number | null;
@@ -83,23 +86,23 @@ export interface Passkey {
 }
 
 /**
- * A caller's commands. Each command has an Idempotency-Key. If the route takes a reason, the key is also the
- * reason.
+ * The commands that a caller can send. Each has an Idempotency-Key. If the route accepts a reason, the reason
+ * is the same text.
  */
 export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel' | 'resolve' | 'retry';
 
-/** An answer that reached its caller. */
+/** An answer that its caller has received. */
 export interface Told {
   at: number;
   what: Command | 'get' | 'options';
-  /** The Idempotency-Key. */
+  /** The Idempotency-Key of the request. */
   key: string | null;
   status: number;
   /** The code of a problem; null for other answers. */
   code: string | null;
-  /** Whether the service repeated an earlier answer. */
+  /** Whether the service repeated its first answer to this idempotency key. */
   replayed: boolean;
-  /** From an answer with an onboarding, as the members below; null for other answers. */
+  /** The onboarding's version; null if the answer shows no onboarding, like the members below. */
   version: number | null;
   state: State | null;
   updatedAt: number | null;

@@ -1,14 +1,14 @@
 import type { OnboardingHistory } from './history.js';
 
-/** The facts about a run that its history does not contain. */
+/** Facts about a run that its history does not contain. */
 export interface Terms {
-  /** SESSION_MARGIN_MS of the run. */
+  /** The setting SESSION_MARGIN_MS. */
   sessionMarginMs: number;
-  /** The longest time for which the run's network may have held a request back. */
+  /** The longest time for which the network may have delayed a request. */
   networkDelayMs: number;
-  /** When the history was read. */
+  /** When the history was read, in ms since 1970. */
   readAt: number;
 }
 
-/** @returns what contradicts the invariant, a sentence each. */
+/** @returns a sentence for each contradiction to the rule. */
 export type Invariant = (onboarding: OnboardingHistory, terms: Terms) => string[];

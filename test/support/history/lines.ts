@@ -1,6 +1,6 @@
 import type { OnboardingHistory } from './history.js';
 
-/** Prints an onboarding's history in order of time: events, upstream calls, and callers' answers. */
+/** Prints an onboarding's events, upstream calls and answers, in order of time. */
 export function story({ row, events, calls, told }: OnboardingHistory): string[] {
   const lines = [
     ...events.map(({ at, seq, type, actor, data }) => ({

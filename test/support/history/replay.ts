@@ -11,7 +11,7 @@ import type { OnboardingHistory, TimelineEntry } from './history.js';
 
 export const isSignal = (type: string): type is Signal => (SIGNALS as readonly string[]).includes(type);
 
-/** One step of the replay: an event, and the possible states before and after it. */
+/** An event of a timeline, with the states that were possible before and after it. */
 export interface Replayed {
   event: TimelineEntry;
   before: readonly State[];
@@ -19,10 +19,11 @@ export interface Replayed {
 }
 
 /**
- * Runs a timeline through the machine. The timeline does not say whether the session or an earlier code was
- * still valid. So the replay follows both cases, and later events decide.
+ * Replays a timeline: applies its events to the states. The events do not say whether the session or an
+ * earlier code was still valid at the time. Therefore the replay follows both possibilities until a later
+ * event excludes one.
  *
- * @returns the replayed steps, and the first illegal event if there is one.
+ * @returns the replayed events, and the first illegal event if there is one.
  */
 export function replay({ events }: Pick<OnboardingHistory, 'events'>): {
   steps: Replayed[];
@@ -55,19 +56,19 @@ function targets(state: State, step: StepName | null, { type, data }: TimelineEn
 
 export const hasEnded = (states: readonly State[]) => states.every(isEnded);
 
-/** An attempt, by the timeline. */
+/** An attempt, as the timeline shows it. */
 export interface Attempt {
   number: number;
   step: StepName;
   fingerprint: string | null;
   startedAt: number;
-  /** The class of the attempt's end, or null if the timeline has no class. */
+  /** The failure class or `ok`; null if the timeline does not say it. */
   end: string | null;
   lapsed: boolean;
   endedAt: number | null;
-  /** The first attempt of the same submission. */
+  /** The number of the first attempt of the same submission. */
   submission: number;
-  /** The signal that ended the submission, if any has. */
+  /** The signal that ended the submission; null if none has. */
   leftBy: string | null;
 }
 

@@ -1,8 +1,8 @@
 let aheadMs = 0;
 
 /**
- * Sets the page's clock to the server's time. A user's clock may be minutes wrong, and so would be
- * countdowns.
+ * Sets the page's clock to the server's time. Otherwise, a user's clock that is wrong by minutes would make
+ * countdowns wrong too.
  *
  * @param {string | undefined} now the server's time, rounded down to a whole second
  * @param {string} [past] an instant that has passed already. If it is later than `now`, it is nearer to the

@@ -15,7 +15,8 @@ const CALLS = {
 };
 
 /**
- * The text for the end of a call, by the class of the call in the retry law. @type {Record<string, string>}
+ * The text for the result of a call, by the class of the result in the retry law. @type {Record<string,
+ * string>}
  */
 const ENDS = {
   ok: 'The provider did it',

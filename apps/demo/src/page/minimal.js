@@ -1,8 +1,8 @@
 import { call, makePasskey, openEvents } from './ceremony.js';
 
 /**
- * The request that submitting the form sends, for each `nextAction.type`. @type {Record<string, (form:
- * FormData) => Promise<any>>}
+ * The forms, by `nextAction.type`: the request that a form sends when the user submits it. @type
+ * {Record<string, (form: FormData) => Promise<any>>}
  */
 const ACTIONS = {
   start: (form) => call('', { email: form.get('email') }),

@@ -143,7 +143,10 @@ function another(email, page) {
 const kept = (/** @type {string[]} */ transports) =>
   transports.some((each) => /internal$/i.test(each)) ? 'on this device' : 'on another device';
 
-/** The end of the onboarding, by its last state. @type {Record<string, {title: string, why: string}>} */
+/**
+ * The texts for an onboarding that has ended, by its state. @type {Record<string, {title: string, why:
+ * string}>}
+ */
 const ENDS = {
   failed: { title: 'That did not work', why: 'It cannot continue from here.' },
   expired: { title: 'Time is up', why: 'Nothing happened here for too long. We closed it to keep you safe.' },

@@ -12,7 +12,7 @@ import { duration } from './clock.js';
 /** What went wrong and what to do next, by the code of a refusal. @type {Record<string, string>} */
 const WORDS = {
   otp_expired: 'That code has expired. Ask for a new one.',
-  otp_locked: 'No tries are left for this code. Ask for a new one.',
+  otp_locked: 'No tries are left for this code. Ask for a new code.',
   otp_send_limit: 'Too many codes were mailed to this address.',
   otp_resend_too_soon: 'It is too soon for another code.',
   session_expired: 'The time to create a passkey has run out. Ask for a new code, and continue from there.',
@@ -24,7 +24,7 @@ const WORDS = {
   upstream_unavailable: 'The wallet provider has problems.',
   upstream_misconfigured: 'We must fix something on our side first.',
   integration_paused: 'We have paused this for a moment. It goes on by itself.',
-  outcome_unknown: '', // the view for an unknown outcome explains it
+  outcome_unknown: '', // the view for an unknown outcome has its own text
   consensus_needed: 'At the wallet provider, another person must approve this first.',
   mfa_needed: 'The wallet provider needs another proof of your identity.',
   illegal_state: 'Your set-up has changed meanwhile. This is where you are now.',

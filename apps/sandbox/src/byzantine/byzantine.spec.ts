@@ -160,7 +160,7 @@ describe('a code', () => {
   const login = (ids: object, otpId: string, otpCode: string) =>
     t.integrator.submit('otp-auth', { ...ids, otpId, otpCode });
 
-  it('is locked after three misses, and a new code works', async () => {
+  it('is locked after three wrong tries, and a new code works', async () => {
     const { ids, email, otpId, code } = await t.mailed();
     for (let miss = 0; miss < 3; miss += 1)
       refused(await login(ids, otpId, otherThan(code)), 400, 'invalid OTP code');
@@ -251,7 +251,7 @@ describe('passkeys', () => {
     refused(await create(ids, sessionId, makePasskey()), 400, tooMany);
   });
 
-  it('are refused with a transport outside the list', async () => {
+  it('are refused with an unknown transport', async () => {
     const { ids, sessionId } = await t.loggedIn();
     const passkey = makePasskey();
     passkey.attestation.transports = ['internal'];
@@ -263,8 +263,8 @@ describe('passkeys', () => {
   });
 });
 
-describe('options', () => {
-  it('can accept any subject, and can shorten the lives of codes and sessions', async () => {
+describe('the options of the sandbox', () => {
+  it('can accept any subject, and can shorten the lifetimes of codes and sessions', async () => {
     const other = await sandboxUnderTest({ acceptAnySubject: true, codeLifeMs: 1000, sessionLifeMs: 2000 });
     try {
       const ids = { accountId: randomUUID(), userId: randomUUID() };

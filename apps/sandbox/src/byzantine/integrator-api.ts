@@ -56,7 +56,7 @@ export class IntegratorApi {
     return { answer: { otpId }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** otp-auth: success spends the code. */
+  /** otp-auth: a correct code opens a session, and cannot be used again. */
   otpAuth({ accountId, userId, otpId, otpCode }: OtpAuthRequest): Outcome<OpenedSession> {
     const subject = this.subjects.load(accountId, userId);
     this.#codes.redeem(subject, otpId, otpCode);

@@ -58,7 +58,7 @@ export class OtpCodes {
   }
 
   /**
-   * A wrong code costs a try, and the third one locks the code.
+   * Uses up a code. A wrong code costs a try, and the third wrong code locks the right one.
    *
    * @throws Refusal 400 if the code is unknown, another user's, used, expired, locked or wrong
    */
@@ -81,7 +81,7 @@ export class OtpCodes {
     this.#liveByUser.clear();
   }
 
-  /** The map is in the order in which codes were sent, so the oldest codes come first. */
+  /** The map has the codes in the order in which they were sent, so the oldest codes come first. */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;
     for (const [otpId, otp] of this.#codes) {

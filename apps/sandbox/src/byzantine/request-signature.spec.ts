@@ -39,7 +39,7 @@ const refusal = (request: ReturnType<typeof requestOf>, nowMs = signedAtMs) =>
   checkSignature(request, keys, nowMs).refusal;
 const initOtp = vectors.cases[0] as Vector;
 
-describe.each(vectors.cases)('golden vector $name', (vector) => {
+describe.each(vectors.cases)('test vector $name', (vector) => {
   it('is accepted with high S and with low S', () => {
     const message = vectors.timestamp + vector.method + vector.pathAndQuery + vector.bodyString;
     expect(createHash('sha256').update(message).digest('hex')).toBe(vector.sha256Hex);

@@ -10,7 +10,6 @@ import type { IntegratorKey } from './integrator-keys.js';
  */
 export const TIMESTAMP_WINDOW_MS = 60_000;
 
-/** A request as it arrived. */
 export interface SignedRequest {
   method: string;
   /** Path and query exactly as sent. */

@@ -8,7 +8,6 @@ export interface Subject {
   email: string;
 }
 
-/** The registered accounts and users. */
 export class Subjects {
   readonly #emails = new Map<string, Map<string, string>>();
 

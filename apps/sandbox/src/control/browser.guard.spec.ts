@@ -60,7 +60,7 @@ describe('a request that changes something', () => {
   });
 });
 
-describe('the Host', () => {
+describe('the Host header', () => {
   it.each([
     '127.0.0.1',
     '127.0.0.1:4000',

@@ -22,8 +22,8 @@ const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
 
 /**
  * Keeps other websites away from `/_sandbox`, which has no login: any website in a developer's browser can
- * send requests to this machine. A guard and not a hook on the path, because one path can be written in
- * several ways (`/%5Fsandbox`).
+ * send requests to this machine. This is a guard, and not a hook on the path, because one path can be written
+ * in several ways (`/%5Fsandbox`).
  */
 @Injectable()
 export class BrowserGuard implements CanActivate {

@@ -123,7 +123,7 @@ describe('/_sandbox/journal', () => {
 });
 
 describe('/_sandbox/clock', () => {
-  it('moves the lives of codes, the accepted X-Timestamp and the Date header together', async () => {
+  it('moves the expiry of codes, the accepted X-Timestamp and the Date header together', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000 })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -137,7 +137,7 @@ describe('/_sandbox/clock', () => {
     expect(late).toMatchObject({ status: 400, body: { error: 'OTP code expired' } });
   });
 
-  it('moves only the lives of codes with livesOnly, so that callers stay able to sign', async () => {
+  it('moves only the expiry of codes if livesOnly is set, so that signatures stay valid', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000, livesOnly: true })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -157,7 +157,7 @@ describe('/_sandbox/clock', () => {
     },
   );
 
-  it('refuses a malformed move', async () => {
+  it('refuses an advanceMs that is not a number', async () => {
     const answer = await t.control('POST', 'clock', { advanceMs: 'soon' });
     expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining('advanceMs') } });
   });
@@ -170,7 +170,7 @@ describe('a parameter that is given twice', () => {
     ['journal', 'userId'],
     ['glance', 'address'],
     ['authenticators', 'userId'],
-  ])('of %s is refused, and the error names it: %s', async (path, name) => {
+  ])('is refused by /_sandbox/%s, and the error names the parameter: %s', async (path, name) => {
     const answer = await t.control('GET', `${path}?${name}=a&${name}=b`);
     expect(answer).toMatchObject({ status: 400, body: { error: `${name}: give it once` } });
   });

@@ -13,14 +13,16 @@ export const FAULT_ROUTES: readonly string[] = [
   '*',
 ];
 
-/** The script for a Turnkey activity; a status may have the prefix `ACTIVITY_STATUS_`. */
+/**
+ * The course of a Turnkey activity, as a fault scripts it. A status may have the prefix `ACTIVITY_STATUS_`.
+ */
 const activityScript = z.strictObject({
   status: z
     .string()
     .transform((status) => status.replace(/^ACTIVITY_STATUS_/, ''))
     .pipe(z.enum(['CREATED', 'PENDING', 'CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED']))
     .optional(),
-  /** How many `get_activity` calls show the activity as pending before they show its end. */
+  /** How many `get_activity` calls show the activity as pending before they show its result. */
   polls: z.int().min(1).optional(),
   /** Whether to put the result inside another activity. */
   nested: z.boolean().optional(),
@@ -59,7 +61,7 @@ export const faultSpec = z
       .refine((match) => Object.keys(match).length > 0, 'userId, organizationId or contact')
       .optional(),
     status: z.int().min(200).max(599).optional(),
-    /** A string is sent unchanged; anything else as JSON. */
+    /** The body of the answer. A string is sent unchanged, anything else as JSON. */
     body: z.json().optional(),
     contentType: z.string().min(1).optional(),
     retryAfterS: z.int().min(0).optional(),

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterEach(() => t.sandbox.control.removeFaults());
 afterAll(async () => {
   await t.sandbox.close();
-  // Fails if a fault made the server throw an error: the tests above may not notice that.
+  // Fails if a fault made the server throw an error, which the tests themselves may not notice.
   expect(complaints).not.toHaveBeenCalled();
 });
 
@@ -32,7 +32,7 @@ describe('a scripted answer', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 200, fault: null });
   });
 
-  it('after the effect does not undo the effect', async () => {
+  it('does not undo the effect if it comes after the effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', status: 500, afterEffect: true });
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 500 });
@@ -76,7 +76,7 @@ describe('a scripted answer', () => {
 });
 
 describe('a cut connection', () => {
-  it('before the effect prevents the effect', async () => {
+  it('prevents the effect if the cut comes before the effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'before' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -84,7 +84,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: null });
   });
 
-  it('after the effect does not undo the effect, and sends no byte', async () => {
+  it('does not undo the effect if the cut comes after the effect, and sends no byte', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'after' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -92,7 +92,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('in the middle of the answer keeps the effect, and sends the head and half of the body', async () => {
+  it('keeps the effect if the cut is in the middle of the answer, and sends half of the body', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'mid-response' });
     const got = await readCut(ids);
@@ -107,7 +107,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('can be in the middle of a scripted answer, with or without the effect', async () => {
+  it('may be in the middle of a scripted answer, with or without the effect', async () => {
     for (const afterEffect of [false, true]) {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({
@@ -141,7 +141,7 @@ describe('a cut connection', () => {
 });
 
 describe('a delay', () => {
-  it('holds the answer back after the effect, until the caller closes the connection', async () => {
+  it('may come after the effect, and ends when the caller closes the connection', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
     const hangUp = new AbortController();
@@ -154,7 +154,7 @@ describe('a delay', () => {
     await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
   });
 
-  it('holds the request back before its effect', async () => {
+  it('may come before the effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS });
     const hangUp = new AbortController();
@@ -186,7 +186,7 @@ describe('a delay', () => {
     },
   );
 
-  it('comes before a true answer, a scripted one and a cut', async () => {
+  it('comes before the true answer, a scripted answer or a cut', async () => {
     const delayMs = 30;
     const timed = async (fault: object) => {
       t.sandbox.control.addFault({ route: 'init-otp', delayMs, ...fault });
@@ -206,7 +206,7 @@ describe('a delay', () => {
     expect(await timed({ cut: 'after' })).toBe('cut');
   });
 
-  it('does not delay closing the sandbox', async () => {
+  it('does not delay the close of the sandbox', async () => {
     const other = await sandboxUnderTest();
     const { ids } = other.newSubject();
     other.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });

@@ -10,16 +10,16 @@ export interface FaultAnswer {
   retryAfterS: number | null;
 }
 
-/** The script for a Turnkey activity. */
+/** The course of a Turnkey activity, as a fault scripts it. */
 export interface ActivityScript {
   /**
-   * How the activity ends, or CREATED or PENDING if it completes later. Null means that it completes as
-   * usual.
+   * How the activity ends, or CREATED or PENDING if it completes later. Null means that the activity
+   * completes as usual.
    */
   status: NonNullable<ParsedActivityScript['status']> | null;
   /**
-   * How many `get_activity` calls show the activity as pending. Null means none, but all for CREATED and
-   * PENDING.
+   * How many `get_activity` calls show the activity as pending. Null means all calls if the status is CREATED
+   * or PENDING, and otherwise none.
    */
   polls: number | null;
   /** Whether the activity takes effect. */
@@ -39,7 +39,7 @@ export interface Target {
   contact?: string | null;
 }
 
-/** A parsed fault. */
+/** A scripted fault, with all default values. */
 export interface Fault {
   id: number;
   route: string;
@@ -48,7 +48,7 @@ export interface Fault {
   userId: string | null;
   organizationId: string | null;
   contact: string | null;
-  /** To how many more requests the fault applies. Null means to all, until it is deleted. */
+  /** To how many more requests the fault applies. Null means that it applies to all, until it is deleted. */
   remaining: number | null;
   /** Whether the request takes effect before the fault applies. */
   effectFirst: boolean;
@@ -65,7 +65,6 @@ export class Faults {
   readonly #known = new BoundedLog<Fault>();
   #lastId = 0;
 
-  /** Adds a fault after the pending ones. */
   add(spec: ParsedFaultSpec): Fault {
     this.#lastId += 1;
     const answer = answerOf(spec);

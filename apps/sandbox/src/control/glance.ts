@@ -24,7 +24,6 @@ export interface Glance {
 export interface GlanceFilter {
   /** Part of the recipient's address or phone number. */
   address?: string | undefined;
-  /** The user whose requests to show. */
   userId?: string | undefined;
 }
 

@@ -15,7 +15,8 @@ export interface JournalEntry {
   /** Only for Turnkey: the organization that the body names. */
   organizationId?: string | null;
   /**
-   * Only for Turnkey: the address or phone number in the body, or of the code or token that the body names.
+   * Only for Turnkey: the address or phone number. It is in the body, or belongs to the code or token that
+   * the body names.
    */
   contact?: string | null;
   headers: {
@@ -28,8 +29,8 @@ export interface JournalEntry {
   /** The effect, e.g. `{type: 'otp_sent', otpId}`; null if there was none. */
   effect: object | null;
   /**
-   * The HTTP status; `cut` if a fault cut the connection; `client_gone` if the caller closed it first; null
-   * until then.
+   * The HTTP status; `cut` if a fault cut the connection; `client_gone` if the caller closed the connection
+   * first; null while the request is running.
    */
   answer: number | 'cut' | 'client_gone' | null;
   /** The time immediately before the first byte of the answer. ISO 8601, by the sandbox's clock. */

@@ -34,7 +34,6 @@ export class SandboxControl {
     this.faults.remove();
   }
 
-  /** Registers an account and one of its users. */
   addSubject(subject: Subject): void {
     this.byzantine.subjects.add({
       ...subject,

@@ -21,8 +21,9 @@ export interface UpstreamHooksContext {
 }
 
 /**
- * Journals every upstream request, and applies faults: before the route runs, or after its effect. Fastify
- * hooks, because a fault must also replace the answers of guards, pipes and filters, and cut connections.
+ * Journals every upstream request, and applies faults: before the route runs, or after its effect. These are
+ * Fastify hooks, because a fault must also replace the answers of guards, pipes and filters, and cut
+ * connections.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
@@ -105,7 +106,7 @@ function requestIdOf({ headers }: FastifyRequest): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-/** Returns bytes, because Fastify would add a charset to the type of a string. */
+/** The body as bytes, because Fastify would add a charset to the content type of a string. */
 function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyReply): Buffer {
   reply.code(answer.status).type(answer.contentType).removeHeader('content-length');
   if (answer.retryAfterS !== null) reply.header('retry-after', String(answer.retryAfterS));
@@ -113,8 +114,8 @@ function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyRepl
 }
 
 /**
- * Never returns: Fastify would then try to write an answer, and fail. Nothing refers to the promise, so it
- * does not leak.
+ * Cuts the connection. The promise never resolves, because Fastify would then try to write an answer, and
+ * fail. Nothing refers to the promise, so it does not leak.
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');

@@ -3,14 +3,14 @@ import type { SignatureVerdict } from '../byzantine/request-signature.js';
 import type { StampedArrival } from '../turnkey/turnkey-reader.js';
 import type { JournalEntry } from './journal.js';
 
-/** What an upstream reads from a request on arrival, before any route runs. */
+/** The facts that an upstream reads from a request on arrival, before any route runs. */
 export interface Arrival {
   /** The ids that the request names. */
   ids: Pick<JournalEntry, 'userId' | 'accountId' | 'otpId' | 'organizationId' | 'contact'>;
   headers: Omit<JournalEntry['headers'], 'requestId'>;
-  /** The result for Byzantine's headers; null for other upstreams. */
+  /** The result of the check of Byzantine's headers. Null for other upstreams. */
   verdict: SignatureVerdict | null;
-  /** The result for Turnkey's public API; null for other upstreams. */
+  /** The result of the check of the stamp, for Turnkey's public API. Null for other upstreams. */
   stamped: StampedArrival | null;
 }
 
@@ -19,6 +19,6 @@ export interface UpstreamReader {
   /** Whether a request came to this upstream. */
   owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
-  /** The body of a scripted answer that has no body of its own. */
+  /** The default body of a scripted answer, if the fault gives no body. */
   scriptedError(status: number): object;
 }

@@ -6,10 +6,9 @@ import type { Arrival, UpstreamReader } from './upstream-reader.js';
 /** An upstream request for which the answer is not finished. */
 export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
-  /** The upstream that the request came to. */
   upstream: UpstreamReader;
   fault: Fault | null;
-  /** Records how the request ended. The first end counts, but `client_gone` overrides it. */
+  /** Records how the request ended. Only the first call counts, except that `client_gone` always counts. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
   /** Records the effect. Also records the user of the effect, if the request named no user. */
   took(effect: object | null): void;

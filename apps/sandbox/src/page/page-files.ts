@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 
-/** A file of the page, as it is sent. */
 export interface PageFile {
   type: string;
   bytes: Buffer;

@@ -15,7 +15,7 @@ afterAll(() => t.sandbox.close());
 const get = (path: string) => fetch(`${t.sandbox.url}/_sandbox${path}`);
 
 describe('the page', () => {
-  it.each(['', '/', '/?email=ana@example.com'])('is at /_sandbox%s', async (path) => {
+  it.each(['', '/', '/?email=ana@example.com'])('is served at /_sandbox%s', async (path) => {
     const response = await get(path);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -60,7 +60,7 @@ describe('the page', () => {
     '/../package.json',
     '/%2e%2e/src/main.ts',
     '/..%2f..%2f..%2fpackage.json',
-  ])('has no file %s', async (path) => {
+  ])('does not serve the file %s', async (path) => {
     expect((await get(path)).status).toBe(404);
   });
 

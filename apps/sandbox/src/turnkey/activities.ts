@@ -25,7 +25,7 @@ interface Activity extends NewActivity {
   id: string;
   createdAtMs: number;
   updatedAtMs: number;
-  /** How many more polls show the activity as pending. Null means all polls. */
+  /** How many more `get_activity` calls show the activity as pending. Null means all calls. */
   pollsLeft: number | null;
 }
 
@@ -34,7 +34,7 @@ export function fingerprintOf(rawBody: Buffer): string {
   return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
 }
 
-/** Keeps the activities, which `get_activity` and replayed requests show. */
+/** Keeps the activities. `get_activity` and the answers to repeated requests show them. */
 export class Activities {
   readonly #byId = new Map<string, Activity>();
 

@@ -32,17 +32,16 @@ export interface ActivityCall<Parameters> {
   stamper: Stamper;
 }
 
-/** One type of activity. */
 export interface ActivityKind {
   /** The type without the prefix `ACTIVITY_TYPE_`. */
   type: string;
-  /** The last segment of its path. */
+  /** The last segment of the activity's path. */
   path: string;
   /** The names of the intent and of the result in the envelope. */
   intent: string;
   result: string;
   submitter: Submitter;
-  /** Whether it accepts an attested stamp. */
+  /** Whether the activity accepts an attested stamp. */
   attested: boolean;
   schema: z.ZodType;
   run: (call: ActivityCall<unknown>) => Outcome<object> | Promise<Outcome<object>>;

@@ -35,7 +35,6 @@ export function registerSessionKey(user: TurnkeyUser, session: SessionKey, nowMs
   user.apiKeys = [...lasting, ...expiring, newApiKey(key)];
 }
 
-/** Gives a key its id. */
 export function newApiKey(key: Omit<ApiKey, 'apiKeyId'>): ApiKey {
   return { apiKeyId: randomUUID(), ...key };
 }

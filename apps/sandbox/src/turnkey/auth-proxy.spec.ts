@@ -51,7 +51,7 @@ async function verified(contact: string) {
   };
 }
 
-describe('the door of the Auth Proxy', () => {
+describe('the configuration of the Auth Proxy', () => {
   it.each([
     ['no config id', { 'x-auth-proxy-config-id': null }, 401],
     ['another config id', { 'x-auth-proxy-config-id': 'x' }, 401],
@@ -59,7 +59,7 @@ describe('the door of the Auth Proxy', () => {
     ['no origin', { origin: null }, 403],
     ['no captcha', { 'x-captcha-token': null }, 403],
     ['its origin', { origin: ORIGIN }, 200],
-  ])('answers a request with %s', async (_name, headers, status) => {
+  ])('decides whether a request is accepted with %s', async (_name, headers, status) => {
     const answer = await call('otp_init_v2', order(), headers as Record<string, string | null>);
     expect(answer.status).toBe(status);
     if (status !== 200)
@@ -71,7 +71,7 @@ describe('the door of the Auth Proxy', () => {
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('answers with its configuration, whether the body is missing or an empty object', async () => {
+  it('is returned, whether the body is missing or an empty object', async () => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -90,7 +90,7 @@ describe('the door of the Auth Proxy', () => {
     expect(withNone.status).toBe(400);
   });
 
-  it('answers with a site key only if it requires a captcha', async () => {
+  it('contains a site key only if a captcha is required', async () => {
     const noCaptcha = { 'x-captcha-token': null };
     expect((await call('wallet_kit_client_params', {}, noCaptcha)).body).toEqual({
       turnstileSiteKey: expect.stringMatching(/^1x0+AA$/),
@@ -103,7 +103,7 @@ describe('the door of the Auth Proxy', () => {
     expect(answer.body).toEqual({});
   });
 
-  it('requires a captcha for a signup only without a verification token', async () => {
+  it('may require a captcha, but for a signup only without a verification token', async () => {
     const signUp = { userEmail: t.newContact(), apiKeys: [], authenticators: [], oauthProviders: [] };
     for (const route of ['signup', 'signup_v2']) {
       const refused = await call(route, signUp, { 'x-captcha-token': null });
@@ -116,7 +116,7 @@ describe('the door of the Auth Proxy', () => {
     }
   });
 
-  it('answers with the settings of its configuration', async () => {
+  it('is returned with the values that were set', async () => {
     expect((await call('wallet_kit_config', {}, { 'x-captcha-token': null })).body).toEqual({
       organizationId: t.sandbox.turnkey.organizationId,
       enabledProviders: ['email', 'sms', 'passkey'],

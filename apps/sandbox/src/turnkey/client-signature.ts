@@ -15,8 +15,8 @@ export interface ClientSignature {
 }
 
 /**
- * Checks that the token's key has signed this use of the token: the same members as in the request, in any
- * order (Turnkey documents none).
+ * Checks that the token's key has signed this use of the token. The signed members must be those of the
+ * request, in any order, because Turnkey documents no order.
  *
  * @param usages the accepted members besides `tokenId` and `type`
  * @throws TurnkeyRefusal 400 that names the mismatch

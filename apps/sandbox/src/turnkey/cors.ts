@@ -15,10 +15,10 @@ const STAMPED = ['Content-Type', 'X-Client-Version', 'X-Stamp', 'X-Stamp-WebAuth
 const PROXIED = ['Content-Type', 'X-Client-Version', 'X-Auth-Proxy-Config-Id', 'X-Captcha-Token'];
 
 /**
- * CORS for the doors that pages call:
+ * The CORS rules of the sandbox's APIs:
  * - The public API allows any origin, because each request's stamp proves its sender.
  * - The Auth Proxy allows the origins of its configuration.
- * - Byzantine's API is for servers, and `/_sandbox` for its own page: they allow none.
+ * - Byzantine's API, for servers, and `/_sandbox`, for its own page, allow no origin.
  *
  * Cookies are never allowed.
  *

@@ -8,7 +8,6 @@ import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** The requested session. */
 export interface SessionOrder {
   /** The key that stamps requests in this session, compressed SEC1 hex. */
   publicKey: string;
@@ -17,7 +16,6 @@ export interface SessionOrder {
   sessionProfileId?: string | undefined;
 }
 
-/** A login by verification token. */
 export interface TokenLogin extends SessionOrder {
   verificationToken: string;
   clientSignature?: ClientSignature | undefined;
@@ -77,7 +75,10 @@ export class LoginOperations {
     return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
   }
 
-  /** A parent's token is valid in every sub-organization; a sub-organization's token only in that one. */
+  /**
+   * A token of the parent is valid in every sub-organization. A token of a sub-organization is valid only
+   * there.
+   */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;
     if (!wanted) {

@@ -107,7 +107,7 @@ describe('otp_login', () => {
     });
   });
 
-  it('refuses an organization that does not have the contact', async () => {
+  it('refuses an organization without a user who has the contact', async () => {
     const { login, token, session } = await ready();
     const other = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const order = t.loginOrder(token, session);
@@ -145,7 +145,7 @@ describe('a session', () => {
     expect(await nextUser.query('whoami')).toMatchObject({ status: 200 });
   });
 
-  it('ends when it is the oldest of eleven', async () => {
+  it('ends if it is the oldest of eleven sessions', async () => {
     const { user } = await t.loggedIn();
     for (let login = 0; login < 9; login += 1) {
       await user.submit('stamp_login', 'STAMP_LOGIN', { publicKey: generateP256().compressed });
@@ -208,7 +208,7 @@ describe('authenticators', () => {
     expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
   });
 
-  it('are accepted in their first form', async () => {
+  it('are accepted in the form of the first version of the activity', async () => {
     const { user, subject } = await t.loggedIn();
     const { attestation, ...passkey } = turnkeyPasskey();
     const { credentialId, transports, ...response } = attestation;

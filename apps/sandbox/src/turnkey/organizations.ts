@@ -26,7 +26,6 @@ export interface TurnkeyUser {
   createdAtMs: number;
 }
 
-/** A user to create. */
 export type NewUser = Omit<TurnkeyUser, 'createdAtMs'>;
 
 /** The parent organization (its `parentId` is null) or a sub-organization. */
@@ -37,7 +36,6 @@ export interface TurnkeyOrganization {
   users: TurnkeyUser[];
 }
 
-/** A sub-organization to create. */
 export interface NewOrganization extends Pick<TurnkeyOrganization, 'organizationId' | 'name'> {
   users: readonly NewUser[];
 }
@@ -161,14 +159,12 @@ export class Organizations {
     this.#index({ organization, user });
   }
 
-  /** The users who own a verified contact. It creates no user. */
+  /** The users who own a verified contact. This lookup creates no user. */
   knownOwners(contact: string): Member[] {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /**
-   * The users who own a verified contact. If there is none and any subject is accepted, it creates a user.
-   */
+  /** The users who own a verified contact. If there is none, and any subject is accepted, creates a user. */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -177,7 +173,7 @@ export class Organizations {
   }
 
   /**
-   * The user of an organization who owns a verified contact. If there is none and any subject is accepted, it
+   * The user of an organization who owns a verified contact. If there is none, and any subject is accepted,
    * creates the user.
    */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
@@ -192,7 +188,6 @@ export class Organizations {
     return this.#subs.values();
   }
 
-  /** Forgets every sub-organization. */
   reset(): void {
     this.#subs.clear();
     this.#byContact.clear();

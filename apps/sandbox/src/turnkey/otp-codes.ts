@@ -22,7 +22,7 @@ const DIGITS = '0123456789';
 /** Turnkey's test contacts. A code of six digits that is sent to them is always 000000. */
 const TEST_CONTACTS = new Set(['user@example.com', '+19999999999']);
 
-/** What a caller orders when it asks for a code. */
+/** A caller's request for a code. */
 export interface OtpRequest {
   organizationId: string;
   otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS';
@@ -91,7 +91,7 @@ export class OtpCodes {
   }
 
   /**
-   * Spends a code. A wrong one costs a try, and the third wrong one locks the code.
+   * Uses up a code. A wrong code costs a try, and the third wrong code locks the right one.
    *
    * @throws TurnkeyRefusal 400
    */
@@ -115,8 +115,8 @@ export class OtpCodes {
   }
 
   /**
-   * The map is in the order in which codes were sent, and lifetimes differ only by minutes. So the oldest
-   * codes come first.
+   * The map has the codes in the order in which they were sent, and lifetimes differ only by minutes. So the
+   * oldest codes come first.
    */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;

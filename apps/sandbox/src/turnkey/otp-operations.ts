@@ -5,14 +5,14 @@ import { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** What a caller orders when it asks for a code, and whether it must send the code back encrypted. */
+/** A caller's request for a code. It says whether the caller must send the code back encrypted. */
 export interface OtpOrder extends Omit<OtpRequest, 'target'> {
   encrypted: boolean;
   /** The requested appearance of the mail, which the mailbox shows. */
   message: object;
 }
 
-/** What a caller orders when it asks for a verification token. */
+/** A caller's request for a verification token. */
 export interface TokenOrder {
   /** The organization that asked for the code. */
   organizationId: string;
@@ -44,7 +44,7 @@ export class OtpOperations {
     return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** First generation: an unencrypted code, and optionally a key to which the token is bound. */
+  /** First generation of activities: the code is not encrypted. The token may be bound to a given key. */
   verifyPlain(
     order: TokenOrder,
     otpCode: string,
@@ -56,8 +56,8 @@ export class OtpOperations {
   }
 
   /**
-   * Second generation: one encrypted bundle with code and key. A bundle that cannot be decrypted costs no
-   * try.
+   * Second generation of activities: one encrypted bundle contains code and key. A bundle that cannot be
+   * decrypted costs no try.
    */
   async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
     const { codes } = this.state;

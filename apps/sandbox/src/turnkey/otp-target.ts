@@ -25,8 +25,8 @@ export class OtpTarget {
   constructor(private readonly keys: P256KeyPair = generateP256()) {}
 
   /**
-   * `otpEncryptionTargetBundle`: JSON as text with signed `data`. Its key is uncompressed (65 bytes): with a
-   * compressed one, clients make bundles that cannot be decrypted.
+   * `otpEncryptionTargetBundle`: JSON as text with signed `data`. The key in it is uncompressed (65 bytes):
+   * with a compressed key, clients make bundles that cannot be decrypted.
    */
   bundle(signer: P256KeyPair, organizationId: string): string {
     const data = Buffer.from(JSON.stringify({ targetPublic: this.keys.uncompressed, organizationId }));

@@ -274,7 +274,7 @@ describe('an activity', () => {
     [-3_600_100, 400, 'activity timestamp is not current'],
     [299_900, 200, null],
     [300_100, 400, 'activity timestamp is in the future'],
-  ])('with a timestamp %i ms from now is answered %i', async (skewMs, status, message) => {
+  ])('with a timestamp %i ms from now is answered with status %i', async (skewMs, status, message) => {
     const fresh = await turnkeyUnderTest();
     const answer = await fresh.parent.submit('init_otp', 'INIT_OTP_V3', mail(), { skewMs });
     await fresh.sandbox.close();
@@ -303,11 +303,11 @@ describe('an activity', () => {
   });
 
   it.each([
-    ['of another path', 'VERIFY_OTP_V2', {}, /not a type of init_otp/],
-    ['of an unknown type', 'FLY', {}, /not a type of init_otp/],
-    ['with an unknown field', 'INIT_OTP_V3', { colour: 'red' }, /colour/],
-    ['without a name for the application', 'INIT_OTP_V3', { appName: undefined }, /appName/],
-  ])('%s is refused', async (_name, type, parameters, message) => {
+    ['one of another path', 'VERIFY_OTP_V2', {}, /not a type of init_otp/],
+    ['one of an unknown type', 'FLY', {}, /not a type of init_otp/],
+    ['one with an unknown field', 'INIT_OTP_V3', { colour: 'red' }, /colour/],
+    ['one without a name for the application', 'INIT_OTP_V3', { appName: undefined }, /appName/],
+  ])('is refused if it is %s', async (_name, type, parameters, message) => {
     const answer = await t.parent.submit('init_otp', type, { ...mail(), ...parameters });
     expect(answer).toMatchObject({ status: 400, body: error(3, message, 'REQUEST_INVALID') });
     expect(t.sandbox.control.mails()).toEqual([]);

@@ -39,9 +39,9 @@ const envelope = z.strictObject({
 });
 
 /**
- * The same bytes are the same activity: while their timestamp is valid, a repeat gets the stored answer and
- * has no second effect. A refusal with an effect is stored too, so that a wrong code costs only one try. Any
- * other refused request runs again.
+ * Requests with the same bytes are the same activity: while their timestamp is valid, a repeat gets the
+ * stored answer and has no second effect. A refusal with an effect is stored too, so that a wrong code costs
+ * only one try. Any other refused request runs again.
  */
 export class PublicApi {
   readonly activities: Activities;
@@ -108,7 +108,7 @@ export class PublicApi {
     }
   }
 
-  /** The timestamp comes from the caller's clock, so it is compared with `headerNowMs`. */
+  /** Compares with `headerNowMs`, because the timestamp comes from the caller's clock. */
   #checkTimestamp(timestampMs: number): void {
     const now = this.state.clock.headerNowMs();
     if (timestampMs < now - OLDEST_MS) throw refusals.timestampPast();

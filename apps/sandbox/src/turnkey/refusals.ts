@@ -1,9 +1,9 @@
 import { RATE_LIMITED, TurnkeyRefusal } from './turnkey-refusal.js';
 
 /**
- * Turnkey documents the texts and codes of the first block, except two about OTPs, known only from users'
- * reports. **Those of the second block are assumptions of this sandbox**: a client must expect other texts
- * from the real API.
+ * Turnkey documents the texts and codes of the first block. Only two texts about OTPs in it are known from
+ * users' reports. **The texts and codes of the second block are assumptions of this sandbox**: a client must
+ * expect other texts from the real API.
  */
 export const refusals = {
   badRequest: (detail: string) => new TurnkeyRefusal(400, `bad request body: ${detail}`, 'REQUEST_INVALID'),

@@ -13,7 +13,6 @@ import type { RootUser, Wallet } from './sign-up.dto.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** A sub-organization to create. */
 export interface SignUp {
   name: string;
   rootUsers: readonly RootUser[];

@@ -9,7 +9,6 @@ import { TurnkeyRefusal } from './turnkey-refusal.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** The user who stamped a request. */
 export interface Stamper extends Member {
   /** The token of an attested stamp, with which the user may only log in; null for other stamps. */
   token: VerificationToken | null;
@@ -50,11 +49,11 @@ interface Found {
 
 /**
  * Checks a stamp of one of three kinds:
- * - an API key's: `X-Stamp`, base64url of JSON without padding;
- * - a passkey's: `X-Stamp-WebAuthn`, plain JSON;
- * - a verification token's: `X-Stamp-Attested`, base64url of JSON as in the official code.
+ * - of an API key: `X-Stamp`, base64url of JSON without padding;
+ * - of a passkey: `X-Stamp-WebAuthn`, plain JSON;
+ * - of a verification token: `X-Stamp-Attested`, base64url of JSON as in the official code.
  *
- * A stamp covers only the body's bytes. Signatures are DER; high and low S are both accepted.
+ * A stamp covers only the body's bytes. Signatures are in DER, with a high or a low S.
  */
 export function checkStamp(request: StampedRequest, state: TurnkeyState): StampVerdict {
   let found: Found;

@@ -37,7 +37,7 @@ describe('a fault at Turnkey', () => {
     expect(mailsTo(contact)).toBe(0);
   });
 
-  it('after the effect lets a repeated request get the true answer', async () => {
+  it('lets a repeated request get the true answer, if the fault came after the effect', async () => {
     const contact = t.newContact();
     const body = request(contact);
     t.sandbox.control.addFault({ route: 'init_otp', status: 500, afterEffect: true });
@@ -48,7 +48,7 @@ describe('a fault at Turnkey', () => {
     expect(mailsTo(contact)).toBe(1);
   });
 
-  it('at the Auth Proxy leads to a second mail when the request is repeated', async () => {
+  it('leads to a second mail when a request to the Auth Proxy is repeated', async () => {
     const contact = t.newContact();
     const { authProxyConfigId } = t.sandbox.turnkey;
     const init = () =>
@@ -212,7 +212,7 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.control('POST', 'turnkey/subjects', { contact: 'ana' })).toMatchObject({ status: 400 });
   });
 
-  it('is reset, except for the parent and the keys', async () => {
+  it('is reset, except for the parent organization and the keys', async () => {
     const { subject, user, order, token } = await t.loggedIn();
     const body = t.parent.activity('INIT_OTP_V3', {
       otpType: 'OTP_TYPE_EMAIL',

@@ -39,7 +39,6 @@ const OTHER_PROXY_ROUTES = ['oauth_login', 'oauth2_authenticate'];
 /** Whether a path (without the query) belongs to Turnkey's public API. */
 export const isPublicApi = (path: string) => path === '/public' || path.startsWith('/public/');
 
-/** Whether a path of the public API is emulated. */
 export const isEmulated = (path: string) =>
   SUBMISSIONS.some((name) => path === `/public/v1/submit/${name}`) ||
   QUERIES.some((name) => path === `/public/v1/query/${name}`);

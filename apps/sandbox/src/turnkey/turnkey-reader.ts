@@ -64,8 +64,8 @@ export class TurnkeyReader implements UpstreamReader {
   }
 
   /**
-   * The ids in the body, those of its code or token, and the user who stamped. Never the code or token
-   * itself.
+   * The ids that the body contains, the ids of the code or token in the body, and the user who stamped. The
+   * result never contains the code or token itself.
    */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;

@@ -47,7 +47,6 @@ export function turnkeyError(status: number, message: string, errorCode: string 
   return { code: GRPC_CODES[status] ?? UNKNOWN, message, details };
 }
 
-/** The error body of a scripted fault. */
 export function scriptedTurnkeyError(status: number): TurnkeyError {
   const [message, errorCode] = SCRIPTED[status] ?? ['scripted fault', null];
   return turnkeyError(status, message, errorCode);

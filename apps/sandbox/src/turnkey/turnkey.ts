@@ -21,7 +21,7 @@ export interface TurnkeyOptions {
   organizationId?: string | undefined;
   /** The parent's API keys, compressed P-256 points; default a new key pair. */
   apiPublicKeys?: readonly string[] | undefined;
-  /** Scalars of the stand-ins for the enclaves' keys, 64 hex digits each. */
+  /** The private scalars of the keys that stand in for the enclaves' keys, 64 hex digits each. */
   signerPrivateKey?: string | undefined;
   notarizerPrivateKey?: string | undefined;
   authProxyConfigId?: string | undefined;
@@ -34,10 +34,10 @@ export interface TurnkeyOptions {
   captcha?: boolean | undefined;
   /** Whether `/v1/account` by contact requires a verification token. */
   accountNeedsToken?: boolean | undefined;
-  /** The Auth Proxy's codes; default 9 characters, with letters. */
+  /** The form of the Auth Proxy's codes; default 9 characters, with letters. */
   otpLength?: number | undefined;
   otpAlphanumeric?: boolean | undefined;
-  /** Lives of the Auth Proxy's codes, tokens and sessions; default 5 minutes, 1 hour, 15 minutes. */
+  /** The lifetimes of the Auth Proxy's codes, tokens and sessions; default 5 minutes, 1 hour, 15 minutes. */
   otpLifeMs?: number | undefined;
   tokenLifeMs?: number | undefined;
   sessionLifeMs?: number | undefined;

@@ -54,7 +54,7 @@ export class VerificationTokens {
     return mintJwt(claims, this.signer);
   }
 
-  /** Finds a token, valid or not, for the journal. */
+  /** Finds a token for the journal, even if the token is no longer valid. */
   peek(jwt: string): VerificationToken | null {
     const id = readJwt(jwt, this.signer)?.['id'];
     return (typeof id === 'string' && this.#tokens.get(id)) || null;

@@ -34,8 +34,8 @@ export interface VerifiedCredential {
 }
 
 /**
- * WebAuthn Level 3, 7.1. The challenge must equal the one in the client data, as Byzantine's and Turnkey's
- * create-authenticators require.
+ * Verifies a registration (WebAuthn Level 3, 7.1). The challenge must equal the challenge in the client data,
+ * as Byzantine's and Turnkey's create-authenticators require.
  *
  * @throws Error whose message says which check failed
  */
@@ -52,7 +52,7 @@ export function verifyAttestation(input: AttestationInput, relyingParty: Relying
   }
   if (!data.flags.userPresent) throw new Error('user was not present');
   const named = fromBase64url(input.credentialId, 'credentialId');
-  // Byzantine's documentation says "CBOR encoded". Byzantine accepts this form and the raw id.
+  // Byzantine's documentation says "CBOR encoded". Byzantine accepts a CBOR byte string and the raw id.
   if (![data.credentialId, encode(data.credentialId)].some((form) => named.equals(form))) {
     throw new Error('credentialId is not the one in the authenticator data');
   }
@@ -117,7 +117,8 @@ function parseAttestationObject(bytes: Buffer): AttestationObject {
 }
 
 /**
- * WebAuthn Level 3, 8.2: the certificate's key has signed; without a certificate, the credential's own key.
+ * WebAuthn Level 3, 8.2: the signature is by the certificate's key or, without a certificate, by the
+ * credential's own key.
  */
 function checkPackedStatement(
   statement: Map<unknown, unknown>,
@@ -135,7 +136,9 @@ function checkPackedStatement(
   if (!verify('sha256', signed, key, signature)) throw new Error('attestation signature is wrong');
 }
 
-/** This check does not verify the certificate chain, because the sandbox has no list of trusted roots. */
+/**
+ * Reads the key of the leaf certificate. The chain is not verified, because the sandbox has no trusted roots.
+ */
 function leafKey(chain: unknown): KeyObject {
   try {
     return new X509Certificate((chain as Uint8Array[])[0] as Uint8Array).publicKey;

@@ -3,8 +3,8 @@ import type { Refusal } from '../refusal.js';
 import type { VerifiedCredential } from './attestation.js';
 
 /**
- * The maximum number of authenticators per user. It is Turnkey's limit; the sandbox assumes that Byzantine
- * has the same.
+ * The maximum number of authenticators per user. This is Turnkey's limit, and the sandbox assumes the same
+ * limit for Byzantine.
  */
 export const AUTHENTICATORS_PER_USER = 10;
 

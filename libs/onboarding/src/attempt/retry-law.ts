@@ -5,7 +5,7 @@ import { canLeaveDoubt, type StepName } from '../flow/table.js';
  * Applies the retry law of each provider: what may be retried, when, and what a lost answer means.
  *
  * A provider may have no idempotency keys, and no way to look up the outcome of a call. So only the
- * provider's table decides what follows each end of a call. docs/retry-law.md explains the cells.
+ * provider's table decides what follows each end of a call. docs/explanation/retry-law.md explains the cells.
  */
 
 export const isReplayable = (provider: string, step: StepName): boolean =>

@@ -22,13 +22,18 @@ const DATABASE_PAUSE_MS = 250;
 @Injectable()
 export class Settlement {
   readonly #logger = new Logger(Settlement.name);
+  readonly #attempts;
+  readonly #signals;
 
   constructor(
     private readonly store: OnboardingStore,
     private readonly verdicts: Verdicts,
     private readonly jobs: JobProducer,
-    private readonly metrics: Metrics,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.#attempts = metrics.histogram('gangway_attempt_duration_seconds');
+    this.#signals = metrics.counter('gangway_signals_total');
+  }
 
   /**
    * @param row as its claim returned it.
@@ -106,12 +111,12 @@ export class Settlement {
       const labels = {
         integration,
         step: row.step!,
-        end: end.type === 'succeeded' ? 'ok' : end.error.failure,
+        class: end.type === 'succeeded' ? 'ok' : end.error.failure,
       };
       // After a takeover, the duration of the call is unknown.
-      if (durationMs !== undefined) this.metrics.attempts.observe(labels, durationMs / 1000);
+      if (durationMs !== undefined) this.#attempts.observe(labels, durationMs / 1000);
     }
-    if (signal) this.metrics.signals.inc({ integration, signal });
+    if (signal) this.#signals.inc({ integration, signal });
   }
 
   /** Tries until PostgreSQL accepts the write, or the process ends. The answer in memory is the only copy. */

@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { EndedBadly, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
-import { Metrics, Tracing } from '#libs/platform';
+import { CONFIG, Metrics, Tracing, type Config } from '#libs/platform';
 import { deadlineOf, type Row, type RowInStep } from '../flow/row.js';
 import { STEPS, isEnded, stepOfState, type StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
@@ -14,14 +14,20 @@ import { stepJob, type StepJobPayload } from './step.job.js';
  */
 @Injectable()
 export class StepHandler {
+  readonly #putOffs;
+
   constructor(
     private readonly store: OnboardingStore,
     private readonly claims: Claims,
     private readonly runner: StepRunner,
     private readonly budget: RetryBudget,
-    private readonly metrics: Metrics,
+    @Inject(CONFIG) { INTEGRATIONS }: Config,
     private readonly tracing: Tracing,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.#putOffs = metrics.counter('gangway_retries_put_off_total');
+    for (const { name } of INTEGRATIONS) this.#putOffs.inc({ integration: name }, 0);
+  }
 
   handlers(): JobHandler<StepJobPayload>[] {
     return STEPS.map((step) => ({ job: stepJob(step), handle: (payload) => this.#wake(step, payload) }));
@@ -43,7 +49,7 @@ export class StepHandler {
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
-      this.metrics.retriesPutOff.inc({ integration: row.integration });
+      this.#putOffs.inc({ integration: row.integration });
       return this.#putOff(row, overBudgetMs);
     }
     const tried = await this.#traced(row, async () => {

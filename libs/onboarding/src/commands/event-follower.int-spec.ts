@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
-import { Metrics } from '#libs/platform';
 import { anOnboarding, testServersConfig, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { write as writeTo } from '../fixtures/write.js';
@@ -33,7 +32,7 @@ beforeAll(async () => {
     },
   } as PreparedStatements;
   const config = await testServersConfig({ EVENTS_POLL_MS: String(POLL_MS) });
-  follower = new EventFollower(counted, config, new Metrics());
+  follower = new EventFollower(counted, config);
 });
 afterEach(() => {
   for (const leave of leaves.splice(0)) leave();

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { PreparedStatements, isDatabaseAway, prepared } from '#libs/database';
-import { CONFIG, Metrics, outsideTraces, type Config } from '#libs/platform';
+import { CONFIG, outsideTraces, type Config } from '#libs/platform';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
@@ -59,17 +59,11 @@ export class EventFollower {
   constructor(
     private readonly statements: PreparedStatements,
     @Inject(CONFIG) private readonly config: Config,
-    metrics: Metrics,
-  ) {
-    metrics.gauge(
-      'gangway_event_streams',
-      'Open event streams, and onboardings that they follow',
-      'of',
-      () => ({
-        streams: this.#follows.size,
-        onboardings: new Set([...this.#follows].map(({ onboardingId }) => onboardingId)).size,
-      }),
-    );
+  ) {}
+
+  /** How many onboardings are followed. */
+  get onboardings(): number {
+    return new Set([...this.#follows].map(({ onboardingId }) => onboardingId)).size;
   }
 
   /**

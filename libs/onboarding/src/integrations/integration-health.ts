@@ -138,25 +138,23 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   #measure(metrics: Metrics): void {
-    const gauge = (name: string, help: string, read: (finding: IntegrationFinding) => number) =>
-      metrics.gauge(`gangway_integration_${name}`, help, 'integration', () =>
-        Object.fromEntries(this.#findings().map(([integration, finding]) => [integration, read(finding)])),
+    const gauge = (
+      name: 'degraded' | 'breakers_open' | 'refused' | 'failures_in_a_row' | 'paused',
+      read: (finding: IntegrationFinding) => number,
+    ) =>
+      metrics.gauge(`gangway_integration_${name}`, () =>
+        this.#findings().map(([integration, finding]) => ({
+          labels: { integration },
+          value: read(finding),
+        })),
       );
-    gauge('degraded', 'Whether the integration is not in order, as all processes see it', ({ status }) =>
-      status === 'down' ? 1 : 0,
-    );
-    gauge('breakers_open', 'Processes whose breaker is not closed', ({ breakers }) => breakers?.length ?? 0);
-    gauge('refused', 'Whether upstream refuses our key or clock', ({ refused }) => (refused ? 1 : 0));
-    gauge('failures_in_a_row', 'Calls of one kind that failed since one succeeded', ({ failing }) =>
+    gauge('degraded', ({ status }) => (status === 'down' ? 1 : 0));
+    gauge('breakers_open', ({ breakers }) => breakers?.length ?? 0);
+    gauge('refused', ({ refused }) => (refused ? 1 : 0));
+    gauge('failures_in_a_row', ({ failing }) =>
       Math.max(0, ...(failing ?? []).map(({ failures }) => failures)),
     );
-    gauge('paused', 'Whether an operator has paused the integration', ({ paused }) => (paused ? 1 : 0));
-    gauge('parked', 'Onboardings that are parked', ({ parked }) => parked?.count ?? 0);
-    gauge(
-      'outcome_unknown',
-      'Onboardings that wait for a decision',
-      (found) => found.outcomeUnknown?.count ?? 0,
-    );
+    gauge('paused', ({ paused }) => (paused ? 1 : 0));
   }
 }
 

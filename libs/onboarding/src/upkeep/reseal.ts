@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { Metrics, Sealer } from '#libs/platform';
+import { Metrics, Sealer, samplesBy } from '#libs/platform';
 import { DataKeys } from '../store/data-keys.js';
 import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/reseal.js';
 
@@ -38,8 +38,7 @@ export class Reseal {
     private readonly dataKeys: DataKeys,
     metrics: Metrics,
   ) {
-    const help = 'Values that only this sealing key opens, as the last reseal counted them';
-    metrics.gauge('gangway_sealing_key_uses', help, 'key', () => this.#left);
+    metrics.gauge('gangway_sealing_key_uses', () => samplesBy('key', this.#left));
   }
 
   async run(): Promise<ResealCounts> {

@@ -18,6 +18,7 @@ const REQUEST = 'request';
 const CALL = 'upstream call';
 const STATEMENT = 'statement';
 const ATTEMPT = 'request, job, claim, attempt';
+const ONBOARDING = 'request, job, item, claim, attempt';
 
 /**
  * All attributes of our spans, by their names. Semantic conventions give the names that have no `gangway`.
@@ -53,7 +54,7 @@ const OF_SPANS = {
     'a span that did not succeed',
     'The code of the problem, the failure class, the HTTP status or SQLSTATE of the answer, or an error’s name.',
   ),
-  'gangway.onboarding.id': attribute('string', ATTEMPT, 'The onboarding.'),
+  'gangway.onboarding.id': attribute('string', ONBOARDING, 'The onboarding.'),
   'gangway.integration': attribute('string', ATTEMPT, 'The integration.'),
   'gangway.step': attribute('string', ATTEMPT, '`init-otp`, `verify-otp` or `create-authenticators`.'),
   'gangway.attempt': attribute('int', ATTEMPT, 'The number of the attempt in its onboarding.'),

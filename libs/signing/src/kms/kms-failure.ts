@@ -1,6 +1,8 @@
 import { SignerError } from '../request-signer.js';
 
-/** Statuses 4xx that nevertheless mean "not now" (AWS KMS, common errors; SDK retry behaviour). */
+/**
+ * Error names that mean "not now" although the status is 4xx (AWS KMS, common errors; SDK retry behaviour).
+ */
 const NOT_NOW = /Throttl|TooManyRequests|LimitExceeded|SlowDown|RequestTimeout|PriorRequestNotComplete/;
 
 interface AwsError {
@@ -9,8 +11,8 @@ interface AwsError {
 }
 
 /**
- * A 4xx is a definite refusal (access, key or credentials). Every other error may be temporary: 5xx,
- * throttling, a broken connection, the time limit, missing credentials.
+ * Apart from the names above, a status 4xx is a definite refusal (access, key or credentials). Every other
+ * error may be temporary: 5xx, throttling, a broken connection, the time limit, missing credentials.
  */
 export function signerErrorOf(error: unknown): SignerError {
   if (error instanceof SignerError) return error;

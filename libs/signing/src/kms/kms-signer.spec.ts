@@ -29,7 +29,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** Reads a compressed key by Node.js alone: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+/** Lets Node.js decode a compressed key: the DER prefix of a P-256 SPKI (RFC 5480 §2), then the 33 bytes. */
 const publicKey = () =>
   createPublicKey({
     key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${key.publicKeyHex}`, 'hex'),
@@ -56,22 +56,25 @@ describe('a key at KMS', () => {
     opened.close();
   });
 
-  it.each([0, 1, 199, 4_096, 4_097, 250_000])('signs %d bytes, which node:crypto verifies', async (size) => {
-    const message = Buffer.alloc(size, 0xa5);
-    const der = await signer.sign(message);
-    const raw = await signer.sign(message, 'raw');
-    expect(verify('sha256', message, publicKey(), der)).toBe(true);
-    expect(raw).toHaveLength(64);
-    expect(verify('sha256', message, { key: publicKey(), dsaEncoding: 'ieee-p1363' }, raw)).toBe(true);
-    // KMS receives only the digest of a message of any length, so no code and no address.
-    for (const { body } of kms.callsOf('Sign')) {
-      expect(body).toMatchObject({ MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256' });
-      expect(Buffer.from(String(body['Message']), 'base64')).toHaveLength(32);
-    }
-  });
+  it.each([0, 1, 199, 4_096, 4_097, 250_000])(
+    'signs %d bytes, and node:crypto accepts the signature',
+    async (size) => {
+      const message = Buffer.alloc(size, 0xa5);
+      const der = await signer.sign(message);
+      const raw = await signer.sign(message, 'raw');
+      expect(verify('sha256', message, publicKey(), der)).toBe(true);
+      expect(raw).toHaveLength(64);
+      expect(verify('sha256', message, { key: publicKey(), dsaEncoding: 'ieee-p1363' }, raw)).toBe(true);
+      // KMS receives only the digest of a message, so it sees no code and no address.
+      for (const { body } of kms.callsOf('Sign')) {
+        expect(body).toMatchObject({ MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256' });
+        expect(Buffer.from(String(body['Message']), 'base64')).toHaveLength(32);
+      }
+    },
+  );
 
-  it('pads both numbers of a raw signature to 32 bytes', async () => {
-    // In one of 128 numbers the first byte is zero. DER leaves that byte out.
+  it('pads r and s of a raw signature to 32 bytes each', async () => {
+    // In one of 128 signatures, r or s starts with a zero byte, which DER leaves out.
     for (let n = 0; n < 300; n++) {
       const message = Buffer.from(`message ${n}`);
       const raw = await signer.sign(message, 'raw');
@@ -134,7 +137,7 @@ describe('signing with KMS', () => {
     if (trouble === 'silence' || trouble === 'half an answer') {
       expect(error.message).toBe('AWS KMS did not sign within 400 ms');
     }
-    // AWS's message contains the account and the user.
+    // AWS's message contains the account and the user. Our message must not contain them.
     expect(error.message).not.toMatch(/arn:|user\/|111122223333/);
     kms.mend();
     expect(await signer.sign(Buffer.from('x'))).toBeInstanceOf(Uint8Array);
@@ -159,12 +162,12 @@ describe('signing with KMS', () => {
     expect(kms.callsOf('Sign')).toHaveLength(2);
   });
 
-  it('ends in time if KMS hangs, even for calls that wait for a socket, and opens few sockets', async () => {
+  it('fails in time if KMS hangs, also for calls that wait for a socket, and opens few sockets', async () => {
     kms.meet('silence');
     const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
     expect(kms.mostSockets).toBeLessThanOrEqual(64);
-    // Calls that only waited were never sent. So the next signature does not wait behind 168 abandoned
+    // KMS never gets the calls that only waited, so the next signature does not wait behind 168 abandoned
     // calls.
     kms.mend();
     await signer.sign(Buffer.from('x'));

@@ -13,19 +13,21 @@ export interface KmsKey {
   /** ARN, id or alias. */
   keyId: string;
   region: string;
-  /** Origin of a VPC endpoint or a stand-in. Without it, AWS's own endpoint. */
+  /** The origin of a VPC endpoint or of an emulator of KMS. If it is missing, AWS's own endpoint is used. */
   endpoint?: string;
 }
 
-/** Limit of the only request at boot, including its tries and waits. Milliseconds. */
+/** The time limit in milliseconds for the only request at boot, including its retries and waits. */
 const BOOT_TIMEOUT_MS = 10_000;
-/** Limit of a signature for which the caller gives no limit. Milliseconds. */
+/** The time limit in milliseconds for a signature, if the caller gives none. */
 const SIGN_TIMEOUT_MS = 2_000;
-/** Milliseconds of one try: a hung connection leaves time for another. */
+/** The time limit in milliseconds for one try. A hung connection then leaves time for another try. */
 const TRY_TIMEOUT_MS = 1_000;
-/** Including the first. A repeat signs the same digest and has no other effect. */
+/** The number of tries, including the first. A retry signs the same digest and has no other effect. */
 const TRIES = 3;
-/** Per key. More requests wait, each within its own time limit. */
+/**
+ * The highest number of sockets per key. Further requests wait for a socket, each within its own time limit.
+ */
 const SOCKETS = 32;
 
 /** Signs with a key that never leaves AWS KMS. */
@@ -36,7 +38,7 @@ export class KmsSigner implements RequestSigner {
   constructor(
     private readonly client: KMSClient,
     private readonly keyId: string,
-    /** The ARN that the id or alias stands for at boot. */
+    /** The ARN to which the id or alias pointed at boot. */
     private readonly keyArn: string | undefined,
     private readonly publicKey: P256PublicKey,
   ) {
@@ -51,7 +53,7 @@ export class KmsSigner implements RequestSigner {
   ): Promise<Uint8Array> {
     const request = new SignCommand({
       KeyId: this.keyId,
-      // The message is always hashed here, because KMS accepts at most 4096 bytes.
+      // This process hashes the message itself, because KMS accepts at most 4096 bytes.
       Message: createHash('sha256').update(message).digest(),
       MessageType: 'DIGEST',
       SigningAlgorithm: 'ECDSA_SHA_256',
@@ -66,7 +68,7 @@ export class KmsSigner implements RequestSigner {
       throw new SignerError('refused', 'AWS KMS signs with another key than at boot: was its alias moved?');
     }
     const der = answer.Signature;
-    // Upstream would refuse a wrong signature as if our key were wrong.
+    // With a wrong signature, upstream would answer as if our key were wrong.
     if (!der || !this.publicKey.verify(message, der, 'der')) {
       throw new SignerError('unavailable', 'AWS KMS answered with a signature that is not by its key');
     }
@@ -79,10 +81,10 @@ export class KmsSigner implements RequestSigner {
 }
 
 /**
- * Fetches the public key once: requests contain it, and it checks signatures.
+ * Fetches the public key once, at boot. Requests contain the key, and KMS's signatures are verified with it.
  *
  * @param source the variable that names the key.
- * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. It should stop the boot.
+ * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. The caller should stop the boot.
  */
 export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSigner> {
   const client = new KMSClient(settingsOf(key));
@@ -114,13 +116,13 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,
-      // Switches off the SDK's warning on the console. Each request gives up long before.
+      // With this value, the SDK prints no warning on the console. Each request gives up long before.
       socketAcquisitionWarningTimeout: 60_000,
     },
   };
 }
 
-/** Limits the whole work: the SDK's tries, its waits, and its requests for credentials. */
+/** Sets one time limit for the SDK's tries, its waits, and its requests for credentials together. */
 async function within<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;

@@ -1,7 +1,6 @@
 /** The message has the reason, and the variable that names the key at AWS KMS. */
 export class RemoteKeyError extends Error {
   constructor(
-    /** The variable that names the key. */
     readonly source: string,
     readonly reason: string,
     options?: ErrorOptions,

@@ -6,17 +6,17 @@ import { activityFingerprint } from './activity-fingerprint.js';
 
 const { body, bodySha256Hex, activityFingerprint: expected } = turnkeyVectors.stamp;
 
-it('matches the vector', () => {
+it('the activity fingerprint matches the test vector', () => {
   expect(activityFingerprint(body)).toBe(expected);
   expect(expected).toBe(`sha256:${bodySha256Hex}`);
 });
 
-it('differs for bodies with another space or another order of members', () => {
+it('the activity fingerprint changes with one more space or another order of members', () => {
   const bodies = [body, `${body} `, '{"a":1,"b":2}', '{"b":2,"a":1}', ''];
   expect(new Set(bodies.map(activityFingerprint)).size).toBe(bodies.length);
 });
 
-it('equals the fingerprint of @turnkey/crypto for any body', () => {
+it('the activity fingerprint equals that of @turnkey/crypto for any body', () => {
   fc.assert(
     fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (any) => {
       expect(activityFingerprint(any)).toBe(computeActivityFingerprint(any));

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Turnkey's identifier of an activity (Turnkey public API, idempotency), without its stamp. The same bytes
- * are the same activity with the same result; one more space makes another.
+ * The value by which Turnkey recognizes a repeated activity (Turnkey public API, idempotency). The stamp does
+ * not count. For the same bytes Turnkey returns the same result. One more space makes another activity.
  *
  * @param body exactly as it is sent.
  * @returns `sha256:` and 64 lowercase hex digits.

@@ -13,14 +13,14 @@ const stamp = JSON.parse(decodedJson) as { publicKey: string; scheme: string; si
 const other = turnkeyVectors.keys.clientSession;
 
 describe('stamping a request', () => {
-  it('gives exactly the header of the vector with its nonce', async () => {
+  it('gives exactly the header of the test vector, with the nonce of the vector', async () => {
     expect(await stampTurnkeyRequest(deterministicTestKey('turnkeyApi'), body)).toEqual({
       'X-Stamp': purejs,
     });
     expect(stamp.signature).toBe(rfc6979DerHex);
   });
 
-  it('makes stamps that our verifier accepts', async () => {
+  it('makes stamps that verifyTurnkeyStamp accepts', async () => {
     const header = await stampTurnkeyRequest(testKey('turnkeyApi'), body);
     expect(header['X-Stamp']).not.toMatch(/[^A-Za-z0-9_-]/);
     expect(Object.keys(fromBase64url(header['X-Stamp']))).toEqual(['publicKey', 'scheme', 'signature']);
@@ -29,17 +29,17 @@ describe('stamping a request', () => {
 });
 
 describe('verifying a stamp', () => {
-  it.each([purejs, ...nodeSamples])('accepts the vector %#', (value) => {
+  it.each([purejs, ...nodeSamples])('accepts test vector %#', (value) => {
     expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('accepts the signature of the vectors’ attested stamp with the scheme of API keys', () => {
+  it('accepts the signature of an attested stamp if the scheme is that of API keys', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
     expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('sends only the members that it checked, in lower case', () => {
+  it('returns only the checked members, with their hex in lower case', () => {
     const twice = decodedJson.replace('{', `{"publicKey":"${other.publicKeyCompressedHex}","more":1,`);
     expect(verifyTurnkeyStamp(base64url(twice), body)).toEqual({ 'X-Stamp': purejs });
     const upper = { ...stamp, publicKey: stamp.publicKey.toUpperCase() };

@@ -10,11 +10,11 @@ export interface ApiKeyStampHeader {
 const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
 
 /**
- * ECDSA P-256 with SHA-256, DER, over the bytes of the body alone (Turnkey public API, stamps). It covers
- * the time only if the body has a `timestampMs`.
+ * ECDSA P-256 with SHA-256, DER, over the bytes of the body alone (Turnkey public API, stamps). The signature
+ * covers the time only if the body has a `timestampMs`.
  *
  * @returns the header: JSON in base64url without padding.
- * @throws SignerError if there is no signature in time.
+ * @throws SignerError if the signer gives no signature in time.
  */
 export async function stampTurnkeyRequest(
   signer: RequestSigner,
@@ -26,11 +26,11 @@ export async function stampTurnkeyRequest(
 }
 
 /**
- * Verifies an `X-Stamp` that a client made for the body. Upstream would answer 401 to a bad one.
+ * Verifies an `X-Stamp` that a client made for the body. Upstream would answer 401 to a bad stamp.
  *
  * @param value JSON in base64url without padding.
- * @returns the header, rebuilt from the checked members: of a member that occurs twice, upstream might read
- * the other value.
+ * @returns the header, rebuilt from the checked members. If a member occurs twice, upstream might read the
+ * value that was not checked.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHeader {

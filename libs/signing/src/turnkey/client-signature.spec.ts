@@ -31,7 +31,7 @@ describe('the message of a client signature', () => {
     expect(clientSignatureMessage(usage)).toBe(message);
   });
 
-  it('has its members in a fixed order, without absent ones', () => {
+  it('has its members in a fixed order, and leaves out absent members', () => {
     const phoneNumber = '+19999999999';
     const signupV2 = { phoneNumber, email: undefined, oauthProviders: [], authenticators: [{ b: 1, a: 2 }] };
     expect(clientSignatureMessage({ signupV2: { ...signupV2, apiKeys: [] }, tokenId })).toBe(
@@ -42,18 +42,18 @@ describe('the message of a client signature', () => {
 });
 
 describe('making a client signature', () => {
-  it('gives exactly the object of the login vector with its nonce', () => {
+  it('gives exactly the object of the login vector, with the nonce of the vector', () => {
     const signed = signClientSignature(deterministicTestKey('clientSession'), loginUsage);
     expect(signed).toEqual(login);
     expect(Object.keys(signed)).toEqual(['publicKey', 'scheme', 'message', 'signature']);
   });
 
-  it('gives the signature of the signup vector with its nonce', () => {
+  it('gives the signature of the signup vector, with the nonce of the vector', () => {
     const { signature } = signClientSignature(deterministicTestKey('clientSession'), signupUsage);
     expect(signature).toBe(signupSignatureRawHex);
   });
 
-  it('makes signatures that our verifier and the official one accept', async () => {
+  it('makes signatures that our verifier and Turnkey’s own verifier accept', async () => {
     const signed = signClientSignature(testKey('clientSession'), signupUsage);
     expect(verifyClientSignature(signed, { publicKey, usage: signupUsage })).toEqual(signed);
     const der = toDerSignature(signed.signature);
@@ -65,7 +65,7 @@ describe('making a client signature', () => {
 describe('verifying a client signature', () => {
   const expected: { publicKey: string; usage: TokenUsage } = { publicKey, usage: loginUsage };
 
-  it('accepts the vectors with every form of the keys', () => {
+  it('accepts the test vectors, whichever form the keys have', () => {
     expect(verifyClientSignature(login, expected)).toEqual(login);
     expect(
       verifyClientSignature({ ...login, more: 1 }, { ...expected, publicKey: publicKeyUncompressedHex }),
@@ -76,7 +76,7 @@ describe('verifying a client signature', () => {
     expect(verifyClientSignature(signup, { publicKey, usage: signupUsage })).toEqual(signup);
   });
 
-  it('accepts signatures of the official stamper over any message', async () => {
+  it('accepts signatures of Turnkey’s own stamper over any message', async () => {
     const stampers = (['node', 'purejs'] as const).map(
       (runtimeOverride) =>
         new ApiKeyStamper({ apiPublicKey: publicKey, apiPrivateKey: privateKeyHex, runtimeOverride }),

@@ -8,7 +8,7 @@ export type TokenUsage = { tokenId: string } & (
   { login: { publicKey: string } } | { signupV2: SignupContent }
 );
 
-/** The request contains these members too, and upstream compares them. */
+/** The members of a signup that are signed. The request contains them too, and upstream compares both. */
 export interface SignupContent {
   apiKeys: readonly object[];
   authenticators: readonly object[];
@@ -43,7 +43,7 @@ export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): strin
 }
 
 /**
- * Proves that the user of a verification token holds the key that it is bound to (Turnkey public API,
+ * Proves that the user of a verification token holds the key to which the token is bound (Turnkey public API,
  * `clientSignature`): ECDSA P-256 with SHA-256, raw. Stamps use DER instead.
  *
  * @param key the key whose public half is the token's `public_key`.
@@ -55,7 +55,7 @@ export function signClientSignature(key: SigningKey, usage: TokenUsage): ClientS
 }
 
 /**
- * @param given not yet checked.
+ * @param given the value from the client, not yet checked.
  * @param expected the `public_key` of the verification token (hex), and the intended use of the token.
  * @returns only the four members of a client signature.
  * @throws InvalidProofError `malformed`, `wrong_algorithm`, `wrong_key`, `wrong_message` or `bad_signature`.

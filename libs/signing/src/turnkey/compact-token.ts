@@ -4,11 +4,11 @@ import { base64urlBytes, jsonObject } from './strict-decoding.js';
 export type Claims = Record<string, unknown>;
 
 /**
- * Opens a token in the compact form of RFC 7515 §7.1 with ES256 (RFC 7518 §3.4): it cannot choose another
- * algorithm.
+ * Opens a token in the compact form of RFC 7515 §7.1, signed with ES256 (RFC 7518 §3.4). The token cannot
+ * choose another algorithm.
  *
- * @param isSigned receives the ASCII bytes of `header.payload`, and r‖s in 64 bytes. It decides which bytes
- * are signed, because one of Turnkey's two tokens differs from the standard.
+ * @param isSigned receives the ASCII bytes of `header.payload`, and r‖s in 64 bytes. Each of Turnkey's two
+ * tokens has its own function, because one of them is not signed as the standard says.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function openToken(
@@ -52,8 +52,8 @@ export function textClaims<Name extends string>(
 
 /**
  * @param nowMs Unix time in milliseconds.
- * @returns when the token expires; at that instant it has expired (RFC 7519 §4.1.4).
- * @throws InvalidProofError `missing_claims` if `exp` is not such an instant, `expired` if it has passed.
+ * @returns the instant of expiry. At that instant the token has already expired (RFC 7519 §4.1.4).
+ * @throws InvalidProofError `missing_claims` if `exp` is not an instant, `expired` if it has passed.
  */
 export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
   // Above 1e14 ms (the year 5138), the unit is wrong, and the token would never expire.

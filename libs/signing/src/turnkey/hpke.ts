@@ -16,13 +16,13 @@ const SUITE = new CipherSuite({
 const INFO = Buffer.from('turnkey_hpke', 'ascii');
 
 /**
- * Encrypts to a key of Turnkey's enclave: HPKE in base mode (RFC 9180 §5.1.1), one message, with Turnkey's
- * `info`. The associated data is both public keys, known only once the encapsulated key is made: hence a
- * context and not the single-shot call.
+ * Encrypts one message to a key of Turnkey's enclave: HPKE in base mode (RFC 9180 §5.1.1), with Turnkey's
+ * `info`. The associated data consists of both public keys. The encapsulated key is known only after a
+ * context is made, so the single-shot call cannot be used.
  *
  * @param target the enclave's key: uncompressed, 65 bytes.
- * @param ephemeral only to reproduce the vectors. Two messages under one ephemeral key share key and nonce,
- * which breaks the encryption.
+ * @param ephemeral only for tests that reproduce the vectors. Two messages under one ephemeral key share key
+ * and nonce, which breaks the encryption.
  * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (with a tag of 16 bytes at its end), both
  * in hex.
  */

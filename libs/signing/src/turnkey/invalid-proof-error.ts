@@ -1,4 +1,4 @@
-/** Texts that another party made and signed, and that the service must trust or pass on. */
+/** Kinds of texts that another party made and signed, and that the service trusts or passes on. */
 export type Proof =
   | 'client stamp'
   | 'API key stamp'
@@ -26,8 +26,8 @@ export type ProofFault =
   | 'expired';
 
 /**
- * Its message consists of fixed words. It has no `cause`, because `JSON.parse` quotes its input. So tokens
- * and codes cannot reach a log through it.
+ * The message consists of fixed words, so no token and no code can reach a log through this error. There is
+ * no `cause`, because `JSON.parse` quotes its input.
  */
 export class InvalidProofError extends Error {
   readonly proof: Proof;

@@ -1,6 +1,6 @@
 /**
- * Compares stamps with Turnkey's own packages, which share no code with ours. Our code accepts their stamps,
- * and their code accepts our stamps.
+ * Compares our stamps with Turnkey's own packages, which share no code with ours. Each side must accept the
+ * stamps of the other.
  */
 import { describe, expect, it } from '@jest/globals';
 import { ApiKeyStamper } from '@turnkey/api-key-stamper';
@@ -28,7 +28,7 @@ const acceptedByThem = (header: string, body: string): Promise<boolean> => {
   return verifyStampSignature(publicKey, signature, body);
 };
 
-it('makes stamps of 1000 bodies that verifyStampSignature accepts', async () => {
+it('Turnkey’s verifyStampSignature accepts our stamps of 1000 bodies', async () => {
   const key = testKey('turnkeyApi');
   await fc.assert(
     fc.asyncProperty(anyBody, async (body) => {
@@ -39,7 +39,7 @@ it('makes stamps of 1000 bodies that verifyStampSignature accepts', async () => 
   );
 });
 
-it('makes stamps that verifyStampSignature refuses for another body', async () => {
+it('Turnkey’s verifyStampSignature refuses our stamp for another body', async () => {
   const header = await stampTurnkeyRequest(testKey('turnkeyApi'), '{"a":1}');
   expect(await acceptedByThem(header['X-Stamp'], '{"a":2}')).toBe(false);
 });
@@ -47,14 +47,14 @@ it('makes stamps that verifyStampSignature refuses for another body', async () =
 describe.each([
   ['node', 800],
   ['purejs', 200],
-] as const)('the stamper on its %s runtime', (runtimeOverride, numRuns) => {
+] as const)('Turnkey’s stamper on its %s runtime', (runtimeOverride, numRuns) => {
   const stamper = new ApiKeyStamper({
     apiPublicKey: publicKeyCompressedHex,
     apiPrivateKey: privateKeyHex,
     runtimeOverride,
   });
 
-  it(`stamps ${numRuns} bodies so that we accept the stamp over that body only`, async () => {
+  it(`stamps ${numRuns} bodies, and we accept each stamp only for its own body`, async () => {
     await fc.assert(
       fc.asyncProperty(anyBody, async (body) => {
         const stamp = await stamper.stamp(body);
@@ -70,25 +70,27 @@ describe.each([
     );
   });
 
-  it('stamps a request of @turnkey/http, which we pass on unchanged', async () => {
+  it('stamps a request of @turnkey/http, and we return that stamp unchanged', async () => {
     const client = new TurnkeyClient({ baseUrl: 'https://upstream.invalid' }, stamper);
     const { stamp, body } = await client.stampGetWhoami({ organizationId: 'o-1' });
     expect(verifyTurnkeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
   });
 });
 
-it('makes the same stamp as the purejs runtime, byte for byte, with the nonce of RFC 6979', async () => {
-  const purejs = new ApiKeyStamper({
-    apiPublicKey: publicKeyCompressedHex,
-    apiPrivateKey: privateKeyHex,
-    runtimeOverride: 'purejs',
+describe('our stamp', () => {
+  it('equals that of the purejs runtime byte for byte, with the nonce of RFC 6979', async () => {
+    const purejs = new ApiKeyStamper({
+      apiPublicKey: publicKeyCompressedHex,
+      apiPrivateKey: privateKeyHex,
+      runtimeOverride: 'purejs',
+    });
+    const key = deterministicTestKey('turnkeyApi');
+    await fc.assert(
+      fc.asyncProperty(anyBody, async (body) => {
+        const { stampHeaderValue } = await purejs.stamp(body);
+        expect(await stampTurnkeyRequest(key, body)).toEqual({ 'X-Stamp': stampHeaderValue });
+      }),
+      { numRuns: 50 },
+    );
   });
-  const key = deterministicTestKey('turnkeyApi');
-  await fc.assert(
-    fc.asyncProperty(anyBody, async (body) => {
-      const { stampHeaderValue } = await purejs.stamp(body);
-      expect(await stampTurnkeyRequest(key, body)).toEqual({ 'X-Stamp': stampHeaderValue });
-    }),
-    { numRuns: 50 },
-  );
 });

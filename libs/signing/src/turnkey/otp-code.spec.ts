@@ -49,7 +49,7 @@ function openByTheirs(sealed: string): string {
   return Buffer.from(opened).toString();
 }
 
-/** The key pair of the vector, in the form of the HPKE library's test-only option. */
+/** The ephemeral key pair of the test vector, in the form that the HPKE library takes in tests. */
 async function fixedKeyPair() {
   const text = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
   const { privateKeyHex, publicKeyUncompressedHex: point } = hpkeFixedSender;
@@ -61,7 +61,7 @@ async function fixedKeyPair() {
 }
 
 describe('HPKE', () => {
-  it('gives exactly the text of the vector under its ephemeral key', async () => {
+  it('gives exactly the ciphertext of the test vector, with the ephemeral key of the vector', async () => {
     const sealed = await encryptToEnclave(
       target.publicKey.uncompressed,
       Buffer.from(plaintext),
@@ -70,7 +70,7 @@ describe('HPKE', () => {
     expect(sealed).toBe(fixedEphemeral.encryptedOtpBundle);
   });
 
-  it('node:crypto alone decrypts the text of the vector with its key and nonce', () => {
+  it('gives a ciphertext that node:crypto alone decrypts, with the key and nonce of the test vector', () => {
     const { enc, ciphertext } = bytesOf(fixedEphemeral.encryptedOtpBundle);
     const key = Buffer.from(fixedEphemeral.aesKeyHex, 'hex');
     const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(fixedEphemeral.nonceHex, 'hex'));
@@ -80,19 +80,19 @@ describe('HPKE', () => {
     expect(opened.toString()).toBe(plaintext);
   });
 
-  it.each([sdkSample, fixedEphemeral.encryptedOtpBundle])('decrypts the vector %#', async (sealed) => {
+  it.each([sdkSample, fixedEphemeral.encryptedOtpBundle])('decrypts test vector %#', async (sealed) => {
     expect(await open(sealed)).toBe(plaintext);
     expect(openByTheirs(sealed)).toBe(plaintext);
   });
 
-  it('does not decrypt a text under another info, or with a changed byte', async () => {
+  it('does not decrypt a text with another `info`, or with a changed byte', async () => {
     await expect(open(sdkSample, 'turnkey_hpkf')).rejects.toThrow();
     await expect(open(sdkSample.replace(/..("})$/, '00$1'))).rejects.toThrow();
   });
 });
 
 describe('encryptOtpCode', () => {
-  it('encrypts code and key in this order, with a new ephemeral key each time', async () => {
+  it('encrypts the code and then the key, with a new ephemeral key each time', async () => {
     const sealed = await encryptOtpCode(target, new Secret(code), publicKeyHex);
     expect(Object.keys(JSON.parse(sealed) as object)).toEqual(['encappedPublic', 'ciphertext']);
     expect(bytesOf(sealed).enc).toHaveLength(65);

@@ -16,7 +16,7 @@ function bundleOf(data: string | Buffer, change: object = {}, by = testKey('tlsF
 }
 
 describe('reading an OTP target bundle', () => {
-  it('accepts the vector with every form of the signer', () => {
+  it('accepts the test vector, whichever form the signer’s key has', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       const { publicKey } = readOtpTarget(targetBundle, decodePublicKey(hex)!);
       expect(publicKey.compressedHex).toBe(enclaveTarget.publicKeyCompressedHex);
@@ -24,7 +24,7 @@ describe('reading an OTP target bundle', () => {
     expect(Buffer.from(dataHex, 'hex').toString()).toBe(dataJson);
   });
 
-  it('accepts a compressed signer and unknown members', () => {
+  it('accepts a compressed key of the signer, and unknown members', () => {
     const enclaveQuorumPublic = tlsFetcherSigner.publicKeyCompressedHex;
     const made = bundleOf(dataJson.replace('{', '{"userId":"ü",'), { enclaveQuorumPublic, more: [1] });
     expect(readOtpTarget(made, signer).publicKey.compressedHex).toBe(enclaveTarget.publicKeyCompressedHex);
@@ -76,7 +76,7 @@ describe('reading an OTP target bundle', () => {
     );
   });
 
-  it('refuses the vector if another signer is configured', () => {
+  it('refuses the test vector if another signer is configured', () => {
     expect(() => readOtpTarget(targetBundle, decodePublicKey(notarizer.publicKeyCompressedHex)!)).toThrow(
       expect.objectContaining({ reason: 'wrong_key' }),
     );

@@ -10,7 +10,7 @@ export interface OtpTarget {
 /**
  * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP): JSON whose `data` is hex of JSON,
  * signed by the enclave. Without this check, an attacker in the middle could replace the key and read the
- * code. Similar bundles have more members, so unknown ones are ignored.
+ * code. Similar bundles have more members, so unknown members are ignored.
  *
  * @param bundle unchecked, from upstream.
  * @param signer the enclave's public key for such bundles.

@@ -12,7 +12,9 @@ const END_S = 4102444800;
 const NOW_MS = END_S * 1000 - 1;
 const HEADER = { alg: 'ES256', typ: 'JWT' };
 
-/** Makes a session with these claims. Like the enclave, it signs the hash of the hash. */
+/**
+ * Makes a session token with these claims. Its signature covers the hash of the hash, as the enclave's does.
+ */
 function sessionOf(payload: unknown, header: object = HEADER): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const once = createHash('sha256').update(input).digest();
@@ -20,7 +22,7 @@ function sessionOf(payload: unknown, header: object = HEADER): string {
 }
 
 describe('reading a session token', () => {
-  it('gives the claims of the vector with every form of the notarizer', () => {
+  it('gives the claims of the test vector, whichever form the notarizer’s key has', () => {
     for (const hex of [notarizer.publicKeyUncompressedHex, notarizer.publicKeyCompressedHex]) {
       expect(readSessionToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
         publicKey: claims['public_key'],
@@ -40,7 +42,7 @@ describe('reading a session token', () => {
     expect(await verifySessionJwtSignature(jwt, notarizer.publicKeyUncompressedHex)).toBe(true);
   });
 
-  it('expires at the exact second', () => {
+  it('refuses the token from the exact second of its expiry', () => {
     expect(() => readSessionToken(jwt, signer, END_S * 1000)).toThrow(
       expect.objectContaining({ proof: 'session token', reason: 'expired' }),
     );
@@ -75,7 +77,7 @@ describe('reading a session token', () => {
     );
   });
 
-  it('refuses the vector if another notarizer is configured', () => {
+  it('refuses the test vector if another notarizer is configured', () => {
     expect(() =>
       readSessionToken(jwt, decodePublicKey(tlsFetcherSigner.publicKeyCompressedHex)!, NOW_MS),
     ).toThrow(expect.objectContaining({ reason: 'bad_signature' }));

@@ -11,7 +11,7 @@ const NOW_MS = 1_760_000_000_000;
 const signerPublicKey = keys.tlsFetcherSigner.publicKeyCompressedHex;
 const notarizerPublicKey = keys.notarizer.publicKeyUncompressedHex;
 
-it('reads each proof with the key that signs it', () => {
+it('the verifier checks each kind of proof with the key that signs this kind', () => {
   const verifier = turnkeyVerifier({ signerPublicKey, notarizerPublicKey });
   expect(verifier.otpTarget(otp.targetBundle).publicKey.compressedHex).toBe(
     keys.enclaveTarget.publicKeyCompressedHex,
@@ -20,7 +20,7 @@ it('reads each proof with the key that signs it', () => {
   expect(verifier.sessionToken(tokens.session.jwt, NOW_MS).userId).toBe(tokens.session.claims['user_id']);
 });
 
-it('trusts only the production keys by default', () => {
+it('the verifier trusts only the production keys by default', () => {
   expect(PRODUCTION_ENCLAVE_KEYS).toEqual({
     signer: official.PRODUCTION_TLS_FETCHER_SIGN_PUBLIC_KEY,
     notarizer: official.PRODUCTION_NOTARIZER_SIGN_PUBLIC_KEY,
@@ -37,7 +37,7 @@ it('trusts only the production keys by default', () => {
   expect(() => verifier.otpTarget(forged)).toThrow(refused('bad_signature'));
 });
 
-it('throws for an invalid key and names it', () => {
+it('the verifier throws for an invalid key and names the key', () => {
   const broken = signerPublicKey.slice(2);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(InvalidKeyError);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(/^signerPublicKey .* public key/);

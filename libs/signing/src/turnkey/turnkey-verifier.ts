@@ -16,7 +16,7 @@ export interface TurnkeyVerifier {
 }
 
 /**
- * Opens the enclaves' public keys (hex) once, at boot: those of Turnkey's production, or an emulator's.
+ * Opens the enclaves' public keys (hex) once, at boot. The default keys are those of Turnkey's production.
  *
  * @throws InvalidKeyError that names the invalid key.
  */

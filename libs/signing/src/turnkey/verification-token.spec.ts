@@ -21,7 +21,7 @@ function tokenOf(payload: unknown, header: object = HEADER) {
 }
 
 describe('reading a verification token', () => {
-  it('gives the claims of the vector with every form of the signer', () => {
+  it('gives the claims of the test vector, whichever form the signer’s key has', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       expect(readVerificationToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
         id: claims['id'],
@@ -45,7 +45,7 @@ describe('reading a verification token', () => {
     );
   });
 
-  it('expires at the exact millisecond', () => {
+  it('refuses the token from the exact millisecond of its expiry', () => {
     expect(() => readVerificationToken(jwt, signer, END_MS)).toThrow(
       expect.objectContaining({ proof: 'verification token', reason: 'expired' }),
     );
@@ -92,7 +92,7 @@ describe('reading a verification token', () => {
     );
   });
 
-  it('refuses the vector if another signer is configured, without showing the token', () => {
+  it('refuses the test vector if another signer is configured, without showing the token', () => {
     const stranger = decodePublicKey(notarizer.publicKeyCompressedHex)!;
     let thrown: unknown;
     try {

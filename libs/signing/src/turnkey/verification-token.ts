@@ -10,7 +10,7 @@ export interface VerificationToken {
   verificationType: string;
   /** The address that got the code. */
   contact: string;
-  /** In the same hex form that was encrypted together with the code. */
+  /** The session key, in the same hex form that was encrypted together with the code. */
   publicKey: string;
   expiresAt: Date;
 }
@@ -18,8 +18,8 @@ export interface VerificationToken {
 const PROOF = 'verification token';
 
 /**
- * Reads a verification token (Turnkey public API, verify OTP): a JWT with ES256, but `exp` is a text with
- * epoch milliseconds.
+ * Reads a verification token (Turnkey public API, verify OTP): a JWT with ES256, except that `exp` is a text
+ * with epoch milliseconds.
  *
  * @param signer the enclave's public key for such tokens.
  * @param nowMs Unix time in milliseconds.
@@ -45,7 +45,7 @@ export function readVerificationToken(
     verificationType: text.verification_type,
     contact: text.contact,
     publicKey: text.public_key,
-    // Number would also accept '', ' 1e3 ' and '0x10'.
+    // `Number` would also accept '', ' 1e3 ' and '0x10'.
     expiresAt: expiryOf(PROOF, /^[0-9]+$/.test(text.exp) ? Number(text.exp) : Number.NaN, nowMs),
   };
 }

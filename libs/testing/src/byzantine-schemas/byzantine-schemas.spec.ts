@@ -41,7 +41,7 @@ describe("Byzantine's schemas", () => {
     expect(byzantineSchemas.check('error', 'response', { error: 'no', status: 4e9 })).toHaveLength(1);
   });
 
-  it('throw if an operation has no such body', () => {
+  it('throw if an operation has no body in the given direction', () => {
     expect(() => byzantineSchemas.check('health', 'request', {})).toThrow('health has no request body');
   });
 });

@@ -35,7 +35,7 @@ export const byzantineSchemas = {
    * Checks a parsed JSON body against the schema of an operation.
    *
    * @returns the faults, e.g. `/userId must match format "uuid"`; empty if there are none
-   * @throws Error if the operation has no such body
+   * @throws Error if the operation has no body in this direction
    */
   check(operation: ByzantineOperation, direction: 'request' | 'response', body: unknown): string[] {
     const names: { request?: string; response?: string } = schemaNames[operation];

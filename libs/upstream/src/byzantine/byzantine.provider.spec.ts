@@ -68,7 +68,7 @@ const providerOf = () =>
 
 const call = () => aCall();
 
-/** The three steps, each with a good answer. */
+/** The three steps, each with a valid answer of Byzantine. */
 const VERBS = {
   'init-otp': {
     path: '/v1/submit/init-otp',
@@ -106,7 +106,10 @@ async function failureOf(verb: Verb, provider = providerOf()): Promise<UpstreamE
 }
 
 describe('a request to Byzantine', () => {
-  /** Reads the compressed point from the header: RFC 5480's prefix for P-256, then the 33 bytes. */
+  /**
+   * Builds a key object from the header's compressed point: the DER prefix for P-256 (RFC 5480), then the 33
+   * bytes.
+   */
   const publicKeyOf = (header: string) =>
     createPublicKey({
       key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${header.slice(2)}`, 'hex'),
@@ -183,7 +186,7 @@ describe('a request to Byzantine', () => {
     });
   });
 
-  it('is not sent if the call is held back', async () => {
+  it('is not sent if beforeSend throws', async () => {
     const held: Call = {
       ...call(),
       beforeSend: () => {
@@ -195,7 +198,7 @@ describe('a request to Byzantine', () => {
   });
 });
 
-describe('a good answer of Byzantine', () => {
+describe('a successful answer of Byzantine', () => {
   it.each([200, 201, 202])('may be any 2xx, such as %d', async (status) => {
     answers(status, VERBS['init-otp'].good);
     expect(await VERBS['init-otp'].run(providerOf())).toEqual({ handle: 'otp_of any shape' });
@@ -217,7 +220,7 @@ describe('a good answer of Byzantine', () => {
     );
   });
 
-  it('returns the ids in the order of the passkeys, or null if the number of ids differs', async () => {
+  it('gives the ids in the order of the passkeys, or null if the number of ids differs', async () => {
     answers(200, { authenticatorIds: ['id-1'] });
     expect(await VERBS['create-authenticators-otp'].run(providerOf())).toEqual(['id-1']);
     answers(200, { authenticatorIds: ['id-1', 'id-2'] });
@@ -225,8 +228,8 @@ describe('a good answer of Byzantine', () => {
   });
 });
 
-describe('a 2xx answer that cannot be read counts as lost', () => {
-  /** The members that the service reads. It does not read `session`. */
+describe('a 2xx answer of Byzantine that cannot be read counts as lost', () => {
+  /** The members of each answer that the service uses. It does not use `session`. */
   const read: Record<Verb, string[]> = {
     'init-otp': ['otpId'],
     'otp-auth': ['sessionId', 'expiresAt'],
@@ -325,7 +328,7 @@ describe('a refusal by Byzantine', () => {
   );
 
   it.each(cases)(
-    'of $verb with $status $body ends $failure, $reason',
+    'of $verb with $status $body ends $failure, with reason $reason',
     async ({ verb, status, body, failure, reason }) => {
       answers(status, body);
       const error = await failureOf(verb);
@@ -340,7 +343,7 @@ describe('a refusal by Byzantine', () => {
     ['init-otp', 'subject_not_found'],
     ['otp-auth', 'subject_not_found'],
     ['create-authenticators-otp', 'session_expired'],
-  ])('of %s with 404 means %s, whatever its text', async (verb, reason) => {
+  ])('of %s with 404 means %s, whatever its text is', async (verb, reason) => {
     for (const body of [
       { error: 'account not found', status: 404 },
       'nothing here',
@@ -357,7 +360,7 @@ describe('a refusal by Byzantine', () => {
     [403, 'credential is read-only', false],
     [401, 'Unauthorized', true],
     [403, 'forbidden', true],
-  ])('of %d "%s" may be about the subject: %s', async (status, error, mayBeOfSubject) => {
+  ])('with %d "%s" may be about the subject: %s', async (status, error, mayBeOfSubject) => {
     answers(status, { error, status });
     expect(await failureOf('init-otp')).toMatchObject({ failure: 'misconfigured', mayBeOfSubject });
   });
@@ -381,7 +384,7 @@ describe('a refusal by Byzantine', () => {
   });
 });
 
-describe('parseSubject', () => {
+describe('parseSubject of Byzantine', () => {
   it('accepts both ids in upper and lower case, and gives equal subjects the same key', () => {
     const upper = { accountId: subject.accountId.toUpperCase(), userId: subject.userId.toUpperCase() };
     expect(providerOf().parseSubject(upper)).toEqual({
@@ -411,7 +414,7 @@ describe('parseSubject', () => {
   });
 });
 
-it('refuses a proof and a grant of another provider', async () => {
+it('the client of Byzantine refuses a proof and a grant of another provider', async () => {
   const provider = providerOf();
   const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
   await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
@@ -430,7 +433,7 @@ it('refuses a proof and a grant of another provider', async () => {
   expect(received).toEqual([]);
 });
 
-describe('parseOtpChoice', () => {
+describe('parseOtpChoice of Byzantine', () => {
   it('accepts absent or empty options', () => {
     for (const nothing of [undefined, {}]) {
       expect(providerOf().parseOtpChoice(nothing)).toEqual({ choice: {}, once: {} });

@@ -36,7 +36,10 @@ export const subjectSchema = z
   })
   .meta({ id: 'ByzantineSubject', description: 'At Byzantine.' });
 
-/** Byzantine's Integrator API: JSON in both directions. The integrator's key signs every request. */
+/**
+ * A client for Byzantine's Integrator API. Requests and answers are JSON. Each request has a signature by the
+ * integrator's key.
+ */
 export class ByzantineProvider implements UpstreamProvider {
   readonly kind = 'byzantine';
   readonly custody = 'provider';
@@ -58,11 +61,12 @@ export class ByzantineProvider implements UpstreamProvider {
       });
     }
     const { accountId, userId } = parsed.data;
-    // The ids are random. Only the provider can link them to a person.
+    // The ids are random: only the provider can tell which person they belong to. Therefore they count as not
+    // personal.
     return { subject: parsed.data, key: `${accountId}/${userId}`, personal: [] };
   }
 
-  /** Byzantine decides everything about its codes. Therefore the caller can set no options. */
+  /** Refuses all options, because Byzantine decides everything about its codes. */
   parseOtpChoice(value: unknown): ParsedChoice {
     const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];
     if (
@@ -72,11 +76,11 @@ export class ByzantineProvider implements UpstreamProvider {
       return { choice: {}, once: {} };
     const paths = names.length > 0 ? names.map((name) => [name]) : [[]];
     throw new ProblemError('validation_failed', {
-      detail: 'Byzantine offers no choice about its codes.',
+      detail: 'Byzantine accepts no settings for its codes.',
       errors: paths.map((path) => ({
         pointer: `/otp${pointerOf(path)}`,
         code: 'not_supported',
-        detail: 'cannot be chosen at Byzantine',
+        detail: 'cannot be set at Byzantine',
       })),
     });
   }
@@ -122,7 +126,8 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // A probe that succeeds by mistake sends all parked rows: one answer with a different clock fails it.
+    // If this probe succeeds, all parked onboardings continue. Therefore one answer with a wrong clock is
+    // enough to fail it.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
@@ -136,7 +141,8 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
-    // Upstream would refuse every signature as too old or too new. Probes continue, to see the end.
+    // Byzantine would refuse each signature as too old or too new. Only probes are sent, to see when the
+    // clocks agree again.
     if (lane !== 'probe' && this.skew.stops) throw clocksApart(this.skew.ms());
     const oneTry = new OneTry(call, this.clock);
     const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
@@ -178,7 +184,8 @@ export class ByzantineProvider implements UpstreamProvider {
     const rejected = (reason: RejectionReason) =>
       failureOf(answer, 'rejected', `upstream answered ${status}: ${reason}`, reason);
     if (refused && means === 'subject_not_found') return rejected(means);
-    // A limit on what a user may have also comes with status 429.
+    // Byzantine also answers 429 if the user has reached a limit, such as the number of passkeys. Waiting
+    // does not help then.
     if (status === 429 && (means === 'authenticator_limit' || means === 'resource_limit'))
       return rejected(means);
     if (refused) {
@@ -193,7 +200,7 @@ export class ByzantineProvider implements UpstreamProvider {
     }
     if (means === 'throttled')
       return failureOf(answer, 'throttled', `upstream answered ${status}: throttled`);
-    // In step 3, a 404 may also mean that the session is unknown. A new code helps in both cases.
+    // In the last step, a 404 may also mean that the session is unknown. A new code helps in both cases.
     const missing = lane === 'create-authenticators' ? 'session_expired' : 'subject_not_found';
     const reason = status === 404 ? missing : means;
     if (reason) return rejected(reason);
@@ -206,11 +213,14 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 }
 
-/** Upstream checks key, signature and scope before it reads the body, so the request had no effect. */
+/**
+ * Whether the answer refuses the key. Byzantine checks the key, the signature and the scope before it reads
+ * the body, so such a request had no effect.
+ */
 const refusesKey = (answer: HttpAnswer): boolean =>
   (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';
 
-/** `{error, status}`, or plain text. */
+/** The text of an error. The body is `{error, status}` or plain text. */
 function textOf({ text }: HttpAnswer): string {
   const body = parseJson(text) as { error?: unknown } | null | undefined;
   return typeof body?.error === 'string' ? body.error : text;

@@ -3,7 +3,10 @@ import { defineProvider } from '../define-provider.js';
 import { AFTER_COOLDOWN, REFUSED, retry } from '../port/retry-law.js';
 import { ByzantineProvider, subjectSchema } from './byzantine.provider.js';
 
-/** Byzantine has no idempotency and no query for a result, so a lost answer stays unknown. */
+/**
+ * Byzantine has no idempotency keys, and no route that returns the result of an earlier request. Therefore
+ * the outcome of a lost answer stays unknown.
+ */
 export const byzantine = defineProvider({
   kind: 'byzantine',
   signs: true,
@@ -13,7 +16,8 @@ export const byzantine = defineProvider({
     'init-otp': {
       not_sent: retry(null, 'give_up'),
       throttled: retry(null, 'give_up'),
-      // Each try may send a mail and counts as a send, so the subject's budget limits the tries.
+      // Each try may send a mail and counts as a send. Therefore the subject's budget limits the number of
+      // tries.
       unavailable: retry(null, 'give_up'),
       no_answer: retry(1, 'give_up', AFTER_COOLDOWN),
       ...REFUSED,

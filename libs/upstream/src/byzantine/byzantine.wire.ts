@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** The parts of Byzantine's answers that we read. Upstream may add other members. */
+/** The parts of Byzantine's answers that the service uses. Answers may contain other members. */
 
-/** `otpId` has no documented form: the example has a prefix, the recorded answer is a UUID. */
+/**
+ * The form of `otpId` is not documented. The example in the documentation has a prefix, and a recorded answer
+ * has a UUID.
+ */
 export const initOtpAnswer = z.object({ otpId: opaqueId });
 
 export const otpAuthAnswer = z.object({
@@ -18,16 +21,16 @@ export const otpAuthAnswer = z.object({
   }),
 });
 
-/** Every request contains passkeys, so an empty list in an answer says nothing about them. */
+/** Each request contains passkeys, so an answer without ids cannot be complete. */
 export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds.min(1) });
 
-/** With a read-only key, every probe would succeed and every step would fail. */
+/** With a read-only key, each probe would succeed, but each step would fail. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });
 
-/** ISO 8601 with a year of four digits. JavaScript accepts years that PostgreSQL does not. */
+/** ISO 8601 with four digits for the year. JavaScript also accepts years that PostgreSQL does not. */
 const INSTANT = /^\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(z|[+-]\d{2}:?\d{2})?$/i;
 
-/** Some instants of this API have no time zone. They are UTC. */
+/** If a time of this API has no time zone, it is in UTC. */
 function parseInstant(text: string): Date | null {
   if (!INSTANT.test(text)) return null;
   const zoned = /(z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text}Z`;
@@ -44,7 +47,7 @@ const TRANSPORTS: Record<AuthenticatorTransport, string> = {
   unknown: 'Unknown',
 };
 
-/** An authenticator in the form of `create-authenticators-otp`. */
+/** A passkey in the form that `create-authenticators-otp` requires. */
 export function toAuthenticatorParam(authenticator: NewAuthenticator) {
   return {
     authenticatorName: authenticator.name,

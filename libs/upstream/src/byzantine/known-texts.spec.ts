@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { errorTexts } from '../../../../apps/sandbox/src/byzantine/error-texts.js';
 import { KNOWN_TEXTS, readText } from './known-texts.js';
 
-describe('readText', () => {
-  // So far we only know the texts of our own sandbox.
+describe('readText of Byzantine’s error texts', () => {
+  // These texts come from the sandbox, because Byzantine does not document its texts.
   it.each([
     [errorTexts.missingHeader('X-Pubkey'), 'misconfigured'],
     [errorTexts.missingHeader('X-Timestamp'), 'misconfigured'],
@@ -42,7 +42,7 @@ describe('readText', () => {
     expect(readText(`${'x'.repeat(600)} invalid OTP code`)).toBeNull();
   });
 
-  it('records the source of each text', () => {
+  it('has a list in which each text has a source', () => {
     for (const { seen } of KNOWN_TEXTS) expect(['upstream', 'documented', 'sandbox']).toContain(seen);
   });
 });

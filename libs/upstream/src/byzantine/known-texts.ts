@@ -6,18 +6,18 @@ interface KnownText {
   text: RegExp;
   means: RejectionReason | 'misconfigured' | 'throttled';
   /**
-   * Where the text is from.
-   * - `upstream`: an answer of Byzantine
-   * - `documented`: Byzantine's documentation of other routes
-   * - `sandbox`: only our own sandbox uses it so far
+   * Where this text was found.
+   * - `upstream`: in an answer of Byzantine
+   * - `documented`: in Byzantine's documentation of other routes
+   * - `sandbox`: only in the sandbox of this project
    */
   seen: 'upstream' | 'documented' | 'sandbox';
 }
 
 /**
- * What the text of a Byzantine 400 means; the first match counts. Byzantine does not document its texts. A
- * 400 may mean a wrong, expired or locked code, an expired session, a duplicate passkey or a bad payload. An
- * unknown text stays `rejected_unclear`.
+ * What the text of a 400 means at Byzantine. The first match counts. Byzantine does not document these texts.
+ * A 400 may mean a wrong, expired or locked code, an expired session, a passkey that already exists, or an
+ * invalid body. A text that is not in this list means `rejected_unclear`.
  */
 export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /missing .{0,40}x-(pubkey|timestamp|signature)/i, means: 'misconfigured', seen: 'sandbox' },
@@ -29,7 +29,7 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /maximum number of authenticators/i, means: 'authenticator_limit', seen: 'sandbox' },
   { text: /invalid authenticator attestation/i, means: 'attestation_invalid', seen: 'sandbox' },
   { text: /(account|user) not found/i, means: 'subject_not_found', seen: 'sandbox' },
-  // With 401: "Account does not belong to integrator".
+  // A 401 may have the text "Account does not belong to integrator".
   {
     text: /(account|user)\b.{0,40}\bnot (belong|owned|a member|part)\b/i,
     means: 'subject_not_found',
@@ -37,14 +37,17 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
   },
 ];
 
-/** Texts of a 401 or 403 about our key, its scope or our clock. */
+/** Matches the text of a 401 or 403 that is about the key, its scope or the clock. */
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
-/** @returns null if it is unknown. Byzantine uses Turnkey and may pass on its texts. */
+/**
+ * Also knows the texts of Turnkey, because Byzantine uses Turnkey and may forward them. @returns null if the
+ * text is unknown.
+ */
 export function readText(text: string): KnownText['means'] | null {
   const start = beginningOf(text);
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
-/** Whether the text of a 401 or 403 is about our key, and so concerns every request. */
+/** Whether the text of a 401 or 403 is about the key. All requests would then get this answer. */
 export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(beginningOf(text));

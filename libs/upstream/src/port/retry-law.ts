@@ -1,20 +1,23 @@
 import type { FailureClass } from './upstream-error.js';
 import type { StepCall } from './upstream-provider.js';
 
-/** The consequences of one end of a call. */
+/** What follows when a call ends with one failure class. */
 export interface Rule {
-  /** How many retries this failure class allows in one submission. Null: only time and budgets limit them. */
+  /**
+   * How many retries this failure class allows in one submission. Null: only the time and the budgets limit
+   * them.
+   */
   retries: number | null;
-  /** Whether a retry waits until a resend is allowed, in addition to its backoff and `Retry-After`. */
+  /** Whether a retry also waits until a resend is allowed, in addition to its backoff and `Retry-After`. */
   afterCooldown?: true;
-  /** What the end means if no retry is left, or if no retry could end in time. */
+  /** What happens if no retry is left, or if no retry could end in time. */
   otherwise: 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
 }
 
-/** The consequences of each end of a step's call. */
+/** The rules of one step: what follows for each failure class. */
 export type StepLaw = Readonly<Record<FailureClass, Rule>>;
 
-/** A provider's retry rules as data (docs/retry-law.md). */
+/** A provider's retry rules as data (docs/explanation/retry-law.md). */
 export type RetryLaw = Readonly<Record<StepCall, StepLaw>>;
 
 export const AFTER_COOLDOWN = { afterCooldown: true } as const;
@@ -25,7 +28,9 @@ export const retry = (
   wait?: typeof AFTER_COOLDOWN,
 ): Rule => ({ retries, otherwise, ...wait });
 
-/** Ends after which the effect of the call is certain. They have the same rules at every provider. */
+/**
+ * The rules for failures after which the call certainly had no effect. They are the same at each provider.
+ */
 export const REFUSED = {
   rejected: retry(0, 'rejected'),
   rejected_unclear: retry(0, 'rejected'),

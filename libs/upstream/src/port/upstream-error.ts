@@ -1,4 +1,4 @@
-/** How a call upstream can fail. Every failure is exactly one of these (docs/retry-law.md). */
+/** How a call upstream can fail. Every failure is exactly one of these (docs/explanation/retry-law.md). */
 export const FAILURE_CLASSES = [
   'not_sent',
   'throttled',
@@ -10,16 +10,16 @@ export const FAILURE_CLASSES = [
 ] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
-/** The reason of a provider's refusal, if the service understands the answer. */
+/** Why the provider refused the call, if its answer says so. */
 export type RejectionReason =
   | 'subject_not_found'
-  /** The contact belongs to several users, and the service cannot tell which one is meant. */
+  /** The contact belongs to several users, so it does not identify one. */
   | 'subject_ambiguous'
   /** No code can be sent to the contact. */
   | 'contact_invalid'
   /** The provider requires a captcha, or did not accept the captcha token. */
   | 'captcha_required'
-  /** The code was correct and is used up, but upstream refused the login that followed. */
+  /** The code was correct and is used up, but the provider refused the login that followed. */
   | 'login_refused'
   | 'otp_invalid'
   | 'otp_expired'
@@ -28,23 +28,23 @@ export type RejectionReason =
   | 'attestation_invalid'
   | 'credential_already_registered'
   | 'authenticator_limit'
-  /** Another limit that the provider sets for its customer. Waiting does not help. */
+  /** The provider's customer has reached another limit. Waiting does not help. */
   | 'resource_limit'
-  /** A policy of the provider's customer asks for more votes. */
+  /** A policy of the provider's customer requires more votes. */
   | 'consensus_needed'
-  /** A policy of the provider's customer asks for more factors. */
+  /** A policy of the provider's customer requires more factors. */
   | 'mfa_needed';
 
-/** The facts about a call. They stay with an attempt of unknown outcome. */
+/** What is known about a call. An unresolved attempt keeps these facts. */
 export interface CallEvidence {
-  /** Whether any byte of the request may have left. */
+  /** Whether any byte of the request may have been sent. */
   bytesSent: boolean;
   headersSeen: boolean;
   status: number | null;
   durationMs: number | null;
 }
 
-/** The evidence of a call that has sent no byte. */
+/** The facts about a call of which no byte was sent. */
 export const NOTHING_SENT: CallEvidence = {
   bytesSent: false,
   headersSeen: false,
@@ -54,22 +54,24 @@ export const NOTHING_SENT: CallEvidence = {
 
 export interface UpstreamErrorOptions {
   /**
-   * For operators. It contains no secrets, and neither our body nor an answer's text, which may repeat our
-   * body.
+   * What went wrong, for operators. It contains no secrets. It does not quote a request or an answer, because
+   * an answer may repeat the request.
    */
   detail: string;
   evidence: CallEvidence;
   reason?: RejectionReason;
-  /** The wait that `Retry-After` asks for, in milliseconds from now. */
+  /** The wait that `Retry-After` asks for, in ms from now. */
   retryAfterMs?: number;
-  /** With `misconfigured`: the answer does not say whether upstream refuses our key or only this subject. */
+  /** With `misconfigured`: the answer does not say whether the provider refuses our key or this subject. */
   mayBeOfSubject?: boolean;
-  /** With `not_sent`: this process held the call back, so this says nothing about the provider. */
+  /**
+   * With `not_sent`: this process did not make the call. Therefore the error says nothing about the provider.
+   */
   heldBack?: boolean;
   cause?: unknown;
 }
 
-/** The failure of a call. */
+/** A failed call to a provider. */
 export class UpstreamError extends Error {
   readonly evidence: CallEvidence;
   readonly reason: RejectionReason | undefined;

@@ -1,48 +1,53 @@
 import type { Secret } from '#libs/kernel';
 
-/** A step, as a call upstream. */
+/** The steps that call a provider. */
 export type StepCall = 'init-otp' | 'verify-otp' | 'create-authenticators';
 export type CallName = StepCall | 'probe';
 
-/** The user of an onboarding, in the provider's own ids. JSON, without secrets. */
+/** The user of an onboarding, in the provider's own ids. It is JSON without secrets. */
 export type Subject = Readonly<Record<string, unknown>>;
 
-/** A caller's subject, parsed. */
+/** A caller's subject after validation. */
 export interface ParsedSubject {
   subject: Subject;
-  /** Equal for equal subjects. */
+  /** Equal subjects have equal keys. */
   key: string;
   /**
-   * The members that identify a person, such as a contact: they are stored sealed, and the subject key as a
-   * keyed hash.
+   * The members that identify a person, such as the contact. If there are any, they are stored sealed, and
+   * the key is stored only as a keyed hash.
    */
   personal: readonly string[];
 }
 
-/** Options that a start sets for its codes, in addition to the defaults. JSON, in the provider's form. */
+/**
+ * Options that a start sets for its codes, in addition to the defaults. It is JSON in the provider's form.
+ */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
-/** The parsed options of a start. */
+/** The options of a start after validation. */
 export interface ParsedChoice {
   /** Options for every code of the onboarding. */
   choice: OtpChoice;
-  /** Options for the first send only, secret, kept under these names: see {@link Call.kept}. */
+  /**
+   * Secret options for the first code only, such as a captcha token. They are kept under these names, see
+   * {@link Call.kept}.
+   */
   once: Readonly<Record<string, string>>;
 }
 
-/** The client ends the call at the deadline, and never retries. */
+/** The limits of one call. A call that reaches its deadline ends, and is never repeated by the client. */
 export interface CallLimits {
-  /** Limit of the whole call, from DNS to the last byte of the answer, in milliseconds. */
+  /** The longest duration of the whole call in ms, from DNS to the last byte of the answer. */
   timeoutMs: number;
-  /** Runs on an open connection, just before the first byte is sent. If it throws, the call is not sent. */
+  /** Called on an open connection, just before the first byte is sent. If it throws, nothing is sent. */
   beforeSend(): void;
 }
 
-/** One try of a step. */
+/** One attempt of a step. */
 export interface Call extends CallLimits {
   /**
-   * Keeps a text during all tries of a submission: the first call makes it and stores it sealed. So a retry
-   * can send the same bytes, which some providers recognize as the same request.
+   * Keeps a text for all attempts of a submission. The first attempt makes the text and stores it sealed.
+   * Later attempts can therefore send the same bytes, which some providers recognize as the same request.
    *
    * @param name identifies the text within the submission.
    * @throws UpstreamError `not_sent` if the row no longer contains this attempt.
@@ -50,22 +55,22 @@ export interface Call extends CallLimits {
   kept(name: string, make: () => string | Promise<string>): Promise<string>;
 }
 
-/** A code on its way to the user. Only the provider's own code understands the handle. */
+/** A code that the provider has sent. Only the provider's own client understands the handle. */
 export interface SentOtp {
   handle: string;
-  /** The keys to encrypt the code with, if the provider takes it encrypted. Not a secret. */
+  /** The public keys to encrypt the code with, if the provider accepts an encrypted code. Not a secret. */
   targetBundle?: string;
-  /** How long the code is valid, if upstream says that. */
+  /** How long the code is valid in ms, if the provider says it. */
   lifeMs?: number;
 }
 
-/** The user's code: in plain text, or encrypted by the user's device. */
+/** The user's code, in plain text or encrypted by the user's device. */
 export type OtpProof =
   { type: 'code'; code: Secret } | { type: 'encrypted-code'; encryptedOtpBundle: string };
 
 /**
- * The proof that the code was correct: a session that upstream keeps, a session whose key the service keeps,
- * or a token whose key the user's device holds, to open the session with.
+ * The proof that the code was correct. It is a session that the provider keeps, a session whose key this
+ * service keeps, or a token with which the user's device can open a session.
  */
 export type Grant =
   | { type: 'upstream-session'; sessionId: Secret; expiresAt: Date }
@@ -74,7 +79,7 @@ export type Grant =
       type: 'device-key';
       organizationId: string;
       userId: string;
-      /** The device's public key: compressed, hex. */
+      /** The device's public key, compressed and in hex. */
       publicKey: string;
       verificationToken: Secret;
       /** The exact text that the device signs to open the session. */
@@ -82,19 +87,21 @@ export type Grant =
       expiresAt: Date;
     };
 
-/** The data with which the user's device opens the session and signs step 3. Not a secret. */
+/**
+ * What the user's device needs to open the session and to sign the registration of passkeys. Not a secret.
+ */
 export type DeviceSigning = Pick<
   Grant & { type: 'device-key' },
   'organizationId' | 'userId' | 'publicKey' | 'loginMessage'
 >;
 
-/** The request of step 3 that the user's device has signed. It is forwarded unchanged. */
+/** The registration request that the user's device has signed. The service forwards it unchanged. */
 export interface DeviceRequest {
-  /** The signature over the grant's `loginMessage`: raw r‖s, hex. */
+  /** The signature of the grant's `loginMessage`: raw r‖s in hex. */
   clientSignature: string;
-  /** The exact request body, JSON. */
+  /** The exact request body, which is JSON. */
   body: string;
-  /** The value of `X-Stamp` for the body. */
+  /** The value of the header `X-Stamp` for this body. */
   stamp: string;
 }
 
@@ -113,46 +120,48 @@ export interface NewAuthenticator {
 export type Custody = 'provider' | 'server' | 'client';
 
 /**
- * The calls that onboarding makes to a provider, each one step. A verb returns only for a complete and
- * well-formed 2xx answer. Otherwise it throws an `UpstreamError`.
+ * The client of one provider. Each method for a step returns only after a complete and well-formed 2xx
+ * answer. Otherwise it throws an `UpstreamError`.
  */
 export interface UpstreamProvider {
   readonly kind: string;
-  /** Which party holds the key of the user's session: upstream, this service, or the user's device. */
+  /** Who holds the key of the user's session: the provider, this service, or the user's device. */
   readonly custody: Custody;
 
   /**
-   * @param value the caller's `subject`.
-   * @throws ProblemError `validation_failed` that points at the wrong member.
+   * @param value the member `subject` of the caller's request.
+   * @throws ProblemError `validation_failed` that points at the invalid member.
    */
   parseSubject(value: unknown): ParsedSubject;
 
   /**
-   * @param value the caller's `otp`. Undefined if the caller sent none.
-   * @param subject as parsed.
+   * @param value the member `otp` of the caller's request; undefined if absent.
+   * @param subject the subject after validation.
    * @throws ProblemError `validation_failed` that names the unsupported options.
    */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice;
 
-  /** Step 1: makes the provider send a code to the subject. */
+  /** Step 1: the provider sends a code to the subject. */
   initOtp(call: Call, subject: Subject, choice: OtpChoice): Promise<SentOtp>;
 
   /** Step 2: exchanges the code for a grant. */
   verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof): Promise<Grant>;
 
   /**
-   * @returns the passkeys that a device's request would register in step 3.
-   * @throws ProblemError `validation_failed` or `illegal_state` if upstream would refuse the request in this
-   * session: another user, or not the device's own body or signature.
+   * Reads the passkeys from a request that the user's device has signed.
+   *
+   * @throws ProblemError `validation_failed` or `illegal_state` if the provider would refuse the request in
+   *   this session: it is for another user, or this device has not signed it.
    */
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[];
 
   /**
    * Step 3: registers passkeys.
-   * @param device the request that the user's device has signed. It is given only if the device holds the
+   *
+   * @param device the request that the user's device has signed. It is present only if the device holds the
    *   grant's key.
-   * @returns the provider's ids in the order of the passkeys. Null if the number of ids differs.
-   * @throws UpstreamError `no_answer` if the answer contains no id, because that proves nothing.
+   * @returns the provider's ids in the order of the passkeys, or null if the number of ids differs.
+   * @throws UpstreamError `no_answer` if the answer contains no id, because it proves nothing.
    */
   createAuthenticators(
     call: Call,
@@ -162,6 +171,6 @@ export interface UpstreamProvider {
     device?: DeviceRequest,
   ): Promise<string[] | null>;
 
-  /** A call that changes nothing. It succeeds if our key and the upstream work. */
+  /** A call that changes nothing. It succeeds if the provider works and accepts our key. */
   probe(call: CallLimits): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { ClockSkew } from './clock-skew.js';
 const START = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
 const HOUR = 3_600_000;
 
-/** Our two clocks, the provider's clock, and answers that contain the provider's time. */
+/** Our two clocks, the provider's clock, and answers with the provider's time. */
 function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   const clock = {
     wall: START,
@@ -24,8 +24,8 @@ function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
     skew,
     pass,
     /**
-     * An answer whose date is `aheadMs` from our time. It is written `before` ms after sending and arrives
-     * `after` ms later.
+     * An answer whose date is `aheadMs` ahead of our time. The provider writes the date `before` ms after the
+     * request was sent, and the answer arrives `after` ms later.
      */
     saw(
       aheadMs: number,
@@ -47,7 +47,7 @@ function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   };
 }
 
-describe('a clock difference that two answers agree on', () => {
+describe('the measured clock difference after two answers that agree', () => {
   it.each([
     ['the same second', 0, 0],
     ['a second that began before', -400, 0],
@@ -62,7 +62,7 @@ describe('a clock difference that two answers agree on', () => {
     expect(skew.stops).toBe(expected >= 30_000);
   });
 
-  it('never exceeds the real difference; it may miss a second and the time of the answers', () => {
+  it('is never above the real difference, and below it at most by a second and the answers’ duration', () => {
     const delay = fc.integer({ min: 0, max: 15_000 });
     const call = fc.record({ before: delay, after: delay, pause: fc.integer({ min: 1_000, max: 20_000 }) });
     const ahead = fc.integer({ min: -2 * HOUR, max: 2 * HOUR });
@@ -194,7 +194,7 @@ describe('no clock difference is measured from', () => {
   });
 });
 
-/** Clocks between which two answers have measured a difference of an hour. */
+/** Clocks for which two answers have shown a difference of an hour. */
 function anHourApart() {
   const two = between();
   two.saw(-HOUR);
@@ -205,7 +205,7 @@ function anHourApart() {
 }
 
 describe('a measured clock difference', () => {
-  it('ends with one answer that disagrees', () => {
+  it('ends with one answer that does not agree', () => {
     const { skew, saw, pass } = anHourApart();
     pass(1_000);
     saw(0);
@@ -236,13 +236,13 @@ describe('a measured clock difference', () => {
     expect(skew.ms()).toBe(0);
   });
 
-  it.each([500, -500])('does not end when a clock is corrected by %d ms', (ms) => {
+  it.each([500, -500])('stays when a clock is corrected by %d ms', (ms) => {
     const { skew, clock } = anHourApart();
     clock.wall += ms;
     expect(skew.stops).toBe(true);
   });
 
-  it.each([HOUR, -HOUR])('is not found in answers during which our clock is set by %d ms', (step) => {
+  it.each([HOUR, -HOUR])('does not come from answers during which our clock is set by %d ms', (step) => {
     const { skew, clock, pass } = between();
     for (let n = 0; n < 4; n++) {
       const sentAt = { wallMs: clock.wall, monotonicMs: clock.monotonic };
@@ -256,7 +256,7 @@ describe('a measured clock difference', () => {
   });
 });
 
-describe('the measurement needs another answer', () => {
+describe('the clock measurement needs another answer', () => {
   it.each([
     ['after one answer that is ten seconds off', [12_000], true],
     ['not after two answers that are twelve seconds off', [12_000, 12_000], false],

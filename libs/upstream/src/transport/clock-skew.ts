@@ -2,12 +2,18 @@ import type { Clock } from '#libs/kernel';
 import type { HttpAnswer, Instant } from './http-client.js';
 import { httpDate } from './http-date.js';
 
-/** How long a reading is valid. While a reading stops the steps, the clock watch renews it. */
+/** A reading is valid for this time. While the steps are stopped, the class ClockWatch gets new readings. */
 const TRUSTED_MS = 60_000;
-/** If our two clocks move apart by more, the wall clock was set or the machine slept. */
+/**
+ * If our wall clock and our monotonic clock differ by more after a while, the wall clock was set or the
+ * machine slept.
+ */
 const PARTED_MS = 1_000;
 
-/** The provider's clock is between `leastMs` and `mostMs` ahead of ours. Negative values mean behind. */
+/**
+ * What one answer shows: the provider's clock is between `leastMs` and `mostMs` ahead of ours. If negative,
+ * it is behind.
+ */
 interface Reading {
   dateMs: number;
   leastMs: number;
@@ -15,22 +21,25 @@ interface Reading {
   at: Instant;
 }
 
-/** Milliseconds. A reading above `warnMs` needs a second reading. Above `stopMs`, nothing is sent. */
+/**
+ * In ms. A difference above `warnMs` must be confirmed by a second answer. Above `stopMs`, no step is sent.
+ */
 export interface SkewLimits {
   warnMs: number;
   stopMs: number;
 }
 
 /**
- * The difference between an upstream's clock and ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole
- * seconds). Beyond the minute for which upstream may accept a signature, all calls fail.
+ * The difference between a provider's clock and ours, measured by the header `Date` of its answers (RFC 9110
+ * §6.6.1, in whole seconds). A provider may accept a signature for one minute only, so a larger difference
+ * would make all calls fail.
  *
- * A cache, a proxy or one server of many may write a wrong `Date`: a difference counts only after two
- * answers with different seconds agree on it, and one that disagrees cancels it.
+ * A cache, a proxy or one of several servers may send a wrong `Date`. Therefore a difference counts only
+ * after two answers with different seconds agree on it. One answer that does not agree cancels it.
  */
 export class ClockSkew {
   #last: Reading | null = null;
-  /** The difference that `#last` and an earlier answer agree on. */
+  /** The difference that the last answer and an earlier one agree on; 0 if there is none. */
   #agreedMs = 0;
 
   constructor(
@@ -38,24 +47,24 @@ export class ClockSkew {
     private readonly limits: SkewLimits = { warnMs: Infinity, stopMs: Infinity },
   ) {}
 
-  /** Adds the reading of a new answer. */
+  /** Reads the provider's time from a new answer. */
   saw(answer: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>): void {
     const reading = readingOf(answer);
     if (!reading) return;
     const before = this.#current();
-    // An answer with the same second confirms nothing: a cached page always has the same `Date`.
+    // A cached page always has the same `Date`, so an answer with the same second confirms nothing.
     if (before?.dateMs === reading.dateMs) return;
     const agrees = before !== null && overlap(before, reading);
     this.#agreedMs = agrees ? Math.min(distance(before), distance(reading)) : 0;
     this.#last = reading;
   }
 
-  /** @returns the difference in milliseconds, never negative. 0 while no difference is confirmed. */
+  /** @returns the confirmed difference in ms, never negative; 0 if no difference is confirmed. */
   ms(): number {
     return this.#current() ? this.#agreedMs : 0;
   }
 
-  /** @returns the difference that the last answer alone shows. It may be unconfirmed. */
+  /** @returns the difference that the last answer shows by itself. It may not be confirmed. */
   lastMs(): number {
     const last = this.#current();
     return last ? distance(last) : 0;
@@ -66,12 +75,12 @@ export class ClockSkew {
     return this.ms() >= this.limits.stopMs;
   }
 
-  /** Whether the last answer alone shows a difference that would stop the steps. */
+  /** Whether the last answer by itself shows a difference that would stop the steps. */
   get mayStop(): boolean {
     return this.lastMs() >= this.limits.stopMs;
   }
 
-  /** Whether the service needs another answer, to confirm a difference or to see that it has ended. */
+  /** Whether another answer is needed, to confirm a difference or to see that it has ended. */
   get wantsAnswer(): boolean {
     const { warnMs } = this.limits;
     return this.stops || this.mayStop || (this.lastMs() >= warnMs && this.ms() < warnMs);
@@ -90,14 +99,14 @@ export class ClockSkew {
 
 function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>) {
   const dateMs = httpDate(headers['date']);
-  // An answer with `Age` comes from a cache and has an old `Date` (RFC 9111 §5.1).
+  // An answer with the header `Age` comes from a cache, so its `Date` is old (RFC 9111 §5.1).
   if (dateMs === null || headers['age'] !== undefined || haveParted(sentAt, headAt)) return null;
-  // The header's second began up to a second before it was written, during the call.
+  // The header has whole seconds: its time may be up to a second before the time when it was written.
   const mostMs = dateMs + 1_000 - sentAt.wallMs;
   return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
 }
 
-/** The smallest difference that fits a reading. */
+/** The smallest difference that a reading allows. */
 const distance = ({ leastMs, mostMs }: Reading): number => Math.max(0, leastMs, -mostMs);
 
 const overlap = (one: Reading, other: Reading): boolean =>

@@ -11,7 +11,7 @@ const answer = (status: number, headers: HttpAnswer['headers'] = {}): HttpAnswer
   headAt: { wallMs: 0, monotonicMs: 7 },
 });
 
-describe('commonFailure', () => {
+describe('commonFailure, which reads a status,', () => {
   it.each([
     [500, 'unavailable'],
     [502, 'unavailable'],
@@ -48,7 +48,7 @@ describe('commonFailure', () => {
   });
 });
 
-describe('retryAfter', () => {
+describe('retryAfter, which reads the header Retry-After,', () => {
   const NOW = Date.parse('2026-11-20T10:00:00.000Z');
   it.each<[string | string[] | undefined, number | null]>([
     ['120', 120_000],

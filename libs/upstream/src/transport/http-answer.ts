@@ -3,7 +3,7 @@ import { httpDate } from './http-date.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../port/upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
-/** Makes the failure for an answer, with the evidence of that answer. */
+/** Makes the failure of a call from its answer. */
 export function failureOf(
   answer: HttpAnswer,
   failure: FailureClass,
@@ -20,8 +20,8 @@ export function failureOf(
 }
 
 /**
- * @returns the failure if the status means the same at every provider. Otherwise null: the provider's class
- * reads the text.
+ * @returns the failure if this status means the same at each provider. Otherwise null: then the provider's
+ *   client must read the text.
  */
 export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   const { status } = answer;
@@ -30,7 +30,7 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   if (status === 429) return is('throttled');
   if (status === 408) return is('no_answer');
   if (status === 401 || status === 403) return is('misconfigured');
-  // Redirects are never followed. A redirect would send a signed request and a user's code elsewhere.
+  // Redirects are never followed, because they would send a signed request and a user's code to another host.
   if (status >= 300 && status < 400) return is('misconfigured');
   return null;
 }
@@ -38,9 +38,9 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
 const SECONDS = /^[\t ]*\d+(?:[\t ]*,[\t ]*\d+)*[\t ]*$/;
 
 /**
- * RFC 9110 §10.2.3, both forms.
+ * Reads both forms of the header Retry-After (RFC 9110 §10.2.3).
  *
- * @returns milliseconds from now, or null if the header is absent or malformed.
+ * @returns the wait in ms from now, or null if the header is absent or malformed.
  */
 export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now()): number | null {
   const waits = [answer.headers['retry-after'] ?? []].flat().flatMap((value) => {
@@ -48,11 +48,11 @@ export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now
     const at = httpDate(value);
     return at === null ? [] : [Math.max(0, at - nowMs)];
   });
-  // If the header is given twice, the longer wait is the safe one.
+  // If the header is present twice, the longer wait is safer.
   return waits.length === 0 ? null : Math.max(...waits);
 }
 
-/** The parsed JSON, or undefined if the text is not JSON. */
+/** @returns undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -63,21 +63,21 @@ export function parseJson(text: string): unknown {
 
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
 
-/** Answers that the service needs are at most ten levels deep. */
+/** The answers that the service needs have at most ten levels. */
 const MAX_DEPTH = 32;
 
 /**
- * The JSON of a 2xx answer that is declared as JSON, uncompressed, valid UTF-8, and without duplicate
- * members. A small compressed body could be huge in memory.
+ * The JSON of a 2xx answer. The answer must be declared as JSON, uncompressed, valid UTF-8, and without
+ * duplicate members. A small compressed body could become huge in memory.
  *
- * @returns undefined if the answer is not intact.
+ * @returns undefined if one of these conditions does not hold.
  */
 export function wholeJson({ headers, text, garbled }: HttpAnswer): unknown {
   if (garbled || !isUncoded(headers['content-encoding'])) return undefined;
-  // If the content type is given twice, both must be JSON.
+  // If the content type is present twice, both values must be JSON.
   const types = mediaTypes(headers['content-type']);
   if (types.length === 0 || !types.every((type) => JSON_TYPE.test(type))) return undefined;
-  // Before parsing: code that visits a deep value could overflow the stack.
+  // This check comes first, because code that visits a deeply nested value could overflow the stack.
   if (isNestedDeeper(text, MAX_DEPTH)) return undefined;
   const value = parseJson(text);
   return hasDuplicateMembers(text, value) ? undefined : value;
@@ -101,5 +101,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** An error's text is one sentence. An attacker could make the rest very long. */
+/** The first sentence of an error text. An attacker could make the rest very long. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -117,7 +117,7 @@ describe('the HTTP client reports not_sent', () => {
   });
 
   it('if no connection opens in time', async () => {
-    // An https request to a server that never answers the TLS handshake. TCP connects, but TLS does not.
+    // The TCP connection opens, but this server never answers the TLS handshake.
     const server = await listen(() => undefined);
     const error = await failureOf(
       client.send(call(), request({ url: server.url.replace('http:', 'https:') })),
@@ -138,7 +138,7 @@ describe('the HTTP client reports not_sent', () => {
     expect(error.failure).toBe('not_sent');
   });
 
-  it('if the call is held back at the last moment', async () => {
+  it('if beforeSend throws at the last moment', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     const held = call({
       beforeSend: () => {
@@ -152,7 +152,7 @@ describe('the HTTP client reports not_sent', () => {
       heldBack: true,
       evidence: { bytesSent: false },
     });
-    // The next call shows that no other request is still on its way.
+    // When the next call has ended, no other request can still be on its way.
     await client.send(call(), request(server));
     expect(server.requests).toBe(1);
   });
@@ -180,7 +180,7 @@ describe('the HTTP client reports not_sent', () => {
   });
 });
 
-describe('the HTTP client reports no_answer for a request that left', () => {
+describe('the HTTP client reports no_answer for a request that was sent', () => {
   it.each<[string, (incoming: Incoming) => unknown, Partial<UpstreamError['evidence']>]>([
     [
       'the connection is reset',
@@ -243,16 +243,16 @@ describe('the HTTP client reports no_answer for a request that left', () => {
   });
 });
 
-describe('connections of the HTTP client', () => {
-  it('are used again', async () => {
+describe('the connections of the HTTP client', () => {
+  it('are used for several requests', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     for (let n = 0; n < 20; n++) await client.send(call(), request(server));
     expect(server.requests).toBe(20);
-    // A connection may still be busy at the moment when its answer is returned.
+    // A connection may still count as busy at the moment when its answer is returned.
     expect(server.connections.length).toBeLessThanOrEqual(2);
   });
 
-  it('do not block another lane if they hang', async () => {
+  it('do not block the connections of another lane if they hang', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '2' });
     const server = await listen(({ socket, received }) => {
@@ -277,7 +277,7 @@ describe('connections of the HTTP client', () => {
     ]);
   });
 
-  it('are closed when their call is abandoned, so that no other call gets the late answer', async () => {
+  it('are closed when their call has timed out, so that no other call gets the late answer', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '1' });
     const late: (() => void)[] = [];

@@ -10,22 +10,28 @@ import type { CallLimits } from '../port/upstream-provider.js';
 /** A larger answer is not read. All answers that the service needs are far smaller. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/** The highest number of rounds of I/O after a deadline; each needs a last round that read something. */
+/**
+ * After the deadline, the client reads at most this number of times what has already arrived. It stops when
+ * nothing new was there.
+ */
 const LAST_ROUNDS = 16;
 
 export interface HttpRequest {
   /** Scheme, host and port. */
   baseUrl: string;
-  /** Requests of one lane share connections, so a lane that hangs leaves others theirs. */
+  /**
+   * Requests with the same lane share connections. If the requests of one lane hang, the other lanes still
+   * have connections.
+   */
   lane: string;
   method: 'GET' | 'POST';
   pathAndQuery: string;
   headers: Record<string, string>;
-  /** The exact text to send. It was signed in this form. */
+  /** The exact text to send, because the signature covers exactly this text. */
   body?: string;
 }
 
-/** The same instant on both clocks. Only the wall clock can be set. */
+/** The same moment on two clocks. The wall clock can be set, the monotonic clock cannot. */
 export interface Instant {
   wallMs: number;
   monotonicMs: number;
@@ -36,17 +42,17 @@ export interface HttpAnswer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  /** Whether the body is not valid UTF-8. Then the text contains replacement characters. */
+  /** Whether the body is not valid UTF-8. If so, the text contains replacement characters. */
   garbled?: boolean;
   evidence: CallEvidence;
-  /** When the request began to leave, and when the head of the answer arrived. */
+  /** When the request was begun, and when the head of the answer arrived. */
   sentAt: Instant;
   headAt: Instant;
 }
 
 /**
- * Sends signed requests. It never retries and never follows a redirect. The retry rules need to know whether
- * any byte was sent: undici's pools report that moment (docs/decisions/0005-http-client.md).
+ * Sends signed requests. It never repeats a request and never follows a redirect. The retry law must know
+ * whether any byte was sent. Pools of undici report this moment (docs/decisions/0005-http-client.md).
  */
 @Injectable()
 export class UpstreamHttpClient implements OnApplicationShutdown {
@@ -57,7 +63,10 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws UpstreamError `not_sent` or `no_answer`. It returns every complete answer. */
+  /**
+   * @returns each complete answer, whatever its status.
+   * @throws UpstreamError `not_sent` or `no_answer`.
+   */
   send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
     const exchange = async (span?: Span) => {
       if (span) noteRequest(span, request);
@@ -79,12 +88,13 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
       pool = new Pool(new URL(baseUrl).origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
-        // HTTP/1.1 only: over HTTP/2, undici repeats requests that a closing server (GOAWAY) did not accept.
+        // Only HTTP/1.1: over HTTP/2, undici repeats requests that a closing server (GOAWAY) has not
+        // accepted.
         connect: withoutInterimAnswers(
           buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false }),
         ),
         allowH2: false,
-        // The deadline of the exchange covers the whole call, so undici's own timeouts are off.
+        // The class Exchange limits the time of the whole call, so undici's own timeouts are off.
         headersTimeout: 0,
         bodyTimeout: 0,
       });
@@ -110,7 +120,7 @@ function noteAnswer(span: Span, { status }: HttpAnswer): void {
   if (status >= 400) span.fail(String(status));
 }
 
-/** One request and its result. */
+/** One request and its answer or failure. */
 class Exchange {
   readonly #startedAt: number;
   #bytesSent = false;
@@ -154,8 +164,8 @@ class Exchange {
         controller?.abort(new Error(detail));
       };
       const tooLate = () => cutOff(`no whole answer within ${Math.round(this.call.timeoutMs)} ms`);
-      // Node.js runs timers before it reads sockets: after a suspension, the answer may already be in the
-      // socket.
+      // After the process was suspended, Node.js runs timers before it reads sockets. The answer may already
+      // be in the socket.
       const readWhatIsThere = (roundsLeft: number) => {
         const before = `${this.#status} ${size}`;
         setImmediate(() => {
@@ -179,7 +189,7 @@ class Exchange {
         {
           onRequestStart: (started) => {
             controller = started;
-            // The call ended while this request waited for a connection.
+            // The call ended while its request waited for a connection.
             if (over) return started.abort(new Error('abandoned before it was sent'));
             try {
               this.call.beforeSend();
@@ -222,7 +232,7 @@ class Exchange {
     });
   }
 
-  /** A request that was sent may have taken effect. A request that was not sent has not. */
+  /** If a byte was sent, the request may have taken effect. Otherwise it has not. */
   #failure(detail: string, more: Pick<UpstreamErrorOptions, 'cause' | 'heldBack'>): UpstreamError {
     const evidence = this.#evidence();
     return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, ...more });
@@ -231,7 +241,7 @@ class Exchange {
 
 const instantOf = (clock: Clock): Instant => ({ wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
 
-/** Only the code of a network error contains nothing of the request. */
+/** Describes a network error by its code only, because its message may contain parts of the request. */
 function describe(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code;
   return code ? `the connection failed (${code})` : 'the connection failed';

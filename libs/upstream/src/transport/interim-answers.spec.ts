@@ -112,7 +112,7 @@ describe('interim answers (1xx)', () => {
     },
   );
 
-  it('are not searched in the body of an answer', async () => {
+  it('are not looked for in the body of an answer', async () => {
     const body = CONTINUE + FINAL;
     await listen(async ({ socket }) => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`);

@@ -13,7 +13,7 @@ const BODY = JSON.stringify({ sessionId: 'x'.repeat(200_000) });
 const ANSWER = answering(200, BODY);
 const HEAD = ANSWER.slice(0, ANSWER.indexOf('\r\n\r\n') + 4);
 
-/** A certificate for 127.0.0.1, which this process trusts from now on. */
+/** Makes a certificate for 127.0.0.1, which this process trusts from now on. */
 function ownCertificate(): { cert: string; key: string } {
   const issuer = authority();
   const { publicKey, privateKey } = keyPair();
@@ -26,76 +26,79 @@ function ownCertificate(): { cert: string; key: string } {
   };
 }
 
-/** Node.js has this function since 22.19 and 24.5. */
+/** Node.js has this function since versions 22.19 and 24.5. */
 const canTrust = 'setDefaultCACertificates' in tls;
 const doors: [string, { cert: string; key: string } | undefined][] = [
   ['HTTP', undefined],
   ...(canTrust ? ([['TLS', ownCertificate()]] as [string, { cert: string; key: string }][]) : []),
 ];
 
-describe.each(doors)('a process that was suspended past the deadline, over %s', (_, certificates) => {
-  let client: UpstreamHttpClient;
-  let server: Awaited<ReturnType<typeof answeringThread>>;
-  beforeEach(() => {
-    client = new UpstreamHttpClient(testConfig(), systemClock);
-  });
-  afterEach(async () => {
-    await client.onApplicationShutdown();
-    await server.close();
-  });
-
-  /** Sends, and blocks this thread once the request has left. */
-  async function sendAndStandStill(packets: Packet[]) {
-    server = await answeringThread(packets, certificates);
-    let left = () => undefined as void;
-    const sent = new Promise<void>((resolve) => (left = resolve));
-    const answer = client.send(aCall({ timeoutMs: 700, beforeSend: () => left() }), {
-      baseUrl: server.url,
-      lane: 'one',
-      method: 'POST',
-      pathAndQuery: '/v1/submit/otp-auth',
-      headers: {},
-      body: '{}',
+describe.each(doors)(
+  'a call whose deadline passed while the process was suspended, over %s',
+  (_, certificates) => {
+    let client: UpstreamHttpClient;
+    let server: Awaited<ReturnType<typeof answeringThread>>;
+    beforeEach(() => {
+      client = new UpstreamHttpClient(testConfig(), systemClock);
     });
-    answer.catch(() => undefined);
-    await sent;
-    await new Promise(setImmediate);
-    standStill(1_000);
-    return answer;
-  }
+    afterEach(async () => {
+      await client.onApplicationShutdown();
+      await server.close();
+    });
 
-  it.each<[string, Packet[]]>([
-    ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
-    [
-      'in two packets',
+    /** Sends a request, and blocks this thread as soon as the request has been sent. */
+    async function sendAndStandStill(packets: Packet[]) {
+      server = await answeringThread(packets, certificates);
+      let left = () => undefined as void;
+      const sent = new Promise<void>((resolve) => (left = resolve));
+      const answer = client.send(aCall({ timeoutMs: 700, beforeSend: () => left() }), {
+        baseUrl: server.url,
+        lane: 'one',
+        method: 'POST',
+        pathAndQuery: '/v1/submit/otp-auth',
+        headers: {},
+        body: '{}',
+      });
+      answer.catch(() => undefined);
+      await sent;
+      await new Promise(setImmediate);
+      standStill(1_000);
+      return answer;
+    }
+
+    it.each<[string, Packet[]]>([
+      ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
       [
-        { afterMs: 50, bytes: HEAD },
-        { afterMs: 50, bytes: BODY },
+        'in two packets',
+        [
+          { afterMs: 50, bytes: HEAD },
+          { afterMs: 50, bytes: BODY },
+        ],
       ],
-    ],
-    [
-      'after an interim answer',
       [
-        { afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` },
-        { afterMs: 50, bytes: ANSWER },
+        'after an interim answer',
+        [
+          { afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` },
+          { afterMs: 50, bytes: ANSWER },
+        ],
       ],
-    ],
-  ])('reads an answer that is already in the socket, %s', async (_name, packets) => {
-    const answer = await sendAndStandStill(packets);
-    expect(answer).toMatchObject({ status: 200, text: BODY });
-  });
-
-  it('ends the call immediately if there is no answer', async () => {
-    await expect(sendAndStandStill([])).rejects.toMatchObject({
-      failure: 'no_answer',
-      evidence: { headersSeen: false },
+    ])('gets an answer that is already in the socket, %s', async (_name, packets) => {
+      const answer = await sendAndStandStill(packets);
+      expect(answer).toMatchObject({ status: 200, text: BODY });
     });
-  });
 
-  it('ends the call if only half of the answer has arrived', async () => {
-    await expect(sendAndStandStill([{ afterMs: 20, bytes: HEAD }])).rejects.toMatchObject({
-      failure: 'no_answer',
-      evidence: { headersSeen: true, status: 200 },
+    it('ends immediately if there is no answer', async () => {
+      await expect(sendAndStandStill([])).rejects.toMatchObject({
+        failure: 'no_answer',
+        evidence: { headersSeen: false },
+      });
     });
-  });
-});
+
+    it('ends if only half of the answer has arrived', async () => {
+      await expect(sendAndStandStill([{ afterMs: 20, bytes: HEAD }])).rejects.toMatchObject({
+        failure: 'no_answer',
+        evidence: { headersSeen: true, status: 200 },
+      });
+    });
+  },
+);

@@ -11,8 +11,8 @@ function aTry() {
   return { clock, oneTry };
 }
 
-describe('a try that consists of several requests', () => {
-  it('gives each request the time left until the common deadline, and sends none after it', () => {
+describe('an attempt that consists of several requests', () => {
+  it('gives each request the time until the common deadline, and sends none after the deadline', () => {
     const { clock, oneTry } = aTry();
     expect(oneTry.limits(true).timeoutMs).toBe(1_000);
     clock.now += 700;
@@ -21,7 +21,7 @@ describe('a try that consists of several requests', () => {
     expect(() => oneTry.limits(true).beforeSend()).toThrow(/no time was left/);
   });
 
-  /** The requests in order (`-`: not sent), how the last request ends, and how the try ends. */
+  /** The requests in order (`-`: not sent), how the last request ends, and how the whole try ends. */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],
     [['effect', '-'], 'not_sent', false, 'unavailable', true],
@@ -35,32 +35,35 @@ describe('a try that consists of several requests', () => {
     [['effect', 'effect'], 'rejected', true, 'rejected', true],
     [['effect', 'query'], 'misconfigured', true, 'misconfigured', true],
     [['effect'], 'no_answer', true, 'no_answer', true],
-  ])('with %j whose last request ends %s', async (requests, last, lastSent, failure, bytesSent) => {
-    const { clock, oneTry } = aTry();
-    const ending = oneTry.run(() => {
-      for (const request of requests) {
-        const limits = oneTry.limits(request === 'effect');
-        if (request !== '-') limits.beforeSend();
-      }
-      clock.now += 250;
-      const options = {
-        detail: 'why',
-        evidence: evidence(lastSent),
+  ])(
+    'with the requests %j, the last of which ends %s',
+    async (requests, last, lastSent, failure, bytesSent) => {
+      const { clock, oneTry } = aTry();
+      const ending = oneTry.run(() => {
+        for (const request of requests) {
+          const limits = oneTry.limits(request === 'effect');
+          if (request !== '-') limits.beforeSend();
+        }
+        clock.now += 250;
+        const options = {
+          detail: 'why',
+          evidence: evidence(lastSent),
+          reason: 'otp_invalid',
+          retryAfterMs: 7,
+        } as const;
+        return Promise.reject(new UpstreamError(last, options));
+      });
+      await expect(ending).rejects.toMatchObject({
+        failure,
+        message: 'why',
         reason: 'otp_invalid',
         retryAfterMs: 7,
-      } as const;
-      return Promise.reject(new UpstreamError(last, options));
-    });
-    await expect(ending).rejects.toMatchObject({
-      failure,
-      message: 'why',
-      reason: 'otp_invalid',
-      retryAfterMs: 7,
-      evidence: { bytesSent, durationMs: 250 },
-    });
-  });
+        evidence: { bytesSent, durationMs: 250 },
+      });
+    },
+  );
 
-  it('passes on an unexpected error unchanged', async () => {
+  it('throws an unexpected error unchanged', async () => {
     await expect(aTry().oneTry.run(() => Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
   });
 });

@@ -3,12 +3,15 @@ import { UpstreamError } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
 /**
- * The requests of one try, with one deadline. Once a request with a possible effect was sent, the try never
- * reports that nothing was sent.
+ * The requests of one attempt. They have a common deadline. Once a request that may have an effect was sent,
+ * the attempt never ends as `not_sent`.
  */
 export class OneTry {
   readonly #startedAt: number;
-  /** Whether a request with a possible effect was sent: the current one, or an earlier one. */
+  /**
+   * Whether the current request may have an effect and was sent. The next field says this about the earlier
+   * requests.
+   */
   #thisLeft = false;
   #earlierLeft = false;
 
@@ -19,14 +22,14 @@ export class OneTry {
     this.#startedAt = clock.monotonicMs();
   }
 
-  /** The time left, in milliseconds. Negative after the deadline. */
+  /** The time left in ms. Negative after the deadline. */
   get leftMs(): number {
     return this.call.timeoutMs - (this.clock.monotonicMs() - this.#startedAt);
   }
 
   /**
-   * @param hasEffect whether the next request changes anything upstream.
-   * @returns the limits of that request.
+   * @param hasEffect whether the next request changes anything at the provider.
+   * @returns the limits of this request.
    */
   limits(hasEffect: boolean): CallLimits {
     this.#earlierLeft ||= this.#thisLeft;
@@ -34,22 +37,24 @@ export class OneTry {
     return {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
-        // No time would be left to read the answer.
-        if (this.leftMs <= 0) throw new Error('no time was left to send it');
+        // No time would be left to read an answer.
+        if (this.leftMs <= 0) throw new Error('no time was left to send the request');
         this.call.beforeSend();
         this.#thisLeft = hasEffect;
       },
     };
   }
 
-  /** Upstream refused the last request before it read the content. Therefore the request had no effect. */
+  /**
+   * Called when the provider has refused the last request before it read the body. The request had no effect.
+   */
   refused(): void {
     this.#thisLeft = false;
   }
 
   /**
    * Runs the requests.
-   * @throws UpstreamError for the whole try.
+   * @throws UpstreamError that describes the whole attempt.
    */
   async run<T>(requests: () => Promise<T>): Promise<T> {
     try {
@@ -61,7 +66,8 @@ export class OneTry {
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
     const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
-    // Both classes describe only the last request. If an earlier one was sent, the try is `unavailable`.
+    // These two classes describe only the last request. If an earlier request was sent, the attempt is
+    // `unavailable`.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
     return new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {

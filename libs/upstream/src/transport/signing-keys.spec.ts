@@ -23,7 +23,7 @@ const answer = (status: number, text = ''): HttpAnswer => ({
 });
 const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
-/** The status or failure that a request gets, per key that signed it. */
+/** For each key: the status or failure that a request signed with it gets. */
 type Upstream = Record<string, number | UpstreamError>;
 
 function aSending(upstream: Upstream, leftMs = 1_000) {
@@ -56,7 +56,7 @@ describe('an integration with two keys', () => {
     expect(keys.inUse).toBe(2);
     expect(changes).toEqual([{ from: fingerprintOf(first), to: fingerprintOf(second) }]);
 
-    // The order changes back if upstream removes the new key again.
+    // The order changes back if the provider removes the new key again.
     Object.assign(upstream, { first: 200, second: 401 });
     expect((await keys.send(sending)).status).toBe(200);
     expect(keys.inUse).toBe(1);
@@ -99,7 +99,7 @@ describe('an integration with two keys', () => {
     },
   );
 
-  it('ends in no_answer if the second request is cut off, and sends no third', async () => {
+  it('ends in no_answer if the second request is cut off, and sends no third request', async () => {
     const { sent, sending } = aSending({ first: 401, second: lost('no_answer') });
     expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({
       failure: 'no_answer',
@@ -114,7 +114,7 @@ describe('an integration with two keys', () => {
   });
 });
 
-it('does not try a single key twice', async () => {
+it('an integration with one key does not try this key twice', async () => {
   const { sent, sending } = aSending({ first: 401 });
   expect((await new SigningKeys([first]).send(sending)).status).toBe(401);
   expect(sent).toEqual(['first']);
@@ -141,7 +141,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble?.failure).toBe(why);
   });
 
-  it('is replaced by the other key if it refuses to sign, but not if it is unavailable', async () => {
+  it('is replaced by the other key’s signer if it refuses, but not if it is unavailable', async () => {
     const refused = aSending({ second: 200 });
     expect((await new SigningKeys([failing('refused'), second]).send(refused.sending)).status).toBe(200);
     expect(refused.sent).toEqual(['second']);
@@ -166,7 +166,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble).toBeNull();
   });
 
-  it('gets the time that is left for the call, up to the age limit of a claim', async () => {
+  it('gets the time that is left for the call, but at most the maximum age of a claim', async () => {
     const given: number[] = [];
     const signer: RequestSigner = {
       ...first,

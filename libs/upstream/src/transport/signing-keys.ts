@@ -4,7 +4,7 @@ import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
-/** A change of the key in use, for the log and for health. */
+/** A change of the key that is tried first, for the log and for health. */
 export interface KeyChange {
   /** Fingerprints of public keys, see {@link fingerprintOf}. */
   from: string;
@@ -12,34 +12,34 @@ export interface KeyChange {
 }
 
 export interface SigningKeysOptions {
-  /** After a longer time, the claim would be too old to send. */
+  /** A signature may take this time. After a longer time, the claim would be too old to send. */
   signatureTimeoutMs?: number;
-  /** Runs when another key becomes the first one to be tried. */
+  /** Called when another key becomes the first one to be tried. */
   changed?: (change: KeyChange) => void;
 }
 
-/** One request that either key can sign. */
+/** A request that either of two keys can sign. */
 export interface SignedSending {
-  /** The time left for the whole call, in milliseconds. */
+  /** The time left for the whole call, in ms. */
   leftMs: () => number;
-  /** Signs and sends the request once. An error ends the request. */
+  /** Signs and sends the request once. If it throws, no other key is tried. */
   send: (sign: Sign) => Promise<HttpAnswer>;
-  /** Whether the answer refuses the key itself. Then the request certainly had no effect. */
+  /** Whether the answer refuses the key. The request then certainly had no effect. */
   refusesKey: (answer: HttpAnswer) => boolean;
-  /** Runs before the request is signed with the other key. */
+  /** Called before the request is signed with the other key. */
   again?: () => void;
 }
 
 /**
- * Makes a signature with the key that it passes to `make`.
+ * Calls `make` with a key, to make a signature.
  * @throws UpstreamError if there is no signature.
  */
 export type Sign = <T>(make: (signer: RequestSigner, timeoutMs: number) => Promise<T>) => Promise<T>;
 
 /**
- * The key of an integration, or both keys during a key change. If upstream refuses the first key, the
- * request is sent once more with the other one. It is not after any other end: the request may have taken
- * effect.
+ * The signing key of an integration, or two keys during a rotation. If the provider refuses the first key,
+ * the request is sent once more with the other key. After any other failure it is not, because the request
+ * may have taken effect.
  */
 export class SigningKeys {
   #first = 0;
@@ -50,7 +50,7 @@ export class SigningKeys {
     private readonly options: SigningKeysOptions = {},
   ) {}
 
-  /** The number of the key that is tried first, counted from 1. */
+  /** The number of the key that is tried first: 1 or 2. */
   get inUse(): number {
     return this.#first + 1;
   }
@@ -70,9 +70,9 @@ export class SigningKeys {
   }
 
   /**
-   * @returns the last answer; if both keys are refused, the first one.
+   * @returns the last answer. If both keys are refused, the first answer.
    * @throws UpstreamError `not_sent` if no signature came in time, `misconfigured` if the signer refuses to
-   * sign.
+   *   sign.
    */
   async send(request: SignedSending): Promise<HttpAnswer> {
     const first = this.#first;
@@ -83,7 +83,7 @@ export class SigningKeys {
     const second = await this.#sendWith(other, request);
     if (isKeyRefused(second, request)) return answerOrThrow(end);
     const answer = answerOrThrow(second);
-    // Another refusal may come before upstream checks the key: only a 2xx proves that it works.
+    // Only a 2xx proves that the key works: a provider may refuse for other reasons before it checks the key.
     if (answer.status >= 200 && answer.status <= 299) this.#use(other);
     return answer;
   }
@@ -130,7 +130,7 @@ export class SigningKeys {
 
 type End = { answer: HttpAnswer } | { error: UpstreamError };
 
-/** The signer (such as a KMS) refuses to sign. Nothing was sent, and the other key may work. */
+/** The signer, such as a KMS, refuses to sign. Nothing was sent. The other key may work. */
 class RefusedBySigner extends UpstreamError {
   constructor(cause: SignerError) {
     super('misconfigured', { detail: cause.message, evidence: NOTHING_SENT, cause });
@@ -148,7 +148,7 @@ function answerOrThrow(end: End): HttpAnswer {
   return end.answer;
 }
 
-/** Identifies a key for operators: 16 hex digits of the SHA-256 of the compressed public key. */
+/** Identifies a key for operators: the first 16 hex digits of the SHA-256 of the compressed public key. */
 export function fingerprintOf({ publicKeyCompressedHex }: RequestSigner): string {
   return createHash('sha256').update(Buffer.from(publicKeyCompressedHex, 'hex')).digest('hex').slice(0, 16);
 }

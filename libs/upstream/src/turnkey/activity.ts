@@ -4,7 +4,10 @@ import type { HttpAnswer } from '../transport/http-client.js';
 import { opaqueId } from '../transport/opaque.js';
 import { failedActivity, type Asked } from './refusal.js';
 
-/** The result of a submission (Turnkey public API, activities). Upstream may add other members. */
+/**
+ * The result of a request that changes something at Turnkey (public API, activities). It may have other
+ * members.
+ */
 export interface Activity {
   id: string;
   organizationId: string;
@@ -25,10 +28,11 @@ const envelope = z.object({
 });
 
 /**
- * Reads an activity from the answer to a submission or to `get_activity`. A failed activity also has HTTP
- * status 200, so only its own status counts.
+ * Reads an activity from the answer to a submission or to `get_activity`. A failed activity also comes with
+ * HTTP status 200, so only its own status counts.
  *
- * @param fingerprint of the submitted bytes. An activity with another one belongs to other bytes.
+ * @param fingerprint the hash of the submitted bytes. An activity with another fingerprint belongs to other
+ *   bytes.
  * @throws UpstreamError if the activity failed, or cannot be read.
  */
 export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {
@@ -58,11 +62,11 @@ export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: stri
     case 'FAILED':
       throw failedActivity(answer, failure, asked);
     default:
-      throw failureOf(answer, 'no_answer', 'the activity has a status that is not known');
+      throw failureOf(answer, 'no_answer', 'the activity has an unknown status');
   }
 }
 
-/** Some answers nest the result in another activity: `activity.result.activity.result`. */
+/** Some answers contain the result in an inner activity: `activity.result.activity.result`. */
 function unnested(result: Record<string, unknown>): Record<string, unknown> {
   const inner = z.object({ activity: z.object({ result: members }) }).safeParse(result);
   return inner.success ? inner.data.activity.result : result;

@@ -8,10 +8,10 @@ import { refusalOf, type Asked } from './refusal.js';
 import type { AuthProxyIntegration } from './settings.js';
 import { isSuccess, read } from './turnkey-api.js';
 
-/** Ten years. A much longer lifetime could exceed the range of a `Date`. */
+/** Ten years. A much longer lifetime could exceed the range of `Date`. */
 const MAX_SESSION_S = 315_360_000;
 
-/** Whether each route changes anything, and which parts of its answer the service reads. */
+/** For each route: whether it changes anything, and the parts of its answer that the service uses. */
 const ROUTES = {
   otp_init_v2: {
     hasEffect: true,
@@ -32,22 +32,25 @@ const ROUTES = {
 type Route = keyof typeof ROUTES;
 type AnswerOf<R extends Route> = z.output<(typeof ROUTES)[R]['answer']>;
 
-/** Values from the user's browser. The caller passes them on for one call. */
+/** Values from the user's browser. The caller forwards them for one call. */
 export interface FromBrowser {
   captchaToken?: string | undefined;
   origin?: string | undefined;
 }
 
 /**
- * Unsigned JSON, identified by a config id. The proxy makes the activities itself, so a repeated request is
- * a new activity.
+ * A client for Turnkey's Auth Proxy. Its requests are unsigned JSON with a config id. The proxy creates the
+ * activities, so a repeated request creates a second activity.
  */
 export class AuthProxyApi {
   constructor(
     private readonly integration: Pick<AuthProxyIntegration, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
     private readonly http: UpstreamHttpClient,
     private readonly skew: ClockSkew,
-    /** For calls without an origin: a proxy that allows only certain origins requires one. */
+    /**
+     * The origin of calls without an origin of their own. A proxy that allows only certain origins requires
+     * one.
+     */
     private readonly origin?: string,
   ) {}
 
@@ -81,7 +84,7 @@ export class AuthProxyApi {
     if (isSuccess(answer)) {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
-    // An organization in these requests is always the subject's organization.
+    // If a request of these routes names an organization, it is the subject's.
     const withOrigin = origin !== this.origin;
     throw refusalOf(answer, {
       signedBy: 'none',

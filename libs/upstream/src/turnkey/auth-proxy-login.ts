@@ -18,8 +18,9 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 const whoami = z.object({ organizationId: opaqueId, userId: opaqueId });
 
 /**
- * Opens a session from a code. A repeated request does not give the same result here, so each result is kept
- * immediately. After a lost answer, the service asks upstream where it can.
+ * Exchanges a code for a session. At the Auth Proxy, a repeated request does not return the first result.
+ * Therefore each result is kept immediately. After a lost answer, the service looks up the result if
+ * possible.
  */
 export class AuthProxyLogin {
   constructor(
@@ -30,7 +31,7 @@ export class AuthProxyLogin {
     private readonly parentId: string,
   ) {}
 
-  /** In server custody: the service holds the session's key. */
+  /** Server custody: the service holds the session's key. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -62,7 +63,7 @@ export class AuthProxyLogin {
     };
   }
 
-  /** In client custody: the token is bound to the device's key. */
+  /** Client custody: the token is bound to the device's key. */
   byDevice(
     oneTry: OneTry,
     call: Call,
@@ -73,7 +74,7 @@ export class AuthProxyLogin {
     return this.#verify(oneTry, call, subject, sent, bundle);
   }
 
-  /** A code gives only one token. Once a token is kept, no other is requested. */
+  /** A code gives only one token. Once a token is kept, no other token is requested. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -90,7 +91,7 @@ export class AuthProxyLogin {
     return { jwt, token: this.check.verification(jwt, expected) };
   }
 
-  /** Finds the contact's sub-organization, or makes it. */
+  /** Finds the contact's sub-organization, or creates it. */
   async #organization(
     oneTry: OneTry,
     subject: TurnkeySubject,
@@ -99,7 +100,7 @@ export class AuthProxyLogin {
   ): Promise<string> {
     const found = await this.#account(oneTry, subject, verified);
     if (found) return found;
-    // A new user would not be the user that the subject names.
+    // The subject names a user, and a new user would not be this user.
     if (subject.userId) {
       throw notFound('no sub-organization has the contact, and the subject names a user');
     }
@@ -163,11 +164,11 @@ export class AuthProxyLogin {
   }
 
   /**
-   * Finds out whether a login with a lost answer opened the session: then `whoami` succeeds with the
-   * session's key. The lost answer contained the session's end, so the proxy's configured lifetime counts
-   * from the first login request.
+   * Finds out whether a login whose answer was lost has opened the session. If it has, `whoami` with the
+   * session's key succeeds. The lost answer contained the session's expiry. Therefore the proxy's configured
+   * lifetime is counted from the first login request.
    *
-   * @returns null if the session is not open, or if the service cannot tell.
+   * @returns null if the session is not open, or if this is unknown.
    */
   async #lostSession(oneTry: OneTry, organizationId: string, key: SigningKey, firstLoginMs: number) {
     try {
@@ -189,7 +190,8 @@ export class AuthProxyLogin {
 }
 
 /**
- * After a lost answer, a later try continues with the kept token and uses no further code.
+ * If an answer is lost after the token was kept, a later try continues with the token and needs no other
+ * code.
  *
  * @throws UpstreamError `unavailable` instead of `no_answer`.
  */

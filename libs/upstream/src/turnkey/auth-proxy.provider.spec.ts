@@ -36,7 +36,7 @@ async function toVerify(known = true) {
   return { subject, contact, userId, verify };
 }
 
-it('signs a new user up, and registers passkeys without the proxy', async () => {
+it('the Auth Proxy signs a new user up, and passkeys are registered without the proxy', async () => {
   const { subject, contact, verify } = await toVerify(false);
   const grant = await verify();
   const ids = await provider.createAuthenticators(aCall(), subject, grant, [aPasskey().authenticator]);
@@ -44,7 +44,7 @@ it('signs a new user up, and registers passkeys without the proxy', async () => 
   expect(requests('signup_v2')).toMatchObject([{ contact, answer: 200 }]);
 });
 
-it('logs in to the organization that the subject names, without a lookup', async () => {
+it('the Auth Proxy logs in to the organization that the subject names, without a lookup', async () => {
   const contact = `${randomUUID()}@example.com`;
   const { organizationId, userId } = doors.sandbox.control.addTurnkeySubject({ contact });
   const subject: Subject = { organizationId, contact: { type: 'email', value: contact } };
@@ -56,7 +56,7 @@ it('logs in to the organization that the subject names, without a lookup', async
   expect(requests('account')).toEqual([]);
 });
 
-describe('a correct code', () => {
+describe('a correct code at the Auth Proxy', () => {
   it.each(['account', 'signup_v2', 'otp_login_v2'])('is not verified twice if %s fails', async (route) => {
     const { verify } = await toVerify(false);
     fault({ route, status: 503 });
@@ -73,7 +73,7 @@ describe('a correct code', () => {
   ] as const)('allows another try if an answer of %s is lost: %j', async (route, more) => {
     const { verify } = await toVerify(false);
     fault({ route, cut: 'before', ...more });
-    // The lookup fails too.
+    // The look-up of the result fails too.
     if (route === 'signup_v2') {
       fault({ route: 'account', status: 200, body: {} });
       fault({ route: 'account', cut: 'before' });
@@ -83,7 +83,7 @@ describe('a correct code', () => {
     expect(requests('otp_verify_v2')).toHaveLength(1);
   });
 
-  it('is used up if the answer with its token is lost: a repeat reports an expired code', async () => {
+  it('is used up if the answer with the token is lost: a repeat reports an expired code', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_verify_v2', cut: 'after' });
     expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
@@ -91,19 +91,19 @@ describe('a correct code', () => {
   });
 });
 
-describe('after a lost answer, the service', () => {
+describe('after a lost answer of the Auth Proxy, the service', () => {
   it('finds out by whoami, with the session’s key, whether the login succeeded', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     const grant = await verify();
     expect(grant).toMatchObject({ type: 'session-key', userId });
-    // The lifetime counts from before the login, so the session never ends earlier than recorded.
+    // The lifetime is counted from before the login, so the session never ends before the recorded time.
     const lifeMs = grant.expiresAt.getTime() - Date.now();
     expect(lifeMs).toBeLessThanOrEqual(900_000);
     expect(lifeMs).toBeGreaterThan(870_000);
   });
 
-  it('can find out in a later try whether the login succeeded', async () => {
+  it('can also find out in a later try whether the login succeeded', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     fault({ route: 'whoami', status: 503 });
@@ -134,15 +134,15 @@ async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
   return call;
 }
 
-describe('the options of a code', () => {
-  it('pass on the captcha token, the origin and the template', async () => {
+describe('the options of a code at the Auth Proxy', () => {
+  it('forward the captcha token, the origin and the template', async () => {
     const { subject } = newSubject(true);
     const { choice, once } = provider.parseOtpChoice({
       emailCustomization: { templateId: 'tpl-1' },
       captchaToken: '0.turnstile',
       origin: 'https://app.example.com',
     });
-    // A captcha token is valid once, and the row does not store it.
+    // A captcha token is valid only once, and the row does not store it.
     expect(once).toEqual({ captchaToken: '0.turnstile' });
     expect(choice).not.toHaveProperty('captchaToken');
     const sent = await provider.initOtp(await keeping(once), subject, choice);
@@ -178,7 +178,7 @@ describe('the options of a code', () => {
   });
 });
 
-describe('the default origin of the integration', () => {
+describe('the integration’s default origin at the Auth Proxy', () => {
   const ours = 'https://app.example.com';
   const theirs = 'https://shop.example.com';
   const strict = Doors.open({ allowedOrigins: [ours, theirs] });
@@ -218,7 +218,7 @@ describe('the default origin of the integration', () => {
   });
 });
 
-describe('a wrong configuration', () => {
+describe('a wrong configuration of the Auth Proxy', () => {
   it('is found at the first call if the config id is unknown', async () => {
     const at = doors.authProxy({ authProxyConfigId: randomUUID() });
     expect(await endOf(at.initOtp(aCall(), newSubject(true).subject, {}))).toMatchObject({
@@ -233,7 +233,7 @@ describe('a wrong configuration', () => {
   });
 });
 
-it('ends a registration in no_answer if its session expires before the lookup of its result', async () => {
+it('a registration ends in no_answer if its session expires before the lookup of its result', async () => {
   const { subject, verify } = await toVerify();
   const grant = await verify();
   const { kept } = aCall();

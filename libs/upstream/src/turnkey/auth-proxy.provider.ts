@@ -36,8 +36,9 @@ import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
 
 /**
- * Turnkey without a key of the parent organization: codes and sessions by the Auth Proxy, passkeys by the
- * public API with the session's key. Turnkey's dashboard sets form and lifetime of codes.
+ * A client for Turnkey without a key of the parent organization. The Auth Proxy sends codes and opens
+ * sessions. The public API registers passkeys, with the session's key. Turnkey's dashboard sets the form and
+ * the lifetime of codes.
  */
 export class AuthProxyProvider implements UpstreamProvider {
   readonly kind = 'turnkey-auth-proxy';
@@ -48,7 +49,7 @@ export class AuthProxyProvider implements UpstreamProvider {
   readonly #passkeys: PasskeySteps;
   readonly #otpDefaults: AuthProxyChoice;
 
-  /** @throws Error that names the integration if its defaults for codes are invalid. */
+  /** @throws Error that names the integration if its default options for codes are invalid. */
   constructor(
     private readonly integration: AuthProxyIntegration,
     private readonly parts: ProviderParts,
@@ -68,7 +69,9 @@ export class AuthProxyProvider implements UpstreamProvider {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
   }
 
-  /** Options: `emailCustomization.templateId`; `captchaToken` and `origin` from the user's browser. */
+  /**
+   * The options are `emailCustomization.templateId`, and `captchaToken` and `origin` from the user's browser.
+   */
   parseOtpChoice(value: unknown): ParsedChoice {
     const { captchaToken, ...choice } = parseAuthProxyChoice(value);
     return { choice, once: captchaToken === undefined ? {} : { captchaToken } };
@@ -139,7 +142,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     );
   }
 
-  /** The public part of the configuration: the service has no key that it could test. */
+  /** Reads the proxy's public configuration, because the service has no key that a probe could test. */
   async probe(call: CallLimits): Promise<void> {
     const { organizationId } = await this.#proxy.post(this.#try(call), 'wallet_kit_config', {});
     if (organizationId.toLowerCase() === this.integration.organizationId) return;

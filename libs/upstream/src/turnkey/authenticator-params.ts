@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rule } from '#libs/platform';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** Turnkey has no name for an unknown transport. Therefore an unknown transport is left out. */
+/** Turnkey's names for transports. It has no name for `unknown`, so this transport is left out. */
 const TRANSPORTS: Record<Exclude<AuthenticatorTransport, 'unknown'>, string> = {
   ble: 'AUTHENTICATOR_TRANSPORT_BLE',
   hybrid: 'AUTHENTICATOR_TRANSPORT_HYBRID',
@@ -14,7 +14,7 @@ const NAMES = new Map(
   Object.entries(TRANSPORTS).map(([name, wire]) => [wire, name as AuthenticatorTransport]),
 );
 
-/** An authenticator in the form of `create_authenticators`. */
+/** A passkey in the form that `create_authenticators` requires. */
 export function toAuthenticatorParams(authenticator: NewAuthenticator) {
   const { name, challenge, credentialId, clientDataJson, attestationObject } = authenticator;
   const transports = authenticator.transports.flatMap((each) =>
@@ -34,7 +34,7 @@ const base64url = z
     rule('invalid_format', 'must be base64url without padding (=)'),
   );
 
-/** Reads an authenticator that a device wrote for `create_authenticators`. */
+/** The schema of a passkey that a device has written for `create_authenticators`. */
 export const authenticatorParams = z
   .strictObject({
     authenticatorName: z.string().min(1, 'is empty').max(64, 'is longer than 64'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The address for a code: an e-mail address in lower case, or a phone number (E.164). */
+/** The address that gets the code: an e-mail address in lower case, or a phone number (E.164). */
 export interface Contact {
   type: 'email' | 'phone';
   value: string;
@@ -10,7 +10,10 @@ const ATOM = String.raw`[A-Za-z0-9!#$%&'*+/=?^_\x60{|}~-]+`;
 const QUOTED = String.raw`"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"`;
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const LITERAL = String.raw`\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]`;
-/** The form and lengths of RFC 5321 §4.1.2 and §4.5.3.1. The provider checks whether the mailbox exists. */
+/**
+ * The form and the lengths of an address by RFC 5321 §4.1.2 and §4.5.3.1. The provider checks whether the
+ * mailbox exists.
+ */
 const MAILBOX = new RegExp(
   `^(?=.{1,64}@[^@]{1,253}$)(?:${ATOM}(?:\\.${ATOM})*|${QUOTED})@(?:${LABEL}(?:\\.${LABEL})+|${LITERAL})$`,
 );
@@ -26,7 +29,7 @@ export const contactSchema = z.discriminatedUnion(
     z
       .strictObject({
         type: z.literal('email'),
-        // Upstream ignores case. Therefore two spellings of an address must be one subject.
+        // Turnkey ignores case. Therefore two spellings of an address must be one subject.
         value: emailSchema.transform((value) => value.toLowerCase()),
       })
       .meta({ id: 'EmailContact' }),
@@ -43,7 +46,7 @@ export const contactSchema = z.discriminatedUnion(
 export const OTP_TYPES = { email: 'OTP_TYPE_EMAIL', phone: 'OTP_TYPE_SMS' } as const;
 export const FILTER_TYPES = { email: 'EMAIL', phone: 'PHONE_NUMBER' } as const;
 
-/** A contact in the form of a new user. */
+/** A contact in the form that the creation of a user requires. */
 export const asUserContact = ({ type, value }: Contact) =>
   type === 'email' ? { userEmail: value } : { userPhoneNumber: value };
 

@@ -6,14 +6,14 @@ import type { Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
- * In client custody: the verification token, which is bound to the device's key, and the message that the
- * device signs to log in.
+ * In client custody, the grant is a verification token that is bound to the device's key, and a message that
+ * the device signs to log in.
  */
 export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
   const { id, publicKey, expiresAt } = token;
-  if (!organizationId || !userId) throw new Error('in client custody the subject has its ids');
-  // Upstream compares keys as text. The same key in another form would count as another key.
-  mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose key the device did not write compressed');
+  if (!organizationId || !userId) throw new Error('in client custody, the subject must have its ids');
+  // Turnkey compares keys as text, so another form of the same key would not match.
+  mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose public key is not compressed');
   const loginMessage = loginMessageOf(id, publicKey);
   return {
     type: 'device-key',

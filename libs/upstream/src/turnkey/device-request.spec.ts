@@ -17,7 +17,7 @@ const passkeys = [aPasskey(), aPasskey()];
 const params = passkeys.map((passkey) => passkey.params);
 const good = () => device.request(signing, params);
 
-/** The pointers and codes of the errors. */
+/** The pointer and the code of each error. */
 function faultsOf(request: DeviceRequest): [string, string][] {
   try {
     readDeviceRequest(request, signing, Date.now());
@@ -29,7 +29,7 @@ function faultsOf(request: DeviceRequest): [string, string][] {
 }
 const pointersOf = (request: DeviceRequest) => faultsOf(request).map(([pointer]) => pointer);
 
-it('reads the passkeys of a request that Turnkey’s packages signed', async () => {
+it('the passkeys in a device’s request that Turnkey’s packages have signed can be read', async () => {
   expect(readDeviceRequest(await good(), signing, Date.now())).toEqual(
     passkeys.map(({ authenticator }) => authenticator),
   );
@@ -37,7 +37,7 @@ it('reads the passkeys of a request that Turnkey’s packages signed', async () 
   expect(readDeviceRequest(upper, signing, Date.now())).toHaveLength(2);
 });
 
-describe('the request body of a device', () => {
+describe('the body of a device’s request', () => {
   type Body = Record<string, unknown>;
   const withParameters = (change: object) => (body: Body) => ({
     ...body,
@@ -92,7 +92,7 @@ describe('the request body of a device', () => {
     expect(pointers.every((pointer) => pointer.startsWith('/device/body'))).toBe(true);
   });
 
-  it('is refused if it names a member twice, because upstream might read the other member', async () => {
+  it('is refused if it has a member twice, because Turnkey might read the other value', async () => {
     const { body } = await good();
     const twice = body.replace(
       '"parameters":',

@@ -7,17 +7,20 @@ import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/ups
 import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
-/** The oldest request leaves time to send it. The other limit is how far it may be in the future. */
+/**
+ * The limits of the request's timestamp: how old it may be, so that time is left to send it, and how far in
+ * the future.
+ */
 const OLDEST_MS = 55 * 60_000;
 const FURTHEST_AHEAD_MS = 5 * 60_000;
 
 /**
- * Reads the request of step 3 that a user's device has signed, and reports what upstream would refuse.
+ * Reads the registration request that a user's device has signed, and reports what Turnkey would refuse.
  *
- * @param nowMs Unix time in milliseconds.
+ * @param nowMs Unix time in ms.
  * @returns the passkeys that the request registers.
- * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body`, they continue
- * into the JSON of the body.
+ * @throws ProblemError `validation_failed` with pointers into `/device`. A pointer that begins with
+ *   `/device/body` continues inside the JSON of the body.
  */
 export function readDeviceRequest(
   device: DeviceRequest,
@@ -28,7 +31,7 @@ export function readDeviceRequest(
   const faults: FieldError[] = [
     ...(request.error ? memberErrors(request.error.issues, '/device/body') : []),
     ...(request.success && hasDuplicateMembers(device.body, parseJson(device.body))
-      ? [{ pointer: '/device/body', code: 'duplicate_member' as const, detail: 'names a member twice' }]
+      ? [{ pointer: '/device/body', code: 'duplicate_member' as const, detail: 'contains a member twice' }]
       : []),
     ...proofFaults('/device/clientSignature', () => readLoginProof(signing, device.clientSignature)),
     ...proofFaults('/device/stamp', () => deviceStamp(device, signing)),
@@ -41,8 +44,8 @@ export function readDeviceRequest(
 }
 
 /**
- * @returns the stamp's header, rebuilt from its checked content.
- * @throws InvalidProofError if the session's key did not sign exactly this body.
+ * @returns the header with the stamp, built again from its checked content.
+ * @throws InvalidProofError if the session's key has not signed exactly this body.
  */
 export function deviceStamp(
   { body, stamp }: Pick<DeviceRequest, 'body' | 'stamp'>,
@@ -51,12 +54,12 @@ export function deviceStamp(
   const header = verifyTurnkeyStamp(stamp, body);
   const made = JSON.parse(Buffer.from(header['X-Stamp'], 'base64url').toString()) as { publicKey: string };
   if (made.publicKey !== publicKey) {
-    throw new InvalidProofError('client stamp', 'wrong_key', 'it is by another key than the session’s');
+    throw new InvalidProofError('client stamp', 'wrong_key', 'it was not made with the session’s key');
   }
   return { ...header };
 }
 
-/** The schema of the only acceptable request: its type, organization and user are fixed. */
+/** The schema of a body whose type, organization and user must have these values. */
 function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
   const same = (expected: string, whose: 'organization' | 'user') =>
     z

@@ -6,11 +6,13 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 export interface InitOtpRequest {
   type: string;
   parameters: Readonly<Record<string, unknown>>;
-  /** How long the code is valid, in milliseconds. */
+  /** How long the code is valid, in ms. */
   lifeMs: number;
 }
 
-/** @throws ProblemError if the caller asks for a mail to a phone, or for a text message to a mail address. */
+/**
+ * @throws ProblemError if the caller requests a mail to a phone number, or a text message to a mail address.
+ */
 export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
   if (otpType === undefined || otpType === OTP_TYPES[type]) return;
   const detail = `does not fit the contact, which is of type ${type}`;
@@ -21,8 +23,8 @@ export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
 }
 
 /**
- * The request of `init_otp` (Turnkey public API, init OTP). V1 and V3 place the application's name
- * differently. Only V3 returns a key to encrypt the code.
+ * Builds the request of `init_otp` (Turnkey public API, init OTP). V1 and V3 contain the application's name
+ * at different places. Only V3 returns a key to encrypt the code.
  */
 export function initOtpRequest(
   version: 'V3' | 'V1',

@@ -3,7 +3,7 @@ import { refusals } from '../../../../apps/sandbox/src/turnkey/refusals.js';
 import { TurnkeyRefusal } from '../../../../apps/sandbox/src/turnkey/turnkey-refusal.js';
 import { readRefusal, type Meaning } from './known-texts.js';
 
-describe('readRefusal', () => {
+describe('readRefusal of Turnkey’s errors', () => {
   it.each<[TurnkeyRefusal, Meaning]>([
     [refusals.rateLimited(), 'throttled'],
     [new TurnkeyRefusal(429, 'organization is over its allotted quota'), 'throttled'],
@@ -44,7 +44,7 @@ describe('readRefusal', () => {
     expect(readRefusal({ code: null, text: `error: ${message}.` })).toBe(means);
   });
 
-  it('decides by turnkeyErrorCode and ignores the text, if there is a code', () => {
+  it('reads only turnkeyErrorCode if there is one, and ignores the text', () => {
     expect(readRefusal({ code: 'MAX_OTP_INITIATED', text: 'please be patient' })).toBe('throttled');
     expect(readRefusal({ code: 'ORGANIZATION_NOT_FOUND', text: '' })).toBe('organization_unknown');
     expect(readRefusal({ code: 'REQUEST_NOT_AUTHORIZED', text: '' })).toBe('not_permitted');

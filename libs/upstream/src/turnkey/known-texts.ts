@@ -2,14 +2,15 @@ import type { RejectionReason } from '../port/upstream-error.js';
 import { beginningOf } from '../transport/http-answer.js';
 
 /**
- * - `throttled`: upstream asks us to wait
- * - `misconfigured`: the error is ours and affects every call
- * - `organization_unknown`: upstream does not know the organization in the request, ours or the subject's
+ * What a refusal of Turnkey means.
+ * - `throttled`: Turnkey asks us to wait
+ * - `misconfigured`: the fault is ours and affects all calls
+ * - `organization_unknown`: Turnkey does not know the organization in the request, ours or the subject's
  * - `token_over`, `token_used`: the verification token is invalid, and only a new code gives a new token
  * - `key_refused`: the key that made the stamp is not valid
- * - `not_permitted`: a policy does not permit this request for the key that made the stamp
+ * - `not_permitted`: a policy forbids this request for the key that made the stamp
  * - `not_current`: the request's `timestampMs` is too old or too new
- * - `origin_refused`: upstream refuses the caller's origin, or the integration has no origin
+ * - `origin_refused`: Turnkey refuses the caller's origin, or the integration has no origin
  */
 export type Meaning =
   | RejectionReason
@@ -29,18 +30,18 @@ interface Known {
   text?: RegExp;
   means: Meaning;
   /**
-   * Where the text is from.
-   * - `documented`: Turnkey documents it
-   * - `reported`: others have got it from Turnkey
-   * - `sandbox`: only our own sandbox uses it so far
+   * Where this refusal was found.
+   * - `documented`: in Turnkey's documentation
+   * - `reported`: in reports of other users of Turnkey
+   * - `sandbox`: only in the sandbox of this project
    */
   seen: 'documented' | 'reported' | 'sandbox';
 }
 
 /**
- * What Turnkey's refusals mean, beyond their status (Turnkey's error reference of August 2026). The first
- * match counts, codes before texts. Case is ignored, because Turnkey's clients and servers spell
- * differently. An unknown refusal stays `rejected_unclear`.
+ * What Turnkey's refusals mean, in addition to their status (Turnkey's error reference of August 2026). The
+ * first match counts, and codes come before texts. Case is ignored, because Turnkey's clients and servers do
+ * not agree on it. An unknown refusal means `rejected_unclear`.
  */
 export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'MAX_OTP_INITIATED', means: 'throttled', seen: 'reported' },
@@ -51,8 +52,8 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'EMAIL_SENDING_DISABLED', means: 'misconfigured', seen: 'documented' },
   { code: 'INVALID_EMAIL', means: 'contact_invalid', seen: 'documented' },
   { code: 'INVALID_FQDN', means: 'contact_invalid', seen: 'documented' },
-  // SIGNATURE_INVALID and SIGNATURE_MISSING are not listed: they may also be about a client signature, so
-  // the status decides.
+  // SIGNATURE_INVALID and SIGNATURE_MISSING are not in this list. They may also be about a client signature,
+  // so the status decides.
   { code: 'PUBLIC_KEY_NOT_FOUND', means: 'key_refused', seen: 'documented' },
   { code: 'API_KEY_EXPIRED', means: 'key_refused', seen: 'documented' },
   { code: 'REQUEST_NOT_AUTHORIZED', means: 'not_permitted', seen: 'documented' },
@@ -60,7 +61,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   // A resource limit has the same status as a rate limit, but waiting does not help.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
   {
-    // Such as "user has exceeded maximum api keys". "Too many requests" is a rate limit instead.
+    // For example "user has exceeded maximum api keys". But "Too many requests" is a rate limit.
     text: /exceeded (the )?maximum(?!.*\b(requests?|rate|calls)\b)/i,
     means: 'resource_limit',
     seen: 'documented',
@@ -80,7 +81,8 @@ export const KNOWN_REFUSALS: readonly Known[] = [
     seen: 'documented',
   },
   { text: /invalid email address|could not reach email/i, means: 'contact_invalid', seen: 'documented' },
-  // "X-Captcha-Token header is required when captcha is enabled", "captcha verification failed".
+  // For example "X-Captcha-Token header is required when captcha is enabled" or "captcha verification
+  // failed".
   { text: /captcha/i, means: 'captcha_required', seen: 'documented' },
   { text: /invalid otp code/i, means: 'otp_invalid', seen: 'reported' },
 
@@ -96,7 +98,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
 
-/** Refusals that a provider based on Turnkey passes on. They are about the user and not about our key. */
+/** Refusals about the user that a provider which uses Turnkey may forward. */
 const PASSED_ON: ReadonlySet<Meaning> = new Set([
   'contact_invalid',
   'authenticator_limit',
@@ -105,7 +107,7 @@ const PASSED_ON: ReadonlySet<Meaning> = new Set([
 ]);
 export type PassedOn = 'contact_invalid' | 'authenticator_limit' | 'resource_limit' | 'throttled';
 
-/** @returns what a Turnkey text in another provider's text means. Null if there is none. */
+/** @returns what a text of Turnkey inside another provider's text means; null if there is none. */
 export function readPassedOn(text: string): PassedOn | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find(
@@ -115,7 +117,7 @@ export function readPassedOn(text: string): PassedOn | null {
   return (known?.means as PassedOn | undefined) ?? null;
 }
 
-/** @returns what a refusal means. Null if it is unknown. */
+/** @returns what a refusal means; null if it is unknown. */
 export function readRefusal({ code, text }: { code: string | null; text: string }): Meaning | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find((one) => (one.code ? one.code === code : one.text?.test(start)));

@@ -1,12 +1,11 @@
 import { clientSignatureMessage, verifyClientSignature } from '#libs/signing';
 
 /**
- * Checks a device's signature over the message that opens its session (Turnkey public API,
- * `clientSignature`).
+ * Checks a device's signature of the message that opens its session (Turnkey public API, `clientSignature`).
  *
- * @param signing the device's public key (compressed, hex), and the message.
- * @param signature raw r‖s, hex.
- * @throws InvalidProofError if that key did not sign that message.
+ * @param signing the device's public key (compressed, in hex) and the message.
+ * @param signature raw r‖s in hex.
+ * @throws InvalidProofError if this key has not signed this message.
  */
 export function readLoginProof(
   { publicKey, loginMessage }: { publicKey: string; loginMessage: string },

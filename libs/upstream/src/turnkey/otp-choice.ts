@@ -4,9 +4,9 @@ import { memberErrors, rule } from '#libs/platform';
 import type { OtpChoice } from '../port/upstream-provider.js';
 import { emailSchema } from './contact.js';
 
-/** The limits that upstream sets (Turnkey public API, init OTP). */
+/** Turnkey's limits (public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
-/** A shorter code would expire before the user has read and typed it. */
+/** A code with a shorter lifetime would expire before the user has read and typed it. */
 const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
 const LIFE_FAULT = `is not between ${CODE_LIFE_MIN_S} and ${CODE_LIFE_MAX_S} seconds`;
@@ -17,7 +17,7 @@ const initOtpMembers = {
   otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS'], 'is neither OTP_TYPE_EMAIL nor OTP_TYPE_SMS'),
   otpLength: z.int('is not a whole number').min(6, 'is less than 6').max(9, 'is more than 9'),
   alphanumeric: z.boolean('is neither true nor false'),
-  /** A text and not a number, because upstream requires a text. */
+  /** Turnkey requires a text here, not a number. */
   expirationSeconds: z
     .union([z.int(), z.string().regex(/^[1-9]\d{0,3}$/)], 'is not a whole number of seconds')
     .transform(String)
@@ -66,20 +66,23 @@ export const authProxyChoice = z
   .meta({ id: 'AuthProxyOtpOptions', description: 'At Turnkey’s Auth Proxy.' });
 export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 
-/** @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`. */
+/** @throws ProblemError `validation_failed` that points at the invalid member of the caller's `otp`. */
 export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
 
 /**
- * Turnkey's dashboard sets everything else.
- * @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`.
+ * Turnkey's dashboard sets everything else about codes.
+ * @throws ProblemError `validation_failed` that points at the invalid member of the caller's `otp`.
  */
 export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');
 
-/** The options that an integration can set for all its calls. */
+/** Reads the options that an integration sets for all its calls. */
 export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
   parse(authProxyChoice.omit({ captchaToken: true }).strict(), value, 'the Auth Proxy');
 
-/** `otpType` depends on the contact. Therefore it cannot be a default. */
+/**
+ * Reads the options that an integration sets for all its calls. `otpType` depends on the contact, so it
+ * cannot be one of them.
+ */
 export const parseInitOtpDefaults = (value: unknown): InitOtpChoice =>
   parse(initOtpChoice.omit({ otpType: true }).strict(), value, 'init_otp');
 
@@ -113,14 +116,14 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   const parsed = schema.safeParse(withoutNulls(value ?? {}));
   if (parsed.success && value !== null) return parsed.data;
   throw new ProblemError('validation_failed', {
-    detail: `${taker} does not take these settings of the code.`,
+    detail: `${taker} does not accept these settings for codes.`,
     errors: parsed.error
       ? memberErrors(parsed.error.issues, '/otp')
       : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],
   });
 }
 
-/** Many clients send every member that they know. Therefore null means absent. */
+/** Removes null members. Many clients send all members that they know, with null for absent ones. */
 function withoutNulls(value: unknown): unknown {
   if (!isObject(value) || Array.isArray(value)) return value;
   const given = Object.entries(value).filter(([, member]) => member !== null);

@@ -9,7 +9,7 @@ const organizationId = '550e8400-e29b-41d4-a716-446655440000';
 const userId = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
 const email = { type: 'email', value: 'ana@example.com' };
 
-/** The pointers of a parser's errors. */
+/** The pointers of the errors that a parser throws. */
 function pointersOf(parse: () => unknown): string[] {
   try {
     parse();
@@ -195,14 +195,14 @@ describe('the options of a code', () => {
     expect(pointersOf(() => parseAuthProxyChoice(value))).toEqual(pointers);
   });
 
-  it('are checked at boot for an integration, with the name of the variable', () => {
+  it('are checked at boot if an integration sets them, and an error names the variable', () => {
     expect(() => checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 5, x: 1 })).toThrow(
       /^INTEGRATION_WALLET_OTP_DEFAULTS: otpLength .*; x is not known$/,
     );
     expect(checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 6 })).toEqual({ otpLength: 6 });
   });
 
-  it('are merged into the defaults without changing those', () => {
+  it('are merged into the defaults without a change of the defaults', () => {
     const defaults = { otpLength: 6, emailCustomization: { templateId: 'a' } };
     expect(overlaid<OtpChoice>(defaults, { emailCustomization: { logoUrl: 'b' } })).toEqual({
       otpLength: 6,

@@ -14,7 +14,7 @@ import { notFound } from './turnkey-login.js';
 type SessionKeyGrant = Grant & { type: 'session-key' };
 type DeviceKeyGrant = Grant & { type: 'device-key' };
 
-/** Opens the session with a login that the device signed. `send` returns the session's token. */
+/** Opens the session with a login that the device has signed. `send` returns the session's token. */
 export type DeviceLogin = (
   grant: DeviceKeyGrant,
   clientSignature: object,
@@ -23,11 +23,11 @@ export type DeviceLogin = (
   send: (body: string) => Promise<string>;
 };
 
-/** Step 3 in both custodies. */
+/** Registers passkeys, in server custody and in client custody. */
 export class PasskeySteps {
   readonly #passkeys: Passkeys;
 
-  /** @param parent the key that may read every sub-organization. Null if the service has none. */
+  /** @param parent the key that may read all sub-organizations; null if the service has none. */
   constructor(
     private readonly api: TurnkeyApi,
     private readonly parent: Stamper | null,
@@ -36,7 +36,7 @@ export class PasskeySteps {
     this.#passkeys = new Passkeys(api);
   }
 
-  /** @param login makes the login for a session whose key the device holds. */
+  /** @param login sends the login if the device holds the session's key. */
   create(
     oneTry: OneTry,
     call: Call,
@@ -49,10 +49,10 @@ export class PasskeySteps {
     if (grant.type === 'device-key' && device) {
       return this.#byDevice(oneTry, call, grant, authenticators, device, login);
     }
-    throw new Error('Turnkey takes a key of a session, or a device’s request');
+    throw new Error('Turnkey needs a session’s key or a device’s request');
   }
 
-  /** The body is made once, and each try stamps it again. */
+  /** The body is made only once. Each try makes a new stamp for it. */
   async #byServer(
     oneTry: OneTry,
     call: Call,
@@ -81,13 +81,13 @@ export class PasskeySteps {
   }
 
   /**
-   * The device's signature logs in, and its request is forwarded unchanged.
+   * Logs in with the device's signature, and forwards the device's request unchanged.
    *
-   * If the login's answer is lost, or an earlier submission used the token, the passkey request shows
-   * whether the session is open. A repeat whose login is refused proves nothing: an earlier try may have
-   * registered the passkeys.
+   * The login's answer may be lost, or an earlier submission may have used the token. Then the passkey
+   * request shows whether the session is open. If a repeated login is refused, this proves nothing, because
+   * an earlier try may have registered the passkeys.
    *
-   * @throws UpstreamError `no_answer` if upstream refuses both requests of a repeat.
+   * @throws UpstreamError `no_answer` if Turnkey refuses both requests of a repeat.
    */
   async #byDevice(
     oneTry: OneTry,
@@ -121,7 +121,7 @@ export class PasskeySteps {
     }
   }
 
-  /** The session may belong to another user. That user must not get these passkeys. */
+  /** The session may belong to another user, who must not get these passkeys. */
   #mustBeOf({ organizationId, userId, publicKey }: DeviceKeyGrant, token: string): void {
     const session = this.check.deviceSession(token, { organizationId, publicKey });
     if (session.userId.toLowerCase() !== userId.toLowerCase()) {
@@ -130,7 +130,7 @@ export class PasskeySteps {
   }
 }
 
-/** @returns the session's token, or the error after which the service does not know if there is a session. */
+/** @returns the session's token, or the error after which it is unknown whether there is a session. */
 async function openedSession(
   oneTry: OneTry,
   repeated: boolean,
@@ -152,11 +152,11 @@ const isRefusal = ({ failure }: UpstreamError): boolean =>
   failure === 'rejected' || failure === 'rejected_unclear';
 
 function untold(error: UpstreamError): UpstreamError {
-  const detail = `a repeat was refused, which tells nothing about an earlier try (${error.message})`;
+  const detail = `the repeated request was refused, which proves nothing about an earlier try (${error.message})`;
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
-/** A kept text, and whether the current try made it. */
+/** A kept text, and whether the current try has made it. */
 async function keptText(call: Call, name: string, make: () => string) {
   let first = false;
   const text = await call.kept(name, () => {

@@ -4,32 +4,32 @@ import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { OneTry } from '../transport/one-try.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 
-/** A request of step 3, ready to send. */
+/** A request to register passkeys, ready to send. */
 export interface NewPasskeys {
   organizationId: string;
   userId: string;
-  /** The credential ids of the passkeys in the body, in the same order: base64url without padding. */
+  /** The credential ids of the passkeys in the body, in the same order, in base64url without padding. */
   credentialIds: readonly string[];
   /** The exact text of the body. */
   body: string;
   stamper: Stamper;
-  /** A key that may read the result. Null if the service has no such key. */
+  /** A key that may read the result; null if the service has none. */
   reader: Stamper | null;
   /** Whether an earlier try may have sent these bytes. */
   repeated: boolean;
 }
 
-/** Every request contains passkeys, so an empty list in an answer says nothing about them. */
+/** Each request contains passkeys, so an answer without ids cannot be complete. */
 const created = z.object({ authenticatorIds: opaqueIds.min(1) });
 const stored = z.object({
   authenticators: z.array(z.object({ authenticatorId: opaqueId, credentialId: z.string() })),
 });
 
-/** Registers passkeys by the public API. After a lost answer, it looks for the passkeys. */
+/** Registers passkeys through the public API. After a lost answer, it looks up the passkeys. */
 export class Passkeys {
   constructor(private readonly api: TurnkeyApi) {}
 
-  /** @returns upstream's ids in the order of the passkeys. Null if the number of ids differs. */
+  /** @returns Turnkey's ids in the order of the passkeys, or null if the number of ids differs. */
   async create(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | null> {
     const { body, stamper, reader, credentialIds } = passkeys;
     try {
@@ -48,15 +48,15 @@ export class Passkeys {
       if (!(error instanceof UpstreamError) || !mayHaveBeenDone(error, passkeys)) throw error;
       const found = await this.#readBack(oneTry, passkeys);
       if (Array.isArray(found)) return found;
-      // A refusal for an expired session or a policy says nothing about an earlier try.
+      // A refusal because of an expired session or a policy does not show whether an earlier try succeeded.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
       const detail =
-        'the session may not do it now, and the service could not find out whether an earlier try did it';
+        'the session may not register passkeys now, and an earlier try may have registered them';
       throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
     }
   }
 
-  /** @returns the ids if upstream has all passkeys of the request. */
+  /** @returns the ids if Turnkey has all passkeys of the request. */
   async #readBack(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | 'absent' | 'unknown'> {
     const { organizationId, userId, credentialIds, reader } = passkeys;
     if (!reader || oneTry.leftMs <= 0) return 'unknown';
@@ -80,7 +80,7 @@ export class Passkeys {
 }
 
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
-  // Upstream checks the rights of the session first, and then whether it knows the bytes.
+  // Turnkey checks the session's rights before it looks whether it knows the bytes.
   const unheard =
     reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
   return failure === 'unavailable' || failure === 'no_answer' || unheard;

@@ -1,16 +1,16 @@
 import { InvalidProofError, type TurnkeyVerifier } from '#libs/signing';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
-/** The content of a verification token, after its check. */
+/** The content of a verification token, after it was checked. */
 export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>;
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
 /**
- * Reads a proof that an enclave signed. The try adds to its errors what was sent.
+ * Reads a proof that an enclave has signed. The class OneTry adds to the error what was sent.
  *
- * @throws UpstreamError `rejected` if the configured key did not sign the proof, `no_answer` if the proof is
- * unusable. Never `misconfigured`: the request has taken effect, and as the probe does not test these keys,
- * a parked row would be tried again and again.
+ * @throws UpstreamError `rejected` if the configured key has not signed the proof, `no_answer` if the proof
+ *   cannot be used. Never `misconfigured`: the request has taken effect. The probe does not test these keys,
+ *   so a parked onboarding would be tried again and again.
  */
 export function proven<T>(readProof: () => T): T {
   try {
@@ -30,7 +30,7 @@ export function proven<T>(readProof: () => T): T {
   }
 }
 
-/** @throws UpstreamError `no_answer` if a valid proof does not match the request. */
+/** @throws UpstreamError `no_answer` if a valid proof does not belong to the request. */
 export function mustBe(holds: boolean, what: string): asserts holds {
   if (!holds)
     throw new UpstreamError('no_answer', {

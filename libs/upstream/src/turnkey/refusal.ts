@@ -4,33 +4,36 @@ import type { HttpAnswer } from '../transport/http-client.js';
 import { UpstreamError, type RejectionReason } from '../port/upstream-error.js';
 import { readRefusal, type Meaning } from './known-texts.js';
 
-/** The facts about a request that decide what its refusal means. */
+/** What the service knows about a request when its refusal is read. */
 export interface Asked {
   /** The key that signed the request: ours, the session's, or none. */
   signedBy: 'parent' | 'session' | 'none';
-  /** The organization that the request names: our own, or the subject's. */
+  /** The organization in the request: our own, or the subject's. */
   organization: 'parent' | 'sub';
-  /** For an invalid verification token. It makes the service ask for a new code. */
+  /** The reason for an invalid verification token. It makes the service ask for a new code. */
   tokenOver: 'otp_expired' | 'session_expired';
-  /** The age of the request's `timestampMs` in milliseconds. Null if it has none. */
+  /** The age of the request's `timestampMs` in ms; null if it has none. */
   ageMs: number | null;
-  /** Whether the request has the caller's web origin, and not the integration's. */
+  /** Whether the request has the caller's web origin instead of the integration's. */
   withOrigin?: boolean;
   /** Whether the request can contain a captcha token. */
   takesCaptcha?: boolean;
 }
 
-/** gRPC codes. A failed activity has a gRPC code instead of an HTTP status (Turnkey public API, errors). */
+/**
+ * HTTP statuses for gRPC codes. A failed activity has a gRPC code instead of an HTTP status (Turnkey public
+ * API, errors).
+ */
 const STATUS_OF_GRPC: Readonly<Record<number, number>> = { 3: 400, 5: 404, 7: 403, 8: 429, 16: 401 };
 
-/** The failure for a status if both the code and the text are unknown. */
+/** What a status means if both the code and the text are unknown. */
 const OF_STATUS: Readonly<Record<number, Meaning>> = {
   401: 'key_refused',
   403: 'not_permitted',
   429: 'throttled',
 };
 
-/** Upstream accepts a `timestampMs` for one hour. If it refuses a newer one, the clocks differ. */
+/** Turnkey accepts a `timestampMs` for one hour. If it refuses a younger one, the clocks differ. */
 const REPEATABLE_MS = 55 * 60_000;
 
 const errorBody = z.object({
@@ -53,12 +56,12 @@ export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   const { status } = answer;
   const said = read(parseJson(answer.text), status);
   const common = commonFailure(answer);
-  // A limit on what a user may have comes with status 429. Other texts may come from a proxy's page.
+  // A user's limit also comes with status 429. For other statuses, the text may come from a proxy.
   if (common && status !== 429 && status !== 401 && status !== 403) return common;
   return meant(answer, said, asked, `upstream answered ${status}`);
 }
 
-/** Whether upstream refuses the key that made the stamp, before it checks anything else. */
+/** Whether Turnkey refuses the key that made the stamp. It checks the key before everything else. */
 export function refusesApiKey({ status, text }: HttpAnswer): boolean {
   if (status !== 401 && status !== 403) return false;
   const { means } = read(parseJson(text), status);
@@ -66,9 +69,9 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * The same bytes always mean this activity, so the failure is never one that causes a retry.
+ * The failure of an activity. It never allows a retry, because the same bytes always mean the same activity.
  *
- * @param failure of the activity: a gRPC status.
+ * @param failure the activity's gRPC status.
  */
 export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Asked): UpstreamError {
   const grpc = (failure as { code?: unknown } | null | undefined)?.code;
@@ -81,7 +84,7 @@ export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Aske
 function read(body: unknown, status: number): Said {
   const { message = '', details } = errorBody.safeParse(body).data ?? {};
   const given = details?.find((one) => one.turnkeyErrorCode)?.turnkeyErrorCode ?? null;
-  // The timeline stores the code as a detail. PostgreSQL cannot store every text.
+  // The timeline stores the code, and PostgreSQL cannot store every text.
   const code = given !== null && /^[A-Z0-9_]{1,64}$/.test(given) ? given : null;
   return { status, code, means: readRefusal({ code, text: message }) };
 }
@@ -110,15 +113,16 @@ function meant(
     case 'throttled':
       return failureOf(answer, 'throttled', detail);
     case 'misconfigured':
-      return misconfigured('what we ask for is switched off');
+      return misconfigured('the requested feature is switched off');
     case 'key_refused':
       if (bySession) return rejected('session_expired');
       if (means === null) return keyOrSubject('our credentials are refused');
-      // Neither the subject's organization nor its parent knows the key: it may belong to another customer.
+      // Neither the subject's organization nor our own knows this key. The subject may belong to another
+      // customer of Turnkey.
       return asked.signedBy === 'parent' && asked.organization === 'sub' && code === 'PUBLIC_KEY_NOT_FOUND'
         ? new ForeignKey(misconfigured('our key is not known in the organization'))
         : misconfigured('our credentials are refused');
-    // The session is open, but a policy at the provider forbids the request. A new code does not help.
+    // The session is open, but a policy at Turnkey forbids the request. A new code does not help.
     case 'not_permitted':
       return bySession
         ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)
@@ -137,7 +141,7 @@ function meant(
     case 'token_used':
       return new TokenRefusal(rejected(asked.tokenOver), meaning);
     case 'not_current':
-      // The request is too old to repeat. So a repeat cannot return the result of the first try.
+      // The request is too old to be repeated, so a repeat cannot return the result of the first try.
       return (asked.ageMs ?? 0) > REPEATABLE_MS
         ? failureOf(answer, 'no_answer', `${detail}: the request is too old to be repeated`)
         : misconfigured('our clock differs from the provider’s');
@@ -146,14 +150,14 @@ function meant(
   }
 }
 
-/** The subject's organization does not know our key. The probe shows whether our organization knows it. */
+/** The subject's organization does not know our key. A query shows whether our own organization knows it. */
 export class ForeignKey extends UpstreamError {
   constructor({ failure, message, evidence }: UpstreamError) {
     super(failure, { detail: message, evidence });
   }
 }
 
-/** Upstream refuses the verification token. If the token was used, it may have opened its session. */
+/** Turnkey refuses the verification token. If the token was used before, it may have opened its session. */
 export class TokenRefusal extends UpstreamError {
   constructor(
     { failure, message, evidence, reason }: UpstreamError,

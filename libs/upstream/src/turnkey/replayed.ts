@@ -1,8 +1,8 @@
 import { REFUSED, retry, type Rule, type StepLaw } from '../port/retry-law.js';
 
 /**
- * The retry rules of a step whose same bytes are the same activity: the answer to a repeat contains the
- * result of the first try.
+ * The rules of a step in which the same bytes are the same activity. The answer to a repeated request
+ * contains the result of the first try.
  */
 export function replayed(otherwise: Rule['otherwise']): StepLaw {
   return {

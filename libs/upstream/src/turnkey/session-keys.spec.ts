@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { aCall, keyObjectsMade } from '#libs/testing';
 import { keptSessionKey } from './session-keys.js';
 
-it('creates one key object per use, for a new and for a kept session key', async () => {
+it('a session key is parsed once per use, whether it is new or kept', async () => {
   const call = aCall();
   const sessionKey = () => keptSessionKey(call);
   let first!: Awaited<ReturnType<typeof sessionKey>>;

@@ -5,7 +5,7 @@ import { SigningKeys } from '../transport/signing-keys.js';
 import { refusesApiKey } from './refusal.js';
 import type { Stamper } from './turnkey-api.js';
 
-/** In server custody: one key per submission, for all its tries. */
+/** Server custody: all tries of a submission use the same session key. */
 export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
@@ -14,15 +14,16 @@ export async function keptSessionKey(
 }
 
 /**
- * Without the signature check of the boot, which this process has passed and which blocks for milliseconds.
+ * Opens a kept key without the test signature of the boot, because this test blocks the process for some
+ * milliseconds.
  */
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');
 
-/** Stamps with the key of the parent organization, or with the second key if upstream refuses the first. */
+/** Stamps with our key of the parent organization. If Turnkey refuses it, stamps with the second key. */
 export const parentStamper = (keys: SigningKeys): Stamper => stamperOf('parent', keys);
 
-/** Stamps with the key of a session that this process holds. */
+/** Stamps with a session's key that this process holds. */
 export const sessionStamper = (key: SigningKey): Stamper => stamperOf('session', new SigningKeys([key]));
 
 const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({
@@ -37,7 +38,7 @@ const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({
     }),
 });
 
-/** Passes on the stamp of the user's device. */
+/** Sends the stamp that the user's device has made. */
 export const deviceStamper = (stamp: Record<string, string>): Stamper => ({
   whose: 'session',
   send: (_oneTry, _body, send) => send(stamp),

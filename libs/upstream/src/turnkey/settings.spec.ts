@@ -23,7 +23,7 @@ const proxy = {
 
 const parse = (own: Record<string, string>) => testConfig({ INTEGRATIONS: 'acme', ...prefixed(own) });
 
-/** The errors by variable, without the prefix. */
+/** For each variable, without its prefix: the error. */
 function faultsOf(own: Record<string, string>): Record<string, string> {
   try {
     parse(own);
@@ -74,7 +74,7 @@ describe('the settings of turnkey', () => {
     ['SESSION_LIFE_S', '86401', 'is more than 1d'],
     ['PRIVATE_KEY', '', `is missing (or set ${PREFIX}PRIVATE_KEY_FILE or ${PREFIX}KMS_KEY_ID)`],
     ['AUTH_PROXY_URL', 'http://127.0.0.1:1', 'is not a setting of an integration at $kind'],
-  ])('refuse %s=%s by name', (variable, value, detail) => {
+  ])('refuse %s=%s, and name the variable', (variable, value, detail) => {
     expect(faultsOf({ ...api, [variable]: value })).toEqual({
       [variable]: expect.stringContaining(detail.replace('$kind', 'turnkey')),
     });
@@ -115,13 +115,13 @@ describe('the settings of turnkey-auth-proxy', () => {
     ['AUTH_PROXY_CONFIG_ID', 'x'.repeat(129), 'is longer than 128'],
     ['PRIVATE_KEY', '02'.repeat(32), 'is not a setting of an integration at $kind'],
     ['APP_NAME', 'Acme', 'is not a setting of an integration at $kind'],
-  ])('refuse %s=%s by name', (variable, value, detail) => {
+  ])('refuse %s=%s, and name the variable', (variable, value, detail) => {
     const told = detail.replace('$kind', 'turnkey-auth-proxy');
     expect(faultsOf({ ...proxy, [variable]: value })).toEqual({ [variable]: expect.stringContaining(told) });
   });
 });
 
-it('refuses an unknown provider and lists the known providers', () => {
+it('the configuration refuses an unknown provider, and lists the known providers', () => {
   expect(faultsOf({ ...api, PROVIDER: 'acme' })).toEqual({
     PROVIDER:
       'is missing or names a provider that does not exist ' +

@@ -15,13 +15,13 @@ const jsonObject = z.string().transform((value, context): Record<string, unknown
       return parsed as Record<string, unknown>;
     }
   } catch {
-    // Reported below.
+    // The code below reports the error.
   }
   context.addIssue({ code: 'custom', message: 'is not a JSON object' });
   return z.NEVER;
 });
 
-/** Settings that both ways to Turnkey need. */
+/** The settings that both kinds of Turnkey integrations have. */
 const common = {
   custody: setting(
     'Who holds the key of a user’s session: the service, or the user’s device.',
@@ -92,6 +92,6 @@ export const authProxySettings = z.object({
 
 type Common = Pick<IntegrationConfig, 'name' | 'baseUrl'>;
 
-/** The settings that a provider gets. */
+/** The settings that a client gets. */
 export type TurnkeyIntegration = Common & z.output<typeof turnkeySettings>;
 export type AuthProxyIntegration = Common & z.output<typeof authProxySettings>;

@@ -7,21 +7,24 @@ interface ExpectedSession {
   publicKey: string;
 }
 
-/** Checks the texts that Turnkey's enclaves sign, and compares them with the request. */
+/** Checks texts that Turnkey's enclaves have signed, and compares them with the request. */
 export class TokenCheck {
   constructor(
     private readonly verifier: TurnkeyVerifier,
     private readonly nowMs: () => number,
   ) {}
 
-  /** @throws UpstreamError if the enclave did not make the bundle: another party could read the code. */
+  /**
+   * @throws UpstreamError if the enclave has not signed the bundle. Otherwise an attacker could read the
+   *   code.
+   */
   otpTarget(bundle: string) {
     return proven(() => this.verifier.otpTarget(bundle));
   }
 
   /**
-   * @param expected the parent organization, the contact that got the code, and, if the service made it, the
-   * public key that was encrypted together with the code.
+   * @param expected the parent organization, the contact that got the code, and the public key that was
+   *   encrypted together with the code (absent if the device has made it).
    */
   verification(
     token: string,
@@ -39,8 +42,8 @@ export class TokenCheck {
   }
 
   /**
-   * Does not check the expiry of a device's login: a repeat may get an expired token, and the next request
-   * then fails.
+   * Does not check the expiry of a device's session. A repeated request may return an expired token, and then
+   * the next request fails.
    */
   deviceSession(token: string, expected: ExpectedSession): SessionToken {
     return this.#session(token, expected, 0);

@@ -10,11 +10,11 @@ import { readActivity, resultNamed, type Activity } from './activity.js';
 import type { OneTry } from '../transport/one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 
-/** The key that signs requests: the key of the parent organization, or of a user's session. */
+/** A key that signs requests: the parent organization's key, or the key of a user's session. */
 export interface Stamper {
   whose: 'parent' | 'session';
   /**
-   * @param body the exact text that is sent. The stamp does not affect which activity it belongs to.
+   * @param body the exact text that is sent. Two stamps for the same body mean the same activity.
    * @param send receives the header that contains the stamp.
    */
   send(
@@ -25,14 +25,14 @@ export interface Stamper {
 }
 
 export interface Submission<T> {
-  /** The last segment of the path, e.g. `init_otp`. */
+  /** The last segment of the path, for example `init_otp`. */
   path: string;
   /** The exact text of the body. The same bytes are the same activity (Turnkey public API, idempotency). */
   body: string;
   stamper: Stamper;
-  /** A key that may read the result. Null if the service has no such key. */
+  /** A key that may read the result; null if the service has none. */
   reader: Stamper | null;
-  /** The result's name without its version. */
+  /** The name of the result, without its version. */
   result: string;
   schema: z.ZodType<T>;
   organization: Asked['organization'];
@@ -47,11 +47,14 @@ export interface Query<T> {
   organization: Asked['organization'];
 }
 
-/** The first and the longest wait before the service asks again for a pending activity. Milliseconds. */
+/** The first and the longest wait between two polls of a pending activity, in ms. */
 const POLL_FIRST_MS = 250;
 const POLL_LAST_MS = 2_000;
 
-/** Turnkey's public API: POST requests with stamps. Submissions make activities. Queries change nothing. */
+/**
+ * A client for Turnkey's public API. All requests are POST requests with a stamp. Submissions create
+ * activities, queries change nothing.
+ */
 export class TurnkeyApi {
   #lastTimestampMs = 0;
 
@@ -63,10 +66,10 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Writes a body with a `timestampMs` that no other body has: else, two codes for one address within a
-   * millisecond would be the same activity.
+   * Makes a body with a unique `timestampMs`. Otherwise two requests for codes within a millisecond would be
+   * the same activity.
    *
-   * @param type e.g. `ACTIVITY_TYPE_INIT_OTP_V3`.
+   * @param type for example `ACTIVITY_TYPE_INIT_OTP_V3`.
    */
   activity(type: string, organizationId: string, parameters: object): string {
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs + 1, this.clock.nowMs());
@@ -74,7 +77,8 @@ export class TurnkeyApi {
   }
 
   /**
-   * @throws UpstreamError `no_answer` if it is still pending at the deadline. A repeat sends the same bytes.
+   * @throws UpstreamError `no_answer` if the activity is still pending at the deadline. A repeat sends the
+   *   same bytes.
    */
   async submit<T>(oneTry: OneTry, submission: Submission<T>): Promise<T> {
     const { path, body, stamper, reader, organization, tokenOver = 'otp_expired' } = submission;
@@ -102,7 +106,7 @@ export class TurnkeyApi {
     throw refusalOf(answer, { signedBy: stamper.whose, organization, tokenOver: 'otp_expired', ageMs: null });
   }
 
-  /** @returns null if the query failed. The error is about the query and not about the activity. */
+  /** @returns null if the query failed, because this says nothing about the activity. */
   async #poll(oneTry: OneTry, { id, organizationId }: Activity, reader: Stamper): Promise<HttpAnswer | null> {
     const body = JSON.stringify({ organizationId, activityId: id });
     try {
@@ -145,7 +149,9 @@ export class TurnkeyApi {
 
 export const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status <= 299;
 
-/** @throws UpstreamError `no_answer`: a request with an unreadable 2xx answer may have taken effect. */
+/**
+ * @throws UpstreamError `no_answer`, because a request whose 2xx answer cannot be read may have taken effect.
+ */
 export function read<T>(answer: HttpAnswer, schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

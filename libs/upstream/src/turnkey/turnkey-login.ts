@@ -18,13 +18,13 @@ const loggedIn = z.object({ session: opaqueText });
 const organizations = z.object({ organizationIds: z.array(opaqueId) });
 const signedUp = z.object({ subOrganizationId: opaqueId });
 
-/** Versions are never mixed: bundle, token and key belong together (Turnkey's migration notes). */
+/** Versions must not be mixed, because bundle, token and key belong together (Turnkey's migration notes). */
 const GENERATIONS = {
   encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
 } as const;
 
-/** The code decides: the configuration may have changed since it was sent. */
+/** The sent code decides the versions, because the configuration may have changed since. */
 const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
 
 export interface TurnkeyLoginOptions {
@@ -39,7 +39,7 @@ export interface Verified {
   token: VerificationToken;
 }
 
-/** Opens a session from a code: verifies the code, finds or makes the sub-organization, and logs in. */
+/** Opens a session from a code: verifies the code, finds or creates the sub-organization, and logs in. */
 export class TurnkeyLogin {
   constructor(
     private readonly api: TurnkeyApi,
@@ -47,7 +47,7 @@ export class TurnkeyLogin {
     private readonly options: TurnkeyLoginOptions,
   ) {}
 
-  /** In server custody: the service holds the session's key. */
+  /** Server custody: the service holds the session's key. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -102,7 +102,7 @@ export class TurnkeyLogin {
     return { type: 'session-key', organizationId, userId, privateKey, expiresAt };
   }
 
-  /** In client custody: the token is bound to the device's key, and the device opens the session. */
+  /** Client custody: the token is bound to the device's key, and the device opens the session. */
   byDevice(
     oneTry: OneTry,
     call: Call,
@@ -114,7 +114,7 @@ export class TurnkeyLogin {
     return this.#verify(oneTry, call, subject, GENERATIONS.encrypted.verify, sent, proof);
   }
 
-  /** @param clientSignature made by the key that the token is bound to. */
+  /** @param clientSignature a signature by the key that the token is bound to. */
   loginBody(
     type: (typeof GENERATIONS)[keyof typeof GENERATIONS]['logIn'],
     organizationId: string,
@@ -167,7 +167,7 @@ export class TurnkeyLogin {
     }
   }
 
-  /** Until a valid token is kept for later tries, each try repeats the request. */
+  /** Until a valid token is kept for later tries, each try repeats this request. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -220,14 +220,15 @@ export class TurnkeyLogin {
       organization: 'parent',
     });
     const [found, ...more] = organizationIds;
-    // The service cannot tell which of them is meant. A passkey in the wrong wallet is worse than none.
+    // The subject could mean any of these sub-organizations. A passkey in the wrong wallet is worse than no
+    // passkey.
     if (more.length > 0)
       throw refusedSubject(
         'subject_ambiguous',
         'several sub-organizations have the contact: name one in the subject',
       );
     if (found) return found;
-    // A new user would not be the user that the subject names.
+    // The subject names a user, and a new user would not be this user.
     if (userId) throw notFound('no sub-organization has the contact, and the subject names a user');
     const body = await call.kept('create-sub-organization', () =>
       this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, signUpParameters({ contact }, key, token)),
@@ -245,7 +246,10 @@ export class TurnkeyLogin {
   }
 }
 
-/** One root user without credentials: the session's key is the first, and the passkeys follow. */
+/**
+ * A sub-organization with one root user. The session's key is its first credential, and the passkeys follow
+ * later.
+ */
 function signUpParameters(
   { contact }: Pick<TurnkeySubject, 'contact'>,
   key: SigningKey,
@@ -263,9 +267,9 @@ function signUpParameters(
 }
 
 /**
- * The code is used up, so a refusal without a reason is not about the code.
+ * The code is used up. Therefore a refusal without a reason cannot be about the code.
  *
- * @throws UpstreamError with reason `login_refused` for a refusal without a reason.
+ * @throws UpstreamError with reason `login_refused` if the refusal has no reason.
  */
 export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -278,7 +282,7 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The error for a subject that cannot be onboarded. `OneTry` adds to it what was sent. */
+/** The error for a subject that cannot be onboarded. The class OneTry adds to it what was sent. */
 export const notFound = (detail: string, cause?: UpstreamError) =>
   refusedSubject('subject_not_found', detail, cause);
 

@@ -4,21 +4,23 @@ import { memberErrors, rule } from '#libs/platform';
 import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 
-/** The contact, which the code proves, and the ids, in lower case, if the caller knows them. */
+/**
+ * A user at Turnkey: the contact, which the code proves, and the ids in lower case, if the caller knows them.
+ */
 export interface TurnkeySubject {
-  /** The sub-organization. */
+  /** The id of the sub-organization. */
   organizationId?: string | undefined;
   userId?: string | undefined;
   contact: Contact;
 }
 
-/** @param needed the error text for a missing id. Null if the id is optional. */
+/** @param needed the error text if the id is missing; null if the id is optional. */
 const id = (needed: string | null) =>
   z
     .guid({ error: ({ input }) => ((input ?? null) === null && needed) || 'is not a UUID' })
     .transform((text) => text.toLowerCase());
 
-/** Null means absent, as everywhere in a request. */
+/** Null means absent, as in all requests. */
 const optionalId = () =>
   id(null)
     .nullish()
@@ -42,15 +44,15 @@ const SCHEMAS = {
   client: z.strictObject({ organizationId: id(NEEDED), userId: id(NEEDED), contact: contactSchema }),
 };
 
-/** The form of the subject in the API's documentation. */
+/** The schema of the subject in the API's documentation. */
 export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
- * In client custody the ids are required from the start: the device signs them, and only its signature could
- * make a sub-organization.
+ * Reads the caller's subject. In client custody the ids are required, because the device signs them and only
+ * the device could create a sub-organization.
  *
  * @param parentId the parent organization, which contains no user.
- * @throws ProblemError `validation_failed` that points at the wrong member.
+ * @throws ProblemError `validation_failed` that points at the invalid member.
  */
 export function parseTurnkeySubject(
   value: unknown,
@@ -80,11 +82,15 @@ export function parseTurnkeySubject(
   };
 }
 
-/** Uses only the contact: budgets protect the person who gets the mail, whichever organization sends it. */
+/**
+ * The key depends only on the contact: budgets protect the person who gets the mails, whichever organization
+ * sends them.
+ */
 const keyOf = ({ type, value }: Contact) => `${type}:${value}`;
 
 /**
- * @returns the key of the subject with that contact. Null if it is not an e-mail address or phone number.
+ * @returns the key of the subject with this contact; null if the text is no e-mail address and no phone
+ *   number.
  */
 export function keyOfContact(contact: string): string | null {
   const type = contact.includes('@') ? 'email' : 'phone';
@@ -92,5 +98,5 @@ export function keyOfContact(contact: string): string | null {
   return parsed.success ? keyOf(parsed.data) : null;
 }
 
-/** A subject that {@link parseTurnkeySubject} accepted, as stored in its row. */
+/** Returns the subject of a row with its type. {@link parseTurnkeySubject} has accepted it before. */
 export const turnkeySubject = (subject: Subject) => subject as unknown as TurnkeySubject;

@@ -29,7 +29,7 @@ const fault = (spec: Parameters<typeof doors.sandbox.control.addFault>[0]) =>
   doors.sandbox.control.addFault(spec);
 const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
-/** The activity types in the bodies sent to a path. */
+/** The activity types in the bodies that were sent to this path. */
 const typesOf = (path: string) =>
   doors.http
     .bodies(path)
@@ -44,13 +44,13 @@ async function sentTo({ at = provider, subject = known().subject, choice = {} }:
   const sent = await at.initOtp(aCall(), subject, choice);
   return { at, subject, sent };
 }
-/** A sent code, and step 2 to try with one call. */
+/** Sends a code. @returns how to verify it with one call. */
 async function toVerify(terms: Terms = {}, call: Call = aCall()) {
   const { at, subject, sent } = await sentTo(terms);
   const proof = codeFor(sent);
   return { subject, sent, call, verify: (using = call) => at.verifyOtp(using, subject, sent, proof) };
 }
-/** An open session, and step 3 to try with one call. */
+/** Opens a session. @returns how to register passkeys in it with one call. */
 async function toCreate(terms: Terms = {}, call: Call = aCall()) {
   const { subject, verify } = await toVerify(terms);
   const grant = await verify();
@@ -63,7 +63,7 @@ async function toCreate(terms: Terms = {}, call: Call = aCall()) {
   };
 }
 
-describe('the older version V1 of the activities', () => {
+describe('version V1 of Turnkey’s activities', () => {
   const older = () => doors.turnkey({ initOtp: 'V1' });
 
   it('sends the code in plain text, and uses V1 activities in every step', async () => {
@@ -89,7 +89,7 @@ describe('the older version V1 of the activities', () => {
     ['V1', 'V3', 'VERIFY_OTP', 'OTP_LOGIN'],
     ['V3', 'V1', 'VERIFY_OTP_V2', 'OTP_LOGIN_V2'],
   ] as const)(
-    'is decided when the code is sent: a code sent with %s is verified the same way after a change to %s',
+    'is chosen when the code is sent: a code sent with %s is verified the same way after a change to %s',
     async (before, after, ...types) => {
       const { subject, sent } = await sentTo({ at: doors.turnkey({ initOtp: before }) });
       await doors.turnkey({ initOtp: after }).verifyOtp(aCall(), subject, sent, codeFor(sent));
@@ -97,7 +97,7 @@ describe('the older version V1 of the activities', () => {
     },
   );
 
-  it('is decided by the kept request when a send is repeated', async () => {
+  it('is chosen by the kept request when a send is repeated', async () => {
     const call = aCall();
     const { subject } = known();
     fault({ route: 'init_otp', cut: 'after' });
@@ -108,7 +108,7 @@ describe('the older version V1 of the activities', () => {
   });
 });
 
-describe('init_otp', () => {
+describe('the request init_otp at Turnkey', () => {
   const customization = {
     logoUrl: 'https://app.example.com/logo.png',
     magicLinkTemplate: 'https://app.example.com/otp?code=%s',
@@ -204,7 +204,7 @@ describe('init_otp', () => {
     expect(first.sent.handle).not.toBe(second.sent.handle);
   });
 
-  it('ends throttled if too many codes are still valid', async () => {
+  it('is throttled if too many codes are still valid', async () => {
     const { subject } = known();
     for (let codes = 0; codes < 3; codes += 1) await provider.initOtp(aCall(), subject, {});
     expect(await endOf(provider.initOtp(aCall(), subject, {}))).toMatchObject({ failure: 'throttled' });
@@ -213,7 +213,7 @@ describe('init_otp', () => {
 
 describe('an activity of Turnkey', () => {
   const routes = ['init_otp', 'verify_otp', 'create_sub_organization', 'otp_login', 'create_authenticators'];
-  /** All steps of a new user. */
+  /** Runs all steps for a new user. */
   const wholeWay = async (call: (step: string) => Call = () => aCall()) => {
     const subject = byEmail();
     const sent = await provider.initOtp(call('init'), subject, {});
@@ -229,7 +229,7 @@ describe('an activity of Turnkey', () => {
   it.each(routes)('%s is polled while it is pending', async (route) => {
     fault({ route, activity: { status: 'PENDING', polls: 1 } });
     expect(await wholeWay()).toHaveLength(1);
-    // The first poll returns a pending activity, the second a completed activity.
+    // The first poll returns a pending activity, the second one a completed activity.
     expect(doors.sandbox.control.requests({ route: 'get_activity' })).toHaveLength(2);
     expect(effects(route)).toHaveLength(1);
   });
@@ -290,7 +290,7 @@ describe('an activity of Turnkey', () => {
       failure: 'rejected',
       reason: 'session_expired',
     },
-  ])('that $what ends the step: a repeat would not help', async ({ activity, failure, reason }) => {
+  ])('that $what ends the step, because a repeat would not help', async ({ activity, failure, reason }) => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', activity });
     const end = await endOf(create());
@@ -322,7 +322,7 @@ describe('an activity of Turnkey', () => {
     expect((await init()).handle).not.toBe(other);
   });
 
-  it('that failed because our key lacks rights also ends the step', async () => {
+  it('that failed because our key does not have the rights also ends the step', async () => {
     fault({
       route: 'init_otp',
       activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } },
@@ -346,7 +346,7 @@ describe('an activity of Turnkey', () => {
   });
 });
 
-describe('step 2 at Turnkey', () => {
+describe('the step verify-otp at Turnkey', () => {
   it('finds the sub-organization by the contact', async () => {
     const { organizationId, userId, subject } = known();
     const { verify } = await toVerify({ subject });
@@ -383,7 +383,7 @@ describe('step 2 at Turnkey', () => {
     ['list_verified_suborgs', byEmail],
     ['create_sub_organization', byEmail],
     ['otp_login', () => known().subject],
-  ] as const)('goes on at %s after a 429 there, without a second verification', async (route, subject) => {
+  ] as const)('continues at %s after a 429 there, without a second verification', async (route, subject) => {
     const { verify, call } = await toVerify({ subject: subject() });
     fault({ route, status: 429 });
     expect(await endOf(verify())).toMatchObject({ failure: 'unavailable' });
@@ -406,7 +406,7 @@ describe('step 2 at Turnkey', () => {
     expect(new Set(doors.http.bodies('verify_otp')).size).toBe(1);
   });
 
-  it('makes only one sub-organization, even if Turnkey’s list of them is not up to date', async () => {
+  it('makes only one sub-organization, even if Turnkey’s list of sub-organizations is outdated', async () => {
     const { verify, call } = await toVerify({ subject: byEmail() });
     fault({ route: 'create_sub_organization', cut: 'after' });
     await endOf(verify());
@@ -453,7 +453,7 @@ describe('step 2 at Turnkey', () => {
     });
   });
 
-  /** A session token that a repeated login request returned. */
+  /** The token of a new session for this contact. */
   async function sessionOf(contact: string): Promise<string> {
     doors.http.sent.length = 0;
     await (await toVerify({ subject: byEmail(contact) })).verify();
@@ -465,7 +465,7 @@ describe('step 2 at Turnkey', () => {
     return activity.result.otpLoginResult.session;
   }
 
-  it('never claims that nothing was sent once the code has left', async () => {
+  it('never reports not_sent once the code has been sent', async () => {
     let requests = 0;
     const beforeSend = () => {
       if (++requests > 1) throw new Error('too old');
@@ -507,13 +507,13 @@ describe('step 2 at Turnkey', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // A parked row would be tried again, with another mail, after each successful probe.
+    // If the onboarding were parked, it would be tried again, with another mail, after each successful probe.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
 
   it.each(['list_verified_suborgs', 'otp_login'])(
-    'ends with reason login_refused if %s is refused, because the code was correct',
+    'ends with reason login_refused if %s is refused after a correct code',
     async (route) => {
       const contact = newEmail();
       known(contact);
@@ -526,7 +526,7 @@ describe('step 2 at Turnkey', () => {
     },
   );
 
-  it('makes no sub-organization for a subject that names its user', async () => {
+  it('creates no sub-organization for a subject that names its user', async () => {
     const { verify } = await toVerify({ subject: { ...byEmail(newEmail()), userId: randomUUID() } });
     expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
     expect(doors.http.bodies('create_sub_organization')).toEqual([]);
@@ -551,8 +551,8 @@ describe('step 2 at Turnkey', () => {
   });
 });
 
-describe('a clock', () => {
-  it('that is more than an hour off makes the call end misconfigured', async () => {
+describe('our clock at Turnkey', () => {
+  it('ends the call misconfigured if it is wrong by more than an hour', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
       expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
@@ -561,7 +561,7 @@ describe('a clock', () => {
     }
   });
 
-  it('that is right makes a repeat after an hour end in no_answer', async () => {
+  it('ends a repeat after an hour in no_answer if it is right', async () => {
     let nowMs = Date.now();
     const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
     const call = aCall();
@@ -574,7 +574,7 @@ describe('a clock', () => {
   });
 });
 
-describe('step 3 at Turnkey', () => {
+describe('the step create-authenticators at Turnkey', () => {
   it('finds the passkeys of a lost answer by their credential ids', async () => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', cut: 'after' });
@@ -585,7 +585,7 @@ describe('step 3 at Turnkey', () => {
     expect(ids).toHaveLength(1);
   });
 
-  it('is not done if only some of the passkeys are registered', async () => {
+  it('does not count as done if only some of the passkeys are registered', async () => {
     const { subject, grant, authenticator, create } = await toCreate();
     await create();
     fault({ route: 'create_authenticators', cut: 'before' });
@@ -601,7 +601,8 @@ describe('step 3 at Turnkey', () => {
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     doors.sandbox.control.advanceClock(20 * 60_000, true);
-    // The session has ended. It may have been open at the first try, so a refusal would be a guess.
+    // The session has ended. It may have been open at the first try, so whether the first try succeeded is
+    // unknown.
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await create(aCall({ kept }))).toEqual(
       doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
@@ -661,7 +662,7 @@ describe('step 3 at Turnkey', () => {
     );
   });
 
-  it('is rejected if it registered nothing and its session has expired', async () => {
+  it('is rejected if it has registered nothing and its session has expired', async () => {
     const { create } = await toCreate();
     const { kept } = aCall();
     fault({ route: 'create_authenticators', cut: 'before' });
@@ -684,13 +685,13 @@ describe('step 3 at Turnkey', () => {
     ]);
   });
 
-  it('returns no ids if the answer contains another number of ids than passkeys', async () => {
+  it('returns no ids if the answer does not contain one id per passkey', async () => {
     const { create } = await toCreate();
     fault({ route: 'create_authenticators', status: 200, body: created(['a', 'b']) });
     expect(await create()).toBeNull();
   });
 
-  it('looks for the passkeys after an answer without ids; if there are none, ends in no_answer', async () => {
+  it('looks for the passkeys after an answer without ids, and if none exist, ends in no_answer', async () => {
     const { create } = await toCreate();
     fault({ route: 'create_authenticators', status: 200, body: created([]) });
     expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
@@ -699,7 +700,7 @@ describe('step 3 at Turnkey', () => {
   });
 });
 
-describe('in client custody, Turnkey’s provider', () => {
+describe('in client custody, the client for Turnkey', () => {
   const client = () => doors.turnkey({ custody: 'client' });
   const opened = async (at = client()) => {
     const device = new Device();
@@ -711,7 +712,7 @@ describe('in client custody, Turnkey’s provider', () => {
     return { at, device, subject, organizationId, userId, grant, who: { subject, device } };
   };
 
-  it('grants the token, bound to the device’s key, until the token expires', async () => {
+  it('returns the token, bound to the device’s key, as the grant until the token expires', async () => {
     const { device, grant, organizationId, userId } = await opened();
     expect(grant).toMatchObject({ type: 'device-key', organizationId, userId, publicKey: device.publicKey });
     const { id } = JSON.parse(
@@ -736,7 +737,7 @@ describe('in client custody, Turnkey’s provider', () => {
     expect(request!.headers['X-Stamp']).toBe(device.stamp);
   });
 
-  it('ignores a lost login if the passkeys are accepted', async () => {
+  it('ignores a lost answer to the login if the passkeys are accepted', async () => {
     const { at, subject, grant, who } = await opened();
     const passkey = aPasskey();
     const device = await deviceRequest(who, grant, [passkey]);
@@ -746,7 +747,7 @@ describe('in client custody, Turnkey’s provider', () => {
     ).toHaveLength(1);
   });
 
-  it('reports the end of a login that did not arrive, and repeats the login', async () => {
+  it('reports the failure of a login that did not arrive, and repeats the login', async () => {
     const { at, subject, grant, who } = await opened();
     const passkey = aPasskey();
     const device = await deviceRequest(who, grant, [passkey]);
@@ -791,7 +792,7 @@ describe('in client custody, Turnkey’s provider', () => {
   });
 });
 
-/** The answer to a completed registration. */
+/** The answer to a registration that has completed. */
 const created = (authenticatorIds: string[]) => ({
   activity: {
     id: 'a',
@@ -801,7 +802,7 @@ const created = (authenticatorIds: string[]) => ({
   },
 });
 
-describe('a refusal because the subject’s organization does not know our key', () => {
+describe('a refusal by Turnkey because the subject’s organization does not know our key', () => {
   const refusal = {
     status: 401,
     body: {
@@ -811,13 +812,13 @@ describe('a refusal because the subject’s organization does not know our key',
     },
   };
 
-  it('is about the subject if our own organization knows our key', async () => {
+  it('concerns the subject if our own organization knows our key', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login', ...refusal });
     expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
   });
 
-  it('is misconfigured if our own organization does not know our key either', async () => {
+  it('counts as misconfigured if our own organization does not know our key either', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login', ...refusal });
     fault({ route: 'whoami', ...refusal });

@@ -41,8 +41,8 @@ const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
 const whoami = z.object({ organizationId: z.string() });
 
 /**
- * Turnkey's public API, with the parent organization's key. The bytes of a submission identify its activity,
- * and are kept before they are sent: so a repeat is the same activity.
+ * A client for Turnkey's public API with the parent organization's key. The bytes of a request identify its
+ * activity. They are kept before they are sent, so that a repeat is the same activity.
  */
 export class TurnkeyProvider implements UpstreamProvider {
   readonly kind = 'turnkey';
@@ -54,7 +54,7 @@ export class TurnkeyProvider implements UpstreamProvider {
   readonly #passkeys: PasskeySteps;
   readonly #otpDefaults: InitOtpChoice;
 
-  /** @throws Error that names the integration if its defaults for codes are invalid. */
+  /** @throws Error that names the integration if its default options for codes are invalid. */
   constructor(
     private readonly integration: TurnkeyIntegration,
     keys: SigningKeys,
@@ -79,7 +79,7 @@ export class TurnkeyProvider implements UpstreamProvider {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
   }
 
-  /** The options are the members of `init_otp`. The integration's defaults supply missing members. */
+  /** The options are the members of `init_otp`. The integration's defaults are used for missing members. */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {
     const choice = parseInitOtpChoice(value);
     mustFit(choice, turnkeySubject(subject).contact);

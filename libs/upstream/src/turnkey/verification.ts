@@ -6,7 +6,10 @@ import type { OneTry } from '../transport/one-try.js';
 import { notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
-/** Accepts a plain text code, to open a session, or a code encrypted by the user's device, to get a token. */
+/**
+ * Exchanges a code for a grant: a plain text code for a session, or a code that the user's device has
+ * encrypted for a token.
+ */
 export interface CodeTaker {
   byCode(oneTry: OneTry, call: Call, subject: TurnkeySubject, sent: SentOtp, code: Secret): Promise<Grant>;
   byDevice(
@@ -19,8 +22,8 @@ export interface CodeTaker {
 }
 
 /**
- * Step 2 in both custodies. A subject without the ids that a device must sign is refused before the code is
- * used up.
+ * Verifies a code, in both custodies. If the device must sign ids that the subject does not have, refuses
+ * before the code is used up.
  */
 export async function verifyBy(
   door: CodeTaker,
@@ -32,14 +35,17 @@ export async function verifyBy(
 ): Promise<Grant> {
   if (proof.type === 'code') return door.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw codeOfOtherCustody();
-  // The onboarding began in server custody with a contact only: the device has no ids to sign.
+  // The onboarding has only a contact, because it began in server custody. The device has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
-    throw notFound('the device signs for a sub-organization and a user, which the subject does not name');
+    throw notFound('the subject does not name the sub-organization and the user that the device signs for');
   }
   return grantToDevice(subject, await door.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/** The code was sent for server custody, so there is no key to encrypt it to. */
+/**
+ * The error for an encrypted code that was sent for server custody. Such a code has no key to encrypt it
+ * with.
+ */
 function codeOfOtherCustody(): UpstreamError {
   return new UpstreamError('rejected', {
     detail: 'this code must be sent in plain text, but it came encrypted',

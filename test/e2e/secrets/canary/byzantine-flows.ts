@@ -28,7 +28,10 @@ async function verified(canary: Canary, more: object = {}) {
   return begun;
 }
 
-/** Makes all three steps, then an erasure. Each step fails first, and is sent twice with one key. */
+/**
+ * Runs all three steps, then an erasure. In each step, the first call fails, and the caller sends the command
+ * twice with one idempotency key.
+ */
 async function retries(canary: Canary): Promise<void> {
   const { story } = canary;
   const subject = story.newSubject();
@@ -62,7 +65,7 @@ async function retries(canary: Canary): Promise<void> {
   await story.get(id);
 }
 
-/** Sends wrong codes until no tries are left. Then asks for another code, and cancels. */
+/** Enters wrong codes until no tries are left, requests another code, and cancels. */
 async function refusals(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await sent(canary);
@@ -77,7 +80,10 @@ async function refusals(canary: Canary): Promise<void> {
   await story.verify(id, canary.code(subject));
 }
 
-/** Loses a verification at an upstream that repeats requests in its errors. The outcome stays unresolved. */
+/**
+ * Verifies a code while the provider fails and repeats the request in its answer. The attempt stays
+ * unresolved.
+ */
 async function loss(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject, code } = await sent(canary);
@@ -87,7 +93,10 @@ async function loss(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/** Runs step 3 with a refusal, a lost answer that is resolved, and a parking that ends. */
+/**
+ * Submits passkeys and meets a refusal, a lost answer that an operator resolves, and a parked onboarding that
+ * continues.
+ */
 async function doubt(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await verified(canary);
@@ -126,7 +135,7 @@ async function expiry(canary: Canary): Promise<void> {
   await story.until(whole.id, 'expired');
 }
 
-/** Leaves a code and a passkey sealed on their rows until the run ends. */
+/** Leaves a sealed code and a sealed passkey in their rows until the run ends. */
 async function waiting(canary: Canary): Promise<void> {
   const { story } = canary;
   const [first, second] = await Promise.all([sent(canary), verified(canary)]);
@@ -136,7 +145,7 @@ async function waiting(canary: Canary): Promise<void> {
   await story.register(second.id, [await passkey(canary, second.id)], { prefer: 'respond-async' });
 }
 
-/** Makes upstream repeat the requests of each step in its answers, once in each way. */
+/** Makes the provider repeat the request of each step in its answer, in each of several ways. */
 async function echoed(canary: Canary): Promise<void> {
   const { story } = canary;
   await Promise.all(
@@ -175,8 +184,8 @@ async function remoteSigner(canary: Canary): Promise<void> {
 }
 
 /**
- * Runs the flows in two groups. On a slow machine, the service refuses starts if more of them run at the same
- * time than its pool has connections.
+ * Runs the flows in two groups. If more of them ran at the same time, a slow machine would use up its
+ * connections to PostgreSQL and refuse starts.
  */
 export async function byzantineFlows(canary: Canary): Promise<void> {
   await Promise.all([retries, refusals, loss, doubt, expiry].map((flow) => flow(canary)));

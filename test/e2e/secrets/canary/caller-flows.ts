@@ -3,13 +3,13 @@ import { bearer, type MadeKey } from '../../../support/callers.js';
 import { unique, type Canary } from './canary.js';
 import { runToEnd } from './run-to-end.js';
 
-/** Adds a key's token, as a whole and its secret half. */
+/** Adds two secrets: the API key's token, and the secret half of the token. */
 function know(canary: Canary, { token }: { token: string }): void {
   canary.secret('API key', token);
   canary.secret('API key', token.slice(-43));
 }
 
-/** Keys of the admin route: used, rotated, revoked, refused, and used without the scope. */
+/** API keys that are used, rotated, revoked, refused, and used without the needed scope. */
 async function keys(canary: Canary): Promise<void> {
   const { story } = canary;
   const make = async (body: object) => {
@@ -32,7 +32,7 @@ async function keys(canary: Canary): Promise<void> {
   await list(rotated.body.token);
   await story.call('GET', '/v1/admin/api-keys');
 
-  // Invalid tokens: well formed, nearly well formed, and mistyped.
+  // Invalid tokens: one is well formed, one nearly, one mistyped.
   const unknown = `gw_${randomBytes(10).toString('hex')}_${randomBytes(32).toString('base64url')}`;
   know(canary, { token: unknown });
   const typed = unique('typed');
@@ -48,7 +48,7 @@ async function keys(canary: Canary): Promise<void> {
   }
   await story.call('GET', '/v1/admin/api-keys', undefined, bearer(`${canary.apiKey.slice(0, -1)}!`));
 
-  // Another caller must see no data of this caller, above all no contacts.
+  // Another caller must see none of this caller's data, especially no contacts.
   const other = await make({ caller: 'stranger' });
   const { body: all } = await story.call<{
     items: { id: string; subject: { contact?: { value: string } } }[];
@@ -63,7 +63,7 @@ async function keys(canary: Canary): Promise<void> {
   await strange(`/v1/onboardings?contact=${encodeURIComponent(foreign?.subject.contact?.value ?? '')}`);
 }
 
-/** Valid and invalid tokens of the issuer. */
+/** Sends valid and invalid tokens of the issuer. */
 async function tokens(canary: Canary): Promise<void> {
   const { story, issuer } = canary;
   const [good, foreign] = [await issuer.newKey('good'), await issuer.newKey('foreign', { publish: false })];
@@ -84,7 +84,9 @@ async function tokens(canary: Canary): Promise<void> {
   }
 }
 
-/** Uses the command line. It prints the secrets that it makes once. No other sink may have them. */
+/**
+ * Uses the command line. It prints each secret that it creates once. No other program may show these secrets.
+ */
 async function commandLine(canary: Canary): Promise<void> {
   const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>

@@ -14,16 +14,19 @@ import { integrations, newKey, type Keys } from './integrations.js';
 import { openRoles, type Roles } from './roles.js';
 import { UpstreamMirror, type Echo } from './upstream-mirror.js';
 
-/** A code of the maximum length, which no other text resembles. */
+/** A code of the maximum length. No other text looks like it. */
 export const WRONG_CODE = 'Canary7X9';
 
-/** The interval of samples while flows run. A secret must not be readable even for a moment. */
+/**
+ * While the flows run, the test takes samples at this interval, because a secret must not be readable even
+ * for a moment.
+ */
 const SAMPLE_EVERY_MS = 1_000;
 const PATIENCE_MS = 30_000;
 
 interface Sink {
   texts: Set<string>;
-  /** The kinds of secrets that this sink may show to their owners. */
+  /** The kinds of secrets that may appear here, because this place shows them to their owner. */
   may: ReadonlySet<string>;
 }
 
@@ -36,7 +39,7 @@ export interface Find {
 /** A random value that occurs nowhere else. */
 export const unique = (name = 'canary') => `${name}-${randomBytes(24).toString('base64url')}`;
 
-/** Known secrets, the system that handles them, and all places that could hold a secret. */
+/** Known secrets, the apps that handle them, and all places (sinks) where a secret could appear. */
 export class Canary {
   readonly hunt = new SecretHunt();
   readonly #sinks = new Map<string, Sink>();
@@ -52,9 +55,9 @@ export class Canary {
   worker!: AppProcess;
   databaseSinks!: Sinks;
   console!: AppProcess;
-  /** The operators' identity provider. */
+  /** The identity provider of the operators. */
   provider!: IdentityProvider;
-  /** The address of a login link that the command line made. */
+  /** The URL of a one-time login link that the command line has created. */
   loginLink = '';
   #sampling = true;
   #sampler!: Promise<void>;
@@ -71,18 +74,18 @@ export class Canary {
     return canary;
   }
 
-  /** Adds a secret that no sink may show. */
+  /** Adds a secret that no sink may contain. */
   secret(kind: string, secret: string, bytes?: Uint8Array): void {
     this.hunt.add(kind, secret, bytes);
   }
 
-  /** Keeps readable text of a sink. @param may the kinds of secrets that this sink may show. */
+  /** Keeps a text that this sink shows. @param may the kinds of secrets that this sink may show. */
   put(sink: string, text: string, ...may: string[]): void {
     const { texts } = this.#sinkOf(sink, may);
     texts.add(text);
   }
 
-  /** Keeps an answer of the API. Errors go to their own sink. */
+  /** Keeps an answer of the API. Errors have a sink of their own. */
   told(status: number, headers: Iterable<[string, unknown]>, body: string): void {
     const text = `${JSON.stringify([...headers])} ${body}`;
     if (status >= 400) this.put('error bodies', text);
@@ -95,12 +98,12 @@ export class Canary {
     return reply;
   }
 
-  /** All text of a sink. */
+  /** All texts of a sink. */
   textOf(sink: string): string {
     return [...(this.#sinks.get(sink)?.texts ?? [])].join('\n');
   }
 
-  /** Returns a code that Byzantine mailed, and adds it as a secret. */
+  /** Returns the code that Byzantine has mailed, and adds it as a secret. */
   code(subject: Subject): string {
     const code = this.story.code(subject);
     this.secret('mailed code', code);
@@ -115,7 +118,7 @@ export class Canary {
     this.mirror.echo(word, echo);
   }
 
-  /** Ends the sampling, and collects the rest. */
+  /** Stops taking samples, and collects the data that is left. */
   async collect(): Promise<void> {
     this.#sampling = false;
     await this.#sampler;
@@ -127,7 +130,7 @@ export class Canary {
     this.put('headers upstream', this.mirror.headers.join('\n'));
   }
 
-  /** Searches every sink for every secret. */
+  /** Searches all sinks for all secrets. */
   search(): {
     finds: Find[];
     sinks: { name: string; bytes: number; hits: number }[];
@@ -198,12 +201,12 @@ export class Canary {
         OPS_PASSWORD: this.opsPassword,
         SEALING_KEYS: sealing.map((key, n) => `canary-${n}:${key.toString('base64')}`).join(),
         HASH_KEY: hashKey.toString('base64'),
-        // Long times, so that only scripted faults lose an answer on a slow machine.
+        // The timeouts are long, so that a slow machine loses no answer by itself.
         CONNECT_TIMEOUT_MS: '10000',
         CALL_TIMEOUT_MS: '20000',
         CLAIM_MAX_AGE_MS: '9000',
         LEASE_MS: '30000',
-        // Streams end soon, because each one is read to its end.
+        // Event streams must end soon, because the test reads each answer completely.
         EVENTS_STREAM_LIFE_MS: '500',
       }),
     });
@@ -240,13 +243,13 @@ export class Canary {
     this.secret('credential of AWS', awsSecret);
     this.secret('credential of AWS', this.awsSessionToken);
     this.secret('wrong code', WRONG_CODE);
-    // The beginnings of every attestation object and of all client data.
+    // How each attestation object and all client data begin.
     const attestation = Buffer.from('a363666d74646e6f6e65', 'hex');
     this.secret('attestation', attestation.toString('base64url'), attestation);
     this.secret('client data', '{"type":"webauthn.create"');
   }
 
-  /** Makes every call of the story with the canary's key, and keeps its answer. */
+  /** From now on, the story calls the API with this key, and each answer is kept. */
   #listen(): void {
     const { story, apiKey } = this;
     const { ask, events, start, until } = story;
@@ -261,7 +264,7 @@ export class Canary {
     ) {
       const all = { authorization: `Bearer ${apiKey}`, ...headers };
       const answer = (await ask.call(this, method, path, body, all, url)) as Answer<Body>;
-      // The answer that creates a key may show its token.
+      // The token may appear in the answer that has created its key.
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
       return answer;
@@ -301,13 +304,16 @@ export class Canary {
     ] as const) {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();
-        // The process's own numbers may have any digits, also six.
-        this.put(`${path.slice(1)} of the ${name}`, text.replace(/^(gangway_process_\S+) \S+$/gm, '$1'));
+        // Measurements of the process may contain six digits in a row by chance.
+        this.put(`${path.slice(1)} of the ${name}`, text.replace(/^((?:process|nodejs)_\S+) \S+$/gm, '$1'));
       }
     }
   }
 
-  /** Adds sealed secrets: each row's data key, and the session keys that it opens. */
+  /**
+   * Decrypts the secrets in the database and adds them: each row's data key, and the session keys that it
+   * seals.
+   */
   async #openRows(): Promise<void> {
     const rows = await this.story.sql<Record<string, Buffer> & { id: string }>(
       `SELECT id, sealed_data_key, sealed_grant, sealed_requests

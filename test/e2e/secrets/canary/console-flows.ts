@@ -5,7 +5,7 @@ import { unique, type Canary } from './canary.js';
 
 const PAGES = ['/', '/onboardings', '/funnel', '/operations', '/audit', '/sessions', '/queues'];
 
-/** Logs in and out in each way, with right and wrong input, and opens every page and answer. */
+/** Logs in and out in every way, with right and wrong input, and opens all pages. */
 export async function consoleFlows(canary: Canary): Promise<void> {
   const { story } = canary;
   await wrongLogins(canary);
@@ -64,7 +64,7 @@ async function wrongLogins(canary: Canary): Promise<void> {
   const json = { 'content-type': 'application/json' };
   page(await stranger.fetch('POST', '/login/emergency', json, JSON.stringify({ password: wrong })));
   page(await stranger.visit(`/login?password=${wrong}&name=${wrong}&next=${wrong}`));
-  // A failed callback, a link that does not exist, and the right answer with another code.
+  // An answer with an error, a link that does not exist, and a valid answer whose code was replaced.
   page(await stranger.visit(`/login/callback?code=${wrong}&state=${wrong}&error=${wrong}`));
   page(await byLink(stranger, `${canary.story.consoleUrl}/login/link?token=no-such-link`));
   const address = new URL(await canary.provider.logIn((await beginAt(stranger)).href, 'ada'));
@@ -77,7 +77,7 @@ interface Board {
   queues: { name: string; jobs: { id: string }[] }[];
 }
 
-/** Reads every list of the queue board, and jobs with their data and logs. */
+/** Reads all lists of the queue board, and jobs with their data and logs. */
 async function board(canary: Canary, browser: ConsoleBrowser): Promise<void> {
   const read = async (path: string) => {
     const reply = await browser.fetch('GET', `/queues/api/${path}`);

@@ -1,6 +1,6 @@
 /**
- * Loaded before the service. Makes the service crash on SIGUSR2, with an error that carries all data of the
- * service.
+ * Loaded before the service. When SIGUSR2 arrives, the service crashes with an error that contains all its
+ * settings.
  */
 function laden() {
   const known = { ...process.env };

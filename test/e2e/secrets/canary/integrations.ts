@@ -5,9 +5,9 @@ import { ORIGIN, RP_ID } from '../../../support/story.js';
 import { DOORS, throughDoor } from '../../../support/turnkey-door.js';
 
 export interface KeyPair {
-  /** Hex. */
+  /** In hex. */
   privateKey: string;
-  /** Hex, compressed. */
+  /** Compressed, in hex. */
   publicKey: string;
 }
 
@@ -16,7 +16,6 @@ export interface Keys {
   turnkey: readonly [KeyPair, KeyPair];
 }
 
-/** A P-256 key pair by node:crypto. */
 export function newKey(): KeyPair {
   const ecdh = createECDH('prime256v1');
   ecdh.generateKeys();
@@ -26,7 +25,7 @@ export function newKey(): KeyPair {
   };
 }
 
-/** One integration for each combination of provider, key and custody. All use one address. */
+/** An integration for each combination of provider, key and custody. All have the same base URL. */
 export function integrations(
   sandbox: Sandbox,
   url: string,

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { WRONG_CODE, type Canary } from './canary.js';
 
 /**
- * Secrets in wrong places: paths, queries, headers, names of headers and members, and bodies of other types.
+ * Sends secrets in wrong places: paths, queries, headers, names of headers and members, and bodies of other
+ * content types.
  */
 export async function misplacedFlows(canary: Canary): Promise<void> {
   const { story } = canary;
@@ -123,7 +124,7 @@ async function misplace(canary: Canary, id: string, secret: string): Promise<voi
   }
 }
 
-/** Sends a path unchanged. The answer may be no JSON. */
+/** Sends a request to exactly this path. The answer need not be JSON. */
 function raw(
   canary: Canary,
   method: string,
@@ -146,7 +147,7 @@ function raw(
   });
 }
 
-/** Sends bytes that are no HTTP. */
+/** Sends bytes that are not an HTTP request. */
 async function bareBytes(canary: Canary, bytes: string): Promise<void> {
   const { hostname, port } = new URL(canary.service.url);
   const socket = connect(Number(port), hostname);

@@ -6,11 +6,11 @@ const CACHE = process.env['NODE_COMPILE_CACHE'];
 
 export interface Ended {
   code: number | null;
-  /** The output of the process: stdout and stderr. */
+  /** What the process has printed to stdout and stderr. */
   said: string;
 }
 
-/** Runs a compiled app until it ends by itself. @param input its standard input. */
+/** Runs a compiled app until it ends by itself. @param input the text on its standard input. */
 export function runToEnd(
   app: 'onboarding' | 'worker' | 'cli',
   env: Record<string, string>,
@@ -21,7 +21,7 @@ export function runToEnd(
     env: { ...(CACHE && { NODE_COMPILE_CACHE: CACHE }), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  child.stdin.on('error', () => undefined); // the app may end without reading it
+  child.stdin.on('error', () => undefined); // the app may end before it has read its input
   child.stdin.end(input);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += String(chunk)));

@@ -22,7 +22,7 @@ function contactOf(canary: Canary, type: 'email' | 'phone'): Contact {
   return { type, value };
 }
 
-/** A user at Turnkey. @param known whether the user has a sub-organization yet. */
+/** A user at Turnkey. @param known whether the user already has a sub-organization. */
 function person(canary: Canary, type: 'email' | 'phone', known = true) {
   const contact = contactOf(canary, type);
   if (!known) return { contact, subject: { contact } };
@@ -63,7 +63,7 @@ async function passkey(canary: Canary, id: string) {
   return made;
 }
 
-/** Completes an onboarding after a wrong code, lists it by its contact, and erases it if the user is new. */
+/** Completes an onboarding after a wrong code. Lists it by its contact, and erases it if the user was new. */
 async function server(canary: Canary, door: Door, type: 'email' | 'phone', known: boolean): Promise<void> {
   const { story } = canary;
   const who = person(canary, type, known);
@@ -82,7 +82,7 @@ async function server(canary: Canary, door: Door, type: 'email' | 'phone', known
   if (!known) await story.call('DELETE', `/v1/onboardings/${id}`);
 }
 
-/** Completes an onboarding whose key is on the user's device. Also sends the code in wrong places. */
+/** Completes an onboarding whose session key is on the user's device. Also sends the code in wrong places. */
 async function device(canary: Canary, door: Door): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -134,7 +134,7 @@ async function device(canary: Canary, door: Door): Promise<void> {
   await story.events(id);
 }
 
-/** Makes Turnkey repeat requests in its answers: contacts at the first step, and tokens at the login. */
+/** Makes Turnkey repeat requests in its answers: contacts in the first step, and tokens at the login. */
 async function echoed(canary: Canary, door: Door, echo: Echo): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -159,8 +159,8 @@ export async function turnkeyFlows(canary: Canary): Promise<void> {
       device(canary, door),
     ]),
   );
-  // The flows run one after the other. A token is unknown before it is sent, so the mirror finds the token by
-  // the name of its member.
+  // These flows run one after the other, because the proxy must find a token that is not known yet by the
+  // name of its JSON member.
   for (const echo of Object.keys(ECHOES) as Echo[]) {
     for (const door of DOORS) await echoed(canary, door, echo);
   }

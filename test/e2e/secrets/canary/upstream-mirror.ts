@@ -45,18 +45,18 @@ const json = (response: ServerResponse, status: number, body: object) =>
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 const oneLine = (text: string) => text.replace(/[^\x20-\x7e]/g, ' ').slice(0, 4_000);
 
-/** Secrets in a provider's answers, by member. */
+/** Matches the JSON members of a provider's answer that contain a secret. */
 const GIVEN = /"(sessionId|session|sessionToken|verificationToken)":"([^"\\]{16,})"/g;
 
 /**
- * A proxy in front of the sandbox that reports the sessions and tokens in answers. On request, it answers by
- * itself and repeats the request in the answer.
+ * A proxy in front of the sandbox. It reports the sessions and tokens in the answers. A test can make it
+ * answer requests itself and repeat the request in the answer.
  */
 export class UpstreamMirror {
   readonly #echoes: { word: string; echo: Echo; times: number }[] = [];
-  /** How often the proxy repeated a request. */
+  /** How often the proxy has repeated a request in an answer. */
   echoed = 0;
-  /** The headers of all requests, without those that must carry a secret. */
+  /** The headers of all requests, except the headers that must contain a secret. */
   readonly headers: string[] = [];
 
   private constructor(
@@ -76,7 +76,7 @@ export class UpstreamMirror {
     return mirror;
   }
 
-  /** Repeats the next requests that contain this word in their answers. */
+  /** The next requests that contain this word are repeated in their answers. */
   echo(word: string, echo: Echo, times = 1): void {
     this.#echoes.push({ word, echo, times });
   }
@@ -95,7 +95,7 @@ export class UpstreamMirror {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    // These two headers must carry a secret. All others may be logged on the way.
+    // These two headers must contain a secret. Programs on the way may log all others.
     const { 'x-stamp': _stamp, 'x-captcha-token': _captcha, ...followed } = request.headers;
     this.headers.push(JSON.stringify(followed));
     const raw = `${request.url} ${JSON.stringify(request.headers)} ${body.toString()}`;

@@ -40,7 +40,10 @@ export const agreement: Invariant = (onboarding) => {
   return found;
 };
 
-/** After a refusal of the key, the same attempt calls once more: one upstream server may have old data. */
+/**
+ * Whether the provider refused the key of an attempt's first call. The attempt then makes a second call,
+ * because only one of the provider's servers may have refused.
+ */
 const isRefusedFirst = ([first]: UpstreamCall[]) =>
   first !== undefined && (first.answer === 401 || first.answer === 403) && first.effect === null;
 

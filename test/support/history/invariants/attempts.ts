@@ -1,6 +1,6 @@
 import type { Invariant } from '../invariant.js';
 
-/** Attempt numbers count by one. A code's tries never grow, in the order of the row's changes. */
+/** Attempt numbers have no gap. The number of tries left for a code never grows. */
 export const attempts: Invariant = ({ row, events, told }) => {
   const found: string[] = [];
   let last = 0;
@@ -16,7 +16,8 @@ export const attempts: Invariant = ({ row, events, told }) => {
     .filter(({ replayed, updatedAt, otpSentAt }) => !replayed && updatedAt !== null && otpSentAt !== null)
     .sort((a, b) => a.updatedAt! - b.updatedAt! || a.version! - b.version!);
   for (const { attemptsLeft, otpSentAt, state, updatedAt } of inOrder) {
-    // While a code is being sent, no code is valid. The row still has the time of the previous code.
+    // While a code is being sent, no code is valid. The row still has the time when the previous code was
+    // sent.
     if (attemptsLeft === null || state === 'otp_requested' || state === 'otp_needed') continue;
     const before = left.get(otpSentAt!);
     if (before && attemptsLeft > before.left) {

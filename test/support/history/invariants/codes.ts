@@ -4,11 +4,14 @@ import { attemptsOf } from '../replay.js';
 
 const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
 
-/** Two codes are the same if they have the same keyed hash and the same `otpId`. */
+/**
+ * No code is sent again after a definite answer. Two codes are the same if they have the same keyed hash and
+ * the same `otpId`.
+ */
 export const codes: Invariant = (onboarding) => {
   const found: string[] = [];
   const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
-  // If the provider refuses the key, an attempt calls twice. Its end belongs to the second call.
+  // If the provider refuses the key, an attempt makes two calls. The attempt ends with the second.
   const lastCalls = new Map(onboarding.calls.map((call) => [call.attempt, call]));
   const answered = new Map<string, number>();
   for (const call of onboarding.calls) {
@@ -24,7 +27,10 @@ export const codes: Invariant = (onboarding) => {
   return found;
 };
 
-/** A complete answer of the sandbox. After it the code may not be sent again, even if the answer got lost. */
+/**
+ * Whether the sandbox answered completely. Then this code must not be sent again, even if the answer was
+ * lost.
+ */
 function isDefinite({ answer }: UpstreamCall): boolean {
   return (
     typeof answer === 'number' && answer >= 200 && answer < 500 && ![401, 403, 408, 429].includes(answer)

@@ -2,19 +2,22 @@ import type { Invariant } from '../invariant.js';
 import { attemptsOf, type Attempt } from '../replay.js';
 
 const INDEFINITE = new Set(['unavailable', 'no_answer']);
-/** The only ways out of a step that may have taken effect. */
+/** The signals that may end a step that may have taken effect. */
 const MAY_LEAVE_BY: Record<string, string[]> = {
   'verify-otp': ['otp_verified', 'outcome_lost', 'cancelled', 'expired'],
   'create-authenticators': ['authenticators_created', 'outcome_lost', 'cancelled', 'expired'],
 };
-/** Further calls after an `unavailable`, and after a `no_answer`. */
+/** How many more calls a step may make after `unavailable`, and how many after `no_answer`. */
 const RETRIES: Record<string, { unavailable: number; no_answer: number }> = {
   'verify-otp': { unavailable: 2, no_answer: 0 },
   'create-authenticators': { unavailable: 4, no_answer: 1 },
   'init-otp': { unavailable: Infinity, no_answer: 1 },
 };
 
-/** Every lost answer follows the retry law, and stays on the row until an operator decides. */
+/**
+ * After a lost answer, the step follows the retry law. Its attempt stays unresolved on the row until the
+ * outcome is known.
+ */
 export const doubt: Invariant = (onboarding) => {
   const found: string[] = [];
   const submissions = Map.groupBy(attemptsOf(onboarding), ({ submission }) => submission);

@@ -2,8 +2,9 @@ import type { Invariant } from '../invariant.js';
 import { attemptsOf } from '../replay.js';
 
 /**
- * By the timeline, no attempt begins while another is open. By the sandbox's journal, no call arrives while
- * another is unanswered. The exception is a call that was given up: the next attempt begins after that.
+ * At most one call is in flight. In the timeline, no attempt begins before the previous one has ended. In the
+ * sandbox's journal, no call arrives before the previous one was answered, unless its process had abandoned
+ * the previous call.
  */
 export const inFlight: Invariant = (onboarding) => {
   const found: string[] = [];
@@ -20,7 +21,7 @@ export const inFlight: Invariant = (onboarding) => {
   for (const [index, call] of onboarding.calls.entries()) {
     for (const earlier of onboarding.calls.slice(0, index)) {
       if (earlier.answeredAt !== null && earlier.answeredAt <= call.arrivedAt) continue;
-      // An abandoned call may still arrive, even after the next attempt.
+      // An abandoned call may still arrive later, even after the calls of the next attempt.
       const [older, newer] = [earlier.attempt, call.attempt].sort((one, other) => one - other);
       const end = attempts.get(older!)?.end;
       const givenUp = older !== newer && attempts.has(newer!) && (end === 'no_answer' || end === null);
@@ -30,5 +31,5 @@ export const inFlight: Invariant = (onboarding) => {
   return found;
 };
 
-/** These events end an attempt without an answer: by its deadline or by its caller. */
+/** These events end an attempt that got no answer. */
 const CLOSES = new Set(['outcome_lost', 'otp_expired', 'session_expired', 'expired', 'cancelled']);

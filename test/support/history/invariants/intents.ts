@@ -1,7 +1,7 @@
 import type { Invariant } from '../invariant.js';
 import type { Command, History, Told } from '../history.js';
 
-/** The events that an accepted command leaves, and whether they carry the caller's reason. */
+/** The events that an accepted command writes, and whether they contain the caller's reason. */
 const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>> = {
   verify: { types: ['otp_submitted'], byReason: false },
   authenticators: { types: ['authenticators_submitted'], byReason: false },
@@ -13,8 +13,8 @@ const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>>
 const isAccepted = ({ status }: Told) => status >= 200 && status < 300;
 
 /**
- * An accepted command survives every crash. It is carried out exactly once for each key, however often a
- * caller repeats it.
+ * No crash makes the service forget an accepted command. For each idempotency key, the command is carried out
+ * exactly once.
  */
 export const intents: Invariant = ({ row, events, told }) => {
   const found: string[] = [];
@@ -45,8 +45,8 @@ export const intents: Invariant = ({ row, events, told }) => {
 };
 
 /**
- * A start's key is also its `externalRef`. So two onboardings with the same key are found even if their
- * answers were lost.
+ * The `externalRef` of a start is its idempotency key. Therefore two onboardings with the same key are found
+ * even if the answers were lost.
  */
 export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: string; detail: string }[] {
   const found: { onboardingId: string; detail: string }[] = [];

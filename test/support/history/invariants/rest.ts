@@ -1,7 +1,7 @@
 import { isEnded, stepOfState } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 
-/** After the run, a live onboarding waits for its user, for a decision, or for a later time. */
+/** After the run, each live onboarding waits for its user, for an operator, or until a time in the future. */
 export const rest: Invariant = ({ row }, { readAt }) => {
   if (isEnded(row.state)) return [];
   const found: string[] = [];
@@ -13,5 +13,5 @@ export const rest: Invariant = ({ row }, { readAt }) => {
   return found;
 };
 
-/** The longest delay until an expiry is written. */
+/** The longest delay between a deadline and the write of the expiry. */
 const LATE_MS = 5_000;

@@ -2,9 +2,9 @@ import type { StepName } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 import { isSignal } from '../replay.js';
 
-/** The signal that a step needs, the signals that void that signal, and a signal that may restore it. */
+/** Which signal must come before a step, which signals void it again, and which signal then restores it. */
 const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
-  // If a send is given up without an effect, the previous code stays valid.
+  // If a resend fails without an effect, the previous code stays valid.
   'verify-otp': {
     success: 'otp_sent',
     void: ['otp_resend_asked', 'otp_expired', 'otp_verified'],

@@ -1,7 +1,7 @@
 import type { Invariant } from '../invariant.js';
 import { replay } from '../replay.js';
 
-/** The row agrees with its timeline: no gap in the numbers, and one event for each change of state. */
+/** The numbers of the events have no gap, and each change of the row's state has one event. */
 export const timeline: Invariant = ({ row, events, told }) => {
   const found: string[] = [];
   for (const [index, { seq }] of events.entries()) {

@@ -1,0 +1,106 @@
+import { Controller, Get, Injectable, Logger, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import {
+  METRICS,
+  type CounterName,
+  type GaugeName,
+  type HistogramName,
+  type LabelOf,
+  type MetricDefinition,
+  type MetricName,
+} from './metric-list.js';
+
+/** A value with its labels. */
+export interface Sample<L extends string> {
+  labels: Readonly<Record<L, string>>;
+  value: number;
+}
+
+/** What a gauge shows: a number, or none, if it has no label; else a sample for each set of labels. */
+export type Reading<N extends GaugeName> = [LabelOf<N>] extends [never]
+  ? number | null
+  : readonly Sample<LabelOf<N>>[];
+
+/** Metrics of the process, for Prometheus. {@link METRICS} lists them. */
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #logger = new Logger(Metrics.name);
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** @returns the counter. All that ask for one name get the same. */
+  counter<N extends CounterName>(name: N): Counter<LabelOf<N>> {
+    const { labels, values } = METRICS[name] as MetricDefinition;
+    return this.#once(name, () => {
+      const counter = new Counter(this.#terms(name));
+      // Prometheus sees an increase only from a value to the next.
+      for (const value of values ?? []) counter.inc({ [labels![0]!]: value }, 0);
+      return counter;
+    });
+  }
+
+  /** @returns the histogram. All that ask for one name get the same. */
+  histogram<N extends HistogramName>(name: N): Histogram<LabelOf<N>> {
+    const { buckets } = METRICS[name];
+    return this.#once(name, () => new Histogram({ ...this.#terms(name), buckets: [...buckets] }));
+  }
+
+  /** A value that each scrape reads again. A scrape shows only labels that exist at that time. */
+  gauge<N extends GaugeName>(name: N, read: () => Reading<N> | Promise<Reading<N>>): void {
+    const gauge: Gauge = new Gauge({
+      ...this.#terms(name),
+      collect: async () => {
+        const found = await this.#read(name, read);
+        // A label that no longer exists must not keep its last value.
+        gauge.reset();
+        if (typeof found === 'number') gauge.set(found);
+        else if (found === null) gauge.remove();
+        else for (const { labels, value } of found) gauge.set(labels, value);
+      },
+    });
+  }
+
+  /** A value that cannot be read is absent: it must not cost the others. */
+  async #read<N extends GaugeName>(
+    name: N,
+    read: () => Reading<N> | Promise<Reading<N>>,
+  ): Promise<number | null | readonly Sample<string>[]> {
+    try {
+      return await read();
+    } catch (error) {
+      this.#logger.warn(`metric ${name} cannot be read: ${(error as Error).message}`);
+      return 'labels' in METRICS[name] ? [] : null;
+    }
+  }
+
+  #once<T>(name: MetricName, create: () => unknown): T {
+    return (this.registry.getSingleMetric(name) ?? create()) as T;
+  }
+
+  #terms(name: MetricName) {
+    const { help, labels = [] } = METRICS[name] as MetricDefinition;
+    return { name, help, labelNames: [...labels], registers: [this.registry] };
+  }
+}
+
+/** @returns a sample for each member: the values of one label with their numbers. */
+export function samplesBy<L extends string>(label: L, values: Readonly<Record<string, number>>): Sample<L>[] {
+  return Object.entries(values).map(([name, value]) => ({
+    labels: { [label]: name } as Record<L, string>,
+    value,
+  }));
+}
+
+@Controller('metrics')
+export class MetricsController {
+  constructor(private readonly metrics: Metrics) {}
+
+  @Get()
+  async read(@Res() reply: FastifyReply): Promise<void> {
+    void reply.type(this.metrics.registry.contentType).send(await this.metrics.registry.metrics());
+  }
+}

@@ -1,0 +1,49 @@
+/** A metric of an expression, with the labels that the expression picks series by. */
+export interface Use {
+  metric: string;
+  labels: string[];
+}
+
+const WORDS = new Set([
+  'and',
+  'or',
+  'unless',
+  'offset',
+  'bool',
+  'on',
+  'ignoring',
+  'by',
+  'without',
+  'inf',
+  'nan',
+]);
+const GROUPING = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)/g;
+
+/**
+ * Reads which metrics and labels an expression of PromQL uses. Only promtool knows whether it is valid.
+ *
+ * @param expr may have variables of Grafana
+ */
+export function readPromql(expr: string): { uses: Use[]; grouping: string[] } {
+  const grouping: string[] = [];
+  const rest = expr
+    .replaceAll(/"[^"]*"|'[^']*'/g, '""')
+    .replaceAll(GROUPING, (_, labels: string) => {
+      grouping.push(
+        ...labels
+          .split(',')
+          .map((label) => label.trim())
+          .filter(Boolean),
+      );
+      return ' ';
+    })
+    .replaceAll(/\[[^\]]*\]/g, ' ')
+    .replaceAll(/\boffset\s+\w+/g, ' ');
+  const uses = [...rest.matchAll(/([a-zA-Z_:][\w:]*)(\{[^}]*\})?(\s*\()?/g)]
+    .filter(([, name = '', , call]) => call === undefined && !WORDS.has(name.toLowerCase()))
+    .map(([, metric = '', matchers = '']) => ({
+      metric,
+      labels: [...matchers.matchAll(/(\w+)\s*(?:=|!)/g)].map(([, label = '']) => label),
+    }));
+  return { uses, grouping };
+}
