@@ -43,7 +43,7 @@ export class PreparedStatements {
    * server takes no writes: a new connection may lead to another server.
    */
   run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
-    return traced(statement.name, (span) => this.#run<Row>(statement, values, span), 'client');
+    return traced(statement.name, (span) => this.#run<Row>(statement, values, span), noteRows, 'client');
   }
 
   async #run<Row>(statement: PreparedStatement, values: unknown[], span?: Span): Promise<Row[]> {
@@ -52,13 +52,11 @@ export class PreparedStatements {
     const { name, text, alone } = statement;
     for (let tries = 1, elsewhere = false; ; tries++) {
       try {
-        const rows = await pool.run<Row>({ name, text, values }, alone);
-        span?.set({ 'db.response.returned_rows': rows.length });
-        return rows;
+        return await pool.run<Row>({ name, text, values }, alone);
       } catch (error) {
         const again = isReadOnly(error) ? !elsewhere : isConflict(error) || isUnprepared(error);
         if (!again || tries === TRIES) {
-          if (span) note(span, error);
+          if (span) noteError(span, error);
           throw error;
         }
         elsewhere ||= isReadOnly(error);
@@ -75,8 +73,10 @@ export function poolOf(dataSource: DataSource): DatabasePool {
   return master;
 }
 
+const noteRows = (span: Span, rows: unknown[]) => span.set({ 'db.response.returned_rows': rows.length });
+
 /** A refusal is an answer that the statement's caller expects. */
-function note(span: Span, error: unknown): void {
+function noteError(span: Span, error: unknown): void {
   const { code } = error as { code?: unknown };
   if (typeof code !== 'string') return;
   span.set({ 'db.response.status_code': code });

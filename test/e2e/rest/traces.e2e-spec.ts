@@ -6,7 +6,7 @@ import { until } from '#libs/testing';
 import { OtlpReceiver, treeOf, type ReceivedSpan } from '../../support/otlp-receiver.js';
 import { API_KEY, Story, type Answer } from '../../support/story.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const CALLER_SPAN = '00f067aa0ba902b7';
 const newTraceId = () => randomBytes(16).toString('hex');
@@ -73,7 +73,7 @@ describe('the traces of a story', () => {
   });
 
   const rootOf = (traceId: string) => receiver.of(traceId).find(({ kind }) => kind === 'SERVER')!;
-  /** The spans of the traces with an attempt that the span caused. A job may find its attempt made already. */
+  /** The traces that a span caused. Some jobs find their attempt made already: they are left out. */
   const causedBy = ({ traceId, spanId }: ReceivedSpan) => {
     const links = JSON.stringify([{ traceId, spanId }]);
     const roots = receiver.spans.filter((span) => JSON.stringify(span.links) === links);
@@ -83,7 +83,7 @@ describe('the traces of a story', () => {
       .flat();
   };
 
-  it('have the caller’s trace from the request to the database and the provider', () => {
+  it('follow the caller’s trace to the database and the provider', () => {
     expect(treeOf(receiver.of(traces.start))).toBe(
       [
         'POST /v1/onboardings SERVER',
@@ -135,7 +135,7 @@ describe('the traces of a story', () => {
         '      gw_settle_send CLIENT',
       ].join('\n'),
     );
-    const [job] = retried.filter(({ kind }) => kind === 'CONSUMER');
+    const job = retried.find(({ kind }) => kind === 'CONSUMER');
     expect(job!.resource['service.name']).toBe('gangway-worker');
     expect(job!.attributes).toEqual({
       'gangway.onboarding.id': id,
@@ -147,10 +147,10 @@ describe('the traces of a story', () => {
     expect(attempt!.attributes).toMatchObject({ 'gangway.attempt.class': 'ok', 'gangway.attempt': 2 });
   });
 
-  it('have a trace for each item of an operation, and for the attempts that it causes', () => {
+  it('have a trace for each item of an operation, and for its attempts', () => {
     const item = causedBy(rootOf(traces.resend));
     expect(treeOf(item)).toMatch(/^operation resend CONSUMER\n {2}claim INTERNAL\n/);
-    const [root] = item.filter(({ kind }) => kind === 'CONSUMER');
+    const root = item.find(({ kind }) => kind === 'CONSUMER');
     expect(treeOf(causedBy(root!))).toMatch(/^job init-otp CONSUMER\n/);
   });
 
@@ -201,7 +201,7 @@ describe('the traces of a story', () => {
     expect(settle!.endMs).toBeGreaterThan(root.endMs);
   });
 
-  it('leave out requests that are not sampled, their attempts by the worker, health, and upkeep', async () => {
+  it('leave out requests that are not sampled, their later attempts, health and upkeep', async () => {
     expect(receiver.of(traces.unsampled)).toEqual([]);
     expect(unsampled.headers.get('traceparent')).toBe(from(traces.unsampled, '00').traceparent);
     expect(without.headers.get('traceparent')).toMatch(/-00$/);

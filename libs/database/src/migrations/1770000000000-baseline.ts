@@ -95,7 +95,8 @@ const UP = [
     CONSTRAINT onboardings_erased_is_blank CHECK (
       erased_at IS NULL OR (
         num_nonnulls(sealed_data_key, sealed_contact, sealed_otp_code, sealed_grant, sealed_authenticators,
-          sealed_requests, external_ref, otp_handle, otp_target_bundle, device_signing, fingerprint, trace_parent) = 0
+          sealed_requests, external_ref, otp_handle, otp_target_bundle, device_signing, fingerprint,
+          trace_parent) = 0
         AND subject = '{}' AND metadata = '{}' AND otp_choice = '{}'
         AND authenticators = '[]' AND pending_authenticators = '[]'
         AND subject_key = 'erased:' || id::text))

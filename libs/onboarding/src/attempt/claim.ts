@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { CLOCK, ProblemError, type Caller, type Clock } from '#libs/kernel';
-import { traced } from '#libs/platform';
+import { traced, type Span } from '#libs/platform';
 import { asOfNow } from '../flow/move.js';
 import { mustTouch, touchedBy, type MayGive } from '../flow/ownership.js';
 import { changing, onboardingEnded, refusalOf, versionMismatch } from '../flow/refusal.js';
@@ -103,11 +103,7 @@ export class Claims {
     starts: SubjectRef | null,
     write: (claim: ClaimTicket) => Promise<Row | null>,
   ): Promise<Claimed | null> {
-    return traced('claim', async (span) => {
-      const claimed = await this.#claim(id, starts, write);
-      if (span && claimed) for (const each of [span, span.root]) each.set(spanAttributesOf(claimed.row));
-      return claimed;
-    });
+    return traced('claim', () => this.#claim(id, starts, write), noteClaim);
   }
 
   async #claim(
@@ -164,4 +160,8 @@ export class Claims {
     await submission.mustFit?.(row);
     await this.steps.get(submission.step).mustHaveRoom?.(row, row);
   }
+}
+
+function noteClaim(span: Span, claimed: Claimed | null): void {
+  if (claimed) for (const each of [span, span.root]) each.set(spanAttributesOf(claimed.row));
 }

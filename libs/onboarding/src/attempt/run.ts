@@ -36,11 +36,12 @@ export class StepRunner implements BeforeApplicationShutdown {
 
   /** @returns the row after the attempt was settled. */
   run(claimed: Claimed): Promise<Row> {
-    const running = traced(`attempt ${claimed.row.step}`, async (span) => {
+    const running = traced(`attempt ${claimed.row.step}`, (span) => {
       span?.set(spanAttributesOf(claimed.row));
-      const end = await this.#attempt(claimed);
-      if (span) noteEnd(span, end);
-      return this.settlement.settle(claimed.row, end);
+      return this.#attempt(claimed).then((end) => {
+        if (span) noteEnd(span, end);
+        return this.settlement.settle(claimed.row, end);
+      });
     });
     const tracked = running
       .catch((error: unknown) => this.#logger.error(error))

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
-import { Metrics, traced } from '#libs/platform';
+import { Metrics, traced, type Span } from '#libs/platform';
 import { dataOf, type EventData } from '../flow/events.js';
 import { keepLateAnswer, lateAnswer } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
@@ -40,11 +40,7 @@ export class Settlement {
    * @returns the row after the settle, also if another process moved it.
    */
   settle(row: Row, end: AttemptEnd): Promise<Row> {
-    return traced('settle', async (span) => {
-      const settled = await this.#settle(row, end);
-      span?.set({ 'gangway.state': settled.state });
-      return settled;
-    });
+    return traced('settle', () => this.#settle(row, end), noteState);
   }
 
   async #settle(row: Row, end: AttemptEnd): Promise<Row> {
@@ -146,6 +142,8 @@ export class Settlement {
     });
   }
 }
+
+const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': state });
 
 /**
  * Whether this process claimed the attempt. In a takeover, or if no budget is left for the next attempt, it

@@ -50,21 +50,41 @@ const LOG_INTRODUCTION = `## Log fields
 
 Each line of the log is a JSON object.`;
 
+const SPANS = table(
+  ['Span', 'Name', 'Kind', 'What it covers'],
+  [
+    [
+      'request',
+      '`POST /v1/onboardings` …',
+      'server',
+      'From the head of the request to the end of the answer.',
+    ],
+    ['job', '`job verify-otp` …', 'consumer', 'A later attempt. Its trace has a link to the request.'],
+    [
+      'item',
+      '`operation resend` …',
+      'consumer',
+      'An item of an operation. Its trace has a link to the start.',
+    ],
+    ['claim', '`claim`', 'internal', 'The claim of an attempt.'],
+    ['attempt', '`attempt verify-otp` …', 'internal', 'The call and its settle. It may outlast the request.'],
+    ['sign', '`sign`', 'internal', 'The signature of a request to the provider.'],
+    [
+      'upstream call',
+      '`POST /v1/submit/otp-auth` …',
+      'client',
+      'One request, with its wait for a connection.',
+    ],
+    ['settle', '`settle`', 'internal', 'The settle of an attempt, with its waits for PostgreSQL.'],
+    ['statement', '`gw_claim_verify` …', 'client', 'One statement, with its wait for a connection.'],
+  ],
+);
+
 const SPAN_INTRODUCTION = `## Span attributes
 
 Traces are off unless \`OTEL_EXPORTER_OTLP_ENDPOINT\` is set. A trace consists of these spans:
 
-| Span | Kind | What it covers |
-| --- | --- | --- |
-| request: \`POST /v1/onboardings\` and so on | server | From the head of the request to the end of the answer. |
-| job: \`job verify-otp\` and so on | consumer | A later attempt in the worker. It has a trace of its own with a link to the request. |
-| item: \`operation resend\` and so on | consumer | One onboarding of an operation, with a link to the request that started it. |
-| claim: \`claim\` | internal | The claim of an attempt. |
-| attempt: \`attempt verify-otp\` and so on | internal | The call and its settle. It may end after the request. |
-| sign: \`sign\` | internal | The signature of a request to the provider. |
-| upstream call: \`POST /v1/submit/otp-auth\` and so on | client | One request to the provider, with the wait for a connection. |
-| settle: \`settle\` | internal | The settle of an attempt, with the waits for PostgreSQL. |
-| statement: \`gw_claim_verify\` and so on | client | One statement, with the wait for a connection. |
+${SPANS}
 
 Requests for health and metrics, the upkeep of the worker, and jobs without an attempt are not traced. The
 provider gets no \`traceparent\`.`;

@@ -52,7 +52,7 @@ const OF_SPANS = {
   'error.type': attribute(
     'string',
     'a span that did not succeed',
-    'The code of the problem, the failure class, the HTTP status or SQLSTATE of the answer, or an error’s name.',
+    'The problem’s code, the failure class, the HTTP status, the SQLSTATE, or the error’s name.',
   ),
   'gangway.onboarding.id': attribute('string', ONBOARDING, 'The onboarding.'),
   'gangway.integration': attribute('string', ATTEMPT, 'The integration.'),

@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { testConfig, until } from '#libs/testing';
@@ -8,6 +10,7 @@ import { Tracing, currentSpan, outsideTraces, spanFields, traced, type Span } fr
 const BATCH = 512;
 /** The SDK keeps this number of spans at most, besides the batch that it exports. */
 const QUEUE = 2_048;
+const CHECKOUT = join(import.meta.dirname, '../../../..');
 const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7';
 
 let receiver: OtlpReceiver;
@@ -171,6 +174,14 @@ describe('without a receiver', () => {
 });
 
 describe('off', () => {
+  it('is cheap, because only the tracer imports OpenTelemetry', () => {
+    const files = globSync('{apps,libs}/**/*.{ts,tsx}', { cwd: CHECKOUT });
+    const importing = files.filter((file) =>
+      /from '@opentelemetry\//.test(readFileSync(join(CHECKOUT, file), 'utf8')),
+    );
+    expect(importing).toEqual(['libs/platform/src/signals/tracer.ts']);
+  });
+
   it('only calls the work, without loading the SDK', async () => {
     receiver = await OtlpReceiver.listen();
     tracing = await Tracing.open(testConfig(), 'service-1');

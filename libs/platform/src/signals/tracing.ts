@@ -38,15 +38,18 @@ export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : 
  * Runs the work in a span of its own, if it is part of a trace. Otherwise only calls it.
  *
  * @param work gets the span, to set its attributes.
+ * @param about sets the attributes that its result gives.
  */
 export function traced<T>(
   name: string,
   work: (span?: Span) => Promise<T>,
+  about?: (span: Span, result: T) => void,
   kind: SpanKind = 'internal',
 ): Promise<T> {
+  // Requests that are not traced come here too: no wrapper, no promise of our own.
   if (tracing === 0) return work();
   const parent = current.getStore();
-  return parent ? recorded(parent.child(name, kind), work) : work();
+  return parent ? recorded(parent.child(name, kind), work, about) : work();
 }
 
 /** Runs work in a span. The span stays open. */
@@ -61,9 +64,15 @@ export function spanFields(): object | undefined {
   return span && { trace_id: span.traceId, span_id: span.spanId, trace_flags: '01' };
 }
 
-async function recorded<T>(span: Span, work: (span: Span) => Promise<T>): Promise<T> {
+async function recorded<T>(
+  span: Span,
+  work: (span: Span) => Promise<T>,
+  about?: (span: Span, result: T) => void,
+): Promise<T> {
   try {
-    return await current.run(span, work, span);
+    const result = await current.run(span, work, span);
+    about?.(span, result);
+    return result;
   } catch (error) {
     const { status } = error as { status?: unknown };
     span.fail(typeOf(error), !(typeof status === 'number' && status < 500));

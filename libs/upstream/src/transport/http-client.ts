@@ -68,13 +68,11 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
    * @throws UpstreamError `not_sent` or `no_answer`.
    */
   send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
-    const exchange = async (span?: Span) => {
+    const exchange = (span?: Span) => {
       if (span) noteRequest(span, request);
-      const answer = await new Exchange(call, this.clock).run(this.#pool(request), request);
-      if (span) noteAnswer(span, answer);
-      return answer;
+      return new Exchange(call, this.clock).run(this.#pool(request), request);
     };
-    return traced(`${request.method} ${request.pathAndQuery}`, exchange, 'client');
+    return traced(`${request.method} ${request.pathAndQuery}`, exchange, noteAnswer, 'client');
   }
 
   async onApplicationShutdown(): Promise<void> {
