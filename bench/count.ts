@@ -15,7 +15,6 @@ export interface Counts {
   statements: number;
   /** Transactions that write. */
   commits: number;
-  /** Bytes of write-ahead log. */
   walBytes: number;
   /** Commands that Redis runs, including those within scripts. */
   redisCommands: number;
@@ -92,7 +91,6 @@ export function median(values: readonly number[]): number {
   return (at((sorted.length - 1) / 2) + at(sorted.length / 2)) / 2;
 }
 
-/** Reads the counters of PostgreSQL and Redis. */
 class Server {
   private constructor(
     private readonly database: Client,
@@ -177,8 +175,8 @@ class Proxy {
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (;;) {
-        // The first message has no type byte. (A TLS client would send one more message without it. Here, no
-        // client uses TLS.)
+        // The first message has no type byte. (A TLS client would send one more such message, but the bench
+        // uses no TLS.)
         const head = started ? 1 : 0;
         if (rest.length < head + 4) break;
         const length = head + rest.readUInt32BE(head);

@@ -25,7 +25,7 @@ const TICK_MS = 10; // Linux reports CPU in hundredths of a second, with any ker
 
 interface Cpu {
   ms: number;
-  /** The part that the kernel uses, for sockets and files. */
+  /** The part of `ms` that the kernel uses, for sockets and files. */
   systemMs: number;
   parent: number;
 }
@@ -98,7 +98,6 @@ export function rssMb(pid: number): number | null {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
 }
 
-/** Starts a helper of the bench in a separate process. */
 export const forkHelper = (file: string): ChildProcess => {
   const execArgv = ['--import', fileURLToPath(new URL('load.mjs', import.meta.url))];
   return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });

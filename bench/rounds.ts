@@ -32,7 +32,7 @@ export interface Result {
 
 export interface Upstream {
   url: string;
-  /** @returns the calls since the last change, by the second in which they came (Unix time). */
+  /** @returns the number of calls since the last change, by the second in which they came (Unix time). */
   answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
 }

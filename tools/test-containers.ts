@@ -54,7 +54,7 @@ export async function startContainers(): Promise<BareServers> {
   try {
     if (postgres.status === 'rejected') throw new Plain(`${POSTGRES} did not start: ${postgres.reason}`);
     if (redis.status === 'rejected') throw new Plain(`${REDIS} did not start: ${redis.reason}`);
-    // Connect directly: Docker's proxy would make the tests a tenth slower. PostgreSQL may not be ready yet.
+    // Connect without Docker's proxy, if possible: the proxy would make the tests a tenth slower.
     const near = await answers(redis.value.getIpAddress('bridge'), 6379);
     const at = (container: StartedTestContainer, port: number) =>
       near

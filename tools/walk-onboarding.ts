@@ -14,7 +14,7 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
-  /** Checks that the intended service has made the onboarding. Left out if this cannot be checked. */
+  /** Checks that the intended service has made the onboarding. Left out if it cannot check this. */
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 

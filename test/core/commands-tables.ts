@@ -169,10 +169,7 @@ const ATTEMPTS: Readonly<Record<string, Partial<Columns>>> = {
   'the lease has lapsed': { leaseUntil: after(-3_000) },
 };
 
-/**
- * The text of `tables/time.txt`: which deadlines have passed, in each state and for each state of the
- * attempt.
- */
+/** The text of `tables/time.txt`: what happens when a deadline passes, in each state, also during a call. */
 export function timeTable(): string {
   const dimensions = { where: Object.keys(WHERE), over: Object.keys(OVER), attempt: Object.keys(ATTEMPTS) };
   const cells: Cell[] = [];

@@ -61,7 +61,7 @@ export const config = testConfig({
   ONBOARDING_LIFE_MS: '86400000',
 });
 
-/** The changes when an attempt ends like this. `row` is the row as its claim left it. */
+/** The changes to a row when its attempt ends as `end` says. `row` is the row after the claim. */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
@@ -367,7 +367,7 @@ class OneRow {
   #claim(limits: string, notes: Outcome['notes'] & object, claimed: () => Moved): Promise<Row | null> {
     return this.#write(() => {
       const outcome = applied(this.#row, claimed());
-      // The row in the table already shows this data of the event.
+      // The tables already print this data with the row, so the event leaves it out.
       const events = outcome.events.map((event) =>
         event.type === 'attempt_started' ? { ...event, data: {} } : event,
       );

@@ -13,7 +13,6 @@ import { OnboardingLists } from '../../libs/onboarding/src/commands/onboarding-l
 import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-steps.js';
 import type { State } from '../../libs/onboarding/src/flow/table.js';
 import { sessionSettings } from '../../libs/database/src/session-settings.js';
-import { IntegrationReports } from '../../libs/onboarding/src/integrations/integration-reports.js';
 import type { Statement } from '../../libs/onboarding/src/store/statement.js';
 
 const ROWS = 100_000;
@@ -98,7 +97,6 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** All nodes of a statement's plan. */
 async function explained(text: string, values?: unknown[]): Promise<Plan[]> {
   const how = values ? 'FORMAT JSON' : 'GENERIC_PLAN, FORMAT JSON';
   const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (${how}) ${text}`, values);
@@ -129,7 +127,6 @@ const lookupsIn = (nodes: Plan[]) =>
     })
     .sort();
 
-/** All prepared statements of the service's libraries. */
 async function statements(): Promise<PreparedStatement[]> {
   const folder = join(import.meta.dirname, '../../libs/onboarding/src/store/statements');
   const modules = await Promise.all(
@@ -177,14 +174,14 @@ const PLANS: Record<string, string[]> = {
   retry_send: [ROW, BUDGET, PAUSES],
   settle_send: [ROW, BUDGET],
   settle_verify: [ROW, BUDGET],
-  settle_authenticators: [ROW, 'credentials_of_onboarding'],
-  command: [KEY, ROW, 'credentials_of_onboarding'],
+  settle_authenticators: [ROW, 'credentials_pkey'],
+  command: [KEY, ROW, 'credentials_pkey'],
   wait_for_writers: [ROW],
   wait_for_starts: [BUDGET],
   now: [],
   gone_on: [ROW],
   delete_challenges: [CHALLENGES],
-  erase: [ROW, BUDGET, EVENTS, CHALLENGES, 'credentials_of_onboarding', 'idempotency_keys_onboarding'],
+  erase: [ROW, BUDGET, EVENTS, CHALLENGES, 'credentials_pkey', 'idempotency_keys_onboarding'],
   due: ['onboardings_due'],
   expire: [ROW],
   push_back: [ROW],
@@ -220,6 +217,8 @@ const PLANS: Record<string, string[]> = {
   taken_credentials: ['credentials_registered'],
   issue_challenge: [KEY, ROW, CHALLENGES],
   forget_challenges: ['webauthn_challenges_expiry'],
+  count_slice: ['onboardings_by_state', PAUSES],
+  expiry_lag: ['onboardings_due'],
   now_waiting: ['onboardings_waiting'],
   now_lost: ['onboardings_by_state'],
   now_parked: ['onboardings_parked'],
@@ -279,18 +278,6 @@ describe('in tables whose rows are mostly not due', () => {
       expect(scan?.['Index Cond']).toContain(condition);
     },
   );
-});
-
-describe('the count of onboardings that wait for an operator', () => {
-  it('reads no other onboardings', async () => {
-    const run = jest.spyOn(module.get(PreparedStatements), 'run').mockResolvedValue([]);
-    await module.get(IntegrationReports).count(60_000);
-    const [statement, values] = run.mock.calls.find(([{ text }]) => text.includes('parked_reason'))!;
-    run.mockRestore();
-    const nodes = await explained(statement.text, values);
-    expect(scansIn(nodes)).toEqual([]);
-    expect(indexesIn(nodes)).toEqual(expect.arrayContaining(['onboardings_parked', 'onboardings_by_state']));
-  });
 });
 
 describe('a list filtered by state', () => {

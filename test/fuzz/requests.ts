@@ -266,7 +266,7 @@ export class Requests {
     request.tricks.push(name);
   }
 
-  /** The next request of a caller that carries a user through an onboarding. */
+  /** The next request of a caller whose user goes through an onboarding. */
   #lived(): FuzzRequest {
     const { someone, call } = this.#calls.next();
     if (someone.id) this.learn(kindOf(call.route), someone.id);

@@ -20,35 +20,41 @@ import { readPromql } from './promql.js';
 const FOLDER = join(OBSERVABILITY, 'grafana/dashboards');
 
 describe('the alerts', () => {
-  it.each(alerts().map((rule) => [rule.alert, rule] as const))('%s says what is needed', (name, rule) => {
-    expect(['page', 'ticket']).toContain(rule.labels?.severity);
-    expect(rule.annotations).toEqual({
-      summary: expect.stringMatching(/\S/),
-      description: expect.stringMatching(/\.$/),
-      runbook_url: `docs/operations/runbooks/${name}.md`,
-    });
-  });
+  it.each(alerts().map((rule) => [rule.alert, rule] as const))(
+    '%s has the labels and texts that operators need',
+    (name, rule) => {
+      expect(['page', 'ticket']).toContain(rule.labels?.severity);
+      expect(rule.annotations).toEqual({
+        summary: expect.stringMatching(/\S/),
+        description: expect.stringMatching(/\.$/),
+        runbook_url: `docs/operations/runbooks/${name}.md`,
+      });
+    },
+  );
 
-  it.each(alerts().map((rule) => [rule.alert, rule] as const))('%s quotes labels that it has', (_, rule) => {
-    const quoted = Object.values(rule.annotations!).flatMap((text) =>
-      [...text.matchAll(/\$labels\.(\w+)/g)].map(([, label = '']) => label),
-    );
-    const { uses, grouping } = readPromql(rule.expr);
-    const has = new Set(grouping);
-    // Without grouping, an alert has all labels of its series.
-    if (grouping.length === 0)
-      for (const { metric } of uses)
-        knownSeries()
-          .get(metric)
-          ?.forEach((label) => has.add(label));
-    expect(quoted.filter((label) => !has.has(label))).toEqual([]);
-  });
+  it.each(alerts().map((rule) => [rule.alert, rule] as const))(
+    '%s quotes only labels that it has',
+    (_, rule) => {
+      const quoted = Object.values(rule.annotations!).flatMap((text) =>
+        [...text.matchAll(/\$labels\.(\w+)/g)].map(([, label = '']) => label),
+      );
+      const { uses, grouping } = readPromql(rule.expr);
+      const has = new Set(grouping);
+      // Without grouping, an alert has all labels of its series.
+      if (grouping.length === 0)
+        for (const { metric } of uses)
+          knownSeries()
+            .get(metric)
+            ?.forEach((label) => has.add(label));
+      expect(quoted.filter((label) => !has.has(label))).toEqual([]);
+    },
+  );
 
   it('have a runbook each, and each runbook has an alert', () => {
     expect(runbooks().sort()).toEqual([...new Set(alerts().map(({ alert }) => alert))].sort());
   });
 
-  it('have a test of promtool each, which sees them fire', () => {
+  it('have a promtool test each, in which they fire', () => {
     const tests = readText(OBSERVABILITY, 'prometheus/tests/gangway.test.yml');
     const untested = alerts().filter(
       ({ alert, labels }) => !tests.includes(`'{alertname="${alert}",severity="${labels?.severity}"}'`),
@@ -76,16 +82,18 @@ describe.each(runbooks())('the runbook %s', (name) => {
   });
 });
 
-it('the runbooks name commands and options that exist', () => {
-  const pages = [...runbooks(), 'README'].map((name) => readText(RUNBOOKS, `${name}.md`)).join('\n');
-  const named = [...pages.matchAll(/\bgangway ([a-z-]+) ([a-z-]+)([^`\n]*)/g)];
-  expect(named.length).toBeGreaterThan(10);
-  const unknown = named.filter(([, group = '', command = '', rest = '']) => {
-    const found = COMMANDS[group]?.[command];
-    const options = [...rest.matchAll(/--([a-z-]+)/g)].map(([, option = '']) => option);
-    return !found || options.some((option) => !(option in found.options));
+describe('all runbooks', () => {
+  it('name only commands and options that exist', () => {
+    const pages = [...runbooks(), 'README'].map((name) => readText(RUNBOOKS, `${name}.md`)).join('\n');
+    const named = [...pages.matchAll(/\bgangway ([a-z-]+) ([a-z-]+)([^`\n]*)/g)];
+    expect(named.length).toBeGreaterThan(10);
+    const unknown = named.filter(([, group = '', command = '', rest = '']) => {
+      const found = COMMANDS[group]?.[command];
+      const options = [...rest.matchAll(/--([a-z-]+)/g)].map(([, option = '']) => option);
+      return !found || options.some((option) => !(option in found.options));
+    });
+    expect(unknown.map(([line]) => line)).toEqual([]);
   });
-  expect(unknown.map(([line]) => line)).toEqual([]);
 });
 
 describe('each expression', () => {
@@ -110,7 +118,7 @@ describe('each expression', () => {
     expect(grouping.filter((label) => !labels.has(label))).toEqual([]);
   });
 
-  it('is read as promtool reads it', () => {
+  it('is parsed as promtool parses it', () => {
     expect(
       readPromql('sum by (le, a) (rate(m_bucket{a=~"x.*", b!="{y}"}[5m] offset 1h)) / on (a) r:x > 2'),
     ).toEqual({
@@ -124,7 +132,7 @@ describe('each expression', () => {
 });
 
 describe('the dashboards', () => {
-  it('are files as tools/dashboards.ts makes them', () => {
+  it('are equal to the files that tools/dashboards.ts makes', () => {
     const made = Object.fromEntries(
       Object.entries(DASHBOARDS).map(([name, board]) => [name, `${JSON.stringify(board, null, 1)}\n`]),
     );

@@ -60,7 +60,7 @@ export function dashboardExpressions(): { at: string; expr: string }[] {
   ]);
 }
 
-/** What a Prometheus knows of our processes: each series with the labels that it may have. */
+/** The series that Prometheus gets from our processes, each with the labels that it may have. */
 export function knownSeries(): Map<string, Set<string>> {
   const known = new Map<string, Set<string>>();
   const add = (name: string, labels: readonly string[]) =>

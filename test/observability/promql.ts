@@ -1,7 +1,18 @@
-/** A metric of an expression, with the labels that the expression picks series by. */
+/** A metric that a PromQL expression uses, with the labels by which the expression selects series. */
 export interface Use {
   metric: string;
   labels: string[];
+}
+
+/** The selectors of an expression that pick series by one fixed value each, such as `m{a="b"}`. */
+export function fixedSelectors(expr: string): { metric: string; label: string; value: string }[] {
+  return [...expr.matchAll(/([a-zA-Z_:][\w:]*)\{([^}]*)\}/g)].flatMap(([, metric = '', matchers = '']) =>
+    [...matchers.matchAll(/(\w+)="([^"$]+)"/g)].map(([, label = '', value = '']) => ({
+      metric,
+      label,
+      value,
+    })),
+  );
 }
 
 const WORDS = new Set([

@@ -12,7 +12,7 @@ const ACCOUNTS = {
   omar: ['omar', 'staff', 'gangway-viewers', 'gangway-oncall'],
   ada: ['ada', 'gangway-admins', 'gangway-viewers'],
   nina: ['nina', 'staff'],
-  // Pretends to be an emergency login, and contains a character that reverses the text direction.
+  // The name imitates an emergency login, and contains a character that reverses the text direction.
   mallory: ['emergency:\u202eada', 'gangway-viewers'],
 };
 export type AccountName = keyof typeof ACCOUNTS;

@@ -35,12 +35,14 @@ export class EventStreams implements OnModuleDestroy {
       throw new ProblemError('rate_limited', {
         detail: 'This caller has too many event streams open.',
         retryAfterS: RETRY_AFTER_S,
+        limit: 'event_streams_of_caller',
       });
     }
     if (this.#open.size >= this.config.EVENTS_STREAMS) {
       throw new ProblemError('not_ready', {
         detail: 'This replica has too many open event streams.',
         retryAfterS: RETRY_AFTER_S,
+        limit: 'event_streams',
       });
     }
     const stream = new EventStream({

@@ -240,8 +240,6 @@ function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   return challenges.size === submitted.length ? [...challenges] : [];
 }
 
-/**
- * Whether the challenge beside the client data, which only the provider's form has, equals the one inside.
- */
+/** Only the provider's form repeats the challenge of the client data. Both challenges must be equal. */
 const isAsSubmitted = (each: SubmittedAuthenticator, challenge: string) =>
   !('challenge' in each) || each.challenge === challenge;

@@ -82,7 +82,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('returns its model and its credential id', async () => {
+  it('passes with its model and its credential id as the result', async () => {
     const aaguid = Buffer.from('ea9b8d664d011d213ce4b6b48cb575d4', 'hex');
     const passkey = createPasskey({ ...honest, wrong: { aaguid } });
     expect(await ceremony(passkey, policy, outstanding)).toEqual({

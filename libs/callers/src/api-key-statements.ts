@@ -92,3 +92,11 @@ export const NOTE_USE: PreparedStatement = {
     UPDATE api_keys SET last_used_at = clock_timestamp()
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')`,
 };
+
+/** A key that was rotated ends by plan: its successor counts. */
+export const FIRST_KEY_TO_EXPIRE: PreparedStatement = {
+  name: 'api_key_first_to_expire',
+  text: `
+    SELECT extract(epoch FROM min(expires_at))::float8 AS at FROM api_keys
+    WHERE revoked_at IS NULL AND rotated_to IS NULL AND expires_at > clock_timestamp()`,
+};

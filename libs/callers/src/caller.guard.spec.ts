@@ -41,7 +41,7 @@ describe('the caller guard of a route', () => {
     [['operations:read', 'onboardings:write'], true],
     [['onboardings:write', 'onboardings:erase', 'operations:write', 'admin'], false],
     [[], false],
-  ])('takes any one of the scopes that the route names: %j', async (scopes, passes) => {
+  ])('accepts any one of the scopes that the route names: %j', async (scopes, passes) => {
     const { answer, headers } = ask({ caller: aCaller('shop', scopes) });
     if (passes) return expect(await answer).toBe(true);
     await expect(answer).rejects.toMatchObject({

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { DatabaseModule } from '#libs/database';
+import { ApiKeyExpiry } from './api-key-expiry.js';
 import { ApiKeyLogin } from './api-key-login.js';
 import { ApiKeys } from './api-keys.js';
 import { Audit } from './audit.js';
@@ -18,6 +19,7 @@ import { RefusedLogins } from './refused-logins.js';
 @Module({
   imports: [DatabaseModule, DiscoveryModule],
   providers: [
+    ApiKeyExpiry,
     ApiKeyLogin,
     ApiKeys,
     Audit,

@@ -70,6 +70,7 @@ export class FailedLogins {
       detail: 'Too many tokens from this address were not valid.',
       retryAfterS: Math.max(1, Math.ceil(leftMs / 1_000)),
       rateLimit: { policy: 'login', quota, windowS: WINDOW_S },
+      limit: 'login_failures',
     });
   }
 }

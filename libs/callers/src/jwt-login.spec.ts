@@ -33,7 +33,7 @@ const endOf = (login: JwtLogin, token: string) => login.login(token).catch((erro
 
 describe('the caller of a JWT', () => {
   it.each<[string, object, object]>([
-    ['its subject', {}, { name: 'shop', integrations: null }],
+    ['the name in the claim sub, and all integrations', {}, { name: 'shop', integrations: null }],
     [
       'scopes in a text',
       { scope: 'admin onboardings:read' },

@@ -59,8 +59,8 @@ describe('the rate limit headers', () => {
   });
 });
 
-describe('a request over its limit', () => {
-  it('is refused, and must wait for the limit that takes longest to reset', () => {
+describe('a counted request', () => {
+  it('is refused over a limit, and must wait for the limit that takes longest to reset', () => {
     const counts = [
       count({ over: true, resetMs: 2_000 }),
       count({ policy: 'subject', quota: 60, over: true, resetMs: 50_500 }),

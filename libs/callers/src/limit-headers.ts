@@ -12,6 +12,7 @@ export function throwIfOver(counts: Count[]): void {
     detail: `More than ${worst.quota} requests in ${WINDOW_S} s for one ${worst.policy}.`,
     retryAfterS: seconds(worst.resetMs),
     rateLimit: { policy: worst.policy, quota: worst.quota, windowS: WINDOW_S },
+    limit: worst.policy === 'caller' ? 'caller' : 'subject',
   });
 }
 

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { CONFIG, ConfigError, type Config } from '#libs/platform';
 import { dataSourceOptions, openDataSource } from './data-source.js';
 import { DatabaseHealth } from './database-health.js';
+import { DatabaseMetrics } from './database-metrics.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that does not answer a query in this time counts as away. */
@@ -31,7 +32,7 @@ const STATEMENT_TIMEOUT_MS = 4_000;
       dataSourceFactory: (options) => openDataSource(options!),
     }),
   ],
-  providers: [DatabaseHealth, PreparedStatements],
+  providers: [DatabaseHealth, DatabaseMetrics, PreparedStatements],
   exports: [PreparedStatements, TypeOrmModule],
 })
 export class DatabaseModule {}

@@ -60,11 +60,11 @@ export class Queues implements OnApplicationShutdown {
 
   /** For checks that read from Redis: the check is down if Redis does not answer. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
-    if (!this.link.isConnected) return { status: 'down', detail: 'unknown without Redis' };
+    if (!this.link.isConnected) return { status: 'down', detail: 'not known, because Redis is away' };
     try {
       return await check();
     } catch (error) {
-      return { status: 'down', detail: `unknown: Redis ${troubleOf(error as Error).words}` };
+      return { status: 'down', detail: `not known, because Redis ${troubleOf(error as Error).words}` };
     }
   }
 

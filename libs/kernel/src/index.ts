@@ -22,6 +22,7 @@ export {
 } from './fault.js';
 export { isUncoded, listMembers, mediaTypes } from './header-fields.js';
 export { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
+export { LIMITS, type Limit } from './limit.js';
 export { requireNode } from './node-version.js';
 export {
   PROBLEM_CODES,

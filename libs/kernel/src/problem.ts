@@ -1,4 +1,5 @@
 import type { FieldError } from './fault.js';
+import type { Limit } from './limit.js';
 
 /** Members that some problems have in addition to the standard members (RFC 9457 §3.2). */
 export type ProblemMember =
@@ -17,7 +18,6 @@ interface ProblemType {
   /** The status if the reason lasts longer, e.g. for a whole day. */
   alsoStatus?: number;
   title: string;
-  /** What happened, and the reason. */
   cause: string;
   remedy: string;
   members?: readonly ProblemMember[];
@@ -251,7 +251,6 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 /** @returns a problem's `type`: the link to its entry in the service's list of errors (RFC 9457 §3.1.1). */
 export const problemType = (code: ProblemCode): string => `/docs/errors#${code}`;
 
-/** @returns the HTTP statuses that a code can have. */
 export const statusesOf = (code: ProblemCode): number[] => {
   const { status, alsoStatus } = PROBLEMS[code] as ProblemType;
   return alsoStatus === undefined ? [status] : [status, alsoStatus];
@@ -271,6 +270,8 @@ export interface ProblemOptions {
   retryAfterS?: number;
   /** The limit that was exceeded, for the `RateLimit` headers of a 429. */
   rateLimit?: { policy: string; quota: number; windowS: number };
+  /** The limit that was exceeded, for the metrics. */
+  limit?: Limit;
   errors?: FieldError[];
   /** Extension members of the problem (RFC 9457 §3.2), e.g. `attemptsLeft`. */
   extensions?: Partial<Record<ProblemMember, unknown>>;
@@ -284,6 +285,7 @@ export class ProblemError extends Error {
   readonly retryable: boolean;
   readonly retryAfterS: number | undefined;
   readonly rateLimit: ProblemOptions['rateLimit'];
+  readonly limit: Limit | undefined;
   readonly errors: FieldError[] | undefined;
   readonly extensions: Partial<Record<ProblemMember, unknown>>;
 
@@ -295,6 +297,7 @@ export class ProblemError extends Error {
     this.retryAfterS = options.retryAfterS;
     this.retryable = options.retryable ?? (this.status === 429 || this.status === 503);
     this.rateLimit = options.rateLimit;
+    this.limit = options.limit;
     this.errors = options.errors;
     this.extensions = options.extensions ?? {};
   }

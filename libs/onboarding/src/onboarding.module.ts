@@ -22,6 +22,8 @@ import { Onboarding } from './flow/onboarding.entity.js';
 import { IntegrationHealth } from './integrations/integration-health.js';
 import { IntegrationKnowledge } from './integrations/integration-knowledge.js';
 import { IntegrationReports } from './integrations/integration-reports.js';
+import { OnboardingCounter } from './counts/onboarding-counter.js';
+import { OnboardingCounts } from './counts/onboarding-counts.js';
 import { DataKeys } from './store/data-keys.js';
 import { Fingerprint } from './store/fingerprint.js';
 import { IdempotencyKeys } from './store/idempotency-keys.js';
@@ -70,6 +72,8 @@ import { Sweeper } from './upkeep/sweep.js';
     LostClaims,
     OnboardingLists,
     OnboardingService,
+    OnboardingCounter,
+    OnboardingCounts,
     OnboardingStore,
     OperationWorker,
     Pauses,

@@ -13,7 +13,7 @@ import { CONFIG, KeyedHash, type ConsoleConfig } from '#libs/platform';
 /** A login waits at most this long for Redis. Then the process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
 /**
- * All networks together may try this many times as often as one network. Therefore one network alone cannot
+ * All networks together have this many times the limit of one network. Therefore one network alone cannot
  * lock out the others.
  */
 const NETWORKS = 10;
@@ -78,6 +78,7 @@ async function consumed(limiter: Limiter, key: string): Promise<void> {
     throw new ProblemError('rate_limited', {
       detail: 'Too many failed logins. Wait a few minutes.',
       retryAfterS: waitOf(reason),
+      limit: 'console_login',
     });
   }
 }

@@ -73,7 +73,7 @@ export class OperatorLogin {
     by: LoginTry,
   ): Promise<Login & { next: string }> {
     const flow = findFlow(this.hash, cookie, answer.get('state'), this.clock.nowMs());
-    // This needs no limit: an outdated login is not a guess, and the provider is not asked.
+    // An outdated login needs no limit: it is not a guess, and the provider is not asked.
     if (!flow || !(await this.#isFirstUse(flow))) {
       this.audit.record({ ...by, action: 'login: oidc', operator: null, target: null, outcome: 'refused' });
       const detail = 'This login has expired, or it began in another browser. Log in again.';
@@ -108,7 +108,7 @@ export class OperatorLogin {
     return this.#logIn('link', by, async () => {
       const identity = await this.links.use(token);
       if (identity) return identity;
-      const detail = 'This link was used before, or it has expired. Make another one.';
+      const detail = 'This link was used before, or it has expired. Create another link.';
       throw new ProblemError('unauthenticated', { detail });
     });
   }

@@ -64,6 +64,7 @@ export class OtpBudget implements OnModuleInit {
       detail: 'The subject has reached its limit of codes for now. Wait as long as Retry-After says.',
       retryAfterS: Math.ceil(longestMs / 1000),
       extensions: row ? stateAndNextAction(row) : {},
+      limit: 'otp_send',
       rateLimit:
         dayMs >= windowMs
           ? { policy: 'otp-sends-day', quota: OTP_SENDS_PER_DAY, windowS: DAY_MS / 1000 }
@@ -86,6 +87,7 @@ export class OtpBudget implements OnModuleInit {
     throw new ProblemError('otp_locked', {
       status: 429,
       detail: 'Too many wrong codes for this subject in the last 24 hours.',
+      limit: 'otp_tries',
       retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
       // The day's limit also forbids the tries that are left for this code.
       extensions: others.row ? stateAndNextAction({ ...others.row, otpTriesLeft: 0 }) : {},

@@ -42,6 +42,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     const { state, nextAction } = stateAndNextAction(row);
     throw new ProblemError('otp_locked', {
       detail: 'No tries are left for this code. Ask for a new code.',
+      limit: 'otp_tries',
       extensions: { state, attemptsLeft: 0, nextAction },
     });
   }

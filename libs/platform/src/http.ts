@@ -16,6 +16,7 @@ import { currentRequest, requestIdOf } from './logging.js';
 import { ProblemFilter, sendProblem, type OutageTest, type ProblemAnswer } from './problem.filter.js';
 import { RequestLog } from './request-log.js';
 import { HSTS, SECURITY_HEADERS } from './security-headers.js';
+import { HttpMetrics } from './signals/metrics-http.js';
 import { traceRequests } from './signals/request-span.js';
 import { Tracing } from './signals/tracing.js';
 import { traceparentOf } from './trace-context.js';
@@ -54,13 +55,14 @@ export async function createHttpApp(
     forceCloseConnections: 'idle',
     // Without trusted proxies, Fastify need not look at the headers.
     ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, app.get(RequestLog)),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, app),
     // Errors before routing, such as an undecodable path, reach neither Nest nor its hooks.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(SECURITY_HEADERS);
       stamp(request, reply);
       filter.answer(error, request, reply);
       app.get(RequestLog).answered(request, reply);
+      app.get(HttpMetrics).answered(request, reply);
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
@@ -72,7 +74,7 @@ export async function createHttpApp(
   app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe);
   app.useGlobalFilters(filter);
-  const [health, requestLog] = [app.get(Health), app.get(RequestLog)];
+  const [health, requestLog, httpMetrics] = [app.get(Health), app.get(RequestLog), app.get(HttpMetrics)];
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
   limitJsonValues(fastify);
@@ -92,7 +94,7 @@ export async function createHttpApp(
   // Without a listener, Node.js closes the connection silently. The service opens no tunnels (RFC 9110
   // §9.3.6).
   fastify.server.on('connect', (_request, socket) =>
-    answerClientError(new Error('CONNECT'), socket as Socket, requestLog),
+    answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
   if (trustedProxies.length > 0) {
     // For Fastify, an address with a port would be a new address for each connection.
@@ -133,7 +135,11 @@ export async function createHttpApp(
   fastify.addHook('onError', async (request, _reply, error) => {
     request.problem = filter.problemOf(error);
   });
-  fastify.addHook('onResponse', async (request, reply) => requestLog.answered(request, reply));
+  fastify.addHook('onResponse', (request, reply, done) => {
+    httpMetrics.answered(request, reply);
+    requestLog.answered(request, reply);
+    done();
+  });
   fastify.addHook('onSend', async (request, reply) => {
     stamp(request, reply);
     // A connection that stays open would close during the client's next request.
@@ -143,12 +149,17 @@ export async function createHttpApp(
 }
 
 /** For a request that Node.js cannot parse there is only a socket: no route, id or reply. */
-function answerClientError(error: Error & { code?: string }, socket: Socket, log: RequestLog): void {
+function answerClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  app: NestFastifyApplication,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
   const status = tooLarge ? 431 : 400;
   const traceId = randomUUID();
-  log.problem({
+  app.get(HttpMetrics).unreadable(status);
+  app.get(RequestLog).problem({
     traceId,
     status,
     code: 'validation_failed',

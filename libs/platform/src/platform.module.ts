@@ -1,4 +1,4 @@
-import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { Global, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { ConfigModule, registerAs } from '@nestjs/config';
 import { LoggerModule } from 'nestjs-pino';
 import { CLOCK, RANDOM, systemClock, systemRandom } from '#libs/kernel';
@@ -6,17 +6,21 @@ import { CONFIG_NAMESPACE, type Config, type ConsoleConfig } from './config.js';
 import { Health, HealthController } from './health.js';
 import { KeyedHash } from './keyed-hash.js';
 import { loggerOptions } from './logging.js';
-import { PROCESS_NAME, processNameOf, type AppRole } from './process-name.js';
+import { APP_ROLE, PROCESS_NAME, processNameOf, type AppRole } from './process-name.js';
 import { RequestLog } from './request-log.js';
 import { Sealer } from './sealer.js';
+import { HttpMetrics } from './signals/metrics-http.js';
 import { Metrics, MetricsController, samplesBy } from './signals/metrics.js';
 import { Tracing } from './signals/tracing.js';
+import { VERSION } from './version.js';
 
 /** The base of every app: settings, clock, logger, sealer, health checks and metrics. */
 @Global()
 @Module({})
 export class PlatformModule {
-  constructor(health: Health, metrics: Metrics) {
+  constructor(health: Health, metrics: Metrics, @Inject(APP_ROLE) role: AppRole) {
+    const build = { version: VERSION, role, node_version: process.versions.node };
+    metrics.gauge('gangway_build_info', () => [{ labels: build, value: 1 }]);
     metrics.gauge('gangway_check_up', async () => samplesBy('check', await health.gauges()));
   }
 
@@ -36,10 +40,12 @@ export class PlatformModule {
       controllers: [HealthController, MetricsController],
       providers: [
         Health,
+        HttpMetrics,
         Metrics,
         RequestLog,
         { provide: CLOCK, useValue: systemClock },
         { provide: RANDOM, useValue: systemRandom },
+        { provide: APP_ROLE, useValue: role },
         { provide: PROCESS_NAME, useFactory: () => processNameOf(role) },
         {
           provide: Tracing,
@@ -52,6 +58,7 @@ export class PlatformModule {
       exports: [
         ConfigModule,
         Health,
+        HttpMetrics,
         Metrics,
         RequestLog,
         CLOCK,

@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto';
 /** Injection token of this process's name in shared health, such as `worker-1f09ac3e`. */
 export const PROCESS_NAME = Symbol('ProcessName');
 
+/** Injection token of the role of this app. */
+export const APP_ROLE = Symbol('AppRole');
+
 /** The role of an app. */
 export type AppRole = 'service' | 'worker' | 'console';
 

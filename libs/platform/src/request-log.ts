@@ -8,7 +8,7 @@ import { codeOfStatus } from './problem.filter.js';
 import { shownPath } from './shown.js';
 
 type Problem = Pick<ProblemError, 'code' | 'retryable'> &
-  Partial<Pick<ProblemError, 'message' | 'cause' | 'extensions'>>;
+  Partial<Pick<ProblemError, 'message' | 'cause' | 'extensions' | 'limit'>>;
 
 declare module 'fastify' {
   interface FastifyRequest {

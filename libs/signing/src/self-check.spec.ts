@@ -28,7 +28,7 @@ it.each<[string, SigningKey['sign'], string]>([
   ['another key signs', (message, encoding) => other.sign(message, encoding), 'der'],
   ['another message is signed', (_message, encoding) => good.sign(Buffer.from('x'), encoding), 'der'],
   ['nothing comes', () => new Uint8Array(), 'der'],
-])('stops if %s, and names the key’s source', (_, sign, encoding) => {
+])('checkSignatures throws if %s, and names the key’s source', (_, sign, encoding) => {
   expect(() => checkSignatures({ ...good, sign }, SOURCE)).toThrow(
     `refuses what node:crypto signed with the key of ${SOURCE} (${encoding})`,
   );

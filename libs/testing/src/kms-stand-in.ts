@@ -50,7 +50,6 @@ export class KmsStandIn {
   readonly #server: Server;
   readonly #foreign = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   #trouble: { what: KmsTrouble; times: number } | null = null;
-  /** The highest number of connections that were open at the same time. */
   mostSockets = 0;
   url = '';
 
@@ -211,8 +210,8 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER. node:crypto's own signing would hash the digest again. Its
- * ECDH computes k·G, as the public key of k.
+ * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER. node:crypto's own signing would hash the digest again.
+ * The ECDH of node:crypto computes k·G, as the public key of k.
  */
 function signDigest(digest: Buffer, key: KeyObject): Buffer {
   const d = bigint(Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));

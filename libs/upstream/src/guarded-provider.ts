@@ -183,7 +183,7 @@ export class GuardedProvider implements UpstreamProvider {
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'EOPENBREAKER') throw error;
       throw new UpstreamError('not_sent', {
-        detail: 'held back: too many calls to this provider failed',
+        detail: 'not sent, because too many calls to this provider have failed',
         evidence: { ...NOTHING_SENT, durationMs: Math.floor(this.clock.monotonicMs() - startedAt) },
       });
     }

@@ -69,7 +69,7 @@ export class KeyOrSubject {
       return await make();
     } catch (error) {
       if (!isAmbiguous(error)) throw error;
-      const detail = `${error.message}; it concerns this subject, because our key works for another`;
+      const detail = `${error.message}; it concerns only this subject: our key works for another subject`;
       throw new UpstreamError('rejected_unclear', { detail, evidence: error.evidence, cause: error });
     }
   }

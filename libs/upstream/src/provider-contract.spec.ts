@@ -75,7 +75,6 @@ class Story {
     return this.#submitted.get(kept) as T;
   }
 
-  /** Runs all steps before this one. */
   async upTo(step: StepOfDoor): Promise<this> {
     for (const earlier of STEPS.slice(0, STEPS.indexOf(step))) await this[earlier]();
     return this;
@@ -86,7 +85,7 @@ const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
 const wrong = (code: string) => (code === '000000' ? '000001' : '000000');
 
-describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
+describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
   let door: Door;
   beforeAll(() => {
     door = doors.door(name);

@@ -11,7 +11,7 @@ it('findProvider returns each known kind of provider, and undefined for an unkno
 it.each(['init-otp', 'verify-otp'] as const)(
   'the retry rules of %s are the same at the Auth Proxy and at Byzantine',
   (step) => {
-    // docs/explanation/retry-law.md has one table for both.
+    // docs/explanation/retry-law.md has one table for both providers.
     expect(authProxy.law[step]).toEqual(byzantine.law[step]);
   },
 );

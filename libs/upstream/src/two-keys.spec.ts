@@ -111,35 +111,34 @@ describe.each(Object.entries(DOORS))('when %s refuses one of two keys, the clien
   });
 });
 
-it.each([
-  [401, 'PUBLIC_KEY_NOT_FOUND', 2],
-  [403, 'API_KEY_EXPIRED', 2],
-  [403, 'REQUEST_NOT_AUTHORIZED', 1],
-  [403, '', 1],
-  [401, 'ORGANIZATION_NOT_FOUND', 1],
-  [400, 'PUBLIC_KEY_NOT_FOUND', 1],
-])(
-  'Turnkey’s answer %d %s leads to this number of requests with two keys: %d',
-  async (status, code, requests) => {
+describe('a client with two keys', () => {
+  it.each([
+    [401, 'PUBLIC_KEY_NOT_FOUND', 2],
+    [403, 'API_KEY_EXPIRED', 2],
+    [403, 'REQUEST_NOT_AUTHORIZED', 1],
+    [403, '', 1],
+    [401, 'ORGANIZATION_NOT_FOUND', 1],
+    [400, 'PUBLIC_KEY_NOT_FOUND', 1],
+  ])('after Turnkey’s %d %s, makes this number of requests: %d', async (status, code, requests) => {
     await listen(refusal(status, code), refusal(status, code));
     await endOf(DOORS.turnkey(bothKeys())(aCall()));
     expect(server.requests).toBe(requests);
-  },
-);
+  });
 
-it('the second key is not tried after a 401 of Byzantine about the account', async () => {
-  await listen(answering(401, '{"error":"Account does not belong to integrator"}', JSON_TYPE));
-  expect(await endOf(DOORS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
-  expect(server.requests).toBe(1);
-});
+  it('does not try the second key after a 401 of Byzantine about the account', async () => {
+    await listen(answering(401, '{"error":"Account does not belong to integrator"}', JSON_TYPE));
+    expect(await endOf(DOORS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
+    expect(server.requests).toBe(1);
+  });
 
-it.each([
-  [401, 2],
-  [403, 2],
-  [400, 1],
-  [500, 1],
-])('after a %d of Byzantine, the client with two keys makes %d requests', async (status, requests) => {
-  await listen(refusal(status), refusal(status));
-  await endOf(DOORS.byzantine(bothKeys())(aCall()));
-  expect(server.requests).toBe(requests);
+  it.each([
+    [401, 2],
+    [403, 2],
+    [400, 1],
+    [500, 1],
+  ])('after a %d of Byzantine, makes this number of requests: %d', async (status, requests) => {
+    await listen(refusal(status), refusal(status));
+    await endOf(DOORS.byzantine(bothKeys())(aCall()));
+    expect(server.requests).toBe(requests);
+  });
 });

@@ -171,22 +171,24 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
   });
 });
 
-it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
-  'a 2xx answer of the Auth Proxy with sessions of %s seconds counts as lost',
-  async (seconds) => {
-    const organizationId = randomUUID();
-    server = await RawServer.listen(
-      says(`{"organizationId":"${organizationId}","sessionExpirationSeconds":${seconds}}`),
-    );
-    const { url: baseUrl } = server;
-    const settings = { authProxyConfigId: 'c', custody: 'server', otpDefaults: {} } as const;
-    const provider = new AuthProxyProvider(
-      { name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings },
-      { http, clock: systemClock, skew: new ClockSkew(systemClock) },
-    );
-    expect(await endOf(provider.probe(aCall()))).toMatchObject({ failure: 'no_answer' });
-  },
-);
+describe('a 2xx answer of the Auth Proxy', () => {
+  it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
+    'with sessions of %s seconds counts as lost',
+    async (seconds) => {
+      const organizationId = randomUUID();
+      server = await RawServer.listen(
+        says(`{"organizationId":"${organizationId}","sessionExpirationSeconds":${seconds}}`),
+      );
+      const { url: baseUrl } = server;
+      const settings = { authProxyConfigId: 'c', custody: 'server', otpDefaults: {} } as const;
+      const provider = new AuthProxyProvider(
+        { name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings },
+        { http, clock: systemClock, skew: new ClockSkew(systemClock) },
+      );
+      expect(await endOf(provider.probe(aCall()))).toMatchObject({ failure: 'no_answer' });
+    },
+  );
+});
 
 describe('an answer that never ends or breaks the rules of HTTP', () => {
   const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n`;

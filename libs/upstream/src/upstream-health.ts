@@ -3,6 +3,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Metrics, PROCESS_NAME } from '#libs/platform';
 import type { BreakerState } from './guarded-provider.js';
 import { Integrations, type Integration } from './integrations.js';
+import { UpstreamHttpClient } from './transport/http-client.js';
 
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
@@ -18,6 +19,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     private readonly integrations: Integrations,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(PROCESS_NAME) private readonly process: string,
+    http: UpstreamHttpClient,
     metrics: Metrics,
   ) {
     const each = (read: (integration: Integration) => number) => () =>
@@ -34,6 +36,13 @@ export class UpstreamHealth implements OnApplicationShutdown {
       integrations
         .all()
         .flatMap(({ name, keys }) => (keys ? [{ labels: { integration: name }, value: keys.inUse }] : [])),
+    );
+    metrics.gauge('gangway_credential_expiry_timestamp_seconds', () =>
+      integrations.all().flatMap(({ name, config }) => {
+        const endsMs = http.certificateEndsMs(config.baseUrl);
+        if (endsMs === undefined) return [];
+        return [{ labels: { kind: 'upstream_certificate', name }, value: endsMs / 1_000 }];
+      }),
     );
     for (const integration of integrations.all()) this.#tellChanges(integration);
   }

@@ -192,7 +192,7 @@ describe('scopes in another claim', () => {
   });
 });
 
-describe('the log', () => {
+describe('the log of the service', () => {
   it('says why a token was refused, with the answer’s traceId, but has no part of the token', async () => {
     const service = await story.startProcess('onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
     const stranger = await issuer.newKey('first', { publish: false });

@@ -355,7 +355,7 @@ async function rawAnswer(port: number, host: string, bytes: string): Promise<str
   return said;
 }
 
-describe('the log', () => {
+describe('the log of the service', () => {
   it('names the caller and the address of a request', async () => {
     const service = await story.startProcess('onboarding', { LOG_LEVEL: 'info' });
     const { token } = await makeKey(story, ['onboardings:read'], { caller: 'till' });

@@ -69,7 +69,7 @@ describe('the demo', () => {
     expect(Object.keys(body)).not.toContain('subject');
   });
 
-  it('gives an address the same user again, also after a restart', async () => {
+  it('finds the same user for an e-mail address again, also after a restart', async () => {
     const email = newEmail();
     await started(email);
     const again = await story.startDemo();
@@ -286,7 +286,7 @@ describe('a problem at the demo', () => {
     expect(JSON.stringify(away.body)).not.toMatch(/127\.0\.0\.1|ECONN/);
   });
 
-  it('is avoided if an answer is lost, because a repeated request is carried out once', async () => {
+  it('does not appear if an answer is lost, because the repeated request has no second effect', async () => {
     const service = await story.proxyTo('service');
     let lost = 0;
     service.intercept(/^POST /, ({ loseAnswer }) => loseAnswer(Buffer.from('}'), () => (lost += 1)));

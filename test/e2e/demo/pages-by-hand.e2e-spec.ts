@@ -26,7 +26,7 @@ function commandsOf(page: string): string {
     .replace(/^eval "\$\(npm run -s gangway -- env\)".*$/m, '');
 }
 
-it.each(['README.md', 'docs/tutorial.md'])('%s has commands that print what it says', async (page) => {
+it.each(['README.md', 'docs/tutorial.md'])('%s has commands that print what the page says', async (page) => {
   const commands = commandsOf(page);
   const addresses = { SERVICE: story.serviceUrl, SANDBOX: story.sandbox.url, DEMO: ORIGIN };
   const { stdout } = await run('bash', ['-eu', '-o', 'pipefail', '-c', commands], {

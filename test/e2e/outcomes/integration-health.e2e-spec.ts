@@ -23,12 +23,12 @@ let story: Story;
 afterEach(async () => {
   await story.end();
   // Otherwise the rows of one story would appear in the health of the next story.
-  for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'integration_counts'])
+  for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'onboarding_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });
 
-async function metricAt(url: string, name: string): Promise<number> {
-  const [line] = await metricsAt(url, `${name}{integration="byzantine"}`);
+async function metricAt(url: string, name: string, ...more: string[]): Promise<number> {
+  const [line] = await metricsAt(url, `${name}{${['integration="byzantine"', ...more].join(',')}}`);
   return Number(line?.split(' ')[1]);
 }
 
@@ -97,7 +97,8 @@ describe('the health of an integration', () => {
         lastError: { class: 'misconfigured', status: 401 },
       });
     }
-    for (const url of urls) expect(await metricAt(url, 'gangway_integration_parked')).toBe(8);
+    for (const url of urls)
+      expect(await metricAt(url, 'gangway_onboardings_parked', 'reason="upstream_misconfigured"')).toBe(8);
     expect(await consoleText()).toContain('our requests are refused with 401 since');
 
     story.sandbox.control.removeFaults();
@@ -151,7 +152,8 @@ describe('the health of an integration', () => {
     const told = await until('it is told', async () => (await finding(story.serviceUrl))['outcomeUnknown']);
     expect(told).toEqual({ count: 1, since: expect.any(String) });
     expect((await finding(story.serviceUrl)).status).toBe('up');
-    expect(await metricAt(story.serviceUrl, 'gangway_integration_outcome_unknown')).toBe(1);
+    const lost = await metricAt(story.serviceUrl, 'gangway_onboardings_outcome_unknown', 'step="verify-otp"');
+    expect(lost).toBe(1);
   });
 
   it('forgets the open breaker of a killed process', async () => {
@@ -204,8 +206,8 @@ describe('the health of an integration', () => {
     const other = await story.startService({ INTEGRATIONS: 'another,byzantine' });
     const { body } = await story.start(story.newSubject(), { integration: 'byzantine' });
     await story.sql(
-      `UPDATE onboardings SET integration = 'gone', parked_reason = 'integration_missing',
-         parked_at = clock_timestamp()
+      `UPDATE onboardings SET integration = 'gone', state = 'otp_requested', step = 'init-otp',
+         parked_reason = 'integration_missing', parked_at = clock_timestamp()
        WHERE id = $1`,
       [body.id],
     );
@@ -230,7 +232,7 @@ describe('the health of an integration', () => {
     await until('it is refused', async () => (await finding(story.serviceUrl))['refused']);
     const lock = new Client({ connectionString: story.databaseUrl });
     await lock.connect();
-    await lock.query('BEGIN; LOCK TABLE integration_views, integration_troubles, integration_counts');
+    await lock.query('BEGIN; LOCK TABLE integration_views, integration_troubles, onboarding_counts');
     try {
       for (let n = 0; n < 3; n++) {
         expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });

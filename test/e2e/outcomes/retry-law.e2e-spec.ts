@@ -4,8 +4,8 @@ import { StepUnderTest, WAITING_STATE, type Fault, type StepName } from '../../s
 import { Story } from '../../support/story.js';
 
 /**
- * Each case of the retry law (docs/explanation/retry-law.md), with real faults. The expected results are written by hand,
- * so that a test fails if the law changes.
+ * Each case of the retry law (docs/explanation/retry-law.md), with real faults. The expected results are
+ * written by hand, so that a test fails if the law changes.
  */
 interface Cell {
   step: StepName;
@@ -14,7 +14,6 @@ interface Cell {
   faults: Fault[];
   /** How each attempt of the step ends: a failure class or `ok`. */
   attempts: string[];
-  /** The HTTP status of the answer to the caller. */
   status: number;
   state: string;
   code?: string;

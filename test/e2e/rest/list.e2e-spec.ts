@@ -115,8 +115,8 @@ describe('the list of onboardings', () => {
   });
 });
 
-describe('the timeline', () => {
-  it('continues after an event number, without a gap', async () => {
+describe('the list of a timeline’s events', () => {
+  it('continues after a given event number, without a gap', async () => {
     const { id } = await story.verified();
     const all = await story.events(id);
     expect(all.map(({ seq }) => seq)).toEqual(all.map((_, n) => n + 1));

@@ -43,7 +43,6 @@ afterAll(() => story.end());
 const linesOf = (app: AppProcess) =>
   app.said.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []));
 
-/** Waits for lines with this text, and returns them. */
 async function search(text: string, app = service, isWanted = isNoAudit): Promise<Line[]> {
   const found = () => linesOf(app).filter((line) => isWanted(line) && JSON.stringify(line).includes(text));
   await until(`a line with ${text}`, () => found().length > 0);
@@ -145,7 +144,7 @@ describe('the traceId of a problem', () => {
     expect(service.said).not.toContain(SECRET);
   });
 
-  it('finds one line for 409, 412, 422, 410 and 429 of one onboarding, with its id', async () => {
+  it('finds one log line for each of 409, 412, 422, 410 and 429, with the onboarding’s id', async () => {
     const subject = story.newSubject();
     const { id } = await story.sent(subject);
     const path = `/v1/onboardings/${id}`;
@@ -200,7 +199,7 @@ describe('the traceId of a problem', () => {
     expect(await search(TRACE)).toHaveLength(1);
   });
 
-  it('finds one line for 403, with the caller', async () => {
+  it('finds one log line for 403, with the caller', async () => {
     const { token } = await makeKey(story, ['onboardings:read'], { caller: 'till' });
     const refused = await post('/v1/onboardings', {}, { ...JSON_KEY, ...bearer(token) });
     expect(await search(traceIdOf(refused))).toEqual([
@@ -214,7 +213,7 @@ describe('the traceId of a problem', () => {
     ]);
   });
 
-  it('finds one line of level error for 500, with its cause', async () => {
+  it('finds one log line of level error for 500, with its cause', async () => {
     const { id } = await story.sent();
     await story.sql('ALTER TABLE onboarding_events RENAME TO elsewhere');
     const broken = await send(story, 'GET', `/v1/onboardings/${id}/events`, { headers: KEY });

@@ -115,6 +115,7 @@ describe('the traces of a story', () => {
     });
     expect(root.resource).toEqual({
       'service.name': 'gangway-service',
+      'service.version': expect.stringMatching(/^\d+\.\d+/),
       'service.instance.id': expect.stringMatching(/^service-/),
       'deployment.environment.name': 'test',
     });

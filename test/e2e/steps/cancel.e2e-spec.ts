@@ -18,7 +18,6 @@ async function sealed(id: string): Promise<number> {
   return row!.count;
 }
 
-/** The late answer, as the timeline records it. */
 async function lateAnswer(id: string) {
   const kept = await until('late_answer_kept', async () =>
     (await story.events(id)).find(({ type }) => type === 'late_answer_kept'),
@@ -214,7 +213,7 @@ describe('cancelling with a call in flight', () => {
     expect((await story.get(id)).body).toMatchObject({ state: 'cancelled', lastResult: null, failure: null });
   });
 
-  it('authenticators: the row shows that a passkey may exist, and it does', async () => {
+  it('authenticators: the row shows that a passkey may exist, and the provider has it', async () => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     const inline = await cancelUnder('create-authenticators-otp', { id, subject }, () =>

@@ -24,7 +24,6 @@ function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   );
 }
 
-/** Counts the answers of each kind. */
 function tally(answers: Answer[]): Record<string, number> {
   const kinds = answers.map(({ status, body }) => `${status} ${body.code ?? body.state}`);
   return Object.fromEntries(
@@ -78,7 +77,7 @@ describe('at the same time, over two replicas,', () => {
     expect(await claims(id, 'otp_submitted')).toBe(1);
   });
 
-  it('a hundred verifies of a wrong code use up its tries, but no more', async () => {
+  it('a hundred verifies of a wrong code make one call for each try that the code has', async () => {
     const { id, subject } = await story.sent();
     const answers = await crowd(100, `/v1/onboardings/${id}/otp/verify`, { code: story.wrongCode(subject) });
     const { '422 otp_invalid': wrong = 0, ...others } = tally(answers);

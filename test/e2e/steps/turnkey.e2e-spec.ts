@@ -56,7 +56,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     expect((await story.verify(id, person.code())).status).toBe(200);
   });
 
-  it('treats a contact as one subject, with any ids', async () => {
+  it('treats a contact as one subject, whatever ids a caller sends', async () => {
     const person = new Person(story, { named: true });
     expect((await person.start()).status).toBe(201);
     const { contact } = person.subject;

@@ -534,7 +534,7 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
   );
 });
 
-describe('I8 (no session is used in the margin before it expires) is broken', () => {
+describe('I8 (no session is used in the safety margin before its expiry) is broken', () => {
   it.each([
     { sentAt: 19_001, arrivedAt: 19_010 },
     { sentAt: 18_999, arrivedAt: 19_200 },

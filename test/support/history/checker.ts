@@ -32,7 +32,7 @@ export const INVARIANTS = {
   'I6 each change has one event, without a gap': timeline,
   'I7 each accepted command is carried out, or its timeline shows why not': intents,
   'I7 no onboarding is stuck': rest,
-  'I8 no session is used in the margin before it expires': sessions,
+  'I8 no session is used in the safety margin before its expiry': sessions,
   'I10 each passkey is on its row, or its attempt is unresolved': passkeys,
   'I11 no unresolved attempt is forgotten': doubt,
   'I12 the timeline agrees with the calls at the provider': agreement,

@@ -44,7 +44,7 @@ const id = z.guid().transform((text) => text.toLowerCase());
 /** A scripted fault: the body of `POST /_sandbox/faults`. */
 export const faultSpec = z
   .strictObject({
-    /** The operation; if two operations have the same name, its whole path. */
+    /** The name of the operation. If two operations have this name, the whole path. */
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
       if (name === undefined) {

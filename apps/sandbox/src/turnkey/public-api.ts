@@ -26,7 +26,7 @@ export interface Submission {
   rawBody: Buffer;
   stamper: Stamper;
   organization: TurnkeyOrganization;
-  /** The script for the activity from a fault; null without a fault. */
+  /** The course of the activity, if a fault scripts it; otherwise null. */
   script: ActivityScript | null;
 }
 

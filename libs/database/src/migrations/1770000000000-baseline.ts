@@ -12,6 +12,8 @@ export class Baseline1770000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE onboardings DROP CONSTRAINT onboardings_erased_is_blank');
+    await runner.query('DROP FUNCTION gangway_is_blank');
     await runner.query(`DROP TABLE ${TABLES.join(', ')}`);
     await runner.query('DROP FUNCTION gangway_refuse');
   }
@@ -21,7 +23,8 @@ const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
 const LIVE = `state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
 
 const UP = [
-  // Columns that never change come first: PostgreSQL reads a row's columns in order.
+  // Ordered by how often they change. PostgreSQL reads a row's columns in order, and logs an update from the
+  // first column that changes to the last one: first those that never change, then those of one step.
   `CREATE TABLE onboardings (
     id uuid PRIMARY KEY,
     caller text NOT NULL DEFAULT 'default',
@@ -39,11 +42,8 @@ const UP = [
     external_ref text,
     metadata jsonb NOT NULL DEFAULT '{}',
 
-    state text NOT NULL,
-    reason text,
-    version integer NOT NULL DEFAULT 1,
-    last_seq integer NOT NULL DEFAULT 0,
-    step text,
+    otp_handle text,
+    otp_target_bundle text,
     attempt integer NOT NULL DEFAULT 0,
     submission integer NOT NULL DEFAULT 0,
     fingerprint text,
@@ -51,6 +51,12 @@ const UP = [
     claim_id uuid,
     -- the request that gave the step, if it is traced: later attempts link their traces to it
     trace_parent text,
+
+    state text NOT NULL,
+    reason text,
+    version integer NOT NULL DEFAULT 1,
+    last_seq integer NOT NULL DEFAULT 0,
+    step text,
     lease_until timestamptz,
     next_attempt_at timestamptz,
     -- when a worker must look at the row again; null once an ended one is anchored
@@ -63,8 +69,6 @@ const UP = [
     doubt_attempt integer,
     unresolved jsonb NOT NULL DEFAULT '[]',
 
-    otp_handle text,
-    otp_target_bundle text,
     otp_sends integer NOT NULL DEFAULT 0,
     otp_resend_at timestamptz,
     otp_sent_at timestamptz,
@@ -82,7 +86,6 @@ const UP = [
     last_result jsonb,
     failure jsonb,
     sealed_otp_code bytea,
-    sealed_grant bytea,
     sealed_authenticators bytea,
     sealed_requests bytea,
 
@@ -90,19 +93,23 @@ const UP = [
     -- a keyed digest of the timeline, and the last event that it covers
     anchor bytea,
     anchored_seq integer,
-
-    -- an erased row never holds these
-    CONSTRAINT onboardings_erased_is_blank CHECK (
-      erased_at IS NULL OR (
-        num_nonnulls(sealed_data_key, sealed_contact, sealed_otp_code, sealed_grant, sealed_authenticators,
-          sealed_requests, external_ref, otp_handle, otp_target_bundle, device_signing, fingerprint,
-          trace_parent) = 0
-        AND subject = '{}' AND metadata = '{}' AND otp_choice = '{}'
-        AND authenticators = '[]' AND pending_authenticators = '[]'
-        AND subject_key = 'erased:' || id::text))
+    -- large, and unchanged by the claim of the next step
+    sealed_grant bytea
   )
   -- a row is written about six times in its life
   WITH (fillfactor = 70)`,
+  // A function, because PostgreSQL reads a check's text again for each statement, and few rows are erased.
+  `CREATE FUNCTION gangway_is_blank(o onboardings) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+  BEGIN RETURN
+    num_nonnulls(o.sealed_data_key, o.sealed_contact, o.sealed_otp_code, o.sealed_grant,
+      o.sealed_authenticators, o.sealed_requests, o.external_ref, o.otp_handle, o.otp_target_bundle,
+      o.device_signing, o.fingerprint, o.trace_parent) = 0
+    AND o.subject = '{}' AND o.metadata = '{}' AND o.otp_choice = '{}'
+    AND o.authenticators = '[]' AND o.pending_authenticators = '[]'
+    AND o.subject_key = 'erased:' || o.id::text;
+  END $$`,
+  `ALTER TABLE onboardings ADD CONSTRAINT onboardings_erased_is_blank
+    CHECK (erased_at IS NULL OR gangway_is_blank(onboardings))`,
   `CREATE INDEX onboardings_due ON onboardings (due_at) WHERE ${LIVE}`,
   `CREATE INDEX onboardings_unanchored ON onboardings (due_at) WHERE ${ENDED} AND due_at IS NOT NULL`,
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
@@ -123,10 +130,11 @@ const UP = [
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
+  // By hash, because each change of state writes a new entry. Lists also compare the value itself.
   // The user's organization, by the name that its provider uses.
   `CREATE INDEX onboardings_organization ON onboardings
-    ((coalesce(subject ->> 'accountId', subject ->> 'organizationId')), id)`,
-  `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'), id)`,
+    ((hashtextextended(coalesce(subject ->> 'accountId', subject ->> 'organizationId'), 0)), id)`,
+  `CREATE INDEX onboardings_user ON onboardings ((hashtextextended(subject ->> 'userId', 0)), id)`,
 
   `CREATE TABLE onboarding_events (
     onboarding_id uuid NOT NULL,
@@ -167,7 +175,6 @@ const UP = [
     registered boolean NOT NULL DEFAULT false,
     PRIMARY KEY (integration, subject_key, credential_id)
   )`,
-  `CREATE INDEX credentials_of_onboarding ON credentials (onboarding_id)`,
   // Not unique: two subjects may have the same id in flight, and a settle must not fail.
   `CREATE INDEX credentials_registered ON credentials (credential_id, integration)`,
 
@@ -274,11 +281,15 @@ const UP = [
     status integer,
     PRIMARY KEY (integration, what)
   ) WITH (fillfactor = 50)`,
-  // One row: how many onboardings wait for an operator. One process counts for all of them.
-  `CREATE TABLE integration_counts (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    counted_at timestamptz NOT NULL,
-    counts jsonb NOT NULL
+  // How many live onboardings there are, in two parts. One process at a time counts a part, for all of them.
+  `CREATE TABLE onboarding_counts (
+    part text PRIMARY KEY,
+    -- the process that counts now, and when another one may count
+    process text,
+    next_at timestamptz NOT NULL,
+    counted_at timestamptz,
+    took_ms double precision,
+    counts jsonb
   ) WITH (fillfactor = 50)`,
   // Trials of parked onboardings at a provider whose probe has no clear result.
   `CREATE TABLE integration_trials (
@@ -376,7 +387,7 @@ const TABLES = [
   'operator_flows_used',
   'integration_views',
   'integration_troubles',
-  'integration_counts',
+  'onboarding_counts',
   'integration_trials',
   'operation_items',
   'operations',

@@ -3,9 +3,11 @@ import { findOutage } from '#libs/database';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { PROCESS_NAME } from '#libs/platform';
 import { Integrations, type Failures, type Integration, type TroubleName } from '#libs/upstream';
+import { OnboardingCounts } from '../counts/onboarding-counts.js';
 import {
   IntegrationReports,
   LIVE_MS,
+  type Count,
   type OwnTrouble,
   type OwnView,
   type Reports,
@@ -30,6 +32,7 @@ export class IntegrationKnowledge {
   constructor(
     private readonly integrations: Integrations,
     private readonly shared: IntegrationReports,
+    private readonly counted: OnboardingCounts,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(PROCESS_NAME) private readonly process: string,
   ) {}
@@ -41,7 +44,8 @@ export class IntegrationKnowledge {
 
   /** Why the reports may be old or not shared; null if they are current and shared. */
   get fault(): string | null {
-    return this.#fault && (findOutage(this.#fault) ?? 'a statement fails.');
+    const fault = this.#fault ?? this.counted.fault;
+    return fault && (findOutage(fault) ?? 'a statement fails.');
   }
 
   /** Reports and reads, one run at a time. Never rejects. */
@@ -60,10 +64,13 @@ export class IntegrationKnowledge {
 
   /** All integrations that a process has configured or that onboardings wait for, sorted. */
   names(): string[] {
-    const { views = [], counts = [], pauses = [] } = this.#read?.reports ?? {};
+    const { views = [], pauses = [] } = this.#read?.reports ?? {};
     const known = this.integrations.all().map(({ name }) => name);
     return [
-      ...new Set([...known, ...[...views, ...counts, ...pauses].map(({ integration }) => integration)]),
+      ...new Set([
+        ...known,
+        ...[...views, ...this.#counts(), ...pauses].map(({ integration }) => integration),
+      ]),
     ].toSorted();
   }
 
@@ -73,7 +80,7 @@ export class IntegrationKnowledge {
     return {
       views: of(this.#views()),
       troubles: of(this.#troubles()),
-      counts: of(this.#read?.reports.counts),
+      counts: of(this.#counts()),
       pause: of(this.#read?.reports.pauses)[0] ?? null,
       now: this.#epochOf(this.clock.monotonicMs()),
     };
@@ -95,7 +102,6 @@ export class IntegrationKnowledge {
     const troubles = untold.flatMap(({ name, failures }) => this.#ownTroubles(name, failures));
     if (troubles.length > 0) await this.shared.report(troubles);
     for (const { ends, failures } of untold) ends.told(failures);
-    await this.shared.count(this.#read?.reports.countedAgoMs ?? null);
   }
 
   async #hear(): Promise<void> {
@@ -106,6 +112,16 @@ export class IntegrationKnowledge {
       .filter((trouble) => this.#isOver(trouble))
       .map(({ integration, what }) => ({ integration, what, age: now - this.#okAtMs(integration, what) }));
     if (mended.length > 0) await this.shared.mended(mended);
+  }
+
+  /** The onboardings that wait for an operator. */
+  #counts(): Count[] {
+    return this.counted.steps.flatMap(({ integration, state, reason, count, parkedAt, updatedAt }) => [
+      ...(reason === null ? [] : [{ integration, what: 'parked', reason, count, since: parkedAt! } as const]),
+      ...(state === 'outcome_unknown'
+        ? [{ integration, what: state, reason: null, count, since: updatedAt } as const]
+        : []),
+    ]);
   }
 
   #okAtMs(integration: string, what: TroubleName): number {

@@ -138,19 +138,3 @@ describe('troubles', () => {
     expect(await troubles()).toMatchObject([{ what: 'access' }]);
   });
 });
-
-describe('counts', () => {
-  it('are made by one process for all processes, every few seconds', async () => {
-    await reports.count(null);
-    const countedAt = async () =>
-      (await onboardings.dataSource.query('SELECT counted_at FROM integration_counts'))[0];
-    const before = await countedAt();
-    await reports.count(60_000);
-    expect(await countedAt()).toEqual(before);
-    await onboardings.dataSource.query(
-      `UPDATE integration_counts SET counted_at = counted_at - interval '4 seconds'`,
-    );
-    await reports.count(60_000);
-    expect(await countedAt()).not.toEqual(before);
-  });
-});

@@ -1,12 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements, prepared } from '#libs/database';
 import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
-import { isWritten } from '../store/list.js';
 
 /** A process that has not refreshed its views for this long is gone. */
 export const LIVE_MS = 10_000;
-/** How often one process counts the rows that wait for an operator. It counts for all processes. */
-const COUNT_EVERY_MS = 3_000;
 
 /** A process's current view, without instants. */
 export interface ViewFacts {
@@ -83,10 +80,7 @@ export interface Reports {
   now: number;
   views: View[];
   troubles: Trouble[];
-  counts: Count[];
   pauses: Pause[];
-  /** The age of the counts; null if there are no counts yet. */
-  countedAgoMs: number | null;
 }
 
 const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 millisecond'`;
@@ -156,37 +150,13 @@ const READ = `
         'status', status, 'goodUntil', CASE WHEN isfinite(good_until) THEN ${ms('good_until')} END)), '[]')
       FROM integration_troubles) AS troubles,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('integration', integration, 'since', ${ms('since')},
-        'by', actor, 'reason', reason)), '[]') FROM integration_pauses) AS pauses,
-    (SELECT counts FROM integration_counts) AS counts,
-    (SELECT ${ms('clock_timestamp()')} - ${ms('counted_at')} FROM integration_counts) AS "countedAgoMs"`;
+        'by', actor, 'reason', reason)), '[]') FROM integration_pauses) AS pauses`;
 
 const PROCESSES = `
   SELECT process AS name, max(seen_at) AS "seenAt",
     max(seen_at) > clock_timestamp() - interval '${LIVE_MS} milliseconds' AS "isLive"
   FROM integration_views WHERE seen_at > clock_timestamp() - interval '1 minute'
   GROUP BY process ORDER BY process`;
-
-const FIRST_COUNT = `
-  INSERT INTO integration_counts (counted_at, counts) VALUES ('epoch', '[]')
-  ON CONFLICT (singleton) DO NOTHING`;
-
-/** Both counts use an index. Only one process counts at a time. */
-const COUNT = `
-  WITH turn AS (
-    SELECT singleton FROM integration_counts
-    WHERE counted_at < clock_timestamp() - interval '${COUNT_EVERY_MS} milliseconds'
-    FOR UPDATE SKIP LOCKED
-  )
-  UPDATE integration_counts c SET counted_at = clock_timestamp(), counts = (
-    SELECT coalesce(jsonb_agg(to_jsonb(n)), '[]') FROM (
-      SELECT integration, 'parked' AS what, parked_reason AS reason, count(*)::int AS count,
-        ${ms('min(parked_at)')} AS since
-      FROM onboardings WHERE parked_reason IS NOT NULL GROUP BY integration, parked_reason
-      UNION ALL
-      SELECT integration, 'outcome_unknown', NULL, count(*)::int, ${ms('min(updated_at)')}
-      FROM onboardings o WHERE ${isWritten('outcome_unknown')} GROUP BY integration
-    ) n)
-  FROM turn WHERE c.singleton = turn.singleton`;
 
 /** The processes' reports about the integrations, shared through PostgreSQL because Redis may be away. */
 @Injectable()
@@ -226,24 +196,14 @@ export class IntegrationReports {
 
   async read(): Promise<Reports> {
     const [row] = await this.statements.run<
-      Omit<Reports, 'troubles' | 'counts'> & {
-        troubles: (Omit<Trouble, 'goodUntil'> & { goodUntil: number | null })[];
-        counts: Count[] | null;
-      }
+      Omit<Reports, 'troubles'> & { troubles: (Omit<Trouble, 'goodUntil'> & { goodUntil: number | null })[] }
     >(prepared(READ), []);
     const troubles = row!.troubles.map((each) => ({ ...each, goodUntil: each.goodUntil ?? Infinity }));
-    return { ...row!, troubles, counts: row!.counts ?? [] };
+    return { ...row!, troubles };
   }
 
   /** The processes that have reported within a minute. A process that drains is not among them. */
   async processes(): Promise<{ name: string; seenAt: Date; isLive: boolean }[]> {
     return this.statements.run(prepared(PROCESSES), []);
-  }
-
-  /** Counts the waiting onboardings if the counts are older than a few seconds. */
-  async count(countedAgoMs: number | null): Promise<void> {
-    if (countedAgoMs === null) await this.statements.run(prepared(FIRST_COUNT), []);
-    else if (countedAgoMs < COUNT_EVERY_MS) return;
-    await this.statements.run(prepared(COUNT), []);
   }
 }

@@ -175,7 +175,8 @@ function parked(counts: readonly Count[]): Part {
   const rows = counts.filter(({ what }) => what === 'parked').toSorted(by(({ reason }) => reason!));
   if (rows.length === 0) return null;
   const { count, since } = sumOf(rows);
-  const reasons = Object.fromEntries(rows.map((row) => [row.reason!, row.count]));
+  const reasons: Record<string, number> = {};
+  for (const row of rows) reasons[row.reason!] = (reasons[row.reason!] ?? 0) + row.count;
   return {
     text: `${count} parked since ${shown(since)} (${Object.keys(reasons).join(', ')})`,
     facts: { parked: { count, since: instant(since), reasons } },

@@ -45,6 +45,8 @@ interface Way extends KeyedIndex {
   keys: readonly string[];
   /** Whether the index is read for each key that begins with one of `keys`. */
   areBeginnings?: true;
+  /** Whether the index holds hashes of the keys. Then a filter checks the value itself. */
+  isHashed?: true;
   /** Whether the key contains the written state. */
   hasState?: true;
 }
@@ -79,8 +81,10 @@ ${listed.order === 'any' ? '' : 'ORDER BY o.id DESC'} LIMIT ${limit}`;
 }
 
 function pages(way: Way, ids: string, limit: string, conditions: readonly string[], bind: Bind): string {
-  const { key, keys, areBeginnings, only } = way;
-  const stretches = areBeginnings ? 'stretches' : `unnest(${bind(keys, 'text[]')}) AS stretches (key)`;
+  const { key, keys, areBeginnings, isHashed, only } = way;
+  const given = () =>
+    `(SELECT ${isHashed ? hashOf('key') : 'key'} FROM unnest(${bind(keys, 'text[]')}) AS key)`;
+  const stretches = areBeginnings ? 'stretches' : `${given()} AS stretches (key)`;
   return `SELECT o.* FROM ${stretches}
   CROSS JOIN ${ids} CROSS JOIN LATERAL (
     SELECT o.* FROM onboardings o
@@ -111,13 +115,13 @@ function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly
  */
 function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null {
   const { userId, subjectKeys, externalRef, accountId, organizationId, endedUnresolved } = listed;
-  if (userId !== undefined) return { key: `(o.subject ->> 'userId')`, keys: [userId] };
+  if (userId !== undefined) return { key: OF_USER, keys: [userId], isHashed: true };
   if (subjectKeys) return { key: 'o.subject_key', keys: subjectKeys, only: IS_BLIND };
   if (externalRef !== undefined) {
     return { key: 'o.external_ref', keys: [externalRef], only: 'o.external_ref IS NOT NULL' };
   }
   const organization = organizationId ?? accountId;
-  if (organization !== undefined) return { key: OF_ORGANIZATION, keys: [organization] };
+  if (organization !== undefined) return { key: OF_ORGANIZATION, keys: [organization], isHashed: true };
   const any = { keys: [''], areBeginnings: true } as const;
   const isParked = listed.parked || listed.parkedReason !== undefined;
   if (isParked || endedUnresolved) {
@@ -150,8 +154,14 @@ function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null
 export const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
 
-/** The same expression as in the index `onboardings_organization`. Each provider has one of the names. */
-const OF_ORGANIZATION = `(coalesce(o.subject ->> 'accountId', o.subject ->> 'organizationId'))`;
+const hashOf = (text: string) => `hashtextextended(${text}, 0)`;
+
+/**
+ * The same expressions as in the indexes `onboardings_user` and `onboardings_organization`. Each provider has
+ * one of the names.
+ */
+const OF_USER = hashOf(`o.subject ->> 'userId'`);
+const OF_ORGANIZATION = hashOf(`coalesce(o.subject ->> 'accountId', o.subject ->> 'organizationId')`);
 
 /** The same condition as in the index `onboardings_ended_unresolved`. */
 export const IS_ENDED_UNRESOLVED = `o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})

@@ -17,7 +17,7 @@ import {
 } from '../flow/row.js';
 import { SEALED, type State, type StepName } from '../flow/table.js';
 import type { NewEvent } from '../flow/events.js';
-import { readRow, writtenColumns, type Raw } from './read-row.js';
+import { readRow, withComputed, writtenColumns, type Raw } from './read-row.js';
 import type { Statement } from './statement.js';
 import { FORGET_BUDGETS } from './statements/budgets.js';
 import { CLAIM_AUTHENTICATORS } from './statements/claim-authenticators.js';
@@ -345,15 +345,17 @@ export class OnboardingStore {
   }
 
   /** Writes an attempt's end. @returns null if the row has changed since it was read. */
-  settle(step: StepName, seen: Row, moved: Moved, now: Date): Promise<Row | null> {
+  async settle(step: StepName, seen: Row, moved: Moved, now: Date): Promise<Row | null> {
     const { refund, credentials } = moved.also;
-    return this.#write(SETTLE[step], seen, moved, now, {
+    const computed = await this.#ask(SETTLE[step], {
+      ...this.#written(seen, moved, now),
       sealedGrant: moved.patch.sealedGrant === undefined ? seen.sealedGrant : moved.patch.sealedGrant,
       nextAttemptAt: seen.nextAttemptAt,
       refundSends: refund === 'send' ? 1 : 0,
       refundTries: refund === 'try' ? 1 : 0,
       credentials,
     });
+    return computed && withComputed(after(seen, moved, now), computed);
   }
 
   /** Writes a command's changes. @returns null if the row has changed since it was read. */
@@ -493,11 +495,17 @@ export class OnboardingStore {
    * @returns null if a condition did not hold or a part of the statement refused. Then nothing was written.
    */
   async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
+    const raw = await this.#ask(statement, values);
+    return raw && readRow(raw, this.#callMs);
+  }
+
+  /** @returns the answer's columns; null as {@link #row} does. */
+  async #ask(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Raw | null> {
     const askedAtMs = this.clock.monotonicMs();
     try {
       const [raw] = await this.run<Raw>(statement, { ...this.#limits, ...values });
       if (raw) this.#note(raw['now'] as Date, askedAtMs);
-      return raw ? readRow(raw, this.#callMs) : null;
+      return raw ?? null;
     } catch (error) {
       if (isRefusal(error)) return null;
       throw error;

@@ -28,11 +28,47 @@ export function readRow(raw: Raw, callMs: number): Row {
   return row as unknown as Row;
 }
 
-/** Values by column name, for a statement that takes them as JSON. Binary values are separate parameters. */
+const PROPERTIES = new Map<string, string>(COLUMNS.map(([property, column]) => [column, property]));
+
+/** @returns the written row, with the columns that its statement has computed, and PostgreSQL's time. */
+export function withComputed(written: Row, computed: Raw): Row {
+  const row: Record<string, unknown> = { ...written };
+  for (const [column, value] of Object.entries(computed)) row[PROPERTIES.get(column) ?? column] = value;
+  return row as unknown as Row;
+}
+
+/** No statement takes these columns from a written row. */
+const UNWRITTEN: ReadonlySet<keyof Onboarding> = new Set([
+  'caller',
+  'integration',
+  'provider',
+  'createdAt',
+  'lifeEndsAt',
+  'subject',
+  'subjectKey',
+  'dataKeyId',
+  'otpChoice',
+  'externalRef',
+  'metadata',
+  'submission',
+  'fingerprint',
+  'claimId',
+  'traceParent',
+  'updatedAt',
+  'erasedAt',
+  'anchoredSeq',
+]);
+const WRITTEN = COLUMNS.filter(([property]) => !UNWRITTEN.has(property));
+
+/**
+ * Values by column name, for a statement that takes them as JSON. Binary values are separate parameters. An
+ * absent value is null.
+ */
 export function writtenColumns(patch: Patch): Raw {
   const written: Raw = {};
-  for (const [property, column] of COLUMNS) {
-    if (!(patch[property] instanceof Buffer)) written[column] = patch[property];
+  for (const [property, column] of WRITTEN) {
+    const value = patch[property];
+    if (value !== null && !(value instanceof Buffer)) written[column] = value;
   }
   return written;
 }

@@ -31,8 +31,11 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
 /** One instant for a whole statement, so that a due row shows the same state in all its parts. */
 const NOW = 'statement_timestamp()';
 
+/** When the row `o` leaves its state by time. */
+export const deadlineSql = `least(${boundSql}, ${idleSql}, o.life_ends_at)`;
+
 /** Whether the row `o` shows another state than the written state: see `signalOfTime`. */
-export const isDueSql = `least(${boundSql}, ${idleSql}, o.life_ends_at) <= ${NOW}
+export const isDueSql = `${deadlineSql} <= ${NOW}
   AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
   AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;
 

@@ -1,9 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { writtenColumns } from './read-row.js';
 import { statement, type Statement } from './statement.js';
 
 const FOLDER = join(import.meta.dirname, 'statements');
+
+/** The columns that a statement takes from JSON. */
+const TAKEN = /jsonb?_to_record(?:set)?\(\$\d+::jsonb?\) AS [wg] \((.*?)\)/gs;
 
 describe('a statement', () => {
   const one = statement('one', 'SELECT $name::text, $list::jsonb, $name::text WHERE $id::uuid IS NULL');
@@ -31,11 +35,26 @@ describe('a statement', () => {
 });
 
 describe('the statements of the store', () => {
-  it('each have a unique name, short enough for PostgreSQL', async () => {
+  const all = async () => {
     const modules = await Promise.all(
       readdirSync(FOLDER).map((file) => import(join(FOLDER, file)) as Promise<Record<string, Statement>>),
     );
-    const names = modules.flatMap((module) => Object.values(module)).map(({ name }) => name);
+    return modules.flatMap((module) => Object.values(module));
+  };
+
+  it('take from a written row only columns that are handed to them', async () => {
+    const anyValue = new Proxy({}, { get: () => 1 });
+    const handed = [...Object.keys(writtenColumns(anyValue)), 'keeps', 'seen_version', 'seen_seq', 'events'];
+    const records = (await all()).flatMap(({ text }) => [...text.matchAll(TAKEN)]);
+    expect(records).toHaveLength(6);
+    for (const [, columns] of records) {
+      const names = columns!.split(',').map((column) => column.trim().split(' ')[0]);
+      expect(handed).toEqual(expect.arrayContaining(names));
+    }
+  });
+
+  it('each have a unique name, short enough for PostgreSQL', async () => {
+    const names = (await all()).map(({ name }) => name);
     expect(names.length).toBeGreaterThan(30);
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(Buffer.byteLength(name)).toBeLessThanOrEqual(63);

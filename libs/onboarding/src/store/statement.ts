@@ -13,7 +13,7 @@ export interface Statement extends PreparedStatement {
 export function statement(name: string, text: string, { alone = false } = {}): Statement {
   const names: string[] = [];
   const json = new Set<string>();
-  const numbered = text.replaceAll(/\$([a-z]\w*)(::jsonb)?/gi, (_, param: string, isJson = '') => {
+  const numbered = text.replaceAll(/\$([a-z]\w*)(::jsonb?)?/gi, (_, param: string, isJson = '') => {
     if (!names.includes(param)) names.push(param);
     if (isJson) json.add(param);
     return `$${names.indexOf(param) + 1}${isJson}`;

@@ -4,6 +4,8 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { Onboarding } from '../flow/onboarding.entity.js';
 import { IntegrationReports } from '../integrations/integration-reports.js';
+import { OnboardingCounter } from '../counts/onboarding-counter.js';
+import { OnboardingCounts } from '../counts/onboarding-counts.js';
 import { ListReader } from '../store/list-reader.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { FunnelView } from './funnel-view.js';
@@ -20,6 +22,8 @@ import { OnboardingView } from './onboarding-view.js';
     ListReader,
     NowView,
     OnboardingSearch,
+    OnboardingCounter,
+    OnboardingCounts,
     OnboardingStore,
     OnboardingView,
   ],

@@ -1,3 +1,4 @@
+import { LIMITS } from '#libs/kernel';
 import type { AppRole } from '../process-name.js';
 
 export interface MetricDefinition {
@@ -17,18 +18,6 @@ export interface MetricDefinition {
   /** Why a scrape may lack the metric. Without it, each scrape of `in` has at least one series. */
   when?: string;
 }
-
-/** The limits that `gangway_limits_hit_total` counts. */
-export const LIMITS = [
-  'caller',
-  'subject',
-  'login_failures',
-  'otp_send',
-  'otp_tries',
-  'event_streams',
-  'event_streams_of_caller',
-  'console_login',
-] as const;
 
 const API: readonly AppRole[] = ['service'];
 const APPS: readonly AppRole[] = ['service', 'worker'];
@@ -145,7 +134,13 @@ export const METRICS = {
   },
   gangway_onboardings_count_duration_seconds: {
     kind: 'gauge',
-    help: 'How long the last count took. The next one follows after fifty times as long, at least 3 s',
+    help: 'How long the statements of the last count took. Pauses of fifty times as long follow them',
+    shared: true,
+    when: COUNTED,
+  },
+  gangway_onboardings_idle_counted_age_seconds: {
+    kind: 'gauge',
+    help: 'The same for the states that wait for the user. Many of them are counted seldom',
     shared: true,
     when: COUNTED,
   },
@@ -283,7 +278,7 @@ export const METRICS = {
   },
   gangway_limits_hit_total: {
     kind: 'counter',
-    help: 'Requests that a limit refused, and wrong codes that used up the tries of a code',
+    help: 'Requests that were refused because of a limit',
     labels: ['limit'],
     values: LIMITS,
   },

@@ -22,11 +22,15 @@ export type Reading<N extends GaugeName> = [LabelOf<N>] extends [never]
   ? number | null
   : readonly Sample<LabelOf<N>>[];
 
+type Found = number | null | readonly Sample<string>[];
+type Reader = () => Found | Promise<Found>;
+
 /** Metrics of the process, for Prometheus. {@link METRICS} lists them. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
   readonly #logger = new Logger(Metrics.name);
+  readonly #readers = new Map<GaugeName, Reader[]>();
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -49,31 +53,39 @@ export class Metrics {
     return this.#once(name, () => new Histogram({ ...this.#terms(name), buckets: [...buckets] }));
   }
 
-  /** A value that each scrape reads again. A scrape shows only labels that exist at that time. */
+  /**
+   * A value that each scrape reads again. A scrape shows only labels that exist at that time. Several libs
+   * may give samples of one gauge.
+   */
   gauge<N extends GaugeName>(name: N, read: () => Reading<N> | Promise<Reading<N>>): void {
+    const known = this.#readers.get(name);
+    if (known) {
+      known.push(read);
+      return;
+    }
+    const readers: Reader[] = [read];
+    this.#readers.set(name, readers);
     const gauge: Gauge = new Gauge({
       ...this.#terms(name),
       collect: async () => {
-        const found = await this.#read(name, read);
+        const found = await Promise.all(readers.map((each) => this.#read(name, each)));
         // A label that no longer exists must not keep its last value.
         gauge.reset();
-        if (typeof found === 'number') gauge.set(found);
-        else if (found === null) gauge.remove();
-        else for (const { labels, value } of found) gauge.set(labels, value);
+        if (!('labels' in METRICS[name])) gauge.remove();
+        for (const { labels, value } of found.flat()) gauge.set(labels, value);
       },
     });
   }
 
   /** A value that cannot be read is absent: it must not cost the others. */
-  async #read<N extends GaugeName>(
-    name: N,
-    read: () => Reading<N> | Promise<Reading<N>>,
-  ): Promise<number | null | readonly Sample<string>[]> {
+  async #read(name: GaugeName, read: Reader): Promise<readonly Sample<string>[]> {
     try {
-      return await read();
+      const found = await read();
+      if (typeof found === 'number') return [{ labels: {}, value: found }];
+      return found ?? [];
     } catch (error) {
       this.#logger.warn(`metric ${name} cannot be read: ${(error as Error).message}`);
-      return 'labels' in METRICS[name] ? [] : null;
+      return [];
     }
   }
 

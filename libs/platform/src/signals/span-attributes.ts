@@ -65,6 +65,7 @@ const OF_SPANS = {
 /** Attributes of each process. `OTEL_RESOURCE_ATTRIBUTES` adds more. */
 const OF_RESOURCE = {
   'service.name': attribute('string', 'resource', '`OTEL_SERVICE_NAME`, or `gangway-` and the role.'),
+  'service.version': attribute('string', 'resource', 'The version of Gangway.'),
   'service.instance.id': attribute('string', 'resource', 'The name of this run of a process, as in health.'),
 } as const;
 

@@ -24,6 +24,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import type { ConsoleConfig } from '../config.js';
 import { TRACEPARENT } from '../trace-context.js';
+import { VERSION } from '../version.js';
 import type { SpanAttributes } from './span-attributes.js';
 import { pairsOf } from './tracing-settings.js';
 import type { Span, SpanKind as Kind } from './tracing.js';
@@ -59,6 +60,7 @@ export class Tracer {
       sampler: samplerOf(config),
       resource: resourceFromAttributes({
         'service.name': `gangway-${role}`,
+        'service.version': VERSION,
         'service.instance.id': process,
         ...pairsOf(more ?? ''),
         ...(config.OTEL_SERVICE_NAME !== undefined && { 'service.name': config.OTEL_SERVICE_NAME }),

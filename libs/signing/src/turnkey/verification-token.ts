@@ -1,7 +1,7 @@
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The enclave's statement that a code was correct, after its signature was checked. */
+/** The enclave's statement that a code was correct. The signature of the statement is checked. */
 export interface VerificationToken {
   /** The `tokenId` in client signatures. */
   id: string;

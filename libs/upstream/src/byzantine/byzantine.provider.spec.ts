@@ -126,7 +126,7 @@ describe('a request to Byzantine', () => {
     expect(verify('sha256', signed, publicKeyOf(String(headers['x-pubkey'])), signature)).toBe(true);
   }
 
-  it.each(NAMES)('to %s matches its schema and has a signature over its exact bytes', async (verb) => {
+  it.each(NAMES)('for %s matches its schema and has a signature over its exact bytes', async (verb) => {
     answers(200, VERBS[verb].good);
     await VERBS[verb].run(providerOf());
     expect(received).toHaveLength(1);
@@ -414,23 +414,25 @@ describe('parseSubject of Byzantine', () => {
   });
 });
 
-it('the client of Byzantine refuses a proof and a grant of another provider', async () => {
-  const provider = providerOf();
-  const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
-  await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
-    /takes the code itself/,
-  );
-  const key = {
-    type: 'session-key',
-    organizationId: 'o',
-    userId: 'u',
-    privateKey: new Secret('k'),
-    expiresAt: new Date(),
-  } as const;
-  await expect(provider.createAuthenticators(call(), subject, key, [authenticator])).rejects.toThrow(
-    /keeps the session itself/,
-  );
-  expect(received).toEqual([]);
+describe('the client of Byzantine', () => {
+  it('refuses a proof and a grant of another provider', async () => {
+    const provider = providerOf();
+    const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
+    await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
+      /takes the code itself/,
+    );
+    const key = {
+      type: 'session-key',
+      organizationId: 'o',
+      userId: 'u',
+      privateKey: new Secret('k'),
+      expiresAt: new Date(),
+    } as const;
+    await expect(provider.createAuthenticators(call(), subject, key, [authenticator])).rejects.toThrow(
+      /keeps the session itself/,
+    );
+    expect(received).toEqual([]);
+  });
 });
 
 describe('parseOtpChoice of Byzantine', () => {

@@ -100,7 +100,7 @@ export class ByzantineProvider implements UpstreamProvider {
 
   readDeviceRequest(): never {
     throw new ProblemError('validation_failed', {
-      detail: 'Byzantine keeps the session. Send the passkeys instead of a request from the device.',
+      detail: 'Byzantine accepts no request that a device has signed. Send the passkeys themselves.',
       errors: [{ pointer: '/device', code: 'not_supported', detail: 'is not supported at Byzantine' }],
     });
   }

@@ -5,8 +5,8 @@ import { httpDate } from './http-date.js';
 /** A reading is valid for this time. While the steps are stopped, the class ClockWatch gets new readings. */
 const TRUSTED_MS = 60_000;
 /**
- * If our wall clock and our monotonic clock differ by more after a while, the wall clock was set or the
- * machine slept.
+ * If the distance between our wall clock and our monotonic clock changes by more than this, the wall clock
+ * was set or the machine slept.
  */
 const PARTED_MS = 1_000;
 
@@ -86,7 +86,6 @@ export class ClockSkew {
     return this.stops || this.mayStop || (this.lastMs() >= warnMs && this.ms() < warnMs);
   }
 
-  /** The last reading, if it is still valid. */
   #current(): Reading | null {
     if (this.#last) {
       const now = { wallMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs() };

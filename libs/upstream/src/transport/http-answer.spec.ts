@@ -11,7 +11,7 @@ const answer = (status: number, headers: HttpAnswer['headers'] = {}): HttpAnswer
   headAt: { wallMs: 0, monotonicMs: 7 },
 });
 
-describe('commonFailure, which reads a status,', () => {
+describe('commonFailure (the failure that a status shows at any provider)', () => {
   it.each([
     [500, 'unavailable'],
     [502, 'unavailable'],
@@ -48,7 +48,7 @@ describe('commonFailure, which reads a status,', () => {
   });
 });
 
-describe('retryAfter, which reads the header Retry-After,', () => {
+describe('retryAfter (the wait in the header Retry-After)', () => {
   const NOW = Date.parse('2026-11-20T10:00:00.000Z');
   it.each<[string | string[] | undefined, number | null]>([
     ['120', 120_000],
@@ -79,23 +79,27 @@ describe('retryAfter, which reads the header Retry-After,', () => {
   );
 });
 
-it('failureOf returns an error with the reason and the evidence', () => {
-  expect(
-    failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid'),
-  ).toMatchObject({
-    failure: 'rejected',
-    reason: 'otp_invalid',
-    message: 'upstream answered 400: otp_invalid',
-    evidence: { status: 400 },
+describe('failureOf', () => {
+  it('returns an error with the reason and the evidence', () => {
+    expect(
+      failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid'),
+    ).toMatchObject({
+      failure: 'rejected',
+      reason: 'otp_invalid',
+      message: 'upstream answered 400: otp_invalid',
+      evidence: { status: 400 },
+    });
   });
 });
 
-it.each([
-  ['{"a":1}', { a: 1 }],
-  ['"text"', 'text'],
-  ['{"a":', undefined],
-  ['<html>', undefined],
-  ['', undefined],
-])('parseJson reads %p as %p', (text, expected) => {
-  expect(parseJson(text)).toEqual(expected);
+describe('parseJson', () => {
+  it.each([
+    ['{"a":1}', { a: 1 }],
+    ['"text"', 'text'],
+    ['{"a":', undefined],
+    ['<html>', undefined],
+    ['', undefined],
+  ])('reads %p as %p', (text, expected) => {
+    expect(parseJson(text)).toEqual(expected);
+  });
 });

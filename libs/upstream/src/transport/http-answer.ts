@@ -63,7 +63,7 @@ export function parseJson(text: string): unknown {
 
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
 
-/** The answers that the service needs have at most ten levels. */
+/** The answers that the service needs are nested at most ten levels deep. */
 const MAX_DEPTH = 32;
 
 /**

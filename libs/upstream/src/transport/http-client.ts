@@ -3,6 +3,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Pool, buildConnector, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, traced, type Config, type Span } from '#libs/platform';
+import { CertificateEnds } from './certificate-ends.js';
 import { withoutInterimAnswers } from './interim-answers.js';
 import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
@@ -57,6 +58,7 @@ export interface HttpAnswer {
 @Injectable()
 export class UpstreamHttpClient implements OnApplicationShutdown {
   readonly #pools = new Map<string, Pool>();
+  readonly #certificates = new CertificateEnds();
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -75,6 +77,15 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
     return traced(`${request.method} ${request.pathAndQuery}`, exchange, noteAnswer, 'client');
   }
 
+  /**
+   * @param baseUrl scheme, host and port.
+   * @returns when the server's certificate ends, in milliseconds since the epoch. Undefined until a TLS
+   *   connection has shown it.
+   */
+  certificateEndsMs(baseUrl: string): number | undefined {
+    return this.#certificates.of(new URL(baseUrl).origin);
+  }
+
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }
@@ -83,13 +94,15 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
     const key = `${baseUrl} ${lane}`;
     let pool = this.#pools.get(key);
     if (!pool) {
-      pool = new Pool(new URL(baseUrl).origin, {
+      const { origin } = new URL(baseUrl);
+      pool = new Pool(origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
         // Only HTTP/1.1: over HTTP/2, undici repeats requests that a closing server (GOAWAY) has not
         // accepted.
-        connect: withoutInterimAnswers(
-          buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false }),
+        connect: this.#certificates.watch(
+          origin,
+          withoutInterimAnswers(buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false })),
         ),
         allowH2: false,
         // The class Exchange limits the time of the whole call, so undici's own timeouts are off.
@@ -192,9 +205,9 @@ class Exchange {
             try {
               this.call.beforeSend();
             } catch (error) {
-              const detail = error instanceof Error ? error.message : 'held back before it was sent';
+              const detail = error instanceof Error ? error.message : 'stopped before it was sent';
               fail(detail, { cause: error, heldBack: true });
-              return started.abort(new Error('held back before it was sent'));
+              return started.abort(new Error('stopped before it was sent'));
             }
             this.#bytesSent = true;
             this.#sentAt = instantOf(this.clock);

@@ -114,10 +114,12 @@ describe('an integration with two keys', () => {
   });
 });
 
-it('an integration with one key does not try this key twice', async () => {
-  const { sent, sending } = aSending({ first: 401 });
-  expect((await new SigningKeys([first]).send(sending)).status).toBe(401);
-  expect(sent).toEqual(['first']);
+describe('an integration with one key', () => {
+  it('does not try this key twice', async () => {
+    const { sent, sending } = aSending({ first: 401 });
+    expect((await new SigningKeys([first]).send(sending)).status).toBe(401);
+    expect(sent).toEqual(['first']);
+  });
 });
 
 describe('a signer that does not sign', () => {

@@ -233,15 +233,17 @@ describe('a wrong configuration of the Auth Proxy', () => {
   });
 });
 
-it('a registration ends in no_answer if its session expires before the lookup of its result', async () => {
-  const { subject, verify } = await toVerify();
-  const grant = await verify();
-  const { kept } = aCall();
-  const { authenticator } = aPasskey();
-  const create = () => provider.createAuthenticators(aCall({ kept }), subject, grant, [authenticator]);
-  fault({ route: 'create_authenticators', cut: 'after' });
-  fault({ route: 'get_authenticators', status: 503 });
-  expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
-  doors.sandbox.control.advanceClock(20 * 60_000, true);
-  expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+describe('a registration after a login at the Auth Proxy', () => {
+  it('ends in no_answer if the session expires before the lookup of its result', async () => {
+    const { subject, verify } = await toVerify();
+    const grant = await verify();
+    const { kept } = aCall();
+    const { authenticator } = aPasskey();
+    const create = () => provider.createAuthenticators(aCall({ kept }), subject, grant, [authenticator]);
+    fault({ route: 'create_authenticators', cut: 'after' });
+    fault({ route: 'get_authenticators', status: 503 });
+    expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+    doors.sandbox.control.advanceClock(20 * 60_000, true);
+    expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+  });
 });

@@ -15,7 +15,7 @@ export interface InitOtpRequest {
  */
 export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
   if (otpType === undefined || otpType === OTP_TYPES[type]) return;
-  const detail = `does not fit the contact, which is of type ${type}`;
+  const detail = `does not fit the type of the contact, which is ${type}`;
   throw new ProblemError('validation_failed', {
     detail: `otpType ${detail}.`,
     errors: [{ pointer: '/otp/otpType', code: 'contradiction', detail }],

@@ -152,7 +152,7 @@ const isRefusal = ({ failure }: UpstreamError): boolean =>
   failure === 'rejected' || failure === 'rejected_unclear';
 
 function untold(error: UpstreamError): UpstreamError {
-  const detail = `the repeated request was refused, which proves nothing about an earlier try (${error.message})`;
+  const detail = `a repeat was refused, which proves nothing about an earlier try (${error.message})`;
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 

@@ -50,8 +50,7 @@ export class Passkeys {
       if (Array.isArray(found)) return found;
       // A refusal because of an expired session or a policy does not show whether an earlier try succeeded.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
-      const detail =
-        'the session may not register passkeys now, and an earlier try may have registered them';
+      const detail = 'the session may not register passkeys now, and an earlier try may have registered them';
       throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
     }
   }

@@ -121,10 +121,12 @@ describe('the settings of turnkey-auth-proxy', () => {
   });
 });
 
-it('the configuration refuses an unknown provider, and lists the known providers', () => {
-  expect(faultsOf({ ...api, PROVIDER: 'acme' })).toEqual({
-    PROVIDER:
-      'is missing or names a provider that does not exist ' +
-      '(there are: byzantine, turnkey, turnkey-auth-proxy)',
+describe('the configuration', () => {
+  it('refuses an unknown provider, and lists the known providers', () => {
+    expect(faultsOf({ ...api, PROVIDER: 'acme' })).toEqual({
+      PROVIDER:
+        'is missing or names a provider that does not exist ' +
+        '(there are: byzantine, turnkey, turnkey-auth-proxy)',
+    });
   });
 });

@@ -14,7 +14,7 @@ import { refusalOf, type Asked } from './refusal.js';
 export interface Stamper {
   whose: 'parent' | 'session';
   /**
-   * @param body the exact text that is sent. Two stamps for the same body mean the same activity.
+   * @param body the exact text that is sent. The same body means the same activity, whatever its stamp is.
    * @param send receives the header that contains the stamp.
    */
   send(

@@ -453,7 +453,6 @@ describe('the step verify-otp at Turnkey', () => {
     });
   });
 
-  /** The token of a new session for this contact. */
   async function sessionOf(contact: string): Promise<string> {
     doors.http.sent.length = 0;
     await (await toVerify({ subject: byEmail(contact) })).verify();
@@ -545,7 +544,7 @@ describe('the step verify-otp at Turnkey', () => {
     expect(doors.http.bodies('verify_otp')).toEqual([]);
   });
 
-  it('ends misconfigured if the organization is not the one of our key', async () => {
+  it('ends misconfigured if our key belongs to another organization', async () => {
     const at = doors.turnkey({ organizationId: randomUUID() });
     expect(await endOf(at.initOtp(aCall(), byEmail(), {}))).toMatchObject({ failure: 'misconfigured' });
   });

@@ -63,7 +63,6 @@ async function keys(canary: Canary): Promise<void> {
   await strange(`/v1/onboardings?contact=${encodeURIComponent(foreign?.subject.contact?.value ?? '')}`);
 }
 
-/** Sends valid and invalid tokens of the issuer. */
 async function tokens(canary: Canary): Promise<void> {
   const { story, issuer } = canary;
   const [good, foreign] = [await issuer.newKey('good'), await issuer.newKey('foreign', { publish: false })];
@@ -84,9 +83,7 @@ async function tokens(canary: Canary): Promise<void> {
   }
 }
 
-/**
- * Uses the command line. It prints each secret that it creates once. No other program may show these secrets.
- */
+/** Uses the command line. It may print a secret only when it creates it, and no other place may show it. */
 async function commandLine(canary: Canary): Promise<void> {
   const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>

@@ -37,7 +37,6 @@ export interface Find {
   around: string;
 }
 
-/** A random value that occurs nowhere else. */
 export const unique = (name = 'canary') => `${name}-${randomBytes(24).toString('base64url')}`;
 
 /** Known secrets, the apps that handle them, and all places (sinks) where a secret could appear. */
@@ -58,7 +57,6 @@ export class Canary {
   worker!: AppProcess;
   databaseSinks!: Sinks;
   console!: AppProcess;
-  /** The identity provider of the operators. */
   provider!: IdentityProvider;
   /** The URL of a one-time login link that the command line has created. */
   loginLink = '';
@@ -77,12 +75,16 @@ export class Canary {
     return canary;
   }
 
-  /** Adds a secret that no sink may contain. */
   secret(kind: string, secret: string, bytes?: Uint8Array): void {
     this.hunt.add(kind, secret, bytes);
   }
 
-  /** Keeps a text that this sink shows. @param may the kinds of secrets that this sink may show. */
+  /**
+   * Keeps a text, to search it later.
+   *
+   * @param sink the place that shows the text.
+   * @param may the kinds of secrets that this place may show.
+   */
   put(sink: string, text: string, ...may: string[]): void {
     const { texts } = this.#sinkOf(sink, may);
     texts.add(text);
@@ -101,7 +103,6 @@ export class Canary {
     return reply;
   }
 
-  /** All texts of a sink. */
   textOf(sink: string): string {
     return [...(this.#sinks.get(sink)?.texts ?? [])].join('\n');
   }
@@ -134,7 +135,6 @@ export class Canary {
     for (const text of this.receiver.texts) this.put('exported spans', text);
   }
 
-  /** Searches all sinks for all secrets. */
   search(): {
     finds: Find[];
     sinks: { name: string; bytes: number; hits: number }[];
@@ -273,7 +273,7 @@ export class Canary {
     ) {
       const all = { authorization: `Bearer ${apiKey}`, ...headers };
       const answer = (await ask.call(this, method, path, body, all, url)) as Answer<Body>;
-      // The token may appear in the answer that has created its key.
+      // The answer that creates an API key may contain the token of this key.
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
       return answer;

@@ -54,7 +54,7 @@ export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: s
   const own = (key: string, onboardingId: string) => {
     const owner = owners.get(key);
     if (owner !== undefined && owner !== onboardingId) {
-      found.push({ onboardingId, detail: `key ${key} also belongs to ${owner}` });
+      found.push({ onboardingId, detail: `the idempotency key ${key} also belongs to onboarding ${owner}` });
     }
     owners.set(key, onboardingId);
   };

@@ -20,7 +20,7 @@ export const SETTLE_AUTHENTICATORS = statement(
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, failure = w.failure,
       idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
-    FROM jsonb_to_record($row::jsonb) AS w (
+    FROM json_to_record($row::json) AS w (
       state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
       due_at timestamptz,
       parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
@@ -31,17 +31,20 @@ export const SETTLE_AUTHENTICATORS = statement(
       AND o.last_seq = $lastSeq::int
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
-    RETURNING o.*
+    RETURNING o.id, o.integration, o.subject_key, o.authenticators, o.last_seq, o.erased_at,
+      o.sealed_requests, o.updated_at
   ),
   confirmed AS (
     -- Only credentials on the row are registered: an earlier, lost submission's reservation stays one.
     UPDATE credentials k SET registered = true FROM changed c
-    WHERE $credentials::text = 'confirm' AND k.onboarding_id = c.id AND NOT k.registered
+    WHERE $credentials::text = 'confirm' AND k.integration = c.integration AND k.subject_key = c.subject_key
+      AND k.onboarding_id = c.id AND NOT k.registered
       AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
   ),
   released AS (
     DELETE FROM credentials k USING changed c
-    WHERE $credentials::text = 'release' AND k.onboarding_id = c.id AND NOT k.registered
+    WHERE $credentials::text = 'release' AND k.integration = c.integration AND k.subject_key = c.subject_key
+      AND k.onboarding_id = c.id AND NOT k.registered
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
@@ -51,5 +54,5 @@ export const SETTLE_AUTHENTICATORS = statement(
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+  SELECT c.sealed_requests, c.updated_at, clock_timestamp() AS now FROM changed c`,
 );

@@ -30,7 +30,7 @@ export const SETTLE_SEND = statement(
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, failure = w.failure,
       idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
-    FROM jsonb_to_record($row::jsonb) AS w (
+    FROM json_to_record($row::json) AS w (
       state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
       due_at timestamptz,
       parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
@@ -41,7 +41,8 @@ export const SETTLE_SEND = statement(
       AND o.last_seq = $lastSeq::int
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
-    RETURNING o.*
+    RETURNING o.id, o.integration, o.subject_key, o.last_seq, o.erased_at,
+      o.otp_resend_at, o.sealed_requests, o.updated_at
   ),
   refunded AS (
     UPDATE otp_budgets b SET sends = b.sends[1:cardinality(b.sends) - 1]
@@ -56,5 +57,5 @@ export const SETTLE_SEND = statement(
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+  SELECT c.otp_resend_at, c.sealed_requests, c.updated_at, clock_timestamp() AS now FROM changed c`,
 );

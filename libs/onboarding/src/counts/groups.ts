@@ -1,0 +1,62 @@
+import type { ParkedReason } from '../flow/codes.js';
+import { LIVE_STATES, stepOfState, type LiveState, type StepName } from '../flow/table.js';
+
+/**
+ * The live states in two parts, which are counted by themselves. Few rows are in the states of `steps`, and
+ * operators must see these soon. `idle` has the states that wait for the user.
+ */
+export const PARTS = {
+  steps: LIVE_STATES.filter((state) => stepOfState(state) !== null || state === 'outcome_unknown'),
+  idle: LIVE_STATES.filter((state) => stepOfState(state) === null && state !== 'outcome_unknown'),
+} as const;
+export type Part = keyof typeof PARTS;
+
+/** Live onboardings that have all of these in common. Instants are milliseconds since the epoch. */
+export interface Group {
+  state: LiveState;
+  integration: string;
+  step: StepName | null;
+  /** Why they are parked. */
+  reason: ParkedReason | null;
+  /** Whether their step waits for its next try. */
+  waits: boolean;
+  /** Whether an operator has paused the integration. */
+  paused: boolean;
+  count: number;
+  /** When the oldest began. The next members are the earliest of these instants, too. */
+  began: number;
+  parkedAt: number | null;
+  updatedAt: number;
+  /** When the last try of a waiting step ended. */
+  answeredAt: number | null;
+  nextAttemptAt: number | null;
+}
+
+const keyOf = ({ state, integration, step, reason, waits }: Group) =>
+  [state, integration, step, reason, waits].join(' ');
+
+/** Adds up the groups of several slices. */
+export function merged(groups: readonly Group[]): Group[] {
+  const sums = new Map<string, Group>();
+  for (const group of groups) {
+    const sum = sums.get(keyOf(group));
+    sums.set(keyOf(group), sum ? sumOf(sum, group) : group);
+  }
+  return [...sums.values()];
+}
+
+const sumOf = (one: Group, other: Group): Group => ({
+  ...other,
+  count: one.count + other.count,
+  began: Math.min(one.began, other.began),
+  updatedAt: Math.min(one.updatedAt, other.updatedAt),
+  parkedAt: earliest([one.parkedAt, other.parkedAt]),
+  answeredAt: earliest([one.answeredAt, other.answeredAt]),
+  nextAttemptAt: earliest([one.nextAttemptAt, other.nextAttemptAt]),
+});
+
+/** @returns the earliest instant, or null if there is none. */
+export function earliest(instants: readonly (number | null)[]): number | null {
+  const known = instants.filter((each) => each !== null);
+  return known.length === 0 ? null : Math.min(...known);
+}

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Metrics } from './metrics.js';
+
+/** The methods that semantic conventions list. Clients may send any other word. */
+const METHODS: ReadonlySet<string> = new Set([
+  'CONNECT',
+  'DELETE',
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PATCH',
+  'POST',
+  'PUT',
+  'QUERY',
+  'TRACE',
+]);
+const OTHER = '_OTHER';
+
+interface Series {
+  observe(seconds: number): void;
+}
+
+/**
+ * The durations of requests, as `http.server.request.duration` of OpenTelemetry's semantic conventions, and
+ * refusals by limits. Routes are templates, so the number of series does not depend on what clients send.
+ */
+@Injectable()
+export class HttpMetrics {
+  readonly #histogram;
+  readonly #limits;
+  /** By status, then method, then route: finding one creates no object. */
+  readonly #series = new Map<number, Map<string, Map<string, Series>>>();
+
+  constructor(metrics: Metrics) {
+    this.#histogram = metrics.histogram('http_server_request_duration_seconds');
+    this.#limits = metrics.counter('gangway_limits_hit_total');
+  }
+
+  answered(request: FastifyRequest, reply: FastifyReply): void {
+    // Errors before the routing have no options, and unknown paths no template.
+    const route = request.routeOptions?.url ?? '';
+    this.#of(reply.statusCode, request.method, route).observe(reply.elapsedTime / 1_000);
+    const limit = request.problem?.limit;
+    if (limit !== undefined) this.#limits.inc({ limit });
+  }
+
+  /** Counts an answer to bytes that are not a request. */
+  unreadable(status: number): void {
+    this.#of(status, OTHER, '').observe(0);
+  }
+
+  #of(status: number, given: string, route: string): Series {
+    const method = METHODS.has(given) ? given : OTHER;
+    const byMethod = entryOf(this.#series, status, () => new Map<string, Map<string, Series>>());
+    const byRoute = entryOf(byMethod, method, () => new Map<string, Series>());
+    return entryOf(byRoute, route, () =>
+      this.#histogram.labels({
+        http_request_method: method,
+        http_route: route,
+        http_response_status_code: String(status),
+      }),
+    );
+  }
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const created = create();
+  map.set(key, created);
+  return created;
+}

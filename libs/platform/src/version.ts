@@ -1,0 +1,13 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** The version of this build, from package.json. */
+export const VERSION = (
+  JSON.parse(readFileSync(findPackage(import.meta.dirname), 'utf8')) as { version: string }
+).version;
+
+/** The compiled form of this file is one level deeper than its source. */
+function findPackage(from: string): string {
+  const path = join(from, 'package.json');
+  return existsSync(path) ? path : findPackage(dirname(from));
+}
