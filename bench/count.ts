@@ -15,7 +15,6 @@ export interface Counts {
   statements: number;
   /** Transactions that write. */
   commits: number;
-  /** Bytes of write-ahead log. */
   walBytes: number;
   /** Commands that Redis runs, including those within scripts. */
   redisCommands: number;
@@ -92,7 +91,6 @@ export function median(values: readonly number[]): number {
   return (at((sorted.length - 1) / 2) + at(sorted.length / 2)) / 2;
 }
 
-/** Reads the counters of PostgreSQL and Redis. */
 class Server {
   private constructor(
     private readonly database: Client,

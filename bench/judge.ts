@@ -14,7 +14,6 @@ export interface Counted {
 export interface Ratios {
   /** Onboardings per second, compared with the bare relay. */
   rateOfRelay: number;
-  /** Onboardings per second, compared with the usual Nest way. */
   rateOfUsual: number;
   /**
    * CPU time of the service per onboarding, compared with the bare relay; null if the system does not report
@@ -29,7 +28,6 @@ export interface Bounds {
   atLeast: { rateOfRelay: number; rateOfUsual: number };
 }
 
-/** One measurement of the ratios. */
 export interface Try {
   ratios: Ratios;
   /** How much the references varied between turns: the largest difference, divided by the median. */

@@ -98,7 +98,6 @@ export function rssMb(pid: number): number | null {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
 }
 
-/** Starts a helper of the bench in a separate process. */
 export const forkHelper = (file: string): ChildProcess => {
   const execArgv = ['--import', fileURLToPath(new URL('load.mjs', import.meta.url))];
   return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });

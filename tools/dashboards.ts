@@ -4,7 +4,7 @@
  */
 
 interface Panel {
-  type: 'timeseries' | 'stat' | 'text' | 'alertlist';
+  type: 'timeseries' | 'stat' | 'text' | 'table';
   title: string;
   /** The width in columns. A row has 24. */
   width: number;
@@ -95,18 +95,29 @@ const text = (title: string, height: number, content: string): Panel => ({
   options: { mode: 'markdown', content },
 });
 
+/** A row for each alert that fires. */
 const alerts: Panel = {
-  type: 'alertlist',
-  title: 'Alerts',
+  type: 'table',
+  title: 'Alerts that fire',
   width: 24,
   height: 6,
   datasource: DATASOURCE,
-  options: {
-    viewMode: 'list',
-    groupMode: 'default',
-    stateFilter: { firing: true, pending: true },
-    maxItems: 20,
-  },
+  fieldConfig: { defaults: {}, overrides: [] },
+  options: { showHeader: true, sortBy: [{ displayName: 'severity', desc: false }] },
+  targets: targets([['ALERTS{alertstate="firing"}', '']]).map((target) => ({
+    ...target,
+    format: 'table',
+    instant: true,
+  })),
+  transformations: [
+    {
+      id: 'organize',
+      options: {
+        excludeByName: { Time: true, Value: true, __name__: true, alertstate: true },
+        indexByName: { severity: 0, alertname: 1 },
+      },
+    },
+  ],
 };
 
 /** Puts the panels of each row beside each other, and below if there is no room. */

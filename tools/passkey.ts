@@ -34,7 +34,6 @@ export interface Attestable {
   credentialId: Uint8Array;
   publicKey: KeyObject;
   privateKey: KeyObject;
-  /** SHA-256 of the client data. */
   clientDataHash: Buffer;
 }
 

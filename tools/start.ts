@@ -186,7 +186,7 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
       `Logs           ${shown(join(STATE, 'logs'))}`,
       `Data           ${whereDataLies()}`,
       '',
-      'For the commands of README.md, in another terminal in this folder:',
+      'For the commands of README.md and docs/tutorial.md, in another terminal in this folder:',
       '  eval "$(npm run -s gangway -- env)"',
       '',
       ...(walked ? byHand(development, walked, integration) : []),

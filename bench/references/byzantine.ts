@@ -37,7 +37,6 @@ export interface Subject {
   userId: string;
 }
 
-/** A passkey in the form that browsers give. */
 export interface GivenPasskey {
   authenticatorName: string;
   credential: {
@@ -46,7 +45,6 @@ export interface GivenPasskey {
   };
 }
 
-/** The same passkey in Byzantine's form. */
 export function toByzantine({ authenticatorName, credential: { id, response } }: GivenPasskey): object {
   const clientData = Buffer.from(response.clientDataJSON, 'base64url').toString('utf8');
   return {

@@ -219,7 +219,7 @@ export class ChaosRun {
         }
       }),
     );
-    // The script breaks the service only while callers use it.
+    // All callers have ended, so the script may end too.
     this.#over = true;
   }
 

@@ -106,7 +106,6 @@ export class Fleet {
     return this.#replicas.flatMap(({ url }) => url ?? []);
   }
 
-  /** Kills a replica from outside, at any moment. */
   kill(kind: Kind, index: number): void {
     const replica = this.#of(kind, index);
     if (!replica.url || replica.expecting) return;
@@ -136,7 +135,6 @@ export class Fleet {
     replica.paused = false;
   }
 
-  /** Tells all replicas not to crash any more. */
   disarm(): void {
     this.#armed = false;
     for (const { child } of this.#replicas) if (child?.connected) child.send('disarm');

@@ -190,7 +190,6 @@ async function drained(withinMs: number): Promise<number> {
   return performance.now() - from;
 }
 
-/** The memory of all replicas together, in MB. */
 async function memory(): Promise<number> {
   const texts = fleet.urls().map(async (url) => (await fetch(`${url}/metrics`)).text());
   const bytes = (await Promise.all(texts)).map((text) =>

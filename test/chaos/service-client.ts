@@ -29,7 +29,6 @@ export interface Ask {
 /** How a client reaches the service, and what it reports about the answers. */
 export interface Line {
   serviceUrl(random: SeededRandom): string | null;
-  /** Called for each answer that shows an onboarding. */
   heard(id: string, told: Told): void;
   /** Called for an answer that the service must never give. */
   fault(detail: string): void;

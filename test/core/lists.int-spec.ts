@@ -87,7 +87,6 @@ interface Cost {
   ms: number;
 }
 
-/** How many pages PostgreSQL reads for a list. */
 async function costOf(filter: Partial<ListFilter>, caller: Caller): Promise<Cost & { rows: number }> {
   const log = jest.spyOn(module.get(DataSource).logger, 'logQuery');
   try {

@@ -23,7 +23,6 @@ export const AN_EARLIER_TRY: Partial<Columns> = {
 
 export const rowAt = (columns: Partial<Columns>): Row => aRow({ ...THIRTY_SECONDS_OLD, ...columns });
 
-/** An unresolved attempt. */
 export const openAttempt = (step: StepName, attempt: number, evidence = true): Row['unresolved'][number] => ({
   step,
   attempt,

@@ -97,7 +97,6 @@ interface Plan {
   Plans?: Plan[];
 }
 
-/** All nodes of a statement's plan. */
 async function explained(text: string, values?: unknown[]): Promise<Plan[]> {
   const how = values ? 'FORMAT JSON' : 'GENERIC_PLAN, FORMAT JSON';
   const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (${how}) ${text}`, values);
@@ -128,7 +127,6 @@ const lookupsIn = (nodes: Plan[]) =>
     })
     .sort();
 
-/** All prepared statements of the service's libraries. */
 async function statements(): Promise<PreparedStatement[]> {
   const folder = join(import.meta.dirname, '../../libs/onboarding/src/store/statements');
   const modules = await Promise.all(
@@ -176,14 +174,14 @@ const PLANS: Record<string, string[]> = {
   retry_send: [ROW, BUDGET, PAUSES],
   settle_send: [ROW, BUDGET],
   settle_verify: [ROW, BUDGET],
-  settle_authenticators: [ROW, 'credentials_of_onboarding'],
-  command: [KEY, ROW, 'credentials_of_onboarding'],
+  settle_authenticators: [ROW, 'credentials_pkey'],
+  command: [KEY, ROW, 'credentials_pkey'],
   wait_for_writers: [ROW],
   wait_for_starts: [BUDGET],
   now: [],
   gone_on: [ROW],
   delete_challenges: [CHALLENGES],
-  erase: [ROW, BUDGET, EVENTS, CHALLENGES, 'credentials_of_onboarding', 'idempotency_keys_onboarding'],
+  erase: [ROW, BUDGET, EVENTS, CHALLENGES, 'credentials_pkey', 'idempotency_keys_onboarding'],
   due: ['onboardings_due'],
   expire: [ROW],
   push_back: [ROW],

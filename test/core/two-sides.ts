@@ -76,7 +76,6 @@ export class Side {
     return this.module.get<T>(token);
   }
 
-  /** The id of PostgreSQL's process for this connection. */
   get backend(): number {
     return this.#backend;
   }

@@ -11,7 +11,6 @@ export interface Outcome {
   limits: string[];
   /** The failure class, or `ok`. The printed data of an event does not repeat it. */
   class?: string;
-  /** Texts that are added to the first line. */
   also?: (string | null)[];
 }
 
@@ -123,7 +122,6 @@ export function offset(at: Date, now: Date): string {
 }
 
 export interface Cell {
-  /** The value of each dimension. */
   at: Readonly<Record<string, string>>;
   text: string;
 }
@@ -131,7 +129,6 @@ export interface Cell {
 /** Breaks a long line after a comma or between two values. */
 export const folded = (line: string) => line.replaceAll(/(.{70,106}(?:[,;]| \|)) (?=.{12})/g, '$1\n  ');
 
-/** For each dimension: the values that the group covers. */
 type Group = Record<string, Set<string>>;
 
 /**
@@ -172,7 +169,6 @@ function merged(groups: Group[], names: string[]): Group[] {
   return left;
 }
 
-/** Merges groups that differ only in this dimension. */
 function mergedBy(name: string, groups: Group[], names: string[]): Group[] {
   const rest = names.filter((each) => each !== name);
   const byRest = new Map<string, Group>();

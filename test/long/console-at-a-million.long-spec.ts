@@ -14,7 +14,6 @@ import { FunnelCount } from '../../libs/onboarding/src/upkeep/funnel-count.js';
 import { ConsoleBrowser } from '../support/console-browser.js';
 import { Story } from '../support/story.js';
 
-// Writing so many rows takes minutes.
 jest.setTimeout(1_200_000);
 
 const ROWS = 1_000_000;

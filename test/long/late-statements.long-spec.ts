@@ -160,7 +160,6 @@ const TABLES = [
   'audit_events',
 ];
 
-/** All rows that commands may write. */
 async function written(): Promise<unknown[]> {
   const rows = TABLES.map((table) => `SELECT '${table}' AS name, to_jsonb(t) AS row FROM ${table} t`);
   return story.sql(`SELECT * FROM (${rows.join(' UNION ALL ')}) all_rows ORDER BY name, row::text`);

@@ -8,7 +8,6 @@ import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js'
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
-// Runs all stories, once in each pool mode.
 jest.setTimeout(3_600_000);
 
 /** Stories that cannot run behind a pooler, with the reason. */

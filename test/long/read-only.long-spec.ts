@@ -13,7 +13,6 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { serversFolder } from '../../tools/checkout.js';
 import { startPostgres } from '../../tools/embedded/postgres.js';
 
-// Starting three servers takes long.
 jest.setTimeout(180_000);
 
 let folder: string;

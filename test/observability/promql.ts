@@ -4,6 +4,17 @@ export interface Use {
   labels: string[];
 }
 
+/** The selectors of an expression that pick series by one fixed value each, such as `m{a="b"}`. */
+export function fixedSelectors(expr: string): { metric: string; label: string; value: string }[] {
+  return [...expr.matchAll(/([a-zA-Z_:][\w:]*)\{([^}]*)\}/g)].flatMap(([, metric = '', matchers = '']) =>
+    [...matchers.matchAll(/(\w+)="([^"$]+)"/g)].map(([, label = '', value = '']) => ({
+      metric,
+      label,
+      value,
+    })),
+  );
+}
+
 const WORDS = new Set([
   'and',
   'or',

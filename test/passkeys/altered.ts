@@ -4,7 +4,6 @@ import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
 
 const base64url = (data: string | Uint8Array): string => Buffer.from(data).toString('base64url');
 
-/** Makes a valid passkey, and then changes it. */
 export function altered(
   honest: PasskeyOptions,
   change: (passkey: RegistrationResponseJSON) => void,

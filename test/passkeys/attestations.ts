@@ -11,16 +11,13 @@ import {
 } from './certificates.js';
 import { enumerated, int, octets, oid, seq, set, tagged, utf8 } from './der.js';
 
-/** How a test makes an attestation invalid. */
 export interface StatementLies {
   /** The root authority to use instead of {@link ROOT}. */
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
-  /** Makes the certificate chain from the leaf certificate. */
   chain?: (leaf: Buffer) => Buffer[];
   /** A wrong hash. It is signed or certified instead of the right hash. */
   clientDataHash?: Buffer;
-  /** Members of the attestation statement to replace. */
   statement?: [string, Cbor][];
   /** The key pair of the leaf certificate. */
   key?: KeyPair;

@@ -13,7 +13,6 @@ import {
 } from './altered.js';
 import { BAD_STATEMENTS } from './bad-statements.js';
 
-/** Makes a bad passkey from the options for a valid passkey. */
 export type Make = (honest: PasskeyOptions) => RegistrationResponseJSON;
 export type BadPasskey = [code: (typeof ATTESTATION_CODES)[number], what: string, make: Make];
 

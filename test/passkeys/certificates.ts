@@ -59,7 +59,6 @@ export function certificate(options: CertificateOptions): Buffer {
 
 export const keyPair = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve });
 
-/** Makes a root authority with a self-signed certificate. */
 export function authority(extensions: Buffer[] = []): Authority {
   const { privateKey, publicKey } = keyPair();
   const name = nameOf({ C: 'FI', O: 'Tests', CN: 'Root of the tests' });

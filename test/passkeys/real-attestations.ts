@@ -8,7 +8,6 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
  * vendors' own roots.
  */
 export interface RealAttestation {
-  /** A time when the certificates were valid. */
   at: Date;
   rpId: string;
   origin: string;
@@ -34,7 +33,6 @@ const responseOf = ({ id, attestationObject, clientDataJSON }: Credential): Regi
   response: { attestationObject, clientDataJSON },
 });
 
-/** Made by an iPhone in 2020. */
 export const IPHONE: RealAttestation = {
   at: new Date('2020-09-13T12:00:00Z'),
   rpId: 'dev.dontneeda.pw',
@@ -43,7 +41,6 @@ export const IPHONE: RealAttestation = {
   response: responseOf(iphone),
 };
 
-/** Made by a Pixel 8a in 2025. */
 export const PIXEL: RealAttestation = {
   at: new Date('2025-02-02T10:00:00Z'),
   rpId: 'localhost',

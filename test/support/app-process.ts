@@ -95,7 +95,6 @@ export class AppProcess {
     await this.dieOf('SIGKILL');
   }
 
-  /** Kills the program if it still runs. */
   async end(): Promise<void> {
     if (!this.hasEnded) await this.kill();
   }

@@ -35,7 +35,6 @@ export class ConsoleBrowser {
     return [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   }
 
-  /** The name and value of the session cookie, if there is one. */
   get session(): [name: string, value: string] | undefined {
     return [...this.cookies].find(([name]) => name.endsWith('gangway_ops'));
   }
@@ -55,7 +54,6 @@ export class ConsoleBrowser {
     return this.#send(method, path, { ...from, ...headers }, body);
   }
 
-  /** Sends a form. */
   post(path: string, fields: Headers, headers: Headers = {}): Promise<Reply> {
     return this.fetch(
       'POST',

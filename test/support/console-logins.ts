@@ -5,7 +5,6 @@ import type { Reply } from './http-exchange.js';
 import type { AccountName, IdentityProvider } from './identity-provider.js';
 import { OPS_PASSWORD } from './story.js';
 
-/** The path and query of a URL. */
 export const pathOf = (address: string): string => {
   const { pathname, search } = new URL(address);
   return pathname + search;

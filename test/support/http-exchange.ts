@@ -47,10 +47,8 @@ export interface Problem {
   nextAction: { until: string };
 }
 
-/** The members that each problem has. */
 const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
 
-/** The codes that may appear in `errors` of a problem with this code. */
 const faultCodesOf = (code: string): string[] =>
   code in FAULTS_BY_PROBLEM
     ? Object.keys(FAULTS_BY_PROBLEM[code as keyof typeof FAULTS_BY_PROBLEM])

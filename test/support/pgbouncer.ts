@@ -15,7 +15,6 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-/** Finds the program `pgbouncer` on the PATH. */
 function findPgBouncer(): string | null {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
   try {

@@ -12,7 +12,6 @@ export interface PrivateRedis {
   /** A connection that stays usable when the password changes or Redis pauses clients. */
   admin: Redis;
   pid: number;
-  /** The folder where Redis saves its data. */
   folder: string;
   stop(): Promise<void>;
 }

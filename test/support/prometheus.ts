@@ -57,7 +57,7 @@ export function promtool(args: string[], input = ''): void {
 }
 
 /**
- * Starts a Prometheus that scrapes each target and evaluates its rules every second.
+ * Starts a Prometheus that scrapes each target every two seconds, and evaluates its rules every second.
  *
  * @param targets the URL of each job's target
  * @param rules a file of rules, as text
@@ -65,7 +65,7 @@ export function promtool(args: string[], input = ''): void {
 export async function startPrometheus(targets: Record<string, string>, rules: string): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'gangway-prometheus-'));
   const config = {
-    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    global: { scrape_interval: '2s', scrape_timeout: '2s', evaluation_interval: '1s' },
     rule_files: ['rules.yml'],
     scrape_configs: Object.entries(targets).map(([job, url]) => ({
       job_name: job,

@@ -37,7 +37,6 @@ export class Sinks {
     return this.#sent.join('\n');
   }
 
-  /** The story's keys in Redis, with their values. */
   async redisDump(): Promise<string> {
     const prefix = this.story.env['QUEUE_PREFIX']!;
     const found: string[] = [];

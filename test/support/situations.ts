@@ -1,7 +1,6 @@
 import type { Story, Subject } from './story.js';
 import { mayResend, runOut } from './time-travel.js';
 
-/** An onboarding in a wanted state, and its subject. */
 export interface Brought {
   id: string;
   subject: Subject;

@@ -280,14 +280,12 @@ export class Story extends World {
     return this.call('POST', `/v1/onboardings/${id}/authenticators`, { authenticators }, headers);
   }
 
-  /** The newest code that was mailed to the subject. */
   code({ email }: Subject): string {
     const [mail] = this.sandbox.control.mails({ email });
     if (!mail) throw new Error(`no mail to ${email}`);
     return mail.code;
   }
 
-  /** A code that is certainly wrong. */
   wrongCode(subject: Subject): string {
     return this.code(subject) === '000000' ? '000001' : '000000';
   }
@@ -307,7 +305,6 @@ export class Story extends World {
     return { id: body.id, subject };
   }
 
-  /** Starts an onboarding and verifies its code. */
   async verified(subject = this.newSubject()): Promise<{ id: string; subject: Subject }> {
     const { id } = await this.sent(subject);
     const { status, body } = await this.verify(id, this.code(subject));

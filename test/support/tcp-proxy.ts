@@ -109,7 +109,6 @@ export class TcpProxy {
     this.#server = server;
   }
 
-  /** Ends all faults. */
   async mend(): Promise<void> {
     this.refuse(false);
     this.stall(false);

@@ -58,7 +58,6 @@ export class Person {
     return this.story.call('POST', '/v1/onboardings', { subject: this.subject, ...more });
   }
 
-  /** The newest code that was mailed to this person. */
   code(): string {
     const [mail] = this.story.sandbox.control.mails({ email: this.email });
     if (!mail) throw new Error(`no mail to ${this.email}`);

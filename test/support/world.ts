@@ -13,7 +13,6 @@ export type Env = Record<string, string>;
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
 export interface WorldOptions {
-  /** The environment variables of all apps. */
   env?: Env | ((sandbox: Sandbox) => Env);
   sandbox?: SandboxOptions;
   /** False if the test starts the service itself. */
@@ -37,10 +36,8 @@ export class World {
   readonly #closers: (() => Promise<unknown>)[] = [];
   #prepare: (app: NestFastifyApplication) => void = () => undefined;
   sandbox!: Sandbox;
-  /** The service that was started first. */
   service!: NestFastifyApplication;
   serviceUrl = '';
-  /** The console that was started first. */
   console!: NestFastifyApplication;
   consoleUrl = '';
   env: Env = {};
@@ -82,7 +79,6 @@ export class World {
     return app;
   }
 
-  /** Starts a console, without the keys that a console must not have. */
   async startConsole(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
     const { SEALING_KEYS: _sealing, API_KEY: _key, ...all } = { ...this.env, ...env };
     const own = Object.entries(all).filter(([name]) => !name.startsWith('INTEGRATION'));

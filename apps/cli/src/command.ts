@@ -19,7 +19,6 @@ export interface Call {
 export interface Answer {
   /** The lines that a person reads. */
   lines: string[];
-  /** The value that `--json` prints. */
   json: unknown;
 }
 

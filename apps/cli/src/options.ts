@@ -1,9 +1,7 @@
 import { Misuse, type Values } from './command.js';
 
-/** An option without a value. */
 export const flag = { type: 'boolean' } as const;
 
-/** An option that takes a text. */
 export const text = { type: 'string' } as const;
 
 export function optional(values: Values, name: string): string | undefined {

@@ -101,8 +101,7 @@ function parsed({ options }: Command, args: string[]) {
 }
 
 /**
- * The exit code and the message for an error. The message contains no stack and no value of a setting,
- * because others may read the terminal's history.
+ * The message contains no stack and no value of a setting, because others may read the terminal's history.
  */
 function explain(error: unknown): [code: number, message: string] {
   if (error instanceof Misuse || error instanceof ConfigError) return [MISUSED, error.message];

@@ -397,12 +397,8 @@ export function toResource(row: Row): OnboardingResource {
     },
     session:
       mayHaveSession && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
-    deviceSigning: mayHaveSession ? row.deviceSigning : null,
-    authenticators: row.authenticators.map(({ id, name: authenticatorName, ...each }) => ({
-      id,
-      authenticatorName,
-      ...each,
-    })),
+    deviceSigning: mayHaveSession && row.deviceSigning ? deviceSigningOf(row.deviceSigning) : null,
+    authenticators: row.authenticators.map(authenticatorOf),
     lastResult: row.lastResult,
     unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,
     parked:
@@ -416,6 +412,24 @@ export function toResource(row: Row): OnboardingResource {
     expiresAt: iso(endsAtOf(row)),
   };
 }
+
+// PostgreSQL orders the members of JSON by length. These two give every answer the order of the document.
+
+const deviceSigningOf = (signing: NonNullable<Row['deviceSigning']>) => ({
+  organizationId: signing.organizationId,
+  userId: signing.userId,
+  publicKey: signing.publicKey,
+  loginMessage: signing.loginMessage,
+});
+
+const authenticatorOf = (registered: Row['authenticators'][number]) => ({
+  id: registered.id,
+  authenticatorName: registered.name,
+  credentialId: registered.credentialId,
+  aaguid: registered.aaguid,
+  transports: registered.transports,
+  createdAt: registered.createdAt,
+});
 
 /** The idle limit does not apply to an unknown outcome: that onboarding waits for a decision. */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {

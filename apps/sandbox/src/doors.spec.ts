@@ -19,7 +19,6 @@ type Form = keyof typeof FORMS;
 
 interface Door {
   form: Form;
-  /** A route that exists. */
   route: string;
   method: string;
   /** A similar path that does not exist. */

@@ -28,7 +28,6 @@ export interface SandboxOptions {
   port?: number | undefined;
   /** `0x…[:read_only|:read_write][:label]` each; default a new key pair. */
   pubkeys?: readonly string[] | undefined;
-  /** Whether to accept accounts and users that were not registered. */
   acceptAnySubject?: boolean | undefined;
   /** Default 5 minutes. */
   codeLifeMs?: number | undefined;

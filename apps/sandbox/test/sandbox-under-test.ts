@@ -46,7 +46,6 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
     const answer = await integrator.submit('otp-auth', { ...ids, otpId, otpCode: code });
     return { ids, sessionId: (answer.body as { sessionId: string }).sessionId };
   };
-  /** Sends a request to a control route. */
   const control = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(`${sandbox.url}/_sandbox/${path}`, {
       method,

@@ -89,7 +89,6 @@ export function claimsOf(jwt: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
 }
 
-/** `sha256:` and the hash in hex. */
 export const fingerprint = (body: string) => `sha256:${createHash('sha256').update(body).digest('hex')}`;
 
 /** Posts a text, and parses the answer's body if it is JSON. */

@@ -19,7 +19,6 @@ export function turnkeyPasskey(flaws: PasskeyFlaws = {}) {
 interface Envelope {
   activity: { id: string; status: string; result: Record<string, Record<string, string>> };
 }
-/** The named result of an activity. */
 export const resultOf = (body: unknown, name: string) => (body as Envelope).activity.result[name] ?? {};
 export const activityOf = (body: unknown) => (body as Envelope).activity;
 
@@ -31,7 +30,6 @@ export async function turnkeyUnderTest(options: SandboxOptions = {}) {
   const parent = new TurnkeyCaller(t.sandbox.url, keys, organizationId, t.clock.nowMs);
 
   const newContact = () => `${randomUUID()}@example.com`;
-  /** Sends a code to a contact. */
   const sent = async (contact: string, parameters: object = {}) => {
     const order = { otpType: 'OTP_TYPE_EMAIL', contact, appName: 'Acme', ...parameters };
     const answer = await parent.submit('init_otp', 'INIT_OTP_V3', order);

@@ -19,8 +19,8 @@ export function check(holds: boolean, code: AttestationCode): asserts holds {
 }
 
 /**
- * Runs a decoder. The decoder's own error is hidden, because it shows internals.
- * @throws PreflightError with the given code if the decoder fails.
+ * Hides a decoder's own error, because that error shows internals.
+ * @throws PreflightError with the given code.
  */
 export function decoding<T>(code: AttestationCode, work: () => T): T {
   try {
@@ -34,7 +34,6 @@ export function decoding<T>(code: AttestationCode, work: () => T): T {
 export interface AttestationFault {
   index: number;
   code: AttestationCode;
-  /** Replaces the default text of the code. */
   detail?: string;
 }
 

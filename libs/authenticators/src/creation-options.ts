@@ -24,7 +24,7 @@ export interface CreationWish {
   timeout: number;
 }
 
-/** Makes the options for a browser. They contain the parts of the policy that a browser understands. */
+/** The options contain the parts of the policy that a browser understands. */
 export async function creationOptions({
   policy,
   subject,

@@ -18,7 +18,6 @@ import { algorithmOf, isUsableKey } from './public-key.js';
 
 export type Answered = ClientData & { challenge: string };
 
-/** A passkey in the caller's form. */
 export interface Registration {
   response: RegistrationResponseJSON;
   /**
@@ -28,7 +27,6 @@ export interface Registration {
   idMayBeCbor: boolean;
 }
 
-/** The facts about a passkey that passed all checks. */
 export interface Passed {
   /** Lower case UUID. */
   aaguid: string;

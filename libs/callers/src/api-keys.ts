@@ -28,7 +28,6 @@ export interface ApiKey {
   expiresAt: Date | null;
   lastUsedAt: Date | null;
   revokedAt: Date | null;
-  /** The id of the key that replaces this key. */
   rotatedTo: string | null;
 }
 

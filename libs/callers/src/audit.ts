@@ -67,7 +67,7 @@ export class Audit {
 
   /**
    * Returns the latest events, newest first.
-   * @param before if given, only events that are older than the event with this id.
+   * @param before only events that are older than the event with this id.
    */
   latest(limit: number, before: string | null = null): Promise<KeptEvent[]> {
     return this.statements.run(LATEST, [limit, before]);

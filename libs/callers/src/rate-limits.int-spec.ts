@@ -13,7 +13,6 @@ afterAll(() => {
   for (const redis of opened) redis.onApplicationShutdown();
 });
 
-/** The rate limits of one simulated process. */
 async function aProcess(): Promise<RateLimits> {
   const config = await testServersConfig({ ...QUOTAS, QUEUE_PREFIX: prefix });
   const redis = new LimitRedis(config);

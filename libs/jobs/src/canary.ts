@@ -25,7 +25,6 @@ export class Canary {
    * queue is paused or Redis is away.
    */
   #silentSince: number | null = null;
-  /** Whether Redis has accepted any write of this process. */
   #wasAccepted = false;
   /** Since when Redis refuses writes, on the monotonic clock. Null while it accepts them. */
   #refusedSince: number | null = null;

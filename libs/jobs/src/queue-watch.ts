@@ -55,7 +55,6 @@ export class QueueWatch {
   readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen & JobCounts> }>();
   readonly #pausedAt = new Map<QueueName, number | null>();
   readonly #logger = new Logger(QueueWatch.name);
-  /** The queues that this process has logged as down. */
   readonly #logged = new Set<QueueName>();
 
   constructor(

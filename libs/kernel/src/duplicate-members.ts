@@ -1,6 +1,5 @@
 /**
- * Whether an object in the JSON has two members with the same name. `JSON.parse` keeps the last of them, but
- * another reader may keep the first.
+ * Of two members with the same name, `JSON.parse` keeps the last, but another reader may keep the first.
  *
  * @param value the result of `JSON.parse(text)`.
  */

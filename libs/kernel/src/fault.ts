@@ -131,7 +131,7 @@ const CONTACT_FAULTS = {
   },
 } as const satisfies Record<string, Fault>;
 
-/** The checks that a passkey can fail, by the codes of their faults. */
+/** The checks that a passkey can fail. */
 export const PASSKEY_FAULTS = {
   client_data_malformed: {
     meaning: 'The client data is not a JSON object, or has a member twice.',

@@ -18,7 +18,6 @@ interface ProblemType {
   /** The status if the reason lasts longer, e.g. for a whole day. */
   alsoStatus?: number;
   title: string;
-  /** What happened, and the reason. */
   cause: string;
   remedy: string;
   members?: readonly ProblemMember[];
@@ -252,7 +251,6 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 /** @returns a problem's `type`: the link to its entry in the service's list of errors (RFC 9457 §3.1.1). */
 export const problemType = (code: ProblemCode): string => `/docs/errors#${code}`;
 
-/** @returns the HTTP statuses that a code can have. */
 export const statusesOf = (code: ProblemCode): number[] => {
   const { status, alsoStatus } = PROBLEMS[code] as ProblemType;
   return alsoStatus === undefined ? [status] : [status, alsoStatus];

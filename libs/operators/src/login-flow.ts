@@ -4,7 +4,8 @@ import type { KeyedHash } from '#libs/platform';
 
 const FLOW_LIFE_MS = 10 * 60_000;
 /**
- * In base64url characters. A longer address is not kept: after the login, the operator sees the first page.
+ * The longest address that a login keeps, in base64url characters. After a longer one, the operator sees the
+ * first page.
  */
 const LONGEST_NEXT = 1_024;
 const FLOW = new RegExp(`^[\\w-]{22}\\.(\\d{13})\\.([\\w-]{0,${LONGEST_NEXT}})$`);

@@ -31,7 +31,7 @@ export function parsePrivateKey(privateKey: Secret, source: string): SigningKey 
 /** A key that signs with node:crypto: in constant time, with a random nonce, and without normalizing s. */
 function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   const jwk = { ...publicJwk(point), d: Buffer.from(scalar).toString('base64url') };
-  // The key is parsed once. If each signature parsed it again, signing would take twice as long.
+  // Parsing the key for each signature would double the time of signing.
   const key = createPrivateKey({ key: jwk, format: 'jwk' });
   return {
     publicKeyCompressedHex: p256.Point.fromBytes(point).toHex(true),

@@ -50,7 +50,6 @@ export class KmsStandIn {
   readonly #server: Server;
   readonly #foreign = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   #trouble: { what: KmsTrouble; times: number } | null = null;
-  /** The highest number of connections that were open at the same time. */
   mostSockets = 0;
   url = '';
 

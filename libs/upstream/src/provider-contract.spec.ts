@@ -75,7 +75,6 @@ class Story {
     return this.#submitted.get(kept) as T;
   }
 
-  /** Runs all steps before this one. */
   async upTo(step: StepOfDoor): Promise<this> {
     for (const earlier of STEPS.slice(0, STEPS.indexOf(step))) await this[earlier]();
     return this;

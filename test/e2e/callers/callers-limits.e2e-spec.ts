@@ -202,7 +202,6 @@ describe('a subject', () => {
       expect(limitsOf(answer)['subject']).toMatchObject({ q: 3, r: left });
       expect(limitsOf(answer)['caller']).toBeDefined();
     }
-    // The same id in upper case.
     const over = await story.call<Refusal>('POST', path.replace(id, id.toUpperCase()), {
       code: story.code(subject),
     });

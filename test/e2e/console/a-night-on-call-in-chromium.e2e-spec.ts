@@ -43,7 +43,6 @@ describeInBrowser('a night on call', () => {
 
   it('the console shows a storm of 503, and resolves its lost outcomes in bulk after a dry run', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
-    // The provider registers the passkeys, but answers 503.
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };
     story.sandbox.control.addFault(storm);
     for (const id of ids) await story.register(id, [await story.passkey(id)], { prefer: 'wait=0' });
@@ -103,7 +102,6 @@ describeInBrowser('a night on call', () => {
     await page.getByText('parked: upstream_misconfigured').first().waitFor();
     await keepScreenshots(page, 'console-parked');
     story.sandbox.control.removeFaults();
-    // The page refreshes by itself.
     await page.locator('main').getByText('otp_sent', { exact: true }).first().waitFor();
   });
 

@@ -15,7 +15,6 @@ const SELDOM = {
   PROBE_EVERY_MS: '30000',
   CANARY_EVERY_MS: '30000',
 };
-/** A busy machine renders slowly. */
 const TIMEOUT_MS = 90_000;
 const JOB = '/queues/queue/steps/unknown';
 

@@ -19,7 +19,6 @@ afterAll(async () => {
   await provider.stop();
 });
 
-/** Starts another replica of the console with other settings. */
 async function replica(env: Record<string, string>): Promise<Pick<Story, 'consoleUrl'>> {
   return { consoleUrl: (await story.startConsole(env)).url };
 }
@@ -36,7 +35,6 @@ describe('a session of the console', () => {
 
     await byProvider(browser, provider, 'vera');
     expect(browser.session![1]).not.toBe(first);
-    // The login has ended the previous session.
     const old = new ConsoleBrowser(story);
     old.cookies.set('gangway_ops', first);
     expect(await whoIs(old)).toBeNull();

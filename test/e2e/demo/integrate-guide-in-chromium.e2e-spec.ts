@@ -34,7 +34,6 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
   });
   afterAll(() => story?.end());
 
-  /** Opens the page, and requests a code. */
   async function start(email: string): Promise<Page> {
     open = await browser.open();
     const { page } = open;

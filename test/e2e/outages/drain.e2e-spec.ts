@@ -3,7 +3,6 @@ import { until } from '#libs/testing';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// Starting processes takes long.
 jest.setTimeout(240_000);
 
 let story: Story;

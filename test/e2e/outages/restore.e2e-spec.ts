@@ -3,7 +3,6 @@ import { Client, escapeIdentifier } from 'pg';
 import { RestoredStory } from '../../support/restored-story.js';
 import { Story } from '../../support/story.js';
 
-// Waiting for a lease to lapse takes long.
 jest.setTimeout(240_000);
 
 /**

@@ -5,7 +5,6 @@ import { Story, type Answer } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// Waiting for leases to lapse takes long.
 jest.setTimeout(240_000);
 
 const ENV = { SWEEP_EVERY_MS: '100' };

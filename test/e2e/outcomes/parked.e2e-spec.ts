@@ -11,7 +11,6 @@ import {
 } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// Each test waits for several probes, which takes long.
 jest.setTimeout(240_000);
 
 const OUR_FAULT: Record<string, Fault> = {

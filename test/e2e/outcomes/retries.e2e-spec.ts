@@ -9,7 +9,6 @@ import { Story } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 import { momentsOf } from '../../support/moments.js';
 
-// Waiting for Retry-After takes long.
 jest.setTimeout(240_000);
 
 describe('a retry', () => {

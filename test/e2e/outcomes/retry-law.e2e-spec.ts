@@ -14,7 +14,6 @@ interface Cell {
   faults: Fault[];
   /** How each attempt of the step ends: a failure class or `ok`. */
   attempts: string[];
-  /** The HTTP status of the answer to the caller. */
   status: number;
   state: string;
   code?: string;

@@ -10,7 +10,6 @@ import { Story, type Subject } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
-// Starting processes takes long.
 jest.setTimeout(240_000);
 
 const readers: EventReader[] = [];
@@ -184,7 +183,7 @@ describe('an event stream of one service', () => {
     await none();
   });
 
-  it('of an ended onboarding sends the remaining events, and then answers 204', async () => {
+  it('about an ended onboarding sends the remaining events, and then answers 204', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const all = await story.events(id);
@@ -196,7 +195,7 @@ describe('an event stream of one service', () => {
     expect((await open(id, { query: `?after=${all.length}` })).status).toBe(204);
   });
 
-  it('of an onboarding whose life ends sends the expiry, and ends', async () => {
+  it('about an onboarding that expires sends the expiry, and ends', async () => {
     const { id } = await story.sent();
     const reader = await open(id);
     await reader.has('otp_sent');
@@ -315,7 +314,7 @@ describe('an event stream of one service', () => {
     expect(seqs).toEqual(Array.from({ length: EVENTS }, (_, index) => index + 1));
   });
 
-  it('ends after its maximum life, so that a revoked key cannot continue to read', async () => {
+  it('ends after its maximum lifetime, so that a revoked key cannot continue to read', async () => {
     const { id } = await story.sent();
     const key = await makeKey(story, ['operations:read'], { caller: 'desk' });
     const { url } = await story.startService({ EVENTS_STREAM_LIFE_MS: '700' });

@@ -12,7 +12,6 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends these bytes unchanged, on a new connection. */
 function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(story.serviceUrl);
   return new Promise((resolve, reject) => {

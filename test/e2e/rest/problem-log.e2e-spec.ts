@@ -43,7 +43,6 @@ afterAll(() => story.end());
 const linesOf = (app: AppProcess) =>
   app.said.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []));
 
-/** Waits for lines with this text, and returns them. */
 async function search(text: string, app = service, isWanted = isNoAudit): Promise<Line[]> {
   const found = () => linesOf(app).filter((line) => isWanted(line) && JSON.stringify(line).includes(text));
   await until(`a line with ${text}`, () => found().length > 0);

@@ -120,7 +120,6 @@ describe('a command that the state does not permit', () => {
       for (const command of Object.keys(row.refused) as Command[]) {
         const { status, body } = await COMMANDS[command](id);
         refused[command] = `${status} ${body.code}`;
-        // The refusal contains the state and the next action.
         expect([command, body.state, body.nextAction]).toEqual([command, before.state, before.nextAction]);
         // A later try succeeds only if a step is running now.
         expect([command, body.retryable]).toEqual([command, body.code === 'step_in_progress']);

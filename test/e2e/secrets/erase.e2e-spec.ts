@@ -85,7 +85,6 @@ class Told {
 const erase = (id: string, headers: Record<string, string> = {}) =>
   story.call<{ code: string } | null>('DELETE', `/v1/onboardings/${id}`, undefined, headers);
 
-/** Runs a scheduled job of the worker now. */
 async function runJob(name: string): Promise<void> {
   const handlers = story.service.get(UpkeepHandlers).handlers();
   await handlers.find(({ job }) => job.name === name)!.handle({});

@@ -18,7 +18,6 @@ async function sealed(id: string): Promise<number> {
   return row!.count;
 }
 
-/** The late answer, as the timeline records it. */
 async function lateAnswer(id: string) {
   const kept = await until('late_answer_kept', async () =>
     (await story.events(id)).find(({ type }) => type === 'late_answer_kept'),

@@ -31,7 +31,6 @@ async function begin(door: Door): Promise<void> {
   ]);
 }
 
-/** Starts an onboarding. The device encrypts the code. */
 async function encrypted(person = new Person(story, { named: true })) {
   const { status, body } = await person.start();
   expect([status, body.nextAction.type]).toEqual([201, 'submit_otp']);
@@ -70,7 +69,6 @@ async function passkey(id: string, origin = ORIGIN) {
 const register = (id: string, device: object, headers: Record<string, string> = {}) =>
   story.call('POST', `/v1/onboardings/${id}/authenticators`, { device }, headers);
 
-/** All sealed columns of the row, decrypted. */
 async function opened(id: string): Promise<string> {
   const fields = {
     otp_code: 'sealed_otp_code',

@@ -24,7 +24,6 @@ function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   );
 }
 
-/** Counts the answers of each kind. */
 function tally(answers: Answer[]): Record<string, number> {
   const kinds = answers.map(({ status, body }) => `${status} ${body.code ?? body.state}`);
   return Object.fromEntries(

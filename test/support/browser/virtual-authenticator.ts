@@ -9,7 +9,6 @@ export interface AuthenticatorKind {
    */
   transport: 'internal' | 'usb';
   hasUserVerification: boolean;
-  /** Whether user verification succeeds. */
   isUserVerified: boolean;
   hasResidentKey: boolean;
   /** If false, no person touches the authenticator, and a registration or login keeps waiting. */

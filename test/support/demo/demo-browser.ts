@@ -13,7 +13,6 @@ export type DemoAnswer = Answer<
   }
 >;
 
-/** A user's browser at the demo, with its own cookie. */
 export class DemoBrowser {
   cookie = '';
   /** The id of the onboarding that the browser tab shows. */

@@ -29,7 +29,6 @@ export class DemoPage {
     await this.page.getByRole('heading', { level: 1, name: title }).waitFor();
   }
 
-  /** Waits until the page shows an alert with this text. */
   async problem(words: string | RegExp): Promise<void> {
     await this.page.getByRole('alert').getByText(words).waitFor();
   }
@@ -39,12 +38,10 @@ export class DemoPage {
     await this.page.locator('[aria-busy="true"]').waitFor({ state: 'detached' });
   }
 
-  /** Waits until this control has the focus. */
   async focused(control: Locator): Promise<void> {
     await control.and(this.page.locator(':focus')).waitFor();
   }
 
-  /** Presses Tab until this control has the focus. */
   async tabTo(control: Locator): Promise<void> {
     for (let presses = 0; presses < 20; presses++) {
       if (await control.and(this.page.locator(':focus')).isVisible()) return;
@@ -101,7 +98,6 @@ export class DemoPage {
     await this.settled();
   }
 
-  /** The names of the passkeys in this list. */
   passkeys(list: 'Your passkeys'): Promise<string[]> {
     return this.page
       .getByRole('list', { name: list })

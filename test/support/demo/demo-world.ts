@@ -23,7 +23,6 @@ export class DemoWorld {
   private constructor(
     readonly story: Story,
     readonly browser: RealBrowser,
-    /** The proxy between the demo and the service. */
     readonly service: TcpProxy,
     private readonly urls: Record<DemoIntegration, string>,
   ) {}
@@ -92,7 +91,6 @@ export class DemoWorld {
     return pages.flatMap(({ complaints }) => complaints);
   }
 
-  /** The last code that was mailed to this address. */
   code(email: string): string {
     return this.story.code(this.subject(email));
   }
@@ -118,7 +116,6 @@ export class DemoWorld {
     return body.items[0]!;
   }
 
-  /** The passkeys that the sandbox has stored for this address. */
   stored(email: string): StoredAuthenticator[] {
     return this.story.sandbox.control.authenticators(this.subject(email).userId);
   }
@@ -135,6 +132,5 @@ export class DemoWorld {
 
 interface VisitOptions extends BrowserContextOptions {
   integration?: DemoIntegration;
-  /** Called before the page loads. */
   before?: (demo: DemoPage) => Promise<unknown>;
 }

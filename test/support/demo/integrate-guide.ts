@@ -7,7 +7,6 @@ import type { Story } from '../story.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
-/** The commands of docs/integrate.md that copy the example. */
 function copyCommands(): string {
   const guide = readFileSync(join(ROOT, 'docs', 'integrate.md'), 'utf8');
   const [, commands = ''] = /^```bash\nGANGWAY=.*\n((?:cp .*\n)+)```$/m.exec(guide) ?? [];

@@ -56,7 +56,6 @@ export interface Answer {
   text: string;
 }
 
-/** The members that each problem has. */
 const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable'];
 
 const escaped = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');

@@ -1,4 +1,3 @@
-/** The flag for the seed of a random run. */
 export const SEED = {
   is: 'text',
   default: String(Date.now() % 1_000_000),

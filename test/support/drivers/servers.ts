@@ -15,7 +15,6 @@ export interface Server {
   readonly url: string;
   /** Sends SIGKILL. Null if DATABASE_URL or REDIS_URL names this server. */
   kill: (() => Promise<void>) | null;
-  /** Starts the server again after a kill. */
   start(): Promise<void>;
 }
 
@@ -23,7 +22,6 @@ export interface Servers {
   postgres: Server;
   redis: Server;
   queuePrefix: string;
-  /** Deletes the data of all queues. */
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -46,7 +44,6 @@ export async function startServers(run: string): Promise<Servers> {
   return servers;
 }
 
-/** Starts the servers, runs `work` with them, and stops them. */
 export async function withServers<T>(run: string, work: (servers: Servers) => Promise<T>): Promise<T> {
   const servers = await startServers(run);
   try {

@@ -49,7 +49,6 @@ export const SETTINGS = {
   RATE_LIMIT_SUBJECT_PER_MINUTE: '1000000',
 } as const;
 
-/** The environment of each app in a run. */
 export const envOf = (
   { postgres, redis, queuePrefix }: Servers,
   { url, credential }: Sandbox,

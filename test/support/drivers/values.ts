@@ -58,7 +58,6 @@ export const ODD_VALUES: readonly unknown[] = [
 
 const MAX_DEPTH = 6;
 
-/** Makes random values that a schema allows. */
 export class Values {
   readonly #described: Interface;
   readonly #random: SeededRandom;

@@ -71,7 +71,6 @@ const EVENTS = `
 /** Selects the ids of a run's onboardings. The idempotency keys of a run have the same prefix. */
 const IDS = `SELECT id FROM onboardings WHERE starts_with(external_ref, $1)`;
 
-/** Reads the history of a run. */
 export async function collect(
   databaseUrl: string,
   run: string,

@@ -95,7 +95,6 @@ export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel
 export interface Told {
   at: number;
   what: Command | 'get' | 'options';
-  /** The Idempotency-Key of the request. */
   key: string | null;
   status: number;
   /** The code of a problem; null for other answers. */

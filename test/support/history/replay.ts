@@ -56,7 +56,6 @@ function targets(state: State, step: StepName | null, { type, data }: TimelineEn
 
 export const hasEnded = (states: readonly State[]) => states.every(isEnded);
 
-/** An attempt, as the timeline shows it. */
 export interface Attempt {
   number: number;
   step: StepName;

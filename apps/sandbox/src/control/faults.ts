@@ -22,7 +22,6 @@ export interface ActivityScript {
    * or PENDING, and otherwise none.
    */
   polls: number | null;
-  /** Whether the activity takes effect. */
   effect: boolean;
   /** Whether the result is inside another activity: `activity.result.activity.result`. */
   nested: boolean;
@@ -111,7 +110,6 @@ export class Faults {
     return this.#known.find((fault) => fault.id === id) ?? null;
   }
 
-  /** Deletes one fault, or all faults. */
   remove(id?: number): void {
     this.#faults = id === undefined ? [] : this.#faults.filter((fault) => fault.id !== id);
   }

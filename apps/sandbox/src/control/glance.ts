@@ -17,7 +17,6 @@ export interface Glance {
   faults: readonly Fault[];
   /** The faults that applied to one of the requests. */
   struck: Fault[];
-  /** The routes to which a fault can apply. */
   routes: readonly string[];
 }
 

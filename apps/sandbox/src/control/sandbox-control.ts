@@ -53,12 +53,10 @@ export class SandboxControl {
     for (const key of keys.map(parseIntegratorKey)) this.integratorKeys.set(key.pubkey, key);
   }
 
-  /** Replaces all API keys of Turnkey's parent organization. */
   registerTurnkeyKeys(publicKeys: readonly string[]): void {
     this.turnkey.state.organizations.registerParentKeys(publicKeys);
   }
 
-  /** The configuration for a client of the emulated Turnkey. */
   turnkeyFacts(): TurnkeyFacts {
     return this.turnkey.facts;
   }
@@ -86,7 +84,6 @@ export class SandboxControl {
     return this.faults.list();
   }
 
-  /** Deletes one fault, or all faults. */
   removeFaults(id?: number): void {
     this.faults.remove(id);
   }

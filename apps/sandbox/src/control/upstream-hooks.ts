@@ -9,7 +9,6 @@ import type { UpstreamReader } from './upstream-reader.js';
 import { recordVisit, visitOf } from './visits.js';
 import type { Visit } from './visits.js';
 
-/** The parts of the sandbox that the hooks use. */
 export interface UpstreamHooksContext {
   clock: SandboxClock;
   faults: Faults;

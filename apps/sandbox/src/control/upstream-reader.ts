@@ -5,7 +5,6 @@ import type { JournalEntry } from './journal.js';
 
 /** The facts that an upstream reads from a request on arrival, before any route runs. */
 export interface Arrival {
-  /** The ids that the request names. */
   ids: Pick<JournalEntry, 'userId' | 'accountId' | 'otpId' | 'organizationId' | 'contact'>;
   headers: Omit<JournalEntry['headers'], 'requestId'>;
   /** The result of the check of Byzantine's headers. Null for other upstreams. */

@@ -47,7 +47,6 @@ export interface ActivityKind {
   run: (call: ActivityCall<unknown>) => Outcome<object> | Promise<Outcome<object>>;
 }
 
-/** The operations that run the activities. */
 export interface Operations {
   organizations: Organizations;
   otp: OtpOperations;

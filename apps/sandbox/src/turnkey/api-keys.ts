@@ -39,7 +39,6 @@ export function newApiKey(key: Omit<ApiKey, 'apiKeyId'>): ApiKey {
   return { apiKeyId: randomUUID(), ...key };
 }
 
-/** Whether a key may still stamp. */
 export function isLive({ expiresAtMs }: ApiKey, nowMs: number): boolean {
   return expiresAtMs === null || expiresAtMs > nowMs;
 }

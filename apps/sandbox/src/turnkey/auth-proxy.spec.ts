@@ -30,7 +30,6 @@ const call = (route: string, body: object, headers: Record<string, string | null
   });
 const order = (contact = t.newContact()) => ({ otpType: 'OTP_TYPE_EMAIL', contact });
 
-/** Gets a verification token through the proxy. */
 async function verified(contact: string) {
   const { body } = await call('otp_init_v2', order(contact));
   const { otpId, otpEncryptionTargetBundle } = body as Record<string, string>;

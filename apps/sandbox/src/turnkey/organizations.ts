@@ -40,7 +40,6 @@ export interface NewOrganization extends Pick<TurnkeyOrganization, 'organization
   users: readonly NewUser[];
 }
 
-/** A user and the organization to which the user belongs. */
 export interface Member {
   organization: TurnkeyOrganization;
   user: TurnkeyUser;
@@ -73,7 +72,6 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 export const normalContact = (contact: string) => contact.trim().toLowerCase();
 export const channelOf = (contact: string): Channel => (contact.includes('@') ? 'email' : 'sms');
 
-/** The parent organization and its sub-organizations. */
 export class Organizations {
   readonly parent: TurnkeyOrganization;
   readonly #subs = new Map<string, TurnkeyOrganization>();
@@ -91,7 +89,6 @@ export class Organizations {
     this.registerParentKeys(apiPublicKeys);
   }
 
-  /** Replaces all API keys of the parent organization. */
   registerParentKeys(publicKeys: readonly string[]): void {
     const common = {
       name: 'sandbox',

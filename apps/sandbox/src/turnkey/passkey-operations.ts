@@ -6,7 +6,6 @@ import type { Member } from './organizations.js';
 import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** Adds and removes a user's passkeys. */
 export class PasskeyOperations {
   constructor(private readonly state: TurnkeyState) {}
 

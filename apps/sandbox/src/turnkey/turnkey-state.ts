@@ -29,7 +29,6 @@ export class TurnkeyState {
     this.tokens = new VerificationTokens(keys.signer, clock);
   }
 
-  /** Forgets everything except the parent organization and the keys. */
   reset(): void {
     for (const part of [this.organizations, this.passkeys, this.codes, this.tokens]) part.reset();
   }

@@ -55,7 +55,6 @@ export interface TurnkeyFacts {
   authProxyConfigId: string;
 }
 
-/** The parts of the sandbox that Turnkey uses. */
 export interface TurnkeySurroundings {
   acceptAnySubject: boolean;
   relyingParty: RelyingParty;

@@ -88,7 +88,6 @@ export class Authenticators {
     return this.#byCredentialId.get(credentialId);
   }
 
-  /** Removes the named passkeys of a user. */
   remove(userId: string, authenticatorIds: readonly string[]): void {
     const own = this.list(userId);
     this.#byUser.set(

@@ -51,8 +51,8 @@ describe('an erasure', () => {
     await runner.query(TAKE, [request.key, request.id, id]);
     await runner.query(
       `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
-      VALUES ('x', $2, 'c', $1)`,
-      [id, id],
+      SELECT integration, subject_key, 'c', id FROM onboardings WHERE id = $1`,
+      [id],
     );
     const erasing = erase(id);
     await until('the erasure waits', async () => {

@@ -37,9 +37,8 @@ export function withComputed(written: Row, computed: Raw): Row {
   return row as unknown as Row;
 }
 
-/** The columns that only a start, a claim or an erasure writes. */
+/** No statement takes these columns from a written row. */
 const UNWRITTEN: ReadonlySet<keyof Onboarding> = new Set([
-  'id',
   'caller',
   'integration',
   'provider',
@@ -51,7 +50,6 @@ const UNWRITTEN: ReadonlySet<keyof Onboarding> = new Set([
   'otpChoice',
   'externalRef',
   'metadata',
-  'attempt',
   'submission',
   'fingerprint',
   'claimId',

@@ -137,7 +137,7 @@ describe('signing with KMS', () => {
     if (trouble === 'silence' || trouble === 'half an answer') {
       expect(error.message).toBe('AWS KMS did not sign within 400 ms');
     }
-    // AWS's message contains the account and the user. Our message must not contain them.
+    // AWS's message contains the account and the user. Ours must not.
     expect(error.message).not.toMatch(/arn:|user\/|111122223333/);
     kms.mend();
     expect(await signer.sign(Buffer.from('x'))).toBeInstanceOf(Uint8Array);

@@ -1,4 +1,3 @@
-/** The message has the reason, and the variable that names the key at AWS KMS. */
 export class RemoteKeyError extends Error {
   constructor(
     readonly source: string,

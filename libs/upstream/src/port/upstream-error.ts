@@ -30,7 +30,6 @@ export type RejectionReason =
   | 'authenticator_limit'
   /** The provider's customer has reached another limit. Waiting does not help. */
   | 'resource_limit'
-  /** A policy of the provider's customer requires more votes. */
   | 'consensus_needed'
   /** A policy of the provider's customer requires more factors. */
   | 'mfa_needed';

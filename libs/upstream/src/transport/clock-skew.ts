@@ -86,7 +86,6 @@ export class ClockSkew {
     return this.stops || this.mayStop || (this.lastMs() >= warnMs && this.ms() < warnMs);
   }
 
-  /** The last reading, if it is still valid. */
   #current(): Reading | null {
     if (this.#last) {
       const now = { wallMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs() };

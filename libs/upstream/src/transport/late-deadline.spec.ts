@@ -33,72 +33,69 @@ const doors: [string, { cert: string; key: string } | undefined][] = [
   ...(canTrust ? ([['TLS', ownCertificate()]] as [string, { cert: string; key: string }][]) : []),
 ];
 
-describe.each(doors)(
-  'a call whose deadline passed while the process was suspended, over %s',
-  (_, certificates) => {
-    let client: UpstreamHttpClient;
-    let server: Awaited<ReturnType<typeof answeringThread>>;
-    beforeEach(() => {
-      client = new UpstreamHttpClient(testConfig(), systemClock);
-    });
-    afterEach(async () => {
-      await client.onApplicationShutdown();
-      await server.close();
-    });
+describe.each(doors)('a call whose deadline passed during a suspension, over %s', (_, certificates) => {
+  let client: UpstreamHttpClient;
+  let server: Awaited<ReturnType<typeof answeringThread>>;
+  beforeEach(() => {
+    client = new UpstreamHttpClient(testConfig(), systemClock);
+  });
+  afterEach(async () => {
+    await client.onApplicationShutdown();
+    await server.close();
+  });
 
-    /** Sends a request, and blocks this thread as soon as the request has been sent. */
-    async function sendAndStandStill(packets: Packet[]) {
-      server = await answeringThread(packets, certificates);
-      let left = () => undefined as void;
-      const sent = new Promise<void>((resolve) => (left = resolve));
-      const answer = client.send(aCall({ timeoutMs: 700, beforeSend: () => left() }), {
-        baseUrl: server.url,
-        lane: 'one',
-        method: 'POST',
-        pathAndQuery: '/v1/submit/otp-auth',
-        headers: {},
-        body: '{}',
-      });
-      answer.catch(() => undefined);
-      await sent;
-      await new Promise(setImmediate);
-      standStill(1_000);
-      return answer;
-    }
+  /** Sends a request, and blocks this thread as soon as the request has been sent. */
+  async function sendAndStandStill(packets: Packet[]) {
+    server = await answeringThread(packets, certificates);
+    let left = () => undefined as void;
+    const sent = new Promise<void>((resolve) => (left = resolve));
+    const answer = client.send(aCall({ timeoutMs: 700, beforeSend: () => left() }), {
+      baseUrl: server.url,
+      lane: 'one',
+      method: 'POST',
+      pathAndQuery: '/v1/submit/otp-auth',
+      headers: {},
+      body: '{}',
+    });
+    answer.catch(() => undefined);
+    await sent;
+    await new Promise(setImmediate);
+    standStill(1_000);
+    return answer;
+  }
 
-    it.each<[string, Packet[]]>([
-      ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
+  it.each<[string, Packet[]]>([
+    ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
+    [
+      'in two packets',
       [
-        'in two packets',
-        [
-          { afterMs: 50, bytes: HEAD },
-          { afterMs: 50, bytes: BODY },
-        ],
+        { afterMs: 50, bytes: HEAD },
+        { afterMs: 50, bytes: BODY },
       ],
+    ],
+    [
+      'after an interim answer',
       [
-        'after an interim answer',
-        [
-          { afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` },
-          { afterMs: 50, bytes: ANSWER },
-        ],
+        { afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` },
+        { afterMs: 50, bytes: ANSWER },
       ],
-    ])('gets an answer that is already in the socket, %s', async (_name, packets) => {
-      const answer = await sendAndStandStill(packets);
-      expect(answer).toMatchObject({ status: 200, text: BODY });
-    });
+    ],
+  ])('gets an answer that is already in the socket, %s', async (_name, packets) => {
+    const answer = await sendAndStandStill(packets);
+    expect(answer).toMatchObject({ status: 200, text: BODY });
+  });
 
-    it('ends immediately if there is no answer', async () => {
-      await expect(sendAndStandStill([])).rejects.toMatchObject({
-        failure: 'no_answer',
-        evidence: { headersSeen: false },
-      });
+  it('ends immediately if there is no answer', async () => {
+    await expect(sendAndStandStill([])).rejects.toMatchObject({
+      failure: 'no_answer',
+      evidence: { headersSeen: false },
     });
+  });
 
-    it('ends if only half of the answer has arrived', async () => {
-      await expect(sendAndStandStill([{ afterMs: 20, bytes: HEAD }])).rejects.toMatchObject({
-        failure: 'no_answer',
-        evidence: { headersSeen: true, status: 200 },
-      });
+  it('ends if only half of the answer has arrived', async () => {
+    await expect(sendAndStandStill([{ afterMs: 20, bytes: HEAD }])).rejects.toMatchObject({
+      failure: 'no_answer',
+      evidence: { headersSeen: true, status: 200 },
     });
-  },
-);
+  });
+});

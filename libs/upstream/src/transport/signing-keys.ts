@@ -58,7 +58,6 @@ export class SigningKeys {
     return this.signers.length;
   }
 
-  /** The fingerprint of the key that is tried first. */
   get fingerprint(): string {
     return fingerprintOf(this.signers[this.#first]!);
   }

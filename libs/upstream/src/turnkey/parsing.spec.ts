@@ -9,7 +9,6 @@ const organizationId = '550e8400-e29b-41d4-a716-446655440000';
 const userId = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
 const email = { type: 'email', value: 'ana@example.com' };
 
-/** The pointers of the errors that a parser throws. */
 function pointersOf(parse: () => unknown): string[] {
   try {
     parse();

@@ -453,7 +453,6 @@ describe('the step verify-otp at Turnkey', () => {
     });
   });
 
-  /** The token of a new session for this contact. */
   async function sessionOf(contact: string): Promise<string> {
     doors.http.sent.length = 0;
     await (await toVerify({ subject: byEmail(contact) })).verify();

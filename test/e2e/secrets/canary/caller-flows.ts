@@ -63,7 +63,6 @@ async function keys(canary: Canary): Promise<void> {
   await strange(`/v1/onboardings?contact=${encodeURIComponent(foreign?.subject.contact?.value ?? '')}`);
 }
 
-/** Sends valid and invalid tokens of the issuer. */
 async function tokens(canary: Canary): Promise<void> {
   const { story, issuer } = canary;
   const [good, foreign] = [await issuer.newKey('good'), await issuer.newKey('foreign', { publish: false })];

@@ -36,7 +36,6 @@ export interface Find {
   around: string;
 }
 
-/** A random value that occurs nowhere else. */
 export const unique = (name = 'canary') => `${name}-${randomBytes(24).toString('base64url')}`;
 
 /** Known secrets, the apps that handle them, and all places (sinks) where a secret could appear. */
@@ -55,7 +54,6 @@ export class Canary {
   worker!: AppProcess;
   databaseSinks!: Sinks;
   console!: AppProcess;
-  /** The identity provider of the operators. */
   provider!: IdentityProvider;
   /** The URL of a one-time login link that the command line has created. */
   loginLink = '';
@@ -74,7 +72,6 @@ export class Canary {
     return canary;
   }
 
-  /** Adds a secret that no sink may contain. */
   secret(kind: string, secret: string, bytes?: Uint8Array): void {
     this.hunt.add(kind, secret, bytes);
   }
@@ -103,7 +100,6 @@ export class Canary {
     return reply;
   }
 
-  /** All texts that were kept for this sink. */
   textOf(sink: string): string {
     return [...(this.#sinks.get(sink)?.texts ?? [])].join('\n');
   }
@@ -135,7 +131,6 @@ export class Canary {
     this.put('headers upstream', this.mirror.headers.join('\n'));
   }
 
-  /** Searches all sinks for all secrets. */
   search(): {
     finds: Find[];
     sinks: { name: string; bytes: number; hits: number }[];

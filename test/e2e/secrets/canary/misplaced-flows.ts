@@ -147,7 +147,6 @@ function raw(
   });
 }
 
-/** Sends bytes that are not an HTTP request. */
 async function bareBytes(canary: Canary, bytes: string): Promise<void> {
   const { hostname, port } = new URL(canary.service.url);
   const socket = connect(Number(port), hostname);

@@ -6,7 +6,6 @@ const CACHE = process.env['NODE_COMPILE_CACHE'];
 
 export interface Ended {
   code: number | null;
-  /** What the process has printed to stdout and stderr. */
   said: string;
 }
 

@@ -44,7 +44,8 @@ export const COMMAND = statement(
   ),
   confirmed AS (
     UPDATE credentials k SET registered = true FROM changed c
-    WHERE $credentials::text = 'confirm' AND k.onboarding_id = c.id AND NOT k.registered
+    WHERE $credentials::text = 'confirm' AND k.integration = c.integration AND k.subject_key = c.subject_key
+      AND k.onboarding_id = c.id AND NOT k.registered
       AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
   ),
   logged AS (

@@ -32,7 +32,10 @@ export const ERASE = statement(
     RETURNING o.*
   ),
   challenges AS (DELETE FROM webauthn_challenges w USING changed c WHERE w.onboarding_id = c.id),
-  credentials AS (DELETE FROM credentials k USING changed c WHERE k.onboarding_id = c.id),
+  credentials AS (
+    DELETE FROM credentials k USING changed c
+    WHERE k.integration = c.integration AND k.subject_key = $subjectKey::text AND k.onboarding_id = c.id
+  ),
   answers AS (
     UPDATE idempotency_keys k SET fingerprint = '', taken_by = NULL, sealed_answer = NULL
     FROM changed c WHERE k.onboarding_id = c.id

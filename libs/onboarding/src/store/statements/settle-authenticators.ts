@@ -31,18 +31,20 @@ export const SETTLE_AUTHENTICATORS = statement(
       AND o.last_seq = $lastSeq::int
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
-    RETURNING o.id, o.authenticators, o.last_seq, o.erased_at,
+    RETURNING o.id, o.integration, o.subject_key, o.authenticators, o.last_seq, o.erased_at,
       o.sealed_requests, o.updated_at
   ),
   confirmed AS (
     -- Only credentials on the row are registered: an earlier, lost submission's reservation stays one.
     UPDATE credentials k SET registered = true FROM changed c
-    WHERE $credentials::text = 'confirm' AND k.onboarding_id = c.id AND NOT k.registered
+    WHERE $credentials::text = 'confirm' AND k.integration = c.integration AND k.subject_key = c.subject_key
+      AND k.onboarding_id = c.id AND NOT k.registered
       AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
   ),
   released AS (
     DELETE FROM credentials k USING changed c
-    WHERE $credentials::text = 'release' AND k.onboarding_id = c.id AND NOT k.registered
+    WHERE $credentials::text = 'release' AND k.integration = c.integration AND k.subject_key = c.subject_key
+      AND k.onboarding_id = c.id AND NOT k.registered
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)

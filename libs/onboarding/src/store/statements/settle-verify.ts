@@ -66,5 +66,6 @@ export const SETTLE_VERIFY = statement(
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.otp_tries_left, c.otp_resend_at, c.sealed_requests, c.updated_at, clock_timestamp() AS now FROM changed c`,
+  SELECT c.otp_tries_left, c.otp_resend_at, c.sealed_requests, c.updated_at, clock_timestamp() AS now
+  FROM changed c`,
 );
