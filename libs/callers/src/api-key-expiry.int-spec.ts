@@ -52,7 +52,8 @@ async function shown(): Promise<number | null> {
       return rows;
     },
   } as PreparedStatements;
-  new ApiKeyExpiry(counting, systemClock, metrics);
+  const expiry = new ApiKeyExpiry(counting, systemClock, metrics);
+  expect(expiry).toBeDefined();
   const scraped = () =>
     metrics.registry.getSingleMetricAsString('gangway_credential_expiry_timestamp_seconds');
   await scraped();
