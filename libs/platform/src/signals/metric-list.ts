@@ -293,8 +293,8 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Values that only this sealing key opens, as the last reseal of this worker counted them',
     labels: ['key'],
-    in: ['worker'],
-    when: 'after the first reseal of this worker',
+    in: APPS,
+    when: 'in a worker, after its first reseal',
   },
   gangway_credential_expiry_timestamp_seconds: {
     kind: 'gauge',
