@@ -6,6 +6,7 @@ export const PATHS = {
   funnel: '/funnel',
   onboardings: '/onboardings',
   operations: '/operations',
+  refusals: '/refusals',
   audit: '/audit',
   queues: '/queues',
   login: '/login',
@@ -25,6 +26,9 @@ export const pathOfList = (filter: Record<string, string>) =>
 /** The dry run of an action on all onboardings of a filter. */
 export const pathOfDryRun = (action: string, filter: Record<string, string>) =>
   `${PATHS.operations}/new?${new URLSearchParams({ ...filter, action }).toString()}`;
+/** The texts of one integration that Gangway does not know. */
+export const pathOfRefusals = (integration: string) =>
+  `${PATHS.refusals}?${new URLSearchParams({ integration }).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;
 
 /** The origin is only a base for parsing. */
