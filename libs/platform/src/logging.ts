@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 import { shownPath } from './shown.js';
+import { spanFields } from './signals/tracing.js';
 
 /** A caller's request id is used if it is safe in a header and a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -62,10 +63,10 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** Adds the request to a line, unless the line already has a `traceId`. */
+/** Adds the span and the request to a line. A line that already has a `traceId` has its request too. */
 function ofRequest(line: object): object {
   const request = currentRequest.getStore();
-  if (!request || 'traceId' in line) return {};
+  if (!request || 'traceId' in line) return { ...spanFields() };
   const { method, url = '', ...more } = request;
-  return { req: { method, path: shownPath(url) }, ...more };
+  return { req: { method, path: shownPath(url) }, ...more, ...spanFields() };
 }
