@@ -13,6 +13,7 @@ import { NowController } from './now/now.controller.js';
 import { OnboardingsController } from './onboardings/onboardings.controller.js';
 import { AuditController } from './audit/audit.controller.js';
 import { OperationsController } from './operations/operations.controller.js';
+import { RefusalsController } from './refusals/refusals.controller.js';
 import { AssetsController } from './web/assets.js';
 import { FormTokens } from './web/form-token.js';
 import { PageWriter } from './web/page-writer.js';
@@ -43,6 +44,7 @@ export class ConsoleModule {
         NowController,
         OnboardingsController,
         OperationsController,
+        RefusalsController,
         SessionsController,
       ],
       providers: [

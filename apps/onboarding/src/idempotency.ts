@@ -1,7 +1,6 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
@@ -21,6 +20,7 @@ import {
   type Row,
   type StepName,
 } from '#libs/onboarding';
+import { Log } from '#libs/platform';
 import { answer, answerDecision, answerOperation, answerStep } from './answer.js';
 import { callerOf } from './command.decorator.js';
 
@@ -161,7 +161,7 @@ const isAtRest = (row: Row) =>
 /** Stores the first answer to each key immediately before it is sent. */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);
-  const logger = new Logger('IdempotencyKeys');
+  const logger = new Log('IdempotencyKeys');
   app
     .getHttpAdapter()
     .getInstance()
@@ -178,7 +178,8 @@ export function keepAnswers(app: NestFastifyApplication): void {
       } catch (error) {
         // The work is done and the key is stored. A repeated request gets an answer that is made from the
         // onboarding.
-        logger.warn(`an answer was not stored: ${(error as Error).message}`);
+        const { id: onboardingId } = request.params as { id?: string };
+        logger.warn({ onboardingId }, `an answer was not stored: ${(error as Error).message}`);
       }
     });
 }

@@ -4,6 +4,8 @@ import { CONFIG, ConfigError, type Config } from '#libs/platform';
 import { dataSourceOptions, openDataSource } from './data-source.js';
 import { DatabaseHealth } from './database-health.js';
 import { DatabaseMetrics } from './database-metrics.js';
+import { LogLevelFollower } from './log-level-follower.js';
+import { LogLevels } from './log-levels.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that does not answer a query in this time counts as away. */
@@ -35,7 +37,7 @@ const STATEMENT_TIMEOUT_MS = 4_000;
       dataSourceFactory: (options) => openDataSource(options!),
     }),
   ],
-  providers: [DatabaseHealth, DatabaseMetrics, PreparedStatements],
-  exports: [PreparedStatements, TypeOrmModule],
+  providers: [DatabaseHealth, DatabaseMetrics, LogLevels, LogLevelFollower, PreparedStatements],
+  exports: [LogLevels, PreparedStatements, TypeOrmModule],
 })
 export class DatabaseModule {}

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Logger } from 'nestjs-pino';
 import { CONFIG, ConfigError, type Config, type ConsoleConfig } from './config.js';
 import { crashWithoutSecrets } from './crash.js';
 import { Health } from './health.js';
+import { Log } from './signals/log.js';
 
 export interface Serving<C> {
   read(env: NodeJS.ProcessEnv): C;
@@ -37,7 +37,7 @@ export async function serve<C extends ConsoleConfig>({
     );
     process.exit(1);
   }
-  app.get(Logger).log(`listening on ${await app.getUrl()}`);
+  new Log('Serve').info({}, `listening on ${await app.getUrl()}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app));
 }
 

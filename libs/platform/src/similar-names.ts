@@ -22,6 +22,14 @@ export function suggestion(name: string, known: readonly string[]): string {
   return similar === null ? '' : `; do you mean ${similar}?`;
 }
 
+/** @returns the known names that are most similar to a name, the most similar first. */
+export const nearestNames = (name: string, known: readonly string[], most = 3): string[] =>
+  known
+    .map((each) => ({ each, edits: edits(name.toLowerCase(), each.toLowerCase()) }))
+    .toSorted((one, other) => one.edits - other.edits)
+    .slice(0, most)
+    .map(({ each }) => each);
+
 /** How many letters must be changed, added or removed to turn one text into the other (Levenshtein). */
 function edits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, n) => n);

@@ -27,6 +27,8 @@ declare module 'fastify' {
 export const WITHOUT_LOGIN = { withoutLogin: true } as const;
 /** For `@RouteConfig`: a route that changes something. */
 export const FOR_OPERATORS = { needs: 'operator' } as const;
+/** For `@RouteConfig`: a route for admins only. */
+export const FOR_ADMINS = { needs: 'admin' } as const;
 
 /** Routes of every process, for load balancers and Prometheus. */
 const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);

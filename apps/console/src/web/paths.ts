@@ -6,6 +6,7 @@ export const PATHS = {
   funnel: '/funnel',
   onboardings: '/onboardings',
   operations: '/operations',
+  refusals: '/refusals',
   audit: '/audit',
   queues: '/queues',
   login: '/login',
@@ -25,6 +26,9 @@ export const pathOfList = (filter: Record<string, string>) =>
 /** The path of the dry run of an action on all onboardings that match a filter. */
 export const pathOfDryRun = (action: string, filter: Record<string, string>) =>
   `${PATHS.operations}/new?${new URLSearchParams({ ...filter, action }).toString()}`;
+/** The texts of one integration that Gangway does not know. */
+export const pathOfRefusals = (integration: string) =>
+  `${PATHS.refusals}?${new URLSearchParams({ integration }).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;
 
 /** A base to parse relative URLs. Nothing is sent to this host. */

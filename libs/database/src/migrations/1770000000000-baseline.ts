@@ -376,6 +376,29 @@ const UP = [
     -- all onboardings of the day have ended
     is_final boolean NOT NULL
   )`,
+  // Levels that operators have changed for a time. "default" is the level of all other modules.
+  `CREATE TABLE log_levels (
+    module text PRIMARY KEY,
+    level text NOT NULL,
+    actor text NOT NULL,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    until timestamptz NOT NULL
+  )`,
+  // Texts of refusals that we do not know, without personal data: see docs/decisions/0037.
+  `CREATE TABLE unknown_refusals (
+    id uuid PRIMARY KEY,
+    integration text NOT NULL,
+    step text NOT NULL,
+    status integer NOT NULL,
+    -- empty for all texts beyond the limit of an integration
+    refusal text NOT NULL,
+    count bigint NOT NULL,
+    first_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,
+    -- the latest example; null for a probe
+    onboarding_id uuid
+  )`,
+  `CREATE UNIQUE INDEX unknown_refusals_text ON unknown_refusals (integration, step, status, refusal)`,
 ];
 
 const TABLES = [
@@ -399,4 +422,6 @@ const TABLES = [
   'integration_pauses',
   'funnel_days',
   'funnel_counts',
+  'log_levels',
+  'unknown_refusals',
 ];

@@ -1,6 +1,6 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, isDatabaseAway, prepared } from '#libs/database';
-import { CONFIG, outsideTraces, type Config } from '#libs/platform';
+import { CONFIG, Log, errorOf, outsideTraces, type Config } from '#libs/platform';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
@@ -54,7 +54,7 @@ type News = Omit<OnboardingEvent, 'seq'> & { lastSeq: number; ended: boolean; se
  */
 @Injectable()
 export class EventFollower {
-  readonly #logger = new Logger(EventFollower.name);
+  readonly #logger = new Log('EventFollower');
   readonly #follows = new Set<Follow>();
   #timer: NodeJS.Timeout | null = null;
   #failing = false;
@@ -145,8 +145,7 @@ export class EventFollower {
     if (this.#failing) return;
     this.#failing = true;
     const away = isDatabaseAway(error);
-    this.#logger[away ? 'warn' : 'error'](
-      away ? `event streams wait for the database: ${(error as Error).message}` : error,
-    );
+    if (away) this.#logger.warn({}, `event streams wait for the database: ${(error as Error).message}`);
+    else this.#logger.error({ err: errorOf(error) }, 'event streams stand still');
   }
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { z } from 'zod';
 import { PreparedStatements, isDatabaseAway } from '#libs/database';
 import { JobProducer, Queues, type JobDefinition, type JobHandler, type JobOutcome } from '#libs/jobs';
 import { ProblemError, lowestUuidV7, type Caller } from '#libs/kernel';
-import { CONFIG, Tracing, type Config, type Span } from '#libs/platform';
+import { CONFIG, Log, Tracing, errorOf, type Config, type Span } from '#libs/platform';
 import type { Terms } from '../attempt/claim.js';
 import { stepJob, stepJobId } from '../attempt/step.job.js';
 import { OnboardingService } from '../commands/onboarding.service.js';
@@ -78,7 +78,7 @@ interface Ended {
  */
 @Injectable()
 export class OperationWorker implements OnModuleInit, OnModuleDestroy {
-  readonly #logger = new Logger(OperationWorker.name);
+  readonly #logger = new Log('OperationWorker');
   readonly #running = new Set<string>();
   #closing = false;
 
@@ -215,7 +215,8 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
         const outcome = isTemporary(error) || error.status >= 500 ? 'failed' : 'refused';
         return { id, outcome, code: error.code, detail: error.message };
       }
-      this.#logger.error(error);
+      const about = { err: errorOf(error), operationId: operation.id, onboardingId: id };
+      this.#logger.error(about, 'an item of an operation failed');
       return {
         id,
         outcome: 'failed',

@@ -1,8 +1,8 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, prepared } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
 import { CLOCK, ProblemError, lowestUuidV7, uuidV7, type Clock } from '#libs/kernel';
-import { currentSpan } from '#libs/platform';
+import { Log, currentSpan } from '#libs/platform';
 import { asOfNow } from '../flow/move.js';
 import { changing } from '../flow/refusal.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
@@ -69,7 +69,7 @@ export type Within = readonly string[] | null;
  */
 @Injectable()
 export class Operations {
-  readonly #logger = new Logger(Operations.name);
+  readonly #logger = new Log('Operations');
 
   /** @param jobs null in a process without Redis. A worker finds new operations by a scheduled job. */
   constructor(
@@ -320,7 +320,8 @@ export class Operations {
   }
 
   #log(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
-    this.#logger.log({ audit: { action, actor, address, operationId, of } }, `audit: ${action} by ${actor}`);
+    const audit = { action, actor, address, operationId, of };
+    this.#logger.info({ operationId, audit }, `audit: ${action} by ${actor}`);
   }
 }
 

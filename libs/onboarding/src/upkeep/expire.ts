@@ -1,5 +1,5 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import { CONFIG, type Config } from '#libs/platform';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, Log, type Config } from '#libs/platform';
 import { movesOfTime } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import { SEALED, type Signal } from '../flow/table.js';
@@ -40,7 +40,7 @@ interface Timed {
  */
 @Injectable()
 export class Expiry {
-  readonly #logger = new Logger(Expiry.name);
+  readonly #logger = new Log('Expiry');
 
   constructor(
     private readonly store: OnboardingStore,
@@ -89,7 +89,8 @@ export class Expiry {
       try {
         return [{ seen, moves: movesOfTime(seen) }];
       } catch (error) {
-        this.#logger.error(`onboarding ${seen.id} cannot expire: ${(error as Error).message}`);
+        const about = { onboardingId: seen.id, integration: seen.integration };
+        this.#logger.error(about, `an onboarding cannot expire: ${(error as Error).message}`);
         broken.push(seen.id);
         return [];
       }

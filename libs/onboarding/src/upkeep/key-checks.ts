@@ -1,5 +1,6 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
+import { Log } from '#libs/platform';
 import { DataKeys } from '../store/data-keys.js';
 import { LAST_ANCHORED, ONE_PER_SEALING_KEY } from '../store/statements/reseal.js';
 import { Timelines } from './timelines.js';
@@ -10,7 +11,7 @@ import { Timelines } from './timelines.js';
  */
 @Injectable()
 export class KeyChecks implements OnApplicationBootstrap {
-  readonly #logger = new Logger(KeyChecks.name);
+  readonly #logger = new Log('KeyChecks');
 
   constructor(
     private readonly statements: PreparedStatements,
@@ -21,7 +22,7 @@ export class KeyChecks implements OnApplicationBootstrap {
   /** Never stops the boot: if a key is lost, its rows can still be read, cancelled and erased. */
   async onApplicationBootstrap(): Promise<void> {
     try {
-      for (const fault of await this.faults()) this.#logger.error(fault);
+      for (const fault of await this.faults()) this.#logger.error({}, fault);
     } catch {
       // An error means that PostgreSQL is away or that migrations are missing. The readiness check reports
       // both.

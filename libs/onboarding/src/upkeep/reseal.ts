@@ -1,6 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { Metrics, Sealer, samplesBy } from '#libs/platform';
+import { Log, Metrics, Sealer, samplesBy } from '#libs/platform';
 import { DataKeys } from '../store/data-keys.js';
 import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/reseal.js';
 
@@ -29,7 +29,7 @@ export interface ResealCounts {
  */
 @Injectable()
 export class Reseal {
-  readonly #logger = new Logger(Reseal.name);
+  readonly #logger = new Log('Reseal');
   #left: KeyUse = {};
 
   constructor(
@@ -53,7 +53,7 @@ export class Reseal {
     }
     if (counts.unopenable > 0) {
       const fault = `${counts.unopenable} onboardings are sealed with keys that SEALING_KEYS does not have`;
-      this.#logger.error(`${fault}: put them back`);
+      this.#logger.error({ count: counts.unopenable }, `${fault}: put them back`);
     }
     return { ...counts, left: await this.uses() };
   }

@@ -1,6 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { KeyedHash } from '#libs/platform';
+import { KeyedHash, Log } from '#libs/platform';
 import { notFound } from '../flow/refusal.js';
 import { PUSH_BACK } from '../store/statements/expire.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
@@ -29,7 +29,7 @@ export interface TimelineReport {
 /** Checks timelines against their anchors, and writes anchors for timelines that have ended. */
 @Injectable()
 export class Timelines {
-  readonly #logger = new Logger(Timelines.name);
+  readonly #logger = new Log('Timelines');
 
   constructor(
     private readonly statements: PreparedStatements,
@@ -116,7 +116,7 @@ export class Timelines {
       seq: lastSeq,
       digest: anchors[index]!.toString('hex'),
     }));
-    this.#logger.log({ anchored }, 'timelines are anchored');
+    this.#logger.info({ anchored }, 'timelines are anchored');
     const ids = timelines.map(({ id }) => id);
     const seqs = timelines.map(({ lastSeq }) => lastSeq);
     return (await this.statements.run(ANCHOR, ANCHOR.bind({ ids, seqs, anchors }))).length;
@@ -124,7 +124,10 @@ export class Timelines {
 
   #isWhole(timeline: StoredTimeline): boolean {
     const fault = faultIn(timeline, this.hash);
-    if (fault) this.#logger.error(`the timeline of ${timeline.id} is broken at ${fault.seq}: ${fault.fault}`);
+    if (fault) {
+      const text = `a timeline is broken at ${fault.seq}: ${fault.fault}`;
+      this.#logger.error({ onboardingId: timeline.id }, text);
+    }
     return fault === null;
   }
 

@@ -4,6 +4,7 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { Onboarding } from '../flow/onboarding.entity.js';
 import { IntegrationReports } from '../integrations/integration-reports.js';
+import { RefusalList } from '../integrations/refusal-list.js';
 import { OnboardingCounter } from '../counts/onboarding-counter.js';
 import { OnboardingCounts } from '../counts/onboarding-counts.js';
 import { ListReader } from '../store/list-reader.js';
@@ -26,7 +27,8 @@ import { OnboardingView } from './onboarding-view.js';
     OnboardingCounts,
     OnboardingStore,
     OnboardingView,
+    RefusalList,
   ],
-  exports: [FunnelView, NowView, OnboardingSearch, OnboardingView],
+  exports: [FunnelView, NowView, OnboardingSearch, OnboardingView, RefusalList],
 })
 export class ViewsModule {}
