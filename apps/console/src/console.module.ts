@@ -19,7 +19,10 @@ import { FormTokens } from './web/form-token.js';
 import { PageWriter } from './web/page-writer.js';
 import { Refusals } from './web/refusals.js';
 
-/** The operators' console. It has no provider's key and calls none: the worker carries out its actions. */
+/**
+ * The operators' console. The console has no keys of providers and does not call providers: the worker
+ * carries out the actions.
+ */
 @Module({})
 export class ConsoleModule {
   static forRoot(config: ConsoleConfig): DynamicModule {

@@ -46,8 +46,8 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
  * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
  * byte.
  *
- * The statement that does the work also stores the key, and refuses a key that exists: only then is the
- * stored answer looked up.
+ * The SQL statement that does the work also stores the key. If the key exists already, the statement does
+ * nothing, and the interceptor looks up the stored answer.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -70,7 +70,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     const keyed = {
-      // An operation takes this id too.
+      // If the request starts an operation, the operation gets the same id.
       id: uuidV7(this.clock.nowMs()),
       caller: callerOf(request).name,
       route: `POST ${request.routeOptions.url ?? ''}`,
@@ -99,8 +99,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     if (kept.takenBy === keyed.request.id) {
-      // Stored only if a retry cannot succeed: otherwise, a temporary problem would be the answer for two
-      // days.
+      // The service stores the answer only if a retry cannot succeed. Otherwise, a temporary problem would be
+      // the answer for two days.
       keyed.keep = !error.retryable && error.status < 500;
       throw error;
     }
@@ -184,7 +184,7 @@ export function keepAnswers(app: NestFastifyApplication): void {
     });
 }
 
-/** Limits how deep a JSON body may nest: a deeper body could exceed the call stack. */
+/** Writes a body as JSON. A body that nests too deeply exceeds the call stack, and is refused. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body ?? null);

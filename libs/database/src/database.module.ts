@@ -10,10 +10,13 @@ import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that does not answer a query in this time counts as away. */
 const QUERY_TIMEOUT_MS = 5_000;
-/** The server must give up before this service does, or there could be a claim without a call. */
+/**
+ * Must be shorter than QUERY_TIMEOUT_MS. If the service gave up first, PostgreSQL could still commit a claim,
+ * but no call would follow.
+ */
 const STATEMENT_TIMEOUT_MS = 4_000;
 
-/** The one data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
+/** The data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
 @Module({
   imports: [
     TypeOrmModule.forRootAsync({

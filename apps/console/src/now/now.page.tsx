@@ -93,12 +93,13 @@ const FILTERS: Partial<Record<Problem['kind'], Filter>> = {
   ended_unresolved: { unresolved: 'true' },
 };
 
-/** The list with the onboardings of a problem. */
+/** Links to the list of the onboardings that a problem affects. */
 function Affected({ problem }: { problem: Problem }) {
   const { kind, integration, step, parkedReason, queue, affected } = problem;
   if (queue !== null) return <a href={`${PATHS.queues}/queue/${queue}`}>the queue</a>;
   if (affected === null || affected.count === 0) return null;
-  // The problem of an integration affects several groups. Its card has a link for each of them.
+  // An integration's problem affects several groups of onboardings. The integration's card links to each
+  // group.
   if (kind === 'integration') return <small>{wordsOf(affected)}</small>;
   const filter = {
     ...FILTERS[kind],
@@ -116,7 +117,7 @@ function CountLink({ counted, filter }: CountLinkProps) {
   return <a href={pathOfList(filter)}>{countOf(counted)}</a>;
 }
 
-/** A filter of the list, in the words of its query. */
+/** A filter of the list of onboardings, as query parameters. */
 type Filter = Partial<Record<keyof ListQuery, string>>;
 
 interface CountLinkProps {

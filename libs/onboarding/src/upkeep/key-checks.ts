@@ -7,7 +7,7 @@ import { Timelines } from './timelines.js';
 
 /**
  * Logs at boot which keys do not fit the database. With wrong keys, a restored database looks complete, but
- * no API key works, no anchor fits, and no secret opens.
+ * no API key works, no anchor fits, and no secret can be decrypted.
  */
 @Injectable()
 export class KeyChecks implements OnApplicationBootstrap {
@@ -19,12 +19,13 @@ export class KeyChecks implements OnApplicationBootstrap {
     private readonly timelines: Timelines,
   ) {}
 
-  /** Never stops the boot: rows of a lost key can still be read, cancelled and erased. */
+  /** Never stops the boot: if a key is lost, its rows can still be read, cancelled and erased. */
   async onApplicationBootstrap(): Promise<void> {
     try {
       for (const fault of await this.faults()) this.#logger.error({}, fault);
     } catch {
-      // Readiness reports that PostgreSQL is away or migrations are missing.
+      // An error means that PostgreSQL is away or that migrations are missing. The readiness check reports
+      // both.
     }
   }
 

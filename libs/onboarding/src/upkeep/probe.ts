@@ -13,7 +13,7 @@ const BATCH = 500;
 const TRIAL_ROWS = 3;
 const DOUBLINGS = 4;
 
-/** `unproven`: the answer shows nothing about our key, e.g. a 404 for the probe itself. */
+/** `unproven`: the answer does not show whether our key works, e.g. a 404 for the path of the probe. */
 type Outcome = 'works' | 'refused' | 'unproven';
 
 /** Probes each integration with parked rows, and releases the rows if the integration works again. */
@@ -75,7 +75,10 @@ export class Probe {
     }
   }
 
-  /** @returns how many rows were released: all if an earlier released row has succeeded, otherwise a few. */
+  /**
+   * @returns how many rows were released: all rows if the call of an earlier released row has succeeded,
+   *   otherwise a few.
+   */
   async #try(integration: string): Promise<number> {
     if (await this.trials.succeeded(integration)) {
       await this.trials.forget(integration);

@@ -7,14 +7,14 @@ import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/r
 const BATCH = 200;
 
 /**
- * For each key id: how many values in the database can be opened only with that key. Has an entry for each
- * key of `SEALING_KEYS`.
+ * The number of values in the database that only a certain key can decrypt, by key id. Each key of
+ * `SEALING_KEYS` has an entry.
  */
 export type KeyUse = Record<string, number>;
 
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
-/** The counts of one run, and the values per key after it. */
+/** The counts of one run, and the number of values per key after the run. */
 export interface ResealCounts {
   resealed: number;
   /** Rows whose data key is sealed with a key that SEALING_KEYS does not have. */
@@ -58,7 +58,7 @@ export class Reseal {
     return { ...counts, left: await this.uses() };
   }
 
-  /** Counts the values per key. A key with 0 that is not the first may be removed. */
+  /** Counts the values per key. A key without values may be removed, unless it is the first key. */
   async uses(): Promise<KeyUse> {
     const rows = await this.statements.run<{ id: string; uses: number }>(KEY_USE, []);
     const uses = Object.fromEntries(this.ring.ids.map((id) => [id, 0]));

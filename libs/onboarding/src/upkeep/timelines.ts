@@ -10,7 +10,7 @@ import { blanked, digestOf, faultIn, type StoredTimeline, type TimelineFault } f
 
 const BATCH = 100;
 const FIRST = '00000000-0000-0000-0000-000000000000';
-/** A broken timeline is checked and logged again after this long. */
+/** After this time, a broken timeline is checked and logged again. */
 const BROKEN_AGAIN_MS = 3_600_000;
 
 /** The result of checking one timeline. */
@@ -18,14 +18,15 @@ export interface TimelineReport {
   onboardingId: string;
   events: number;
   /**
-   * The last event that the anchor covers; null while the onboarding is live, and until soon after its end.
+   * The last event that the anchor covers. Null if there is no anchor yet: while the onboarding is live, and
+   * shortly after its end.
    */
   anchoredSeq: number | null;
-  /** Null if the check found none. */
+  /** Null if the check found no fault. */
   fault: TimelineFault | null;
 }
 
-/** Checks timelines against their anchors, and anchors those that have ended. */
+/** Checks timelines against their anchors, and writes anchors for timelines that have ended. */
 @Injectable()
 export class Timelines {
   readonly #logger = new Log('Timelines');
@@ -48,10 +49,10 @@ export class Timelines {
   }
 
   /**
-   * Checks a page of all onboardings, oldest first.
+   * Checks the timelines of one page of the list of all onboardings, oldest first.
    *
-   * @param after the last id of the page before.
-   * @returns a report of each, and the `after` of the next page; null after the last page.
+   * @param after the last id of the previous page.
+   * @returns a report of each timeline, and the `after` of the next page; null after the last page.
    */
   async verifyTimelines(
     after: string | null,
@@ -89,8 +90,8 @@ export class Timelines {
   }
 
   /**
-   * The anchor of a timeline after its onboarding's erasure: over the same events, without their data. A
-   * broken timeline keeps its anchor, so that the timeline stays broken.
+   * The anchor for the time after an erasure: over the same events, but without their data. A broken timeline
+   * keeps its anchor, so that the timeline stays broken.
    *
    * @returns null if the timeline has no anchor yet.
    */

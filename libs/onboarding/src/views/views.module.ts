@@ -14,7 +14,7 @@ import { NowView } from './now-view.js';
 import { OnboardingSearch } from './onboarding-search.js';
 import { OnboardingView } from './onboarding-view.js';
 
-/** What operators read. It needs no integration, and no key but `HASH_KEY`. */
+/** The data that operators read. This module needs no integration, and of the keys only `HASH_KEY`. */
 @Module({
   imports: [DatabaseModule, JobsModule, TypeOrmModule.forFeature([Onboarding])],
   providers: [
