@@ -125,6 +125,17 @@ export default {
       to: { path: '^libs/(?!database/)' },
     },
     {
+      name: 'the-tracer-is-imported-when-needed',
+      comment: 'Import tracer.ts by import(): without traces, the SDK must not be loaded.',
+      severity: 'error',
+      from: {},
+      to: {
+        path: '^libs/platform/src/signals/tracer\\.ts$',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'no-cycles',
       comment:
         'Two files that need each other are one idea: merge them, or move the shared part into a third.',

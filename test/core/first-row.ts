@@ -6,6 +6,7 @@ import type { Started } from '../../libs/onboarding/src/store/onboarding.store.j
 export function firstRow(given: Started, now: Date, config: Config): Row {
   const row: Columns = {
     claimId: null,
+    traceParent: null,
     ...given,
     state: 'otp_requested',
     reason: null,

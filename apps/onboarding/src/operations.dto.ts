@@ -197,7 +197,7 @@ export const operationPreview = z
 const iso = (at: Date | null) => at?.toISOString() ?? null;
 
 export function toOperation(operation: Operation) {
-  const { integrations: _, createdAt, endedAt, ...shown } = operation;
+  const { integrations: _, traceParent: __, createdAt, endedAt, ...shown } = operation;
   return { ...shown, createdAt: createdAt.toISOString(), endedAt: iso(endedAt) };
 }
 

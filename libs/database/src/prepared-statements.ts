@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { isConflict, isReadOnly } from './database-fault.js';
+import { traced, type Span } from '#libs/platform';
+import { isConflict, isReadOnly, isRefusal } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
 /** Runs of a statement before its caller gets the error of a conflict. */
@@ -41,7 +42,12 @@ export class PreparedStatements {
    * Repeats a statement after a conflict: PostgreSQL has rolled all of it back. Repeats it once if the
    * server takes no writes: a new connection may lead to another server.
    */
-  async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
+  run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
+    return traced(statement.name, (span) => this.#run<Row>(statement, values, span), noteRows, 'client');
+  }
+
+  async #run<Row>(statement: PreparedStatement, values: unknown[], span?: Span): Promise<Row[]> {
+    span?.set({ 'db.system.name': 'postgresql', 'db.query.summary': statement.name });
     const pool = poolOf(this.dataSource);
     const { name, text, alone } = statement;
     for (let tries = 1, elsewhere = false; ; tries++) {
@@ -49,7 +55,10 @@ export class PreparedStatements {
         return await pool.run<Row>({ name, text, values }, alone);
       } catch (error) {
         const again = isReadOnly(error) ? !elsewhere : isConflict(error) || isUnprepared(error);
-        if (!again || tries === TRIES) throw error;
+        if (!again || tries === TRIES) {
+          if (span) noteError(span, error);
+          throw error;
+        }
         elsewhere ||= isReadOnly(error);
       }
     }
@@ -62,6 +71,16 @@ export function poolOf(dataSource: DataSource): DatabasePool {
   if (!(master instanceof DatabasePool))
     throw new Error('the PostgreSQL driver of TypeORM has no pool named master');
   return master;
+}
+
+const noteRows = (span: Span, rows: unknown[]) => span.set({ 'db.response.returned_rows': rows.length });
+
+/** A refusal is an answer that the statement's caller expects. */
+function noteError(span: Span, error: unknown): void {
+  const { code } = error as { code?: unknown };
+  if (typeof code !== 'string') return;
+  span.set({ 'db.response.status_code': code });
+  span.fail(code, !isRefusal(error));
 }
 
 /** Its text was sent by a statement before it on the connection, which failed. Nothing was carried out. */

@@ -9,6 +9,7 @@ import {
   parseMigrationUrl,
   parseStoreConfig,
 } from './config.js';
+import { pairsOf } from './signals/tracing-settings.js';
 
 const parse = (env: Record<string, string | undefined>) => parseConfig(env, PROVIDERS);
 
@@ -39,6 +40,33 @@ function faultsOf(env: Record<string, string | undefined>): Record<string, strin
   }
   return {};
 }
+
+describe('the variables of OpenTelemetry', () => {
+  it('are read by their standard, and the headers are secret', () => {
+    const config = parse({
+      ...good,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20token-1,x-tenant=eu',
+      OTEL_TRACES_SAMPLER: 'traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0.01',
+    });
+    expect(config.OTEL_TRACES_SAMPLER_ARG).toBe(0.01);
+    expect(JSON.stringify(config)).not.toContain('token-1');
+    expect(pairsOf(config.OTEL_EXPORTER_OTLP_HEADERS!.reveal())).toEqual({
+      authorization: 'Bearer token-1',
+      'x-tenant': 'eu',
+    });
+  });
+
+  it('that other programs have are none of ours', () => {
+    const others = {
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '9',
+      OTEL_SDK_DISABLED: 'true',
+    };
+    expect(faultsOf({ ...good, ...others })).toEqual({});
+  });
+});
 
 describe('parseConfig', () => {
   it('accepts a good environment, fills in the defaults and freezes the result', () => {
@@ -75,6 +103,20 @@ describe('parseConfig', () => {
     ),
     ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes, but 32 are needed'],
     ['RETENTION_DAYS', '-1', 'is less than 0'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'is not a URL that starts with http:// or https://'],
+    ...['token', 'a b=c', 'a=%', 'a=b;c d'].map((list): [string, string, string] => [
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      list,
+      'is not a list of name=value, percent-encoded',
+    ]),
+    ['OTEL_RESOURCE_ATTRIBUTES', 'prod', 'is not a list of name=value, percent-encoded'],
+    [
+      'OTEL_TRACES_SAMPLER',
+      'jaeger_remote',
+      'is not one of: parentbased_always_on, parentbased_always_off, parentbased_traceidratio, ' +
+        'always_on, always_off, traceidratio',
+    ],
+    ['OTEL_TRACES_SAMPLER_ARG', '0.01', 'is not used: set OTEL_TRACES_SAMPLER to parentbased_traceidratio'],
     ['AUDIT_KEEP_DAYS', '-1', 'is less than 0'],
     [
       'QUEUE_PREFIX',

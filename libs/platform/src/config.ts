@@ -15,6 +15,7 @@ import {
 import { consoleSettings, halfOfOidc } from './console-settings.js';
 import { consoleProductionFaults, productionFaults } from './production.js';
 import { databaseUrl, redisUrl } from './server-urls.js';
+import { tracingSettings, unusedShare } from './signals/tracing-settings.js';
 import { similarName } from './similar-names.js';
 import {
   parseIntegration,
@@ -187,6 +188,7 @@ export const environment = z.object({
     hashKey,
     { example: '$(openssl rand -base64 32)', values: 'base64 of 32 bytes' },
   ),
+  ...tracingSettings,
   ...consoleSettings,
   INTEGRATIONS: setting(
     'The names of the integrations. Each has its own variables, see below.',
@@ -481,7 +483,7 @@ export function parseMigrationUrl(env: Record<string, string | undefined>): stri
 
 /** Finds settings that are valid but contradict each other. */
 function contradictions(settings: Omit<Environment, keyof typeof NOT_OF_CONSOLE>): Faults {
-  const faults: Faults = halfOfOidc(settings);
+  const faults: Faults = [...halfOfOidc(settings), ...unusedShare(settings)];
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
     faults.push({
       variable: 'LEASE_MS',

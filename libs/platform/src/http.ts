@@ -17,6 +17,8 @@ import { ProblemFilter, sendProblem, type OutageTest, type ProblemAnswer } from 
 import { RequestLog } from './request-log.js';
 import { HSTS, SECURITY_HEADERS } from './security-headers.js';
 import { HttpMetrics } from './signals/metrics-http.js';
+import { traceRequests } from './signals/request-span.js';
+import { Tracing } from './signals/tracing.js';
 import { traceparentOf } from './trace-context.js';
 import { validationPipe } from './validation.pipe.js';
 import { refuseWrongMethods } from './wrong-methods.js';
@@ -76,6 +78,8 @@ export async function createHttpApp(
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
   limitJsonValues(fastify);
+  const tracing = app.get(Tracing);
+  if (tracing.isOn) traceRequests(fastify, tracing);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
     const { method, url } = request.raw;
@@ -190,5 +194,6 @@ function stamp(request: FastifyRequest, reply: FastifyReply): void {
   if (!isKept) reply.header('Cache-Control', 'no-store');
   reply.header('X-Request-Id', request.id);
   if (request.protocol === 'https') reply.header('Strict-Transport-Security', HSTS);
-  reply.header('traceparent', traceparentOf(request.headers['traceparent']));
+  const { span } = request.raw;
+  reply.header('traceparent', span?.traceparent ?? traceparentOf(request.headers['traceparent']));
 }

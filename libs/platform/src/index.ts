@@ -30,6 +30,8 @@ export { PROCESS_NAME } from './process-name.js';
 export { nearestNames } from './similar-names.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';
+export { SPAN_ATTRIBUTES } from './signals/span-attributes.js';
+export { Tracing, currentSpan, outsideTraces, traced, type Span } from './signals/tracing.js';
 export { METRICS, PROCESS_METRICS, type MetricDefinition } from './signals/metric-list.js';
 export { Metrics, samplesBy, type Sample } from './signals/metrics.js';
 export { signalsMarkdown } from './signals/signals-reference.js';

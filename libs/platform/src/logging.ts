@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 import { shownPath } from './shown.js';
+import { spanFields } from './signals/tracing.js';
 import type { LogFields } from './signals/log-fields.js';
 import { levelHooks } from './signals/log-levels.js';
 
@@ -69,11 +70,11 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** Adds the request to a line, unless the line already has a `traceId`; or the job. */
+/** Adds the span and the request to a line, or the job. A line with a `traceId` already has its request. */
 function ofCurrentWork(line: object): object {
   const request = currentRequest.getStore();
-  if (!request) return { ...currentJob.getStore() };
-  if ('traceId' in line) return {};
+  if (!request) return { ...currentJob.getStore(), ...spanFields() };
+  if ('traceId' in line) return { ...spanFields() };
   const { method, url = '', ...more } = request;
-  return { req: { method, path: shownPath(url) }, ...more };
+  return { req: { method, path: shownPath(url) }, ...more, ...spanFields() };
 }

@@ -11,6 +11,7 @@ import { RequestLog } from './request-log.js';
 import { Sealer } from './sealer.js';
 import { HttpMetrics } from './signals/metrics-http.js';
 import { Metrics, MetricsController, samplesBy } from './signals/metrics.js';
+import { Tracing } from './signals/tracing.js';
 import { VERSION } from './version.js';
 
 /** The base of every app: settings, clock, logger, sealer, health checks and metrics. */
@@ -46,6 +47,11 @@ export class PlatformModule {
         { provide: RANDOM, useValue: systemRandom },
         { provide: APP_ROLE, useValue: role },
         { provide: PROCESS_NAME, useFactory: () => processNameOf(role) },
+        {
+          provide: Tracing,
+          inject: [PROCESS_NAME],
+          useFactory: (process: string) => Tracing.open(config, process),
+        },
         { provide: KeyedHash, useFactory: () => new KeyedHash(config.HASH_KEY) },
         ...sealer,
       ],
@@ -59,6 +65,7 @@ export class PlatformModule {
         RANDOM,
         PROCESS_NAME,
         KeyedHash,
+        Tracing,
         ...sealer,
       ],
     };

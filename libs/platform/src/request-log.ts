@@ -126,7 +126,10 @@ export class RequestLog implements OnApplicationShutdown {
 }
 
 /** The onboarding id from the route or the problem. */
-function onboardingOf({ params, problem }: FastifyRequest, route: string | undefined): string | undefined {
+export function onboardingOf(
+  { params, problem }: FastifyRequest,
+  route: string | undefined,
+): string | undefined {
   const inPath = /\/onboardings\/:id\b/.test(route ?? '') && (params as { id?: unknown } | undefined)?.id;
   const id = inPath || problem?.extensions?.['onboardingId'];
   return typeof id === 'string' && isUuid(id) ? id.toLowerCase() : undefined;

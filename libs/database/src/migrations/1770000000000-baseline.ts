@@ -49,6 +49,8 @@ const UP = [
     fingerprint text,
     -- the claim that began the attempt: a process that got no answer to its claim looks for this id
     claim_id uuid,
+    -- the request that gave the step, if it is traced: later attempts link their traces to it
+    trace_parent text,
 
     state text NOT NULL,
     reason text,
@@ -101,7 +103,7 @@ const UP = [
   BEGIN RETURN
     num_nonnulls(o.sealed_data_key, o.sealed_contact, o.sealed_otp_code, o.sealed_grant,
       o.sealed_authenticators, o.sealed_requests, o.external_ref, o.otp_handle, o.otp_target_bundle,
-      o.device_signing, o.fingerprint) = 0
+      o.device_signing, o.fingerprint, o.trace_parent) = 0
     AND o.subject = '{}' AND o.metadata = '{}' AND o.otp_choice = '{}'
     AND o.authenticators = '[]' AND o.pending_authenticators = '[]'
     AND o.subject_key = 'erased:' || o.id::text;
@@ -309,6 +311,8 @@ const UP = [
     target jsonb NOT NULL,
     -- the integrations that the actor may touch; null for all
     integrations text[],
+    -- the request that started it, if it is traced: its items link their traces to it
+    trace_parent text,
     state text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'aborted')),
     total integer NOT NULL DEFAULT 0,
     done integer NOT NULL DEFAULT 0,

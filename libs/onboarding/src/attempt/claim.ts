@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { CLOCK, ProblemError, type Caller, type Clock } from '#libs/kernel';
+import { traced, type Span } from '#libs/platform';
 import { asOfNow } from '../flow/move.js';
 import { mustTouch, touchedBy, type MayGive } from '../flow/ownership.js';
 import { changing, onboardingEnded, refusalOf, versionMismatch } from '../flow/refusal.js';
@@ -8,6 +9,7 @@ import { signalOfTime, type Row, type RowInStep } from '../flow/row.js';
 import { isEnded, type Signal, type StepName } from '../flow/table.js';
 import { OnboardingStore, type ClaimTicket, type Given, type KeyToTake } from '../store/onboarding.store.js';
 import { Expiry } from '../upkeep/expire.js';
+import { spanAttributesOf } from './attempt-span.js';
 import { LostClaims } from './lost-claims.js';
 import { repeatsEffect } from './retry-law.js';
 import { Steps, type SubjectRef } from './step.js';
@@ -96,7 +98,15 @@ export class Claims {
    * @returns null if the claim was refused and wrote nothing.
    * @throws ProblemError `not_ready` if the claim came too late at each try.
    */
-  async claim(
+  claim(
+    id: string,
+    starts: SubjectRef | null,
+    write: (claim: ClaimTicket) => Promise<Row | null>,
+  ): Promise<Claimed | null> {
+    return traced('claim', () => this.#claim(id, starts, write), noteClaim);
+  }
+
+  async #claim(
     id: string,
     starts: SubjectRef | null,
     write: (claim: ClaimTicket) => Promise<Row | null>,
@@ -150,4 +160,8 @@ export class Claims {
     await submission.mustFit?.(row);
     await this.steps.get(submission.step).mustHaveRoom?.(row, row);
   }
+}
+
+function noteClaim(span: Span, claimed: Claimed | null): void {
+  if (claimed) for (const each of [span, span.root]) each.set(spanAttributesOf(claimed.row));
 }

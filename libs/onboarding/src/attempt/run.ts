@@ -1,12 +1,13 @@
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Log, errorOf, type Config } from '#libs/platform';
+import { CONFIG, Log, errorOf, traced, type Config } from '#libs/platform';
 import { Integrations, UpstreamError, type Call } from '#libs/upstream';
 import { deadlineOf, type Row } from '../flow/row.js';
 import { stepOfState } from '../flow/table.js';
 import { DataKeys } from '../store/data-keys.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { Subjects } from '../store/subjects.js';
+import { noteEnd, spanAttributesOf } from './attempt-span.js';
 import type { Claimed } from './claim.js';
 import { KeptRequests } from './kept-requests.js';
 import { Settlement } from './settle.js';
@@ -36,7 +37,13 @@ export class StepRunner implements BeforeApplicationShutdown {
 
   /** @returns the row after the attempt was settled. */
   run(claimed: Claimed): Promise<Row> {
-    const running = this.#attempt(claimed).then((end) => this.settlement.settle(claimed.row, end));
+    const running = traced(`attempt ${claimed.row.step}`, (span) => {
+      span?.set(spanAttributesOf(claimed.row));
+      return this.#attempt(claimed).then((end) => {
+        if (span) noteEnd(span, end);
+        return this.settlement.settle(claimed.row, end);
+      });
+    });
     const tracked = running
       .catch((error: unknown) =>
         this.#logger.error(

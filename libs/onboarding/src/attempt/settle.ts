@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
-import { Log, Metrics } from '#libs/platform';
+import { Log, Metrics, traced, type Span } from '#libs/platform';
 import { dataOf, type EventData } from '../flow/events.js';
 import { keepLateAnswer, lateAnswer } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
@@ -41,7 +41,11 @@ export class Settlement {
    * @param row as its claim returned it.
    * @returns the row after the settle, also if another process moved it.
    */
-  async settle(row: Row, end: AttemptEnd): Promise<Row> {
+  settle(row: Row, end: AttemptEnd): Promise<Row> {
+    return traced('settle', () => this.#settle(row, end), noteState);
+  }
+
+  async #settle(row: Row, end: AttemptEnd): Promise<Row> {
     const step = row.step!;
     const verdict = this.verdicts.on(row, end);
     const written = await this.#persistently(row, (again) => this.#write(row, step, end, verdict, again));
@@ -156,6 +160,8 @@ export class Settlement {
     });
   }
 }
+
+const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': state });
 
 /**
  * Whether this process claimed the attempt. In a takeover, or if no budget is left for the next attempt, it

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { EndedBadly, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
-import { CONFIG, Metrics, type Config } from '#libs/platform';
+import { CONFIG, Metrics, Tracing, type Config } from '#libs/platform';
 import { deadlineOf, type Row, type RowInStep } from '../flow/row.js';
 import { STEPS, isEnded, stepOfState, type StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
@@ -22,6 +22,7 @@ export class StepHandler {
     private readonly runner: StepRunner,
     private readonly budget: RetryBudget,
     @Inject(CONFIG) { INTEGRATIONS }: Config,
+    private readonly tracing: Tracing,
     metrics: Metrics,
   ) {
     this.#putOffs = metrics.counter('gangway_retries_put_off_total');
@@ -40,7 +41,7 @@ export class StepHandler {
     if (row.parkedReason) return { outcome: 'parked', reason: row.parkedReason };
     if (row.leaseUntil) {
       if (row.leaseUntil > row.now) return { outcome: 'in_flight', attempt: row.attempt };
-      return this.#outcomeOf(row, await this.runner.takeOver(row));
+      return this.#outcomeOf(row, await this.#traced(row, () => this.runner.takeOver(row)));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
     // PostgreSQL counts microseconds, this service milliseconds. One millisecond later, the try is certainly
@@ -51,9 +52,16 @@ export class StepHandler {
       this.#putOffs.inc({ integration: row.integration });
       return this.#putOff(row, overBudgetMs);
     }
-    const claimed = await this.claims.retry(row);
-    if (claimed) return this.#outcomeOf(row, await this.runner.run(claimed));
-    return this.#notClaimed(row);
+    const tried = await this.#traced(row, async () => {
+      const claimed = await this.claims.retry(row);
+      return claimed && this.runner.run(claimed);
+    });
+    return tried ? this.#outcomeOf(row, tried) : this.#notClaimed(row);
+  }
+
+  /** Traces an attempt if the request that caused it was traced. Jobs without an attempt are not traced. */
+  #traced<T>(row: RowInStep, work: () => Promise<T>): Promise<T> {
+    return this.tracing.caused(`job ${row.step}`, row.traceParent, work);
   }
 
   /**

@@ -52,6 +52,8 @@ export class Onboarding {
    * The id of the claim that began the attempt. A process that got no answer to its claim looks for this id.
    */
   @Column('uuid', { name: 'claim_id', nullable: true }) claimId!: string | null;
+  /** The W3C trace context of the request that gave the step, if that request is traced. */
+  @Column('text', { name: 'trace_parent', nullable: true }) traceParent!: string | null;
   /** Until when the attempt in flight belongs to its process; null if none is in flight. */
   @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
   @Column('timestamptz', { name: 'next_attempt_at', nullable: true }) nextAttemptAt!: Date | null;

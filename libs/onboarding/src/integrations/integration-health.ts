@@ -5,7 +5,7 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Health, Log, Metrics, type Config, type Finding } from '#libs/platform';
+import { CONFIG, Health, Log, Metrics, outsideTraces, type Config, type Finding } from '#libs/platform';
 import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
@@ -83,10 +83,11 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   #tellSoon(): void {
-    this.#soon ??= setTimeout(() => {
+    const sync = () => {
       this.#soon = undefined;
       void this.knowledge.sync();
-    }, SOON_MS).unref();
+    };
+    this.#soon ??= outsideTraces(() => setTimeout(sync, SOON_MS).unref());
   }
 
   /** Only this method logs changes: a timer that a request started would log that request's id. */

@@ -2,15 +2,16 @@ import { statement } from '../store/statement.js';
 
 /** The columns of an operation, from a table or a `RETURNING` named `o`. */
 export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.target, o.integrations, o.state,
-  o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt"`;
+  o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt",
+  o.trace_parent AS "traceParent"`;
 
 /** Only operations whose integrations the reader may see. */
 const VISIBLE = `($within::text[] IS NULL OR o.integrations <@ $within::text[])`;
 
 /** The values of {@link GIVEN_COLUMNS}, from parameters. */
 export const GIVEN = `$id::uuid, $action::text, $actor::text, $via::text, $role::text, $reason::text,
-  $target::jsonb, $integrations::text[]`;
-export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, integrations';
+  $target::jsonb, $integrations::text[], $traceParent::text`;
+export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, integrations, trace_parent';
 
 export const AUDITED = `INSERT INTO audit_events (actor, action, target, address, data)
   SELECT $actor::text, $audited::text, $auditTarget::text, $address::text, $auditData::jsonb FROM`;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { PreparedStatements, isDatabaseAway } from '#libs/database';
 import { JobProducer, Queues, type JobDefinition, type JobHandler, type JobOutcome } from '#libs/jobs';
 import { ProblemError, lowestUuidV7, type Caller } from '#libs/kernel';
-import { CONFIG, Log, errorOf, type Config } from '#libs/platform';
+import { CONFIG, Log, Tracing, errorOf, type Config, type Span } from '#libs/platform';
 import type { Terms } from '../attempt/claim.js';
 import { stepJob, stepJobId } from '../attempt/step.job.js';
 import { OnboardingService } from '../commands/onboarding.service.js';
@@ -90,6 +90,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     private readonly jobs: JobProducer,
     private readonly queues: Queues,
     private readonly retention: Retention,
+    private readonly tracing: Tracing,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -201,7 +202,12 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     const { onboardingId: id, tries, wasDone } = item;
     if (wasDone) return { ...doneAs(id), detail: 'An earlier worker did it. The timeline shows the result.' };
     try {
-      return endOf(operation.action, id, await this.#act(operation, item));
+      const { action, traceParent } = operation;
+      const act = (span?: Span) => {
+        span?.set({ 'gangway.onboarding.id': id });
+        return this.#act(operation, item);
+      };
+      return endOf(action, id, await this.tracing.caused(`operation ${action}`, traceParent, act));
     } catch (error) {
       if (isTemporary(error) && tries < TRIES) return null;
       if (error instanceof ProblemError) {

@@ -66,6 +66,8 @@ export interface Operation {
   target: Record<string, unknown>;
   /** The integrations that its actor may touch; null for all. */
   integrations: string[] | null;
+  /** The W3C trace context of the request that started it, if that request is traced. */
+  traceParent: string | null;
 }
 
 export interface OperationItem {

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, prepared } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
 import { CLOCK, ProblemError, lowestUuidV7, uuidV7, type Clock } from '#libs/kernel';
-import { Log } from '#libs/platform';
+import { Log, currentSpan } from '#libs/platform';
 import { asOfNow } from '../flow/move.js';
 import { changing } from '../flow/refusal.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
@@ -282,6 +282,7 @@ export class Operations {
       reason,
       target,
       integrations: actor.integrations ?? null,
+      traceParent: currentSpan()?.root.traceparent ?? null,
       address: actor.address,
       auditData: dataOf(action, reason, actor),
     };

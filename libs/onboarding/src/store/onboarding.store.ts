@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, isRefusal } from '#libs/database';
 import { CLOCK, type Clock, timeOfUuidV7 } from '#libs/kernel';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, currentSpan, type Config } from '#libs/platform';
 import type { SubjectRef } from '../attempt/step.js';
 import { after, type Moved } from '../flow/move.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
@@ -270,6 +270,7 @@ export class OnboardingStore {
     return this.#row(START, {
       ...started,
       ...claim,
+      traceParent: traceParent(),
       // Lists use the id to filter by time, so `createdAt` must show the same time as the id.
       createdAt: new Date(timeOfUuidV7(started.id)),
       ...keyColumns(key),
@@ -462,6 +463,7 @@ export class OnboardingStore {
     return this.#row(statement, {
       ...given,
       ...claim,
+      traceParent: traceParent(),
       ...by,
       versions: versions ?? null,
       ...taken,
@@ -513,6 +515,9 @@ export class OnboardingStore {
 
 /** The values of the row that a writer has read. If one of them has changed, the statement writes nothing. */
 const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, version, lastSeq });
+
+/** The traced request that gives the command: the worker links later attempts to it. */
+const traceParent = () => currentSpan()?.root.traceparent ?? null;
 
 const keyColumns = (key: KeyToTake | undefined) => ({
   caller: key?.caller ?? null,

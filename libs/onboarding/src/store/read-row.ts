@@ -53,6 +53,7 @@ const UNWRITTEN: ReadonlySet<keyof Onboarding> = new Set([
   'submission',
   'fingerprint',
   'claimId',
+  'traceParent',
   'updatedAt',
   'erasedAt',
   'anchoredSeq',

@@ -50,9 +50,44 @@ const LOG_INTRODUCTION = `## Log fields
 
 Each line of the log is a JSON object.`;
 
+const SPANS = table(
+  ['Span', 'Name', 'Kind', 'What it covers'],
+  [
+    [
+      'request',
+      '`POST /v1/onboardings` …',
+      'server',
+      'From the head of the request to the end of the answer.',
+    ],
+    ['job', '`job verify-otp` …', 'consumer', 'A later attempt. Its trace has a link to the request.'],
+    [
+      'item',
+      '`operation resend` …',
+      'consumer',
+      'An item of an operation. Its trace has a link to the start.',
+    ],
+    ['claim', '`claim`', 'internal', 'The claim of an attempt.'],
+    ['attempt', '`attempt verify-otp` …', 'internal', 'The call and its settle. It may outlast the request.'],
+    ['sign', '`sign`', 'internal', 'The signature of a request to the provider.'],
+    [
+      'upstream call',
+      '`POST /v1/submit/otp-auth` …',
+      'client',
+      'One request, with its wait for a connection.',
+    ],
+    ['settle', '`settle`', 'internal', 'The settle of an attempt, with its waits for PostgreSQL.'],
+    ['statement', '`gw_claim_verify` …', 'client', 'One statement, with its wait for a connection.'],
+  ],
+);
+
 const SPAN_INTRODUCTION = `## Span attributes
 
-Traces are off unless \`OTEL_EXPORTER_OTLP_ENDPOINT\` is set.`;
+Traces are off unless \`OTEL_EXPORTER_OTLP_ENDPOINT\` is set. A trace consists of these spans:
+
+${SPANS}
+
+Requests for health and metrics, the upkeep of the worker, and jobs without an attempt are not traced. The
+provider gets no \`traceparent\`.`;
 
 function rowOf(name: string, metric: MetricDefinition): string[] {
   const { kind, help, labels = [], values, in: processes, shared, when } = metric;

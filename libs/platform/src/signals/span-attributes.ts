@@ -1,12 +1,78 @@
+interface Types {
+  string: string;
+  int: number;
+}
+
 /** An attribute of our spans. `docs/reference/signals.md` lists it, and a test looks for it in real spans. */
 export interface SpanAttribute {
-  /** `string`, `int`, `double`, `boolean` or an array of one of them. */
-  type: string;
+  type: keyof Types;
   /** Which spans have it. */
   on: string;
   /** What it says, for operators. */
   meaning: string;
 }
 
-/** All attributes of spans and of the resource. Semantic conventions name them if they can. */
-export const SPAN_ATTRIBUTES: Readonly<Record<string, SpanAttribute>> = {};
+const attribute = <T extends keyof Types>(type: T, on: string, meaning: string) => ({ type, on, meaning });
+
+const REQUEST = 'request';
+const CALL = 'upstream call';
+const STATEMENT = 'statement';
+const ATTEMPT = 'request, job, claim, attempt';
+const ONBOARDING = 'request, job, item, claim, attempt';
+
+/**
+ * All attributes of our spans, by their names. Semantic conventions give the names that have no `gangway`.
+ * The compiler refuses any other, so no other value can enter a span.
+ */
+const OF_SPANS = {
+  'http.request.method': attribute('string', `${REQUEST}, ${CALL}`, 'The HTTP method.'),
+  'http.route': attribute('string', REQUEST, 'The template of the route. Absent if there is no route.'),
+  'http.response.status_code': attribute(
+    'int',
+    `${REQUEST}, ${CALL}`,
+    'The status. Absent without an answer.',
+  ),
+  'url.scheme': attribute('string', REQUEST, '`http` or `https`, as the client sent it.'),
+  'url.path': attribute('string', REQUEST, 'The path. It shows words and UUIDs only, and `*` for the rest.'),
+  'url.template': attribute('string', CALL, 'The path of the provider’s route.'),
+  'server.address': attribute('string', CALL, 'The host of the provider.'),
+  'server.port': attribute('int', CALL, 'The port of the provider.'),
+  'db.system.name': attribute('string', STATEMENT, '`postgresql`.'),
+  'db.query.summary': attribute(
+    'string',
+    STATEMENT,
+    'The name of the prepared statement. No text, no value.',
+  ),
+  'db.response.returned_rows': attribute(
+    'int',
+    STATEMENT,
+    'How many rows came back. A refused claim has none.',
+  ),
+  'db.response.status_code': attribute('string', STATEMENT, 'The SQLSTATE of an error.'),
+  'error.type': attribute(
+    'string',
+    'a span that did not succeed',
+    'The problem’s code, the failure class, the HTTP status, the SQLSTATE, or the error’s name.',
+  ),
+  'gangway.onboarding.id': attribute('string', ONBOARDING, 'The onboarding.'),
+  'gangway.integration': attribute('string', ATTEMPT, 'The integration.'),
+  'gangway.step': attribute('string', ATTEMPT, '`init-otp`, `verify-otp` or `create-authenticators`.'),
+  'gangway.attempt': attribute('int', ATTEMPT, 'The number of the attempt in its onboarding.'),
+  'gangway.attempt.class': attribute('string', 'attempt', '`ok`, or the failure class, as in the metrics.'),
+  'gangway.state': attribute('string', 'settle', 'The state that the settle led to.'),
+} as const;
+
+/** Attributes of each process. `OTEL_RESOURCE_ATTRIBUTES` adds more. */
+const OF_RESOURCE = {
+  'service.name': attribute('string', 'resource', '`OTEL_SERVICE_NAME`, or `gangway-` and the role.'),
+  'service.version': attribute('string', 'resource', 'The version of Gangway.'),
+  'service.instance.id': attribute('string', 'resource', 'The name of this run of a process, as in health.'),
+} as const;
+
+type OfSpans = typeof OF_SPANS;
+
+/** The attributes that a span may have. */
+export type SpanAttributes = { [Name in keyof OfSpans]?: Types[OfSpans[Name]['type']] };
+
+/** All attributes of spans and of the resource, for the reference. */
+export const SPAN_ATTRIBUTES: Readonly<Record<string, SpanAttribute>> = { ...OF_SPANS, ...OF_RESOURCE };

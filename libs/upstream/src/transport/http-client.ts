@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Pool, buildConnector, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, traced, type Config, type Span } from '#libs/platform';
 import { CertificateEnds } from './certificate-ends.js';
 import { withoutInterimAnswers } from './interim-answers.js';
 import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from '../port/upstream-error.js';
@@ -69,8 +69,12 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
    * @returns each complete answer, whatever its status.
    * @throws UpstreamError `not_sent` or `no_answer`.
    */
-  async send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
-    return new Exchange(call, this.clock).run(this.#pool(request), request);
+  send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
+    const exchange = (span?: Span) => {
+      if (span) noteRequest(span, request);
+      return new Exchange(call, this.clock).run(this.#pool(request), request);
+    };
+    return traced(`${request.method} ${request.pathAndQuery}`, exchange, noteAnswer, 'client');
   }
 
   /**
@@ -109,6 +113,22 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
     }
     return pool;
   }
+}
+
+/** The paths are the provider's routes: they hold no value of a caller. */
+function noteRequest(span: Span, { baseUrl, method, pathAndQuery }: HttpRequest): void {
+  const { hostname, port, protocol } = new URL(baseUrl);
+  span.set({
+    'http.request.method': method,
+    'url.template': pathAndQuery.split('?', 1)[0]!,
+    'server.address': hostname,
+    'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
+  });
+}
+
+function noteAnswer(span: Span, { status }: HttpAnswer): void {
+  span.set({ 'http.response.status_code': status });
+  if (status >= 400) span.fail(String(status));
 }
 
 /** One request and its answer or failure. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { traced } from '#libs/platform';
 import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
@@ -108,7 +109,7 @@ export class SigningKeys {
   ): Promise<T> {
     const timeoutMs = Math.max(1, Math.min(leftMs, this.options.signatureTimeoutMs ?? leftMs));
     try {
-      const made = await make(signer, timeoutMs);
+      const made = await traced('sign', () => make(signer, timeoutMs));
       this.#trouble = null;
       return made;
     } catch (error) {

@@ -6,6 +6,7 @@ import { KmsStandIn, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 import type { AppProcess } from '../../../support/app-process.js';
 import type { Reply } from '../../../support/http-exchange.js';
 import { IdentityProvider } from '../../../support/identity-provider.js';
+import { OtlpReceiver } from '../../../support/otlp-receiver.js';
 import { SecretHunt } from '../../../support/secret-hunt.js';
 import { Sinks } from '../../../support/sinks.js';
 import { Story, type Answer, type Subject } from '../../../support/story.js';
@@ -50,6 +51,8 @@ export class Canary {
   mirror!: UpstreamMirror;
   issuer!: TokenIssuer;
   kms!: KmsStandIn;
+  /** Gets the spans of all requests and attempts. */
+  receiver!: OtlpReceiver;
   service!: AppProcess;
   worker!: AppProcess;
   databaseSinks!: Sinks;
@@ -129,6 +132,7 @@ export class Canary {
     this.put('log of the worker', this.worker.said);
     this.put('log of the console', this.console.said);
     this.put('headers upstream', this.mirror.headers.join('\n'));
+    for (const text of this.receiver.texts) this.put('exported spans', text);
   }
 
   search(): {
@@ -161,6 +165,9 @@ export class Canary {
     this.provider = await IdentityProvider.start('http://console.example');
     this.#closers.push(() => this.provider.stop());
     this.secret('client secret', this.provider.consoleEnv['OIDC_CLIENT_SECRET']!);
+    this.receiver = await this.#closing(await OtlpReceiver.listen());
+    const receiverToken = unique('otlp');
+    this.secret('receiver token', receiverToken);
     const aws = {
       ...KmsStandIn.credentials,
       AWS_SECRET_ACCESS_KEY: unique('aws'),
@@ -195,6 +202,8 @@ export class Canary {
         ...this.issuer.env,
         ...this.provider.consoleEnv,
         ...aws,
+        OTEL_EXPORTER_OTLP_ENDPOINT: this.receiver.url,
+        OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${receiverToken}`,
         DATABASE_URL: roles.databaseUrl,
         REDIS_URL: roles.redisUrl,
         API_KEY: this.apiKey,

@@ -12,7 +12,7 @@ export function summaryOf({ finds, sinks, kinds }: ReturnType<Canary['search']>)
     ...sinks.map(
       ({ name, bytes, hits }) => `  ${name.padEnd(32)}${kilobytes(bytes)}${String(hits).padStart(6)} hits`,
     ),
-    '  webhooks                           none; traces: no exporter, headers are among answers and requests',
+    '  webhooks                           none',
     ...finds.map(({ kind, sink, around }) => `  HIT ${kind} in ${sink}: …${around}…`),
     '',
   ].join('\n');

@@ -61,7 +61,7 @@ export const CLAIM_SEND = statement(
       state = 'otp_requested', reason = NULL, step = 'init-otp',
       version = o.version + 1, last_seq = o.last_seq + jsonb_array_length($events::jsonb) + 1,
       attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
-      claim_id = $claimId::uuid,
+      claim_id = $claimId::uuid, trace_parent = $traceParent::text,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,

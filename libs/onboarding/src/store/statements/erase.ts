@@ -17,8 +17,9 @@ export const ERASE = statement(
       unresolved = w.unresolved, last_result = w.last_result, failure = w.failure,
       subject = '{}', subject_key = 'erased:' || o.id, sealed_contact = NULL, sealed_data_key = NULL,
       data_key_id = NULL,
-      external_ref = NULL, metadata = '{}', fingerprint = NULL, otp_choice = '{}', otp_handle = NULL,
-      otp_target_bundle = NULL, device_signing = NULL, authenticators = '[]', pending_authenticators = '[]',
+      external_ref = NULL, metadata = '{}', fingerprint = NULL, trace_parent = NULL, otp_choice = '{}',
+      otp_handle = NULL, otp_target_bundle = NULL, device_signing = NULL, authenticators = '[]',
+      pending_authenticators = '[]',
       sealed_otp_code = NULL, sealed_grant = NULL, sealed_authenticators = NULL, sealed_requests = NULL,
       anchor = $anchor::bytea, erased_at = clock_timestamp(), updated_at = clock_timestamp()
     FROM jsonb_to_record($row::jsonb) AS w (

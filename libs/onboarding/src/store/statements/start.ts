@@ -59,7 +59,7 @@ export const START = statement(
     INSERT INTO onboardings AS o (
       id, created_at, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key,
       data_key_id,
-      otp_choice, external_ref, metadata, sealed_requests, fingerprint, claim_id,
+      otp_choice, external_ref, metadata, sealed_requests, fingerprint, claim_id, trace_parent,
       state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at,
       life_ends_at
     )
@@ -67,7 +67,7 @@ export const START = statement(
       $id::uuid, $createdAt::timestamptz, $caller::text, $integration::text, $provider::text,
       $subject::jsonb, $subjectKey::text, $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
       $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text,
-      $claimId::uuid,
+      $claimId::uuid, $traceParent::text,
       'otp_requested', 'init-otp', 1, 1, 2,
       at + $leaseMs::float8 * interval '1 millisecond', at + $leaseMs::float8 * interval '1 millisecond',
       at + $cooldownMs::float8 * interval '1 millisecond',

@@ -1,0 +1,18 @@
+import type { Span } from '#libs/platform';
+import type { Row } from '../flow/row.js';
+import type { AttemptEnd } from './verdict.js';
+
+/** The attributes of each span that is about an attempt. */
+export const spanAttributesOf = ({ id, integration, step, attempt }: Row) => ({
+  'gangway.onboarding.id': id,
+  'gangway.integration': integration,
+  ...(step && { 'gangway.step': step }),
+  'gangway.attempt': attempt,
+});
+
+/** Notes in the span of an attempt how its call ended. */
+export function noteEnd(span: Span, end: AttemptEnd): void {
+  const type = end.type === 'failed' ? end.error.failure : end.type;
+  span.set({ 'gangway.attempt.class': type === 'succeeded' ? 'ok' : type });
+  if (type !== 'succeeded') span.fail(type);
+}

@@ -1,0 +1,194 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { testConfig, until } from '#libs/testing';
+import { OtlpReceiver } from '../../../../test/support/otlp-receiver.js';
+import { Tracing, currentSpan, outsideTraces, spanFields, traced, type Span } from './tracing.js';
+
+/** From this number of spans on, the SDK exports at once. */
+const BATCH = 512;
+/** The SDK keeps this number of spans at most, besides the batch that it exports. */
+const QUEUE = 2_048;
+const CHECKOUT = join(import.meta.dirname, '../../../..');
+const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7';
+
+let receiver: OtlpReceiver;
+let tracing: Tracing;
+afterEach(async () => {
+  await tracing.onApplicationShutdown();
+  await receiver.close();
+  jest.restoreAllMocks();
+});
+
+async function open(env: Record<string, string> = {}): Promise<void> {
+  receiver = await OtlpReceiver.listen();
+  tracing = await Tracing.open(
+    testConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...env }),
+    'service-1',
+  );
+}
+
+const end = async () => {
+  await tracing.onApplicationShutdown();
+  return receiver.spans;
+};
+
+function makeSpans(count: number): void {
+  for (let n = 0; n < count; n++) tracing.request('GET', `${PARENT}-01`)!.end();
+}
+
+describe('which requests are traced', () => {
+  const traced = (traceparent?: string) => tracing.request('GET', traceparent) !== undefined;
+  const share = (traceparent?: string) =>
+    Array.from({ length: 400 }, () => traced(traceparent)).filter(Boolean).length / 400;
+
+  it('follows the caller, and traces all others by default', async () => {
+    await open();
+    expect([traced(`${PARENT}-01`), traced(`${PARENT}-00`), traced()]).toEqual([true, false, true]);
+    expect(traced('00-0-0-00')).toBe(true);
+  });
+
+  it('takes a share of requests whose caller does not decide', async () => {
+    await open({ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.3' });
+    expect(share()).toBeGreaterThan(0.15);
+    expect(share()).toBeLessThan(0.45);
+    expect([share(`${PARENT}-01`), share(`${PARENT}-00`)]).toEqual([1, 0]);
+  });
+
+  it('decides alone if its sampler is not based on the parent', async () => {
+    await open({ OTEL_TRACES_SAMPLER: 'always_off' });
+    expect([traced(`${PARENT}-01`), traced()]).toEqual([false, false]);
+    expect(await tracing.caused('job', `${PARENT}-01`, async (span) => span)).toBeUndefined();
+  });
+
+  it('traces later work if its cause was traced', async () => {
+    await open({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' });
+    await tracing.caused('job', `${PARENT}-01`, async () => undefined);
+    await tracing.caused('job without a cause', null, async () => undefined);
+    const [, traceId, spanId] = PARENT.split('-');
+    expect(await end()).toEqual([expect.objectContaining({ name: 'job', links: [{ traceId, spanId }] })]);
+  });
+});
+
+describe('a span', () => {
+  it('is below the span of the work that calls it, also at the same time', async () => {
+    await open();
+    await tracing.caused('job', `${PARENT}-01`, async () => {
+      await Promise.all(['one', 'other'].map((name) => traced(name, () => traced(`${name}’s`, below))));
+    });
+    const spans = await end();
+    const parentOf = (name: string) => {
+      const { parentSpanId } = spans.find((span) => span.name === name)!;
+      return spans.find(({ spanId }) => spanId === parentSpanId)?.name;
+    };
+    expect(['one', 'other', 'one’s', 'other’s'].map(parentOf)).toEqual(['job', 'job', 'one', 'other']);
+  });
+
+  const below = async (span?: Span) => expect(currentSpan()).toBe(span);
+
+  it('names the class, code or name of an error, but not its text', async () => {
+    await open();
+    const errors = [
+      Object.assign(new Error('a secret'), { failure: 'no_answer', code: 'X' }),
+      Object.assign(new Error('a secret'), { code: 'illegal_state', status: 409 }),
+      Object.assign(new Error('a secret'), { code: 'a secret' }),
+      'a secret',
+    ];
+    for (const error of errors) {
+      const failing = tracing.caused('job', `${PARENT}-01`, () => Promise.reject(error));
+      await expect(failing).rejects.toBe(error);
+    }
+    const seen = (await end()).map(({ attributes, isError }) => [attributes['error.type'], isError]);
+    expect(seen).toEqual([
+      ['no_answer', true],
+      ['illegal_state', false],
+      ['Error', true],
+      ['error', true],
+    ]);
+    expect(receiver.texts.join()).not.toContain('a secret');
+  });
+
+  it('gives its ids to log lines, but not to work that serves others', async () => {
+    await open();
+    await tracing.caused('job', `${PARENT}-01`, async (span) => {
+      expect(spanFields()).toEqual({ trace_id: span!.traceId, span_id: span!.spanId, trace_flags: '01' });
+      expect(outsideTraces(spanFields)).toBeUndefined();
+    });
+    expect(spanFields()).toBeUndefined();
+  });
+});
+
+describe('without a receiver', () => {
+  const lines: string[] = [];
+  const listen = () => {
+    lines.length = 0;
+    for (const level of ['warn', 'log'] as const) {
+      jest
+        .spyOn(Logger.prototype, level)
+        .mockImplementation((text: unknown) => void lines.push(String(text)));
+    }
+  };
+
+  it('logs the begin and the end of an outage, once each, without the receiver’s text', async () => {
+    listen();
+    await open();
+    receiver.status = 400;
+    for (let n = 1; n <= 3; n++) {
+      makeSpans(BATCH);
+      await until('it is refused', async () => receiver.texts.length >= n);
+    }
+    receiver.status = 200;
+    await until('it works', async () => {
+      makeSpans(BATCH);
+      return receiver.spans.length > 0;
+    });
+    await until('it is logged', async () => lines.length >= 2);
+    await end();
+    expect(lines).toEqual([
+      'spans are not exported, and are lost: the receiver answers 400',
+      'spans are exported again',
+    ]);
+  });
+
+  it('keeps a fixed number of spans, and drops the rest', async () => {
+    await open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    receiver.held = promise;
+    makeSpans(50_000);
+    resolve();
+    expect(await end()).toHaveLength(BATCH + QUEUE);
+  });
+
+  it('waits only a moment for the last export', async () => {
+    listen();
+    await open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    receiver.held = promise;
+    makeSpans(1);
+    await end();
+    expect(lines).toEqual(['spans are not exported, and are lost: no answer in time']);
+    resolve();
+    await until('the receiver has them after all', async () => lines.length === 2);
+  });
+});
+
+describe('off', () => {
+  it('is cheap, because only the tracer imports OpenTelemetry', () => {
+    const files = globSync('{apps,libs}/**/*.{ts,tsx}', { cwd: CHECKOUT });
+    const importing = files.filter((file) =>
+      /from '@opentelemetry\//.test(readFileSync(join(CHECKOUT, file), 'utf8')),
+    );
+    expect(importing).toEqual(['libs/platform/src/signals/tracer.ts']);
+  });
+
+  it('only calls the work, without loading the SDK', async () => {
+    receiver = await OtlpReceiver.listen();
+    tracing = await Tracing.open(testConfig(), 'service-1');
+    expect(tracing.isOn).toBe(false);
+    expect(tracing.request('GET', `${PARENT}-01`)).toBeUndefined();
+    const work = Promise.resolve('done');
+    expect(traced('work', () => work)).toBe(work);
+    expect(tracing.caused('job', `${PARENT}-01`, () => work)).toBe(work);
+  });
+});

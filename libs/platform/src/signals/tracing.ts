@@ -1,0 +1,138 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import type { ConsoleConfig } from '../config.js';
+import type { SpanAttributes } from './span-attributes.js';
+import type { Tracer } from './tracer.js';
+
+export type SpanKind = 'internal' | 'server' | 'client' | 'consumer';
+
+/** A span that is recorded. Without tracing, or in a trace that is not sampled, there is none. */
+export interface Span {
+  /** 32 and 16 hex digits. */
+  readonly traceId: string;
+  readonly spanId: string;
+  /** W3C Trace Context, version 00. */
+  readonly traceparent: string;
+  /** The first span of this trace in this process: a request's or a job's. */
+  readonly root: Span;
+  child(name: string, kind: SpanKind): Span;
+  set(attributes: SpanAttributes): void;
+  /**
+   * Only the first call counts.
+   *
+   * @param type a code or a class, never a text of another system.
+   * @param isFault whether the span shows as failed. A refusal of a wrong request is no fault.
+   */
+  fail(type: string, isFault?: boolean): void;
+  end(): void;
+}
+
+const current = new AsyncLocalStorage<Span>();
+/** How many apps of this process trace. Tests run several apps in one process. */
+let tracing = 0;
+
+/** The span of the work that is being done. */
+export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : current.getStore());
+
+/**
+ * Runs the work in a span of its own, if it is part of a trace. Otherwise only calls it.
+ *
+ * @param work gets the span, to set its attributes.
+ * @param about sets the attributes that its result gives.
+ */
+export function traced<T>(
+  name: string,
+  work: (span?: Span) => Promise<T>,
+  about?: (span: Span, result: T) => void,
+  kind: SpanKind = 'internal',
+): Promise<T> {
+  // Requests that are not traced come here too: no wrapper, no promise of our own.
+  if (tracing === 0) return work();
+  const parent = current.getStore();
+  return parent ? recorded(parent.child(name, kind), work, about) : work();
+}
+
+/** Runs work in a span. The span stays open. */
+export const inSpan = <T>(span: Span, work: () => T): T => current.run(span, work);
+
+/** Runs work that serves many requests, such as the start of a timer, outside of the trace of one of them. */
+export const outsideTraces = <T>(work: () => T): T => (tracing === 0 ? work() : current.exit(work));
+
+/** The ids of the span, as fields of a log line. */
+export function spanFields(): object | undefined {
+  const span = currentSpan();
+  return span && { trace_id: span.traceId, span_id: span.spanId, trace_flags: '01' };
+}
+
+async function recorded<T>(
+  span: Span,
+  work: (span: Span) => Promise<T>,
+  about?: (span: Span, result: T) => void,
+): Promise<T> {
+  try {
+    const result = await current.run(span, work, span);
+    about?.(span, result);
+    return result;
+  } catch (error) {
+    const { status } = error as { status?: unknown };
+    span.fail(typeOf(error), !(typeof status === 'number' && status < 500));
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+/** Texts of errors may come from other systems. Classes, codes and names come from code. */
+function typeOf(error: unknown): string {
+  const { failure, code, name } = (error ?? {}) as Record<string, unknown>;
+  const type = [failure, code, name].find((each) => typeof each === 'string' && /^\w{1,64}$/.test(each));
+  return typeof type === 'string' ? type : 'error';
+}
+
+/**
+ * Makes the first spans of this process, for requests and jobs (docs/decisions/0036). The SDK is loaded only
+ * if `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+ */
+export class Tracing implements OnApplicationShutdown {
+  #tracer: Tracer | null;
+
+  private constructor(tracer: Tracer | null) {
+    this.#tracer = tracer;
+    if (tracer) tracing += 1;
+  }
+
+  /** @param process its name in shared health, such as `worker-1f09ac3e`. */
+  static async open(config: ConsoleConfig, process: string): Promise<Tracing> {
+    if (config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return new Tracing(null);
+    const { Tracer } = await import('./tracer.js');
+    return new Tracing(new Tracer(config, process));
+  }
+
+  get isOn(): boolean {
+    return this.#tracer !== null;
+  }
+
+  /** @param traceparent the caller's. @returns nothing if the trace is not sampled. */
+  request(name: string, traceparent: unknown): Span | undefined {
+    return this.#tracer?.request(name, traceparent);
+  }
+
+  /**
+   * Runs later work in a trace of its own, which is linked to its cause.
+   *
+   * @param cause the `traceparent` of a sampled span. Without a cause, the work is not traced.
+   */
+  caused<T>(name: string, cause: string | null, work: (span?: Span) => Promise<T>): Promise<T> {
+    const span = cause === null ? undefined : this.#tracer?.caused(name, cause);
+    return span ? recorded(span, work) : work();
+  }
+
+  /** Exports the last spans. */
+  async onApplicationShutdown(): Promise<void> {
+    const tracer = this.#tracer;
+    if (!tracer) return;
+    this.#tracer = null;
+    tracing -= 1;
+    await tracer.close();
+  }
+}
