@@ -302,6 +302,7 @@ export const METRICS = {
       'When a credential ends, in seconds since the epoch. `api_key`: the first of the valid API keys to ' +
       'expire (no name). `upstream_certificate`: the TLS certificate of an integration, by its name',
     labels: ['kind', 'name'],
+    in: APPS,
     when: 'once such an end is known',
   },
 } as const satisfies Record<string, MetricDefinition>;
