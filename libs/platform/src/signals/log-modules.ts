@@ -38,6 +38,7 @@ export const LOG_MODULES = [
   'Steps',
   'Subjects',
   'Timelines',
+  'Tracing',
   'UnknownRefusals',
   'UpstreamHealth',
 ] as const;
