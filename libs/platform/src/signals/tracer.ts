@@ -178,7 +178,7 @@ const byCause = (sampler: Sampler): Sampler => ({
 
 /** Logs when exports begin to fail, and when they work again, once each. */
 class ToldExporter implements SpanExporter {
-  readonly #log = new Log('Tracing');
+  readonly #logger = new Log('Tracing');
   #isFailing = false;
 
   constructor(private readonly exporter: SpanExporter) {}
@@ -192,12 +192,12 @@ class ToldExporter implements SpanExporter {
   }
 
   failed(reason: string): void {
-    if (!this.#isFailing) this.#log.warn({}, `spans are not exported, and are lost: ${reason}`);
+    if (!this.#isFailing) this.#logger.warn({}, `spans are not exported, and are lost: ${reason}`);
     this.#isFailing = true;
   }
 
   #works(): void {
-    this.#log.info({}, 'spans are exported again');
+    this.#logger.info({}, 'spans are exported again');
     this.#isFailing = false;
   }
 
