@@ -2,7 +2,10 @@
 const FOREIGN: ReadonlySet<string> = new Set(['APP_KEY', 'POST']);
 const SHORT = 8;
 
-/** How many letters may differ: a short name with two others is another name, as HOST and HOME are. */
+/**
+ * How many letters may differ in similar names. In a short name, two other letters make another name, such as
+ * HOST and HOME.
+ */
 const mostEdits = (name: string) => (name.length < SHORT ? 1 : 2);
 
 /** @returns the known name that is most similar to an unknown name. Null if no name is similar. */
