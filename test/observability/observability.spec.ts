@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { DASHBOARDS } from '../../tools/dashboards.js';
-import { COMMANDS } from '../../apps/cli/src/commands.js';
+import { COMMANDS, STANDALONE } from '../../apps/cli/src/commands.js';
 import {
   OBSERVABILITY,
   RUNBOOKS,
@@ -93,6 +93,8 @@ describe('all runbooks', () => {
       return !found || options.some((option) => !(option in found.options));
     });
     expect(unknown.map(([line]) => line)).toEqual([]);
+    const alone = [...pages.matchAll(/`gangway ([a-z-]+)(?: <[^`]*)?`/g)].map(([, command = '']) => command);
+    expect(alone.filter((command) => !(command in STANDALONE))).toEqual([]);
   });
 });
 
