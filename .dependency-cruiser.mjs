@@ -67,8 +67,8 @@ export default {
     ),
     appRule(
       'cli',
-      ['kernel', 'platform', 'database', 'callers', 'operators', 'onboarding'],
-      'The command line only reads and writes rows: it calls no upstream and runs no job.',
+      ['kernel', 'platform', 'database', 'callers', 'operators', 'upstream', 'onboarding'],
+      'The command line reads and writes rows and runs no job. It calls upstream only for contract-check.',
     ),
     appRule(
       'sandbox',

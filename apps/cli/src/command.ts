@@ -22,20 +22,29 @@ export interface Answer {
   json: unknown;
 }
 
-export interface Command {
+interface Described {
   /** The words after the command's name in the help, e.g. `<id> [--overlap 24h]`. */
   usage: string;
   summary: string;
   /** The command's own options. Every command also takes `--json` and `--help`. */
   options: ParseArgsOptionsConfig;
-  /** How many words the command takes besides its options. */
-  positionals: number;
+  /** How many words the command takes besides its options, or the fewest and the most. */
+  positionals: number | [fewest: number, most: number];
+}
+
+export interface Command extends Described {
   /**
    * Reads the command line and returns the work to do. A wrong command line never reaches the database.
    *
    * @throws Misuse.
    */
   plan(call: Call): (store: Store) => Promise<Answer>;
+}
+
+/** A command that needs no database, and has no group. */
+export interface StandaloneCommand extends Described {
+  /** @throws Misuse. */
+  planAlone(call: Call): (env: NodeJS.ProcessEnv) => Promise<Answer>;
 }
 
 /** The commands of a group, by the second word of the command line. */

@@ -3,8 +3,17 @@ import { parseArgs } from 'node:util';
 import { findOutage } from '#libs/database';
 import { ProblemError } from '#libs/kernel';
 import { ConfigError } from '#libs/platform';
-import { DONE, FAILED, MISUSED, Misuse, NotAsItShould, type Answer, type Command } from './command.js';
-import { COMMANDS, usage } from './commands.js';
+import {
+  DONE,
+  FAILED,
+  MISUSED,
+  Misuse,
+  NotAsItShould,
+  type Answer,
+  type Command,
+  type StandaloneCommand,
+} from './command.js';
+import { COMMANDS, STANDALONE, usage } from './commands.js';
 import { openStore } from './store.js';
 
 export interface Output {
@@ -22,23 +31,25 @@ const HELP: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
  * @returns its exit code.
  */
 export async function run(args: string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
-  const [group = '', name = '', ...rest] = args;
+  const [group = '', name = '', ...words] = args;
   const asksForHelp = [group, Object.hasOwn(COMMANDS, group) ? name : ''].some((word) => HELP.has(word));
   if (args.length === 0 || asksForHelp) {
     output.out(usage());
     return args.length === 0 ? MISUSED : DONE;
   }
-  const command = find(group, name);
+  const alone = Object.hasOwn(STANDALONE, group) ? STANDALONE[group] : undefined;
+  const command = alone ?? find(group, name);
+  const [typed, rest] = alone ? [group, args.slice(1)] : [`${group} ${name}`, words];
   if (!command) {
     output.err(`gangway: there is no command "${[group, name].join(' ').trim()}".\n\n${usage()}`);
     return MISUSED;
   }
   try {
-    return await runCommand(command, `${group} ${name}`, rest, env, output);
+    return await runCommand(command, typed, rest, env, output);
   } catch (error) {
     const [code, message] = explain(error);
     output.err(`gangway: ${message}`);
-    if (error instanceof Misuse) output.err(`usage: gangway ${group} ${name} ${command.usage}`);
+    if (error instanceof Misuse) output.err(`usage: gangway ${typed} ${command.usage}`);
     return code;
   }
 }
@@ -49,7 +60,7 @@ function find(group: string, name: string): Command | undefined {
 }
 
 async function runCommand(
-  command: Command,
+  command: Command | StandaloneCommand,
   name: string,
   args: string[],
   env: NodeJS.ProcessEnv,
@@ -60,15 +71,26 @@ async function runCommand(
     output.out(`gangway ${name} ${command.usage}\n\n${command.summary}`);
     return DONE;
   }
-  if (positionals.length !== command.positionals) {
-    throw new Misuse(`the command takes ${command.positionals} word(s), and you gave ${positionals.length}.`);
+  const [fewest, most] = Array.isArray(command.positionals)
+    ? command.positionals
+    : [command.positionals, command.positionals];
+  if (positionals.length < fewest || positionals.length > most) {
+    const words = fewest === most ? fewest : `${fewest} to ${most}`;
+    throw new Misuse(`the command takes ${words} word(s), and you gave ${positionals.length}.`);
   }
-  const work = command.plan({ values, positionals, actor: `cli:${userInfo().username}` });
-  const store = await openStore(env);
-  try {
-    const [code, answer] = await outcomeOf(() => work(store));
+  const call = { values, positionals, actor: `cli:${userInfo().username}` };
+  const tell = ([code, answer]: [number, Answer]) => {
     output.out(values['json'] ? JSON.stringify(answer.json, null, 2) : answer.lines.map(visible).join('\n'));
     return code;
+  };
+  if ('planAlone' in command) {
+    const work = command.planAlone(call);
+    return tell(await outcomeOf(() => work(env)));
+  }
+  const work = command.plan(call);
+  const store = await openStore(env);
+  try {
+    return tell(await outcomeOf(() => work(store)));
   } finally {
     await store.close();
   }
@@ -90,7 +112,7 @@ async function outcomeOf(work: () => Promise<Answer>): Promise<[code: number, an
   }
 }
 
-function parsed({ options }: Command, args: string[]) {
+function parsed({ options }: Command | StandaloneCommand, args: string[]) {
   try {
     const all = { ...options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
     const { values, positionals } = parseArgs({ args, options: all, allowPositionals: true });

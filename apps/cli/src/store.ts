@@ -1,7 +1,7 @@
 import { ApiKeys, Audit } from '#libs/callers';
-import { PreparedStatements, dataSourceOptions, openDataSource } from '#libs/database';
+import { LogLevels, PreparedStatements, dataSourceOptions, openDataSource } from '#libs/database';
 import { systemClock } from '#libs/kernel';
-import { Operations, Timelines } from '#libs/onboarding';
+import { Operations, RefusalList, Timelines } from '#libs/onboarding';
 import { LoginLinks, loginLink, type NewLink } from '#libs/operators';
 import { KeyedHash, consoleUrl, parseStoreConfig } from '#libs/platform';
 
@@ -11,6 +11,8 @@ export interface Store {
   timelines: Timelines;
   operations: Operations;
   audit: Audit;
+  logLevels: LogLevels;
+  refusals: RefusalList;
   /**
    * Makes a login link to the console, and records it.
    * @returns the address of the link
@@ -35,6 +37,8 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
     // The command line needs no Redis, because a worker finds new operations by its schedule.
     operations: new Operations(statements, null, systemClock),
     audit,
+    refusals: new RefusalList(statements),
+    logLevels: new LogLevels(statements),
     async loginLink(link, actor) {
       const { token, name } = await links.make(link);
       const data = { role: link.role };

@@ -1,14 +1,14 @@
-/** The console's own script, besides htmx. The pages can be read without it. */
+/** The script that the console adds to htmx. The pages can be read without scripts. */
 
 /** Disables a button while its request runs. */
 document.addEventListener('submit', ({ target, submitter }) => {
   if (target.method !== 'post') return;
   submitter?.setAttribute('aria-busy', 'true');
-  // Later, because a browser does not send the value of a disabled button.
+  // Waits until the browser has read the form, because it does not send the value of a disabled button.
   setTimeout(() => submitter?.setAttribute('disabled', ''));
 });
 
-// Another action needs another dry run.
+// A new choice of the action needs a new dry run.
 document.getElementById('action')?.addEventListener('change', ({ target }) => target.form.requestSubmit());
 
 // A page that comes back from the browser's history must work again.
@@ -19,7 +19,7 @@ addEventListener('pageshow', () => {
   }
 });
 
-/** Stops refreshes of a hidden page, and of a page with an open form: its text would be lost. */
+/** Skips a refresh if the page is hidden, or if a form is open: the refresh would delete the typed text. */
 function holdBack(event) {
   const live = document.getElementById('live');
   const isHeld = Boolean(live?.querySelector('details[open] form'));
@@ -29,7 +29,10 @@ function holdBack(event) {
 document.addEventListener('htmx:before:request', holdBack);
 document.addEventListener('htmx:before:swap', holdBack);
 
-/** Marks the live part as stale after a failure, or shows the login if the session has ended. */
+/**
+ * After a failed refresh, marks the refreshed part of the page as stale. After the session's end, shows the
+ * login.
+ */
 function showOutcome(event) {
   const status = event.detail?.ctx?.response?.raw?.status ?? event.detail?.ctx?.response?.status;
   if (status === 401) location.reload();

@@ -4,9 +4,9 @@ const COLOURS = ['--pico-muted-color', '--chart-1', '--chart-2', '--chart-3'];
 const HEIGHT = 260;
 const NAMES = ['Started', 'Code sent', 'Verified', 'Registered'];
 
-/** @param {HTMLElement} place has the columns as JSON */
+/** @param {HTMLElement} place the element to draw in; an attribute of it holds the data as JSON */
 function draw(place) {
-  // A canvas knows neither variables nor light-dark(), so an element computes each colour.
+  // A canvas cannot use CSS variables or light-dark(), so a hidden element computes each colour.
   const probe = place.appendChild(document.createElement('span'));
   const colour = (name) => {
     probe.style.color = `var(${name})`;
@@ -34,7 +34,7 @@ function draw(place) {
 for (const place of document.querySelectorAll('[data-chart]')) {
   let chart = draw(place);
   new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
-  // The chart is a picture, so its colours do not follow the stylesheet.
+  // A canvas does not follow the stylesheet, so a new colour scheme needs a new drawing.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     chart.destroy();
     chart = draw(place);

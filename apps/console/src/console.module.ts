@@ -13,12 +13,16 @@ import { NowController } from './now/now.controller.js';
 import { OnboardingsController } from './onboardings/onboardings.controller.js';
 import { AuditController } from './audit/audit.controller.js';
 import { OperationsController } from './operations/operations.controller.js';
+import { RefusalsController } from './refusals/refusals.controller.js';
 import { AssetsController } from './web/assets.js';
 import { FormTokens } from './web/form-token.js';
 import { PageWriter } from './web/page-writer.js';
 import { Refusals } from './web/refusals.js';
 
-/** The operators' console. It has no provider's key and calls none: the worker carries out its actions. */
+/**
+ * The operators' console. The console has no keys of providers and does not call providers: the worker
+ * carries out the actions.
+ */
 @Module({})
 export class ConsoleModule {
   static forRoot(config: ConsoleConfig): DynamicModule {
@@ -40,6 +44,7 @@ export class ConsoleModule {
         NowController,
         OnboardingsController,
         OperationsController,
+        RefusalsController,
         SessionsController,
       ],
       providers: [

@@ -11,7 +11,7 @@ export function answer(reply: FastifyReply, row: Row): OnboardingResource {
 }
 
 /**
- * 202 while the step is under way, and if it failed through no fault of the caller.
+ * Answers 202 while the step is under way, or if the step failed through no fault of the caller.
  *
  * @param step the step that the caller asked for.
  * @param done the status if the step has succeeded.
@@ -30,7 +30,7 @@ export function answerStep(
   return answer(reply, row);
 }
 
-/** After a lost verification, the decision may start the sending of a new code. */
+/** A decision on a lost verification may send a new code. Then the status tells how the sending goes. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
 }

@@ -17,7 +17,9 @@ const EVERYWHERE: ProblemCode[] = [
   'not_ready',
 ];
 
-/** Documents a route: its answer (a null schema means no body) and the problems that only it has. */
+/**
+ * Documents a route: its answer (a null schema means no body), and its problems besides {@link EVERYWHERE}.
+ */
 export function Answers(
   status: number,
   description: string,
@@ -86,7 +88,7 @@ export function CommandAnswers(
 
 export const RUNS_STEP = Symbol('a route that waits for the end of a step');
 
-/** Marks and documents what every command that runs a step has in common. */
+/** Marks a command that runs a step, and documents what all these commands have in common. */
 export const RunsStep = () =>
   applyDecorators(
     SetMetadata(RUNS_STEP, true),

@@ -100,5 +100,5 @@ export function toKeyResource({
   };
 }
 
-/** The only place where a token leaves the service. */
+/** The answer with a new key and its token. No other answer contains a token. */
 export const toMadeKey = ({ key, token }: MadeApiKey) => ({ ...toKeyResource(key), token: token.reveal() });

@@ -4,7 +4,7 @@ import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
 /**
- * Accepts only the canonical encoding, in which unused bits are zero. The provider may decode others
+ * Accepts only the canonical encoding, in which unused bits are zero. Providers may decode other encodings
  * differently.
  */
 const base64url = (name: string, max: number) =>
@@ -59,10 +59,10 @@ const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map(
   (name) => `AUTHENTICATOR_TRANSPORT_${name}`,
 );
 
-/** The form that a browser returns. */
+/** A passkey in the form that a browser returns. */
 const browsersForm = z.strictObject({ authenticatorName, credential: registrationResponse });
 
-/** The form that providers use. */
+/** A passkey in the form that providers use. */
 const providersForm = z.strictObject({
   authenticatorName,
   challenge: base64url('challenge', 1024),
@@ -77,8 +77,8 @@ const providersForm = z.strictObject({
 });
 
 /**
- * Checks the passkey against the form to which its members belong. A union would only report that neither
- * form fits.
+ * Checks the passkey against the form to which its members belong. A zod union would only report that the
+ * passkey fits neither form.
  */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);

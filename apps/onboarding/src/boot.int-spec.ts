@@ -33,7 +33,7 @@ async function boot(
 const SECRETS = ['tiny-secret', 'ff'.repeat(32), 'c2VjcmV0', TEST_ENV['OPS_PASSWORD']!];
 
 describe.each(['onboarding', 'worker'])('%s does not start', (app) => {
-  it('if settings are wrong: it names each wrong setting, and shows no secret', async () => {
+  it('if settings are wrong; the error names each wrong setting and shows no secret', async () => {
     const { code, said } = await boot(app, {
       API_KEY: 'tiny-secret',
       SEALING_KEYS: 'k1:c2VjcmV0',
@@ -53,7 +53,7 @@ describe.each(['onboarding', 'worker'])('%s does not start', (app) => {
     ['zero', '00'.repeat(32)],
     ['too short', 'ff'.repeat(31)],
   ])(
-    'if a signing key is %s: it names the variable, and shows no digit of the key',
+    'if a signing key is %s; the error names the variable and shows no digit of the key',
     async (_, key) => {
       const { code, said } = await boot(app, { INTEGRATION_BYZANTINE_PRIVATE_KEY: key });
       expect(code).not.toBe(0);

@@ -16,7 +16,10 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
   callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
-/** Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The claim stores the key. */
+/**
+ * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The claim of the step stores
+ * the idempotency key.
+ */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();
   const request = http.getRequest<FastifyRequest>();
@@ -34,7 +37,7 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
 /** An entity tag. It may contain commas (RFC 9110 §8.8.3). */
 const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
-/** Whether the header is a list of entity tags. Empty members are allowed (§5.6.1.2). */
+/** Whether the header is a list of entity tags. Empty members are allowed (RFC 9110 §5.6.1.2). */
 function isList(header: string): boolean {
   const [before = '', ...rest] = header.split(TAG);
   const after = rest.pop();

@@ -2,7 +2,10 @@ import { z } from 'zod';
 
 const credentialType = z.literal('public-key');
 
-/** `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9). Each value fits the DOM's type. */
+/**
+ * `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9). Each value has the type that browsers
+ * expect.
+ */
 export const creationOptions = z
   .object({
     rp: z.object({ id: z.string(), name: z.string() }),

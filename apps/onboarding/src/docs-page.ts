@@ -21,7 +21,7 @@ export const DOCS_STYLESHEET = `
 .swagger-ui .microlight:focus-visible { outline-offset: -3px; outline-color: #fff; }
 `;
 
-/** Adds names, roles and a way by keyboard to the elements that Swagger UI draws. */
+/** Adds accessible names, roles and keyboard control to the elements of Swagger UI. */
 export const DOCS_SCRIPT = `'use strict';
 const ATTRIBUTES = {
   '.information-container': { role: 'region', 'aria-label': 'About the API' },
@@ -47,7 +47,7 @@ function mend() {
   for (const select of all('tr[data-param-name] select')) {
     select.setAttribute('aria-label', select.closest('tr').dataset.paramName);
   }
-  // A link inside of a button is a second stop for the keyboard, and does what the button does.
+  // A link inside a button does the same as the button, but would be a second stop for the Tab key.
   for (const link of all('button a[href]')) link.removeAttribute('href');
   moveFocus(document.querySelector('.modal-ux'));
 }

@@ -14,7 +14,7 @@ interface Entry {
   title: string;
   cause: string;
   remedy: string;
-  /** The names of the members that only this code has, in backquotes. Empty if there are none. */
+  /** The members that only problems of this code have: names in backquotes. Empty if there are none. */
   members: string;
 }
 
@@ -26,7 +26,7 @@ const ENTRIES: readonly Entry[] = PROBLEM_CODES.map((code) => {
   return { code, status: statusesOf(code).join(' or '), title, cause, remedy, members };
 });
 
-/** The codes in `errors`, by the problem that lists them. */
+/** The codes that a problem's member `errors` can contain, for each problem. */
 const FAULT_LISTS = Object.entries(FAULTS_BY_PROBLEM).map(([problem, faults]) => ({
   problem,
   faults: Object.entries(faults).map(([code, fault]) => ({ code, ...fault })),

@@ -55,7 +55,7 @@ const MEMBERS: Record<string, string> = {
   upstreamStatus: STATUS,
 };
 
-/** The meaning of the other members, by the type of the event. They come before {@link MEMBERS}. */
+/** The meanings that hold for one event type only. They win over {@link MEMBERS}. */
 const BY_TYPE: { [Type in EventType]?: Record<string, string> } = {
   otp_verified: { sessionExpiresAt: SESSION },
   authenticators_submitted: { authenticators: 'How many passkeys the caller submitted.' },

@@ -70,7 +70,7 @@ export class EventStreamController {
       reply.status(HttpStatus.NO_CONTENT);
       return undefined;
     }
-    // Without this header, nginx holds events back until a memory page is full.
+    // Without this header, nginx delays events until its buffer is full.
     reply.header('X-Accel-Buffering', 'no');
     // Nest ends the stream when the client disconnects, and sends no stream in answer to HEAD.
     return new StreamableFile(this.streams.open(id, from, caller.name), { type: TYPE });

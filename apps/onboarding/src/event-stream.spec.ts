@@ -12,8 +12,8 @@ const event = (seq: number): OnboardingEvent => ({
   data: {},
 });
 
-describe('an event stream at its end', () => {
-  it('still sends the events that it received before, and drops events that arrive later', async () => {
+describe('an event stream that has ended', () => {
+  it('still sends the events that it received before its end, and drops later events', async () => {
     const stream = new EventStream({ heartbeatMs: 60_000, lifeMs: 60_000 });
     const chunks: string[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk.toString()));

@@ -6,8 +6,8 @@ import { toEventResource } from './onboarding.dto.js';
 const RECONNECT_MS = 1_000;
 
 /**
- * A timeline as server-sent events (HTML Living Standard §9.2), without an SSE type, so that `onmessage`
- * also receives event types that later versions add.
+ * A timeline as server-sent events (HTML Living Standard §9.2). The field `event` is never set, so a client's
+ * `onmessage` also receives event types that later versions add.
  */
 export class EventStream extends Readable implements TimelineReader {
   readonly #beat: NodeJS.Timeout;
@@ -28,7 +28,7 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   receive(events: OnboardingEvent[]): void {
-    // The stream may end while events are being read from the database. A client gets them when it
+    // The stream may end while events are being read from the database. A client gets these events when it
     // reconnects.
     if (this.#ending) return;
     this.push(
@@ -68,8 +68,8 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   /**
-   * A comment, so that proxies do not close a silent connection. If the last one was not accepted, closes
-   * it: a client that is alive reconnects and resumes.
+   * Sends an SSE comment, so that proxies do not close a silent connection. If the connection still holds
+   * unread data, closes the connection: a client that is alive reconnects and resumes.
    */
   #heartbeat(): void {
     if (this.#isHeldUp) {

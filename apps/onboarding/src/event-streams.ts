@@ -4,7 +4,7 @@ import { EventFollower } from '#libs/onboarding';
 import { CONFIG, Metrics, type Config } from '#libs/platform';
 import { EventStream } from './event-stream.js';
 
-/** How many seconds later a refused client may try again. Other streams may have ended by then. */
+/** After how many seconds a refused client may try again. By then, other streams may have ended. */
 const RETRY_AFTER_S = 5;
 
 /**
@@ -61,7 +61,7 @@ export class EventStreams implements OnModuleDestroy {
 
   /**
    * The HTTP server waits for streams before it closes. Clients reconnect to another replica: the load
-   * balancer already knows that this one stops.
+   * balancer already knows that this replica stops.
    */
   onModuleDestroy(): void {
     this.#stopped = true;

@@ -9,7 +9,7 @@ import * as operations from './operations.dto.js';
 
 type Def = Record<string, unknown>;
 
-/** The definitions in a schema: its members, forms and checks, at any depth. */
+/** All definitions in a zod schema (members, alternatives and checks), at any depth. */
 function defsIn(value: unknown, seen = new Set<unknown>()): Def[] {
   if (typeof value !== 'object' || value === null || seen.has(value)) return [];
   seen.add(value);
@@ -27,13 +27,13 @@ describe('the schemas of requests', () => {
   ];
   const rules = defsIn(schemas).filter(({ check }) => check === 'custom');
 
-  it('give each rule of ours a code of its own', () => {
+  it('name a fault code for each rule that zod does not know', () => {
     expect(rules.length).toBeGreaterThan(10);
     const without = rules.filter(({ params }) => !isRequestFaultCode((params as Def | undefined)?.['code']));
     expect(without.map(({ fn }) => String(fn))).toEqual([]);
   });
 });
 
-it('no code belongs to two problems', () => {
+it('no fault code belongs to two problems', () => {
   expect(new Set(FAULT_CODES).size).toBe(FAULT_CODES.length);
 });

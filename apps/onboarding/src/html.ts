@@ -11,7 +11,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Writes HTML. It escapes the inserted strings, and keeps inserted `Html`. */
+/** A template tag that writes HTML. It escapes inserted strings, and keeps inserted `Html` as it is. */
 export function html(texts: TemplateStringsArray, ...values: (string | Html | Html[])[]): Html {
   return new Html(texts.reduce((before, text, n) => before + write(values[n - 1]!) + text));
 }

@@ -1,7 +1,6 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
@@ -21,6 +20,7 @@ import {
   type Row,
   type StepName,
 } from '#libs/onboarding';
+import { Log } from '#libs/platform';
 import { answer, answerDecision, answerOperation, answerStep } from './answer.js';
 import { callerOf } from './command.decorator.js';
 
@@ -46,8 +46,8 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
  * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
  * byte.
  *
- * The statement that does the work also stores the key, and refuses a key that exists: only then is the
- * stored answer looked up.
+ * The SQL statement that does the work also stores the key. If the key exists already, the statement does
+ * nothing, and the interceptor looks up the stored answer.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -70,7 +70,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     const keyed = {
-      // An operation takes this id too.
+      // If the request starts an operation, the operation gets the same id.
       id: uuidV7(this.clock.nowMs()),
       caller: callerOf(request).name,
       route: `POST ${request.routeOptions.url ?? ''}`,
@@ -99,8 +99,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     if (kept.takenBy === keyed.request.id) {
-      // Stored only if a retry cannot succeed: otherwise, a temporary problem would be the answer for two
-      // days.
+      // The service stores the answer only if a retry cannot succeed. Otherwise, a temporary problem would be
+      // the answer for two days.
       keyed.keep = !error.retryable && error.status < 500;
       throw error;
     }
@@ -161,7 +161,7 @@ const isAtRest = (row: Row) =>
 /** Stores the first answer to each key immediately before it is sent. */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);
-  const logger = new Logger('IdempotencyKeys');
+  const logger = new Log('IdempotencyKeys');
   app
     .getHttpAdapter()
     .getInstance()
@@ -178,12 +178,13 @@ export function keepAnswers(app: NestFastifyApplication): void {
       } catch (error) {
         // The work is done and the key is stored. A repeated request gets an answer that is made from the
         // onboarding.
-        logger.warn(`an answer was not stored: ${(error as Error).message}`);
+        const { id: onboardingId } = request.params as { id?: string };
+        logger.warn({ onboardingId }, `an answer was not stored: ${(error as Error).message}`);
       }
     });
 }
 
-/** Limits how deep a JSON body may nest: a deeper body could exceed the call stack. */
+/** Writes a body as JSON. A body that nests too deeply exceeds the call stack, and is refused. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body ?? null);

@@ -34,7 +34,7 @@ const asProvidersSpellIt = (transports: string[]) => ({
 const takes = (schema: { safeParse(value: unknown): { success: boolean } }, value: unknown) =>
   schema.safeParse(value).success;
 
-describe('bodies and queries of callers', () => {
+describe('the validation of bodies and queries', () => {
   it.each([
     [
       'a code',
@@ -81,7 +81,7 @@ describe('bodies and queries of callers', () => {
       { after: '3', limit: '10' },
       [{ after: '-1' }, { limit: '0' }, { limit: '1001' }, { after: ['1', '2'] }],
     ],
-  ])('accepts %s in its documented form only', (_, schema, good, bad) => {
+  ])('accepts %s only in its documented form', (_, schema, good, bad) => {
     expect(takes(schema, good)).toBe(true);
     for (const each of bad) expect([each, takes(schema, each)]).toEqual([each, false]);
   });

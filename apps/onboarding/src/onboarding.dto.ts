@@ -23,7 +23,7 @@ import { instant, isStorable, optional, text } from './text.js';
 
 export const idParam = z.uuid('the id in the path is not a UUID').transform((id) => id.toLowerCase());
 
-/** Any object passes here: the provider's own schema checks the members later. */
+/** Accepts any object: the provider's own schema checks the members later. */
 const otpChoice = z
   .record(z.string().max(64), z.unknown())
   .refine((otp) => isStorable(otp), {
@@ -132,7 +132,7 @@ export const retryBody = z
 export type RetryBody = z.output<typeof retryBody>;
 
 const instantParam = z.iso
-  .datetime({ offset: true, error: 'is no RFC 3339 instant' })
+  .datetime({ offset: true, error: 'is not an RFC 3339 instant' })
   .transform((text) => new Date(text));
 export const whole = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
@@ -142,14 +142,18 @@ const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? i
 
 const ONE_OR_MORE_STATES = new RegExp(`^(${STATES.join('|')})(,(${STATES.join('|')}))*$`);
 
-/** The `nextCursor` of the page before. */
+/** The `nextCursor` of the previous page. */
 export const cursor = z
   .string()
   .max(64)
   .transform((given, ctx) => {
     const id = z.uuid().safeParse(Buffer.from(given, 'base64url').toString());
     if (id.success) return id.data;
-    ctx.addIssue({ code: 'custom', message: 'is no cursor of ours', params: { code: 'invalid_cursor' } });
+    ctx.addIssue({
+      code: 'custom',
+      message: 'is not the nextCursor of a list',
+      params: { code: 'invalid_cursor' },
+    });
     return z.NEVER;
   })
   .optional();
@@ -370,8 +374,8 @@ export function toResource(row: Row): OnboardingResource {
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
-  // The row keeps the old code until a new code is sent. In between, the service does not accept the old
-  // code.
+  // The row keeps the old code until a new code is sent. While the new code is being sent, the service does
+  // not accept the old code.
   const isSending = row.state === 'otp_requested';
   // A call that is still under way cannot be resolved yet.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
@@ -413,7 +417,8 @@ export function toResource(row: Row): OnboardingResource {
   };
 }
 
-// PostgreSQL orders the members of JSON by length. These two give every answer the order of the document.
+// PostgreSQL sorts the members of JSON by length. The next two functions restore the order of the OpenAPI
+// document.
 
 const deviceSigningOf = (signing: NonNullable<Row['deviceSigning']>) => ({
   organizationId: signing.organizationId,
@@ -431,7 +436,10 @@ const authenticatorOf = (registered: Row['authenticators'][number]) => ({
   createdAt: registered.createdAt,
 });
 
-/** The idle limit does not apply to an unknown outcome: that onboarding waits for a decision. */
+/**
+ * When an onboarding ends by itself. In `outcome_unknown`, it waits for a decision, so the idle limit does
+ * not apply.
+ */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;

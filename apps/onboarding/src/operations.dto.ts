@@ -17,7 +17,7 @@ import { cursor, whole } from './onboarding.dto.js';
 import { EXAMPLE } from './schema-marks.js';
 import { instant, optional, text } from './text.js';
 
-/** The body is at most 256 KiB. */
+/** The most ids in one operation. A body of 256 KiB, the limit, has room for them. */
 const MAX_IDS = 5_000;
 
 const reason = text(500).meta({
@@ -25,7 +25,7 @@ const reason = text(500).meta({
 });
 
 const givenInstant = z.iso
-  .datetime({ offset: true, error: 'is no RFC 3339 instant' })
+  .datetime({ offset: true, error: 'is not an RFC 3339 instant' })
   .transform((given) => new Date(given));
 
 const filter = z

@@ -30,13 +30,16 @@ export function preferencesOf(header: string | undefined): Preferences {
 }
 
 /**
- * A name, a value, and ignored parameters. Long runs of blanks make the match slow, so they are shortened
- * first.
+ * One preference: a name, a value, and ignored parameters. Long runs of blanks make the match slow, so they
+ * are shortened first.
  */
 const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 
-/** By names in lower case; the first one counts. An empty value equals no value (§2). */
+/**
+ * The values by preference name in lower case. Of equal names, the first counts. An empty value equals no
+ * value (RFC 7240 §2).
+ */
 function parse(header: string): Map<string, string> {
   const preferences = new Map<string, string>();
   for (const member of listMembers(header)) {

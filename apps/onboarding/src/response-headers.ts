@@ -12,9 +12,9 @@ const HEADERS = {
 
 export interface DocumentedAnswer {
   status: number;
-  /** Whether its body is an onboarding. */
+  /** Whether the body of the answer is an onboarding. */
   isOnboarding: boolean;
-  /** Headers that the request may have. */
+  /** The request headers that the route reads. */
   takes: ReadonlySet<string>;
 }
 

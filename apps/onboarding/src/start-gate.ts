@@ -7,8 +7,9 @@ import { OtpService } from '#libs/otp';
 import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
- * The checks of a start that need its body: may the caller use the integration, and has it sent too many
- * commands about the subject? A body of the wrong shape passes: the validation pipe refuses it later.
+ * The checks of a start that need the body of the request: may the caller use the integration, and has the
+ * caller sent too many commands about the subject? A body of the wrong shape passes: the validation pipe
+ * refuses it later.
  */
 @Injectable()
 export class StartGate implements NestInterceptor {
@@ -34,7 +35,8 @@ export class StartGate implements NestInterceptor {
 }
 
 /**
- * Never chooses for a caller that may use only one: its requests would fail as soon as it may use a second.
+ * Does not choose the integration of a caller that may use only one: a request that names no integration
+ * would fail as soon as the caller may use a second.
  */
 function mayUse({ integrations }: Caller, name: string): void {
   if (integrations === null || integrations.has(name)) return;

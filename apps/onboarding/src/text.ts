@@ -6,7 +6,7 @@ const MAX_DEPTH = 8;
 /** PostgreSQL cannot store U+0000. Half of a surrogate pair is not a character. */
 const isText = (value: string) => value.isWellFormed() && !value.includes('\0');
 
-/** A text that the service stores, or compares with stored texts. */
+/** The schema of a text that the service stores, or compares with stored texts. */
 export const text = (max: number) =>
   z
     .string()

@@ -12,7 +12,7 @@ describe('the retention job of the worker', () => {
   it.each([
     ['400', 1],
     ['0', 0],
-  ])('deletes events that are older than AUDIT_KEEP_DAYS=%s', async (days, forgotten) => {
+  ])('with AUDIT_KEEP_DAYS=%s, deletes %i of two events, 401 and 399 days old', async (days, forgotten) => {
     const config = await testServersConfig({ AUDIT_KEEP_DAYS: days });
     worker = await Test.createTestingModule({ imports: [WorkerModule.forRoot(config)] }).compile();
     worker.useLogger(false);

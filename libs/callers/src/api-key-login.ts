@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CLOCK, isScope, type Caller, type Clock } from '#libs/kernel';
-import { CONFIG, KeyedHash, type Config } from '#libs/platform';
+import { CONFIG, KeyedHash, Log, type Config } from '#libs/platform';
 import { LOAD_KEY, NOTE_USE } from './api-key-statements.js';
 import { hashOf, type ApiKeyToken } from './api-key-token.js';
 import { ApiKeys } from './api-keys.js';
@@ -37,7 +37,7 @@ interface Known {
  */
 @Injectable()
 export class ApiKeyLogin {
-  readonly #logger = new Logger(ApiKeyLogin.name);
+  readonly #logger = new Log('ApiKeyLogin');
   readonly #known = new Map<string, Known>();
   /** Until when a key counts as familiar after a login, by its id. On the monotonic clock. */
   readonly #familiar = new Map<string, number>();
@@ -128,7 +128,7 @@ export class ApiKeyLogin {
   #noteUse(id: string, known: Known): void {
     known.useIsNews = false;
     this.statements.run(NOTE_USE, [id]).catch((error: Error) => {
-      this.#logger.warn(`could not record the use of API key ${id}: ${error.message}`);
+      this.#logger.warn({ apiKeyId: id }, `could not record the use of API key ${id}: ${error.message}`);
     });
   }
 }

@@ -1,5 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
+import { Log } from '#libs/platform';
 
 export interface Who {
   /** `caller:<name>`, `operator:<name>`, `cli:<user of the machine>`, or `nobody`. */
@@ -50,7 +51,7 @@ const FORGET: PreparedStatement = {
 /** The record of security events: a row in `audit_events` and a log line for each. */
 @Injectable()
 export class Audit {
-  readonly #logger = new Logger(Audit.name);
+  readonly #logger = new Log('Audit');
 
   constructor(private readonly statements: PreparedStatements) {}
 
@@ -87,6 +88,6 @@ export class Audit {
 
   /** Writes only the log line, for an event whose row is written by another statement. */
   say(event: AuditEvent): void {
-    this.#logger.log({ audit: event }, `audit: ${event.action} by ${event.actor}`);
+    this.#logger.info({ audit: event }, `audit: ${event.action} by ${event.actor}`);
   }
 }

@@ -1,4 +1,5 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Log } from '#libs/platform';
 import { Audit } from './audit.js';
 
 /** The number of addresses that have their own count. Further addresses share one count. */
@@ -20,7 +21,7 @@ interface Burst {
  */
 @Injectable()
 export class RefusedLogins implements OnApplicationShutdown {
-  readonly #logger = new Logger(RefusedLogins.name);
+  readonly #logger = new Log('RefusedLogins');
   readonly #bursts = new Map<string, Burst>();
   #rows = 0;
   #rest = 0;
@@ -95,7 +96,10 @@ export class RefusedLogins implements OnApplicationShutdown {
       await this.audit.record({ actor: 'nobody', action: 'login_refused', target: null, address, data });
     } catch (error) {
       const from = address ?? 'several addresses';
-      this.#logger.warn(`could not audit a refused login from ${from}: ${(error as Error).message}`);
+      this.#logger.warn(
+        { address },
+        `could not audit a refused login from ${from}: ${(error as Error).message}`,
+      );
     }
   }
 }

@@ -6,20 +6,22 @@ import { MIGRATIONS } from './migrations/index.js';
 import { findPoolerFault } from './pooler.js';
 import type { Pooler } from './session-settings.js';
 
-/** A connection that takes longer fails, so that the caller gets a 503 instead of no answer. */
+/** After this time, opening a connection fails, so that the caller gets a 503 instead of no answer. */
 const CONNECT_TIMEOUT_MS = 3_000;
 
 export interface Connecting {
   url: string;
   poolSize?: number;
   pooler?: Pooler;
-  /** PostgreSQL cancels a statement after this long. By default it never does. */
+  /** After this time, PostgreSQL cancels a statement. If it is unset, PostgreSQL never cancels one. */
   statementTimeoutMs?: number;
-  /** The driver stops waiting for an answer after this long. By default it never does. */
+  /**
+   * After this time, the driver stops waiting for an answer. If it is unset, the driver waits without limit.
+   */
   queryTimeoutMs?: number;
 }
 
-/** Options of every connection that the project makes. */
+/** The options of all connections to PostgreSQL that Gangway opens. */
 export function dataSourceOptions({
   url,
   poolSize = 2,
@@ -47,15 +49,15 @@ export function dataSourceOptions({
   };
 }
 
-/** A separate data source, for tools and tests. The apps get theirs from `DatabaseModule`. */
+/** Makes a data source for tools and tests. The apps get their data source from `DatabaseModule`. */
 export function createDataSource(options: Connecting): DataSource {
   return new DataSource(dataSourceOptions(options));
 }
 
 /**
- * Checks that connections reach PostgreSQL as `DATABASE_POOLER` says, then opens the data source.
+ * Checks that `DATABASE_POOLER` describes the way to PostgreSQL, then opens the data source.
  *
- * @throws ConfigError if they do not.
+ * @throws ConfigError if `DATABASE_POOLER` is wrong.
  */
 export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
   const { url, extra } = options as { url: string; extra: { pooler: Pooler } };

@@ -8,18 +8,21 @@ import { SettledQuery } from './settled-query.js';
 
 export interface ClientTerms extends ClientConfig {
   pooler: Pooler;
-  /** PostgreSQL cancels a statement after this long; 0 for never. */
+  /** After this time, PostgreSQL cancels a statement; 0 for never. */
   statementTimeoutMs: number;
 }
 
 type Asked = string | QueryConfig | { submit: unknown };
 
-/** One signature of `query` instead of node-postgres's six. Callers see those of `PoolClient`. */
+/**
+ * The client of node-postgres with one signature of `query` instead of six. Callers see the signatures of
+ * `PoolClient`.
+ */
 const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'query'> & {
   query(config: Asked, values?: unknown, callback?: unknown): unknown;
 };
 
-/** A member of `Client` that its types lack. */
+/** A member of node-postgres's `Client` that is missing in its types. */
 interface Inside {
   connection: { stream: Writable };
 }
@@ -27,8 +30,8 @@ interface Inside {
 type Done = (error: Error | null, result?: unknown) => void;
 
 /**
- * Its statements run under Gangway's settings, not the role's or database's. It knows whether it may be used
- * again.
+ * A connection whose statements run under Gangway's settings, not under those of the role or the database. It
+ * knows whether it may be used again.
  */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
@@ -37,9 +40,9 @@ export class DatabaseClient extends Base {
   readonly #rowDescriptions: RowDescriptions = new Map();
   #isSpent = false;
   #holdsWrites = false;
-  /** The process of PostgreSQL that serves this session. */
+  /** The id of the PostgreSQL process that serves this session. */
   backendPid: number | null = null;
-  /** Called when a server answers that it takes no writes. */
+  /** Called when the server reports that it is read-only. */
   onReadOnly: () => void = () => undefined;
 
   constructor({ pooler, statementTimeoutMs, ...config }: ClientTerms) {
@@ -51,14 +54,16 @@ export class DatabaseClient extends Base {
   }
 
   /**
-   * Whether the connection must not be used again: it broke, or it was opened while the server took no
-   * writes.
+   * Whether the connection must not be used again: it broke, or the server was read-only when it was opened.
    */
   get isSpent(): boolean {
     return this.#isSpent;
   }
 
-  /** Sets the settings of the session. Behind a pooler in transaction mode, each statement sets its own. */
+  /**
+   * Sets the settings of the session. Behind a pooler in transaction mode, each statement sets its own
+   * settings.
+   */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
       await this.query('SELECT 1'); // its settings read PostgreSQL's clock
@@ -70,7 +75,7 @@ export class DatabaseClient extends Base {
     if (!rows[0]!.writable) this.#isSpent = true;
   }
 
-  /** Joins all writes until the event loop's next turn into one. */
+  /** Joins all writes to the socket until the event loop's next turn into one write. */
   holdWrites(): void {
     if (this.#holdsWrites) return;
     this.#holdsWrites = true;
@@ -82,7 +87,10 @@ export class DatabaseClient extends Base {
     });
   }
 
-  /** Closes the connection at once. Its unanswered statements fail, and may have been carried out. */
+  /**
+   * Closes the connection immediately. Its unanswered statements fail, although PostgreSQL may have carried
+   * them out.
+   */
   cut(): void {
     (this as unknown as Inside).connection.stream.destroy();
   }

@@ -13,7 +13,8 @@ const REFUSED = 'The database refuses this service.';
 
 describe('an error of PostgreSQL', () => {
   it.each([
-    // SQLSTATE, cause, sentence for callers (null: an error), whether the connection is closed
+    // SQLSTATE, cause, sentence for callers (null: an error of the statement), whether the connection is
+    // closed
     ['08006', 'connection failure', AWAY, true],
     ['08P01', 'a pooler refuses', AWAY, true],
     ['25006', 'a server that takes no writes', READ_ONLY, false],
@@ -52,13 +53,16 @@ describe('an error of PostgreSQL', () => {
     ['XX000', 'internal error', null, true],
     ['XX001', 'damaged data', null, true],
     ['ENOENT', 'a file', null, true],
-  ])('%s (%s) has the right text and closes the connection if needed', (code, _, words, lost) => {
-    expect([findOutage(withCode(code)), isConnectionLost(withCode(code))]).toEqual([words, lost]);
-  });
+  ])(
+    'with the SQLSTATE %s (%s) has the right text, and closes the connection if needed',
+    (code, _, words, lost) => {
+      expect([findOutage(withCode(code)), isConnectionLost(withCode(code))]).toEqual([words, lost]);
+    },
+  );
 });
 
 describe('isDatabaseAway', () => {
-  it('finds an outage in the errors of a host with several addresses', () => {
+  it('finds an outage in the combined error for a host with several addresses', () => {
     expect(isDatabaseAway(new AggregateError([withCode('EINVAL'), withCode('ECONNREFUSED')]))).toBe(true);
     expect(isDatabaseAway(new AggregateError([withCode('EINVAL')]))).toBe(false);
   });

@@ -6,8 +6,8 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * SQLSTATEs, and their two-character classes, that mean "not now"; a whole SQLSTATE wins over its class. All
- * others are errors of the statement, its values, or the data (XX).
+ * The SQLSTATEs, and the two-character classes of SQLSTATEs, that mean "not now". A whole SQLSTATE wins over
+ * its class. All other SQLSTATEs are errors of the statement, its values, or the stored data (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
@@ -49,24 +49,22 @@ const DRIVER_TEXTS = new RegExp(
 );
 
 /**
- * Errors of connections that never took a statement. In an answer to a statement, the same SQLSTATEs have
- * other meanings.
+ * Errors of connections that failed before they accepted a statement. In an answer to a statement, the same
+ * SQLSTATEs have other meanings.
  */
 const NOT_CONNECTED = new WeakSet<Error>();
 
-/**
- * Notes that a connection failed before it took a statement: no statement is at fault, whatever the error.
- */
+/** Notes that a connection failed before it accepted a statement, so that no statement caused the error. */
 export function noteNotConnected(error: unknown): void {
   if (types.isNativeError(error)) NOT_CONNECTED.add(error);
 }
 
 /**
- * A sentence for callers that says why PostgreSQL cannot carry out a statement now. Null if the statement
- * itself is wrong.
+ * @returns a sentence for callers that says why PostgreSQL cannot carry out a statement now; null if the
+ *   statement itself is wrong.
  */
 export function findOutage(error: unknown): string | null {
-  // Not instanceof: node:net's errors may come from another realm, as they do under jest.
+  // Does not use instanceof: under jest, the errors of node:net come from another realm.
   if (!types.isNativeError(error)) return null;
   const { code, errors } = error as { code?: unknown; errors?: unknown };
   if (typeof code === 'string') {
@@ -82,19 +80,28 @@ export function findOutage(error: unknown): string | null {
 /** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
-/** Whether a clause of the statement refused it (`gangway_refuse`). Then the statement wrote nothing. */
+/**
+ * Whether a clause of the statement refused the statement (`gangway_refuse`). If so, the statement wrote
+ * nothing.
+ */
 export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
 
-/** Whether the server takes no writes: it is a standby or read-only. */
+/** Whether the server is read-only, such as a standby. */
 export const isReadOnly = (error: unknown): boolean => stateOf(error) === '25006';
 
-/** Whether PostgreSQL rolled the statement back in favor of another one. A repetition may succeed. */
+/**
+ * Whether PostgreSQL rolled the statement back because of a conflict with another. If it is repeated, it may
+ * succeed.
+ */
 export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includes(stateOf(error) ?? '');
 
-/** Classes and states after which a connection is broken, or in another state than before. */
+/** The SQLSTATEs and classes after which a connection is broken, or its session has changed. */
 const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
 
-/** Whether the connection must not be used again. After an ordinary error of a statement, it can be used. */
+/**
+ * Whether the connection must not be used again. After an ordinary error of a statement, the connection can
+ * be used.
+ */
 export function isConnectionLost(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || LOST.test(state);
@@ -102,6 +109,6 @@ export function isConnectionLost(error: unknown): boolean {
 
 function stateOf(error: unknown): string | null {
   const { code } = (error ?? {}) as { code?: unknown };
-  // EPIPE looks like a SQLSTATE.
+  // Some socket codes, such as EPIPE, look like a SQLSTATE.
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !SOCKET_CODES.has(code) ? code : null;
 }

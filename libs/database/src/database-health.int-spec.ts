@@ -24,7 +24,7 @@ const notReady = (health: Health) =>
   );
 
 describe('the health of PostgreSQL', () => {
-  it('is good with this code’s schema or a later one', async () => {
+  it('is good with the schema of this code or a later schema', async () => {
     const { health, dataSource } = await healthOf(await testDatabaseUrl());
     await dataSource.query(
       `INSERT INTO migrations (timestamp, name) VALUES (9999999999999, 'Later9999999999999')`,

@@ -15,7 +15,9 @@ interface Server {
 const SERVER = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
   current_setting('transaction_read_only') = 'on' AS "readOnly"`;
 
-/** Ready means that PostgreSQL takes writes and has all migrations of this code. */
+/**
+ * The health check of PostgreSQL. It is up if PostgreSQL accepts writes and has all migrations of this code.
+ */
 @Injectable()
 export class DatabaseHealth {
   #migrated = false;
@@ -44,7 +46,8 @@ export class DatabaseHealth {
   }
 
   /**
-   * Called twice if the first answer is bad: after a failover, a connection may still lead to the old server.
+   * The check calls this a second time if the first answer is bad: after a failover, a connection may still
+   * lead to the old server.
    */
   async #findTrouble(): Promise<string | null> {
     const pool = poolOf(this.dataSource);
@@ -56,13 +59,16 @@ export class DatabaseHealth {
       if (standby) return 'it takes no writes: it is a standby';
       if (readOnly) return 'it takes no writes: default_transaction_read_only is on';
       if (client.backendPid === null || client.backendPid === pid) return null;
-      return 'a pooler changes the session under us: see DATABASE_POOLER';
+      return 'a pooler changes the session of a connection: see DATABASE_POOLER';
     } finally {
       client.release();
     }
   }
 
-  /** Later migrations are fine: each is compatible with the version before it. */
+  /**
+   * Whether the database has all migrations of this code. Later migrations may be there too: each is
+   * compatible with the version before it.
+   */
   async #isMigrated(): Promise<boolean> {
     const [table] = await this.dataSource.query<{ name: string | null }[]>(
       `SELECT to_regclass('migrations')::text AS name`,

@@ -6,12 +6,13 @@ import { SharedConnections, type PooledClient } from './shared-connections.js';
 type Connected = Parameters<pg.Pool['connect']>[0];
 
 /**
- * The pool below TypeORM. An ordinary statement error costs no connection. If one meets a server that takes
- * no writes, the pool closes all: a new one may lead to another server.
+ * The pool of connections that TypeORM uses. A connection stays open after an ordinary error of a statement.
+ * If one connection reaches a read-only server, the pool closes all connections: new connections may lead to
+ * another server.
  */
 export class DatabasePool extends pg.Pool {
   readonly #idle = new Set<DatabaseClient>();
-  /** Connections that were open when a server was found to take no writes. */
+  /** The connections that were open when a server was found to be read-only. */
   #stale = new WeakSet<DatabaseClient>();
   readonly #open = new Set<DatabaseClient>();
   readonly #shared: SharedConnections | null;
@@ -26,7 +27,7 @@ export class DatabasePool extends pg.Pool {
         ? null
         : new SharedConnections({
             take: () => this.take(),
-            // While others wait for a connection, statements must not keep this one.
+            // While others wait for a connection, shared statements must not keep this connection.
             isUsable: (client) =>
               this.waitingCount === 0 && this.#isUsable(client as unknown as DatabaseClient),
             answerWithinMs: options.query_timeout,
@@ -39,7 +40,7 @@ export class DatabasePool extends pg.Pool {
     this.on('acquire', (client) => this.#idle.delete(client as unknown as DatabaseClient));
     this.on('release', (_error, client) => {
       const released = client as unknown as DatabaseClient;
-      // The pool drops a connection that has ended.
+      // The pool removes a connection that has ended.
       if (this.#isUsable(released)) this.#idle.add(released);
       else void released.end();
     });
@@ -64,12 +65,17 @@ export class DatabasePool extends pg.Pool {
     });
   }
 
-  /** Takes a connection of the pool. Release it without an error: the pool knows how its statements ended. */
+  /**
+   * Takes a connection from the pool. Release it without an error: the connection itself knows whether it may
+   * be used again.
+   */
   take(): Promise<PooledClient> {
     return this.connect() as Promise<PooledClient>;
   }
 
-  /** @param alone whether no other statement may wait behind it: it takes long, or waits for locks. */
+  /**
+   * @param alone whether the statement must not share a connection, because it takes long or waits for locks.
+   */
   async run<Row>(statement: QueryConfig, alone = false): Promise<Row[]> {
     if (this.#shared && !alone) return this.#shared.run(statement);
     const client = await this.take();
@@ -81,11 +87,11 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Closes each open connection: now, or when its statement has ended. */
+  /** Closes each open connection: immediately, or when its statement has ended. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
-    // The pool drops an idle connection that reports an error.
-    for (const client of this.#idle) client.emit('error', new Error('given up: the server takes no writes'));
+    // The pool removes an idle connection that reports an error.
+    for (const client of this.#idle) client.emit('error', new Error('given up: the server is read-only'));
     this.#idle.clear();
   }
 

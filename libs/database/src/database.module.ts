@@ -4,14 +4,19 @@ import { CONFIG, ConfigError, type Config } from '#libs/platform';
 import { dataSourceOptions, openDataSource } from './data-source.js';
 import { DatabaseHealth } from './database-health.js';
 import { DatabaseMetrics } from './database-metrics.js';
+import { LogLevelFollower } from './log-level-follower.js';
+import { LogLevels } from './log-levels.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that does not answer a query in this time counts as away. */
 const QUERY_TIMEOUT_MS = 5_000;
-/** The server must give up before this service does, or there could be a claim without a call. */
+/**
+ * Must be shorter than QUERY_TIMEOUT_MS. If the service gave up first, PostgreSQL could still commit a claim,
+ * but no call would follow.
+ */
 const STATEMENT_TIMEOUT_MS = 4_000;
 
-/** The one data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
+/** The data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
 @Module({
   imports: [
     TypeOrmModule.forRootAsync({
@@ -32,7 +37,7 @@ const STATEMENT_TIMEOUT_MS = 4_000;
       dataSourceFactory: (options) => openDataSource(options!),
     }),
   ],
-  providers: [DatabaseHealth, DatabaseMetrics, PreparedStatements],
-  exports: [PreparedStatements, TypeOrmModule],
+  providers: [DatabaseHealth, DatabaseMetrics, LogLevels, LogLevelFollower, PreparedStatements],
+  exports: [LogLevels, PreparedStatements, TypeOrmModule],
 })
 export class DatabaseModule {}

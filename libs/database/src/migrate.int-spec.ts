@@ -4,7 +4,7 @@ import { testDatabaseUrl } from '#libs/testing';
 import { migrate } from './migrate.js';
 import { MIGRATIONS } from './migrations/index.js';
 
-/** An empty database, besides the worker's own. */
+/** An empty database, in addition to the database of this jest worker. */
 let empty: URL;
 let admin: Client;
 
@@ -34,7 +34,7 @@ async function inEmpty<Row>(text: string): Promise<Row[]> {
 }
 
 describe('migrate', () => {
-  it('runs each migration once, in order, also if several replicas start together', async () => {
+  it('runs each migration once, in order, even if several replicas start together', async () => {
     const ran = await Promise.all([migrate(empty.href), migrate(empty.href), migrate(empty.href)]);
     expect(ran.flat()).toEqual(names);
     expect(await inEmpty('SELECT name FROM migrations ORDER BY id')).toEqual(names.map((name) => ({ name })));

@@ -4,7 +4,7 @@ import { ConfigError } from '#libs/platform';
 import { createDataSource } from './data-source.js';
 import { hasSessions } from './pooler.js';
 
-/** Any number, the same in every replica. */
+/** An arbitrary number that is the same in every replica. */
 const MIGRATION_LOCK = 7_166_121;
 const ASK_EVERY_MS = 200;
 
@@ -13,7 +13,7 @@ const ASK_EVERY_MS = 200;
  *
  * @returns the names of the migrations that it ran, in order.
  * @throws ConfigError if a pooler may give each transaction another connection.
- * @throws Error if a migration fails. The migrations before it stay; run this again for the rest.
+ * @throws Error if a migration fails. The migrations before it are kept. Another run continues with the rest.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   if (!(await hasSessions(databaseUrl))) {
@@ -37,8 +37,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 /**
- * Polls: `CREATE INDEX CONCURRENTLY` waits for every running statement, and so forever for a replica that
- * waits in PostgreSQL.
+ * Polls for the lock. A replica that waited inside PostgreSQL would have a running statement, and `CREATE
+ * INDEX CONCURRENTLY` of the first replica would wait for it forever.
  */
 async function takeTurn(lock: QueryRunner): Promise<void> {
   for (;;) {

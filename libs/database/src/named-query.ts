@@ -9,13 +9,13 @@ interface Described {
 }
 
 interface Connection {
-  /** Writes one message as one chunk. */
+  /** Writes one message to the socket as one chunk. */
   _send(chunk: Buffer): boolean;
   /** Asks for a row description. */
   describe(message: unknown): void;
 }
 
-/** Members of `Query` of node-postgres that its types lack. */
+/** Members of node-postgres's `Query` that are missing in its types. */
 interface Inside {
   name: string;
   _result: Described;
@@ -24,15 +24,18 @@ interface Inside {
   handleCommandComplete(message: unknown, connection: Connection): void;
 }
 
-/** Typed with its internal names. If they change, the tests of prepared statements fail. */
+/**
+ * `Query` with the internal names of its members. If node-postgres changes these names, the tests of prepared
+ * statements fail.
+ */
 const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 
 /** The row descriptions that a connection has received, by statement name. */
 export type RowDescriptions = Map<string, Described>;
 
 /**
- * node-postgres asks for the description of the rows with each run, and writes each message as a chunk. This
- * asks once per connection, and writes one chunk per run.
+ * A faster query by name. node-postgres requests the description of the rows in each run, and writes each
+ * message as a chunk. This class requests it once per connection, and writes one chunk per run.
  */
 export class NamedQuery extends Base {
   readonly #known: RowDescriptions;

@@ -2,7 +2,10 @@ import { Client } from 'pg';
 import type { Pooler } from './session-settings.js';
 
 const ANSWER_MS = 3_000;
-/** A busy pooler hardly assigns the same server connection this many times in a row. */
+/**
+ * How often the server connection is compared. A busy pooler hardly ever assigns the same one so many times
+ * in a row.
+ */
 const LOOKS = 10;
 
 /** How connections reach PostgreSQL: directly, or through a pooler in this mode. */
@@ -14,10 +17,10 @@ export interface ConnectionFault {
 }
 
 /**
- * Finds out how connections reach PostgreSQL, and whether role or database have a setting that Gangway cannot
- * override.
+ * Checks how connections reach PostgreSQL, and whether the role or the database has a setting that Gangway
+ * cannot override.
  *
- * @returns the first such fault, or null.
+ * @returns the first fault of `DATABASE_POOLER` or of a setting; null if there is none.
  */
 export async function findPoolerFault(url: string, pooler: Pooler): Promise<ConnectionFault | null> {
   return connected(url, async (client) => {
@@ -27,19 +30,19 @@ export async function findPoolerFault(url: string, pooler: Pooler): Promise<Conn
     if (!fits) return { variable: 'DATABASE_POOLER', detail: MISMATCH[way] };
     if (session.triggers !== 'origin') {
       const setting = `session_replication_role to ${session.triggers}`;
-      const detail = `its role or database sets ${setting}: triggers would not fire`;
+      const detail = `has a role or database that sets ${setting}: triggers would not fire`;
       return { variable: 'DATABASE_URL', detail };
     }
     if (pooler === 'transaction' && session.isolation !== 'read committed') {
       const setting = `default_transaction_isolation to ${session.isolation}`;
-      const detail = `its role or database sets ${setting}: use read committed`;
+      const detail = `has a role or database that sets ${setting}: use read committed`;
       return { variable: 'DATABASE_URL', detail };
     }
     return null;
   });
 }
 
-/** Whether each connection keeps its session. Migrations need that for their lock. */
+/** Whether each connection keeps its session. Migrations need a session for their lock. */
 export async function hasSessions(url: string): Promise<boolean> {
   const way = await connected(url, async (client) => wayOf(client, (await sessionOf(client)).pid, url));
   return way === 'direct' || way === 'session';
@@ -68,8 +71,9 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * The cancel key names the PostgreSQL process that serves a client. Behind a pooler in transaction mode,
- * that process serves the second client too, or changes while the second client holds another one.
+ * The cancel key names the PostgreSQL process that serves a client. Behind a pooler in transaction mode, the
+ * process that serves the first client may also serve the second client, or the first client may get another
+ * process.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';
@@ -77,7 +81,8 @@ async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
     const begun = await begin(second);
     if (begun === 'refused') return 'statement';
     if (begun === pid || (await changes(first, pid))) return 'transaction';
-    // In session mode each client keeps its server connection. If there is only one, the second client waits.
+    // In session mode, each client keeps its server connection. If the pooler has only one, the second client
+    // waits.
     if (begun === 'waits') return 'session';
     await second.query('COMMIT');
     return (await changes(first, pid)) ? 'transaction' : 'session';

@@ -10,7 +10,7 @@ const SEEN = {
   text: 'SELECT name, statement FROM pg_prepared_statements WHERE name = $1',
 };
 
-/** Writes one row and then the other, with time between for a statement that does it in reverse. */
+/** Writes two rows with a pause between them, so that a statement in the reverse order causes a deadlock. */
 const lockBoth = (first: number, second: number) => ({
   name: `spec_lock_${first}_${second}`,
   text: `
@@ -23,7 +23,7 @@ let dataSource: DataSource;
 let statements: PreparedStatements;
 
 beforeAll(async () => {
-  // One connection, so that every statement meets the same backend.
+  // The pool has one connection, so that every statement runs in the same backend.
   dataSource = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
   statements = new PreparedStatements(dataSource);
 });

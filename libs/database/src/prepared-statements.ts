@@ -6,15 +6,15 @@ import { traced, type Span } from '#libs/platform';
 import { isConflict, isReadOnly, isRefusal } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
-/** Runs of a statement before its caller gets the error of a conflict. */
+/** The most runs of a statement with conflicts. Then the caller gets the error. */
 const TRIES = 5;
 
 /** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */
 export interface PreparedStatement {
-  /** Unique per text, at most 63 bytes. */
+  /** Each text has its own name, of at most 63 bytes. */
   name: string;
   text: string;
-  /** Set if no other statement may wait behind it on a connection: it takes long, or waits for locks. */
+  /** True if the statement must not share a connection, because it takes long or waits for locks. */
   alone?: boolean;
 }
 
@@ -31,16 +31,16 @@ export function prepared(text: string): PreparedStatement {
 }
 
 /**
- * Runs named statements through the pool below TypeORM: the name saves more than half of the server's time
- * (docs/decisions/0006). Behind a pooler in transaction mode, there are no names.
+ * Runs named statements through TypeORM's pool. The names save more than half of the server's time
+ * (docs/decisions/0006). Behind a pooler in transaction mode, statements have no names.
  */
 @Injectable()
 export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * Repeats a statement after a conflict: PostgreSQL has rolled all of it back. Repeats it once if the
-   * server takes no writes: a new connection may lead to another server.
+   * Repeats a statement after a conflict, because PostgreSQL has rolled it back completely. Repeats it once
+   * if the server is read-only, because a new connection may lead to another server.
    */
   run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     return traced(statement.name, (span) => this.#run<Row>(statement, values, span), noteRows, 'client');
@@ -65,7 +65,9 @@ export class PreparedStatements {
   }
 }
 
-/** @throws Error if the driver's internals have changed: a clear failure at the first call. */
+/**
+ * @throws Error if the internals of the driver have changed, so that the first call fails with a clear text.
+ */
 export function poolOf(dataSource: DataSource): DatabasePool {
   const { master } = dataSource.driver as unknown as { master?: unknown };
   if (!(master instanceof DatabasePool))
@@ -83,5 +85,8 @@ function noteError(span: Span, error: unknown): void {
   span.fail(code, !isRefusal(error));
 }
 
-/** Its text was sent by a statement before it on the connection, which failed. Nothing was carried out. */
+/**
+ * Whether PostgreSQL does not know the statement's name, because the statement that sent the text failed.
+ * Nothing was carried out.
+ */
 const isUnprepared = (error: unknown) => (error as { code?: unknown }).code === '26000';

@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { ServerClock } from './server-clock.js';
 
-/** Each reading: our monotonic clock at the question, PostgreSQL's clock, our clock at the answer. */
+/**
+ * A clock with readings. Each has our monotonic clock at the question, PostgreSQL's clock, and our clock at
+ * the answer.
+ */
 function after(...readings: [askedAtMs: number, shownMs: number, nowMs: number][]): ServerClock {
   const clock = new ServerClock();
   for (const [askedAtMs, shownMs, nowMs] of readings) clock.note(shownMs, askedAtMs, nowMs);
@@ -22,5 +25,7 @@ describe('ServerClock', () => {
       3_000,
     ],
     ['a clock that was set back', after([0, 1_000_000, 10], [10, 500_010, 11]), 503_999],
-  ])('estimates an instant after %s', (_, clock, instantMs) => expect(clock.in(4_000, 0)).toBe(instantMs));
+  ])('estimates PostgreSQL’s clock after %s', (_, clock, instantMs) =>
+    expect(clock.in(4_000, 0)).toBe(instantMs),
+  );
 });

@@ -1,9 +1,9 @@
-/** If an answer took longer, it is unclear when PostgreSQL read its clock. */
+/** If an answer took longer than this, it is unclear when PostgreSQL read its clock. */
 const QUICK_MS = 500;
 
 /**
- * PostgreSQL's clock, estimated from its answers, and never ahead of it, unless it was set back since the
- * last quick answer.
+ * An estimate of PostgreSQL's clock from the times in its answers. The estimate is ahead of the real clock
+ * only if the real clock was set back since the last quick answer.
  */
 export class ServerClock {
   #aheadMs: number | null = null;
@@ -18,7 +18,7 @@ export class ServerClock {
     if (this.#aheadMs === null || isQuick || aheadMs > this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
-  /** The instant on PostgreSQL's clock `ms` from now; null before its first answer. */
+  /** The time on PostgreSQL's clock `ms` from now; null before PostgreSQL's first answer. */
   in(ms: number, nowMs = performance.now()): number | null {
     return this.#aheadMs === null ? null : nowMs + this.#aheadMs + ms;
   }

@@ -1,15 +1,16 @@
 /**
- * `none`: no pooler before PostgreSQL, or one in session mode. `transaction`: each transaction may get
- * another server connection.
+ * `none`: no pooler in front of PostgreSQL, or a pooler in session mode. `transaction`: each transaction may
+ * get another server connection.
  */
 export type Pooler = 'none' | 'transaction';
 
 /**
- * What changes a statement's reads, writes or waits: a role or a database may have its own values.
+ * The settings that change what a statement reads or writes, or how long it waits. A role or a database may
+ * have other values for them.
  *
- * A kept plan that was made while a table was nearly empty reads the whole table until the next ANALYZE. So
- * sequential scans, hash joins and merge joins are off where an index can be used. Planning for each set of
- * values, or compiling, takes longer than the statements themselves.
+ * A cached plan that was made while a table was nearly empty reads the whole table until the next ANALYZE. So
+ * sequential scans, hash joins and merge joins are off where an index can be used. Custom plans and JIT
+ * compilation are off too: they would take longer than the statements themselves.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -34,8 +35,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Never `off`: if a crash lost the commit of a claim, its request could be sent twice. Other values stay
- * unchanged.
+ * The value of synchronous_commit, but never `off`: if a crash lost the commit of a claim, the request of the
+ * claim could be sent twice.
  */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
@@ -43,7 +44,7 @@ const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
 /** An invalid value for a timeout: PostgreSQL refuses the statement with it. */
 const TOO_LATE = 'too late';
 
-/** How many milliseconds are left until the instant `$1` on PostgreSQL's clock. */
+/** The milliseconds that are left until the time `$1` on PostgreSQL's clock. */
 const LEFT = `$1::float8 - extract(epoch FROM clock_timestamp())::float8 * 1000`;
 
 /** The statement that sets all settings of a session. */
@@ -53,11 +54,10 @@ export function sessionSettings(statementTimeoutMs: number): string {
 }
 
 /**
- * Sets all settings of a transaction. Its last column is PostgreSQL's clock, in milliseconds since the
- * epoch.
+ * Sets all settings of a transaction. Its last column is PostgreSQL's clock, in milliseconds since the epoch.
  *
- * @param until `deadline`: the next statement must end by the instant `$1` on that clock, after which this
- * one fails: see {@link isTooLate}.
+ * @param until `deadline`: the next statement must end by the time `$1` on that clock. After this time, the
+ *   settings fail: see {@link isTooLate}.
  */
 export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
   const timeout =
@@ -68,8 +68,8 @@ export function transactionSettings(until: { timeoutMs: number } | 'deadline'): 
 }
 
 /**
- * Whether the settings failed because the deadline has passed. PostgreSQL has not run the statement after
- * them.
+ * Whether the settings failed because the deadline has passed. In this case, PostgreSQL has not run the
+ * statement.
  */
 export const isTooLate = (error: { code?: unknown; message: string }): boolean =>
   error.code === '22023' && error.message.includes(`"${TOO_LATE}"`);

@@ -7,7 +7,10 @@ import { poolOf } from './prepared-statements.js';
 const LIMIT_MS = 1_000;
 const SLEEP = 'SELECT pg_sleep(0.7)';
 
-/** As behind a pooler in transaction mode. The queue of one connection stands for the pooler's queue. */
+/**
+ * A data source as behind a pooler in transaction mode. The queue of its one connection replaces the pooler's
+ * queue.
+ */
 let dataSource: DataSource;
 beforeAll(async () => {
   const options = { url: await testDatabaseUrl(), pooler: 'transaction', poolSize: 1 } as const;
@@ -31,7 +34,7 @@ describe('a statement behind a pooler in transaction mode', () => {
   it('runs with its values, and reports its own error', async () => {
     expect(await dataSource.query('SELECT $1::int * 2 AS double', [21])).toEqual([{ double: 42 }]);
     await expect(dataSource.query('SELECT $1::uuid', ['none'])).rejects.toMatchObject({ code: '22P02' });
-    // This error only looks like a missed deadline.
+    // This statement's own error has the SQLSTATE of a missed deadline.
     await expect(
       dataSource.query(`SELECT set_config('statement_timeout', 'too late', true)`),
     ).rejects.toMatchObject({ code: '22023' });
@@ -42,7 +45,7 @@ describe('a statement behind a pooler in transaction mode', () => {
     expect(second).toMatchObject({ code: '57014' });
     expect(third).toMatchObject({ code: '57014', message: expect.stringContaining('kept it for too long') });
     expect(await dataSource.query('SELECT * FROM spec_late')).toEqual([]);
-    // The next connection reads the clock again.
+    // The next connection must read PostgreSQL's clock again.
     await dataSource.query(`INSERT INTO spec_late VALUES ('in time')`);
     expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);
   });

@@ -19,17 +19,21 @@ interface Inside {
   handleError(error: Error, connection: Connection): void;
 }
 
-/** Typed with its internal names. If they change, the tests behind poolers fail. */
+/**
+ * `Query` with the internal names of its members. If node-postgres changes these names, the tests behind
+ * poolers fail.
+ */
 const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 
 const WITH_DEADLINE = transactionSettings('deadline');
 
 /**
- * A statement and its settings in one transaction and one round trip: both are sent before the `Sync` that
- * ends it. It has no name, because its next run may meet another server connection.
+ * A statement and its settings in one transaction and one round trip: both are sent before the `Sync` message
+ * that ends the transaction. The statement has no name, because its next run may use another server
+ * connection.
  *
- * Its deadline is on PostgreSQL's clock. A pooler forwards queued statements even if their client is gone,
- * and PostgreSQL must not run a statement that this service has given up.
+ * The deadline is a time on PostgreSQL's clock. A pooler forwards queued statements even if their client is
+ * gone, and PostgreSQL must not run a statement that this service has given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;
@@ -38,7 +42,7 @@ export class SettledQuery extends Base {
   readonly #deadline: number | null;
   #settled = false;
 
-  /** @param timeoutMs PostgreSQL cancels the statement after this long; 0 for never. */
+  /** @param timeoutMs After this time, PostgreSQL cancels the statement; 0 for never. */
   constructor({ text, values }: QueryConfig, timeoutMs: number, clock: ServerClock) {
     super({ text, ...(values && { values }) });
     this.#timeoutMs = timeoutMs;
@@ -46,7 +50,7 @@ export class SettledQuery extends Base {
     this.#deadline = timeoutMs === 0 ? null : clock.in(timeoutMs);
   }
 
-  /** The simple protocol cannot send two statements if one of them has parameters. */
+  /** Uses the extended protocol: the simple one cannot send two statements if a statement has parameters. */
   override requiresPreparation(): boolean {
     return true;
   }
@@ -75,7 +79,7 @@ export class SettledQuery extends Base {
   }
 }
 
-/** The code that PostgreSQL reports for a statement that takes too long. */
+/** An error with the code that PostgreSQL reports for a statement that takes too long. */
 const late = () =>
   Object.assign(new Error('canceling statement due to statement timeout: a pooler kept it for too long'), {
     code: '57014',

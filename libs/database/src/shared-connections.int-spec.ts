@@ -52,7 +52,7 @@ describe('statements at the same time', () => {
     const [{ pid }] = await holder.query('SELECT pg_backend_pid() AS pid FROM spec_shared FOR UPDATE');
     const waiting = statements.run(LOCK, []);
     await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
-    // The wait for the lock is longer than others would wait.
+    // The statement waits longer for the lock than other statements would wait behind it.
     await holder.query('SELECT pg_sleep(0.05)');
     const [free] = await pids(1);
     expect(free).not.toBe(pid);
@@ -79,7 +79,7 @@ describe('statements at the same time', () => {
     await nowhere.end();
   });
 
-  it('wait for an answer from when PostgreSQL begins them, not from when they were sent', async () => {
+  it('time out a certain time after PostgreSQL begins them, not after they were sent', async () => {
     const url = await testDatabaseUrl();
     const brief = await createDataSource({ url, poolSize: 1, queryTimeoutMs: 1_000 }).initialize();
     const own = new PreparedStatements(brief);
@@ -90,19 +90,19 @@ describe('statements at the same time', () => {
     await brief.destroy();
   });
 
-  it('leave a connection to those who wait for one', async () => {
+  it('leave a connection to a caller that waits for one', async () => {
     let isOver = false;
     const busy = Array.from({ length: 200 }, async () => {
       while (!isOver) await statements.run(NAP, [0.001]);
     });
-    // All connections of the pool are in use, and none is ever idle by itself.
+    // Shared statements use all connections of the pool without a pause, so no connection ever becomes idle.
     const [row] = await dataSource.query('SELECT 1 AS one');
     isOver = true;
     expect(row).toEqual({ one: 1 });
     await Promise.all(busy);
   });
 
-  it('do not wait behind one that runs alone', async () => {
+  it('do not wait behind a statement that runs alone', async () => {
     const slow = statements.run({ ...NAP, name: 'spec_alone', alone: true }, [0.5]);
     const isFirst = await Promise.race([slow.then(() => 'slow'), pids(1).then(() => 'quick')]);
     expect(isFirst).toBe('quick');

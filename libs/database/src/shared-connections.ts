@@ -3,39 +3,44 @@ import type { DatabaseClient } from './database-client.js';
 
 export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'holdWrites' | 'cut'>;
 
-/** A statement joins others on a connection only if it will probably wait less than this for the others. */
+/**
+ * A statement joins other statements on a connection only if it will probably wait less than this for them.
+ */
 const PATIENCE_MS = 10;
-/** A statement's mean time is taken over about this many recent runs. */
+/** The mean time of a statement is computed over about this many recent statements. */
 const SAMPLES = 32;
 
-/** How often connections are checked for one that does not answer. */
+/** How often this class looks for a connection that does not answer. */
 const CHECK_EVERY_MS = 500;
-/** The driver starts the time of a statement when it is sent, while others may be before it. */
+/**
+ * Switches off the driver's timeout, which begins when a statement is sent, although other statements may run
+ * before it.
+ */
 const NEVER_MS = 2_147_483_647;
 
 export interface SharedTerms {
   /** Takes a connection of the pool. */
   take: () => Promise<PooledClient>;
-  /** Whether a connection may be given one more statement. */
+  /** Whether a connection may get one more statement. */
   isUsable: (client: PooledClient) => boolean;
-  /** A connection is closed if it gives no answer for this long. */
+  /** A connection is closed if it gives no answer for this time. */
   answerWithinMs: number | undefined;
 }
 
-/** A connection, while statements use it. */
+/** A connection while statements use it. */
 interface Lane {
   taken: Promise<PooledClient>;
   client?: PooledClient;
   /** How many statements have no answer yet. */
   unanswered: number;
-  /** When the first unanswered statement could begin, by `performance.now()`. */
+  /** When PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
   sinceMs: number;
 }
 
 /**
- * Lets statements share connections. They are sent immediately, and PostgreSQL runs them one after the
- * other, each in its own transaction. Together they are one write to a socket, and a few busy backends cost
- * less CPU than many that take turns (docs/decisions/0006).
+ * Lets statements share connections. The statements are sent immediately, and PostgreSQL runs them one after
+ * the other, each in its own transaction. This saves CPU time: several statements are one write to a socket,
+ * and few backends are busy (docs/decisions/0006).
  *
  * If a statement would wait long, e.g. for a lock or a slow disk, it takes another connection of the pool.
  */
@@ -94,7 +99,7 @@ export class SharedConnections {
   #answered(lane: Lane): void {
     const nowMs = performance.now();
     if (lane.client) {
-      // A statement that waited for a lock says little about the others.
+      // The time of a statement that waited for a lock says little about other statements.
       const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
       this.#meanMs += (tookMs - this.#meanMs) / SAMPLES;
     }
@@ -105,7 +110,7 @@ export class SharedConnections {
     lane.client?.release();
   }
 
-  /** Closes connections whose first statement gets no answer: PostgreSQL or the network is gone. */
+  /** Closes connections whose first statement gets no answer, because PostgreSQL or the network is down. */
   #keepWatch(): void {
     const { answerWithinMs } = this.#terms;
     if (answerWithinMs === undefined || this.#watch) return;

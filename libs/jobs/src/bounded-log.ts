@@ -1,4 +1,4 @@
-import type { Logger } from '@nestjs/common';
+import type { Log, LogFields } from '#libs/platform';
 
 const EVERY_MS = 60_000;
 const TEXTS = 50;
@@ -11,22 +11,22 @@ export class BoundedLog {
   readonly #said = new Map<string, { atMs: number; left: number }>();
 
   constructor(
-    private readonly logger: Pick<Logger, 'log' | 'warn'>,
+    private readonly logger: Pick<Log, 'info' | 'warn'>,
     private readonly everyMs = EVERY_MS,
   ) {}
 
   /** @returns true if the text was written, false if it was only counted. */
-  warn(text: string): boolean {
-    return this.#say('warn', text);
+  warn(fields: LogFields, text: string): boolean {
+    return this.#say('warn', fields, text);
   }
 
-  /** Like {@link warn}, with level `log`. */
-  log(text: string): boolean {
-    return this.#say('log', text);
+  /** Like {@link warn}, with level `info`. */
+  info(fields: LogFields, text: string): boolean {
+    return this.#say('info', fields, text);
   }
 
   /** Texts that differ only in ids and numbers count as the same text. */
-  #say(level: 'log' | 'warn', text: string): boolean {
+  #say(level: 'info' | 'warn', fields: LogFields, text: string): boolean {
     const key = text.replace(/[0-9a-f-]{8,}|\d+/gi, '#').slice(0, 200);
     const now = performance.now();
     const last = this.#said.get(key);
@@ -40,7 +40,12 @@ export class BoundedLog {
     const [oldest] = this.#said.keys();
     if (this.#said.size >= TEXTS && oldest !== undefined) this.#said.delete(oldest);
     this.#said.set(key, { atMs: now, left: 0 });
-    this.logger[level](last?.left ? `${text} (and ${last.left} times more since the last such line)` : text);
+    const repeated = last?.left ?? 0;
+    if (repeated === 0) this.logger[level](fields, text);
+    else {
+      const more = `${text} (and ${repeated} times more since the last such line)`;
+      this.logger[level]({ ...fields, repeated }, more);
+    }
     return true;
   }
 }

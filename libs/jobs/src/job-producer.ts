@@ -1,5 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Queue } from 'bullmq';
+import { Log } from '#libs/platform';
 import { BoundedLog } from './bounded-log.js';
 import type { JobDefinition } from './job-definition.js';
 import { Queues } from './queues.js';
@@ -22,7 +23,7 @@ export type Woken = 'queued' | 'waits' | 'refused';
  */
 @Injectable()
 export class JobProducer {
-  readonly #log = new BoundedLog(new Logger(JobProducer.name));
+  readonly #log = new BoundedLog(new Log('JobProducer'));
 
   constructor(private readonly queues: Queues) {}
 
@@ -110,7 +111,7 @@ export class JobProducer {
   }
 
   #notAdded(name: string, why: string): null {
-    this.#log.warn(`job ${name} was not queued, the sweeper will wake its row: ${why}`);
+    this.#log.warn({ job: name }, `job ${name} was not queued, the sweeper will wake its row: ${why}`);
     return null;
   }
 }

@@ -1,13 +1,7 @@
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type BeforeApplicationShutdown,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, Log, currentJob, type Config } from '#libs/platform';
 import { BoundedLog } from './bounded-log.js';
 import {
   EndedBadly,
@@ -49,7 +43,8 @@ interface Scheduled {
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
-  readonly #log = new BoundedLog(new Logger(JobRunner.name));
+  readonly #logger = new Log('JobRunner');
+  readonly #log = new BoundedLog(this.#logger);
   readonly #workers: Worker[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #scheduled = new Map<string, Scheduled>();
@@ -120,7 +115,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     worker.on('error', (error) => {
       void link.ask();
       // If Redis is the cause, the class RedisLink has logged it.
-      if (link.accepts && !troubleOf(error).refused) this.#log.warn(`worker of ${queue}: ${error.message}`);
+      if (link.accepts && !troubleOf(error).refused)
+        this.#log.warn({ queue }, `worker of ${queue}: ${error.message}`);
     });
     return worker;
   }
@@ -132,7 +128,13 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     const scheduled = this.#scheduled.get(job.name);
     if (scheduled) scheduled.lastJobMs = this.clock.monotonicMs();
     try {
-      return await handler.handle(handler.job.payload.parse(job.data));
+      const payload = handler.job.payload.parse(job.data);
+      const about = { queue: handler.job.queue, job: job.name, ...idsIn(payload) };
+      return await currentJob.run(about, async () => {
+        const outcome = await handler.handle(payload);
+        this.#logger.debug({ ...about, outcome }, `job ${job.name} ended`);
+        return outcome;
+      });
     } catch (error) {
       if (error instanceof TooEarly) {
         await job.moveToDelayed(Date.now() + error.waitMs, token);
@@ -169,7 +171,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     if (handler.onlyAsJob || sinceMs(Math.max(entry.lastJobMs, entry.lastOwnMs)) < everyMs) return;
     entry.lastOwnMs = this.clock.monotonicMs();
     try {
-      await handler.handle(handler.job.payload.parse({}));
+      const about = { queue: handler.job.queue, job: handler.job.name };
+      await currentJob.run(about, () => handler.handle(handler.job.payload.parse({})));
     } catch (error) {
       this.#warn(entry, error);
     }
@@ -202,8 +205,15 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   #warn({ handler }: Scheduled, error: unknown): void {
-    this.#log.warn(`schedule ${handler.job.name}: ${(error as Error).message}`);
+    const { queue, name: job } = handler.job;
+    this.#log.warn({ queue, job }, `schedule ${job}: ${(error as Error).message}`);
   }
+}
+
+/** The ids in a job's payload, for its log lines. */
+function idsIn(payload: unknown): { onboardingId?: string; operationId?: string } {
+  const { onboardingId, operationId } = payload as { onboardingId?: string; operationId?: string };
+  return { ...(onboardingId && { onboardingId }), ...(operationId && { operationId }) };
 }
 
 function group(handlers: readonly JobHandler[]): Map<QueueName, Map<string, JobHandler>> {

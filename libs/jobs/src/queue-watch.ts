@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Job, Queue } from 'bullmq';
-import { Health, Metrics, type Finding } from '#libs/platform';
+import { Health, Log, Metrics, type Finding } from '#libs/platform';
 import { QUEUE_NAMES, type QueueName } from './job-definition.js';
 import { Queues } from './queues.js';
 import { troubleOf } from './redis-trouble.js';
@@ -54,7 +54,7 @@ interface Seen {
 export class QueueWatch {
   readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen & JobCounts> }>();
   readonly #pausedAt = new Map<QueueName, number | null>();
-  readonly #logger = new Logger(QueueWatch.name);
+  readonly #logger = new Log('QueueWatch');
   readonly #logged = new Set<QueueName>();
 
   constructor(
@@ -173,9 +173,9 @@ export class QueueWatch {
   #logChange(name: QueueName, { status, detail }: Finding): void {
     if (status === 'down' && !this.#logged.has(name)) {
       this.#logged.add(name);
-      this.#logger.warn(`queue ${name} is degraded: ${detail}`);
+      this.#logger.warn({ queue: name, health: 'degraded' }, `queue ${name} is degraded: ${detail}`);
     } else if (status === 'up' && this.#logged.delete(name)) {
-      this.#logger.log(`queue ${name} is in order again`);
+      this.#logger.info({ queue: name, health: 'ok' }, `queue ${name} is in order again`);
     }
   }
 

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { CONFIG, Health, Metrics, type Config, type Finding } from '#libs/platform';
+import { CONFIG, Health, Log, Metrics, type Config, type Finding } from '#libs/platform';
 import { BoundedLog } from './bounded-log.js';
 import { QUEUE_NAMES, QUEUES, type QueueName } from './job-definition.js';
 import { RedisLink } from './redis-link.js';
@@ -16,7 +16,7 @@ const ANSWER_MS = 1_000;
 /** All queues. They share a connection that fails fast, so that no request is delayed. */
 @Injectable()
 export class Queues implements OnApplicationShutdown {
-  readonly #log = new BoundedLog(new Logger(Queues.name));
+  readonly #log = new BoundedLog(new Log('Queues'));
   readonly #queues: ReadonlyMap<QueueName, Queue>;
   readonly #links: RedisLink[] = [];
   readonly link: RedisLink;
@@ -113,7 +113,10 @@ export class Queues implements OnApplicationShutdown {
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },
     });
     // If Redis is the cause, the class RedisLink has logged it.
-    queue.on('error', (error) => this.link.accepts && this.#log.warn(`queue ${name}: ${error.message}`));
+    queue.on(
+      'error',
+      (error) => this.link.accepts && this.#log.warn({ queue: name }, `queue ${name}: ${error.message}`),
+    );
     return queue;
   }
 }

@@ -59,7 +59,9 @@ it('a Redis connection logs the last state of Redis, even after several fast cha
   await admin.acl('SETUSER', user, 'reset', 'on', '>secret', '~*', '&*', '+@all');
   const lines: string[] = [];
   for (const level of ['log', 'warn'] as const)
-    jest.spyOn(Logger.prototype, level).mockImplementation((line: unknown) => void lines.push(String(line)));
+    jest
+      .spyOn(Logger.prototype, level)
+      .mockImplementation((_fields, line?: unknown) => void lines.push(String(line)));
   const ofUser = new URL(testRedisUrl());
   [ofUser.username, ofUser.password] = [user, 'secret'];
   const link = RedisLink.impatient(ofUser.href, { name, prefix: testQueuePrefix() });

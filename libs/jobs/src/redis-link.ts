@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import type { Redis, RedisOptions } from 'ioredis';
+import { Log } from '#libs/platform';
 import { BoundedLog } from './bounded-log.js';
 import { PacedRedis } from './paced-redis.js';
 import { CLOSED, LOADING, NOT_YET, SILENT, SILENT_TO_WRITES, troubleOf } from './redis-trouble.js';
@@ -101,7 +101,7 @@ export class RedisLink {
   ) {
     this.name = name;
     this.#key = `${prefix}:writable`;
-    this.#log = new BoundedLog(new Logger(name), CHANGE_LOG_MS);
+    this.#log = new BoundedLog(new Log('RedisLink'), CHANGE_LOG_MS);
     redis.on('connect', () => (this.#unanswered = 0));
     redis.on('ready', () => {
       this.#unanswered = undefined;
@@ -213,7 +213,7 @@ export class RedisLink {
   #tell(): void {
     if (this.#isTold) return;
     this.#isTold = this.#trouble
-      ? this.#log.warn(`Redis ${this.#trouble.words}`)
-      : this.#log.log('Redis takes writes again');
+      ? this.#log.warn({ redis: this.name }, `Redis ${this.#trouble.words}`)
+      : this.#log.info({ redis: this.name }, 'Redis takes writes again');
   }
 }

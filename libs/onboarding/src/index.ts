@@ -22,6 +22,8 @@ export * from './operations/operation.js';
 export { OperationWorker } from './operations/operation-worker.js';
 export { Operations, noSuchOperation, type Within } from './operations/operations.js';
 export { OperationsModule } from './operations/operations.module.js';
+export { RefusalList, type UnknownRefusal } from './integrations/refusal-list.js';
+export { TEXTS_KEPT } from './integrations/unknown-refusals.js';
 export { ListReader, type ListFilter } from './store/list-reader.js';
 export { DataKeys } from './store/data-keys.js';
 export { Fingerprint } from './store/fingerprint.js';

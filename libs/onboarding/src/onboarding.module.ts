@@ -22,6 +22,7 @@ import { Onboarding } from './flow/onboarding.entity.js';
 import { IntegrationHealth } from './integrations/integration-health.js';
 import { IntegrationKnowledge } from './integrations/integration-knowledge.js';
 import { IntegrationReports } from './integrations/integration-reports.js';
+import { UnknownRefusals } from './integrations/unknown-refusals.js';
 import { OnboardingCounter } from './counts/onboarding-counter.js';
 import { OnboardingCounts } from './counts/onboarding-counts.js';
 import { DataKeys } from './store/data-keys.js';
@@ -91,6 +92,7 @@ import { Sweeper } from './upkeep/sweep.js';
     Subjects,
     Sweeper,
     Timelines,
+    UnknownRefusals,
     UpkeepHandlers,
     Verdicts,
   ],

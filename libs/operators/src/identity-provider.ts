@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import {
   AuthorizationResponseError,
   ClientError,
@@ -18,7 +18,7 @@ import {
   type Configuration,
 } from 'openid-client';
 import { CLOCK, ProblemError, ROLES, type Clock, type Role } from '#libs/kernel';
-import { CONFIG, consoleUrl, type ConsoleConfig } from '#libs/platform';
+import { CONFIG, Log, consoleUrl, type ConsoleConfig } from '#libs/platform';
 import type { LoginFlow } from './login-flow.js';
 import { cleanName, type Operator } from './operator.js';
 
@@ -32,7 +32,7 @@ type Claims = Record<string, unknown>;
 /** The operators' identity provider. Logins use OpenID Connect: the authorization code flow with PKCE. */
 @Injectable()
 export class IdentityProvider {
-  readonly #logger = new Logger(IdentityProvider.name);
+  readonly #logger = new Log('IdentityProvider');
   #known: { configuration: Configuration; sinceMs: number } | null = null;
   #asked: Promise<Configuration> | null = null;
 
@@ -156,7 +156,7 @@ export class IdentityProvider {
     } catch (error) {
       if (error instanceof ProblemError) throw error;
       const { code, message } = error as Error & { code?: string };
-      this.#logger.warn({ code, oauth: oauthErrorOf(error) }, `a login failed: ${message}`);
+      this.#logger.warn({ code: code ?? null, oauth: oauthErrorOf(error) }, `a login failed: ${message}`);
       if (isAway(error)) {
         const detail = 'The identity provider does not answer. Try again in a minute.';
         throw new ProblemError('not_ready', { detail, retryAfterS: 10 });

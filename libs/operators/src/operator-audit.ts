@@ -1,6 +1,7 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Audit } from '#libs/callers';
 import { CLOCK, type Clock } from '#libs/kernel';
+import { Log } from '#libs/platform';
 
 /** What an operator has done in the console. It contains no password, no token and no request body. */
 export interface AuditEntry {
@@ -20,7 +21,7 @@ const REFUSALS_PER_MINUTE = 60;
 /** Records what operators do, in the log and in the table `audit_events`. */
 @Injectable()
 export class OperatorAudit {
-  readonly #logger = new Logger('OperatorAudit');
+  readonly #logger = new Log('OperatorAudit');
   #minute = 0;
   #refusals = 0;
 
@@ -38,14 +39,18 @@ export class OperatorAudit {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
     if (minute !== this.#minute) {
       const unwritten = this.#refusals - REFUSALS_PER_MINUTE;
-      if (unwritten > 0) this.#logger.warn({ audit: { action: 'refusals not written', count: unwritten } });
+      if (unwritten > 0) {
+        const text = `audit: ${unwritten} refusals were not written`;
+        this.#logger.warn({ audit: { action: 'refusals not written', count: unwritten } }, text);
+      }
       this.#minute = minute;
       this.#refusals = 0;
     }
     if (entry.operator === null) this.#refusals += 1;
     if (this.#refusals > REFUSALS_PER_MINUTE && entry.operator === null) return;
-    if (entry.outcome === 'done') this.#logger.log({ audit: entry });
-    else this.#logger.warn({ audit: entry });
+    const text = `audit: ${entry.action} by ${entry.operator ?? 'nobody'}: ${entry.outcome}`;
+    if (entry.outcome === 'done') this.#logger.info({ audit: entry }, text);
+    else this.#logger.warn({ audit: entry }, text);
     void this.#keep(entry);
   }
 
@@ -65,7 +70,7 @@ export class OperatorAudit {
     try {
       await this.audit.write(event);
     } catch (error) {
-      this.#logger.warn(`an entry of the audit was not stored: ${(error as Error).message}`);
+      this.#logger.warn({ traceId }, `an entry of the audit was not stored: ${(error as Error).message}`);
     }
   }
 }

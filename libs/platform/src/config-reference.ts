@@ -3,6 +3,7 @@ import { environment } from './config.js';
 import { consoleSettings } from './console-settings.js';
 import { settingsOf, variablesOf, type ProviderSettings } from './integration-config.js';
 import type { About } from './config-values.js';
+import { tracingSettings } from './signals/tracing-settings.js';
 
 interface Described extends Partial<About> {
   group?: 'setting' | 'tuning';
@@ -14,17 +15,20 @@ export function configurationMarkdown(providers: readonly ProviderSettings[]): s
   const entries = Object.entries(environment.shape);
   const of = (group: Described['group']) => entries.filter(([, schema]) => aboutOf(schema).group === group);
   const settings = of('setting');
-  const ofConsole = ([name]: [string, z.ZodType]) => name in consoleSettings;
+  const isOf = (group: object) => settings.filter(([name]) => name in group);
   return [
     INTRODUCTION,
-    table(settings.filter((each) => !ofConsole(each))),
+    table(settings.filter(([name]) => !(name in consoleSettings || name in tracingSettings))),
     '## Integrations',
     'Each name in `INTEGRATIONS` has its own variables. `<NAME>` is the name in capitals, with `_` for `-`.',
     table(prefixed(variablesOf(providers))),
     ...providers.flatMap((provider) => ofProvider(provider)),
     '## Console',
     'Only the console needs these. See [the ways to log in](../operations/console.md).',
-    table(settings.filter(ofConsole)),
+    table(isOf(consoleSettings)),
+    '## Traces',
+    'These are variables of OpenTelemetry. See [the spans and their attributes](signals.md#span-attributes).',
+    table(isOf(tracingSettings)),
     '## Tuning',
     'The defaults suit nearly all installations. Change one only for a reason, and measure.',
     table(of('tuning')),

@@ -2,26 +2,26 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 
-/** Unusable settings, by variable. They never contain the value of a secret. */
+/** The faults of settings, by variable. A fault never contains the value of a secret. */
 export type Faults = { variable: string; detail: string }[];
 
-/** The entry of a variable in docs/reference/configuration.md. */
+/** The description of a variable for docs/reference/configuration.md. */
 export interface About {
   description: string;
-  /** A value as written in the environment. */
+  /** An example, as it is written in the environment. */
   example?: string;
   /** The allowed values as text, if the schema does not list them. */
   values?: string;
 }
 
-/** A variable that most installations should check. */
+/** Describes a variable that most installations should check. */
 export const setting = <S extends z.ZodType>(
   description: string,
   schema: S,
   more: Omit<About, 'description'> = {},
 ): S => schema.meta({ description, ...more, group: 'setting' });
 
-/** A time or a limit whose default suits nearly all installations. */
+/** Describes a time or a limit whose default suits nearly all installations. */
 export const tuning = <S extends z.ZodType>(description: string, schema: S): S =>
   schema.meta({ description, group: 'tuning' });
 
@@ -32,7 +32,7 @@ const withRange = <S extends z.ZodType>(
   example = String(fallback),
 ): S => schema.meta({ values, example, fallback: example });
 
-/** A whole number. */
+/** The schema of a whole number. */
 export const count = (fallback: number, min = 1, max = 1_000_000) =>
   withRange(
     z.coerce
@@ -49,9 +49,10 @@ const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 type Unit = keyof typeof UNITS_MS;
 
 /**
- * A duration as `250ms`, `30s`, `5m`, `12h` or `2d`, or as a number of `unit`.
+ * The schema of a duration such as `250ms`, `30s`, `5m`, `12h` or `2d`. A number without a unit counts in
+ * `unit`.
  *
- * @returns a schema that gives a number of `unit`.
+ * @returns a schema whose result is a number of `unit`.
  */
 const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) =>
   withRange(
@@ -109,7 +110,7 @@ export const url = (...protocols: string[]) =>
 /** The names of ranges that Fastify's `trustProxy` knows. */
 const ADDRESS_RANGES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
-/** A comma separated list of addresses, ranges (`10.0.0.0/8`) and names of ranges. */
+/** The schema of a comma separated list of IP addresses, ranges (`10.0.0.0/8`) and names of ranges. */
 export const addresses = () =>
   z
     .string()
@@ -131,11 +132,12 @@ function isAddressRange(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
   const family = isIP(address);
   if (family === 0 || more.length > 0) return false;
-  // /0 would trust every client. Then each client could claim any address, and TLS.
+  // A range of /0 would trust every client, and each client could then claim any address, and claim to use
+  // TLS.
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** Whether a URL is without TLS. Addresses of the machine itself need none. */
+/** Whether a URL needs TLS but does not use it. Addresses of the machine itself need no TLS. */
 export function isPlain(value: string): boolean {
   const url = URL.parse(value);
   if (url?.protocol !== 'http:') return false;
@@ -143,7 +145,7 @@ export function isPlain(value: string): boolean {
   return !(host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host));
 }
 
-/** A URL with only scheme, host and port. @param name what the error calls the URL. */
+/** The schema of a URL with only scheme, host and port. @param name the subject of the error text. */
 export const origin = (name: string) =>
   url('http:', 'https:')
     .transform((value) => value.replace(/\/$/, ''))
@@ -155,8 +157,8 @@ export const origin = (name: string) =>
 /**
  * Reads the variables of a schema, and adds their faults to `faults`.
  *
- * @param variableOf returns a member's variable without the prefix.
- * @returns null if there is any fault.
+ * @param variableOf returns the name of the variable for a member of the schema, without the prefix.
+ * @returns null if a variable has a fault.
  */
 export function parse<S extends z.ZodObject>(
   schema: S,

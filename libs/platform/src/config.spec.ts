@@ -69,7 +69,7 @@ describe('the variables of OpenTelemetry', () => {
 });
 
 describe('parseConfig', () => {
-  it('accepts a good environment, fills in the defaults and freezes the result', () => {
+  it('accepts valid variables, fills in the defaults and freezes the result', () => {
     const config = parse(good);
     expect(config.PORT).toBe(3000);
     expect(config.INTEGRATIONS[0]).toMatchObject({
@@ -153,13 +153,13 @@ describe('parseConfig', () => {
       '/nowhere',
       'is set together with INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: set only one of them',
     ],
-  ])('refuses %s=%s by name', (variable, value, detail) => {
+  ])('refuses %s=%s with an error that names the variable', (variable, value, detail) => {
     const faults = faultsOf({ ...good, [variable]: value });
     expect(Object.values(faults)).toEqual([detail]);
     expect(Object.keys(faults)[0]).toBe(variable.replace('_KEY_FILE', '_KEY'));
   });
 
-  it('accepts proxies by address, range and name, and a missing console account', () => {
+  it('accepts trusted proxies by address, range and name, and accepts that OPS_PASSWORD is missing', () => {
     const { OPS_PASSWORD: _, ...rest } = good;
     const config = parse({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
     expect(config.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '::1', 'loopback']);
@@ -218,7 +218,7 @@ describe('parseConfig', () => {
   it.each([
     ['misspelt', 'INTEGRATION_BYZANTINE_AAGUID_ALOW'],
     ['another provider’s', 'INTEGRATION_BYZANTINE_APP_NAME'],
-  ])('refuses a setting that its integration does not have: %s', (_, variable) => {
+  ])('refuses a variable that its integration does not have: %s', (_, variable) => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({
       [variable]: expect.stringContaining('is not a setting of an integration at byzantine'),
     });
@@ -232,12 +232,12 @@ describe('parseConfig', () => {
     const env = { ...good, INTEGRATIONS: 'byzantine,byzantine-eu', ...Object.fromEntries(ofOther) };
     expect(parse(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
     const misspelt = { ...env, INTEGRATION_BYZANTINE_EU_ATESTATION: 'direct' };
-    // Integrations that are not in INTEGRATIONS are not checked.
+    // Variables of integrations that are not in INTEGRATIONS are not checked.
     expect(parse({ ...misspelt, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
     expect(Object.keys(faultsOf(misspelt))).toEqual(['INTEGRATION_BYZANTINE_EU_ATESTATION']);
   });
 
-  it('reports the name of a key file that it cannot read, and the reason', () => {
+  it('reports the variable of a key file that it cannot read, and the reason', () => {
     const { INTEGRATION_BYZANTINE_PRIVATE_KEY: _, ...rest } = good;
     expect(faultsOf({ ...rest, INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: '/nowhere/key' })).toEqual({
       INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: 'cannot be read (ENOENT)',
@@ -488,7 +488,7 @@ describe('durations', () => {
     ['CALL_TIMEOUT_MS', '-5s', 'is less than 1ms'],
     ['JWT_CLOCK_TOLERANCE_S', '500ms', 'is not a whole number of s'],
     ['OTP_LIFE_MS', '11m', 'is more than 10m'],
-  ])('refuses %s=%s: it %s', (variable, text, detail) => {
+  ])('refuses %s=%s because the value %s', (variable, text, detail) => {
     expect(faultsOf({ ...good, [variable]: text })).toMatchObject({ [variable]: detail });
   });
 });
@@ -509,7 +509,7 @@ describe('parseConfig with misspelt variables', () => {
       'is not a setting of an integration at byzantine; do you mean INTEGRATION_BYZANTINE_RP_NAME?',
     ],
     ['INTEGRATION_OTHER', 'is not a variable of an integration in INTEGRATIONS'],
-  ])('refuses %s: it %s', (variable, detail) => {
+  ])('refuses %s because the variable %s', (variable, detail) => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({ [variable]: detail });
   });
 

@@ -24,7 +24,7 @@ import {
   type ProviderSettings,
 } from './integration-config.js';
 
-/** The configuration is invalid. The message names every bad variable. It never shows a secret. */
+/** Reports an invalid configuration. The message names every wrong variable, and never shows a secret. */
 export class ConfigError extends Error {
   constructor(readonly faults: { variable: string; detail: string }[]) {
     super(
@@ -43,7 +43,7 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The id is not shown: if the colon is missing or the parts are swapped, it is the key.
+      // The error does not show the id: if the colon is missing or the parts are swapped, the id is the key.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
@@ -343,7 +343,9 @@ export const environment = z.object({
 
 type Environment = z.output<typeof environment>;
 
-/** The validated settings by variable, and the integrations. They are parsed once at boot and frozen. */
+/**
+ * The validated settings by variable, and the integrations. Both are parsed once at boot, and do not change.
+ */
 export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
   readonly INTEGRATIONS: readonly IntegrationConfig[];
 };
@@ -357,7 +359,7 @@ export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 /**
  * @param env `process.env`, or the environment of a test.
  * @param providers the kinds of provider that an integration may name.
- * @throws ConfigError that names all bad variables.
+ * @throws ConfigError that names all wrong variables.
  */
 export function parseConfig(
   env: Record<string, string | undefined>,
@@ -365,7 +367,7 @@ export function parseConfig(
 ): Config {
   const faults: Faults = [];
   const settings = parse(environment, env, '', faults);
-  // If INTEGRATIONS is invalid, only that fault is reported. The integrations are not checked.
+  // If INTEGRATIONS itself is invalid, the variables of the integrations are not checked.
   const names =
     settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
   const integrations = names
@@ -405,7 +407,7 @@ export type StoreConfig = Pick<Config, keyof typeof STORE>;
 /**
  * Reads only the variables of a tool that just reads and writes rows.
  *
- * @throws ConfigError that names the missing and bad variables.
+ * @throws ConfigError that names the missing and wrong variables.
  */
 export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
   const faults: Faults = [];
@@ -415,7 +417,10 @@ export function parseStoreConfig(env: Record<string, string | undefined>): Store
   return settings;
 }
 
-/** What the console must not have, or does not need: keys of providers, secrets of callers. */
+/**
+ * The variables that the console must not have or does not need, such as keys of providers and secrets of
+ * callers.
+ */
 const NOT_OF_CONSOLE = {
   PORT: true,
   WORKER_PORT: true,
@@ -439,7 +444,7 @@ export type ConsoleConfig = Omit<Config, keyof typeof NOT_OF_CONSOLE>;
 /**
  * Reads the settings of the console. They contain no key that encrypts or signs.
  *
- * @throws ConfigError that names all bad variables.
+ * @throws ConfigError that names all wrong variables.
  */
 export function parseConsoleConfig(env: Record<string, string | undefined>): ConsoleConfig {
   const faults: Faults = [];
@@ -457,9 +462,10 @@ export const consoleUrl = ({ CONSOLE_URL, CONSOLE_PORT }: Pick<Config, 'CONSOLE_
   CONSOLE_URL ?? `http://localhost:${CONSOLE_PORT}`;
 
 /**
- * Migrations hold a lock while they run, so they need a session.
+ * Reads the database URL for migrations. Migrations hold a lock while they run, so their connection must keep
+ * its session.
  *
- * @throws ConfigError that names the missing and bad variables.
+ * @throws ConfigError that names the missing and wrong variables.
  */
 export function parseMigrationUrl(env: Record<string, string | undefined>): string {
   const faults: Faults = [];
@@ -517,7 +523,10 @@ function contradictions(settings: Omit<Environment, keyof typeof NOT_OF_CONSOLE>
 
 const OF_JWT = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'] as const;
 
-/** Tokens are checked against all three settings. If one is missing, other issuers' tokens would pass. */
+/**
+ * Tokens are checked against all three JWT settings. If a setting were missing, tokens of other issuers would
+ * be accepted.
+ */
 function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
   const faults: Faults = missing

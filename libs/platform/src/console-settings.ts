@@ -11,7 +11,10 @@ export interface RoleRule {
 
 const HOUR_MS = 3_600_000;
 
-/** `group:role` with commas between. The last colon counts, because a group may have colons in its name. */
+/**
+ * The schema of a comma separated list of `group:role`. The last colon separates the two, because a group may
+ * have colons in its name.
+ */
 const roleRules = z.string().transform((text, context): RoleRule[] =>
   text.split(',').flatMap((entry) => {
     const [, value, word] = /^\s*(\S.*?)\s*:\s*([a-z]+)\s*$/.exec(entry) ?? [];
@@ -106,7 +109,9 @@ type LoginSettings = Pick<
 
 const OF_OIDC = ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_ROLES'] as const;
 
-/** Logging in needs all three settings. A secret alone is a mistake too. */
+/**
+ * A login at the identity provider needs all three settings. A client secret without them is a mistake too.
+ */
 export function halfOfOidc(settings: LoginSettings): Faults {
   const missing = OF_OIDC.filter((variable) => settings[variable] === undefined);
   if (missing.length === OF_OIDC.length && settings.OIDC_CLIENT_SECRET === undefined) return [];
@@ -116,7 +121,7 @@ export function halfOfOidc(settings: LoginSettings): Faults {
   }));
 }
 
-/** What only production refuses: an unencrypted identity provider or console. */
+/** The faults that only production refuses: an identity provider or a console without TLS. */
 export function plainLogins({ OIDC_ISSUER, CONSOLE_URL }: LoginSettings): Faults {
   const faults = Object.entries({ OIDC_ISSUER, CONSOLE_URL })
     .filter(([, value]) => value !== undefined && isPlain(value))

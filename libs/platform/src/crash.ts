@@ -1,13 +1,13 @@
 /**
  * Ends the process on an uncaught error, and prints only its message and stack. Node.js would print all
- * members of its causes: after a failed request, these contain the body with the code. Removes the
- * environment from Node.js's diagnostic reports too.
+ * members of its causes: after a failed request, these contain the body with the code. This function also
+ * removes the environment from Node.js's diagnostic reports.
  */
 export function crashWithoutSecrets(): void {
-  // Since 22.13; before, only a flag makes reports.
+  // `excludeEnv` exists since Node.js 22.13. Earlier versions write reports only if a flag is set.
   if (process.report) Object.assign(process.report, { excludeEnv: true });
   process.on('uncaughtException', end);
-  // Otherwise Node.js makes an exception whose message shows the rejected value.
+  // Without this listener, Node.js would throw an exception whose message shows the rejected value.
   process.on('unhandledRejection', end);
 }
 

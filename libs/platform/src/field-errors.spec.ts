@@ -8,17 +8,17 @@ function told(schema: z.ZodType, value: unknown): Record<string, string> {
   return Object.fromEntries(fieldErrors(error!.issues).map(({ pointer, detail }) => [pointer, detail]));
 }
 
-describe('the error text for a fault', () => {
+describe('the error text', () => {
   it.each<[string, z.ZodType, unknown, string]>([
-    ['no value', z.string(), undefined, 'is missing: it must be a string'],
-    ['no object', z.record(z.string(), z.unknown()), undefined, 'is missing: it must be an object'],
-    ['another type', z.string(), 7, 'is a number: it must be a string'],
-    ['null', z.array(z.string()), null, 'is null: it must be an array'],
+    ['a missing text', z.string(), undefined, 'is missing: it must be a string'],
+    ['a missing object', z.record(z.string(), z.unknown()), undefined, 'is missing: it must be an object'],
+    ['a value of another type', z.string(), 7, 'is a number: it must be a string'],
+    ['a null', z.array(z.string()), null, 'is null: it must be an array'],
     ['a list', z.strictObject({}), [], 'is an array: it must be an object'],
     ['an object', z.boolean(), {}, 'is an object: it must be true or false'],
     ['a fraction', z.int(), 1.5, 'is a number: it must be a whole number'],
     ['a query that is not a number', z.coerce.number(), 'x', 'must be a number'],
-    ['another constant', z.literal('public-key'), 'x', 'must be "public-key"'],
+    ['a text instead of a constant', z.literal('public-key'), 'x', 'must be "public-key"'],
     ['a missing constant', z.literal('public-key'), undefined, 'is missing: it must be "public-key"'],
     ['a value outside a list', z.enum(['done', 'not_done']), 'x', 'must be one of "done", "not_done"'],
     ['a long text', z.string().max(3), 'four', 'must have at most 3 characters'],
@@ -29,18 +29,30 @@ describe('the error text for a fault', () => {
     ['an empty list', z.array(z.int()).min(1), [], 'must not be empty'],
     ['a number that is too big', z.int().max(200), 201, 'must be at most 200'],
     ['a number that is too small', z.int().min(1), 0, 'must be at least 1'],
-    ['an open lower limit', z.number().gt(0), 0, 'must be more than 0'],
-    ['an open upper limit', z.number().lt(0), 0, 'must be less than 0'],
+    ['a number at an exclusive lower limit', z.number().gt(0), 0, 'must be more than 0'],
+    ['a number at an exclusive upper limit', z.number().lt(0), 0, 'must be less than 0'],
     ['a number that is not a multiple', z.int().multipleOf(5), 7, 'must be a multiple of 5'],
     ['a text that is not a UUID', z.uuid(), 'x', 'must be a UUID'],
     ['a text that is not an instant', z.iso.datetime(), 'x', 'must be an RFC 3339 instant'],
     ['a text that does not match', z.string().regex(/^a$/), 'x', 'has the wrong format'],
-    ['a rule without a message', z.string().refine(() => false), 'x', 'is not allowed'],
-    ['a rule with a message', z.string().refine(() => false, 'is no hex'), 'x', 'is no hex'],
-    ['a set', z.set(z.int()), new Set(['x']), 'is a string: it must be a number'],
-    ['another date', z.date(), 'x', 'is a string: it must be a date'],
-    ['both of two', z.xor([z.string(), z.string()]), 'x', 'has none of the allowed forms'],
-  ])('%s', (_, schema, value, detail) => expect(Object.values(told(schema, value))).toEqual([detail]));
+    ['a value that breaks a rule without a message', z.string().refine(() => false), 'x', 'is not allowed'],
+    [
+      'a value that breaks a rule with a message',
+      z.string().refine(() => false, 'is no hex'),
+      'x',
+      'is no hex',
+    ],
+    ['an entry of a set', z.set(z.int()), new Set(['x']), 'is a string: it must be a number'],
+    ['a text instead of a date', z.date(), 'x', 'is a string: it must be a date'],
+    [
+      'a value that fits both of two exclusive forms',
+      z.xor([z.string(), z.string()]),
+      'x',
+      'has none of the allowed forms',
+    ],
+  ])('says what is wrong with %s', (_, schema, value, detail) =>
+    expect(Object.values(told(schema, value))).toEqual([detail]),
+  );
 
   it('lists unknown and known members, and hides names that may be secrets', () => {
     const schema = z.strictObject({ code: z.string() });
@@ -71,33 +83,39 @@ describe('a value that fits none of several allowed forms', () => {
 
   it.each<[string, unknown, Record<string, string>]>([
     [
-      'of one form, with a wrong member deep inside',
+      'if it has one form with a wrong member deep inside',
       { name: 'x', credential: { id: 7, type: 'key' } },
       { '/list/0/credential/id': 'is a number: it must be a string' },
     ],
     [
-      'of one form, with a wrong member that both forms have',
+      'if it has one form, and the wrong member belongs to both forms',
       { name: 7, credential: { id: 'x', type: 'key' } },
       { '/list/0/name': 'is a number: it must be a string' },
     ],
     [
-      'of the other form, with one member missing',
+      'if it has the other form with one member missing',
       { name: 'x', challenge: 'x' },
       { '/list/0/attestation': 'is missing: it must be an object' },
     ],
     [
-      'of one form, with an unknown member',
+      'if it has one form with an unknown member',
       { name: 'x', credential: { id: 'x', type: 'key' }, extra: 1 },
       { '/list/0': 'has unknown members: extra; it may have name, credential' },
     ],
-    ['of both forms', { name: 'x', credential: {}, challenge: 'x' }, { '/list/0': own }],
+    ['if it mixes both forms', { name: 'x', credential: {}, challenge: 'x' }, { '/list/0': own }],
     [
-      'of either form, with a member that is wrong in both',
+      'if its only member belongs to both forms and is wrong',
       { name: 7 },
       { '/list/0': own, '/list/0/name': 'is a number: it must be a string' },
     ],
-    ['of no form', {}, { '/list/0': own, '/list/0/name': 'is missing: it must be a string' }],
-  ])('%s', (_, value, faults) => expect(told(list, { list: [value] })).toEqual(faults));
+    [
+      'if it has no member of either form',
+      {},
+      { '/list/0': own, '/list/0/name': 'is missing: it must be a string' },
+    ],
+  ])('gets the faults that help most %s', (_, value, faults) =>
+    expect(told(list, { list: [value] })).toEqual(faults),
+  );
 
   it('gets the faults of one form if only that form has the type of the value', () => {
     const schema = z.union([z.string().max(2), z.object({ code: z.string() })]);
@@ -117,14 +135,14 @@ describe('a value that fits none of several allowed forms', () => {
 describe('the code for a fault', () => {
   const codeOf = (schema: z.ZodType) => fieldErrors(schema.safeParse('x').error!.issues)[0]?.code;
 
-  it('is zod’s, or the one that a rule of ours has', () => {
+  it('is the code of zod, or the code that a rule of Gangway names', () => {
     expect(codeOf(z.int())).toBe('invalid_type');
     expect(codeOf(z.string().refine(() => false, rule('unstorable_text', 'is no text')))).toBe(
       'unstorable_text',
     );
   });
 
-  it('is never custom, and never a code outside of the registry', () => {
+  it('is never "custom", and always a registered code', () => {
     expect(codeOf(z.string().refine(() => false))).toBe('invalid_value');
     expect(codeOf(z.string().refine(() => false, { params: { code: 'new' } }))).toBe('invalid_value');
   });

@@ -5,20 +5,20 @@ import { shownMember } from './shown.js';
 
 type Issue = z.core.$ZodIssue;
 
-/** What `refine` takes for a rule of ours: the code and the text that callers get if the rule is broken. */
+/** The options of `refine` for a rule: the code and the text that callers get if a value breaks the rule. */
 export const rule = (code: RequestFaultCode, error: string) => ({ error, params: { code } });
 
-/** zod's own code; for a broken rule of ours, the code that {@link rule} gave it. */
+/** The code of a fault: the code of zod, or for our own rules the code that {@link rule} names. */
 function codeOf(issue: Issue): RequestFaultCode {
   const code: unknown = issue.code === 'custom' ? issue.params?.['code'] : issue.code;
   return isRequestFaultCode(code) ? code : 'invalid_value';
 }
 
 /**
- * The faults that a schema found, each with a JSON pointer (RFC 6901). If a value may have several forms, the
- * faults of the form that the sender meant.
+ * The faults that a schema found, each with a JSON pointer (RFC 6901). If a value may have several forms,
+ * only the faults of the form that the sender probably meant.
  *
- * @param root the value's place in the request, e.g. `/subject`.
+ * @param root the place of the value in the request, e.g. `/subject`.
  */
 export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =>
   faultsIn(issues).map((issue) => ({
@@ -27,7 +27,7 @@ export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =
     detail: issue.message,
   }));
 
-/** Like {@link fieldErrors}, but the pointer of an unknown member names the member and not its object. */
+/** Like {@link fieldErrors}, but the pointer of an unknown member points to the member, not to its object. */
 export const memberErrors = (issues: readonly Issue[], root: string): FieldError[] =>
   faultsIn(issues).flatMap((issue) =>
     issue.code === 'unrecognized_keys'
@@ -43,7 +43,7 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
-/** In place of the issue of a union, those of the form that the sender meant. */
+/** Replaces the issue of a union by the issues of the form that the sender probably meant. */
 const faultsIn = (issues: readonly Issue[]): Issue[] =>
   issues.flatMap((issue) => {
     if (issue.code !== 'invalid_union') return [issue];
@@ -54,7 +54,7 @@ const faultsIn = (issues: readonly Issue[]): Issue[] =>
     return meant ? faults : [issue, ...faults];
   });
 
-/** The only form that has a certain member of the value. */
+/** The issues of the only form that has a certain member of the value. Null if there is no such form. */
 function formMeant(forms: Issue[][]): Issue[] | null {
   const ofType = forms.filter((faults) => !faults.some(isOfRoot));
   if (ofType.length === 1) return ofType[0]!;

@@ -5,8 +5,8 @@ const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
  * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones, as the check of
- * trusted proxies needs them. A member that is not an address is removed, with all to its left: then the
- * proxy that wrote it counts as the client.
+ * trusted proxies needs them. A member that is not an address is removed with all members to its left. The
+ * proxy that wrote this member then counts as the client.
  *
  * @returns null if no address is left.
  */
@@ -28,12 +28,13 @@ function addressIn(member: string): string | null {
     .replace(/^"(.*)"$/, '$1')
     .trim();
   const [, inBrackets] = /^\[([^[\]]*)\]$/.exec(text.replace(PORT, '')) ?? [];
-  // The end of an IPv6 address without brackets may look like a port.
+  // Tries the text with and without a port, because the end of an IPv6 address without brackets may look like
+  // a port.
   const forms = inBrackets === undefined ? [text, text.replace(PORT, '')] : [inBrackets];
   return forms.map(bareAddress).find((address) => address !== null) ?? null;
 }
 
-/** The canonical form: lower case, mapped IPv4 as IPv4, no zone. */
+/** The canonical form of an address: lower case, mapped IPv4 as IPv4, no zone. Null for other texts. */
 function bareAddress(text: string): string | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
   if (!ipaddr.IPv6.isValid(text)) return null;

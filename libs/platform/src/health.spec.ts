@@ -22,7 +22,7 @@ describe('Health', () => {
     expect(await healthOf(['a', true, up], ['b', false, up]).ready()).toMatchObject({ status: 'ok' });
   });
 
-  it('is degraded but ready while a part is down that is not vital', async () => {
+  it('is degraded but ready while a part is down that the service can do without', async () => {
     expect(await healthOf(['postgresql', true, up], ['redis', false, down]).ready()).toEqual({
       status: 'degraded',
       checks: { postgresql: { status: 'up' }, redis: { status: 'down', detail: 'on holiday' } },
@@ -51,7 +51,7 @@ describe('Health', () => {
     expect(JSON.stringify([refusal!.message, refusal!.extensions])).not.toContain('hunter2');
   });
 
-  it('waits two seconds at most for a check', async () => {
+  it('waits at most two seconds for a check', async () => {
     jest.useFakeTimers();
     try {
       const ready = healthOf(['redis', false, () => new Promise(() => undefined)]).ready();

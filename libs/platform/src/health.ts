@@ -9,12 +9,15 @@ export interface Finding {
 
 export interface HealthCheck {
   name: string;
-  /** Without a vital part, the service is not ready; without another, it is degraded. */
+  /** If a vital part is down, the service is not ready. If another part is down, the service is degraded. */
   vital: boolean;
   check(): Promise<Finding>;
 }
 
-/** Several checks with one read, none of them vital. Their names may change with each read. */
+/**
+ * Several checks that share one read. None of the checked parts is vital. The names of the checks may change
+ * with each read.
+ */
 export interface HealthChecks {
   /** The name that `ready` shows if the read itself fails. */
   name: string;
@@ -41,7 +44,7 @@ export class Health {
     this.#groups.push(group);
   }
 
-  /** @param whyDead why only a restart helps. Null if no restart is needed. An error counts as null. */
+  /** @param whyDead returns the reason if only a restart helps, otherwise null. An error counts as null. */
   registerLiveness(whyDead: () => Promise<string | null>): void {
     this.#liveness.push(whyDead);
   }

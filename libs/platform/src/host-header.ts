@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 
-/** A name or address with or without port (RFC 9110 §7.2). No user, no path, no list. */
+/** A host name or an address, with or without a port (RFC 9110 §7.2), but no user, no path and no list. */
 const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 /**
- * @returns null for a valid host. With a wrong host, a sender could change URLs such as the console's own
- * origin. Of two, a proxy may have checked the other one.
+ * @returns why the Host header is refused; null if it is valid. With a wrong host, a sender could change URLs
+ *   that are made from it, such as the console's own origin. If there are two Host headers, a proxy may have
+ *   checked only one.
  */
 export function badHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | null {
   const given = rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');

@@ -78,7 +78,7 @@ async function whatComesOf(error: unknown) {
   return ask('/spec/thrown?code=123456');
 }
 
-describe('every refusal is a problem', () => {
+describe('the problem of a refused request', () => {
   it.each(PROBLEM_CODES)('has the status, the title and the code of %s', async (code) => {
     const {
       status,
@@ -131,7 +131,7 @@ describe('every refusal is a problem', () => {
     expect(text).not.toMatch(/secret-of-ours|\.ts|at /);
   });
 
-  it('has status 503 and the time to wait if a server that we need is not available', async () => {
+  it('has status 503 and the time to wait if a server that Gangway needs is not available', async () => {
     const { status, headers, body: problem } = await whatComesOf(new Outage('ECONNREFUSED 10.1.2.3:5432'));
     expect([status, headers['retry-after'], problem['code'], problem['retryable']]).toEqual([
       503,
@@ -158,7 +158,7 @@ describe('every refusal is a problem', () => {
     ['a body of too many levels', () => post(`{"code":${'['.repeat(9000)}`), 413, 'payload_too_large'],
     ['a body that is too large', () => post({ code: 'x'.repeat(256 * 1024) }), 413, 'payload_too_large'],
     ['a body with a prototype in it', () => post('{"__proto__": {"admin": true}}'), 400, 'validation_failed'],
-  ])('refuses %s with a problem', async (_, asked, status, code) => {
+  ])('is the answer to %s', async (_, asked, status, code) => {
     const answer = await asked();
     expect(answer.status).toBe(status);
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -168,13 +168,13 @@ describe('every refusal is a problem', () => {
   });
 });
 
-describe('the detail of a body that cannot be read', () => {
+describe('the problem of a body that cannot be read', () => {
   it.each([
     ['half a body', '{"code": 1234567', 'application/json', /^The body is not valid JSON/],
     ['two bodies', '{}{}', 'application/json', /^The body is not valid JSON/],
     ['a prototype', '{"__proto__": {}}', 'application/json', /__proto__/],
     ['another type', '{}', 'application/merge-patch+json', /Content-Type "application\/json"/],
-  ])('says what to correct: %s', async (_, sent, type, words) => {
+  ])('says what to correct in the case: %s', async (_, sent, type, words) => {
     expect((await post(sent, { 'content-type': type })).body['detail']).toMatch(words);
   });
 });
@@ -226,7 +226,7 @@ describe('a known path with a wrong method', () => {
 });
 
 describe('the validation of a body', () => {
-  it('points at each fault by JSON pointer (RFC 6901)', async () => {
+  it('points to each fault by a JSON pointer (RFC 6901)', async () => {
     const { body: problem } = await post({
       code: 'short',
       list: [{ 'a/b~c': 1 }, { 'a/b~c': 'one' }],
@@ -249,14 +249,14 @@ describe('the validation of a body', () => {
   });
 });
 
-describe('a request', () => {
+describe('a sent request', () => {
   it.each([
     ['gzip', true],
     ['identity, br', true],
     ['', false],
     ['Identity', false],
     ['identity, identity', false],
-  ])('with the content encoding %j is refused: %j', async (coding, refused) => {
+  ])('with the content encoding %j is refused (true) or accepted (false): %j', async (coding, refused) => {
     const headers = { 'content-type': 'application/json', 'content-encoding': coding };
     expect((await post({}, headers)).status === 415).toBe(refused);
   });
@@ -267,7 +267,7 @@ describe('a request', () => {
 });
 
 describe('every answer', () => {
-  it('has the request’s id and trace, from the caller if they are valid', async () => {
+  it('has an id and a trace: those that the caller sent, if they are valid', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': 'caller-1', traceparent } });
     expect(headers).toMatchObject({ 'x-request-id': 'caller-1', traceparent, 'cache-control': 'no-store' });
@@ -287,14 +287,14 @@ describe('every answer', () => {
     '00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01',
     '01-4bf92f35',
     'x',
-  ])('has a new trace instead of %p', async (given) => {
+  ])('has a new trace instead of the caller’s trace %p', async (given) => {
     const { headers } = await ask('/spec/fine', { headers: { traceparent: given } });
     expect(headers['traceparent']).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
   });
 });
 
 describe('a service that is stopping', () => {
-  it('first reports not ready but accepts requests, then accepts only reads', async () => {
+  it('first reports that it is not ready but accepts all requests, and later accepts only reads', async () => {
     @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
     class SpecModule {}
     const stopping = await createHttpApp({ module: SpecModule }, () => null);

@@ -28,12 +28,12 @@ const BODY_LIMIT_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * Every app answers errors as problems, checks input by schemas, forbids caching and returns the request's
- * id.
+ * Creates an HTTP app. It answers errors as problems, checks input by schemas, forbids caching and returns
+ * the id of the request.
  *
  * @param findOutage distinguishes errors of a server that is not available (503) from other errors (500).
  * @param trustedProxies the proxies whose `X-Forwarded-…` headers give the client's address and scheme.
- * @param answer writes problems; as JSON by default.
+ * @param answer writes a problem as an answer; by default as JSON.
  */
 export async function createHttpApp(
   module: DynamicModule,
@@ -44,11 +44,12 @@ export async function createHttpApp(
   const filter = new ProblemFilter(findOutage, answer);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
-    // A client could hold a connection by sending single bytes. Node.js checks this time every 30 s.
+    // Without this limit, a client could hold a connection by sending single bytes. Node.js checks the limit
+    // every 30 s.
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node.js would refuse without a body and a log line. badHost writes both.
+    // Node.js would refuse a missing Host header without a body and a log line. badHost refuses with both.
     http: { requireHostHeader: false },
-    // An id that is too long gets the same error as any other wrong id.
+    // With this limit, an id that is too long gets the same error as any other wrong id.
     routerOptions: { maxParamLength: 16_384 },
     // Fastify calls this function first. The logger then reads the id from the raw request.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
@@ -66,7 +67,8 @@ export async function createHttpApp(
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    // The boot itself logs nothing. The caller of this function reports an error that stops the boot.
+    // Nest logs nothing while the app starts. The caller of this function reports an error that stops the
+    // boot.
     logger: false,
     abortOnError: false,
     bodyParser: false, // Fastify's own parser reads JSON, and the API accepts no forms
@@ -86,8 +88,8 @@ export async function createHttpApp(
     request.raw.logged = { traceId: request.id, method, url, address: request.ip };
     currentRequest.run(request.raw.logged, done);
   });
-  // Without a listener, Node.js refuses an `Expect` header without a body. It may be ignored (RFC 9110
-  // §10.1.1).
+  // Ignores an unknown `Expect` header, which RFC 9110 §10.1.1 allows. Without a listener, Node.js would
+  // refuse it without a body.
   fastify.server.on('checkExpectation', (request, response) => {
     fastify.server.emit('request', request, response);
   });
@@ -97,13 +99,14 @@ export async function createHttpApp(
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
   if (trustedProxies.length > 0) {
-    // For Fastify, an address with a port would be a new address for each connection.
+    // Removes ports from addresses: Fastify would take an address with a port as a new client for each
+    // connection.
     fastify.addHook('onRequest', async ({ headers }) => {
       const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
       const bare = bareForwardedFor(given);
       if (bare === null) delete headers['x-forwarded-for'];
       else headers['x-forwarded-for'] = bare;
-      // Schemes are case-insensitive (RFC 3986 §3.1).
+      // Schemes are case-insensitive (RFC 3986 §3.1), but Fastify compares them exactly.
       const scheme = headers['x-forwarded-proto'];
       if (scheme !== undefined) headers['x-forwarded-proto'] = String(scheme).toLowerCase();
     });
@@ -115,7 +118,7 @@ export async function createHttpApp(
   });
   fastify.addHook('onRequest', async (request, reply) => {
     const { headers } = request;
-    // Some clients send the content type of JSON but no body.
+    // Some clients send the content type of JSON but no body. Such a request counts as one without a body.
     const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
     if (empty) {
       delete headers['content-type'];
@@ -131,7 +134,7 @@ export async function createHttpApp(
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
   refuseWrongMethods(fastify);
-  // This is for plugins that answer errors themselves, such as the queue board.
+  // This hook is for plugins that answer errors themselves, such as the queue board.
   fastify.addHook('onError', async (request, _reply, error) => {
     request.problem = filter.problemOf(error);
   });
@@ -142,13 +145,15 @@ export async function createHttpApp(
   });
   fastify.addHook('onSend', async (request, reply) => {
     stamp(request, reply);
-    // A connection that stays open would close during the client's next request.
+    // Otherwise, the connection would be closed during the client's next request.
     if (health.draining) reply.header('Connection', 'close');
   });
   return app;
 }
 
-/** For a request that Node.js cannot parse there is only a socket: no route, id or reply. */
+/**
+ * Answers a request that Node.js cannot parse. Such a request has only a socket, and no route, id or reply.
+ */
 function answerClientError(
   error: Error & { code?: string },
   socket: Socket,
@@ -189,7 +194,7 @@ function answerClientError(
 
 /** Adds the headers that every answer has, also answers that come before the routes. */
 function stamp(request: FastifyRequest, reply: FastifyReply): void {
-  // Only files whose name changes with their content may be kept.
+  // Browsers may cache only files whose name changes with their content.
   const isKept = reply.statusCode === 200 && String(reply.getHeader('Cache-Control')).endsWith(', immutable');
   if (!isKept) reply.header('Cache-Control', 'no-store');
   reply.header('X-Request-Id', request.id);

@@ -13,7 +13,7 @@ export interface IntegrationConfig {
   /** Scheme, host and port. */
   baseUrl: string;
   passkeys: PasskeyPolicy;
-  /** The first key signs. There are two keys during a rotation, and none if the service does not sign. */
+  /** The first key signs. There are two keys during a rotation, and no keys if the service does not sign. */
   keys: readonly KeySource[];
 }
 
@@ -22,7 +22,7 @@ export interface ProviderSettings {
   kind: string;
   /** Whether the service signs requests with a key of its own. */
   signs: boolean;
-  /** The schema, with names as in the code: `INTEGRATION_<NAME>_APP_NAME` is `appName`. */
+  /** The schema of the settings. `INTEGRATION_<NAME>_APP_NAME` has the name `appName` in it. */
   settings: z.ZodObject;
 }
 
@@ -59,7 +59,7 @@ export const variablesOf = (providers: readonly ProviderSettings[]): [string, z.
 export const settingsOf = ({ settings }: ProviderSettings): [string, z.ZodType][] =>
   Object.entries(settings.shape).map(([name, schema]) => [variableOf(name), schema as z.ZodType]);
 
-/** Reads the variables of one integration. @returns null if any of them is wrong. */
+/** Reads the variables of one integration. @returns null if any variable is wrong. */
 export function parseIntegration(
   name: string,
   env: Record<string, string | undefined>,
@@ -80,7 +80,7 @@ export function parseIntegration(
  * Finds variables under `INTEGRATION_` that belong to no integration. It ignores an integration that has a
  * provider but is not in `INTEGRATIONS`, because it may be used later.
  *
- * @param names of all configured integrations.
+ * @param names the names of all configured integrations.
  */
 export function unknownVariables(
   names: readonly string[],
@@ -88,7 +88,7 @@ export function unknownVariables(
   providers: readonly ProviderSettings[],
 ): Faults {
   const configured = new Set(names.map(prefixOf));
-  // The longest prefix wins: INTEGRATION_ACME_EU_… belongs to acme-eu, even if only acme is in use.
+  // The longest fitting prefix counts: INTEGRATION_ACME_EU_… belongs to acme-eu, even if only acme is in use.
   const prefixes = Object.keys(env)
     .flatMap((variable) => /^(INTEGRATION_.+_)PROVIDER$/.exec(variable)?.[1] ?? [])
     .sort((a, b) => b.length - a.length);
@@ -106,7 +106,7 @@ export function unknownVariables(
       const known = [...common, ...ownVariables(provider)];
       if (known.includes(variable.slice(prefix.length))) return [];
     } else if (prefix ?? [...configured].some((each) => variable.startsWith(each))) {
-      // The missing or unknown provider is reported already.
+      // Another check has reported that the provider is missing or unknown.
       return [];
     }
     const of = provider
@@ -122,8 +122,8 @@ const ownVariables = ({ signs, settings }: ProviderSettings): string[] => [
 ];
 
 /**
- * Requests to an upstream contain codes, sessions and signatures. Therefore they must not cross a network
- * unencrypted. Addresses of the machine itself are allowed.
+ * Finds URLs without TLS. Requests to a provider contain codes, sessions and signatures, so they must not
+ * cross a network unencrypted. Addresses of the machine itself are allowed.
  */
 export function plainUrls(integration: IntegrationConfig): Faults {
   const remote = integration.keys.find((key) => 'kms' in key);

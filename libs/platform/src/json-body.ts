@@ -1,10 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/** Ten passkeys have some 300 values. Each value takes time to parse and check, even a short one. */
+/**
+ * The most values in a body. Ten passkeys have some 300 values. Each value takes time to parse and check,
+ * even if it is short.
+ */
 const MOST_VALUES = 8192;
 
-/** Replaces Fastify's own error. Nest would lose the error's code, and the text may repeat the body. */
+/** Replaces Fastify's own error: Nest would lose its code, and its text may repeat the body. */
 const notJson = () =>
   new ProblemError('validation_failed', {
     detail: 'The body is not valid JSON, or it has a member "__proto__".',
@@ -18,12 +21,15 @@ export function limitJsonValues(fastify: FastifyInstance): void {
     if (!hasTooManyValues(body)) {
       return parse(request, body, (error, value) => (error ? done(notJson()) : done(null, value)));
     }
-    const detail = `The body is made of more than ${MOST_VALUES} values.`;
+    const detail = `The body contains more than ${MOST_VALUES} values.`;
     done(new ProblemError('payload_too_large', { detail }));
   });
 }
 
-/** Each value after the first follows one of these characters. Texts contain some too, but never so many. */
+/**
+ * Counts the characters that precede a value: each value after the first follows one of them. Texts contain
+ * such characters too, but never so many.
+ */
 function hasTooManyValues(json: string): boolean {
   let left = MOST_VALUES;
   for (let at = 0; at < json.length; at++) {

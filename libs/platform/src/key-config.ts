@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 import { origin, parse, setting, type Faults } from './config-values.js';
 
-/** Where a signing key is stored, and its variable for error messages. */
+/** Where a signing key is stored. `source` is its variable, for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
 
 export interface LocalKeySource {
@@ -18,7 +18,7 @@ export interface RemoteKeySource {
     /** ARN, id or alias. */
     keyId: string;
     region: string;
-    /** Scheme, host and port. Without it, the SDK uses AWS's own address. */
+    /** Scheme, host and port of KMS. If it is unset, the SDK uses AWS's own address. */
     endpoint?: string;
   };
   source: string;

@@ -6,11 +6,11 @@ import { KeyedHash } from './keyed-hash.js';
 const keyed = (byte: number) => new KeyedHash(Buffer.alloc(32, byte));
 
 describe('KeyedHash', () => {
-  it('gives the same hash for the same content, also in another process', () => {
+  it('gives the same hash for the same content, even in another process', () => {
     expect(keyed(1).of('codes', '123456')).toEqual(keyed(1).of('codes', '123456'));
   });
 
-  it('gives another hash for another content, purpose or key', () => {
+  it('gives another hash for other content, for another purpose and under another key', () => {
     const text = fc.string({ minLength: 1 });
     fc.assert(
       fc.property(text, text, text, text, (purpose, other, content, another) => {

@@ -1,10 +1,18 @@
 import { Writable } from 'node:stream';
 import { expect, it } from '@jest/globals';
 import { pinoHttp, type Options } from 'pino-http';
-import { currentRequest, loggerOptions } from './logging.js';
+import { currentJob, currentRequest, loggerOptions } from './logging.js';
+
+const REQUEST = {
+  traceId: 'trace-1',
+  method: 'GET',
+  url: '/v1/onboardings?userId=secret',
+  address: '192.0.2.1',
+  caller: 'shop',
+};
 
 /** Returns the line that the app's logger writes during a request. */
-function written(line: object): Record<string, unknown> {
+function written(line: object, during: typeof REQUEST | null = REQUEST): Record<string, unknown> {
   const lines: string[] = [];
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -13,14 +21,9 @@ function written(line: object): Record<string, unknown> {
     },
   });
   const { logger } = pinoHttp(loggerOptions({ LOG_LEVEL: 'info' }).pinoHttp as Options, sink);
-  const request = {
-    traceId: 'trace-1',
-    method: 'GET',
-    url: '/v1/onboardings?userId=secret',
-    address: '192.0.2.1',
-    caller: 'shop',
-  };
-  currentRequest.run(request, () => logger.info(line, 'said'));
+  const say = () => logger.info(line, 'said');
+  if (during) currentRequest.run(during, say);
+  else say();
   return JSON.parse(lines[0]!) as Record<string, unknown>;
 }
 
@@ -29,6 +32,14 @@ it('adds the request to each line that is written during it, but not the query o
   expect(line).toMatchObject({ traceId: 'trace-1', address: '192.0.2.1', caller: 'shop', step: 'init-otp' });
   expect(line['req']).toEqual({ method: 'GET', path: '/v1/onboardings' });
   expect(line).not.toHaveProperty('url');
+});
+
+it('adds the job to each line that is written during it', () => {
+  const about = { queue: 'steps', job: 'verify-otp', onboardingId: 'one' };
+  expect(currentJob.run(about, () => written({ integration: 'byzantine' }, null))).toMatchObject({
+    ...about,
+    integration: 'byzantine',
+  });
 });
 
 it('adds nothing to a line that has a traceId already', () => {

@@ -5,6 +5,8 @@ import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 import { shownPath } from './shown.js';
 import { spanFields } from './signals/tracing.js';
+import type { LogFields } from './signals/log-fields.js';
+import { levelHooks } from './signals/log-levels.js';
 
 /** A caller's request id is used if it is safe in a header and a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -31,6 +33,10 @@ interface LoggedRequest {
 /** The HTTP request that is being handled. Timers that serve many requests must be set outside of it. */
 export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
 
+/** The job that runs now. Its fields are in each line that is written meanwhile. */
+export const currentJob = new AsyncLocalStorage<Pick<LogFields, JobField>>();
+type JobField = 'queue' | 'job' | 'onboardingId' | 'operationId';
+
 /** The caller's own `X-Request-Id`, or a new one. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
@@ -48,7 +54,8 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
     forRoutes: [],
     pinoHttp: {
       level: config.LOG_LEVEL,
-      mixin: ofRequest,
+      mixin: ofCurrentWork,
+      hooks: levelHooks,
       serializers: {
         // pino-http's own serializer runs first and renames `path` to `url`.
         req: ({ method, url }: { method: string; url: string }) => ({ method, path: url }),
@@ -63,10 +70,11 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** Adds the span and the request to a line. A line that already has a `traceId` has its request too. */
-function ofRequest(line: object): object {
+/** Adds the span and the request to a line, or the job. A line with a `traceId` already has its request. */
+function ofCurrentWork(line: object): object {
   const request = currentRequest.getStore();
-  if (!request || 'traceId' in line) return { ...spanFields() };
+  if (!request) return { ...currentJob.getStore(), ...spanFields() };
+  if ('traceId' in line) return { ...spanFields() };
   const { method, url = '', ...more } = request;
   return { req: { method, path: shownPath(url) }, ...more, ...spanFields() };
 }

@@ -5,7 +5,10 @@ import { policyOf } from './security-headers.js';
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
-/** The policy of our own pages without scripts (CSP 3): a stylesheet and forms. */
+/**
+ * The content security policy (CSP 3) of Gangway's own pages without scripts. It allows a stylesheet and
+ * forms.
+ */
 export const OWN_PAGES = policyOf({
   'default-src': NONE,
   'style-src': SELF,
@@ -15,7 +18,10 @@ export const OWN_PAGES = policyOf({
   'frame-ancestors': NONE,
 });
 
-/** The policy of a library's script files. A web worker uses the policy that came with its own file. */
+/**
+ * The content security policy of a library's script files. A web worker obeys the policy that was sent with
+ * its own file.
+ */
 export const SCRIPT_FILES = policyOf({
   'default-src': NONE,
   'script-src': SELF,
@@ -31,8 +37,9 @@ export const SCRIPT_FILES = policyOf({
 type WrittenStyles = readonly string[] | 'any';
 
 /**
- * Sets the policy of a page that comes with a library. It allows scripts only from files of this service, and
- * the page's own inline styles by their hashes. Do not use it for a page that contains text of users.
+ * Sets the content security policy of a page that comes with a library. It allows scripts only from files of
+ * this service, and the page's own inline styles by their hashes. Do not use it for a page that contains text
+ * of users.
  *
  * @returns the page, so that an `onSend` hook can return it.
  */

@@ -44,7 +44,7 @@ describe('the policy of an integration', () => {
     });
   });
 
-  it('takes its values from the variables and keeps the order of the algorithms', () => {
+  it('has the values of the variables, with the algorithms in their order', () => {
     expect(
       policyOf({
         ORIGINS: 'https://app.example.com, https://example.com:8443',
@@ -143,7 +143,7 @@ describe('the policy of an integration', () => {
       `is "none", but ${PREFIX}AAGUID_ALLOW needs an attestation: it would refuse all passkeys`,
       { AAGUID_ALLOW: IPHONE },
     ],
-  ])('refuses %s=%s at boot, by name: %s', (variable, value, detail, more = {}) => {
+  ])('refuses %s=%s at boot, with the error: %s', (variable, value, detail, more = {}) => {
     const faults: unknown[] = [];
     try {
       policyOf({ ...more, [variable]: value });

@@ -16,18 +16,27 @@ const REQUIREMENTS = ['required', 'preferred', 'discouraged'] as const;
 export interface PasskeyPolicy {
   rpId: string;
   rpName: string;
-  /** Allowed origins in client data, compared exactly: web origins, and `android:apk-key-hash:…` of apps. */
+  /**
+   * The origins that may create passkeys, compared exactly: web origins, and `android:apk-key-hash:…` of
+   * apps.
+   */
   origins: readonly string[];
   userVerification: (typeof REQUIREMENTS)[number];
   residentKey: (typeof REQUIREMENTS)[number];
   attestation: (typeof ATTESTATIONS)[number];
   /** COSE identifiers. The preferred one comes first. */
   algorithms: readonly number[];
-  /** Lower case. If not empty, only these models are allowed, and the attestation must prove the model. */
+  /**
+   * Allowed AAGUIDs in lower case. If the list is not empty, only these authenticator models are allowed, and
+   * the attestation must prove the model.
+   */
   aaguidAllow: readonly string[];
   /** Lower case. */
   aaguidDeny: readonly string[];
-  /** Limit per subject. It counts the passkeys that Gangway registered, and those of the submission. */
+  /**
+   * The most passkeys of a subject. The passkeys that Gangway registered count, and the passkeys of the
+   * submission.
+   */
   maxAuthenticators: number;
 }
 
@@ -37,7 +46,7 @@ const hostname = z
     error: 'is not a domain name',
     abort: true,
   })
-  // A browser also reads 127.1 and 2130706433 as addresses. So the name is parsed as in a browser.
+  // A browser also takes 127.1 and 2130706433 as addresses. So this check parses the name as a browser does.
   .refine((host) => URL.parse(`https://${host}`)?.hostname === host && isIP(host) === 0, {
     error: 'is an IP address, which passkeys do not allow: give a domain name, or localhost',
   });
@@ -145,7 +154,10 @@ export const passkeyEnvironment = {
   MAX_AUTHENTICATORS: setting('Passkeys that a subject may have through Gangway.', count(10, 1, 10)),
 };
 
-/** Adds settings that contradict each other to `faults`. @param prefix of the variables' names. */
+/**
+ * Builds the policy, and adds settings that contradict each other to `faults`. @param prefix the prefix of
+ * the variables.
+ */
 export function passkeyPolicyOf(
   own: z.output<z.ZodObject<typeof passkeyEnvironment>>,
   prefix: string,

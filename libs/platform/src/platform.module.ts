@@ -24,7 +24,9 @@ export class PlatformModule {
     metrics.gauge('gangway_check_up', async () => samplesBy('check', await health.gauges()));
   }
 
-  /** @param role of the app. It is part of the process's name in shared health. */
+  /**
+   * @param role the role of the app. The role is part of the name under which the process reports its health.
+   */
   static forRoot(config: Config | ConsoleConfig, role: AppRole = 'service'): DynamicModule {
     // The console has no sealing keys.
     const sealer =

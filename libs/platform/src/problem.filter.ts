@@ -3,13 +3,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, ProblemError, problemType, type ProblemCode } from '#libs/kernel';
 import { shownPath } from './shown.js';
 
-/** Describes the outage of a server that the service needs (503 instead of 500). Null for other errors. */
+/**
+ * Describes the outage of a server that the service needs (503 instead of 500). Returns null for other
+ * errors.
+ */
 export type OutageTest = (error: unknown) => string | null;
 
 /** Seconds after which a caller may retry if the service is not ready. */
 const RETRY_AFTER_S = 2;
 
-/** Our codes for the frameworks' own errors. */
+/** The problem codes for errors that Nest or Fastify throw by themselves. */
 const CODE_OF_STATUS: Record<number, ProblemCode> = {
   400: 'validation_failed',
   401: 'unauthenticated',
@@ -21,7 +24,7 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
-/** What to do, for errors whose title does not say it. */
+/** The details of errors whose title does not say what to do. */
 const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
   unsupported_media_type: 'Send the body with the Content-Type "application/json".',
 };
@@ -54,7 +57,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.write(this.problemOf(error), request, reply);
   }
 
-  /** The problem for an error. The error itself becomes its cause, for the log. */
+  /** Makes the problem for an error. The error becomes the cause of the problem, for the log. */
   problemOf(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
     const outage = this.findOutage(error);
@@ -69,18 +72,24 @@ export class ProblemFilter implements ExceptionFilter {
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
-    // Another refusal by Fastify, e.g. 414 for a path that is too long. The request is wrong.
+    // Fastify refused a wrong request for another reason, e.g. with 414 because the path is too long.
     if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
       return new ProblemError('validation_failed', {
         status,
         detail: 'The server cannot process this request.',
       });
     }
-    return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.', cause: error });
+    return new ProblemError('internal', {
+      detail: 'The service has a fault. Tell its operators the traceId.',
+      cause: error,
+    });
   }
 }
 
-/** Fastify's texts that repeat nothing of the request. Other texts contain the path, query or headers. */
+/**
+ * The codes of Fastify's errors whose texts repeat nothing of the request. Other texts contain the path,
+ * query or headers.
+ */
 const FIXED_WORDS: ReadonlySet<unknown> = new Set([
   'FST_ERR_CTP_BODY_TOO_LARGE',
   'FST_ERR_CTP_EMPTY_JSON_BODY',
@@ -103,7 +112,7 @@ export function sendProblem(
   request.problem = problem;
   if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
   if (problem.rateLimit) {
-    // draft-ietf-httpapi-ratelimit-headers: no requests remain until the time in Retry-After.
+    // No requests remain until the time in Retry-After (draft-ietf-httpapi-ratelimit-headers).
     const { policy, quota, windowS } = problem.rateLimit;
     reply.header('RateLimit-Policy', `"${policy}";q=${quota};w=${windowS}`);
     reply.header('RateLimit', `"${policy}";r=0;t=${problem.retryAfterS ?? 0}`);

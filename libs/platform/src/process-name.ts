@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Injection token of this process's name in shared health, such as `worker-1f09ac3e`. */
+/** Injection token of the name under which this process reports its health, such as `worker-1f09ac3e`. */
 export const PROCESS_NAME = Symbol('ProcessName');
 
 /** Injection token of the role of this app. */
@@ -9,5 +9,5 @@ export const APP_ROLE = Symbol('AppRole');
 /** The role of an app. */
 export type AppRole = 'service' | 'worker' | 'console';
 
-/** A name for this run of an app. It contains no host name, because the health is public. */
+/** A name for this run of an app. The name contains no host name, because the health is public. */
 export const processNameOf = (role: AppRole): string => `${role}-${randomBytes(4).toString('hex')}`;

@@ -23,7 +23,7 @@ const GOOD = {
   INTEGRATION_BYZANTINE_ORIGINS: 'https://app.provider.tld',
 };
 
-/** The variables because of which the boot is refused. */
+/** The variables that the error of a refused boot names. */
 function refused(env: Record<string, string>): string[] {
   try {
     parseConfig({ ...GOOD, ...env }, PROVIDERS);
@@ -62,7 +62,7 @@ describe('production', () => {
     },
   );
 
-  it('refuses the key of docker-compose.yml in any spelling', () => {
+  it('refuses the private key of docker-compose.yml in each notation', () => {
     const pair = createECDH('prime256v1');
     const d = published['INTEGRATION_BYZANTINE_PRIVATE_KEY']!;
     pair.setPrivateKey(d, 'hex');

@@ -11,7 +11,10 @@ const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2
 /** Words that mark a development value. */
 const DEVELOPMENT = /\b(dev|development|test|tests|example|changeme)\b/i;
 
-/** A key that a person typed, repeated or counted is not random. 32 random bytes never look like that. */
+/**
+ * Whether a key is not random: typed text, a repeated byte or a sequence. 32 random bytes never look like
+ * this.
+ */
 function isMadeUp(key: Buffer): boolean {
   const isText = key.every((byte) => byte >= 0x20 && byte < 0x7f);
   return isText || new Set(key).size < 12;
@@ -25,7 +28,10 @@ function isKnown(privateKey: string): boolean {
   );
 }
 
-/** The private key as 64 hex digits, from any spelling. Null for other texts, which another check refuses. */
+/**
+ * The private key as 64 hex digits, from each allowed notation. Null for other texts, which another check
+ * refuses.
+ */
 function scalarOf(text: string): string | null {
   if (/^(0x)?[0-9a-f]{64}$/i.test(text)) return text.slice(-64).toLowerCase();
   try {
@@ -40,13 +46,18 @@ function scalarOf(text: string): string | null {
 
 const words = (value: string) => value.replaceAll('_', '-');
 
-/** What production refuses of the console: public or guessable keys and passwords, logins without TLS. */
+/**
+ * The settings of the console that production refuses: public or guessable keys and passwords, and logins
+ * without TLS.
+ */
 export function consoleProductionFaults(config: ConsoleConfig): Faults {
   if (config.NODE_ENV !== 'production') return [];
   return [...sharedFaults(config), ...plainLogins(config)];
 }
 
-/** What production refuses: public or guessable keys and passwords, upstreams without TLS. */
+/**
+ * The settings that production refuses: public or guessable keys and passwords, and providers without TLS.
+ */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
   const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...sharedFaults(config)];
@@ -68,7 +79,7 @@ export function productionFaults(config: Config): Faults {
   return faults;
 }
 
-/** What production refuses of every process. */
+/** The settings of every process that production refuses. */
 function sharedFaults(config: ConsoleConfig): Faults {
   const faults: Faults = [];
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
@@ -84,7 +95,7 @@ function sharedFaults(config: ConsoleConfig): Faults {
   return faults;
 }
 
-/** Whether little is left of a password without common words and repeated characters. */
+/** Whether a password is short without its common words and repeated characters. */
 function isGuessable(password: string): boolean {
   const rest = password.toLowerCase().replaceAll(/gangway|password|console|emergency|admin|welcome/g, '');
   return new Set(rest).size < 8;

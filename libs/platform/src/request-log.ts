@@ -6,6 +6,9 @@ import { Health } from './health.js';
 import { currentRequest } from './logging.js';
 import { codeOfStatus } from './problem.filter.js';
 import { shownPath } from './shown.js';
+import type { LogFields } from './signals/log-fields.js';
+import type { LogModule } from './signals/log-modules.js';
+import { errorOf } from './signals/log.js';
 
 type Problem = Pick<ProblemError, 'code' | 'retryable'> &
   Partial<Pick<ProblemError, 'message' | 'cause' | 'extensions' | 'limit'>>;
@@ -18,19 +21,10 @@ declare module 'fastify' {
 }
 
 /** The log line of an answer with status 400 or above. It has no body, query, header or raw path. */
-interface ProblemLine {
-  traceId: string;
-  status: number;
-  code?: string | undefined;
-  retryable?: boolean | undefined;
-  method?: string;
-  /** The template of the route, e.g. `/v1/onboardings/:id`. Undefined if there is no route. */
-  route?: string | undefined;
-  caller?: string | undefined;
-  operator?: string | undefined;
-  address?: string | undefined;
-  [more: string]: unknown;
-}
+type ProblemLine = LogFields & { traceId: string; status: number };
+
+/** Operators change the level of these lines under this name. */
+const CONTEXT = { context: 'RequestLog' satisfies LogModule };
 
 const WINDOW_MS = 60_000;
 /** The highest number of lines per minute, for one kind of problem and caller. */
@@ -62,9 +56,9 @@ export class RequestLog implements OnApplicationShutdown {
     if (status < 400 && !PinoLogger.root.isLevelEnabled('debug')) return;
     const { caller, operator, address = request.ip, reason } = request.raw.logged ?? {};
     const route = request.routeOptions?.url;
-    const line = {
+    const line: ProblemLine = {
       traceId: request.id,
-      traceparent: reply.getHeader('traceparent'),
+      traceparent: reply.getHeader('traceparent') as string | undefined,
       status,
       method: request.method,
       route,
@@ -79,7 +73,7 @@ export class RequestLog implements OnApplicationShutdown {
       durationMs: Math.round(reply.elapsedTime),
     };
     if (status < 400) {
-      PinoLogger.root.debug(line, `${status} ${request.method} ${route}`);
+      PinoLogger.root.debug({ ...CONTEXT, ...line }, `${status} ${request.method} ${route}`);
       return;
     }
     const { problem } = request;
@@ -94,12 +88,15 @@ export class RequestLog implements OnApplicationShutdown {
 
   /** Writes the line of a problem, or counts it. */
   problem(line: ProblemLine): void {
-    const { status, code, method = '', route = '' } = line;
+    const { status, code, method, route } = line;
     // A stopping process refuses requests on purpose. That is not an outage.
     const planned = code === 'not_ready' && this.health.draining;
     const level = status >= 500 && !planned ? 'error' : 'info';
     if (!this.#hasRoom(line, level)) return;
-    PinoLogger.root[level](line, ['problem', status, code, method, route].filter(Boolean).join(' '));
+    PinoLogger.root[level](
+      { ...CONTEXT, ...line },
+      ['problem', status, code, method, route].filter(Boolean).join(' '),
+    );
   }
 
   onApplicationShutdown(): void {
@@ -108,7 +105,7 @@ export class RequestLog implements OnApplicationShutdown {
   }
 
   #hasRoom({ status, code, caller, operator }: ProblemLine, level: Count['level']): boolean {
-    const known = caller ?? operator;
+    const known = caller ?? operator ?? undefined;
     if (known !== undefined && !REPEATED.has(code)) return true;
     this.#window ??= currentRequest.exit(() => setTimeout(() => this.#endWindow(), WINDOW_MS).unref());
     const key = `${known ?? ''} ${status} ${code}`;
@@ -120,7 +117,8 @@ export class RequestLog implements OnApplicationShutdown {
   #endWindow(): void {
     for (const { level, of, count } of this.#counts.values()) {
       const more = count - LINES_PER_WINDOW;
-      if (more > 0) PinoLogger.root[level]({ ...of, more }, `and ${more} more: ${of.status} ${of.code}`);
+      if (more > 0)
+        PinoLogger.root[level]({ ...CONTEXT, ...of, more }, `and ${more} more: ${of.status} ${of.code}`);
     }
     this.#counts.clear();
     this.#window = undefined;
@@ -143,6 +141,6 @@ function causeOf(problem: Problem | undefined) {
   const err = cause ?? (code === 'internal' ? problem : undefined);
   return {
     detail: message,
-    ...(err !== undefined && { err: err instanceof Error ? err : new Error(`${typeof err} was thrown`) }),
+    ...(err !== undefined && { err: errorOf(err) }),
   };
 }

@@ -50,7 +50,8 @@ function typeOf(value: unknown): string {
 
 function wrongType(expected: string, input: unknown): string {
   if (input === undefined) return `is missing: it must be ${nameOf(expected)}`;
-  // A query parameter was converted to a number before. Its sender wrote a text.
+  // A query parameter is converted to a number before this check. The error must not say that the sender sent
+  // a number.
   if (Number.isNaN(input)) return `must be ${nameOf(expected)}`;
   return `is ${nameOf(typeOf(input))}: it must be ${nameOf(expected)}`;
 }
@@ -76,7 +77,7 @@ const oneOf = (values: readonly unknown[]) => {
   return shown.length === 1 ? shown[0]! : `one of ${shown.join(', ')}`;
 };
 
-/** Hides those of the sender's own names that may be misplaced secrets. */
+/** Names the unknown members. Hides names that may be misplaced secrets. */
 function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string {
   const unknown = [...new Set(issue.keys.map(shownMember))].join(', ');
   const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape as object) : [];
@@ -84,7 +85,7 @@ function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string
   return known.length === 0 ? said : `${said}; it may have ${known.join(', ')}`;
 }
 
-/** The text for a failed check that has no message of its own: what is wrong and what is needed. */
+/** The text for a failed check that has no text of its own. It says what is wrong and what is allowed. */
 function schemaWords(issue: RawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
@@ -113,5 +114,5 @@ function schemaWords(issue: RawIssue): string {
   }
 }
 
-// zod's own messages are for developers and not for callers. This affects every schema of the process.
+// Replaces zod's own texts, which are for developers, in every schema of the process.
 z.config({ localeError: schemaWords });

@@ -18,7 +18,7 @@ describe('Sealer', () => {
     );
   });
 
-  it('never encrypts the same text to the same bytes twice', () => {
+  it('encrypts the same text to other bytes each time', () => {
     const sealer = new Sealer([key('a')]);
     expect(sealer.seal(place, '123456').equals(sealer.seal(place, '123456'))).toBe(false);
   });
@@ -49,7 +49,7 @@ describe('Sealer', () => {
     expect(() => new Sealer([fresh]).open(place, sealed)).toThrow(/"old", which SEALING_KEYS does not have/);
   });
 
-  it('makes one key object per key and reuses it', async () => {
+  it('makes one key object for each key and reuses it', async () => {
     const made = await keyObjectsMade(() => {
       const sealer = new Sealer([key('a'), key('b')]);
       for (let n = 0; n < 3; n++) sealer.open(place, sealer.seal(place, 'x'));

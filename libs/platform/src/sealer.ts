@@ -6,7 +6,7 @@ export interface SealingKey {
   key: Buffer;
 }
 
-/** The row and column of a sealed value. A value that is moved to another place cannot be decrypted. */
+/** The row and the column of a sealed value. If a value is moved to another place, it cannot be decrypted. */
 export interface SealedPlace {
   onboardingId: string;
   field: string;
@@ -16,10 +16,11 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts secret columns: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D §8.2.2). The place is the
- * additional data. The form is `id-length (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`.
+ * Encrypts secret columns: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D §8.2.2). The place of the
+ * value is the additional authenticated data. A sealed value has the form `length of the key id (1 byte) ‖
+ * key id ‖ IV ‖ ciphertext ‖ tag`.
  *
- * Each key is kept as a `KeyObject`, because making one takes longer than an encryption.
+ * The sealer stores each key as a `KeyObject`, because making a key object takes longer than an encryption.
  */
 export class Sealer {
   readonly #keys: ReadonlyMap<string, KeyObject>;

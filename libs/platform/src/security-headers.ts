@@ -9,7 +9,8 @@ export const policyOf = (directives: Directives): string =>
 
 /**
  * The headers of every answer. They forbid browsers to load, run, post or frame anything. A page replaces the
- * policy by its own. `Strict-Transport-Security` is separate: it is for TLS only (RFC 6797 §7.2).
+ * content security policy by its own. `Strict-Transport-Security` is not in this list, because it is only for
+ * TLS (RFC 6797 §7.2).
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy': policyOf({
@@ -26,9 +27,12 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'X-DNS-Prefetch-Control': 'off',
   'X-Frame-Options': 'DENY',
   'X-Permitted-Cross-Domain-Policies': 'none',
-  // The XSS filter of old browsers adds security holes.
+  // Switches off the XSS filter of old browsers, because the filter itself has security holes.
   'X-XSS-Protection': '0',
 };
 
-/** One year (RFC 6797). The value does not include subdomains, because they may belong to others. */
+/**
+ * The value of `Strict-Transport-Security`: one year (RFC 6797). It leaves out subdomains, which may belong
+ * to others.
+ */
 export const HSTS = 'max-age=31536000';

@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Logger } from 'nestjs-pino';
 import { CONFIG, ConfigError, type Config, type ConsoleConfig } from './config.js';
 import { crashWithoutSecrets } from './crash.js';
 import { Health } from './health.js';
+import { Log } from './signals/log.js';
 
 export interface Serving<C> {
   read(env: NodeJS.ProcessEnv): C;
-  /** Builds the app. It is called after the configuration was checked. */
+  /** Builds the app, after the configuration was checked. */
   create(config: C): Promise<NestFastifyApplication>;
   port(config: C): number;
-  /** It is called when the app listens. */
+  /** This function is called when the app listens. */
   started?(app: NestFastifyApplication): void | Promise<void>;
 }
 
 /**
  * Runs an app until `SIGTERM` or `SIGINT`. Then the app reports not ready, accepts no new work, finishes the
- * running work, and exits with 0. After a deadline it exits with 1.
+ * running work, and exits with 0. If this takes longer than a deadline, the app exits with 1.
  */
 export async function serve<C extends ConsoleConfig>({
   read,
@@ -37,7 +37,7 @@ export async function serve<C extends ConsoleConfig>({
     );
     process.exit(1);
   }
-  app.get(Logger).log(`listening on ${await app.getUrl()}`);
+  new Log('Serve').info({}, `listening on ${await app.getUrl()}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app));
 }
 

@@ -1,7 +1,10 @@
 import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 
-/** The fault of a URL. The text follows the variable's name and shows no part that may be secret. */
+/**
+ * The fault of a URL, or null. The text continues the sentence after the variable's name, and shows no part
+ * that may be secret.
+ */
 type Fault = string | null;
 
 const NO_HOST = '-';
@@ -45,7 +48,10 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
   return findFault(parsed);
 }
 
-/** Node.js cannot parse a URL with a user and without a host (a socket). So it gets an impossible host. */
+/**
+ * Parses a URL. Node.js cannot parse one with a user but without a host (for a socket), so such a URL gets an
+ * impossible host.
+ */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
 }
@@ -53,7 +59,7 @@ function parsedUrl(value: string): URL | null {
 /** The password in a server's URL, percent-encoded. */
 export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
 
-/** The text between user and path. An invalid URL has this part too. */
+/** The hosts of a URL: the text between user and path. It can be read even if the URL is invalid. */
 function hostsOf(value: string): string {
   const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(value)?.[1] ?? '';
   return authority.slice(authority.lastIndexOf('@') + 1);
@@ -68,7 +74,10 @@ function isEncoded(part: string): boolean {
   }
 }
 
-/** Shows only names that look like names. After a misplaced ?, a parameter is a part of the password. */
+/**
+ * Hides text that does not look like a name. If a password contains a ?, a part of the password looks like a
+ * parameter.
+ */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
 /** Parameters that Gangway sets itself for each connection. */

@@ -1,9 +1,12 @@
 /** A word in a route: `v1`, `api-keys`, `openapi.json`. */
 const WORD = /^(?:[vV]\d|[A-Za-z][a-z]{0,14}(?:[-_.][a-z]{1,14})*)$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-/** `accountId`, `clientDataJSON`. */
+/** The name of a member: `accountId`, `clientDataJSON`. */
 const MEMBER = /^[a-z][A-Za-z/~]*$/;
-/** The highest length of a shown word or name. Random secrets are longer, and some contain no digit. */
+/**
+ * The highest length of a word or name that is shown. Random secrets are longer, even if they contain no
+ * digit.
+ */
 const LONGEST = 24;
 const HIDDEN = '*';
 

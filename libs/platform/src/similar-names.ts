@@ -2,7 +2,10 @@
 const FOREIGN: ReadonlySet<string> = new Set(['APP_KEY', 'POST']);
 const SHORT = 8;
 
-/** How many letters may differ: a short name with two others is another name, as HOST and HOME are. */
+/**
+ * How many letters may differ in similar names. In a short name, two other letters make another name, such as
+ * HOST and HOME.
+ */
 const mostEdits = (name: string) => (name.length < SHORT ? 1 : 2);
 
 /** @returns the known name that is most similar to an unknown name. Null if no name is similar. */
@@ -21,6 +24,14 @@ export function suggestion(name: string, known: readonly string[]): string {
   const similar = similarName(name, known);
   return similar === null ? '' : `; do you mean ${similar}?`;
 }
+
+/** @returns the known names that are most similar to a name, the most similar first. */
+export const nearestNames = (name: string, known: readonly string[], most = 3): string[] =>
+  known
+    .map((each) => ({ each, edits: edits(name.toLowerCase(), each.toLowerCase()) }))
+    .toSorted((one, other) => one.edits - other.edits)
+    .slice(0, most)
+    .map(({ each }) => each);
 
 /** How many letters must be changed, added or removed to turn one text into the other (Levenshtein). */
 function edits(from: string, to: string): number {

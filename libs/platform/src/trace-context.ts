@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-/** W3C Trace Context §3.2, version 00. An id of zeros is not valid. */
+/** A `traceparent` header (W3C Trace Context §3.2, version 00). An id of zeros is not valid. */
 export const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The caller's `traceparent` if it is valid. Otherwise a new one that is not sampled. */

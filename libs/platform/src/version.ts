@@ -6,7 +6,7 @@ export const VERSION = (
   JSON.parse(readFileSync(findPackage(import.meta.dirname), 'utf8')) as { version: string }
 ).version;
 
-/** The compiled form of this file is one level deeper than its source. */
+/** Finds package.json in a parent folder, because the compiled file is one level deeper than its source. */
 function findPackage(from: string): string {
   const path = join(from, 'package.json');
   return existsSync(path) ? path : findPackage(dirname(from));

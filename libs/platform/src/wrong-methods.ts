@@ -3,7 +3,8 @@ import { ProblemError } from '#libs/kernel';
 
 /**
  * Answers 405 with `Allow` if the path exists but not for this method (RFC 9110 §15.5.6). Call it before the
- * routes are added. It needs no login, because the OpenAPI document shows the same methods to everyone.
+ * routes are added. The answer needs no login, because the OpenAPI document shows the same methods to
+ * everyone.
  */
 export function refuseWrongMethods(fastify: FastifyInstance): void {
   const routes = new Map<string, { path: RegExp; methods: Set<string> }>();
@@ -17,16 +18,16 @@ export function refuseWrongMethods(fastify: FastifyInstance): void {
     const path = request.url.split('?', 1)[0]!;
     const known = [...routes.values()].filter((route) => route.path.test(path));
     const methods = [...new Set(known.flatMap((route) => [...route.methods]))].sort();
-    // The route has this method but was not found, because its pattern is stricter than the pattern here.
+    // The route exists for this method, but its own pattern is stricter than the pattern of this check.
     if (methods.length === 0 || methods.includes(request.method)) return;
     reply.header('Allow', methods.join(', '));
     throw new ProblemError('method_not_allowed', {
-      detail: `This path takes ${methods.join(', ')} and no other method.`,
+      detail: `This path allows only: ${methods.join(', ')}.`,
     });
   });
 }
 
-/** A regular expression for a route's pattern, such as `/v1/onboardings/:id`. */
+/** A regular expression that matches the paths of a route, such as `/v1/onboardings/:id`. */
 function pathOf(url: string): RegExp {
   const pattern = url
     .replaceAll(/[$()+.?[\\\]^{|}]/g, String.raw`\$&`)

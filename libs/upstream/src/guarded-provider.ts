@@ -3,6 +3,7 @@ import type { Clock } from '#libs/kernel';
 import type { Config } from '#libs/platform';
 import { CallEnds } from './call-ends.js';
 import { KeyOrSubject } from './key-or-subject.js';
+import { withoutValues } from './refusal-text.js';
 import { NOTHING_SENT, UpstreamError } from './port/upstream-error.js';
 import type {
   Call,
@@ -109,11 +110,13 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   initOtp(call: Call, subject: Subject, choice: OtpChoice) {
-    return this.#guarded('init-otp', call, subject, (made) => this.provider.initOtp(made, subject, choice));
+    return this.#guarded('init-otp', call, subject, [choice], (made) =>
+      this.provider.initOtp(made, subject, choice),
+    );
   }
 
   verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof) {
-    return this.#guarded('verify-otp', call, subject, (made) =>
+    return this.#guarded('verify-otp', call, subject, [sent, proof], (made) =>
       this.provider.verifyOtp(made, subject, sent, proof),
     );
   }
@@ -125,7 +128,8 @@ export class GuardedProvider implements UpstreamProvider {
     authenticators: readonly NewAuthenticator[],
     device?: DeviceRequest,
   ) {
-    return this.#guarded('create-authenticators', call, subject, (made) =>
+    const given = [grant, authenticators, device];
+    return this.#guarded('create-authenticators', call, subject, given, (made) =>
       this.provider.createAuthenticators(made, subject, grant, authenticators, device),
     );
   }
@@ -174,6 +178,7 @@ export class GuardedProvider implements UpstreamProvider {
     name: CallName,
     call: Call,
     subject: Subject,
+    given: readonly unknown[],
     make: (call: Call) => Promise<T>,
   ): Promise<T> {
     const startedAt = this.clock.monotonicMs();
@@ -181,6 +186,7 @@ export class GuardedProvider implements UpstreamProvider {
     try {
       return (await this.#breaker.fire(() => this.#noted(name, work))) as T;
     } catch (error) {
+      if (error instanceof UpstreamError) withoutGiven(error, [subject, ...given]);
       if ((error as { code?: unknown }).code !== 'EOPENBREAKER') throw error;
       throw new UpstreamError('not_sent', {
         detail: 'not sent, because too many calls to this provider have failed',
@@ -188,6 +194,11 @@ export class GuardedProvider implements UpstreamProvider {
       });
     }
   }
+}
+
+/** Upstream may repeat what it was given: the code, the contact, the session. */
+function withoutGiven(error: UpstreamError, given: readonly unknown[]): void {
+  if (error.unknownText) error.unknownText.text = withoutValues(error.unknownText.text, given);
 }
 
 function isFailing(error: unknown): boolean {

@@ -26,4 +26,6 @@ export type {
   Subject,
   UpstreamProvider,
 } from './port/upstream-provider.js';
+export { checkContracts, type ContractFinding } from './contract-check.js';
+export { redacted } from './refusal-text.js';
 export { UpstreamModule } from './upstream.module.js';

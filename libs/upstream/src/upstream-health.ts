@@ -1,6 +1,6 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { Metrics, PROCESS_NAME } from '#libs/platform';
+import { PROCESS_NAME, Log, Metrics } from '#libs/platform';
 import type { BreakerState } from './guarded-provider.js';
 import { Integrations, type Integration } from './integrations.js';
 import { UpstreamHttpClient } from './transport/http-client.js';
@@ -13,7 +13,7 @@ const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
-  readonly #logger = new Logger(UpstreamHealth.name);
+  readonly #logger = new Log('UpstreamHealth');
 
   constructor(
     private readonly integrations: Integrations,
@@ -61,7 +61,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
       const line = { ...about, breaker };
       if (!news) this.#logger.debug(line, `${name}: the breaker is ${breaker}`);
       else if (breaker === 'closed')
-        this.#logger.log(line, `${name}: the breaker closed, calls go out again`);
+        this.#logger.info(line, `${name}: the breaker closed, calls go out again`);
       else this.#logger.warn(line, `${name}: the breaker opened, too many calls failed`);
     };
     let refusedAtMs = 0;
@@ -74,11 +74,11 @@ export class UpstreamHealth implements OnApplicationShutdown {
           status === null
             ? `${name} gets no requests: our clock or signer does not work`
             : `${name} refuses our requests: it answers ${status}`;
-        this.#logger.error({ ...about, access: 'refused', status }, text);
+        this.#logger.error({ ...about, access: 'refused', upstreamStatus: status }, text);
       } else {
         const afterS = Math.round((now - refusedAtMs) / 1000);
         const line = { ...about, access: 'accepted', afterS };
-        this.#logger.log(line, `${name} accepts our requests again, after ${afterS} s`);
+        this.#logger.info(line, `${name} accepts our requests again, after ${afterS} s`);
       }
     };
   }

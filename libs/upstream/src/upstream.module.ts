@@ -1,6 +1,6 @@
-import { Logger, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, type Config, type IntegrationConfig } from '#libs/platform';
+import { CONFIG, Log, type Config, type IntegrationConfig } from '#libs/platform';
 import { openSigner } from '#libs/signing';
 import { ClockSkew } from './transport/clock-skew.js';
 import { ClockWatch } from './clock-watch.js';
@@ -63,10 +63,13 @@ async function openKeys({ name, keys }: IntegrationConfig, config: Config): Prom
   if (signers[1] && signers[1].publicKeyCompressedHex === signers[0]!.publicKeyCompressedHex) {
     throw new Error(`${keys[1]!.source} is the same key as ${keys[0]!.source}`);
   }
-  const logger = new Logger(SigningKeys.name);
+  const logger = new Log('SigningKeys');
   return new SigningKeys(signers, {
     signatureTimeoutMs: config.CLAIM_MAX_AGE_MS,
     changed: ({ from, to }) =>
-      logger.warn(`${name} refuses the key ${from} and accepts the key ${to}: ${to} now signs first`),
+      logger.warn(
+        { integration: name, keyFrom: from, keyTo: to },
+        `${name} refuses the key ${from} and accepts the key ${to}: ${to} now signs first`,
+      ),
   });
 }

@@ -69,7 +69,7 @@ describe('the console', () => {
     await story.sent();
     const fields = { action: 'cancel', state: 'otp_sent', atMost: '1', reason: 'a test', token };
     const reply = await admin.post('/operations', fields);
-    expect([reply.status, reply.text]).toEqual([400, expect.stringContaining('Look again.')]);
+    expect([reply.status, reply.text]).toEqual([400, expect.stringContaining('Repeat the dry run.')]);
     expect(await story.sql('SELECT action FROM operations')).toEqual([]);
   });
 

@@ -23,6 +23,18 @@ describeInBrowser('the console’s pages', () => {
     const done = await story.sent();
     const evil = await story.start(story.newSubject(), { externalRef: EVIL, metadata: { note: EVIL } });
     await story.call('POST', `/v1/onboardings/${evil.body.id}/cancel`, { reason: EVIL });
+    // The text of a refusal may have markup too.
+    story.sandbox.control.addFault({ route: 'init-otp', status: 400, body: { error: `no ${EVIL}` } });
+    await story.start(story.newSubject());
+    await until('the refusal is stored', async () => {
+      const [row] = await story.sql<{ count: number }>('SELECT count(*)::int AS count FROM unknown_refusals');
+      return row!.count > 0;
+    });
+    await story.sql(
+      `INSERT INTO log_levels (module, level, actor, until)
+       VALUES ('RequestLog', 'debug', $1, clock_timestamp() + interval '1 hour')`,
+      [EVIL],
+    );
     watched = await openConsole(browser, story, 'admin');
     const { page } = watched;
     await page.goto(`/onboardings/${done.id}`);
@@ -39,6 +51,7 @@ describeInBrowser('the console’s pages', () => {
       operations: '/operations',
       operation: (await operation.getAttribute('href'))!,
       bulk: '/operations/new?state=cancelled&action=erase',
+      refusals: '/refusals',
       audit: '/audit',
       sessions: '/sessions',
       missing: '/nothing',
@@ -46,6 +59,8 @@ describeInBrowser('the console’s pages', () => {
   });
   afterAll(async () => {
     await browser?.close();
+    // Later stories have the same database.
+    await story?.sql('DELETE FROM log_levels');
     await story?.end();
   });
 

@@ -6,7 +6,7 @@ import { PATHS } from '../web/paths.js';
 import { AuditPage } from './audit.page.js';
 
 const EVENTS = 100;
-/** The id of an event is a bigint. */
+/** In PostgreSQL, the id of an audit event is a bigint. */
 const idField = z
   .string()
   .regex(/^\d{1,18}$/)

@@ -43,7 +43,9 @@ function Target({ event: { action, target } }: { event: KeptEvent }) {
   return action.startsWith('operation_') ? <a href={pathOfOperation(target)}>{target}</a> : <>{target}</>;
 }
 
-/** What was done. An operation is named by its action. */
+/**
+ * The text for the action of an audit event. For an operation, the text also names what the operation does.
+ */
 const whatOf = ({ action, data }: KeptEvent) =>
   typeof data['action'] === 'string' ? `${action}: ${data['action']}` : action;
 

@@ -22,7 +22,7 @@ export function FunnelPage({ funnel }: { funnel: Funnel }) {
       <p>
         Onboardings by the day (UTC) on which they started.{' '}
         {funnel.countedAt === null ? (
-          'They were not counted yet.'
+          'These days were not counted yet.'
         ) : (
           <>
             Counted <Time at={funnel.countedAt} />.
@@ -133,7 +133,7 @@ function Stages({ figures }: { figures: FunnelFigures }) {
 const shareOf = (part: number, whole: number) =>
   whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`;
 
-/** A median: seconds are too coarse for calls. */
+/** Formats a median duration. Calls are short, so it does not round to whole seconds. */
 const durationText = (ms: number) =>
   ms < 1_000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : lengthOf(ms);
 

@@ -20,7 +20,7 @@ const emergencyForm = z.strictObject({
 });
 const linkForm = z.strictObject({ link: z.string().max(64), token: TOKEN_FIELD });
 
-/** A query parameter as text: sent twice, it would be an array. */
+/** A query parameter as text. A parameter that was sent twice is an array, and counts as empty. */
 const textOf = (value: unknown) => (typeof value === 'string' ? value : '');
 const tryOf = (request: FastifyRequest): LoginTry => ({ address: request.ip, traceId: request.id });
 
@@ -63,7 +63,8 @@ export class LoginController {
     @Query() query: Query,
   ): Promise<void> {
     const next = goingOnTo(textOf(query.next));
-    // The provider may ask nothing. So a link on another site must not begin a login.
+    // The identity provider may log the operator in without a question. So a link on another site must not
+    // start a login.
     if (!/^(?:same-origin|none)$/.test(String(request.headers['sec-fetch-site'] ?? 'none'))) {
       return void reply.redirect(`${PATHS.login}?${new URLSearchParams({ next }).toString()}`, 303);
     }
@@ -126,7 +127,7 @@ export class LoginController {
     reply.redirect(goingOnTo(next), 303);
   }
 
-  /** With PostgreSQL away, the login page says so when a login is tried. */
+  /** While PostgreSQL is away, this is false: the login page appears, and a login reports the outage. */
   async #isLoggedIn(request: FastifyRequest): Promise<boolean> {
     const token = SESSION_COOKIE.of(request);
     return token !== null && (await this.sessions.find(token, true).catch(() => null)) !== null;

@@ -8,11 +8,11 @@ export interface LoginProps {
   token: string;
   /** The path to open after the login. */
   next: string;
-  /** Why the last try failed. Null if there was none. */
+  /** Why the last login failed. Null before the first login. */
   error: string | null;
-  /** Whether the last try was an emergency login, so that its form stays open. */
+  /** Whether the last login was an emergency login. If so, the emergency form stays open. */
   wasEmergency: boolean;
-  /** After a logout: where to log out at the identity provider too. Undefined without a logout. */
+  /** After a logout: the URL to log out at the identity provider, or null. Without a logout: undefined. */
   loggedOut?: string | null | undefined;
 }
 
@@ -89,7 +89,10 @@ function EmergencyForm({ token, next, isWrong }: { token: string; next: string; 
   );
 }
 
-/** The page of a one-time link. Its button spends the link, so that a preview of the link does not. */
+/**
+ * The page of a one-time link. Only a click on its button uses up the link: a program that previews the link
+ * does not.
+ */
 export function LinkPage({ token, link }: { token: string; link: string }) {
   return (
     <>

@@ -24,7 +24,7 @@ export class SessionsController {
     private readonly audit: OperatorAudit,
   ) {}
 
-  /** The page behind a link, because a link must not log out by itself. */
+  /** Asks for confirmation first: merely opening a link must not log the operator out. */
   @Get(PATHS.logout)
   logoutPage(@Req() request: FastifyRequest): Page {
     const main = (
@@ -45,7 +45,8 @@ export class SessionsController {
     SESSION_COOKIE.clear(request, reply);
     reply.header('Clear-Site-Data', '"cache", "storage"');
     this.#record(request, 'logout', null);
-    // The policy of our pages allows no redirect of a form to another site. So the next page has a link.
+    // The content security policy forbids to redirect a form to another site. So the next page links to the
+    // provider.
     reply.redirect(`${PATHS.login}?out=${request.operator!.how === 'oidc' ? 'oidc' : ''}`, 303);
   }
 

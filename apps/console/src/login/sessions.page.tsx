@@ -12,7 +12,7 @@ interface SessionsProps {
 const HEAD = ['Operator', 'Action', 'Role', 'Address', 'Login by', 'Last used (UTC)', 'Since (UTC)'];
 const HOW = { oidc: 'identity provider', emergency: 'emergency password', link: 'one-time link' };
 
-/** Operators see and end their own sessions, and an admin those of all operators. */
+/** Operators see and end their own sessions. Admins see and end the sessions of all operators. */
 export function SessionsPage({ operator, token, sessions }: SessionsProps) {
   return (
     <>

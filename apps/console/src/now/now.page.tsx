@@ -1,3 +1,4 @@
+import type { ChangedLevel } from '#libs/database';
 import type {
   Counted,
   IntegrationNow,
@@ -22,21 +23,24 @@ import {
   countOf,
   type Tone,
 } from '../web/parts.js';
-import { PATHS, pathOfDryRun, pathOfList } from '../web/paths.js';
+import { PATHS, pathOfDryRun, pathOfList, pathOfRefusals } from '../web/paths.js';
 
 interface NowPageProps {
   now: Now;
+  /** How many texts of refusals are unknown, by integration. */
+  unknownRefusals: ReadonlyMap<string, number>;
+  levels: readonly ChangedLevel[];
   token: string;
   role: Role;
 }
 
-export function NowPage({ now, token, role }: NowPageProps) {
+export function NowPage({ now, unknownRefusals, levels, token, role }: NowPageProps) {
   const mayAct = mayActAs(role, 'operator');
   return (
     <Live path={PATHS.now} everyS={5}>
       <h1>Now</h1>
       <Problems problems={now.problems} />
-      <Integrations integrations={now.integrations} />
+      <Integrations integrations={now.integrations} unknownRefusals={unknownRefusals} />
       {now.lostOutcomes.length > 0 && <Lost groups={now.lostOutcomes} />}
       {now.parked.length > 0 && <Parked groups={now.parked} />}
       {now.waiting.length > 0 && <Waiting groups={now.waiting} />}
@@ -50,6 +54,7 @@ export function NowPage({ now, token, role }: NowPageProps) {
           .
         </small>
       </p>
+      {levels.length > 0 && <Levels levels={levels} />}
     </Live>
   );
 }
@@ -88,12 +93,13 @@ const FILTERS: Partial<Record<Problem['kind'], Filter>> = {
   ended_unresolved: { unresolved: 'true' },
 };
 
-/** The list with the onboardings of a problem. */
+/** Links to the list of the onboardings that a problem affects. */
 function Affected({ problem }: { problem: Problem }) {
   const { kind, integration, step, parkedReason, queue, affected } = problem;
   if (queue !== null) return <a href={`${PATHS.queues}/queue/${queue}`}>the queue</a>;
   if (affected === null || affected.count === 0) return null;
-  // The problem of an integration affects several groups. Its card has a link for each of them.
+  // An integration's problem affects several groups of onboardings. The integration's card links to each
+  // group.
   if (kind === 'integration') return <small>{wordsOf(affected)}</small>;
   const filter = {
     ...FILTERS[kind],
@@ -111,7 +117,7 @@ function CountLink({ counted, filter }: CountLinkProps) {
   return <a href={pathOfList(filter)}>{countOf(counted)}</a>;
 }
 
-/** A filter of the list, in the words of its query. */
+/** A filter of the list of onboardings, as query parameters. */
 type Filter = Partial<Record<keyof ListQuery, string>>;
 
 interface CountLinkProps {
@@ -119,19 +125,44 @@ interface CountLinkProps {
   filter: Filter;
 }
 
-function Integrations({ integrations }: { integrations: readonly IntegrationNow[] }) {
+/** A forgotten level fills disks. */
+function Levels({ levels }: Pick<NowPageProps, 'levels'>) {
+  return (
+    <p>
+      <small>
+        Log levels changed:{' '}
+        {levels.map(({ module, level, actor, until }, index) => (
+          <span key={module}>
+            {index > 0 && ', '}
+            {module} {level} until <ExactTime at={until} /> UTC (by {actor})
+          </span>
+        ))}
+        .
+      </small>
+    </p>
+  );
+}
+
+function Integrations({
+  integrations,
+  unknownRefusals,
+}: Pick<NowPageProps, 'unknownRefusals'> & { integrations: readonly IntegrationNow[] }) {
   if (integrations.length === 0) return <p>No integration has reported yet.</p>;
   return (
     <section>
       <h2>Integrations</h2>
       {integrations.map((integration) => (
-        <Integration key={integration.name} integration={integration} />
+        <Integration
+          key={integration.name}
+          integration={integration}
+          unknownRefusals={unknownRefusals.get(integration.name) ?? 0}
+        />
       ))}
     </section>
   );
 }
 
-function Integration({ integration }: { integration: IntegrationNow }) {
+function Integration({ integration, unknownRefusals }: IntegrationProps) {
   const { name, status, since, detail, pause, affected, errors, seenBy } = integration;
   return (
     <article aria-label={name}>
@@ -158,9 +189,19 @@ function Integration({ integration }: { integration: IntegrationNow }) {
           filter={{ integration: name, state: 'outcome_unknown' }}
         />
       </p>
+      {unknownRefusals > 0 && (
+        <p>
+          Unknown refusals: <a href={pathOfRefusals(name)}>{unknownRefusals} texts</a>
+        </p>
+      )}
       {errors.length + seenBy.length > 0 && <Seen errors={errors} seenBy={seenBy} />}
     </article>
   );
+}
+
+interface IntegrationProps {
+  integration: IntegrationNow;
+  unknownRefusals: number;
 }
 
 function Seen({ errors, seenBy }: Pick<IntegrationNow, 'errors' | 'seenBy'>) {

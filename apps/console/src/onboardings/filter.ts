@@ -2,42 +2,42 @@ import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
 import { LIVE_STATES, PARKED_REASONS, STATES, STEPS, type OperationFilter } from '#libs/onboarding';
 
-/** A field of a form that is empty counts as not given. */
+/** An empty form field counts as not given. */
 const optionalField = <S extends z.ZodType>(schema: S) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
-/** PostgreSQL stores no U+0000. */
+/** PostgreSQL cannot store U+0000 in a text. */
 const isStorable = (value: string) => !value.includes('\0');
 const text = optionalField(z.string().max(256).refine(isStorable));
-/** Of a date field, in UTC. */
+/** The start (UTC) of the day that a date field names. */
 const startOfDay = optionalField(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
 
-/** The filter of the list, as its form and links send it. */
+/** The filter of the list of onboardings, as forms and links send it. */
 const query = z.strictObject({
   q: text,
   state: z.preprocess(
     (value) => (value === undefined || value === '' ? [] : [value].flat()),
     z.array(z.enum(STATES)),
   ),
-  /** All live states, in place of a list of them. */
+  /** `true` selects all live states, so that a link need not name each of them. */
   live: optionalField(z.literal('true')),
-  /** Only ended ones with an attempt whose outcome is unknown. */
+  /** `true` selects ended onboardings that have an attempt with an unknown outcome. */
   unresolved: optionalField(z.literal('true')),
   integration: text,
   caller: text,
   step: optionalField(z.enum(STEPS)),
   parked: optionalField(z.enum(['true', 'false'])),
   parkedReason: optionalField(z.enum(PARKED_REASONS)),
-  /** Only those whose step waits for its next try. */
+  /** `true` selects onboardings whose step waits for its next try. */
   waiting: optionalField(z.literal('true')),
   createdAfter: startOfDay,
   createdBefore: startOfDay,
-  /** The id of the last row of the page before. */
+  /** The id of the last row on the previous page. */
   after: optionalField(z.uuid()),
 });
 
 export type ListQuery = z.output<typeof query>;
 
-/** @throws ProblemError `validation_failed`, by the name of the field */
+/** @throws ProblemError `validation_failed`, with the names of the wrong fields */
 export function parseQuery(input: unknown): ListQuery {
   const result = query.safeParse(input);
   if (result.success) return result.data;
@@ -66,7 +66,7 @@ export function filterOf(asked: ListQuery): OperationFilter {
   };
 }
 
-/** The filter's fields for links and hidden fields, without the search and the page. */
+/** A filter's fields for links and hidden inputs. The searched text and the page position are left out. */
 export function fieldsOf(asked: ListQuery): [name: string, value: string][] {
   const { live, unresolved, integration, caller, step, parked, parkedReason, waiting } = asked;
   const { state, createdAfter, createdBefore } = asked;

@@ -12,7 +12,7 @@ interface ListPageProps {
 }
 
 export function ListPage({ rows, next, query, role }: ListPageProps) {
-  // A search looks at all onboardings.
+  // A search covers all onboardings, so it ignores the filter.
   const fields = query.q === undefined ? fieldsOf(query) : [];
   const params = new URLSearchParams(fields).toString();
   const pathAfter = (after: string) =>
@@ -153,7 +153,7 @@ interface ChoiceProps {
   label: string;
   name: keyof ListQuery;
   values: readonly string[];
-  /** How the values are shown, if not as they are. */
+  /** The texts to show instead of the values. */
   words?: Record<string, string>;
   chosen: string | undefined;
 }

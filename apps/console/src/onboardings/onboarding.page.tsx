@@ -233,11 +233,11 @@ function Actions({ onboarding: { id, actions }, token, role }: Omit<OnboardingPa
   );
 }
 
-/** Why an operator may not do it now; null if nothing forbids it. */
+/** Why an operator may not do the action now; null if the operator may. */
 function refusalOf({ action, allowed, whyNot }: ActionView, role: Role): string | null {
   const needed = roleOfAction(action);
   if (!mayActAs(role, needed)) return roleMissing(needed);
-  return allowed ? null : (whyNot ?? 'It does not fit the state.');
+  return allowed ? null : (whyNot ?? 'The action does not fit the state.');
 }
 
 interface ActionProps {

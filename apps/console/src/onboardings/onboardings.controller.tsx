@@ -11,7 +11,7 @@ import { ListPage } from './list.page.js';
 import { OnboardingPage } from './onboarding.page.js';
 
 const ROWS = 50;
-/** How many of its operations the page of an onboarding shows. */
+/** The most operations that the page of an onboarding shows. */
 const OPERATIONS = 10;
 
 @Controller(PATHS.onboardings)

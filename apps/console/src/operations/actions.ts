@@ -19,7 +19,7 @@ export const ACTION_WORDS: Record<OperationAction, string> = {
   erase: 'Erase personal data',
 };
 
-/** An erasure cannot be undone. */
+/** An erasure needs an admin, because it cannot be undone. */
 export const roleOfAction = (action: OperationAction): Role => (action === 'erase' ? 'admin' : 'operator');
 
 /** The states in which an action can do something. The worker checks each onboarding again. */

@@ -8,9 +8,9 @@ import { ACTION_WORDS, roleOfAction } from './actions.js';
 /** What an action would do now. */
 export interface DryRun {
   action: OperationAction;
-  /** All that match the filter. */
+  /** All onboardings that match the filter. */
   matching: Preview;
-  /** Of these, the ones in a state that the action fits, and the filter's fields that select them. */
+  /** Of these, the onboardings whose state fits the action. `fields` is the filter that selects them. */
   fitting: Preview;
   fields: readonly [name: string, value: string][];
 }
@@ -54,7 +54,7 @@ export function NewOperationPage({ fields, dryRun, token, role }: NewOperationPa
 }
 
 function DryRunResult({ dryRun: { action, matching, fitting, fields }, token }: DryRunResultProps) {
-  // A count that has stopped cannot be compared.
+  // If counting stopped at its limit, the two counts cannot be compared.
   const hasOthers = fitting.counted === 'exactly' && fitting.count < matching.count;
   return (
     <section aria-labelledby="dry-run">

@@ -67,7 +67,7 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
       {content}
     </Live>
   ) : (
-    // The last refresh looks for this id.
+    // This element does not refresh itself, but the last refresh of the open operation looks for this id.
     <div id="live">{content}</div>
   );
 }

@@ -26,17 +26,17 @@ const ACTION_FIELD = z.enum(OPERATION_ACTIONS);
 const startForm = z.looseObject({
   action: ACTION_FIELD,
   id: z.uuid().optional(),
-  /** What the dry run showed. */
+  /** The number of onboardings that the dry run showed. */
   atMost: z.coerce.number().int().optional(),
   reason: REASON_FIELD,
   token: TOKEN_FIELD,
 });
 const reasonForm = z.strictObject({ reason: REASON_FIELD, token: TOKEN_FIELD });
-/** A wrong place in a list means its beginning. */
+/** The id after which a page of a list starts. With a wrong id, the list starts at its first row. */
 const PLACE = z.uuid().optional().catch(undefined);
 const ITEMS = 50;
 const OPERATIONS = 50;
-/** How far a dry run counts: a page must be quick. */
+/** A dry run counts at most this many onboardings, so that its page is quick. */
 const MOST_COUNTED = 10_000;
 
 @Controller(PATHS.operations)
@@ -52,7 +52,10 @@ export class OperationsController {
     return new Page('Operations', <OperationsPage operations={operations} limit={OPERATIONS} />);
   }
 
-  /** The form for an action on all onboardings of a filter. With an action, it shows the dry run. */
+  /**
+   * The form for an action on all onboardings that match a filter. Once an action is chosen, the page shows a
+   * dry run.
+   */
   @Get('new')
   @RouteConfig(FOR_OPERATORS)
   async newForm(@Query() input: Record<string, unknown>, @Req() request: FastifyRequest): Promise<Page> {
@@ -88,7 +91,7 @@ export class OperationsController {
     mustMay(request, action);
     const target = id === undefined ? { filter: filterOf(parseQuery(rest)) } : { ids: [id] };
     const operation = await this.operations.start(action, target, reason, actorOf(request), { atMost });
-    // The page of one onboarding shows how the action ended, and what followed.
+    // After an action on one onboarding, shows the page of this onboarding: it tells how the action ended.
     return seeOther(id === undefined ? pathOfOperation(operation.id) : pathOfOnboarding(id));
   }
 
@@ -147,9 +150,9 @@ export class OperationsController {
   }
 }
 
-/** Narrows a filter to the states that an action fits. Null if it selects none of them. */
+/** Narrows a filter to the states that an action fits. Null if no state is left. */
 function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null {
-  // Ended ones, on which a decision is only recorded.
+  // This filter selects ended onboardings. The action only records a decision on them.
   if (query.unresolved) return query;
   const asked = filterOf(query).states ?? STATES;
   const state = asked.filter((each) => STATES_OF_ACTION[action].includes(each));
@@ -157,7 +160,7 @@ function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null 
   return state.length === STATES.length ? query : { ...query, live: undefined, state };
 }
 
-/** After a form, the browser opens a page by GET: so a reload sends nothing twice. */
+/** Redirects the browser to a page, so that a reload of the page does not send the form again. */
 const seeOther = (url: string) => ({ url, statusCode: HttpStatus.SEE_OTHER });
 
 const mustMay = ({ operator }: FastifyRequest, action: OperationAction) =>

@@ -10,7 +10,7 @@ const TONES: Record<Operation['state'], Tone> = {
   aborted: 'bad',
 };
 
-/** An operation that refused an onboarding, or failed at one, ends as a warning. */
+/** A finished operation has the colour of a warning if it refused an onboarding, or failed at one. */
 export function OperationState({ state, refused, failed }: Pick<Operation, 'state' | 'refused' | 'failed'>) {
   const isMixed = state === 'done' && refused + failed > 0;
   return <Badge tone={isMixed ? 'warn' : TONES[state]}>{state === 'done' ? 'finished' : state}</Badge>;

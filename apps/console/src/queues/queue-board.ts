@@ -23,11 +23,15 @@ function pageOf({ data }: { data?: unknown }): { href: string; displayText: stri
   return { href: PATHS.now, displayText: 'Console' };
 }
 
-/** Links to fonts on other hosts. They are removed: the content security policy would block them. */
+/**
+ * Links to fonts on other hosts. This file removes the links: the content security policy would block the
+ * fonts.
+ */
 const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
 
 /**
- * Serves Bull Board, the queue board. The gate has checked the login. The hook in this file checks the role.
+ * Serves Bull Board, the queue board. The gate (web/gate.ts) checks the login; a hook in this file checks the
+ * role.
  */
 export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
   const parts = { queues: app.get(Queues), audit: app.get(OperatorAudit), refusals: app.get(Refusals) };
@@ -52,9 +56,9 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
       },
     },
   });
-  // Bull Board's own error handler would show the error's message.
+  // Bull Board's own error handler would show internal error messages to the operator.
   adapter.setErrorHandler((error) => {
-    // A command that Redis did not take fails with an error of its own.
+    // While Redis is away, a command fails with an internal error, so the answer names the outage instead.
     const { status, message } = queues.isReady() ? refusals.problemOf(error) : redisAway();
     return { status: status as 500, body: { error: message } };
   });

@@ -17,7 +17,10 @@ const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=ut
 const { resolve } = createRequire(import.meta.url);
 const files = new Map<string, Asset>();
 
-/** Files of packages and of apps/console/assets. A changed file has a new name, so browsers may cache. */
+/**
+ * Files of packages and of apps/console/assets. A changed file gets a new name, so browsers may cache each
+ * file.
+ */
 export const ASSETS = {
   pico: add(resolve('@picocss/pico/css/pico.min.css'), 'css'),
   htmx: add(resolve('htmx.org/dist/htmx.min.js'), 'js'),
@@ -35,7 +38,7 @@ function add(file: string, kind: keyof typeof TYPES): string {
   return `${PATHS.assets}/${name}`;
 }
 
-/** Searches upwards: the compiled file lies one level deeper than its source. */
+/** Searches the parent folders, because the compiled file lies one level deeper than its source. */
 function ownFolder(from: string): string {
   const folder = join(from, 'apps', 'console', 'assets');
   if (existsSync(folder)) return folder;

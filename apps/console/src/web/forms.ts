@@ -4,7 +4,7 @@ import { ProblemError } from '#libs/kernel';
 import type { FormTokens } from './form-token.js';
 
 export const TOKEN_FIELD = z.string().max(64);
-/** Why an operator acts. The audit keeps it. */
+/** Why an operator acts. The audit stores this reason. */
 export const REASON_FIELD = z
   .string()
   .trim()
@@ -31,5 +31,5 @@ export function checkToken(tokens: FormTokens, request: FastifyRequest, token: s
   });
 }
 
-/** Whether a text of a path can be an id. Any other text is the id of nothing. */
+/** Whether a part of a path can be an id. */
 export const isUuid = (text: string): boolean => z.uuid().safeParse(text).success;

@@ -27,13 +27,15 @@ declare module 'fastify' {
 export const WITHOUT_LOGIN = { withoutLogin: true } as const;
 /** For `@RouteConfig`: a route that changes something. */
 export const FOR_OPERATORS = { needs: 'operator' } as const;
+/** For `@RouteConfig`: a route for admins only. */
+export const FOR_ADMINS = { needs: 'admin' } as const;
 
 /** Routes of every process, for load balancers and Prometheus. */
 const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);
 
 /**
- * Guards all routes, also those of the queue board and unknown paths, for which Nest's guards do not run. It
- * checks the matched route, not the path, because one path can be written in several ways.
+ * Guards all routes. Nest's guards do not run for the queue board or for unknown paths. This guard checks the
+ * matched route, not the path, because one path can be written in several ways.
  */
 export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: GateParts): void {
   fastify.decorateRequest('operator', null);
@@ -42,13 +44,13 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
       await admit(request);
     } catch (error) {
       recordRefusal(request);
-      // The queue board's own error handler would answer an error that this hook throws.
+      // This hook answers by itself. If it threw the error, the queue board's own error handler would answer.
       return refusals.answer(refusals.problemOf(error), request, reply);
     }
     return undefined;
   });
 
-  /** What an operator tried to change without the role for it. */
+  /** Records in the audit that an operator tried a change without the needed role. */
   function recordRefusal(request: FastifyRequest): void {
     if (!changesSomething(request) || !request.operator) return;
     const { id: traceId, ip: address, operator, method, routeOptions } = request;
@@ -60,7 +62,7 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
     const { config, url = '' } = request.routeOptions;
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
-    // These must be answered without PostgreSQL too.
+    // These routes must work while PostgreSQL is away, so they do not look for a session.
     if (config.withoutLogin || OF_THE_PROCESS.has(url)) return;
     const token = SESSION_COOKIE.of(request);
     request.operator = token ? await sessions.find(token, isUse(request)) : null;

@@ -18,7 +18,7 @@ export class Page {
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
-/** The policy of all pages (CSP 3). The stylesheet has images as `data:`. */
+/** The content security policy of all pages (CSP 3). The stylesheet contains images as `data:` URLs. */
 const POLICY = policyOf({
   'default-src': NONE,
   'script-src': SELF,

@@ -20,7 +20,7 @@ export function lengthOf(ms: number): string {
   return `${count} ${name}${count === 1 ? '' : 's'}`;
 }
 
-/** An instant, as the distance from now and exactly. */
+/** An instant, relative to now, such as `3 minutes ago`. The tooltip shows the exact time. */
 export function Time({ at }: { at: Date | string | null }) {
   if (at === null) return <span>–</span>;
   const instant = new Date(at);
@@ -45,7 +45,7 @@ export function ExactTime({ at }: { at: Date | string }) {
 
 export type Tone = 'good' | 'bad' | 'warn' | 'quiet';
 
-/** A short word on a coloured background. The colour adds no meaning. */
+/** A short word on a coloured background. The word has the meaning, not the colour. */
 export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChildren }) => (
   <span class={`badge ${tone}`}>{children}</span>
 );
@@ -63,9 +63,9 @@ export const countOf = ({ count, counted }: { count: number; counted: 'exactly' 
   `${counted === 'at_least' ? 'at least ' : ''}${count.toLocaleString('en')}`;
 
 /**
- * A part of the page that refreshes itself. Without scripts it stays as it is.
+ * A part of the page that refreshes itself. Without scripts, this part does not change.
  *
- * @param path of this page, with its query
+ * @param path the path and the query of this page
  */
 export function Live({ path, everyS, children }: LiveProps) {
   return (
@@ -141,7 +141,7 @@ interface ActionFormProps {
   class?: string;
 }
 
-/** The field for the reason of an action. The audit keeps it. */
+/** The field for the reason of an action. The audit stores this reason. */
 export function ReasonField({ id }: { id: string }) {
   return (
     <>

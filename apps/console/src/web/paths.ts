@@ -1,11 +1,12 @@
 import { CALLBACK_PATH } from '#libs/operators';
 
-/** The paths of the console. Each can be sent to a colleague. */
+/** The paths of the console. */
 export const PATHS = {
   now: '/',
   funnel: '/funnel',
   onboardings: '/onboardings',
   operations: '/operations',
+  refusals: '/refusals',
   audit: '/audit',
   queues: '/queues',
   login: '/login',
@@ -19,20 +20,23 @@ export const PATHS = {
 } as const;
 
 export const pathOfOnboarding = (id: string) => `${PATHS.onboardings}/${encodeURIComponent(id)}`;
-/** The list with a filter, as its form sends it. */
+/** The path of the list of onboardings with a filter. */
 export const pathOfList = (filter: Record<string, string>) =>
   `${PATHS.onboardings}?${new URLSearchParams(filter).toString()}`;
-/** The dry run of an action on all onboardings of a filter. */
+/** The path of the dry run of an action on all onboardings that match a filter. */
 export const pathOfDryRun = (action: string, filter: Record<string, string>) =>
   `${PATHS.operations}/new?${new URLSearchParams({ ...filter, action }).toString()}`;
+/** The texts of one integration that Gangway does not know. */
+export const pathOfRefusals = (integration: string) =>
+  `${PATHS.refusals}?${new URLSearchParams({ integration }).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;
 
-/** The origin is only a base for parsing. */
+/** A base to parse relative URLs. Nothing is sent to this host. */
 const BASE = 'http://console.invalid';
 
 /**
- * The page to open after the login. A path from a request must not lead to another site: `//evil.example`
- * and `/\evil.example` do in a browser.
+ * The page to open after the login. A path from a request must not lead to another site: a browser follows
+ * `//evil.example` and `/\evil.example` to another site.
  *
  * @returns the path with its query if it belongs to the console, otherwise the first page
  */

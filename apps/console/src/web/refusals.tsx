@@ -13,7 +13,7 @@ export class Refusals {
 
   constructor(private readonly pages: PageWriter) {}
 
-  /** The problem of any error, as a page or JSON may show it. */
+  /** Turns any error into a problem that a page or a JSON answer may show. */
   problemOf(error: unknown): ProblemError {
     return this.#filter.problemOf(error);
   }

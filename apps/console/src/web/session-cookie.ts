@@ -6,11 +6,12 @@ const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
  * Cookies of the console. Over TLS, their names begin with `__Host-`: then no other host, subdomain or
- * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them. Other sites'
- * requests do not carry them, but their links do: a link that a colleague sent opens the page.
+ * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them. If the operator
+ * follows a link from another site, the browser sends the cookies (SameSite=Lax). Other requests from another
+ * site do not carry them.
  */
 class ConsoleCookie {
-  /** @param maxAgeS Without it, the cookie ends with the browser. */
+  /** @param maxAgeS seconds. Without a value, the browser deletes the cookie when it closes. */
   constructor(
     private readonly name: string,
     private readonly maxAgeS?: number,

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * All tables. After the first release, each change is its own migration: first expand, a release later
- * contract.
+ * Creates all tables. After the first release, each change gets its own migration, which the version before
+ * must tolerate. Old columns are removed one release later.
  */
 export class Baseline1770000000000 implements MigrationInterface {
   readonly name = 'Baseline1770000000000';
@@ -23,8 +23,8 @@ const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
 const LIVE = `state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
 
 const UP = [
-  // Ordered by how often they change. PostgreSQL reads a row's columns in order, and logs an update from the
-  // first column that changes to the last one: first those that never change, then those of one step.
+  // The columns are ordered by how often they change. PostgreSQL reads the columns of a row in order, and
+  // logs an update from the first changed column to the last. So columns that never change come first.
   `CREATE TABLE onboardings (
     id uuid PRIMARY KEY,
     caller text NOT NULL DEFAULT 'default',
@@ -98,7 +98,8 @@ const UP = [
   )
   -- a row is written about six times in its life
   WITH (fillfactor = 70)`,
-  // A function, because PostgreSQL reads a check's text again for each statement, and few rows are erased.
+  // This check is a function, because PostgreSQL parses the text of a check again for each statement, and
+  // only erased rows need the check.
   `CREATE FUNCTION gangway_is_blank(o onboardings) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
   BEGIN RETURN
     num_nonnulls(o.sealed_data_key, o.sealed_contact, o.sealed_otp_code, o.sealed_grant,
@@ -115,23 +116,25 @@ const UP = [
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
   `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id)
     WHERE parked_reason IS NOT NULL`,
-  // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` keeps it out of the plans
-  // of claims: a claim must find its row by the id.
+  // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` prevents that PostgreSQL
+  // uses the index for claims: a claim must find its row by the id.
   `CREATE INDEX onboardings_waiting ON onboardings (((step || '/' || integration) COLLATE "C"), id)
     WHERE next_attempt_at IS NOT NULL AND num_nonnulls(lease_until, parked_reason) = 0`,
   `CREATE INDEX onboardings_ended_unresolved ON onboardings ((integration COLLATE "C"), id)
     WHERE ${ENDED} AND unresolved <> '[]' AND erased_at IS NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
-  // Lists read these from the end: ids grow with time. In byte order, keys with the same prefix are adjacent.
+  // Lists read this index and the next from the end, because ids grow with time. In byte order, keys with the
+  // same prefix are adjacent.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
-  // A caller's name may have any printable character, and may be a prefix of another: hence the line break.
+  // A line break ends the caller's name in the key: the name may contain any printable character, and may be
+  // the prefix of another name.
   `CREATE INDEX onboardings_by_caller ON onboardings
     (((caller || E'\\n' || state || '/' || integration) COLLATE "C"), id)`,
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
-  // By hash, because each change of state writes a new entry. Lists also compare the value itself.
-  // The user's organization, by the name that its provider uses.
+  // The index of the user's organization, which each provider names differently. It contains a hash, to be
+  // small: each change of state writes a new entry. Lists also compare the value itself.
   `CREATE INDEX onboardings_organization ON onboardings
     ((hashtextextended(coalesce(subject ->> 'accountId', subject ->> 'organizationId'), 0)), id)`,
   `CREATE INDEX onboardings_user ON onboardings ((hashtextextended(subject ->> 'userId', 0)), id)`,
@@ -175,7 +178,8 @@ const UP = [
     registered boolean NOT NULL DEFAULT false,
     PRIMARY KEY (integration, subject_key, credential_id)
   )`,
-  // Not unique: two subjects may have the same id in flight, and a settle must not fail.
+  // This index is not unique: two subjects may register the same id at the same time, and recording the
+  // result must not fail.
   `CREATE INDEX credentials_registered ON credentials (credential_id, integration)`,
 
   `CREATE TABLE idempotency_keys (
@@ -196,7 +200,7 @@ const UP = [
   )`,
   `CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at)`,
   `CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`,
-  // Fails the whole statement if a later part refuses, so that its earlier parts are not written.
+  // Raises an error, so that the whole statement writes nothing if one of its parts refuses.
   `CREATE FUNCTION gangway_refuse(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
   BEGIN RAISE EXCEPTION 'refused: %', statement USING ERRCODE = 'GW001'; END $$`,
 
@@ -253,13 +257,13 @@ const UP = [
     role text NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
     expires_at timestamptz NOT NULL
   )`,
-  // Logins at the identity provider that have ended, until their cookies expire.
+  // Finished logins at the identity provider, until their cookies expire.
   `CREATE TABLE operator_flows_used (
     flow_hash bytea PRIMARY KEY,
     expires_at timestamptz NOT NULL
   )`,
 
-  // A process's view of the integrations. It expires with the process.
+  // The health of the integrations as each process sees it. The rows of a process expire after it ends.
   `CREATE TABLE integration_views (
     process text NOT NULL,
     integration text NOT NULL,
@@ -269,7 +273,7 @@ const UP = [
     facts jsonb NOT NULL,
     PRIMARY KEY (process, integration)
   ) WITH (fillfactor = 50)`,
-  // Consecutive failures, of all processes together. A row stays until a call succeeds.
+  // Failed calls in a row, of all processes together. A row stays until a call succeeds.
   `CREATE TABLE integration_troubles (
     integration text NOT NULL,
     what text NOT NULL,
@@ -300,7 +304,7 @@ const UP = [
     released uuid[] NOT NULL
   )`,
 
-  // What operators asked for. The counts change with the items, in the same statement.
+  // The operations that operators started. The counts and the items change in the same statement.
   `CREATE TABLE operations (
     id uuid PRIMARY KEY,
     action text NOT NULL,
@@ -342,14 +346,15 @@ const UP = [
   )`,
   `CREATE INDEX operation_items_waiting ON operation_items (operation_id, onboarding_id)
     WHERE outcome = 'waiting'`,
-  // While a row is here, no call goes to the integration: each claim looks here.
+  // The paused integrations. Each claim reads this table: while it has a row, no call goes to the
+  // integration.
   `CREATE TABLE integration_pauses (
     integration text PRIMARY KEY,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
     actor text NOT NULL,
     reason text NOT NULL
   )`,
-  // The funnel of the onboardings that began on a day (UTC): see docs/decisions/0032.
+  // The funnel of the onboardings that began on the same day (UTC): see docs/decisions/0032.
   `CREATE TABLE funnel_days (
     day date NOT NULL,
     integration text NOT NULL,
@@ -371,6 +376,29 @@ const UP = [
     -- all onboardings of the day have ended
     is_final boolean NOT NULL
   )`,
+  // Levels that operators have changed for a time. "default" is the level of all other modules.
+  `CREATE TABLE log_levels (
+    module text PRIMARY KEY,
+    level text NOT NULL,
+    actor text NOT NULL,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    until timestamptz NOT NULL
+  )`,
+  // Texts of refusals that we do not know, without personal data: see docs/decisions/0037.
+  `CREATE TABLE unknown_refusals (
+    id uuid PRIMARY KEY,
+    integration text NOT NULL,
+    step text NOT NULL,
+    status integer NOT NULL,
+    -- empty for all texts beyond the limit of an integration
+    refusal text NOT NULL,
+    count bigint NOT NULL,
+    first_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,
+    -- the latest example; null for a probe
+    onboarding_id uuid
+  )`,
+  `CREATE UNIQUE INDEX unknown_refusals_text ON unknown_refusals (integration, step, status, refusal)`,
 ];
 
 const TABLES = [
@@ -394,4 +422,6 @@ const TABLES = [
   'integration_pauses',
   'funnel_days',
   'funnel_counts',
+  'log_levels',
+  'unknown_refusals',
 ];

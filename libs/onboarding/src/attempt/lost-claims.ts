@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { NOTHING_SENT, UpstreamError } from '#libs/upstream';
+import { Log, errorOf } from '#libs/platform';
 import { keepLateAnswer } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import { stepOfState } from '../flow/table.js';
@@ -19,7 +20,7 @@ const DATABASE_PAUSE_MS = 250;
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
-  readonly #logger = new Logger(LostClaims.name);
+  readonly #logger = new Log('LostClaims');
   readonly #open = new Set<Promise<void>>();
 
   constructor(
@@ -30,7 +31,12 @@ export class LostClaims implements BeforeApplicationShutdown {
   /** Does not wait: the request that made the claim has already failed. */
   settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
     const settling = this.#settle(id, claim, starts)
-      .catch((error: unknown) => this.#logger.error(error))
+      .catch((error: unknown) =>
+        this.#logger.error(
+          { err: errorOf(error), onboardingId: id },
+          'a claim without an answer is not settled',
+        ),
+      )
       .finally(() => this.#open.delete(settling));
     this.#open.add(settling);
   }
@@ -45,7 +51,8 @@ export class LostClaims implements BeforeApplicationShutdown {
     if (!row) return;
     if (!stepOfState(row.state)) return this.#tellOfDoubt(row);
     this.#logger.warn(
-      `PostgreSQL wrote a claim of ${id} but did not answer: the claim is settled as not sent`,
+      { onboardingId: id, integration: row.integration, step: row.step, attempt: row.attempt },
+      'PostgreSQL wrote a claim but did not answer: the claim is settled as not sent',
     );
     const error = new UpstreamError('not_sent', {
       detail: 'the database did not answer in time, so nothing was sent',

@@ -1,12 +1,6 @@
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Queues } from '#libs/jobs';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, Log, type Config } from '#libs/platform';
 
 const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
@@ -31,7 +25,7 @@ return string.format('%.3f', at)`;
  */
 @Injectable()
 export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #logger = new Logger(RetryBudget.name);
+  readonly #logger = new Log('RetryBudget');
   readonly #firstTries = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -74,7 +68,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
       const at = await this.queues.redis.eval(BOOK, 1, key, nextWindow, WINDOW_MS / allowed, now);
       return Math.max(1, Math.ceil(Number(at) - now));
     } catch (error) {
-      this.#logger.warn(`the retry budget could not be read: ${(error as Error).message}`);
+      this.#logger.warn({ integration }, `the retry budget could not be read: ${(error as Error).message}`);
       return 0;
     }
   }

@@ -1,6 +1,6 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
-import { CONFIG, Health, outsideTraces, type Config } from '#libs/platform';
+import { CONFIG, Health, Log, errorOf, outsideTraces, type Config } from '#libs/platform';
 import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { GONE_ON } from '../store/statements/reads.js';
@@ -21,7 +21,7 @@ interface Wait {
  */
 @Injectable()
 export class RowWatch {
-  readonly #logger = new Logger(RowWatch.name);
+  readonly #logger = new Log('RowWatch');
   readonly #waits = new Set<Wait>();
   #timer: NodeJS.Timeout | null = null;
   #isAsking = false;
@@ -74,7 +74,8 @@ export class RowWatch {
         if (row && row.lastSeq > wait.row.lastSeq && this.#waits.has(wait)) wait.end(row);
       }
     } catch (error) {
-      if (!isDatabaseAway(error)) this.#logger.error(error);
+      if (!isDatabaseAway(error))
+        this.#logger.error({ err: errorOf(error) }, 'waiting requests learn of no change');
     } finally {
       this.#isAsking = false;
     }

@@ -1,6 +1,6 @@
-import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, traced, type Config } from '#libs/platform';
+import { CONFIG, Log, errorOf, traced, type Config } from '#libs/platform';
 import { Integrations, UpstreamError, type Call } from '#libs/upstream';
 import { deadlineOf, type Row } from '../flow/row.js';
 import { stepOfState } from '../flow/table.js';
@@ -11,6 +11,7 @@ import { noteEnd, spanAttributesOf } from './attempt-span.js';
 import type { Claimed } from './claim.js';
 import { KeptRequests } from './kept-requests.js';
 import { Settlement } from './settle.js';
+import { aboutAttempt } from './step-log.js';
 import { Steps } from './step.js';
 import type { AttemptEnd } from './verdict.js';
 
@@ -20,7 +21,7 @@ import type { AttemptEnd } from './verdict.js';
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {
-  readonly #logger = new Logger(StepRunner.name);
+  readonly #logger = new Log('StepRunner');
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(
@@ -44,7 +45,12 @@ export class StepRunner implements BeforeApplicationShutdown {
       });
     });
     const tracked = running
-      .catch((error: unknown) => this.#logger.error(error))
+      .catch((error: unknown) =>
+        this.#logger.error(
+          { err: errorOf(error), ...aboutAttempt(claimed.row) },
+          'an attempt is not settled',
+        ),
+      )
       .finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
     return running;
@@ -103,7 +109,8 @@ export class StepRunner implements BeforeApplicationShutdown {
       return { type: 'succeeded', end, durationMs: durationMs() };
     } catch (error) {
       if (error instanceof UpstreamError) return { type: 'failed', error, durationMs: durationMs() };
-      this.#logger.error(error);
+      const about = { err: errorOf(error), ...aboutAttempt(row) };
+      this.#logger.error(about, 'an error of this service ended a call');
       const fault = ourFault(error, mayHaveLeft, durationMs());
       return { type: 'failed', error: fault, durationMs: durationMs() };
     }

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
-import { Metrics, traced, type Span } from '#libs/platform';
+import { Log, Metrics, traced, type Span } from '#libs/platform';
 import { dataOf, type EventData } from '../flow/events.js';
 import { keepLateAnswer, lateAnswer } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import { stateOfStep, type StepName } from '../flow/table.js';
+import { UnknownRefusals } from '../integrations/unknown-refusals.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
-import { logOutcomeLost, logParked } from './step-log.js';
+import { aboutAttempt, logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
 import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 
@@ -21,7 +22,7 @@ const DATABASE_PAUSE_MS = 250;
  */
 @Injectable()
 export class Settlement {
-  readonly #logger = new Logger(Settlement.name);
+  readonly #logger = new Log('Settlement');
   readonly #attempts;
   readonly #signals;
 
@@ -29,6 +30,7 @@ export class Settlement {
     private readonly store: OnboardingStore,
     private readonly verdicts: Verdicts,
     private readonly jobs: JobProducer,
+    private readonly refusals: UnknownRefusals,
     metrics: Metrics,
   ) {
     this.#attempts = metrics.histogram('gangway_attempt_duration_seconds');
@@ -47,8 +49,13 @@ export class Settlement {
     const step = row.step!;
     const verdict = this.verdicts.on(row, end);
     const written = await this.#persistently(row, (again) => this.#write(row, step, end, verdict, again));
+    if (end.type === 'failed') {
+      const { id: onboardingId, integration } = row;
+      this.refusals.note({ integration, step, onboardingId }, end.error);
+    }
     if (!written.isOurs) return written.row;
     this.#count(row, end, verdict);
+    this.#logEnd(row, end, verdict);
     logForOperators(row, end, verdict);
     if (verdict.retryInMs !== null) {
       const jobId = stepJobId(step, row.id, row.attempt + 1);
@@ -115,18 +122,29 @@ export class Settlement {
     if (signal) this.#signals.inc({ integration, signal });
   }
 
+  #logEnd(row: Row, end: AttemptEnd, { parked, retryInMs, signal }: Verdict): void {
+    const error = end.type === 'failed' ? end.error : null;
+    const how = end.type === 'succeeded' ? 'ok' : (error?.failure ?? end.type);
+    const next =
+      parked ?? signal ?? (retryInMs === null ? 'nothing' : `a retry in ${Math.ceil(retryInMs)} ms`);
+    const line = { ...aboutAttempt(row), class: how, upstreamStatus: error?.evidence.status };
+    this.#logger.debug(line, `${row.step} ended: ${how}, then ${next}`);
+  }
+
   /** Tries until PostgreSQL accepts the write, or the process ends. The answer in memory is the only copy. */
-  async #persistently<T>({ id }: Row, work: (again: boolean) => Promise<T>): Promise<T> {
+  async #persistently<T>(row: Row, work: (again: boolean) => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
       try {
         const result = await work(again);
-        if (again) this.#logger.log(`settle of ${id} has waited for the database, and is written`);
+        if (again)
+          this.#logger.info(aboutAttempt(row), 'a settle has waited for the database, and is written');
         return result;
       } catch (error) {
         if (!isDatabaseAway(error)) throw error;
         // Logged only once, because an outage may last for minutes.
         if (!again) {
-          this.#logger.warn(`settle of ${id} waits for the database: ${(error as Error).message}`);
+          const text = `a settle waits for the database: ${(error as Error).message}`;
+          this.#logger.warn(aboutAttempt(row), text);
         }
         await sleep(DATABASE_PAUSE_MS);
       }
@@ -164,12 +182,11 @@ function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end:
 
 /** Logs what may need an operator. */
 function logForOperators(row: Row, end: AttemptEnd, { parked, signal }: Verdict): void {
-  const { id: onboardingId, integration, step, attempt } = row;
-  const about = { onboardingId, integration, step, attempt };
+  const about = aboutAttempt(row);
   const error = end.type === 'failed' ? end.error : null;
   if (parked) logParked(about, parked, error?.evidence.status ?? null);
   if (signal !== 'outcome_lost') return;
-  if (!error) logOutcomeLost({ ...about, attempt: row.doubtAttempt ?? attempt }, 'out_of_time');
+  if (!error) logOutcomeLost({ ...about, attempt: row.doubtAttempt ?? row.attempt }, 'out_of_time');
   else logOutcomeLost(about, end.type === 'failed' && end.lapsed ? 'lapsed' : error.failure, error.evidence);
 }
 

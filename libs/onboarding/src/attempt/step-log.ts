@@ -1,6 +1,7 @@
-import { Logger } from '@nestjs/common';
+import { Log } from '#libs/platform';
 import type { CallEvidence } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
+import type { Row } from '../flow/row.js';
 
 /** The attempt that a log line is about. */
 interface Attempt {
@@ -10,7 +11,15 @@ interface Attempt {
   attempt: number;
 }
 
-const logger = new Logger('Steps');
+const logger = new Log('Steps');
+
+/** The fields of a line about an attempt. */
+export const aboutAttempt = ({ id, integration, step, attempt }: Row): Attempt => ({
+  onboardingId: id,
+  integration,
+  step,
+  attempt,
+});
 
 /** Logs that an onboarding waits until an operator has fixed its integration. */
 export function logParked(

@@ -37,7 +37,7 @@ describe('an erasure', () => {
     expect(kept).toBeNull();
   });
 
-  it('also erases data that was committed while the erasure waited for the row', async () => {
+  it('also erases data that another transaction committed while the erasure waited for a lock', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
     const runner = onboardings.dataSource.createQueryRunner();
@@ -73,7 +73,7 @@ describe('an erasure', () => {
     expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
   });
 
-  it('stores no data of later events: a late answer, and a decision', async () => {
+  it('later stores events of a late answer and of a decision only without their data', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'outcome_unknown',
       step: 'create-authenticators',
@@ -101,7 +101,7 @@ describe('an erasure', () => {
     expect(await onboardings.load(id)).toMatchObject({ unresolved: [], authenticators: [] });
   });
 
-  it('lets the subject start again', async () => {
+  it('lets the subject start a new onboarding', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const { integration, subjectKey } = await onboardings.load(id);
     expect(await onboardings.store.findLive(integration, subjectKey)).toMatchObject({ id });
@@ -111,13 +111,13 @@ describe('an erasure', () => {
 });
 
 describe('the timeline of an erased onboarding', () => {
-  /** An event with a value in each member of its schema. */
+  /** An event whose data has a value for each member of the schema. */
   const telling = (type: (typeof EVENT_TYPES)[number]) => {
     const data = Object.fromEntries(Object.keys(EVENTS[type].shape).map((name) => [name, 'Ana']));
     return { type, actor: 'caller', data } as NewEvent;
   };
 
-  it.each(['command', ...STEPS] as const)('stores no event data from a %s', async (by) => {
+  it.each(['command', ...STEPS] as const)('gets no event data that a %s writes', async (by) => {
     const id = await anOnboarding(onboardings.dataSource);
     await erase(id);
     const { store } = onboardings;

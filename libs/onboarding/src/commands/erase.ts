@@ -5,8 +5,8 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/timelines.js';
 
 /**
- * Erases the personal data of an onboarding. A tombstone stays, and so does the timeline without its data. A
- * timeline that fits its anchor gets a new anchor, over the events without their data.
+ * Erases the personal data of an onboarding. A tombstone stays: a row and a timeline without personal data. A
+ * timeline that fits its anchor (see `Timelines`) gets a new anchor over the events without their data.
  */
 @Injectable()
 export class Erasure {
@@ -15,7 +15,7 @@ export class Erasure {
     private readonly timelines: Timelines,
   ) {}
 
-  /** @returns null if the row has changed since it was read: then nothing was written. */
+  /** @returns null if the row has changed since it was read. In this case, nothing is written. */
   async erase(row: Row, actor: 'caller' | 'service'): Promise<Row | null> {
     const anchor = row.anchoredSeq === null ? null : await this.timelines.anchorOfErased(row.id);
     return this.store.erase(row, erase(row, actor), anchor);

@@ -8,14 +8,14 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Patch } from '../flow/row.js';
 import { EventFollower, type TimelineReader } from './event-follower.js';
 
-/** Short, so that an unwanted statement would run many times before a test checks. */
+/** A short interval. An unwanted statement would run many times before a test checks the count. */
 const POLL_MS = 5;
 
 let onboardings: Onboardings;
 let follower: EventFollower;
 const statements = {
   asked: [] as unknown[][],
-  /** Fails the next statements, like a server that is away. */
+  /** While this is true, statements fail as if the server were away. */
   away: false,
 };
 const leaves: (() => void)[] = [];
@@ -69,7 +69,7 @@ const write = (id: string, count = 1, patch: Patch = {}) =>
 const upTo = (last: number, from = 1) => Array.from({ length: last - from + 1 }, (_, index) => from + index);
 const has = (reader: Reader, last: number) =>
   until(`event ${last} arrives`, () => reader.seqs.includes(last));
-/** Long enough for several polls: another reader's event has come and gone meanwhile. */
+/** Waits for several polls: until another reader has received an event that was added now. */
 async function aWhile(): Promise<void> {
   const id = await anId();
   const other = follow(id);
@@ -91,7 +91,7 @@ describe('a reader of a timeline', () => {
     expect(reader.ended).toBe(0);
   });
 
-  it('gets only the events after its number', async () => {
+  it('gets only the events after the number that it names', async () => {
     const id = await anId();
     await write(id, 5);
     const reader = follow(id, 3);
@@ -99,7 +99,7 @@ describe('a reader of a timeline', () => {
     expect(reader.seqs).toEqual([4, 5]);
   });
 
-  it('shares one read with other readers, each from its own event number', async () => {
+  it('shares one read with other readers, and each reader gets the events after its own number', async () => {
     const id = await anId();
     await write(id, 4);
     const readers = [0, 2, 4].map((after) => {
@@ -108,7 +108,7 @@ describe('a reader of a timeline', () => {
       return follow(id, after, reader);
     });
     await write(id, 2);
-    // From here on all three are in the same statement.
+    // From now on, the same statement reads for all three readers.
     for (const reader of readers) reader.hasRoom = true;
     for (const reader of readers) await has(reader, 6);
     expect(readers.map(({ seqs }) => seqs)).toEqual([upTo(6), upTo(6, 3), upTo(6, 5)]);
@@ -117,7 +117,7 @@ describe('a reader of a timeline', () => {
     for (const [ids] of statements.asked.slice(before)) expect(ids).toEqual([id]);
   });
 
-  it('gets all events of a timeline that is longer than a batch', async () => {
+  it('gets all events of a timeline that has more events than a batch', async () => {
     const id = await anId();
     await write(id, 450);
     await write(id, 1, { state: 'cancelled' });
@@ -126,7 +126,7 @@ describe('a reader of a timeline', () => {
     expect(reader.seqs).toEqual(upTo(451));
   });
 
-  it('learns of the end only after it has all events, even those after the end', async () => {
+  it('is told of the end only after it has all events, even events after that end', async () => {
     const id = await anId();
     const reader = follow(id);
     await write(id, 2, { state: 'cancelled' });
@@ -182,8 +182,8 @@ describe('a reader of a timeline', () => {
   });
 });
 
-describe('PostgreSQL', () => {
-  it('gets one statement for all readers', async () => {
+describe('polling PostgreSQL', () => {
+  it('needs one statement for all readers', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, anId));
     const readers = ids.map((id) => follow(id));
     await Promise.all(ids.map((id) => write(id)));
@@ -195,14 +195,14 @@ describe('PostgreSQL', () => {
     }
   });
 
-  it('gets no statement without a reader', async () => {
+  it('needs no statement while there is no reader', async () => {
     const id = await anId();
     const reader = new Reader();
     const leave = follower.follow(id, 0, reader);
     await write(id);
     await has(reader, 1);
     leave();
-    // A statement may have been running.
+    // The last statement for a reader may still have been running.
     await anId();
     const before = statements.asked.length;
     for (let times = 0; times < 20; times += 1) await anId();

@@ -1,16 +1,19 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, isDatabaseAway, prepared } from '#libs/database';
-import { CONFIG, outsideTraces, type Config } from '#libs/platform';
+import { CONFIG, Log, errorOf, outsideTraces, type Config } from '#libs/platform';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
 /** A reader of a growing timeline. */
 export interface TimelineReader {
-  /** A reader without room gets its events later, so that none pile up for it. */
+  /**
+   * Whether the reader accepts more events now. If not, the events are read later, so that they use no
+   * memory.
+   */
   readonly hasRoom: boolean;
-  /** @param events in order, complete, each once. */
+  /** @param events the next events, in order, without gaps, each event once. */
   receive(events: OnboardingEvent[]): void;
-  /** Called once the onboarding has ended and the reader has all its events. */
+  /** Called once the onboarding has ended and the reader has all events. */
   end(): void;
 }
 
@@ -27,8 +30,8 @@ interface Follow {
 const BATCH = 200;
 
 /**
- * Reads in one snapshot, so that no event is missed between a row and its timeline. Events are numbered under
- * the row's lock, which is held until commit. So a reader that sees an event also sees all events before it.
+ * Reads rows and events in one snapshot, so that no event is missed. Events are numbered under the row's
+ * lock, which is held until commit. So a reader that sees an event also sees all events before it.
  */
 const NEWS = `
   SELECT f.id AS "onboardingId", o.last_seq AS "lastSeq",
@@ -46,12 +49,12 @@ const NEWS = `
 type News = Omit<OnboardingEvent, 'seq'> & { lastSeq: number; ended: boolean; seq: number | null };
 
 /**
- * Reads timelines for their followers: one statement every `EVENTS_POLL_MS` for all onboardings that this
- * process follows, and none without followers (docs/decisions/0023).
+ * Reads timelines for their followers. One statement every `EVENTS_POLL_MS` reads all onboardings that this
+ * process follows. Without followers, no statement runs (docs/decisions/0023).
  */
 @Injectable()
 export class EventFollower {
-  readonly #logger = new Logger(EventFollower.name);
+  readonly #logger = new Log('EventFollower');
   readonly #follows = new Set<Follow>();
   #timer: NodeJS.Timeout | null = null;
   #failing = false;
@@ -61,14 +64,14 @@ export class EventFollower {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** How many onboardings are followed. */
+  /** The number of onboardings that have a follower. */
   get onboardings(): number {
     return new Set([...this.#follows].map(({ onboardingId }) => onboardingId)).size;
   }
 
   /**
    * Gives a reader the events after a number: existing events immediately, new events as they come. During an
-   * outage of PostgreSQL, the reader gets its events later.
+   * outage of PostgreSQL, the reader gets the events later.
    *
    * @returns a function that ends the reading.
    */
@@ -87,7 +90,10 @@ export class EventFollower {
     };
   }
 
-  /** Each reader is part of one statement at a time: two statements could give it the same event twice. */
+  /**
+   * Includes each reader in only one statement at a time: two statements could give a reader the same event
+   * twice.
+   */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;
@@ -105,7 +111,7 @@ export class EventFollower {
     await this.#ask(more);
   }
 
-  /** Followers of one onboarding share one read, from the lowest number among them. */
+  /** Reads each onboarding once for all its followers, from the lowest number that a follower needs. */
   async #newsOf(follows: Follow[]): Promise<Map<string, News[]>> {
     const from = new Map<string, number>();
     for (const { onboardingId, after } of follows) {
@@ -121,7 +127,7 @@ export class EventFollower {
   /** @returns whether more events can be read immediately. */
   #give(follow: Follow, news: News[]): boolean {
     const [about] = news;
-    // A reader that has left meanwhile gets nothing.
+    // A reader that has left during the statement gets nothing.
     if (!about || !this.#follows.has(follow)) return false;
     const events = news.filter((each): each is News & OnboardingEvent => (each.seq ?? 0) > follow.after);
     const last = events.at(-1);
@@ -134,13 +140,12 @@ export class EventFollower {
     return false;
   }
 
-  /** Logs once per outage: the next try follows soon. */
+  /** Logs only the first failure of an outage, because each poll tries again. */
   #tell(error: unknown): void {
     if (this.#failing) return;
     this.#failing = true;
     const away = isDatabaseAway(error);
-    this.#logger[away ? 'warn' : 'error'](
-      away ? `event streams wait for the database: ${(error as Error).message}` : error,
-    );
+    if (away) this.#logger.warn({}, `event streams wait for the database: ${(error as Error).message}`);
+    else this.#logger.error({ err: errorOf(error) }, 'event streams stand still');
   }
 }

@@ -20,7 +20,7 @@ describe('a list by state', () => {
   const integration = 'listed-by-state';
   const rows: Row[] = [];
 
-  /** Passed deadlines, alone and together, with and without a call that may have acted. */
+  /** Times with one or more passed deadlines, with and without a call that may have had an effect. */
   const times = [
     { otp_expires_at: inMs(-1), session_ends_at: inMs(-1) },
     { idle_ends_at: inMs(-1) },
@@ -47,7 +47,7 @@ describe('a list by state', () => {
   });
 
   it.each(STATES)(
-    'has exactly the onboardings that show "%s", even if another state is written',
+    'has exactly the onboardings that a read shows as "%s", even if the row has another state',
     async (state) => {
       const { rows: listed } = await onboardings.module
         .get(OnboardingLists)
@@ -67,7 +67,7 @@ describe('any list', () => {
   const REFERENCES = ['r-1', 'r-2'];
   const MADE_MS = Date.parse('2026-11-20T10:00:00Z');
 
-  /** So far in the future that even a slow test ends earlier. */
+  /** Future times begin so late that even a slow test ends before them. */
   const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
   const future = fc.integer({ min: 600_000, max: 86_400_000 }).map(inMs);
   const instant = fc.oneof(past, future);
@@ -84,7 +84,7 @@ describe('any list', () => {
       external_ref: perhaps(fc.constantFrom(...REFERENCES)),
       otp_expires_at: instant,
       session_ends_at: instant,
-      // Most onboardings must stay live. Otherwise most would show the same end.
+      // Most onboardings must stay live. Otherwise, most would be shown as expired.
       idle_ends_at: fc.oneof(instant, future, future),
       life_ends_at: fc.oneof(instant, future, future),
       lease_until: perhaps(instant),
@@ -103,7 +103,7 @@ describe('any list', () => {
       ...(!isEnded(row.state) && parked && { parked_reason: parked, parked_at: inMs(-1_000) }),
     }));
 
-  /** One row in this many matches the filter. */
+  /** On average, one row in `weight` rows matches the filter. */
   const oneIn = <T>(weight: number, arbitrary: fc.Arbitrary<T>) =>
     fc.oneof({ arbitrary, weight: 1 }, { arbitrary: fc.constant(undefined), weight: weight - 1 });
   const madeAt = madeMs.map((ms) => new Date(ms));
@@ -183,7 +183,7 @@ describe('any list', () => {
           );
         }
       }),
-      // Shrinking a case would take minutes.
+      // Finding a smaller failing case would take minutes.
       { numRuns: 20, endOnFailure: true },
     );
   });

@@ -16,9 +16,10 @@ export class OnboardingLists {
   ) {}
 
   /**
-   * Newest first.
+   * Lists onboardings, newest first.
    *
-   * @throws ProblemError if no configured provider identifies subjects by such a contact.
+   * @throws ProblemError if the filter has a contact, but no configured provider identifies subjects by this
+   *   kind of contact.
    */
   async list(filter: ListFilter, caller: Caller): Promise<{ rows: Row[]; next: string | null }> {
     const { rows, next } = await this.reader.page(filter, {

@@ -33,7 +33,7 @@ export interface Resolution {
   reason: string;
 }
 
-/** How often a command is tried while its row changes. */
+/** How often a command is tried if other commands change its row. */
 const TRIES = 3;
 
 /** The commands and reads of an onboarding, besides its steps. */
@@ -51,7 +51,7 @@ export class OnboardingService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @throws ProblemError `not_found`, also if the caller may not see it. */
+  /** @throws ProblemError `not_found`, also if the caller may not see the onboarding. */
   async load(id: string, caller: Caller): Promise<Row> {
     return this.subjects.withContact(mustSee(asOfNow(await this.#read(id)), id, caller));
   }
@@ -75,9 +75,9 @@ export class OnboardingService {
   }
 
   /**
-   * Whether the timeline has, or will have, more events after a number. An end that is due counts only once
-   * written, because its event is still to come. Events after an end (a late answer, a decision, the erasure)
-   * do not count until they exist.
+   * Whether the timeline has events after a number, or will get some. While the end of the onboarding is not
+   * written, its event will come, even if a deadline has passed. After the end, only events that exist count:
+   * a late answer, a decision or an erasure may never come.
    *
    * @throws ProblemError `not_found`
    */
@@ -98,11 +98,11 @@ export class OnboardingService {
   /**
    * Decides the outcome of a lost attempt. In `outcome_unknown`, the onboarding continues according to the
    * decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends a
-   * new code, because the old one is spent. The first decision stands. All later decisions are refused, even
-   * equal ones.
+   * new code, because the old code cannot be used again. The first decision counts. All later decisions are
+   * refused, even equal ones.
    *
-   * @param about the attempt that the decision is about; null if none was open. Undefined: the one that is
-   *   open now.
+   * @param about the attempt that the decision is about; null if no attempt was unresolved. Undefined: the
+   *   attempt that is unresolved now.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
@@ -114,7 +114,7 @@ export class OnboardingService {
     const lateIds = await this.#lateAuthenticatorIds(seen);
     return this.#command(id, terms, (row, by) => {
       const open = row.unresolved.at(-1);
-      // The decision covers only the attempt that was open when it was made.
+      // The decision covers only the attempt that was unresolved when the caller decided.
       if (seenOpen && open?.attempt !== seenOpen.attempt) throw decidedMeanwhile(row, seenOpen.attempt);
       const step = isEnded(row.state) ? open?.step : row.step;
       const decision: NewEvent = {
@@ -124,7 +124,8 @@ export class OnboardingService {
       };
       throwAny(refusalOfDecision(row, resolution.outcome) ?? refusalOfOther(row, about));
       if (isEnded(row.state)) return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
-      // The row has changed since it was read: a new code needs a claim, not this command.
+      // The row has changed since it was read. Now the decision must send a new code: that needs a claim, not
+      // this command.
       if (asksForNewCode(row, resolution.outcome)) throw changing();
       const signal = resolution.outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
       return this.#moved(row, signal, { ...by, decision });
@@ -132,8 +133,8 @@ export class OnboardingService {
   }
 
   /**
-   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live onboarding. A repetition
-   * does nothing, and needs no current version.
+   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live onboarding. A repeated
+   * erasure does nothing, and does not check `If-Match`.
    */
   async erase(id: string, terms: Terms): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
@@ -189,7 +190,7 @@ export class OnboardingService {
     return move(row, signal, facts, { now: row.now, settings: this.config });
   }
 
-  /** The provider's ids from an answer that came too late to be applied. */
+  /** The provider's ids of passkeys, from an answer that came too late to be applied. */
   async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
     const open = row.unresolved.at(-1);
     if (!isEnded(row.state) || !open) return null;
@@ -200,14 +201,17 @@ export class OnboardingService {
     return late?.authenticatorIds ?? null;
   }
 
-  /** Leaves the contact sealed, so that a row with a lost key can be ended and erased. */
+  /** Reads a row without decrypting the contact, so that a row whose key is lost can be ended and erased. */
   async #read(id: string): Promise<Row> {
     const row = await this.store.find(id);
     if (!row) throw notFound(id);
     return row;
   }
 
-  /** Writes moves that are due by time first. Otherwise callers would see one version with two states. */
+  /**
+   * Reads a row, and first writes the moves that are due by time. Otherwise, callers would see two states
+   * with the same version.
+   */
   async #current(id: string, { caller }: Terms): Promise<Row> {
     const row = mustTouch(await this.#read(id), id, caller, 'owner-or-operator');
     if (!signalOfTime(row)) return row;
@@ -215,7 +219,7 @@ export class OnboardingService {
     return this.#read(id);
   }
 
-  /** Reads, decides and writes. Tries again if the row changed in between. */
+  /** Reads the row, decides and writes. Tries again if the row has changed between the read and the write. */
   async #command(id: string, terms: Terms, decide: (row: Row, by: { by?: string }) => Moved): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = await this.#current(id, terms);
@@ -227,7 +231,7 @@ export class OnboardingService {
   }
 }
 
-/** The caller is recorded only if it does not own the row. */
+/** Records the caller only if the caller does not own the row. */
 const givenBy = (row: Row, caller: Caller): { by?: string } =>
   row.caller === caller.name ? {} : { by: caller.name };
 
@@ -235,7 +239,7 @@ function throwAny(refusal: ProblemError | null): void {
   if (refusal) throw refusal;
 }
 
-/** Refuses a decision about another attempt than the one that is open. */
+/** Refuses a decision about another attempt than the attempt that is unresolved now. */
 function refusalOfOther(row: Row, about: number | null | undefined): ProblemError | null {
   const open = isEnded(row.state) ? (row.unresolved.at(-1)?.attempt ?? null) : row.attempt;
   if (about === undefined || about === open) return null;

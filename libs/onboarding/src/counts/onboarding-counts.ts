@@ -1,12 +1,11 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { Metrics, type Sample } from '#libs/platform';
+import { Log, Metrics, type Sample } from '#libs/platform';
 import { PARTS, earliest, type Group, type Part } from './groups.js';
 import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 
@@ -26,7 +25,7 @@ type Counted = CountedPart & {
  */
 @Injectable()
 export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  readonly #logger = new Logger(OnboardingCounts.name);
+  readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
   readonly #faults = new Map<Part | 'read', Error>();
@@ -93,7 +92,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
       this.#faults.delete(what);
     } catch (error) {
       if (!this.#faults.has(what))
-        this.#logger.warn(`onboardings are not counted: ${(error as Error).message}`);
+        this.#logger.warn({}, `onboardings are not counted: ${(error as Error).message}`);
       this.#faults.set(what, error as Error);
     }
   }

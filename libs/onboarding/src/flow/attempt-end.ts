@@ -5,29 +5,34 @@ import { later, resultOf, type Ended, type Moment, type Moved } from './move.js'
 import type { Columns, Patch, Row, Explanation, UnresolvedAttempt } from './row.js';
 import { canLeaveDoubt } from './table.js';
 
-/** How an attempt ended, as the retry law reads it. */
+/** How an attempt ended, as the retry rules of its provider (the "law") understand the end. */
 export interface AttemptFacts {
   /** The failure class, or `ok`. */
   class: string;
   /**
-   * `none`: certainly no effect. `counted`: an effect, or a possible one. `repeated`: only the effect of an
-   * earlier attempt.
+   * `none`: the attempt certainly had no effect. `counted`: it had, or may have had, an effect. `repeated`:
+   * it only repeated the effect of an earlier attempt.
    */
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
-  /** The attempts whose outcome this end shows: none, only this one, or all of its submission. */
+  /**
+   * The attempts whose outcome this end shows: none, only this attempt, or all attempts of the submission.
+   */
   tells: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
   /** The evidence of a failed call. */
   evidence?: CallEvidence & { detail: string };
-  /** Null if this service did not see the end. */
+  /** Null if no process saw the end of the attempt. */
   durationMs: number | null;
   isLapsed?: true;
   /** The provider may have mailed a code that is not valid any more. */
   mayHaveMailed?: boolean;
 }
 
-/** The part that every end of an attempt writes: its count, its doubt, and the refund of its charge. */
+/**
+ * The changes that every end of an attempt writes: counts, whether the effect is unknown, and a refund of the
+ * charge.
+ */
 export function endOf(row: Row, facts: AttemptFacts): Ended {
   const { effect, upstreamStatus } = facts;
   const { attempt } = row;
@@ -65,7 +70,7 @@ function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['
   return {};
 }
 
-/** Keeps open the submission's latest attempt with an unknown effect, if there is one. */
+/** Keeps the submission's latest attempt with an unknown effect in `unresolved`, if there is one. */
 function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
   if (!canLeaveDoubt(row.step!)) return {};
   const doubtAttempt = { nothing: row.attempt, itself: row.doubtAttempt, all: null }[tells];
@@ -75,11 +80,11 @@ function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
   return { doubtAttempt, unresolved };
 }
 
-/** The attempts of earlier submissions, and this submission's attempt in doubt. */
+/** The attempts of earlier submissions, and this submission's attempt with an unknown effect. */
 const openAfter = ({ unresolved, submission }: Row, doubt: number | null): UnresolvedAttempt[] =>
   unresolved.filter(({ attempt }) => attempt < submission || attempt === doubt);
 
-/** A successful answer settles the whole submission: none of its attempts stays open. */
+/** A successful answer settles the whole submission: no attempt of it has an unknown effect any more. */
 export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   const patch = {
     ...ended.patch,
@@ -90,7 +95,7 @@ export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   return { ...ended, patch };
 }
 
-/** The step waits for its next try. */
+/** Lets the step wait for its next try. */
 export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {
   const result: Explanation = {
     code: 'upstream_unavailable',
@@ -117,7 +122,7 @@ export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Mom
 
 const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt_ended' }).data!.class;
 
-/** The step waits for an operator. An earlier doubt stays. */
+/** Lets the step wait for an operator. If an earlier attempt had an unknown effect, it stays unknown. */
 export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
   const result: Explanation =
     reason === 'integration_paused'

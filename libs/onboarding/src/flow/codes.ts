@@ -1,8 +1,8 @@
 import type { ProblemCode } from '#libs/kernel';
 
 /**
- * The codes of a step that did not succeed, each with the problem that answers its caller. Null: the
- * onboarding itself is the answer.
+ * The result codes of a step that did not succeed, each with the problem that the caller gets. Null: the
+ * caller gets the onboarding, not a problem.
  */
 const RESULTS = {
   otp_invalid: 'otp_invalid',
@@ -25,10 +25,13 @@ const RESULTS = {
 export type ResultCode = keyof typeof RESULTS;
 export const RESULT_CODES = Object.keys(RESULTS) as [ResultCode, ...ResultCode[]];
 
-/** The problem that answers the caller for a step's end; null if the onboarding itself is the answer. */
+/** The problem that the caller gets for a result code; null if the caller gets the onboarding. */
 export const problemOf = (code: ResultCode): ProblemCode | null => RESULTS[code];
 
-/** Why a row is parked: live, and not tried again until an operator has acted. */
+/**
+ * Why an onboarding is parked. A parked onboarding is live, but its step is not tried until an operator has
+ * acted.
+ */
 export const PARKED_REASONS = [
   'upstream_misconfigured',
   'integration_missing',

@@ -4,7 +4,7 @@ import { SEALED, isEnded } from './table.js';
 
 /**
  * Removes all personal data. The row still shows that an onboarding existed, how it ended and when. Cancels a
- * live onboarding. The events have no data, as all events of an erased onboarding.
+ * live onboarding. The new events have no data, like all events of an erased onboarding.
  */
 export function erase(row: Row, actor: 'caller' | 'service'): Moved {
   const { now } = row;
@@ -14,7 +14,7 @@ export function erase(row: Row, actor: 'caller' | 'service'): Moved {
       ...(cancelled ? cancelled.patch : { version: row.version + 1 }),
       ...BLANK,
       erasedAt: now,
-      // Unique, and never the key of a subject.
+      // A unique value that is never the key of a subject.
       subjectKey: `erased:${row.id}`,
       unresolved: row.unresolved.map(({ step, attempt, at }) => ({ step, attempt, at })),
       lastResult: row.lastResult && blanked(row.lastResult),

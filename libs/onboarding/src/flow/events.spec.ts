@@ -42,7 +42,7 @@ const ATTEMPT: AttemptFacts = {
   durationMs: 12.5,
 };
 
-/** An onboarding that moves, with all its events. */
+/** An onboarding that moves from state to state, with all its events. */
 class Walk {
   readonly events: NewEvent[] = [];
 
@@ -58,7 +58,7 @@ class Walk {
     return this.write(move(this.row, signal, facts, AT, ended));
   }
 
-  /** The attempt in flight succeeds. */
+  /** Lets the attempt in flight succeed. */
   succeeds<S extends Exclude<Signal, 'late_answer'>>(signal: S, facts: Facts[S]): this {
     const ended = endOf(this.row, { ...ATTEMPT, class: 'ok', tells: 'all' });
     return this.signal(signal, facts, succeeded(ended, AT));
@@ -188,24 +188,24 @@ const WALKS: Record<string, () => Walk> = {
   },
 };
 
-describe('a walk through the states', () => {
+describe('a sequence of moves', () => {
   it.each(Object.entries(WALKS))('%s writes events that fit their schemas', (_, walked) => {
     const { events } = walked();
     expect(events.length).toBeGreaterThan(0);
     for (const { type, data } of events) {
-      // As PostgreSQL returns it.
+      // The data as PostgreSQL returns it.
       const stored: unknown = JSON.parse(JSON.stringify(data ?? {}));
       expect([type, EVENTS[type].safeParse(stored).error?.issues]).toEqual([type, undefined]);
     }
   });
 
-  it('writes each type of event in some case; only a start writes "created"', () => {
+  it('writes every type of event in at least one case, except "created", which only a start writes', () => {
     const types = new Set(Object.values(WALKS).flatMap((walked) => walked().events.map(({ type }) => type)));
     expect(EVENT_TYPES.filter((type) => !types.has(type))).toEqual(['created']);
   });
 });
 
-describe('an event', () => {
+describe('the schemas of events', () => {
   const FITS: Partial<Record<EventType, object>> = {
     created: {},
     attempt_started: { attempt: 1, step: 'init-otp', fingerprint: null },
@@ -214,7 +214,7 @@ describe('an event', () => {
   };
 
   it.each(Object.entries(FITS) as [EventType, object][])(
-    'the schema of "%s" allows no unknown member',
+    'allow no unknown member in the data of "%s"',
     (type, data) => {
       expect(EVENTS[type].safeParse(data).success).toBe(true);
       expect(EVENTS[type].safeParse({ ...data, code: '123456' }).success).toBe(false);
@@ -226,11 +226,11 @@ describe('an event', () => {
     ['a step that does not exist', 'parked', { reason: 'integration_missing', step: 'dance' }],
     ['a reason that does not exist', 'parked', { reason: 'rain', step: 'init-otp' }],
     ['a signal that does not exist', 'late_answer', { answer: 'otp_eaten' }],
-  ] as const)('does not allow %s', (_, type, data) => {
+  ] as const)('do not allow %s', (_, type, data) => {
     expect(EVENTS[type].safeParse(data).success).toBe(false);
   });
 
-  it('is read by its type, and has no data after an erasure', () => {
+  it('dataOf returns null for an event of another type, and for an erased event', () => {
     const data = { attempt: 1, step: 'init-otp', fingerprint: null };
     expect(dataOf({ type: 'attempt_started', data }, 'attempt_started')).toEqual(data);
     expect(dataOf({ type: 'parked', data }, 'attempt_started')).toBeNull();

@@ -9,7 +9,7 @@ export type Actor = (typeof ACTORS)[number];
 const step = z.enum(STEPS);
 const attempt = z.int().positive();
 const upstreamStatus = z.int().nullable();
-/** A caller other than the onboarding's owner. */
+/** The caller that gave the command, if it is not the owner of the onboarding. */
 const by = z.string().optional();
 const nothing = z.strictObject({});
 const given = z.strictObject({ by, reason: z.string().optional() });
@@ -82,12 +82,12 @@ export type EventType = keyof typeof EVENTS;
 export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
 export type EventData<Type extends EventType> = z.input<(typeof EVENTS)[Type]>;
 
-/** An event before the store numbers it. */
+/** An event that has no number yet: the store numbers it. */
 export type NewEvent = {
   [Type in EventType]: { type: Type; actor: Actor; data?: EventData<Type> };
 }[EventType];
 
-/** An event's data; null if it is of another type, or its onboarding was erased. */
+/** The data of an event; null if the event is of another type, or if its onboarding was erased. */
 export function dataOf<Type extends EventType>(
   { type, data }: { type: string; data: unknown },
   wanted: Type,

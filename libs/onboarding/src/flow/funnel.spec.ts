@@ -9,17 +9,21 @@ const histogram = (counts: Record<number, number>) => {
 
 describe('the median of a histogram', () => {
   it.each([
-    ['nothing', {}, null],
+    ['no value: null', {}, null],
     ['one value in the first bucket: its middle', { 0: 1 }, 50],
-    ['all in one bucket: its middle', { 3: 10 }, 400],
-    ['two equal halves: the end of the lower one', { 1: 5, 4: 5 }, 200],
-    ['three quarters in the upper bucket', { 0: 1, 1: 3 }, 133],
-    ['only in the last bucket: its beginning', { [BUCKET_ENDS_MS.length]: 3 }, 86_400_000],
-  ])('%s', (_, counts, median) => {
+    ['all values in one bucket: its middle', { 3: 10 }, 400],
+    ['half of the values in each of two buckets: the end of the lower bucket', { 1: 5, 4: 5 }, 200],
+    ['three quarters of the values in the upper bucket: a value inside it', { 0: 1, 1: 3 }, 133],
+    [
+      'all values in the last bucket, which has no end: its beginning',
+      { [BUCKET_ENDS_MS.length]: 3 },
+      86_400_000,
+    ],
+  ])('of %s', (_, counts, median) => {
     expect(medianOf(histogram(counts))).toBe(median);
   });
 
-  it('has buckets in rising order', () => {
+  it('is computed from buckets in rising order', () => {
     expect(BUCKET_ENDS_MS).toEqual(BUCKET_ENDS_MS.toSorted((one, other) => one - other));
   });
 });

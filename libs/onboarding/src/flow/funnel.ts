@@ -1,6 +1,6 @@
 import type { EndedState } from './table.js';
 
-/** The pairs of stages whose times are kept. */
+/** The pairs of stages between which the time is measured. */
 export const SPANS = [
   'startedToCodeSent',
   'codeSentToVerified',
@@ -9,14 +9,17 @@ export const SPANS = [
 ] as const;
 export type Span = (typeof SPANS)[number];
 
-/** In milliseconds. The last bucket has no end. Do not change them: final days keep their counts. */
+/**
+ * The upper ends of the buckets, in milliseconds. The last bucket has no end. Do not change these values:
+ * stored days keep the counts of their buckets.
+ */
 export const BUCKET_ENDS_MS = [
   100, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000,
   60_000, 90_000, 120_000, 180_000, 300_000, 450_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000,
   21_600_000, 86_400_000,
 ];
 
-/** The number of onboardings in each bucket of times. */
+/** The number of onboardings in each bucket of {@link BUCKET_ENDS_MS}. */
 export type Histogram = number[];
 
 /** How far the onboardings of one day and integration got. */
@@ -26,7 +29,7 @@ export interface FunnelCounts {
   verified: number;
   registered: number;
   live: number;
-  /** By `<state>/<result code>`; the code may be empty. */
+  /** The number of ended onboardings by `<state>/<result code>`; the code may be empty. */
   endings: Record<`${EndedState}/${string}`, number>;
   times: Record<Span, Histogram>;
 }
@@ -57,7 +60,8 @@ export function addCounts(sum: FunnelCounts, more: FunnelCounts): void {
 /**
  * The median, as if the values of a bucket were spread evenly in it.
  *
- * @returns milliseconds; null without a value. For the last bucket, its beginning.
+ * @returns milliseconds; null if the histogram is empty. If the median is in the last bucket: the beginning
+ *   of the bucket.
  */
 export function medianOf(histogram: Histogram): number | null {
   const half = histogram.reduce((sum, count) => sum + count, 0) / 2;

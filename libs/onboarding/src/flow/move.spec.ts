@@ -54,7 +54,8 @@ const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt:
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
 
 /**
- * A row for each place of the table, with all sealed columns set, also those that the place does not need.
+ * A row for each place of TABLE (a state in its situation). All sealed columns are set, also those that the
+ * place does not need.
  */
 const ROWS = {
   otp_requested: aRow({ ...SEAL, ...IN_FLIGHT, state: 'otp_requested', step: 'init-otp' }),
@@ -163,7 +164,7 @@ const LOST: Goes = ['outcome_unknown', [CODE, PASSKEYS, REQUESTS], LIFE_END];
 
 /**
  * Written by hand: each signal's next state, the sealed columns that it wipes, and when the row is due. A
- * signal that a place does not name is not allowed there.
+ * signal that a place does not list is not allowed in this place.
  */
 const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: string }> = {
   otp_requested: {
@@ -244,7 +245,7 @@ const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: strin
 };
 
 const MOVING = SIGNALS.filter((signal): signal is Moving => signal !== 'late_answer');
-/** Signals by time, not by an attempt's end. */
+/** Signals that passed time can cause, without the end of an attempt. */
 const OF_TIME: ReadonlySet<Moving> = new Set(['otp_expired', 'session_expired', 'outcome_lost', 'expired']);
 
 const codeOf = (work: () => unknown): string => {
@@ -259,7 +260,7 @@ const codeOf = (work: () => unknown): string => {
 describe.each(Object.entries(ROWS))('%s', (place, row) => {
   const { goes, refuses } = TABLE[place as Place];
 
-  it.each(MOVING)('the signal %s has the effects that the table names', (signal) => {
+  it.each(MOVING)('the signal %s has the effects that TABLE lists', (signal) => {
     const wanted = goes[signal];
     if (!wanted) {
       expect(codeOf(() => move(row, signal, FACTS[signal] as never, AT))).toBe(refuses);
@@ -301,7 +302,7 @@ const started = (step: StepName, attempt: number, fingerprint: string | null = '
   data: { attempt, step, fingerprint },
 });
 
-describe('the events that a command records', () => {
+describe('the recorded events', () => {
   const [by, reason, fingerprint] = ['operator', 'no mail', 'f'];
 
   it.each<[Place, Moving, object, NewEvent[]]>([
@@ -359,12 +360,12 @@ describe('the events that a command records', () => {
       { decision, fingerprint },
       [decision, asked('resolved_not_done'), started('init-otp', 5)],
     ],
-  ])('in %s, for %s', (place, signal, facts, events) => {
+  ])('in the state %s, for the signal %s', (place, signal, facts, events) => {
     expect(move(ROWS[place], signal, facts as never, AT).events).toStrictEqual(events);
   });
 });
 
-describe('the time of the next code', () => {
+describe('the earliest time for another code', () => {
   const failure = result;
 
   it.each<[Place, Moving, object, number | null]>([
@@ -377,7 +378,7 @@ describe('the time of the next code', () => {
     ['otp_submitted', 'otp_expired', { result, refund: true }, 50_000],
     ['otp_submitted', 'step_failed', { failure }, null],
     ['otp_submitted', 'step_failed', { failure, refund: true }, 50_000],
-  ])('%s, %s, %j: in %p ms', (place, signal, facts, inFuture) => {
+  ])('in the state %s, after the signal %s with %j, is in %p ms', (place, signal, facts, inFuture) => {
     const row = { ...ROWS[place], otpSentAt: inMs(-10_000) } as Row;
     const { otpResendAt } = move(row, signal, facts as never, AT).patch;
     expect(otpResendAt).toEqual(inFuture === null ? undefined : inMs(inFuture));
@@ -430,8 +431,8 @@ describe('a move', () => {
         lastResult: null,
         idleEndsAt: IDLE_END,
       });
-      // A new code settles lost verifications. A passkey that may exist stays open. An attempt is open from
-      // its claim on.
+      // A new code settles verifications with an unknown effect, but not a registration of passkeys. An
+      // attempt is unresolved from its claim on.
       expect(patch.unresolved!.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(
         {
           otp_resend_asked: ['create-authenticators 4'],
@@ -443,7 +444,7 @@ describe('a move', () => {
     },
   );
 
-  it('gives a code the shorter of the provider’s and the configured life, and starts its cooldown', () => {
+  it('takes the shorter of the provider’s and the configured life of a code, and starts the cooldown', () => {
     const sent = (lifeMs: number | null) =>
       move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
     expect(sent(MINUTE)).toMatchObject({
@@ -465,13 +466,13 @@ describe('a move', () => {
     const no = move(ROWS.authenticators_submitted, 'authenticators_rejected', { result }, AT);
     expect(no.patch.pendingAuthenticators).toEqual([]);
     expect(no.also.credentials).toBe('release');
-    // Their outcome is unknown.
+    // The outcome of these passkeys is unknown.
     const lost = move(ROWS.authenticators_submitted, 'outcome_lost', BY_TIME, AT);
     expect(lost.patch).not.toHaveProperty('pendingAuthenticators');
     expect(lost.also.credentials).toBeNull();
   });
 
-  it('that a decision makes keeps the doubts of earlier submissions', () => {
+  it('after a decision keeps the unresolved attempts of earlier submissions', () => {
     const row = ROWS['outcome_unknown in a session'];
     const earlier = { ...row.unresolved[0]!, attempt: 3 };
     for (const signal of ['resolved_done', 'resolved_not_done'] as const) {
@@ -508,7 +509,7 @@ describe('a move', () => {
     expect(after(ROWS.otp_sent, moved, now)).toMatchObject({ now, updatedAt: now });
   });
 
-  it('records who caused it', () => {
+  it('records who caused the move', () => {
     const actors = (row: Row, signal: Moving, facts: object = FACTS[signal]) =>
       move(row, signal, facts as never, AT).events.find(({ type }) => type === signal)!.actor;
     expect(actors(ROWS.otp_sent, 'otp_resend_asked')).toBe('caller');
@@ -556,7 +557,7 @@ describe('the end of an attempt', () => {
     expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
   });
 
-  it('keeps open the latest attempt in doubt, with its evidence, and all earlier doubts', () => {
+  it('leaves unresolved the latest attempt with an unknown effect, and all earlier ones', () => {
     const earlier = { step: 'create-authenticators', attempt: 2, at: NOW.toISOString() } as const;
     const [first] = open('verify-otp');
     const second = { ...first!, attempt: 5 };
@@ -576,7 +577,7 @@ describe('the end of an attempt', () => {
     expect(endOf(ROWS.otp_requested, ATTEMPT).patch).not.toHaveProperty('unresolved');
   });
 
-  it('clears the doubt and restarts the idle time after a success', () => {
+  it('after a success, leaves no attempt with an unknown effect, and restarts the idle time', () => {
     const ended = { ...endOf(ROWS.otp_submitted, ATTEMPT) };
     ended.patch = { ...ended.patch, doubtAttempt: 4 };
     expect(succeeded(ended, AT).patch).toMatchObject({
@@ -604,36 +605,39 @@ describe('the end of an attempt', () => {
   it.each([
     ['upstream_misconfigured', 1],
     ['integration_missing', 0],
-  ] as const)('parks the step for %s, counts %i parkings, and keeps the doubt', (reason, parkings) => {
-    const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
-    const ended = endOf(row, { ...ATTEMPT, tells: 'all' });
-    const parked = after(row, park(row, ended, reason, AT), NOW);
-    expect(parked).toMatchObject({
-      parkedReason: reason,
-      parkedAt: NOW,
-      parkings,
-      leaseUntil: null,
-      nextAttemptAt: null,
-      doubtAttempt: 4,
-      unresolved: open('verify-otp'),
-      unavailableCount: 0,
-      // No job wakes it; only its deadline ends it.
-      dueAt: CODE_END,
-    });
-    expect(after(parked, unpark(NOW), NOW)).toMatchObject({
-      parkedReason: null,
-      parkedAt: null,
-      nextAttemptAt: NOW,
-      dueAt: NOW,
-    });
-    const now = retryNow(parked, 'verify-otp', { reason: 'mended' });
-    expect(after(parked, now, NOW)).toMatchObject({
-      parkedReason: null,
-      parkedAt: null,
-      nextAttemptAt: NOW,
-      dueAt: NOW,
-    });
-  });
+  ] as const)(
+    'parks the step for %s, counts %i parkings, and keeps the unknown effect',
+    (reason, parkings) => {
+      const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
+      const ended = endOf(row, { ...ATTEMPT, tells: 'all' });
+      const parked = after(row, park(row, ended, reason, AT), NOW);
+      expect(parked).toMatchObject({
+        parkedReason: reason,
+        parkedAt: NOW,
+        parkings,
+        leaseUntil: null,
+        nextAttemptAt: null,
+        doubtAttempt: 4,
+        unresolved: open('verify-otp'),
+        unavailableCount: 0,
+        // No job wakes a parked row; only the deadline ends it.
+        dueAt: CODE_END,
+      });
+      expect(after(parked, unpark(NOW), NOW)).toMatchObject({
+        parkedReason: null,
+        parkedAt: null,
+        nextAttemptAt: NOW,
+        dueAt: NOW,
+      });
+      const now = retryNow(parked, 'verify-otp', { reason: 'mended' });
+      expect(after(parked, now, NOW)).toMatchObject({
+        parkedReason: null,
+        parkedAt: null,
+        nextAttemptAt: NOW,
+        dueAt: NOW,
+      });
+    },
+  );
 });
 
 describe('a released step', () => {
@@ -649,7 +653,7 @@ describe('a released step', () => {
   });
 
   it.each([{ reason: 'fixed' }, { reason: 'fixed', by: 'operator' }])(
-    'is recorded as released by a command, for %j',
+    'is recorded as released by the command with %j',
     (data) => {
       const scheduled = {
         type: 'retry_scheduled',
@@ -674,7 +678,7 @@ describe('a late answer', () => {
     return move(flying, 'authenticators_created', FACTS.authenticators_created, AT, endOf(flying, ATTEMPT));
   };
 
-  it('to the attempt in doubt has the same effect as an answer in time', () => {
+  it('to the attempt with an unknown effect has the same effect as an answer in time', () => {
     const moved = lateAnswer(lost, inTime(), 'authenticators_created')!;
     expect(moved.patch).toMatchObject({ state: 'completed', unresolved: [] });
     expect(moved.also.credentials).toBe('confirm');
@@ -686,12 +690,12 @@ describe('a late answer', () => {
     ]);
   });
 
-  it('has no effect if it settles nothing, or if the onboarding is not in doubt', () => {
+  it('has no effect if it does not tell the outcome, or if no outcome is unknown', () => {
     expect(lateAnswer(lost, inTime(), 'outcome_lost')).toBeNull();
     expect(lateAnswer(ROWS.cancelled, inTime(), 'authenticators_created')).toBeNull();
   });
 
-  it('that changes nothing is recorded, without data for an erased onboarding', () => {
+  it('that changes nothing is still recorded; for an erased onboarding, without its data', () => {
     const data = { step: 'verify-otp', attempt: 4, class: 'ok' } as const;
     expect(keepLateAnswer(ROWS.cancelled, data)).toEqual({
       patch: {},
@@ -714,7 +718,7 @@ describe('a decision on an ended onboarding', () => {
     unresolved: open('create-authenticators'),
   });
 
-  it('is recorded, with a passkey that is known to exist', () => {
+  it('is recorded, together with the passkey that exists according to the decision', () => {
     const earlier = open('verify-otp').map((each) => ({ ...each, attempt: 2 }));
     const two = { ...row, unresolved: [...earlier, ...row.unresolved] };
     expect(recordDecision(two, decided, true, ['id'])).toEqual({
@@ -744,7 +748,7 @@ describe('a decision on an ended onboarding', () => {
 });
 
 describe('an erasure', () => {
-  it.each(Object.entries(ROWS))('leaves no personal data: %s', (_, row) => {
+  it.each(Object.entries(ROWS))('leaves no personal data in a row in the state %s', (_, row) => {
     const personal: Partial<Columns> = {
       subject: { contact: 'ana@example.com' },
       sealedContact: Buffer.from('ana'),
@@ -814,8 +818,8 @@ const anyRow = fc
     });
   });
 
-describe('any row', () => {
-  it('is due when time changes it, and after its end until it is anchored', () => {
+describe('for any row', () => {
+  it('dueOf returns the time of the next change; after the end: now, until the timeline is anchored', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const due = dueOf(row, NOW);
@@ -827,7 +831,7 @@ describe('any row', () => {
     );
   });
 
-  it('time no longer changes it once its due moves are made, and each move is one version', () => {
+  it('after the moves that are due by time, time changes nothing more; each move adds one version', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const moves = movesOfTime(row);
@@ -846,7 +850,7 @@ describe('any row', () => {
     );
   });
 
-  it('stays consistent for any sequence of signals', () => {
+  it('the row stays consistent for any sequence of signals', () => {
     fc.assert(
       fc.property(anyRow, fc.array(fc.constantFrom(...MOVING), { maxLength: 30 }), (start, signals) => {
         let row = start;

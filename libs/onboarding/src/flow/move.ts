@@ -36,15 +36,15 @@ export type Settings = Pick<
   | 'ONBOARDING_LIFE_MS'
 >;
 
-/** PostgreSQL's time of a move, and the settings. */
+/** The time of a move by PostgreSQL's clock, and the settings. */
 export interface Moment {
   now: Date;
   settings: Settings;
 }
 
-/** Changes in other tables, by the same statement as the move. */
+/** The changes in other tables that the statement of the move also writes. */
 export interface Also {
-  /** The charge of the claim that the subject's budget gets back. */
+  /** The charge that the subject's budget gets back: one sent code, or one try. */
   refund: 'send' | 'try' | null;
   /** What to do with the passkeys that the submission has reserved. */
   credentials: 'confirm' | 'release' | null;
@@ -67,7 +67,7 @@ interface Submitted {
   sealedRequests?: Buffer;
 }
 
-/** Each signal's facts, besides the row. */
+/** The facts that each signal brings, besides the row. */
 export interface Facts {
   otp_resend_asked: Submitted & { reason?: string };
   otp_submitted: Submitted & { sealedOtpCode: Buffer };
@@ -77,14 +77,14 @@ export interface Facts {
   };
 
   otp_sent: { handle: string; targetBundle: string | null; lifeMs: number | null };
-  /** `codeLives`: the earlier code is still valid. */
+  /** `codeLives`: whether the earlier code is still valid. */
   send_gave_up: { codeLives: boolean; result: Explanation; maySendAtOnce?: boolean };
   otp_verified: { sealedGrant: Buffer; deviceSigning: DeviceSigning | null; sessionExpiresAt: Date };
   otp_rejected: { result: Explanation; isWrong?: boolean; isLocked?: boolean };
   authenticators_created: { authenticatorIds: string[] | null };
   authenticators_rejected: { result: Explanation };
   outcome_lost: { result: Explanation; evidence: EventData<'outcome_lost'> } | ByTime;
-  /** `refund`: the code was certainly not wrong. */
+  /** `refund`: true if the code was certainly not wrong. */
   step_failed: { failure: Explanation; isWrong?: boolean; refund?: boolean };
 
   otp_expired: { result: Explanation; refund?: boolean } | ByTime;
@@ -93,12 +93,12 @@ export interface Facts {
 
   cancelled: { reason?: string; by?: string };
   resolved_done: { decision: NewEvent; by?: string };
-  /** After a lost verification, this claims an attempt that sends a new code. */
+  /** If the answer to a verification was lost, this decision also claims an attempt that sends a new code. */
   resolved_not_done: { decision: NewEvent; by?: string } & Partial<Submitted>;
   late_answer: { answer: Signal };
 }
 
-/** The time ran out; no attempt's end caused the signal. */
+/** Marks a signal that passed time caused, not the end of an attempt. */
 type ByTime = { byTime: true };
 export const BY_TIME: ByTime = { byTime: true };
 
@@ -152,7 +152,7 @@ export function move<S extends Exclude<Signal, 'late_answer'>>(
   };
 }
 
-/** The row after a move. `version` counts changes of state, `lastSeq` events. */
+/** The row after a move. `version` counts the changes of state, `lastSeq` counts the events. */
 export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events'>, now: Date): Row {
   const moved: Columns = {
     ...row,
@@ -179,8 +179,8 @@ export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }
 }
 
 /**
- * The row with all moves that are due by time, written or not. A call in flight keeps its state until its
- * lease ends.
+ * The row after all moves that are due by time, whether they are written or not. A call in flight keeps its
+ * state until its lease ends.
  */
 export function asOfNow(row: Row): Row {
   const last = movesOfTime(row).at(-1);
@@ -201,13 +201,13 @@ const effects = <S extends Signal>(
   },
 ) => by;
 
-/** Each signal's effects on the row, besides those of the new state. */
+/** The effects of each signal on the row, besides the effects of the new state. */
 const EFFECTS = {
   otp_resend_asked: effects<'otp_resend_asked'>((row, { reason, ...submitted }, at) => ({
     patch: {
       ...submitted,
       ...sending(row, at),
-      // A new code settles a lost verification, but not a passkey that may exist.
+      // A new code settles a verification with an unknown effect, but not a registration of passkeys.
       unresolved: row.unresolved.filter(({ step }) => step !== 'verify-otp'),
     },
     ...(reason !== undefined && { data: { reason } }),
@@ -225,7 +225,7 @@ const EFFECTS = {
       otpHandle: handle,
       otpTargetBundle: targetBundle,
       otpSentAt: now,
-      // The wait for another code begins with this mail, even if a retry sent it late.
+      // The wait before another code starts now, when the code is sent, even if a retry sent the code late.
       otpResendAt: later(now, settings.OTP_RESEND_COOLDOWN_MS),
       otpExpiresAt: later(now, Math.min(lifeMs ?? Infinity, settings.OTP_LIFE_MS)),
       otpTriesLeft: settings.OTP_TRIES,
@@ -323,7 +323,7 @@ const EFFECTS = {
 
 /** Resets the columns that the new state does not keep from the old one. */
 function entering(state: State): Patch {
-  // Kept requests always belong to the earlier step.
+  // Stored provider requests always belong to the earlier step, so they are wiped.
   const over = SEALED.filter((field) => !needs(state, field) || field === 'sealedRequests');
   return {
     state,
@@ -361,8 +361,8 @@ const startedIn = (row: Row, step: StepName, facts: object): EventData<'attempt_
 });
 
 /**
- * The entry of an attempt in `unresolved`. The claim writes it, the settle removes it. After a crash it
- * stays.
+ * The entry of an attempt in `unresolved`. The claim of the attempt writes this entry, and the end of the
+ * attempt removes it. After a crash, the entry stays.
  */
 const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAttempt => ({
   step,
@@ -386,7 +386,10 @@ function sending(row: Row, { now, settings }: Moment): Patch {
 
 const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
 
-/** Releases a parked step. @param given who did it and why, if an operator did. */
+/**
+ * Releases a parked step. @param given the operator who released the step, and the reason. Undefined: the
+ * service released it.
+ */
 export const unpark = (now: Date, given?: { by: string; reason: string }): Moved => ({
   patch: { parkedReason: null, parkedAt: null, nextAttemptAt: now },
   events: [
@@ -418,8 +421,8 @@ export function retryNow(row: Row, step: StepName, given: { reason: string; by?:
 }
 
 /**
- * Applies the late answer to the attempt in doubt as if it had come in time. @returns null if it settles
- * nothing.
+ * Applies a late answer to the attempt with an unknown effect as if the answer had come in time. @returns
+ * null if the answer does not tell the outcome.
  */
 export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Signal): Moved | null {
   if (!nextState({ state: lost.state, step: lost.step, answer }, 'late_answer')) return null;
@@ -435,7 +438,7 @@ export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Si
   };
 }
 
-/** Records an answer that changes nothing any more. For an erased onboarding, without its data. */
+/** Records an answer that is too late to change anything. For an erased onboarding, the event has no data. */
 export const keepLateAnswer = (row: Row, data: EventData<'late_answer_kept'>): Moved => ({
   patch: {},
   events: [{ type: 'late_answer_kept', actor: 'upstream', ...(row.erasedAt === null && { data }) }],
@@ -485,7 +488,7 @@ function registered(row: Row, ids: string[] | null, now: Date): Patch {
   return { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] };
 }
 
-/** For cancellations and moves by time, which use no setting. */
+/** Empty settings for cancellations and for moves by time: these moves use no setting. */
 export const NO_SETTINGS = {} as Settings;
 
 const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };

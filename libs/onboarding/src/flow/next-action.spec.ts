@@ -13,7 +13,7 @@ describe('nextActionOf', () => {
       type: 'wait',
       until: text(500),
     });
-    // If the worker is late, the time is never in the past.
+    // The time is not in the past even if the worker is late.
     for (const late of [{ leaseUntil: after(-1) }, { leaseUntil: null, nextAttemptAt: after(-60_000) }]) {
       expect(nextActionOf({ ...row, ...late })).toEqual({ type: 'wait', until: text(1_000) });
     }
@@ -35,7 +35,7 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for the code before the idle time ends, without a margin for the call', () => {
+  it('asks for the code until the idle time ends, without a margin for the call', () => {
     expect(nextActionOf(aRow({ idleEndsAt: after(295_000) }))).toMatchObject({ before: text(290_000) });
     expect(nextActionOf(aRow({ idleEndsAt: after(100_000) }))).toMatchObject({ before: text(100_000) });
   });
@@ -58,7 +58,7 @@ describe('nextActionOf', () => {
     expect(nextActionOf(aRow({ state: 'otp_needed', reason: 'session_expired' }))).toEqual(resend);
   });
 
-  it('asks for the passkeys before the earliest end', () => {
+  it('asks for the passkeys before the earliest deadline', () => {
     const row = aRow({ state: 'otp_verified', sessionEndsAt: after(900_000), idleEndsAt: after(1_800_000) });
     expect(nextActionOf(row)).toEqual({ type: 'submit_authenticators', before: text(890_000) });
     expect(nextActionOf({ ...row, lifeEndsAt: after(400_000) })).toMatchObject({ before: text(390_000) });
@@ -82,7 +82,7 @@ describe('nextActionOf', () => {
     for (const state of ENDED_STATES) expect(nextActionOf(aRow({ state }))).toEqual({ type: 'none' });
   });
 
-  it('knows an action for every state', () => {
+  it('returns an action for every state', () => {
     for (const state of STATES) expect(NEXT_ACTION_TYPES).toContain(nextActionOf(aRow({ state })).type);
   });
 });

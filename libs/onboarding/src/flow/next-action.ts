@@ -20,7 +20,7 @@ export const NEXT_ACTION_TYPES = [
   'none',
 ] as const satisfies NextAction['type'][];
 
-/** @param row as of now (`asOfNow`). */
+/** @param row the row that `asOfNow` returns. */
 export function nextActionOf(row: Row): NextAction {
   if (stepOfState(row.state)) return { type: 'wait', until: instant(waitUntil(row)) };
   switch (row.state) {
@@ -35,7 +35,8 @@ export function nextActionOf(row: Row): NextAction {
       if (hasTimeFor(row, row.sessionEndsAt)) {
         return { type: 'submit_authenticators', before: instant(lastChance(row, row.sessionEndsAt)) };
       }
-      // The rest of the session is too short for a call. The caller can ask for a new code after the session.
+      // The rest of the session is too short for a call. After the session, the caller can ask for a new
+      // code.
       return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
       // A decision on a lost verification sends a new code, so the decision needs time for that call.
@@ -45,7 +46,10 @@ export function nextActionOf(row: Row): NextAction {
   }
 }
 
-/** If a worker is late, `until` is this far in the future. So the caller does not poll without pause. */
+/**
+ * If a worker is late, `until` is this many milliseconds in the future, so that the caller does not poll
+ * without a pause.
+ */
 const LATE_MS = 1_000;
 
 function waitUntil({ nextAttemptAt, leaseUntil, now }: Row): Date | null {

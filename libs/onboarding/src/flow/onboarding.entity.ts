@@ -25,7 +25,7 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_contact', nullable: true }) sealedContact!: Buffer | null;
   /** The data key, sealed with a key of `SEALING_KEYS`; null on erased rows. */
   @Column('bytea', { name: 'sealed_data_key', nullable: true }) sealedDataKey!: Buffer | null;
-  /** The key of `SEALING_KEYS` that seals the data key. */
+  /** The id of the key of `SEALING_KEYS` that seals the data key. */
   @Column('text', { name: 'data_key_id', nullable: true }) dataKeyId!: string | null;
   @Column('text', { name: 'external_ref', nullable: true }) externalRef!: string | null;
   @Column('jsonb') metadata!: Record<string, unknown>;
@@ -42,7 +42,7 @@ export class Onboarding {
    * The step in flight or waiting for its next try. In `outcome_unknown`: the step whose outcome is unknown.
    */
   @Column('text', { nullable: true }) step!: StepName | null;
-  /** Numbers the upstream calls of this onboarding, all steps together. */
+  /** The number of the latest call to the provider. It counts the calls of all steps together. */
   @Column('integer') attempt!: number;
   /** The first attempt of the caller's latest submission. */
   @Column('integer') submission!: number;
@@ -61,7 +61,9 @@ export class Onboarding {
   @Column('timestamptz', { name: 'parked_at', nullable: true }) parkedAt!: Date | null;
   /** How often this submission was parked because the provider refuses this service. */
   @Column('integer') parkings!: number;
-  /** How many attempts of this submission ended `unavailable` or `no_answer`, counted separately. */
+  /**
+   * How many attempts of this submission ended with `unavailable` and with `no_answer`, one count for each.
+   */
   @Column('integer', { name: 'unavailable_count' }) unavailableCount!: number;
   @Column('integer', { name: 'no_answer_count' }) noAnswerCount!: number;
   /** The latest attempt of this submission that ended with an unknown effect. */
@@ -93,7 +95,7 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
   sealedAuthenticators!: Buffer | null;
 
-  /** The texts that a submission uses again in each try, by name. */
+  /** The provider requests that each try of a submission sends again, by name. */
   @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
 
   /** The passkeys of the submission in step 3, without their attestations. */
@@ -106,7 +108,7 @@ export class Onboarding {
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
   /** When the onboarding's personal data was erased. */
   @Column('timestamptz', { name: 'erased_at', nullable: true }) erasedAt!: Date | null;
-  /** A keyed digest of the timeline up to an event, once the onboarding has ended: see `Timelines`. */
+  /** A keyed digest of the ended onboarding's timeline up to the event `anchoredSeq`: see `Timelines`. */
   @Column('bytea', { nullable: true, select: false }) anchor!: Buffer | null;
   @Column('integer', { name: 'anchored_seq', nullable: true }) anchoredSeq!: number | null;
   @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;

@@ -37,13 +37,16 @@ describe('an onboarding', () => {
       'not_found',
       'not_found',
     ],
-  ] as const)('permits the right reads and commands to %s', (_, caller, see, command, operate) => {
-    expect(code(() => mustSee(row, row.id, caller))).toBe(see);
-    expect(code(() => mustTouch(row, row.id, caller, 'owner'))).toBe(command);
-    expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
-  });
+  ] as const)(
+    'can be read and changed by %s as far as the rules allow',
+    (_, caller, see, command, operate) => {
+      expect(code(() => mustSee(row, row.id, caller))).toBe(see);
+      expect(code(() => mustTouch(row, row.id, caller, 'owner'))).toBe(command);
+      expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
+    },
+  );
 
-  it('of another caller looks exactly like an onboarding that does not exist', () => {
+  it('that belongs to another caller looks exactly like an onboarding that does not exist', () => {
     const said = (of: typeof row | null) => {
       try {
         mustTouch(of, row.id, aCaller('bank', PLAIN), 'owner');
@@ -55,7 +58,7 @@ describe('an onboarding', () => {
     expect(said(row)).toEqual(said(null));
   });
 
-  it('must belong to the caller in a statement, unless an operator gives the command', () => {
+  it('must belong to the caller that an SQL statement names, unless an operator gives the command', () => {
     const any = { caller: null, integrations: null };
     expect(touchedBy(aCaller('bank', READS), 'owner-or-operator')).toEqual({ ...any, caller: 'bank' });
     expect(touchedBy(aCaller('bank', SCOPES), 'owner')).toEqual({ ...any, caller: 'bank' });

@@ -18,8 +18,8 @@ const operates = ({ scopes }: Caller) => scopes.has('operations:write');
 export const seesAll = (caller: Caller) => caller.scopes.has('operations:read') || operates(caller);
 
 /**
- * @throws ProblemError `not_found` if there is no such onboarding, or if the caller may not see it. The
- *   caller must not learn that it exists.
+ * @throws ProblemError `not_found` if the onboarding does not exist, or if the caller may not see it. Such a
+ *   caller must not learn that the onboarding exists.
  */
 export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: Caller): Row {
   if (row && (owns(caller, row) || (seesAll(caller) && isWithin(caller, row)))) return row;
@@ -28,7 +28,7 @@ export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: 
 
 /**
  * @throws ProblemError `not_found` if the caller may not see the row; `forbidden` if the caller may only read
- *   it.
+ *   the row.
  */
 export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: MayGive): Row {
   const seen = mustSee(row, id, caller);
@@ -39,7 +39,7 @@ export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller
 /**
  * The same rule as {@link mustTouch}, for a statement that writes without a read.
  *
- * @returns the caller and the integrations that the row must have; null for any.
+ * @returns the caller and the integrations that the row must have; null means any.
  */
 export const touchedBy = (caller: Caller, by: MayGive) => ({
   caller: by === 'owner-or-operator' && operates(caller) ? null : caller.name,

@@ -15,7 +15,7 @@ import {
 /**
  * Why a command that begins a step is refused.
  *
- * @param row as of now.
+ * @param row the row that `asOfNow` returns.
  * @returns null if the row's state and time allow it.
  */
 export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemError | null {
@@ -25,11 +25,14 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
   return hasTimeFor(row, bound && row[bound]) ? null : tooLate(row, step);
 }
 
-/** Whether a decision sends a new code: after a lost verification, the old code is spent. */
+/**
+ * Whether a decision sends a new code. After a verification with a lost answer, the old code cannot be used
+ * again.
+ */
 export const asksForNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
 
-/** Why an outcome cannot be decided. @param row as of now. */
+/** Why an outcome cannot be decided. @param row the row that `asOfNow` returns. */
 export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): ProblemError | null {
   if (isEnded(row.state)) return row.unresolved.length > 0 ? null : onboardingEnded(row);
   const extensions = stateAndNextAction(row);
@@ -43,7 +46,7 @@ export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): Probl
   if (!nextState({ state: row.state, step: row.step }, signal)) {
     return new ProblemError('outcome_unknown', {
       detail:
-        `"${outcome}" is not possible after ${row.step}: there is no session to go on with. ` +
+        `"${outcome}" is not possible after ${row.step}: there is no session to continue with. ` +
         'Resolve "not_done", or ask for a new code.',
       extensions,
     });
@@ -51,16 +54,16 @@ export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): Probl
   return asksForNewCode(row, outcome) ? refusalOf(row, signal, 'init-otp') : null;
 }
 
-/** Why no step can be tried now. @param row as of now. */
+/** Why no step can be tried now. @param row the row that `asOfNow` returns. */
 export function refusalOfRetry(row: Row): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
   const step = stepOfState(row.state);
   if (step && row.leaseUntil === null) return null;
-  const detail = step ? 'The step is in flight.' : 'No step waits here.';
+  const detail = step ? 'The step is in flight.' : 'No step of this onboarding waits for a try.';
   return new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(row) });
 }
 
-/** Why an onboarding cannot be cancelled. @param row as of now. */
+/** Why an onboarding cannot be cancelled. @param row the row that `asOfNow` returns. */
 export const refusalOfCancel = (row: Row) => (isEnded(row.state) ? onboardingEnded(row) : null);
 
 export const onboardingEnded = (row: Row) =>
@@ -78,11 +81,14 @@ export const versionMismatch = (row: Row) =>
 export const notFound = (id: string) =>
   new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
-/** For a command whose row another writer changed at each try. */
+/** The refusal of a command if its row was changed by another writer at each try. */
 export const changing = () =>
-  new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
+  new ProblemError('illegal_state', {
+    detail: 'Other commands are changing this onboarding. Try again.',
+    retryable: true,
+  });
 
-/** The members of a problem about its onboarding. */
+/** The members by which a problem shows the onboarding. */
 export const stateAndNextAction = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });
 
 /** Refuses a call that could not finish before its deadline. */
@@ -92,13 +98,13 @@ function tooLate(row: Row, step: StepName): ProblemError {
     return new ProblemError('onboarding_ended', {
       detail:
         `The onboarding ends at ${row.lifeEndsAt.toISOString()}, too soon for another call. ` +
-        'Start another with "supersede": true.',
+        'Start a new onboarding with "supersede": true.',
       extensions,
     });
   }
   return step === 'verify-otp'
     ? new ProblemError('otp_expired', {
-        detail: 'The code expires before a call could end. Ask for a new one.',
+        detail: 'The code expires before a call could end. Ask for a new code.',
         extensions,
       })
     : new ProblemError('session_expired', {
@@ -127,7 +133,7 @@ export function illegal(row: Row, signal: Signal): ProblemError {
     return new ProblemError(row.reason, { detail: 'Ask for a new code.', extensions });
   }
   if (signal === 'authenticators_submitted' && nextState({ state: row.state }, 'otp_submitted')) {
-    return new ProblemError('illegal_state', { detail: 'The code comes first: verify it.', extensions });
+    return new ProblemError('illegal_state', { detail: 'Verify the code first.', extensions });
   }
   return new ProblemError('illegal_state', {
     detail: `"${signal}" is not possible in state "${row.state}".`,

@@ -30,7 +30,7 @@ export interface Explanation {
   errors?: FieldError[];
 }
 
-/** The end of the last step that did not succeed. */
+/** How the latest step ended, if it did not succeed. */
 export interface LastResult extends Explanation {
   step: StepName;
   /** RFC 3339. */
@@ -57,7 +57,7 @@ export interface RegisteredAuthenticator extends AuthenticatorSummary {
   createdAt: string;
 }
 
-/** The columns that each state guarantees. */
+/** The columns that are never null in a state. */
 type ColumnsOfState =
   | { state: 'otp_requested'; step: 'init-otp' }
   | { state: 'otp_sent'; step: null; otpHandle: string; otpExpiresAt: Date }
@@ -73,15 +73,18 @@ type ColumnsOfState =
   | { state: 'outcome_unknown'; step: DoubtfulStep }
   | { state: EndedState; step: null };
 
-/** A row's columns, the database's time when it was read, and how long one more call may take. */
+/**
+ * The columns of a row, the database's time at the read (`now`), and how long one more call may take
+ * (`callMs`).
+ */
 export type Columns = Onboarding & {
   now: Date;
   callMs: number;
-  /** In the answer to a claim: an operator has paused the integration, so nothing may be sent. */
+  /** Set only in the result of a claim: an operator has paused the integration, so no call may be made. */
   paused?: true;
 };
 
-/** A row as read, with the time of the read: the time decides which commands are allowed. */
+/** A row with the time of the read. Which commands are allowed depends on this time. */
 export type Row = Columns & ColumnsOfState;
 
 /** A row whose step is in flight, or waits for its next try. */
@@ -93,7 +96,10 @@ export type RowInStep = Row & {
 /** The columns to write, with their new values. */
 export type Patch = Partial<Onboarding>;
 
-/** When a live row changes by itself: the earliest bound of its state; null if it has ended. */
+/**
+ * When time ends the state of a live row: at the earliest deadline of the state. Null if the onboarding has
+ * ended.
+ */
 export function deadlineOf(
   row: Pick<Onboarding, 'state' | 'otpExpiresAt' | 'sessionEndsAt' | 'idleEndsAt' | 'lifeEndsAt'>,
 ): Date | null {
@@ -112,7 +118,7 @@ export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   return row.parkedReason ? deadlineOf(row) : earliest(row.nextAttemptAt, deadlineOf(row));
 }
 
-/** The signal that is due by time; null before the deadline, and while a call is in flight. */
+/** The signal that passed time causes now; null before the deadline, and while a call is in flight. */
 export function signalOfTime(row: Columns): Signal | null {
   const { now, leaseUntil } = row;
   const deadline = deadlineOf(row);

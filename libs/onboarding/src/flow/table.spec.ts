@@ -16,7 +16,7 @@ import {
 
 const endings = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' };
 
-/** Written by hand from the design, so that a mistake in the table shows as a difference. */
+/** Written by hand from the design, so that a mistake in the state machine's table shows as a difference. */
 const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
   ['otp_requested', { state: 'otp_requested' }, { otp_sent: 'otp_sent', send_gave_up: 'otp_needed' }],
   [
@@ -106,7 +106,7 @@ describe('the state machine', () => {
     );
   });
 
-  it('is tested in every live state', () => {
+  it('is tested by the cases above in every live state', () => {
     expect(new Set(expected.map(([, situation]) => situation.state))).toEqual(new Set(LIVE_STATES));
   });
 
@@ -121,7 +121,7 @@ describe('the state machine', () => {
       () => nextState({ state: 'outcome_unknown', step: 'verify-otp' }, 'late_answer'),
     ],
     ['own time bounds "otp_needed"', () => signalAtBound('otp_needed', true)],
-  ])('throws an error that names the fault: %s', (message, act) => {
+  ])('throws an error that contains the text: %s', (message, act) => {
     expect(act).toThrow(message);
   });
 
@@ -161,8 +161,8 @@ const KEPT: Partial<Record<State, string[]>> = {
   outcome_unknown: ['sealedGrant'],
 };
 
-describe('secrets', () => {
-  it.each(STATES)('are kept in %s only if the state needs them', (state) => {
+describe('the sealed columns', () => {
+  it.each(STATES)('are wiped in the state %s unless the state needs them', (state) => {
     expect(SEALED.filter((field) => needs(state, field))).toEqual(KEPT[state] ?? []);
   });
 });

@@ -1,8 +1,8 @@
 /**
- * Which state follows which signal, and the rules of each state. See the diagram in ARCHITECTURE.md.
+ * The next state for each state and signal, and the rules of each state. See the diagram in ARCHITECTURE.md.
  */
 
-/** The upstream calls, in their order. */
+/** The steps in their order. Each step is one call to the provider. */
 export const STEPS = ['init-otp', 'verify-otp', 'create-authenticators'] as const;
 export type StepName = (typeof STEPS)[number];
 
@@ -56,11 +56,11 @@ export type SealedField = (typeof SEALED)[number];
 interface Holds {
   /** The step whose call is in flight or waits for its next try. */
   step?: StepName;
-  /** The column that bounds the state, besides the onboarding's idle time and life. */
+  /** The column with a deadline of the state, besides the onboarding's idle time and total life. */
   bound?: 'otpExpiresAt' | 'sessionEndsAt';
-  /** The signal at that bound. */
+  /** The signal when the deadline in the column `bound` passes. */
   atBound?: 'otp_expired' | 'session_expired';
-  /** The secrets that are still needed; all others are wiped. */
+  /** The secrets that the state still needs. All others are wiped. */
   keeps: readonly SealedField[];
 }
 
@@ -81,17 +81,17 @@ const IN: Readonly<Record<LiveState, Holds>> = {
     atBound: 'session_expired',
     keeps: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
   },
-  // A decision or a late answer may lead back to the session.
+  // The session is still needed, because a decision or a late answer may lead back to `otp_verified`.
   outcome_unknown: { keeps: ['sealedGrant'] },
 };
 
-/** Where a signal leads, depending on whether the upstream session is still valid. */
+/** The next state, depending on whether the session at the provider is still valid. */
 interface IfSessionLives {
   sessionLives: State;
   otherwise: State;
 }
 
-/** Where a signal leads, depending on whether the earlier code is still valid. */
+/** The next state, depending on whether the earlier code is still valid. */
 interface IfCodeLives {
   codeLives: State;
   otherwise: State;
@@ -154,19 +154,19 @@ const TRANSITIONS = {
   cancelled: {},
 } as const satisfies Record<Place, Partial<Record<Signal, Target>>>;
 
-/** The steps whose lost answer leaves a doubt. A code that may have been mailed twice leaves no doubt. */
+/** The steps for which a lost answer needs a decision. A code that may have been mailed twice needs none. */
 export type DoubtfulStep = Exclude<StepName, 'init-otp'>;
 type Place = Exclude<State, 'outcome_unknown'> | `outcome_unknown after ${DoubtfulStep}`;
 
-/** The table's input about an onboarding. `step` matters in `outcome_unknown` only. */
+/** The facts about an onboarding that decide the next state. `step` matters in `outcome_unknown` only. */
 export interface Situation {
   state: State;
   /** The step whose outcome is unknown. */
   step?: StepName | null;
   sessionLives?: boolean;
-  /** For `send_gave_up`: whether an earlier code is still valid, and this sending has not voided it. */
+  /** For `send_gave_up`: whether an earlier code is still valid, so the failed sending has not voided it. */
   codeLives?: boolean;
-  /** For `late_answer`: the signal of the answer itself. */
+  /** For `late_answer`: the signal that the answer would have caused in time. */
   answer?: Signal;
 }
 
@@ -187,7 +187,7 @@ export function nextState(situation: Situation, signal: Signal): State | null {
 
 function nextStateByAnswer({ step, answer }: Situation): State | null {
   if (!answer) throw new Error('a late answer needs the signal of the answer itself');
-  // A second loss answers nothing, and an answer never expires or cancels an onboarding.
+  // A late answer tells the outcome. So it is never a loss, an expiry or a cancellation.
   if (answer === 'outcome_lost' || answer === 'expired' || answer === 'cancelled') return null;
   return nextState({ state: stateOfStep(step!) }, answer);
 }
@@ -223,10 +223,13 @@ export function stateOfStep(step: StepName): LiveState {
 export const stepOfState = (state: State): StepName | null =>
   isEnded(state) ? null : (IN[state].step ?? null);
 
-/** The column that bounds a state besides the onboarding's idle time and life. */
+/** The column with a deadline of the state, besides the onboarding's idle time and total life. */
 export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
-/** The signal when the time of a state ends. An attempt in doubt then has an unknown outcome. */
+/**
+ * The signal when the deadline of a state passes. @param mayHaveActed whether an attempt has an unknown
+ * effect.
+ */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   const { step, atBound } = IN[state as LiveState];
   if (!atBound) throw new Error(`only the onboarding's own time bounds "${state}"`);
@@ -236,7 +239,7 @@ export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
 /** Whether a secret is still needed in a state. */
 export const needs = (state: State, field: SealedField) => !isEnded(state) && IN[state].keeps.includes(field);
 
-/** Whether idle time ends an onboarding in this state. A doubt stays open as long as the onboarding lives. */
+/** Whether idle time ends an onboarding in this state. In `outcome_unknown`, only the total life ends it. */
 export const countsIdleTime = (state: LiveState) => state !== 'outcome_unknown';
 
 export const canLeaveDoubt = (step: StepName): step is DoubtfulStep => step !== 'init-otp';

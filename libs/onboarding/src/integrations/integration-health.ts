@@ -1,12 +1,11 @@
 import {
   Inject,
   Injectable,
-  Logger,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Health, Metrics, outsideTraces, type Config, type Finding } from '#libs/platform';
+import { CONFIG, Health, Log, Metrics, outsideTraces, type Config, type Finding } from '#libs/platform';
 import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
@@ -31,7 +30,7 @@ const HURRIED_PROBE_MS = 5_000;
  */
 @Injectable()
 export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  readonly #logger = new Logger(IntegrationHealth.name);
+  readonly #logger = new Log('IntegrationHealth');
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
   /** The integrations that this process has logged as degraded. */
@@ -105,7 +104,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
         this.#logged.add(integration);
         this.#logger.warn({ integration, health: 'degraded' }, `${integration} is degraded: ${detail}`);
       } else if (status === 'up' && this.#logged.delete(integration)) {
-        this.#logger.log({ integration, health: 'ok' }, `${integration} is in order again`);
+        this.#logger.info({ integration, health: 'ok' }, `${integration} is in order again`);
       }
     }
   }

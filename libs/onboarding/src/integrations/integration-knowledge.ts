@@ -1,7 +1,7 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { findOutage } from '#libs/database';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { PROCESS_NAME } from '#libs/platform';
+import { PROCESS_NAME, Log } from '#libs/platform';
 import { Integrations, type Failures, type Integration, type TroubleName } from '#libs/upstream';
 import { OnboardingCounts } from '../counts/onboarding-counts.js';
 import {
@@ -22,7 +22,7 @@ import type { Known } from './integration-verdict.js';
  */
 @Injectable()
 export class IntegrationKnowledge {
-  readonly #logger = new Logger(IntegrationKnowledge.name);
+  readonly #logger = new Log('IntegrationKnowledge');
   #read: { reports: Reports; atMs: number } | null = null;
   #syncing: Promise<void> | null = null;
   /** Why the last exchange with the other processes failed. */
@@ -90,7 +90,10 @@ export class IntegrationKnowledge {
     // A server that takes no writes can still be read.
     const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
     if (faults.length > 0 && !this.#fault)
-      this.#logger.warn(`health is not shared with other processes: ${faults[0]!.message}`);
+      this.#logger.warn(
+        { process: this.process },
+        `health is not shared with other processes: ${faults[0]!.message}`,
+      );
     this.#fault = faults[0] ?? null;
   }
 

@@ -6,12 +6,16 @@ import type { OperationAction } from './operation.js';
 /**
  * Carries out an action on one onboarding.
  *
- * @returns the onboarding after the wait; null if it says no more about the outcome.
- * @throws ProblemError if the onboarding does not allow it.
+ * @returns the onboarding after the action and its wait; null if the onboarding tells nothing more about the
+ *   outcome.
+ * @throws ProblemError if the onboarding does not allow the action.
  */
 export type Execute = (id: string, reason: string, terms: Terms) => Promise<Row | null>;
 
-/** The actions of operations that upper libs own. Each registers its own at boot. */
+/**
+ * The actions that other libs carry out, because this lib must not depend on them. Each lib registers its
+ * actions at boot.
+ */
 @Injectable()
 export class Executors {
   readonly #executors = new Map<OperationAction, Execute>();

@@ -1,14 +1,14 @@
 import { statement } from '../store/statement.js';
 
-/** The columns of an operation, from a table or a `RETURNING` named `o`. */
+/** The columns of an operation. The table or the `RETURNING` clause must have the name `o`. */
 export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.target, o.integrations, o.state,
   o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt",
   o.trace_parent AS "traceParent"`;
 
-/** Only operations whose integrations the reader may see. */
+/** A condition: only operations whose integrations the reader may see. */
 const VISIBLE = `($within::text[] IS NULL OR o.integrations <@ $within::text[])`;
 
-/** The values of {@link GIVEN_COLUMNS}, from parameters. */
+/** The values of {@link GIVEN_COLUMNS}, as parameters of a statement. */
 export const GIVEN = `$id::uuid, $action::text, $actor::text, $via::text, $role::text, $reason::text,
   $target::jsonb, $integrations::text[], $traceParent::text`;
 export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, integrations, trace_parent';
@@ -16,7 +16,7 @@ export const GIVEN_COLUMNS = 'id, action, actor, via, role, reason, target, inte
 export const AUDITED = `INSERT INTO audit_events (actor, action, target, address, data)
   SELECT $actor::text, $audited::text, $auditTarget::text, $address::text, $auditData::jsonb FROM`;
 
-/** A part of a statement that takes an idempotency key. */
+/** The part of a statement that stores an idempotency key, unless the key exists. */
 export const KEY_TAKEN = (from: string) => `key_taken AS (
     INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, locked_until)
     SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid,
@@ -31,7 +31,7 @@ export const FIND_OPERATION = statement(
   `SELECT ${OPERATION} FROM operations o WHERE o.id = $id::uuid AND ${VISIBLE}`,
 );
 
-/** Newest first: ids grow with time. */
+/** Lists operations, newest first: ids grow with time. */
 export const LIST_OPERATIONS = statement(
   'list_operations',
   `SELECT ${OPERATION} FROM operations o WHERE o.id < $below::uuid AND ${VISIBLE}
@@ -95,7 +95,7 @@ export const REBUILD = statement(
   SELECT ${OPERATION} FROM started o`,
 );
 
-/** Writes nothing if the operation has ended. Waits for a worker that begins or ends it. */
+/** Writes nothing if the operation has ended. Waits for a worker that begins or ends the operation. */
 export const ABORT = statement(
   'abort_operation',
   `WITH aborted AS (
@@ -125,8 +125,8 @@ export const OPEN_OPERATIONS = statement(
 );
 
 /**
- * Leases items, but none of an aborted operation and none that another worker holds. `wasDone`: an earlier
- * worker did the item, and died before it could write that.
+ * Leases items of an operation that is not aborted. Skips items that another worker holds. `wasDone`: an
+ * earlier worker did the item, and died before it could record the result.
  */
 export const TAKE = statement(
   'take_operation_items',
@@ -146,8 +146,8 @@ export const TAKE = statement(
 );
 
 /**
- * Writes how items ended, and counts each once. With the ids, PostgreSQL uses the index even in a plan for an
- * empty table.
+ * Writes how items ended, and counts each item once. The condition on the ids makes PostgreSQL use the index,
+ * even if it planned the statement while the table was empty.
  */
 export const RECORD = statement(
   'record_operation_items',
@@ -176,7 +176,10 @@ export const END_ITEMS = statement(
   RETURNING 1`,
 );
 
-/** Takes an operation without items, unless another worker holds it. Rebuilt wake-ups begin anew. */
+/**
+ * Leases an operation without items, unless another worker holds it. For `rebuild_wake_ups`, counting starts
+ * at 0 again.
+ */
 export const LEASE = statement(
   'lease_operation',
   `UPDATE operations o SET worker = $worker::uuid,
@@ -188,7 +191,10 @@ export const LEASE = statement(
   RETURNING 1`,
 );
 
-/** Adds to the count and renews the lease. No row: the operation was aborted, or another worker has it. */
+/**
+ * Adds to the count and renews the lease. Returns no row if the operation was aborted, or if another worker
+ * has it.
+ */
 export const COUNT = statement(
   'count_operation',
   `UPDATE operations o SET total = o.total + $more::int, done = o.done + $more::int,
@@ -196,7 +202,7 @@ export const COUNT = statement(
   WHERE o.id = $id::uuid AND o.state = 'running' AND o.worker = $worker::uuid RETURNING 1`,
 );
 
-/** Returns an operation that a worker could not finish. */
+/** Ends the lease of an operation that a worker could not finish. */
 export const RETURN = statement(
   'return_operation',
   `UPDATE operations o SET worker = NULL, lease_until = NULL

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { z } from 'zod';
 import { PreparedStatements, isDatabaseAway } from '#libs/database';
 import { JobProducer, Queues, type JobDefinition, type JobHandler, type JobOutcome } from '#libs/jobs';
 import { ProblemError, lowestUuidV7, type Caller } from '#libs/kernel';
-import { CONFIG, Tracing, type Config, type Span } from '#libs/platform';
+import { CONFIG, Log, Tracing, errorOf, type Config, type Span } from '#libs/platform';
 import type { Terms } from '../attempt/claim.js';
 import { stepJob, stepJobId } from '../attempt/step.job.js';
 import { OnboardingService } from '../commands/onboarding.service.js';
@@ -33,18 +33,18 @@ import {
 } from './operation-statements.js';
 import type { ItemOutcome, Operation, OperationAction } from './operation.js';
 
-/** How many items of an operation a process works on at once. */
+/** How many items of an operation a process works on at the same time. */
 const BATCH = 10;
-/** How many wake-ups a statement reads. */
+/** How many steps a statement reads to queue their wake-ups again. */
 const WAKE_BATCH = 200;
 /** How many wake-ups are queued at the same time. */
 const WAKES_AT_ONCE = 10;
-/** How long a wake-up may take: no request waits for it. */
+/** How long queuing one wake-up may take. This is long, because no request waits. */
 const WAKE_MS = 2_000;
 /** How often workers try an item that fails for a temporary reason. */
 const TRIES = 3;
 const DAY_MS = 86_400_000;
-/** Operations in one statement. Each may have many items. */
+/** How many old operations a statement deletes. Each operation may have many items. */
 const FORGET_BATCH = 5;
 
 /** The route of the items' idempotency keys. No real route has this name. */
@@ -71,13 +71,14 @@ interface Ended {
 }
 
 /**
- * Carries out operations. The rows are the truth: a job only starts the work, and a schedule finds operations
- * whose job or worker is gone. Each item is leased, so several workers can share an operation. Each command
- * takes an idempotency key, so an item that was done before a crash is not done again.
+ * Carries out operations. The rows in PostgreSQL decide. A job only starts the work, and a scheduled job
+ * finds operations whose job or worker is gone. Each item is leased, so several workers can share an
+ * operation. Each command takes an idempotency key, so an item that was done before a crash is not done
+ * again.
  */
 @Injectable()
 export class OperationWorker implements OnModuleInit, OnModuleDestroy {
-  readonly #logger = new Logger(OperationWorker.name);
+  readonly #logger = new Log('OperationWorker');
   readonly #running = new Set<string>();
   #closing = false;
 
@@ -124,7 +125,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return outcomes;
   }
 
-  /** Carries out one operation until it has ended, or no item is free. Safe to run twice. */
+  /** Carries out one operation until it has ended, or no item is free. It is safe to run this twice. */
   async run(id: string): Promise<JobOutcome> {
     if (this.#running.has(id)) return { outcome: 'in_progress' };
     this.#running.add(id);
@@ -163,10 +164,10 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Works an operation without items, unless another worker holds it.
+   * Carries out an operation without items, unless another worker holds it.
    *
-   * @param work is given a function that counts, renews the lease, and says whether to go on. Returns whether
-   *   the work is complete.
+   * @param work gets a function that adds to the count, renews the lease, and returns whether to continue.
+   *   `work` returns whether it is complete.
    */
   async #alone({ id }: Operation, work: (count: Count) => Promise<boolean>): Promise<void> {
     const held = { id, worker: randomUUID() };
@@ -197,7 +198,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** @returns null if the item must be tried again, once its lease is over. */
+  /** @returns null if the item must be tried again after its lease ends. */
   async #workItem(operation: Operation & { action: OperationAction }, item: Taken): Promise<Ended | null> {
     const { onboardingId: id, tries, wasDone } = item;
     if (wasDone) return { ...doneAs(id), detail: 'An earlier worker did it. The timeline shows the result.' };
@@ -214,12 +215,13 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
         const outcome = isTemporary(error) || error.status >= 500 ? 'failed' : 'refused';
         return { id, outcome, code: error.code, detail: error.message };
       }
-      this.#logger.error(error);
+      const about = { err: errorOf(error), operationId: operation.id, onboardingId: id };
+      this.#logger.error(about, 'an item of an operation failed');
       return {
         id,
         outcome: 'failed',
         code: 'internal',
-        detail: 'The service has a fault. The log says more.',
+        detail: 'The service has a fault. Its log has the details.',
       };
     }
   }
@@ -239,7 +241,8 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
       lockMs: 0,
     };
     const terms: Terms = { caller, waitMs: 0, key };
-    // Waits for a call to the provider, so that an operation makes at most a batch of calls at once.
+    // Waits for each call to the provider, so that an operation makes at most one batch of calls at the same
+    // time.
     const patient: Terms = { ...terms, waitMs: this.config.CALL_TIMEOUT_MS };
     switch (action) {
       case 'retry':
@@ -258,7 +261,10 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** @returns whether all waiting steps have a job: false if Redis takes none, or the worker must stop. */
+  /**
+   * @returns whether all waiting steps have a job: false if Redis accepts no jobs, or if the worker must
+   *   stop.
+   */
   async #rebuild(count: Count): Promise<boolean> {
     for (const step of STEPS) {
       const beyond = `${stateOfStep(step)}0`;
@@ -298,12 +304,12 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   }
 }
 
-/** Adds to the count. @returns whether the operation is still this worker's to work. */
+/** Adds to the count. @returns whether this worker still holds the operation. */
 type Count = (more: number) => Promise<boolean>;
 
 const doneAs = (id: string): Ended => ({ id, outcome: 'done', code: null, detail: null });
 
-/** A command may have had its effect on the onboarding, but not sent the code yet. The item says so. */
+/** The result of an item. If a command succeeded but its code was not sent yet, the result says so. */
 function endOf(action: OperationAction, id: string, row: Row | null): Ended {
   const done = doneAs(id);
   if (!row || (action !== 'resend' && action !== 'resolve_not_done')) return done;
@@ -324,13 +330,16 @@ interface WaitingStep {
   key: string;
 }
 
-/** The actor, as a caller of the commands. A caller of the REST interface keeps its name. */
+/** The caller in whose name the commands run. An actor of the REST interface keeps its name as a caller. */
 const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
   name: via === 'rest' ? actor.replace(/^caller:/, '') : actor,
   scopes: new Set(['operations:write']),
   integrations: integrations && new Set(integrations),
 });
 
-/** Whether the same command may succeed soon. A subject's limit does not count: it may last for a day. */
+/**
+ * Whether the same command may succeed soon. A refusal by a subject's limit (429) is not temporary: it may
+ * last for a day.
+ */
 const isTemporary = (error: unknown) =>
   error instanceof ProblemError ? error.retryable && error.status !== 429 : isDatabaseAway(error);

@@ -1,7 +1,7 @@
 import type { ListFilter } from '../store/list-reader.js';
 import type { OnboardingSummary } from '../views/types.js';
 
-/** What an operator can do to onboardings, one or many. */
+/** The actions that an operator can do on one or many onboardings. */
 export const OPERATION_ACTIONS = [
   'retry',
   'resolve_done',
@@ -12,7 +12,7 @@ export const OPERATION_ACTIONS = [
 ] as const;
 export type OperationAction = (typeof OPERATION_ACTIONS)[number];
 
-/** Operations without onboardings of their own. */
+/** The actions of operations that have no list of onboardings. */
 export const SYSTEM_ACTIONS = ['pause_integration', 'resume_integration', 'rebuild_wake_ups'] as const;
 export type SystemAction = (typeof SYSTEM_ACTIONS)[number];
 
@@ -38,7 +38,7 @@ export interface Actor {
   role: string | null;
   address: string | null;
   traceId: string | null;
-  /** Identifies the person for the audit, because two may have one name. Absent for callers. */
+  /** Identifies the person in the audit, because two persons may have the same name. Absent for callers. */
   identity?: string | undefined;
   /** The integrations that the actor may touch. None or null: all. */
   integrations?: readonly string[] | null | undefined;
@@ -53,8 +53,8 @@ export interface Operation {
   reason: string;
   state: OperationState;
   /**
-   * The number of its items, and how many of them had each outcome. For a resumed integration and rebuilt
-   * wake-ups: the number of rows that were released or queued.
+   * The number of items, and the number of items with each outcome. For `resume_integration` and
+   * `rebuild_wake_ups`: the number of onboardings that were released or queued.
    */
   total: number;
   done: number;
@@ -62,9 +62,9 @@ export interface Operation {
   failed: number;
   createdAt: Date;
   endedAt: Date | null;
-  /** As the actor gave it. A filter that identifies a person has the value "not kept". */
+  /** The target as the actor gave it. A filter value that identifies a person is replaced by "not kept". */
   target: Record<string, unknown>;
-  /** The integrations that its actor may touch; null for all. */
+  /** The integrations that the actor of the operation may touch; null for all. */
   integrations: string[] | null;
   /** The W3C trace context of the request that started it, if that request is traced. */
   traceParent: string | null;
@@ -73,7 +73,7 @@ export interface Operation {
 export interface OperationItem {
   onboardingId: string;
   outcome: ItemOutcome;
-  /** The problem's code of a refused or failed item. */
+  /** The problem code of a refused or failed item. */
   code: string | null;
   detail: string | null;
   at: Date | null;
@@ -90,7 +90,7 @@ export interface OperationOfOnboarding
 /** The count and the first rows of a dry run. */
 export interface Preview {
   count: number;
-  /** `at_least`: the count stopped there. */
+  /** `at_least`: counting stopped at this number. */
   counted: 'exactly' | 'at_least';
   sample: OnboardingSummary[];
 }

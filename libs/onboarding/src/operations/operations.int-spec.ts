@@ -47,7 +47,7 @@ const waiting = { state: 'otp_submitted', step: 'verify-otp', attempt: 2, next_a
 
 const ever = { filter: { createdAfter: new Date(0) } };
 
-/** How each item ended: the outcome, and the code of a refusal. */
+/** The result of each item: the outcome, and the code of a refusal. */
 async function outcomes(id: string): Promise<Record<string, string>> {
   const items = await operations.items(id, { limit: 1_000 });
   return Object.fromEntries(
@@ -56,7 +56,7 @@ async function outcomes(id: string): Promise<Record<string, string>> {
 }
 
 describe('a dry run', () => {
-  it('counts and samples what a filter finds now, and writes nothing', async () => {
+  it('counts the onboardings that match a filter now, shows some of them, and writes nothing', async () => {
     const ids = [await insert(lost), await insert({ ...waiting, external_ref: 'a-ref' })];
     await insert({ state: 'otp_sent' });
     const preview = await operations.preview({ filter: { states: ['outcome_unknown', 'otp_submitted'] } });
@@ -79,7 +79,7 @@ describe('a dry run', () => {
     expect(await operations.preview(ever, { integrations: ['mine'] })).toMatchObject({ count: 1 });
   });
 
-  it('counts no further than it is asked to', async () => {
+  it('stops counting at the given limit', async () => {
     await several(3, lost);
     await several(3, waiting);
     const filter = { states: ['outcome_unknown', 'otp_submitted'] } as const;
@@ -89,13 +89,13 @@ describe('a dry run', () => {
     expect(await operations.preview({ filter }, {}, 6)).toMatchObject({ count: 6, counted: 'exactly' });
   });
 
-  it('finds nothing without rows', async () => {
+  it('finds nothing if there are no onboardings', async () => {
     expect(await operations.preview(ever)).toEqual({ count: 0, counted: 'exactly', sample: [] });
   });
 });
 
-describe('a start', () => {
-  it('commits operation, items and audit together, and wakes a worker', async () => {
+describe('the start of an operation', () => {
+  it('commits the operation, its items and the audit event together, and wakes a worker', async () => {
     const ids = await several(3);
     const operation = await operations.start(
       'cancel',
@@ -127,7 +127,7 @@ describe('a start', () => {
     expect(await operations.list(10, operation.id)).toEqual([]);
   });
 
-  it('turns a filter into items in PostgreSQL, and keeps no personal filter', async () => {
+  it('makes items from a filter inside PostgreSQL, and stores no filter value that identifies a person', async () => {
     const one = await insert({ ...lost, external_ref: 'order-7' });
     await insert(lost);
     const filter = { states: ['outcome_unknown', 'otp_sent'], externalRef: 'order-7' } as const;
@@ -136,12 +136,12 @@ describe('a start', () => {
     expect(target).toEqual({ filter: { states: [...filter.states], externalRef: 'not kept' } });
   });
 
-  it('is done at once if nothing matches', async () => {
+  it('leads to a finished operation if nothing matches', async () => {
     const operation = await operations.start('retry', { filter: { states: ['otp_sent'] } }, 'r', anActor());
     expect(operation).toMatchObject({ state: 'done', total: 0 });
   });
 
-  it('is refused if too many match, and leaves nothing', async () => {
+  it('is refused if too many onboardings match, and writes nothing', async () => {
     const ids = Array.from({ length: MAX_ITEMS + 1 }, () => randomUUID());
     const started = operations.start('cancel', { ids }, 'r', anActor());
     await expect(started).rejects.toMatchObject({ code: 'validation_failed' });
@@ -163,19 +163,19 @@ describe('a start', () => {
     expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
   });
 
-  it('is refused if more match than the dry run has shown, and writes nothing', async () => {
+  it('is refused if more onboardings match than the dry run showed, and writes nothing', async () => {
     await several(2, lost);
     const target = { filter: { states: ['outcome_unknown'] } } as const;
     const start = (atMost: number) => operations.start('cancel', target, ' r ', anActor(), { atMost });
     await expect(start(1)).rejects.toMatchObject({
       code: 'validation_failed',
-      message: 'Now 2 onboardings match; the dry run showed 1. Look again.',
+      message: 'Now 2 onboardings match; the dry run showed 1. Repeat the dry run.',
     });
     expect(await query('SELECT 1 FROM operations UNION ALL SELECT 1 FROM audit_events')).toEqual([]);
     expect(await start(2)).toMatchObject({ total: 2, reason: 'r' });
   });
 
-  it('keeps its reason without characters that move a cursor or turn the direction of text', async () => {
+  it('stores the reason without characters that move a cursor or change the direction of text', async () => {
     const reason = ' \u001b[2J all\r\n fine \u202e\u200b ';
     const started = await operations.start('cancel', { ids: [randomUUID()] }, reason, anActor());
     expect(started.reason).toBe('[2J all fine');
@@ -183,7 +183,7 @@ describe('a start', () => {
     await expect(blank).rejects.toMatchObject({ code: 'validation_failed' });
   });
 
-  it('writes nothing again under a taken idempotency key', async () => {
+  it('writes nothing if its idempotency key was used before', async () => {
     const ids = await several(1);
     const key = { caller: 'ops', route: 'POST /v1/operations', key: 'k', fingerprint: 'f', id: randomUUID() };
     const start = () =>
@@ -200,7 +200,7 @@ describe('a start', () => {
 });
 
 describe('the worker', () => {
-  it('cancels, and the timeline shows who and why', async () => {
+  it('cancels an onboarding, and the timeline shows the operator and the reason', async () => {
     const [id] = await several(1);
     const operation = await operations.start('cancel', { ids: [id!] }, 'a test account', anActor());
     expect(await worker.run(operation.id)).toMatchObject({ outcome: 'done', total: 1, done: 1 });
@@ -226,7 +226,7 @@ describe('the worker', () => {
     expect(await onboardings.eventTypes(id)).toContain(type);
   });
 
-  it('names the reason of each refusal, and goes on', async () => {
+  it('records the reason of each refusal, and continues with the next item', async () => {
     const [fits, sent, ended, gone, other] = [
       await insert(waiting),
       await insert({ state: 'otp_sent' }),
@@ -251,7 +251,7 @@ describe('the worker', () => {
     expect(await operations.find(id, ['byzantine', 'another'])).not.toBeNull();
   });
 
-  it('records a fault of ours as failed', async () => {
+  it('records an item as failed if the service has a fault', async () => {
     const ids = await several(1);
     onboardings.module.get(Executors).register('resend', () => Promise.reject(new Error('a fault')));
     const { id } = await operations.start('resend', { ids }, 'r', anActor());
@@ -274,7 +274,7 @@ describe('the worker', () => {
       'The code was not sent.',
     ],
     ['was sent', { state: 'otp_sent', step: null }, 'done', null],
-  ])('says that the code of a resend %s', async (_, columns, outcome, detail) => {
+  ])('records that the code of a resend %s', async (_, columns, outcome, detail) => {
     const id = await insert({ state: 'otp_requested', step: 'init-otp', ...columns });
     onboardings.module.get(Executors).register('resend', () => onboardings.load(id));
     const operation = await operations.start('resend', { ids: [id] }, 'r', anActor());
@@ -283,7 +283,7 @@ describe('the worker', () => {
     expect(item).toMatchObject({ outcome, detail });
   });
 
-  it('decides only the attempt that was unresolved at the start', async () => {
+  it('decides only the attempt that was unresolved when the operation started', async () => {
     const doubt = { step: 'create-authenticators', attempt: 3, at: 'then' };
     const ids = [
       await insert(lost),
@@ -319,7 +319,7 @@ describe('the worker', () => {
     expect(await worker.run(id)).toEqual({ outcome: 'aborted' });
   });
 
-  it('does no item again after a crash between its work and its record', async () => {
+  it('does not repeat an item if a worker crashed after doing it and before recording the result', async () => {
     const ids = await several(12);
     const { id } = await operations.start('cancel', { ids }, 'r', anActor());
     const statements = onboardings.module.get(PreparedStatements);
@@ -330,7 +330,7 @@ describe('the worker', () => {
     });
     await expect(worker.run(id)).rejects.toThrow('dies here');
     jest.restoreAllMocks();
-    // Another worker leaves the leased items alone.
+    // Another worker skips the leased items.
     expect(await worker.runAll()).toEqual({ [id]: 'running' });
     expect(await operations.find(id)).toMatchObject({ state: 'running', done: 2 });
     await query(`UPDATE operation_items SET lease_until = clock_timestamp() - interval '1 ms'
@@ -384,8 +384,8 @@ describe('old operations', () => {
   });
 });
 
-describe('rebuilt wake-ups', () => {
-  it('queue a job for each step that waits, and count them', async () => {
+describe('the action rebuild_wake_ups', () => {
+  it('queues a job for each waiting step, and counts the jobs', async () => {
     const due = await insert({ ...waiting, next_attempt_at: inMs(-60_000), due_at: inMs(60_000) });
     const later = await insert({ ...waiting, state: 'otp_requested', step: 'init-otp' });
     const dead = await insert({ ...waiting, next_attempt_at: null, lease_until: inMs(-1_000) });
@@ -410,7 +410,7 @@ describe('rebuilt wake-ups', () => {
     ]);
   });
 
-  it('are stopped by an abort', async () => {
+  it('stops after an abort', async () => {
     for (const step of ['init-otp', 'verify-otp']) {
       const state = step === 'init-otp' ? 'otp_requested' : 'otp_submitted';
       await insert({ ...waiting, state, step, next_attempt_at: inMs(-1) });
@@ -426,7 +426,7 @@ describe('rebuilt wake-ups', () => {
     expect(wake).toHaveBeenCalledTimes(1);
   });
 
-  it('are queued by one worker, and by another after a crash', async () => {
+  it('runs in one worker, and continues in another worker after a crash', async () => {
     await insert({ ...waiting, next_attempt_at: inMs(-1) });
     const { id } = await operations.rebuildWakeUps('Redis was flushed', anActor());
     const other = await openOnboardings();
@@ -446,7 +446,7 @@ describe('rebuilt wake-ups', () => {
     }
   });
 
-  it('are started once for one idempotency key', async () => {
+  it('starts only once for the same idempotency key', async () => {
     const key = { caller: 'ops', route: 'POST /v1/operations', key: 'k', fingerprint: 'f', id: randomUUID() };
     const start = () => operations.rebuildWakeUps('r', anActor(), { ...key, lockMs: 1_000 });
     expect(await start()).toMatchObject({ id: key.id });
@@ -454,7 +454,7 @@ describe('rebuilt wake-ups', () => {
     expect(await operations.list(10)).toHaveLength(1);
   });
 
-  it('go on later if Redis takes no jobs', async () => {
+  it('continues later if Redis accepts no jobs', async () => {
     await insert({ ...waiting, next_attempt_at: inMs(-1) });
     const { id } = await operations.rebuildWakeUps('Redis was flushed', anActor());
     const ready = jest.spyOn(onboardings.module.get(Queues), 'isReady').mockReturnValue(false);

@@ -3,6 +3,8 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { Operations } from './operations.js';
 
-/** Starts, shows and aborts operations, without keys. The worker's part is in OnboardingModule. */
+/**
+ * Starts, shows and aborts operations. It needs no keys. OnboardingModule has the code that carries them out.
+ */
 @Module({ imports: [DatabaseModule, JobsModule], providers: [Operations], exports: [Operations] })
 export class OperationsModule {}

@@ -1,8 +1,8 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, prepared } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
 import { CLOCK, ProblemError, lowestUuidV7, uuidV7, type Clock } from '#libs/kernel';
-import { currentSpan } from '#libs/platform';
+import { Log, currentSpan } from '#libs/platform';
 import { asOfNow } from '../flow/move.js';
 import { changing } from '../flow/refusal.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
@@ -41,28 +41,37 @@ import { startStatement, targetIds, type Sql } from './start-statement.js';
 const SAMPLE = 10;
 const LOWEST = lowestUuidV7(0);
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-/** Filters that identify a person or an account. The row of an operation outlives an erasure. */
+/**
+ * Filters that identify a person or an account. Operations do not store their values, because an erasure does
+ * not change operations.
+ */
 const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId', 'userId', 'externalRef']);
 
 export interface StartOptions {
-  /** Taken in the same statement; gives the operation its id. If it is taken already, nothing is written. */
+  /**
+   * The idempotency key, stored by the same statement. Its id becomes the id of the operation. If the key
+   * exists already, nothing is written.
+   */
   key?: KeyToTake | undefined;
   /** The count of the dry run. If more onboardings match now, nothing is written. */
   atMost?: number | undefined;
 }
 
-/** The integrations of a reader, who sees only operations within them. Null: all operations. */
+/**
+ * The integrations that a reader may see. The reader sees only operations of these integrations. Null: all
+ * operations.
+ */
 export type Within = readonly string[] | null;
 
 /**
- * Starts, shows and aborts operations: rows that the worker carries out. Calls no upstream and needs no
- * keys. Each start and abort is written together with its record in the audit.
+ * Starts, shows and aborts operations: rows that the worker carries out. This class calls no provider and
+ * needs no keys. Each start and abort is written together with its record in the audit.
  */
 @Injectable()
 export class Operations {
-  readonly #logger = new Logger(Operations.name);
+  readonly #logger = new Log('Operations');
 
-  /** @param jobs null in a process without Redis: a worker then finds new operations by its schedule. */
+  /** @param jobs null in a process without Redis. A worker finds new operations by a scheduled job. */
   constructor(
     private readonly statements: PreparedStatements,
     @Inject(JobProducer) private readonly jobs: Pick<JobProducer, 'wake'> | null,
@@ -72,7 +81,7 @@ export class Operations {
   /**
    * A dry run: how many onboardings the target has now, and the newest of them. Writes nothing.
    *
-   * @param most counts no further than this.
+   * @param most counting stops at this number.
    * @throws ProblemError `validation_failed` if the filter has no condition.
    */
   async preview(
@@ -84,7 +93,10 @@ export class Operations {
     return this.#look(target, actor, { sample: SAMPLE, most });
   }
 
-  /** As a dry run, for reading only: a filter without a condition means all onboardings. */
+  /**
+   * The count and the newest onboardings of a filter, for reading only. A filter without a condition selects
+   * all onboardings.
+   */
   newest(filter: OperationFilter, limit: number): Promise<Preview> {
     return this.#look({ filter }, {}, { sample: limit, most: MAX_ITEMS });
   }
@@ -110,7 +122,7 @@ export class Operations {
    * Commits the operation with its items and its record in the audit, then wakes a worker.
    *
    * @throws ProblemError `validation_failed` if the filter has no condition, the reason is blank or too long,
-   *   or the target is too large or has more onboardings than `atMost`. Then nothing is written.
+   *   or the target is too large or has more onboardings than `atMost`. In these cases, nothing is written.
    */
   async start(
     action: OperationAction,
@@ -133,14 +145,14 @@ export class Operations {
       values,
     );
     const { count, isRepetition, ...operation } = started!;
-    // A repetition gets the first answer, also if more match now.
+    // A repeated request gets the first answer, even if more onboardings match now.
     if (isRepetition) throw changing();
     if (count > MAX_ITEMS) {
       throw invalid('/filter', 'too_big', `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`);
     }
     if (atMost !== undefined && count > atMost) {
       const [now, then] = [count, atMost].map((each) => each.toLocaleString('en'));
-      const detail = `Now ${now} onboardings match; the dry run showed ${then}. Look again.`;
+      const detail = `Now ${now} onboardings match; the dry run showed ${then}. Repeat the dry run.`;
       throw invalid('/atMost', 'too_small', detail);
     }
     if (operation.id === null) throw changing();
@@ -150,7 +162,7 @@ export class Operations {
   /**
    * From now on, no new call goes to the integration: its steps are parked. Calls in flight end as usual.
    *
-   * @throws ProblemError `not_found`; `illegal_state` if it is paused already.
+   * @throws ProblemError `not_found`; `illegal_state` if the integration is paused already.
    */
   async pauseIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
     await this.#mustKnow(name, actor);
@@ -159,7 +171,10 @@ export class Operations {
     return paused;
   }
 
-  /** Ends the pause. The worker releases its rows. @throws ProblemError as {@link pauseIntegration}. */
+  /**
+   * Ends the pause. The worker releases the onboardings that the pause has parked. @throws ProblemError as
+   * {@link pauseIntegration}.
+   */
   async resumeIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
     await this.#mustKnow(name, actor);
     const resumed = await this.#ofIntegration(RESUME, 'resume_integration', name, reason, actor);
@@ -185,13 +200,13 @@ export class Operations {
     return this.#write(FIND_OPERATION, { id, within });
   }
 
-  /** Newest first. @param after the id of the last operation of the page before. */
+  /** Lists operations, newest first. @param after the id of the last operation of the previous page. */
   list(limit: number, after?: string, within: Within = null): Promise<Operation[]> {
     const values = LIST_OPERATIONS.bind({ limit, below: after ?? HIGHEST, within });
     return this.statements.run<Operation>(LIST_OPERATIONS, values);
   }
 
-  /** The items in the order of their ids. @param after the id of the last onboarding of the page before. */
+  /** Lists items by onboarding id. @param after the id of the last onboarding of the previous page. */
   items(
     id: string,
     {
@@ -212,7 +227,8 @@ export class Operations {
   /**
    * Ends an operation before its time. Items that a worker has begun still end; the others stay `waiting`.
    *
-   * @throws ProblemError `not_found`; `illegal_state` if it has ended, or releases a resumed integration.
+   * @throws ProblemError `not_found`; `illegal_state` if the operation has ended, or if it releases the
+   *   onboardings of a resumed integration.
    */
   async abort(id: string, reason: string, actor: Actor): Promise<Operation> {
     const operation = await this.find(id, actor.integrations);
@@ -304,7 +320,8 @@ export class Operations {
   }
 
   #log(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
-    this.#logger.log({ audit: { action, actor, address, operationId, of } }, `audit: ${action} by ${actor}`);
+    const audit = { action, actor, address, operationId, of };
+    this.#logger.info({ operationId, audit }, `audit: ${action} by ${actor}`);
   }
 }
 
@@ -329,7 +346,7 @@ const keyColumns = (key: KeyToTake | undefined) => ({
   lockMs: key?.lockMs ?? null,
 });
 
-/** The target without personal data. */
+/** The target as it is stored: without personal data. */
 function storable(target: OperationTarget): object {
   if ('ids' in target) return { ids: target.ids };
   const filter = Object.entries(target.filter)

@@ -54,7 +54,7 @@ const pause = () => operations.pauseIntegration(integration, 'their maintenance'
 const resume = () => operations.resumeIntegration(integration, 'it is over', anActor());
 
 describe('a paused integration', () => {
-  it('gets no call: its step is parked, and nothing is charged', async () => {
+  it('gets no call: the step is parked, and no limit counts the step', async () => {
     const id = await insert();
     expect(await pause()).toMatchObject({
       action: 'pause_integration',
@@ -82,7 +82,7 @@ describe('a paused integration', () => {
     ]);
   });
 
-  it('is not probed, and a probe releases none of its rows', async () => {
+  it('is not probed, and no probe releases its onboardings', async () => {
     const ids = [
       await insert(byPause),
       await insert({ ...byPause, parked_reason: 'upstream_misconfigured', parkings: 1 }),
@@ -99,7 +99,7 @@ describe('a paused integration', () => {
     for (const id of ids) expect((await onboardings.load(id)).parkedReason).toBeNull();
   });
 
-  it('is shown with who, since when and why', async () => {
+  it('is shown with the operator, the time and the reason of the pause', async () => {
     await pause();
     const knowledge = onboardings.module.get(IntegrationKnowledge);
     await knowledge.sync();
@@ -117,7 +117,7 @@ describe('a paused integration', () => {
     expect(await onboardings.dataSource.query('SELECT 1 FROM audit_events')).toHaveLength(1);
   });
 
-  it('goes on after the resume, and the timeline shows who and why', async () => {
+  it('continues its onboardings after the resume, and the timelines show the operator and the reason', async () => {
     const id = await insert();
     await pause();
     await wake(id);
@@ -135,7 +135,7 @@ describe('a paused integration', () => {
     expect(await wake(id)).toMatchObject({ outcome: 'otp_verified' });
   });
 
-  it('leaves the rows of a resume that is under way to its operation', async () => {
+  it('releases nothing late while the operation of a resume is still releasing', async () => {
     const id = await insert(byPause);
     await pause();
     const operation = await resume();
@@ -145,7 +145,7 @@ describe('a paused integration', () => {
     expect(events.at(-1)).toMatchObject({ type: 'unparked', data: { by: 'operator:jane' } });
   });
 
-  it('is released by one worker, and by another after a crash', async () => {
+  it('after a resume, is released by one worker, and by another worker after a crash', async () => {
     const id = await insert(byPause);
     await pause();
     const operation = await resume();
@@ -163,7 +163,7 @@ describe('a paused integration', () => {
     expect(await worker.run(operation.id)).toMatchObject({ outcome: 'done', done: 1 });
   });
 
-  it('is released by another worker if the process stops', async () => {
+  it('after a resume, is released by another worker if the first worker stops', async () => {
     const stopping = await openOnboardings([step]);
     const id = await insert(byPause);
     await pause();
@@ -180,7 +180,7 @@ describe('a paused integration', () => {
     expect(goesOn).toMatchObject({ outcome: 'done', done: 1 });
   });
 
-  it('releases what was parked only after the resume', async () => {
+  it('also releases onboardings that were parked only after the resume', async () => {
     await pause();
     const operation = await resume();
     await onboardings.module.get(OperationWorker).run(operation.id);

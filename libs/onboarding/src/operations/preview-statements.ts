@@ -4,7 +4,10 @@ import { filteredBy, type Sql } from './start-statement.js';
 
 const COLUMNS = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
 
-/** SQL for the number of a target's onboardings, up to `limit`, and for the newest of them. Locks nothing. */
+/**
+ * SQL that counts the onboardings of a target, up to `limit`, and SQL that reads the newest of them. Locks no
+ * rows.
+ */
 export function previewStatements(
   target: OperationTarget,
   actor: Pick<Actor, 'integrations'>,

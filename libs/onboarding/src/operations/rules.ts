@@ -4,7 +4,7 @@ import type { OperationTarget } from './operation.js';
 const MAX_REASON = 500;
 
 /**
- * A filter without a condition would mean all onboardings.
+ * Refuses a filter without a condition, because it would select all onboardings.
  *
  * @throws ProblemError `validation_failed`
  */
@@ -16,12 +16,13 @@ export function mustHaveCondition(target: OperationTarget): void {
   throw invalid('/filter', 'too_small', 'A filter needs at least one condition.');
 }
 
-/** Characters that nobody sees, and those that change what a terminal or a page shows around them. */
+/** Invisible characters, and characters that change how a terminal or a page shows the text around them. */
 const UNSEEN = /[\p{Cc}\p{Cf}\s]+/gu;
 
 /**
- * @returns the reason, with one space in place of line breaks, control and direction characters.
- * @throws ProblemError `validation_failed` if it has not 1 to 500 characters that PostgreSQL can store.
+ * @returns the reason. One space replaces line breaks, control characters and direction characters.
+ * @throws ProblemError `validation_failed` unless the reason has 1 to 500 characters that PostgreSQL can
+ *   store.
  */
 export function reasonOf(given: string): string {
   const reason = given.replaceAll(UNSEEN, ' ').trim();

@@ -12,7 +12,8 @@ export interface Sql {
 }
 
 /**
- * SQL for the ids of a target, at most `limit` of them. Given ids need not exist: such an item is refused.
+ * SQL for the ids of a target, at most `limit` of them. If a given id does not exist, its item is refused
+ * later.
  */
 export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrations'>, limit: number): Sql {
   if ('ids' in target) {
@@ -22,7 +23,7 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
   return { text: `SELECT listed.id FROM (${text}) listed`, values };
 }
 
-/** SQL for the onboardings of a filter, within the integrations of the actor. */
+/** SQL for the onboardings that match a filter, only at the integrations of the actor. */
 export function filteredBy(
   filter: OperationFilter,
   actor: Pick<Actor, 'integrations'>,

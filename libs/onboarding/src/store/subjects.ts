@@ -1,5 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { KeyedHash, type Sealer } from '#libs/platform';
+import { Injectable } from '@nestjs/common';
+import { KeyedHash, Log, type Sealer } from '#libs/platform';
 import type { ParsedSubject } from '#libs/upstream';
 import { DataKeys } from './data-keys.js';
 import type { Onboarding } from '../flow/onboarding.entity.js';
@@ -14,7 +14,7 @@ export const blindKey = (hash: KeyedHash, key: string): string =>
 /** Seals the personal members of a subject, and finds subjects by a keyed hash. */
 @Injectable()
 export class Subjects {
-  readonly #logger = new Logger(Subjects.name);
+  readonly #logger = new Log('Subjects');
 
   constructor(
     private readonly dataKeys: DataKeys,
@@ -70,7 +70,10 @@ export class Subjects {
     try {
       return this.opened(row);
     } catch (error) {
-      this.#logger.error(`the contact of ${row.id} cannot be opened: ${(error as Error).message}`);
+      this.#logger.error(
+        { onboardingId: row.id },
+        `the contact cannot be opened: ${(error as Error).message}`,
+      );
       return row;
     }
   }

@@ -31,14 +31,14 @@ beforeEach(() => empty());
 /** TRUNCATE would be too slow here: the tests empty the table sixty times. */
 const empty = () => onboardings.dataSource.query('DELETE FROM onboardings');
 
-/** So far in the future that even a slow test ends earlier. */
+/** Future times begin so late that even a slow test ends before them. */
 const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
 const future = fc.integer({ min: 60_000, max: 86_400_000 }).map(inMs);
 const instant = fc.oneof(past, future);
 const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
 const sealed = perhaps(fc.constant(Buffer.from('sealed')));
 
-/** Any live row, with any instants. */
+/** Any live row, with any times. */
 const anyRow = fc
   .record({
     state: fc.constantFrom(...LIVE_STATES),
@@ -91,8 +91,8 @@ async function shownStates(): Promise<Map<string, string[]>> {
 
 const withoutNow = (row: Row) => ({ ...row, now: null });
 
-describe('the batch', () => {
-  it('writes what a read shows at that instant, and skips rows that are not due or in flight', async () => {
+describe('the expiry batch', () => {
+  it('writes what a read shows at that time, and skips rows that are in flight or not due', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 7 }), async (rows) => {
         await empty();
@@ -134,7 +134,7 @@ describe('the batch', () => {
     );
   });
 
-  it('works in batches until nothing is due, and counts by kind', async () => {
+  it('works in batches until nothing is due, and returns a count for each kind of expiry', async () => {
     const { dataSource } = onboardings;
     const due = { otp_expires_at: inMs(-1), session_ends_at: inMs(-1) };
     for (let n = 0; n < 2 * BATCH + 1; n++) await anOnboarding(dataSource, due);
@@ -167,7 +167,7 @@ describe('the batch', () => {
     await expiry.run();
     expect(await load(idle)).toMatchObject({ state: 'expired', version: 3 });
     expect(await eventTypes(idle)).toEqual(['otp_expired', 'expired']);
-    // Idle time does not end a doubt, not even a new doubt.
+    // Idle time does not end an onboarding whose outcome is unknown, even if the outcome was lost just now.
     expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 
@@ -198,7 +198,7 @@ describe('the batch', () => {
     expect(await expiry.run()).toMatchObject({ codes: 1 });
   });
 
-  it('logs a step whose time ran out, and keeps that it may have had an effect', async () => {
+  it('logs a step whose time ran out, and records that the step may have had an effect', async () => {
     const { dataSource, load } = onboardings;
     const unresolved = [{ step: 'verify-otp', attempt: 4, at: '2026-11-20T10:00:00.000Z' }];
     const flying = { state: 'otp_submitted', step: 'verify-otp', attempt: 4, otp_expires_at: inMs(-1) };
@@ -219,8 +219,8 @@ describe('the batch', () => {
   });
 });
 
-describe('one onboarding', () => {
-  it('is ended if it is due, and no other onboarding is', async () => {
+describe('the expiry of one onboarding', () => {
+  it('moves this onboarding if it is due, and no other onboarding', async () => {
     const { dataSource, load } = onboardings;
     const [one, other] = [
       await anOnboarding(dataSource, { otp_expires_at: inMs(-1) }),
@@ -231,7 +231,7 @@ describe('one onboarding', () => {
     expect((await load(other)).state).toBe('otp_sent');
   });
 
-  it('does not change while its step is in flight', async () => {
+  it('changes nothing while a step is in flight', async () => {
     for (const step of STEPS) {
       const id = await anOnboarding(onboardings.dataSource, {
         state: stateOfStep(step),

@@ -1,5 +1,5 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import { CONFIG, type Config } from '#libs/platform';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, Log, type Config } from '#libs/platform';
 import { movesOfTime } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import { SEALED, type Signal } from '../flow/table.js';
@@ -10,10 +10,10 @@ import { writtenColumns } from '../store/read-row.js';
 import { logOutcomeLost } from '../attempt/step-log.js';
 import { inBatches } from './in-batches.js';
 
-/** A row that cannot be moved is tried again after this long. */
+/** After this time, a row that cannot be moved is tried again. */
 const PUSH_BACK_MS = 60_000;
 
-/** How many codes, sessions and onboardings one run ended, and how many steps it left in doubt. */
+/** How many codes, sessions and onboardings expired in one run, and how many outcomes became unknown. */
 export interface ExpiryCounts {
   codes: number;
   sessions: number;
@@ -28,19 +28,19 @@ const COUNTED = {
   outcome_lost: 'outcomesLost',
 } as const satisfies Partial<Record<Signal, keyof ExpiryCounts>>;
 
-/** A row, and its moves that are due by time. */
+/** A row, and the moves that are due by time. */
 interface Timed {
   seen: Row;
   moves: ReturnType<typeof movesOfTime>;
 }
 
 /**
- * Ends what is due. Several workers may run at the same time: each skips rows that another holds or has
- * written.
+ * Expires codes, sessions and onboardings that are due. Several workers may run this at the same time: each
+ * skips rows that another worker has locked or written.
  */
 @Injectable()
 export class Expiry {
-  readonly #logger = new Logger(Expiry.name);
+  readonly #logger = new Log('Expiry');
 
   constructor(
     private readonly store: OnboardingStore,
@@ -62,13 +62,13 @@ export class Expiry {
 
   /** Moves one onboarding, for a command that cannot wait for the batch. */
   async runFor(id: string): Promise<void> {
-    // The batch may hold the row now.
+    // The batch may have locked the row now.
     await this.store.run(WAIT_FOR_WRITERS, { id });
     const row = await this.store.find(id);
     if (row) await this.#write([row]);
   }
 
-  /** @returns the rows that were written. */
+  /** @returns the rows that were written, with their moves. */
   async #write(rows: Row[]): Promise<Timed[]> {
     const timed = (await this.#timed(rows)).filter(({ moves }) => moves.length > 0);
     if (timed.length === 0) return [];
@@ -79,14 +79,18 @@ export class Expiry {
     return moved;
   }
 
-  /** Delays a row that cannot be moved: it would block the rows behind it. */
+  /**
+   * Finds the moves of each row. Delays a row that cannot be moved, because it would block the rows behind
+   * it.
+   */
   async #timed(rows: Row[]): Promise<Timed[]> {
     const broken: string[] = [];
     const timed = rows.flatMap((seen): Timed[] => {
       try {
         return [{ seen, moves: movesOfTime(seen) }];
       } catch (error) {
-        this.#logger.error(`onboarding ${seen.id} cannot expire: ${(error as Error).message}`);
+        const about = { onboardingId: seen.id, integration: seen.integration };
+        this.#logger.error(about, `an onboarding cannot expire: ${(error as Error).message}`);
         broken.push(seen.id);
         return [];
       }
@@ -96,7 +100,7 @@ export class Expiry {
   }
 }
 
-/** The statement's input: the row after the moves, and the version and event number that were read. */
+/** The input of the statement: the row after the moves, and the version and event number at the read. */
 function asWritten({ seen, moves }: Timed) {
   const to = moves.at(-1)!.to;
   return {

@@ -11,13 +11,13 @@ import { FunnelCount } from './funnel-count.js';
 const DAY_MS = 86_400_000;
 const TODAY_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS;
 const nameOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-// Not yesterday: for some minutes after midnight it is not final.
+// Yesterday is not used, because its counts are not final for some minutes after midnight.
 const [OLD, BEFORE] = [TODAY_MS - 2 * DAY_MS, TODAY_MS - 3 * DAY_MS];
 
 let onboardings: Onboardings;
 let views: TestingModule;
 beforeAll(async () => {
-  // Each run is due at once.
+  // With this setting, each run is due immediately.
   onboardings = await openOnboardings([], { FUNNEL_EVERY_MS: '1' });
   views = await openViews();
 });
@@ -26,7 +26,7 @@ beforeEach(() =>
   onboardings.dataSource.query('TRUNCATE onboardings, onboarding_events, funnel_days, funnel_counts'),
 );
 
-/** An onboarding with events, each some milliseconds after the start. */
+/** An onboarding with events. The number of each event is its time after the start, in milliseconds. */
 async function began(
   atMs: number,
   events: [type: string, afterMs: number, data?: object][],
@@ -68,7 +68,7 @@ const failed = (atMs: number) =>
 
 const count = async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
-  // As if the pause after the last count was over.
+  // Ends the pause after the last count.
   await onboardings.dataSource.query('UPDATE funnel_counts SET took_ms = 0');
   return onboardings.module.get(FunnelCount).run();
 };
@@ -113,7 +113,7 @@ describe('the funnel', () => {
     expect((await funnel(BEFORE, 'turnkey')).total).toMatchObject({ started: 1, registered: 1 });
   });
 
-  it('counts a day again while one of its onboardings lives, and then never', async () => {
+  it('counts a day again while one of its onboardings is live, and never after that', async () => {
     const id = await began(OLD, [['otp_sent', 400]]);
     expect(await count()).toEqual({ days: 3, onboardings: 1 });
     expect((await funnel()).days[1]).toMatchObject({ started: 1, live: 1, isFinal: false });
@@ -132,7 +132,7 @@ describe('the funnel', () => {
     expect((await funnel()).days[1]).toMatchObject(final);
   });
 
-  it('gives the same figures if it counts twice, and after an erasure', async () => {
+  it('gives the same figures after a second count, and after an erasure', async () => {
     const id = await completed(TODAY_MS);
     await failed(TODAY_MS);
     await count();
@@ -142,7 +142,7 @@ describe('the funnel', () => {
     expect((await funnel()).total).toEqual(before);
   });
 
-  it('counts an answer that came late, and a decision without a time', async () => {
+  it('includes late answers, and decisions, but no times for decisions', async () => {
     await began(
       TODAY_MS,
       [
@@ -158,7 +158,7 @@ describe('the funnel', () => {
     expect(total.medianMs).toMatchObject({ codeSentToVerified: 8_500, verifiedToRegistered: null });
   });
 
-  it('reads in batches, and drops an integration that has no onboarding any more', async () => {
+  it('is counted in batches, and without an integration that has no onboarding any more', async () => {
     await completed(TODAY_MS, { integration: 'gone' });
     await count();
     await onboardings.dataSource.query('DELETE FROM onboardings');
@@ -173,7 +173,7 @@ describe('the funnel', () => {
     expect(integrations).toHaveLength(1);
   });
 
-  it('waits the longer, the more days are open', async () => {
+  it('is counted less often if more days are open', async () => {
     await began(OLD, [['otp_sent', 400]]);
     await began(TODAY_MS, [['otp_sent', 400]]);
     await count();
@@ -182,14 +182,14 @@ describe('the funnel', () => {
         `UPDATE funnel_counts SET took_ms = 1000, counted_at = clock_timestamp() - $1 * interval '1 second'`,
         [seconds],
       );
-    // Yesterday is open too, for some minutes after midnight.
+    // For some minutes after midnight, yesterday is open too.
     await age(90);
     expect(await onboardings.module.get(FunnelCount).run()).toEqual({ days: 0, onboardings: 0 });
     await age(160);
     expect(await onboardings.module.get(FunnelCount).run()).toMatchObject({ onboardings: 2 });
   });
 
-  it('waits before it counts a large day again', async () => {
+  it('is counted again for a large day only after a pause', async () => {
     await completed(TODAY_MS);
     await count();
     await onboardings.dataSource.query('UPDATE funnel_counts SET took_ms = 10000');

@@ -11,11 +11,17 @@ const DAY_MS = 86_400_000;
 const BATCH = 5_000;
 /** The oldest day that is counted, in days before today. */
 const DAYS_BACK = 400;
-/** Open days are counted again after this many times the time that counting all of them took. */
+/**
+ * The pause before open days are counted again, as a multiple of the time that the last count of all of them
+ * took.
+ */
 const PAUSE = 50;
-/** A run begins no further day after this time. The next run goes on. */
+/** After this time, a run begins no further day. The next run continues. */
 const RUN_MS = 20_000;
-/** A process whose clock is late may still start an onboarding of the day. */
+/**
+ * Until this long after midnight, a process whose clock is late may still start an onboarding of the day
+ * before.
+ */
 const LATE_CLOCK_MS = 600_000;
 
 interface Fact {
@@ -33,7 +39,7 @@ interface State {
 
 /**
  * Counts the funnel by the day on which onboardings began (docs/decisions/0032). A day is counted again until
- * all its onboardings have ended. Then it is final, whatever is erased or deleted later.
+ * all its onboardings have ended. Then it is final, even if onboardings are erased or deleted later.
  */
 @Injectable()
 export class FunnelCount {
@@ -43,7 +49,9 @@ export class FunnelCount {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Counts the days that are due, the newest first. @returns how many days and onboardings were counted. */
+  /**
+   * Counts the days that are due, the newest day first. @returns how many days and onboardings were counted.
+   */
   async run(): Promise<{ days: number; onboardings: number }> {
     const began = this.clock.monotonicMs();
     const counted = { days: 0, onboardings: 0 };
@@ -55,7 +63,7 @@ export class FunnelCount {
     return counted;
   }
 
-  /** @returns the beginnings of days, in milliseconds. */
+  /** @returns when each day that is due begins, in milliseconds since the epoch. */
   async #dueDays(): Promise<number[]> {
     const { now, oldestId, days } = await this.#state();
     if (oldestId === null) return [];
@@ -64,7 +72,7 @@ export class FunnelCount {
     const all = Array.from({ length: (today - oldest) / DAY_MS + 1 }, (_, ago) => today - ago * DAY_MS);
     const open = Object.values(days).filter(({ isFinal }) => !isFinal);
     const tookMs = open.reduce((sum, day) => sum + day.tookMs, 0);
-    // Half, because the job may run a little early.
+    // Half of the interval, because the job may run a little early.
     const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * tookMs);
     return all.filter((day) => {
       const last = days[nameOf(day)];
@@ -124,5 +132,5 @@ function addFacts(byIntegration: Map<string, FunnelCounts>, facts: readonly Fact
 
 const dayOf = (ms: number) => Math.floor(ms / DAY_MS) * DAY_MS;
 const nameOf = (day: number) => new Date(day).toISOString().slice(0, 10);
-/** The highest id before a day. */
+/** The highest onboarding id before a day. */
 const idBefore = (day: number) => lowestUuidV7(day - 1).replace(/7000-8000-0{12}$/, '7fff-bfff-ffffffffffff');

@@ -1,4 +1,4 @@
-/** Works so many items at a time. @returns the results in the order of the items. */
+/** Works on `atOnce` items at the same time. @returns the results in the order of the items. */
 export async function someAtOnce<T, R>(
   atOnce: number,
   items: readonly T[],
@@ -14,7 +14,7 @@ export async function someAtOnce<T, R>(
 /**
  * Works in batches until a batch is not full.
  *
- * @param work takes the size of a batch, and returns the number of items that it found.
+ * @param work gets the size of a batch, and returns the number of items in the batch.
  */
 export async function inBatches(size: number, work: (limit: number) => Promise<number>): Promise<void> {
   while ((await work(size)) === size);

@@ -36,15 +36,15 @@ describe('a boot with a restored database', () => {
     ['another hash key', { HASH_KEY: another() }, [HASH]],
     ['another sealing key', { SEALING_KEYS: `new:${another()}` }, [SEALING]],
     ['another sealing key with the same id', { SEALING_KEYS: `test:${another()}` }, [SEALING]],
-  ])('with %s logs which key differs', async (_, env, told) => {
+  ])('with %s logs the keys that differ, if any', async (_, env, told) => {
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
     const after = await openOnboardings([], env as Record<string, string>);
-    expect(error.mock.calls.map(([line]) => line)).toEqual(told);
+    expect(error.mock.calls.map(([, line]) => line)).toEqual(told);
     error.mockRestore();
     await after.close();
   });
 
-  it('does not blame the key for one altered timeline', async () => {
+  it('does not report a wrong key if only one timeline was altered', async () => {
     const [{ id }] = await before.dataSource.query(
       'SELECT id FROM onboardings WHERE anchor IS NOT NULL LIMIT 1',
     );

@@ -1,16 +1,17 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
+import { Log } from '#libs/platform';
 import { DataKeys } from '../store/data-keys.js';
 import { LAST_ANCHORED, ONE_PER_SEALING_KEY } from '../store/statements/reseal.js';
 import { Timelines } from './timelines.js';
 
 /**
  * Logs at boot which keys do not fit the database. With wrong keys, a restored database looks complete, but
- * no API key works, no anchor fits, and no secret opens.
+ * no API key works, no anchor fits, and no secret can be decrypted.
  */
 @Injectable()
 export class KeyChecks implements OnApplicationBootstrap {
-  readonly #logger = new Logger(KeyChecks.name);
+  readonly #logger = new Log('KeyChecks');
 
   constructor(
     private readonly statements: PreparedStatements,
@@ -18,12 +19,13 @@ export class KeyChecks implements OnApplicationBootstrap {
     private readonly timelines: Timelines,
   ) {}
 
-  /** Never stops the boot: rows of a lost key can still be read, cancelled and erased. */
+  /** Never stops the boot: if a key is lost, its rows can still be read, cancelled and erased. */
   async onApplicationBootstrap(): Promise<void> {
     try {
-      for (const fault of await this.faults()) this.#logger.error(fault);
+      for (const fault of await this.faults()) this.#logger.error({}, fault);
     } catch {
-      // Readiness reports that PostgreSQL is away or migrations are missing.
+      // An error means that PostgreSQL is away or that migrations are missing. The readiness check reports
+      // both.
     }
   }
 

@@ -9,7 +9,7 @@ import { PARKED_BY_PAUSE, RESUMED_INTEGRATIONS } from '../store/statements/parke
 import { someAtOnce } from './in-batches.js';
 
 const BATCH = 200;
-/** So many rows are released at the same time. */
+/** How many rows are released at the same time. */
 const AT_ONCE = 5;
 
 export interface Resumed {
@@ -34,17 +34,18 @@ export class Pauses implements OnModuleDestroy {
     private readonly jobs: JobProducer,
   ) {}
 
-  /** A stopping process ends its batch. */
+  /** If the process stops, it still ends its batch. */
   onModuleDestroy(): void {
     this.#closing = true;
   }
 
   /**
    * Releases rows until none is left, the integration is paused again, or the process stops. A row that
-   * changes meanwhile is left to {@link releaseLate}.
+   * changes during the release is left to {@link releaseLate}.
    *
    * @param by who resumed the integration, and why.
-   * @param goesOn is told after each batch how many rows it released. The release stops if it answers no.
+   * @param goesOn is called after each batch with the number of released rows. The release stops if it
+   *   returns false.
    */
   async release(
     integration: string,
@@ -64,8 +65,8 @@ export class Pauses implements OnModuleDestroy {
   }
 
   /**
-   * Releases rows whose attempts were claimed during a pause, and settled after it. Leaves the rows of a
-   * resume that is under way to its operation.
+   * Releases rows whose attempts were claimed during a pause, and settled after it. Skips the rows of a
+   * resume that is still under way: its operation releases them.
    */
   async releaseLate(): Promise<number> {
     let all = 0;

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** From now on, the probe ends like this. */
+/** From now on, the probe ends with this failure, or succeeds (`well`). */
 function answers(failure: FailureClass | 'well'): void {
   const evidence = { bytesSent: true, headersSeen: true, status: 404, durationMs: 1 };
   const { provider } = onboardings.module.get(Integrations).all()[0]!;
@@ -71,7 +71,7 @@ const trialIsDue = () => query(`UPDATE integration_trials SET next_at = clock_ti
 
 describe('a probe without a clear result', () => {
   it.each(['rejected', 'rejected_unclear', 'unavailable', 'no_answer', 'not_sent', 'throttled'] as const)(
-    'releases three rows after %s, and no more before the next trial is due',
+    'that ends with %s releases three rows, and no more before the next trial is due',
     async (failure) => {
       answers(failure);
       const ids = await parked(5);
@@ -92,7 +92,7 @@ describe('a probe without a clear result', () => {
     expect(await stillParked(ids)).toEqual([]);
   });
 
-  it('releases other rows in the next trial, at intervals that grow to a limit', async () => {
+  it('releases other rows in each next trial, at intervals that grow to a limit', async () => {
     answers('rejected');
     const ids = await parked(6);
     await probe.run();

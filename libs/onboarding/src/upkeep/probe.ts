@@ -1,7 +1,8 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import { CONFIG, type Config } from '#libs/platform';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, Log, type Config } from '#libs/platform';
 import { Integrations, UpstreamError } from '#libs/upstream';
 import { unpark } from '../flow/move.js';
+import { UnknownRefusals } from '../integrations/unknown-refusals.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { PARKED, PARKED_INTEGRATIONS } from '../store/statements/parked.js';
 import { Pauses } from './pauses.js';
@@ -12,19 +13,20 @@ const BATCH = 500;
 const TRIAL_ROWS = 3;
 const DOUBLINGS = 4;
 
-/** `unproven`: the answer shows nothing about our key, e.g. a 404 for the probe itself. */
+/** `unproven`: the answer does not show whether our key works, e.g. a 404 for the path of the probe. */
 type Outcome = 'works' | 'refused' | 'unproven';
 
 /** Probes each integration with parked rows, and releases the rows if the integration works again. */
 @Injectable()
 export class Probe {
-  readonly #logger = new Logger(Probe.name);
+  readonly #logger = new Log('Probe');
 
   constructor(
     private readonly store: OnboardingStore,
     private readonly integrations: Integrations,
     private readonly trials: Trials,
     private readonly pauses: Pauses,
+    private readonly refusals: UnknownRefusals,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -55,19 +57,28 @@ export class Probe {
       return 'works';
     } catch (error) {
       const { message } = error as Error;
+      const upstreamStatus = error instanceof UpstreamError ? error.evidence.status : null;
+      if (error instanceof UpstreamError) {
+        this.refusals.note({ integration: name, step: 'probe', onboardingId: null }, error);
+      }
+      const about = { integration: name, step: 'probe', upstreamStatus };
       if (error instanceof UpstreamError && error.failure !== 'misconfigured') {
         this.#logger.warn(
+          about,
           `the probe of integration ${name} has no clear result, ` +
             `a few parked onboardings are tried instead: ${message}`,
         );
         return 'unproven';
       }
-      this.#logger.error(`integration ${name} is still not in order: ${message}`);
+      this.#logger.error(about, `integration ${name} is still not in order: ${message}`);
       return 'refused';
     }
   }
 
-  /** @returns how many rows were released: all if an earlier released row has succeeded, otherwise a few. */
+  /**
+   * @returns how many rows were released: all rows if the call of an earlier released row has succeeded,
+   *   otherwise a few.
+   */
   async #try(integration: string): Promise<number> {
     if (await this.trials.succeeded(integration)) {
       await this.trials.forget(integration);

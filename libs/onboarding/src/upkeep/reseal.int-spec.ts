@@ -17,7 +17,7 @@ const list = (...keys: (typeof OLD)[]) =>
   keys.map(({ id, key }) => `${id}:${key.toString('base64')}`).join(',');
 
 let opened: Onboardings[] = [];
-/** A process with these keys. */
+/** Opens a process with these keys. */
 async function having(...keys: (typeof OLD)[]): Promise<Onboardings> {
   const one = await openOnboardings([], { SEALING_KEYS: list(...keys) });
   opened.push(one);
@@ -40,7 +40,7 @@ afterEach(async () => {
 
 const reseal = (at: Onboardings) => at.module.get(Reseal);
 
-/** A row with its own key, which seals a contact and a code. */
+/** Makes a row with its own data key, which seals a contact and a code. */
 async function sealedRow(at: Onboardings, code = '123456'): Promise<string> {
   const id = uuidV7(Date.now());
   const { patch, sealer } = at.module.get(DataKeys).fresh(id);
@@ -76,8 +76,8 @@ async function codeIn(at: Onboardings, id: string): Promise<string> {
   return at.module.get(DataKeys).of(row).open({ onboardingId: id, field: 'otp_code' }, row.sealedOtpCode!);
 }
 
-describe('a rotation', () => {
-  it('leaves no value on the old key, which may then be removed', async () => {
+describe('a rotation of SEALING_KEYS', () => {
+  it('leaves no value under the old key, so that the old key may be removed', async () => {
     const ids = await sealedRows(450, (n) => `code${n}`);
     expect(await reseal(after).uses()).toEqual({ new: 0, old: 450 });
     expect(await reseal(after).run()).toMatchObject({ resealed: 450, left: { new: 450, old: 0 } });
@@ -91,7 +91,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('is done once by concurrent workers, and each value can still be opened', async () => {
+  it('re-encrypts each value once, even with concurrent workers, and each value can still be decrypted', async () => {
     const ids = await sealedRows(250);
     const others = await having(NEW, OLD);
     const runs = await Promise.all([reseal(after).run(), reseal(others).run()]);
@@ -134,7 +134,7 @@ describe('a rotation', () => {
     );
   });
 
-  it('fails no list or command if a key was removed too early: rows are shown without contact', async () => {
+  it('breaks no list or command if a key was removed too early: rows are shown without contact', async () => {
     const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
     const early = await having(NEW);
     const service = early.module.get(OnboardingService);
@@ -146,7 +146,7 @@ describe('a rotation', () => {
     expect((await service.load(lost, aCaller())).subject).toEqual({ userId: 'u' });
     const cancelled = await service.cancel(lost, undefined, { caller: aCaller(), waitMs: 0 });
     expect(cancelled).toMatchObject({ state: 'cancelled', subject: { userId: 'u' } });
-    // Without the contact, nothing is sent to a provider.
+    // Without the contact, no call goes to a provider.
     const row = await early.load(lost);
     expect(() => early.module.get(Subjects).opened(row)).toThrow('which SEALING_KEYS does not have');
   });

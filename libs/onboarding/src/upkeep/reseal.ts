@@ -1,20 +1,20 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { Metrics, Sealer, samplesBy } from '#libs/platform';
+import { Log, Metrics, Sealer, samplesBy } from '#libs/platform';
 import { DataKeys } from '../store/data-keys.js';
 import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/reseal.js';
 
 const BATCH = 200;
 
 /**
- * For each key id: how many values in the database can be opened only with that key. Has an entry for each
- * key of `SEALING_KEYS`.
+ * The number of values in the database that only a certain key can decrypt, by key id. Each key of
+ * `SEALING_KEYS` has an entry.
  */
 export type KeyUse = Record<string, number>;
 
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
-/** The counts of one run, and the values per key after it. */
+/** The counts of one run, and the number of values per key after the run. */
 export interface ResealCounts {
   resealed: number;
   /** Rows whose data key is sealed with a key that SEALING_KEYS does not have. */
@@ -29,7 +29,7 @@ export interface ResealCounts {
  */
 @Injectable()
 export class Reseal {
-  readonly #logger = new Logger(Reseal.name);
+  readonly #logger = new Log('Reseal');
   #left: KeyUse = {};
 
   constructor(
@@ -53,12 +53,12 @@ export class Reseal {
     }
     if (counts.unopenable > 0) {
       const fault = `${counts.unopenable} onboardings are sealed with keys that SEALING_KEYS does not have`;
-      this.#logger.error(`${fault}: put them back`);
+      this.#logger.error({ count: counts.unopenable }, `${fault}: put them back`);
     }
     return { ...counts, left: await this.uses() };
   }
 
-  /** Counts the values per key. A key with 0 that is not the first may be removed. */
+  /** Counts the values per key. A key without values may be removed, unless it is the first key. */
   async uses(): Promise<KeyUse> {
     const rows = await this.statements.run<{ id: string; uses: number }>(KEY_USE, []);
     const uses = Object.fromEntries(this.ring.ids.map((id) => [id, 0]));

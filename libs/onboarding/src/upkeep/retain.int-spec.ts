@@ -26,7 +26,7 @@ const aged = (age: keyof typeof ages, columns: Record<string, unknown> = {}) =>
   });
 
 describe('retention', () => {
-  it('erases onboardings that ended before the retention period, and no younger or live ones', async () => {
+  it('erases onboardings that ended before the retention period, but no later or live onboardings', async () => {
     const old = await Promise.all(
       ['completed', 'failed', 'expired', 'cancelled'].map((state) => aged('old', { state })),
     );
@@ -45,7 +45,7 @@ describe('retention', () => {
     const ids = await Promise.all(Array.from({ length: 230 }, () => aged('old')));
     const runs = await Promise.all([run(thirty), run(thirty)]);
     expect((runs[0]['erased'] ?? 0) + (runs[1]['erased'] ?? 0)).toBe(230);
-    // One worker may have seen only rows that the other one erased.
+    // One worker may have found only rows that the other worker erased.
     expect((await run(thirty))['erased']).toBe(0);
     const [{ left }] = await thirty.dataSource.query(
       `SELECT count(*)::int AS left FROM onboardings WHERE id = ANY ($1) AND erased_at IS NULL`,

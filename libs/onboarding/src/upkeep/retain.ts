@@ -11,7 +11,7 @@ const BATCH = 200;
 /** Deletes expired rows. @returns how many. */
 export type Forget = () => Promise<number>;
 
-/** Erases and deletes data past its retention, in batches of small statements. */
+/** Erases and deletes data after its retention time, in batches of small statements. */
 @Injectable()
 export class Retention {
   readonly #more = new Map<string, Forget>();
@@ -45,7 +45,7 @@ export class Retention {
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit: BATCH });
       let now = 0;
       for (const row of rows) {
-        // A row that was written meanwhile, to resolve a doubt, is kept.
+        // A row that has changed since the read, such as by a decision, is not erased now.
         if (await this.erasure.erase(row, 'service')) now += 1;
       }
       erased += now;

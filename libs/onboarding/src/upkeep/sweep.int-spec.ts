@@ -24,7 +24,7 @@ const insert = (columns: Record<string, unknown>) =>
   anOnboarding(onboardings.dataSource, { ...waiting, ...columns });
 
 describe('the sweeper', () => {
-  it('wakes an overdue try and an expired lease, by the id of the next attempt', async () => {
+  it('wakes a row with an overdue try or an expired lease, by a job for the next attempt', async () => {
     const due = await insert({ next_attempt_at: inMs(-5000) });
     const lapsed = await insert({ state: 'otp_requested', step: 'init-otp', lease_until: inMs(-5000) });
     expect(await sweeper.run()).toEqual({ woken: 2 });
@@ -51,7 +51,7 @@ describe('the sweeper', () => {
       'is parked',
       { next_attempt_at: inMs(-5000), parked_reason: 'integration_missing', parked_at: inMs(-5000) },
     ],
-    ['waits for its user', { state: 'otp_sent', step: null }],
+    ['waits for the user', { state: 'otp_sent', step: null }],
   ])('does not wake a row that %s', async (_, columns) => {
     await insert(columns);
     expect(await sweeper.run()).toEqual({ woken: 0 });
@@ -88,7 +88,7 @@ describe('the sweeper', () => {
     expect(await sweeper.run()).toEqual({ woken: 1 });
   });
 
-  describe('with a Redis that takes no jobs', () => {
+  describe('the sweeper, if Redis accepts no jobs', () => {
     afterEach(() => void jest.restoreAllMocks());
 
     const woken = async () => {
@@ -98,7 +98,7 @@ describe('the sweeper', () => {
       return rows.filter((row) => row.woken).length;
     };
 
-    it('leaves all rows for a run after Redis is back', async () => {
+    it('wakes all rows in a run after Redis is back', async () => {
       await insert({ next_attempt_at: inMs(-5000) });
       const ready = jest.spyOn(onboardings.module.get(Queues), 'isReady').mockReturnValue(false);
       expect(await sweeper.run()).toEqual({ woken: 0 });
@@ -135,7 +135,7 @@ describe('the sweeper', () => {
     expect(await sweeper.run()).toEqual({ woken: 0 });
   });
 
-  it('changes nothing else of the row', async () => {
+  it('changes only the time at which the row is due', async () => {
     const id = await insert({ next_attempt_at: inMs(-5000) });
     const { now: _then, dueAt, ...before } = await onboardings.load(id);
     await sweeper.run();

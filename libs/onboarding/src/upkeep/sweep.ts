@@ -6,7 +6,7 @@ import type { StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
 
-/** If a try has been due for less than this, its own job will probably wake it. */
+/** If a try has been due for less than this, its job will probably still wake the step. */
 const GRACE_MS = 2_000;
 const BATCH = 500;
 /** How long a wake-up may take. This is long, because no request waits for it. */
@@ -29,10 +29,10 @@ export class Sweeper {
   ) {}
 
   /**
-   * Ends immediately if Redis takes no jobs or the queue is paused. A row without a new job must not count as
-   * woken: it would wait too long after the queue is resumed.
+   * Ends immediately if Redis takes no jobs or the queue is paused. Otherwise, rows would count as woken
+   * without a job, and would wait too long after the queue is resumed.
    *
-   * @returns how many rows without a waiting job got one.
+   * @returns how many rows without a waiting job got a job.
    */
   async run(): Promise<{ woken: number; paused?: true }> {
     for (let woken = 0; ;) {
@@ -56,7 +56,7 @@ export class Sweeper {
   /**
    * Stops at the first job that Redis refuses.
    *
-   * @returns `taken`: how many rows, from the first, have a job now.
+   * @returns `taken`: how many rows, counted from the first, have a job now.
    */
   async #queue(rows: Due[]): Promise<{ taken: number; queued: number }> {
     let queued = 0;

@@ -2,7 +2,9 @@ import { timingSafeEqual } from 'node:crypto';
 import type { KeyedHash } from '#libs/platform';
 import { isEnded, type State } from '../flow/table.js';
 
-/** A stored event. `atUs` in microseconds since the epoch, `data` in PostgreSQL's own JSON text. */
+/**
+ * A stored event. `atUs` is in microseconds since the epoch. `data` is the JSON text that PostgreSQL writes.
+ */
 export interface StoredEvent {
   seq: number;
   type: string;
@@ -11,7 +13,7 @@ export interface StoredEvent {
   data: string;
 }
 
-/** An onboarding's timeline, with its row's columns about it. */
+/** The timeline of an onboarding, with the columns of the onboarding's row that are needed to check it. */
 export interface StoredTimeline {
   id: string;
   state: string;
@@ -22,7 +24,8 @@ export interface StoredTimeline {
 }
 
 /**
- * The fault. `seq`: the first missing or surplus event; for `anchor`, the last event that the anchor covers.
+ * The fault in a timeline. `seq` is the first missing or surplus event. For `anchor`, `seq` is the last event
+ * that the anchor covers.
  */
 export interface TimelineFault {
   seq: number;
@@ -49,7 +52,7 @@ export function digestOf({ id, state, events }: StoredTimeline, seq: number, has
   return hash.of('timeline anchor', [id, seq, state, ...lines].join('\n'));
 }
 
-/** The timeline after an erasure. */
+/** The timeline as it is after an erasure. */
 export const blanked = (timeline: StoredTimeline): StoredTimeline => ({
   ...timeline,
   events: timeline.events.map((event) => ({ ...event, data: '{}' })),

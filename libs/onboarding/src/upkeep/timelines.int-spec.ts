@@ -23,7 +23,9 @@ const faultOf = async (id: string) => (await timelines.verifyTimeline(id)).fault
 const eraseByCaller = (id: string) =>
   onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
 
-/** Four events, three of them by one statement. The last one may end it. */
+/**
+ * An onboarding with four events. One statement writes three of them. The last event may end the onboarding.
+ */
 async function written({ ended = true } = {}): Promise<string> {
   const { store } = onboardings;
   const id = await anOnboarding(onboardings.dataSource);
@@ -46,8 +48,8 @@ async function written({ ended = true } = {}): Promise<string> {
 const addLateAnswer = (id: string) =>
   write(onboardings.store, id, [{ type: 'late_answer_kept', actor: 'upstream' }]);
 
-describe('a timeline', () => {
-  it('is intact if unaltered, also with several events by one statement', async () => {
+describe('a stored timeline', () => {
+  it('is intact if it was not altered, even if one statement wrote several events', async () => {
     const id = await written();
     expect(await timelines.verifyTimeline(id)).toEqual({
       onboardingId: id,
@@ -84,7 +86,7 @@ describe('a timeline', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 40, fault: null });
   });
 
-  it('is read the same in every time zone', async () => {
+  it('is read in the same way in every time zone', async () => {
     const id = await written();
     const runner = onboardings.dataSource.createQueryRunner();
     const before = await runner.query(TIMELINE.text, TIMELINE.bind({ id }));
@@ -105,14 +107,14 @@ describe('a timeline', () => {
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
       SELECT onboarding_id, 5, 'resolved', 'caller' FROM onboarding_events WHERE seq = 4`,
     ],
-  ])('shows %s and its place, before the timeline has an anchor', async (_, seq, tampering) => {
+  ])('is found broken before it has an anchor, with the place: %s', async (_, seq, tampering) => {
     const [id, other] = [await written(), await written()];
     await sql(`${tampering} AND onboarding_id = $1`, [id]);
     expect(await faultOf(id)).toEqual({ seq, fault: seq === 5 ? 'surplus' : 'missing' });
     expect(await faultOf(other)).toBeNull();
   });
 
-  it('is found broken in a check of all timelines, page by page', async () => {
+  it('is found broken in a check that reads all timelines page by page', async () => {
     const broken = await written();
     await sql('DELETE FROM onboarding_events WHERE onboarding_id = $1 AND seq = 3', [broken]);
     const faulty: string[] = [];
@@ -195,10 +197,10 @@ describe('an anchor', () => {
     ['an ended onboarding made live', `UPDATE onboardings SET state = 'otp_sent' WHERE true`],
     ['a deleted anchor', `UPDATE onboardings SET anchor = NULL WHERE true`],
     ['a shortened anchor', `UPDATE onboardings SET anchor = substring(anchor FROM 2) WHERE true`],
-  ])('shows tampering: %s', async (_, tampering) => {
+  ])('shows that an attacker changed %s', async (_, tampering) => {
     const [id, other] = [await written(), await written()];
     await timelines.anchor();
-    // Only this onboarding's rows: each statement of the tampering ends in its WHERE.
+    // Limits each statement to the rows of this onboarding. Each statement ends with its WHERE clause.
     for (const each of tampering.split(';')) {
       await sql(`${each} AND ${each.includes('UPDATE onboardings') ? 'id' : 'onboarding_id'} = $1`, [id]);
     }
@@ -236,7 +238,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that was deleted with its number is replaced for a forged timeline, and the log shows it', async () => {
+  it('that an attacker deleted is replaced even for a forged timeline, but the log shows both digests', async () => {
     const ids = await Promise.all(Array.from({ length: 130 }, () => written()));
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const linesOf = async () => {
@@ -269,13 +271,13 @@ describe('an anchor', () => {
   });
 });
 
-describe('an erased timeline', () => {
+describe('the timeline of an erased onboarding', () => {
   const dataOf = async (id: string) =>
     (await sql('SELECT data FROM onboarding_events WHERE onboarding_id = $1', [id])).map(
       ({ data }: { data: unknown }) => data,
     );
 
-  it('is intact without its data, before and after its anchor', async () => {
+  it('is intact without its data, before and after it gets an anchor', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);
@@ -285,7 +287,7 @@ describe('an erased timeline', () => {
     expect(await dataOf(id)).toEqual([{}, {}, {}, {}, {}]);
   });
 
-  it('that had no anchor before gets one without its data', async () => {
+  it('that had no anchor before the erasure gets an anchor over the events without data', async () => {
     const id = await written();
     await eraseByCaller(id);
     expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 5, anchoredSeq: null, fault: null });
@@ -293,7 +295,7 @@ describe('an erased timeline', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
   });
 
-  it('shows tampering if erased data was put back', async () => {
+  it('is found broken if erased data was put back', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);
@@ -314,15 +316,15 @@ describe('an erased timeline', () => {
   });
 
   it.each([
-    ['it had no anchor yet', async () => undefined],
+    ['it had no anchor at the read', async () => undefined],
     [
-      'an anchor was for fewer events',
+      'the anchor at the read covered fewer events',
       async (id: string) => {
         await timelines.anchor();
         await addLateAnswer(id);
       },
     ],
-  ])('is not written if the row was read before its latest anchor: %s', async (_, prepare) => {
+  ])('is not erased if the row was read before its latest anchor: %s', async (_, prepare) => {
     const id = await written();
     await prepare(id);
     const erasure = onboardings.module.get(Erasure);

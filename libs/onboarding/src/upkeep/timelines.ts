@@ -1,6 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { KeyedHash } from '#libs/platform';
+import { KeyedHash, Log } from '#libs/platform';
 import { notFound } from '../flow/refusal.js';
 import { PUSH_BACK } from '../store/statements/expire.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
@@ -10,7 +10,7 @@ import { blanked, digestOf, faultIn, type StoredTimeline, type TimelineFault } f
 
 const BATCH = 100;
 const FIRST = '00000000-0000-0000-0000-000000000000';
-/** A broken timeline is checked and logged again after this long. */
+/** After this time, a broken timeline is checked and logged again. */
 const BROKEN_AGAIN_MS = 3_600_000;
 
 /** The result of checking one timeline. */
@@ -18,17 +18,18 @@ export interface TimelineReport {
   onboardingId: string;
   events: number;
   /**
-   * The last event that the anchor covers; null while the onboarding is live, and until soon after its end.
+   * The last event that the anchor covers. Null if there is no anchor yet: while the onboarding is live, and
+   * shortly after its end.
    */
   anchoredSeq: number | null;
-  /** Null if the check found none. */
+  /** Null if the check found no fault. */
   fault: TimelineFault | null;
 }
 
-/** Checks timelines against their anchors, and anchors those that have ended. */
+/** Checks timelines against their anchors, and writes anchors for timelines that have ended. */
 @Injectable()
 export class Timelines {
-  readonly #logger = new Logger(Timelines.name);
+  readonly #logger = new Log('Timelines');
 
   constructor(
     private readonly statements: PreparedStatements,
@@ -48,10 +49,10 @@ export class Timelines {
   }
 
   /**
-   * Checks a page of all onboardings, oldest first.
+   * Checks the timelines of one page of the list of all onboardings, oldest first.
    *
-   * @param after the last id of the page before.
-   * @returns a report of each, and the `after` of the next page; null after the last page.
+   * @param after the last id of the previous page.
+   * @returns a report of each timeline, and the `after` of the next page; null after the last page.
    */
   async verifyTimelines(
     after: string | null,
@@ -89,8 +90,8 @@ export class Timelines {
   }
 
   /**
-   * The anchor of a timeline after its onboarding's erasure: over the same events, without their data. A
-   * broken timeline keeps its anchor, so that the timeline stays broken.
+   * The anchor for the time after an erasure: over the same events, but without their data. A broken timeline
+   * keeps its anchor, so that the timeline stays broken.
    *
    * @returns null if the timeline has no anchor yet.
    */
@@ -115,7 +116,7 @@ export class Timelines {
       seq: lastSeq,
       digest: anchors[index]!.toString('hex'),
     }));
-    this.#logger.log({ anchored }, 'timelines are anchored');
+    this.#logger.info({ anchored }, 'timelines are anchored');
     const ids = timelines.map(({ id }) => id);
     const seqs = timelines.map(({ lastSeq }) => lastSeq);
     return (await this.statements.run(ANCHOR, ANCHOR.bind({ ids, seqs, anchors }))).length;
@@ -123,7 +124,10 @@ export class Timelines {
 
   #isWhole(timeline: StoredTimeline): boolean {
     const fault = faultIn(timeline, this.hash);
-    if (fault) this.#logger.error(`the timeline of ${timeline.id} is broken at ${fault.seq}: ${fault.fault}`);
+    if (fault) {
+      const text = `a timeline is broken at ${fault.seq}: ${fault.fault}`;
+      this.#logger.error({ onboardingId: timeline.id }, text);
+    }
     return fault === null;
   }
 

@@ -3,9 +3,12 @@ import { PreparedStatements, prepared } from '#libs/database';
 import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** How often the wait between two trials doubles. */
+/** How many times the wait between two trials doubles. */
 const DOUBLINGS = 4;
-/** Up to this share is added to a wait, so that integrations that failed together drift apart. */
+/**
+ * A random part of a wait, up to this share, is added to it, so that integrations that failed together are
+ * not tried together.
+ */
 const JITTER = 0.25;
 
 const BEGIN = `
@@ -34,8 +37,8 @@ const FORGET_OVER = `
   DELETE FROM integration_trials WHERE integration <> ALL ($1::text[]) AND next_at <= clock_timestamp()`;
 
 /**
- * The trials at integrations whose probe has no clear result. All workers share them. At growing intervals, a
- * trial releases a few parked onboardings, to see whether one succeeds.
+ * Trials test integrations whose probe has no clear result. A trial releases a few parked onboardings, to see
+ * whether a call succeeds. The intervals between trials grow. All workers share the trials.
  */
 @Injectable()
 export class Trials {
@@ -52,7 +55,7 @@ export class Trials {
     return begun.length > 0;
   }
 
-  /** Records which onboardings were released. */
+  /** Records which onboardings a trial released. */
   async released(integration: string, ids: string[]): Promise<void> {
     await this.statements.run(prepared(RELEASED), [integration, ids]);
   }

@@ -6,10 +6,10 @@ import { isEnded, nextState, type State } from '../flow/table.js';
 import type { ActionView } from './types.js';
 
 /**
- * What an operator may do now. The refusals are those of the commands, so the page and the command agree.
- * Only the command checks the subject's budgets.
+ * What an operator may do now. The reasons why not are those of the commands, so the console and the commands
+ * agree. Only the command checks the subject's budgets.
  *
- * @param row as of now.
+ * @param row the row that `asOfNow` returns.
  */
 export function actionsOf(row: Row): ActionView[] {
   return [
@@ -23,7 +23,7 @@ export function actionsOf(row: Row): ActionView[] {
       allowed: row.erasedAt === null,
       means:
         (isEnded(row.state) ? '' : 'Cancels the onboarding. ') +
-        'Deletes its personal data for good; a tombstone and the timeline without its data stay.',
+        'Deletes its personal data for good; the state and the times of its events stay.',
       whyNot: row.erasedAt === null ? null : 'Its personal data is erased already.',
     },
   ];

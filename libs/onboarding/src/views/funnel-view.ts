@@ -13,7 +13,7 @@ const MOST_DAYS = 400;
 
 export interface FunnelQuery {
   integration?: string | undefined;
-  /** UTC days, `YYYY-MM-DD`, both included. */
+  /** The first day (UTC, `YYYY-MM-DD`). The range includes `from` and `to`. */
   from: string;
   to: string;
 }
@@ -24,7 +24,10 @@ type Counted = FunnelCounts & { day: string; integration: string };
 export class FunnelView {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** @throws ProblemError `validation_failed` for no days, reversed days, or more than 400. */
+  /**
+   * @throws ProblemError `validation_failed` if a day is invalid, if `to` is before `from`, or for more than
+   *   400 days.
+   */
   async read({ integration, from, to }: FunnelQuery): Promise<Funnel> {
     const days = daysBetween(from, to);
     const [rows, counted] = await Promise.all([
@@ -69,7 +72,7 @@ function daysBetween(from: string, to: string): string[] {
 
 function startOf(day: string, name: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : NaN;
-  if (Number.isNaN(ms)) throw invalid(name, 'invalid_format', 'is no day: YYYY-MM-DD');
+  if (Number.isNaN(ms)) throw invalid(name, 'invalid_format', 'is not a day of the form YYYY-MM-DD');
   return ms;
 }
 

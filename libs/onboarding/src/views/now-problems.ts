@@ -4,13 +4,16 @@ import type { Counted, IntegrationNow, Now, Problem } from './types.js';
 type Facts = Omit<Now, 'problems'>;
 type Found = Pick<Problem, 'kind' | 'severity' | 'text'> & Partial<Problem>;
 
-/** A shorter wait for a retry is no problem. */
+/** A wait for a retry is shown as a problem only if it is longer than this. */
 const LONG_MS = 10_000;
 const MANY = 3;
 
 const SEVERITIES = ['critical', 'serious', 'notice'] as const;
 
-/** @returns worst first. Within a severity, the problem with the most affected onboardings is first. */
+/**
+ * @returns the problems, the most severe first. Of equal severity, the problem with the most affected
+ *   onboardings is first.
+ */
 export function problemsOf(now: Facts): Problem[] {
   const found: Found[] = [
     ...processes(now),
@@ -60,7 +63,7 @@ function processes({ processes: all, at }: Facts): Found[] {
 
 function integration({ name, status, detail, finding, since, affected }: IntegrationNow): Found[] {
   const isCut = finding.refused || finding.breakers || finding.unsigned || finding.failing;
-  // Parked onboardings have a problem of their own.
+  // A pause or a clock skew alone is a slight problem. Parked onboardings are listed as another problem.
   const isSlight = finding.clockSkewSeconds !== undefined || finding.paused !== undefined;
   if (status === 'up' || (!isCut && !isSlight)) return [];
   const { waiting, parked: stopped, outcomeUnknown } = affected;

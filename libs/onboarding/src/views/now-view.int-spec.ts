@@ -37,7 +37,7 @@ beforeEach(async () => {
   await reports().publish('worker-1', [inOrder]);
 });
 
-/** A reader of its own: the one of a process keeps its answer for a second. */
+/** Reads with a new NowView each time, because a NowView repeats its answer for one second. */
 const now = (of = views): Promise<Now> =>
   new NowView(
     of.get(PreparedStatements),
@@ -64,7 +64,7 @@ const PARKED = {
 };
 const parked = (integration: string) => waiting({ integration, ...PARKED });
 
-/** Copies a row, with ids after its own. */
+/** Copies a row. The ids of the copies follow the id of the row. */
 async function copies(count: number, id: string): Promise<void> {
   const columns = `integration, provider, subject, subject_key, state, step, lease_until, next_attempt_at,
     parked_reason, parked_at, last_result, idle_ends_at, life_ends_at`;
@@ -78,7 +78,7 @@ async function copies(count: number, id: string): Promise<void> {
 
 const kinds = ({ problems }: Now) => problems.map(({ kind, severity }) => `${severity} ${kind}`);
 
-describe('now', () => {
+describe('the view of the present state', () => {
   it('has no problem if nothing is wrong', async () => {
     await anOnboarding(database);
     expect(await now()).toMatchObject({
@@ -95,7 +95,7 @@ describe('now', () => {
     });
   });
 
-  it('shows an outage first, with its errors, who sees it and how many are affected', async () => {
+  it('shows an outage first, with its errors, the processes that see it, and the affected onboardings', async () => {
     await reports().publish('worker-1', [{ ...inOrder, breaker: 'open', breakerAgeMs: 30_000 }]);
     await reports().report([
       {
@@ -145,7 +145,7 @@ describe('now', () => {
     ]);
   });
 
-  it('counts parked onboardings, lost outcomes and unresolved ended ones by their indexes', async () => {
+  it('counts by index: parked onboardings, and unknown outcomes of live and ended onboardings', async () => {
     await parked('byzantine');
     await parked('byzantine');
     await parked('gone');
@@ -171,7 +171,7 @@ describe('now', () => {
     expect(read.waiting).toEqual([]);
   });
 
-  it('says that a try is overdue, and that no worker reports', async () => {
+  it('shows that a retry is overdue, and that no worker reports', async () => {
     await reports().withdraw('worker-1');
     await waiting({ next_attempt_at: inMs(-60_000) });
     const read = await now();
@@ -186,7 +186,7 @@ describe('now', () => {
     expect(read.waiting).toHaveLength(1);
   });
 
-  it('shows a pause, and when the parked ones go on', async () => {
+  it('shows a pause, and when the parked onboardings continue', async () => {
     await database.query(
       `INSERT INTO integration_pauses (integration, actor, reason) VALUES ('byzantine', 'ops', 'a storm')`,
     );
@@ -201,7 +201,7 @@ describe('now', () => {
     }
   });
 
-  it('stops counting at a thousand, and says so', async () => {
+  it('stops counting at a thousand, and shows the count as "at least"', async () => {
     await copies(1_000, await waiting());
     const read = await now();
     expect(read.waiting).toMatchObject([{ count: 1_000, counted: 'at_least' }]);
@@ -223,14 +223,14 @@ describe('now', () => {
     expect(kinds(read)).toContain('notice waiting');
   });
 
-  it('counts the onboardings of all of many groups', async () => {
+  it('counts the onboardings of every group, even if there are many groups', async () => {
     for (let n = 0; n < 60; n++) await waiting({ last_result: { ...LAST, code: `code-${n}` } });
     const read = await now();
     expect(read.waiting).toHaveLength(60);
     expect(read.integrations[0]!.affected.waiting).toEqual({ count: 60, counted: 'exactly' });
   });
 
-  it('shows what waits in a paused queue', async () => {
+  it('shows the jobs that wait in a paused queue', async () => {
     const queue = views.get(Queues).get('steps');
     await queue.pause();
     await queue.add('of-a-test', {}, { timestamp: Date.now() - 30_000 });
@@ -249,7 +249,7 @@ describe('now', () => {
     }
   });
 
-  it('answers without Redis', async () => {
+  it('is available without Redis', async () => {
     const without = await openViews({ REDIS_URL: 'redis://127.0.0.1:1' });
     try {
       const read = await now(without);

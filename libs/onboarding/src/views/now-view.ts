@@ -17,9 +17,12 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/** The most rows of one integration, and of one step or state, that are counted. More: "at least" as many. */
+/**
+ * The most rows that are counted for an integration and a step or state. For more rows, the count is "at
+ * least" this.
+ */
 const MOST = 1_000;
-/** All readers of a process share one answer for this long. */
+/** For this long, all readers in a process get the same answer. */
 const SHARED_MS = 1_000;
 
 /** A group of rows, as PostgreSQL returns it. */
@@ -46,7 +49,10 @@ export class NowView {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Counts stop at a limit, so this is quick for any number of onboardings. At most a second old. */
+  /**
+   * Reads the present state. Counts stop at a limit, so this is quick for any number of onboardings. The
+   * answer is at most one second old.
+   */
   read(): Promise<Now> {
     const atMs = this.clock.monotonicMs();
     if (this.#last && atMs - this.#last.atMs < SHARED_MS) return this.#last.now;
@@ -164,7 +170,7 @@ const countOf = (
   since: since.getTime(),
 });
 
-/** One group for each integration and reason, of all steps. */
+/** Joins the groups of all steps: one group for each integration and reason. */
 function byReason(groups: readonly Parked[]) {
   const keys = new Map(
     groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]),

@@ -52,16 +52,16 @@ describe('a search', () => {
     ['the organization', () => ORGANIZATION!, () => [other]],
     ['the otpId of its live code', () => OTP_ID!, () => [id]],
     ['the contact, as a person types it', () => 'Ana@Example.com', () => [other]],
-    ['a contact of another', () => 'eve@example.com', () => []],
-    ['an unknown id', () => randomUUID(), () => []],
-    ['nothing', () => '  ', () => []],
-    ['a byte that PostgreSQL does not take', () => '\0', () => []],
-    ['SQL', () => `' OR 1=1 --`, () => []],
+    ['a contact that no onboarding has', () => 'eve@example.com', () => []],
+    ['an unknown id, without a result', () => randomUUID(), () => []],
+    ['blanks only, without a result', () => '  ', () => []],
+    ['a character that PostgreSQL cannot store, without a result', () => '\0', () => []],
+    ['SQL code, without a result', () => `' OR 1=1 --`, () => []],
   ])('finds by %s', async (_, text, ids) => {
     expect(await found(text())).toEqual(ids());
   });
 
-  it('shows no contact and nothing sealed', async () => {
+  it('returns no contact and no sealed value', async () => {
     const [row] = await search.search('ana@example.com');
     expect(Object.keys(row!).sort()).toEqual(
       [
@@ -82,7 +82,7 @@ describe('a search', () => {
 });
 
 describe('a list', () => {
-  it('has several states at once, and continues after a page', async () => {
+  it('filters by several states, and continues after a page', async () => {
     const filter = { states: ['otp_sent', 'completed'] as const, limit: 1 };
     const first = await search.list(filter);
     expect(first).toMatchObject({ rows: [{ id: other, state: 'completed' }], next: other });
@@ -90,7 +90,7 @@ describe('a list', () => {
     expect((await search.list({ states: ['failed', 'otp_sent'], limit: 9 })).rows).toMatchObject([{ id }]);
   });
 
-  it('finds ended onboardings with an unresolved attempt', async () => {
+  it('can show only ended onboardings with an unresolved attempt', async () => {
     const unresolved = [{ step: 'create-authenticators', attempt: 3, at: '2026-11-28T10:00:00.000Z' }];
     const ended = await anOnboarding(views.get(DataSource), { state: 'expired', unresolved });
     expect((await search.list({ endedUnresolved: true, limit: 9 })).rows).toMatchObject([{ id: ended }]);

@@ -11,13 +11,13 @@ import { summaryOf } from './summary.js';
 import type { OnboardingSummary } from './types.js';
 
 const MOST_FOUND = 50;
-/** Live onboardings of one state and integration in which an `otpId` is looked for. */
+/** A search for an `otpId` reads at most this many live onboardings of each state and integration. */
 const OTP_ID_ROWS = 1_000;
 
-/** An operator sees the onboardings of all callers and integrations. */
+/** Operators see the onboardings of all callers and integrations. */
 const EVERYTHING = { callers: null, integrations: null, providers: PROVIDERS };
 
-/** Finds onboardings for operators, without the keys that open contacts. */
+/** Finds onboardings for operators. It works without the keys that decrypt contacts. */
 @Injectable()
 export class OnboardingSearch {
   constructor(
@@ -27,10 +27,11 @@ export class OnboardingSearch {
   ) {}
 
   /**
-   * Finds by the onboarding's id, `externalRef`, the ids of the subject, the contact, and the `otpId` of a
-   * live onboarding if nothing else fits. A contact is compared by its hash. Trace ids are in logs only.
+   * Finds onboardings by id, `externalRef`, the ids of the subject or the contact. If none fits, it looks for
+   * a live onboarding with this `otpId`. A contact is compared by its hash. A trace id cannot be searched:
+   * only logs contain it.
    *
-   * @param text as a person pasted it.
+   * @param text the searched value, as an operator typed or pasted it.
    * @returns at most 50, newest first.
    */
   async search(text: string): Promise<OnboardingSummary[]> {
@@ -51,8 +52,9 @@ export class OnboardingSearch {
   /**
    * Newest first.
    *
-   * @param after the id of the last row of the page before.
-   * @throws ProblemError `validation_failed` for a contact that is no e-mail address or phone number.
+   * @param after the id of the last row of the previous page.
+   * @throws ProblemError `validation_failed` for a contact that is neither an e-mail address nor a phone
+   *   number.
    */
   async list(
     filter: Omit<ListFilter, 'after'>,

@@ -28,7 +28,7 @@ const UNKNOWN = {
 };
 const AT = '2026-11-28T10:00:00.000Z';
 
-/** Step 3 whose first attempt failed, and whose second one got no answer. */
+/** An onboarding in step 3: the first attempt failed, and the second attempt got no answer. */
 async function lost(
   columns: Record<string, unknown> = {},
   { evidence = EVIDENCE, lapsed }: { evidence?: object; lapsed?: true } = {},
@@ -68,7 +68,7 @@ async function lost(
 const allowed = (actions: readonly ActionView[]) =>
   actions.filter((each) => each.allowed).map(({ action }) => action);
 
-describe('one onboarding', () => {
+describe('the view of one onboarding', () => {
   it.each([
     ['an answer with a status', { headersSeen: true, status: 503 }, undefined, /answered with status 503/],
     ['nothing sent', { bytesSent: false }, undefined, /^No byte of the request was sent\.$/],
@@ -107,14 +107,14 @@ describe('one onboarding', () => {
     ]);
   });
 
-  it('shows no contact, no metadata and no words of the provider', async () => {
+  it('shows no contact, no metadata and no text of the provider', async () => {
     const text = JSON.stringify(await read(await lost()));
     expect(text).not.toContain('canary');
     expect(text).not.toContain(Buffer.from('canary').toString('base64'));
     expect(text).not.toMatch(/sealed|"contact"/);
   });
 
-  it('shows the state as of now, and its meaning', async () => {
+  it('shows the present state and its meaning, even if the row is not yet moved', async () => {
     const id = await anOnboarding(onboardings.dataSource, { otp_expires_at: inMs(-1_000) });
     expect(await read(id)).toMatchObject({
       state: 'otp_needed',
@@ -137,7 +137,7 @@ describe('one onboarding', () => {
     );
   });
 
-  it('keeps only the frame of an erased onboarding', async () => {
+  it('shows no personal data of an erased onboarding, but its state and times', async () => {
     const id = await lost();
     await onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
     const detail = await read(id);
@@ -152,7 +152,7 @@ describe('one onboarding', () => {
   });
 });
 
-describe('the actions', () => {
+describe('the allowed actions', () => {
   const terms = { caller: aCaller(), waitMs: 0 };
   const act = {
     retry: (id: string) => onboardings.module.get(OnboardingService).retry(id, 'r', terms),
@@ -178,7 +178,7 @@ describe('the actions', () => {
     (Object.keys(act) as (keyof typeof act)[]).map((name) => [state, name] as const),
   );
 
-  it.each(cases)('of an onboarding in "%s" agree with the command %s', async (state, name) => {
+  it.each(cases)('of an onboarding in the state "%s" agree with the command "%s"', async (state, name) => {
     const id = await inState(state);
     const action = (await read(id)).actions.find((each) => each.action === name)!;
     const refusal = await act[name](id).then(

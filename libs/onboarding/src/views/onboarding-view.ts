@@ -11,7 +11,7 @@ import { summaryOf } from './summary.js';
 import { attemptsOf, timelineOf } from './timeline.js';
 import type { OnboardingDetail } from './types.js';
 
-/** The most events that one page shows: the last ones. */
+/** The most events that the page of an onboarding shows. Earlier events are left out. */
 const MOST_EVENTS = 1_000;
 
 /** One onboarding for operators: without its contact, secrets and metadata. */
@@ -87,7 +87,7 @@ function sentenceOf(action: NextAction, { state, parkedReason, leaseUntil, nextA
     case 'submit_authenticators':
       return `The user must create a passkey${action.before ? ` before ${action.before}` : ''}.`;
     case 'resolve':
-      return 'Look it up at the provider, then decide.';
+      return 'Find out the outcome at the provider, then decide.';
     case 'none':
       return stepOfState(state) === null ? 'There is nothing to do.' : '';
   }
@@ -98,7 +98,7 @@ const jobOf = ({ id, step, attempt, leaseUntil, state }: Row): OnboardingDetail[
     ? { queue: 'steps', id: stepJobId(step, id, leaseUntil ? attempt : attempt + 1) }
     : null;
 
-/** The members that are plain ids. The contact is sealed and is not among them. */
+/** The members of the subject that are ids. The contact is sealed, so it is not among these members. */
 const idsOf = ({ subject }: Row): Record<string, string> =>
   Object.fromEntries(
     Object.entries(subject).filter((member): member is [string, string] => typeof member[1] === 'string'),

@@ -1,7 +1,7 @@
 import type { Row } from '../flow/row.js';
 import type { OnboardingSummary } from './types.js';
 
-/** @param row as of now. */
+/** @param row the row that `asOfNow` returns. */
 export const summaryOf = (row: Row): OnboardingSummary => ({
   id: row.id,
   integration: row.integration,

@@ -8,7 +8,7 @@ type Seen = { data: Record<string, unknown> };
 type Evidence = NonNullable<AttemptView['evidence']>;
 type Loosely<T> = { [K in keyof T]: T[K] | null | undefined };
 
-/** Each event as a sentence. It names no value that a caller has written. */
+/** A sentence for each event. It contains no value that a caller has written. */
 const TEXTS: { [Type in EventType]: (data: Partial<EventData<Type>>) => string } = {
   created: () => 'The caller started the onboarding.',
   otp_sent: () => 'The provider sent a code.',
@@ -56,7 +56,7 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
     at: at.toISOString(),
     type,
     actor,
-    // The data of an erased onboarding's events is blank.
+    // After an erasure, the data of an event is empty.
     text: (TEXTS[type] as (data: object) => string)(data),
     attempt: numberIn({ data }, 'attempt'),
     by: textIn({ data }, 'by'),
@@ -64,7 +64,10 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
   }));
 }
 
-/** The attempts of a timeline with their ends. An erased timeline has none: its events have no data. */
+/**
+ * The attempts of a timeline with their ends. For an erased timeline, the list is empty, because the events
+ * have no data.
+ */
 export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): AttemptView[] {
   const attempts = new Map<number, AttemptView>();
   let ended: AttemptView | undefined;
@@ -75,7 +78,7 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
     if (end) ended = attempts.get(end.attempt);
     if (end && ended) {
       const { class: how, upstreamStatus, durationMs, lapsed = false } = end;
-      // A late answer ends its attempt a second time: the first end stays, without its class.
+      // A late answer is a second end of the attempt. Only its class is shown, next to the first end.
       if (ended.class !== null) ended.lateAnswer = how;
       else {
         const endedAt = event.at.toISOString();
@@ -121,7 +124,7 @@ const newAttempt = ({
   evidence: null,
 });
 
-/** Numbers and flags only: the provider's own words may hold personal data. */
+/** Shows numbers and flags only: the provider's texts may contain personal data. */
 function evidenceOf({
   bytesSent = null,
   headersSeen = null,
@@ -132,7 +135,10 @@ function evidenceOf({
   return { detail: saidOf(facts), ...facts };
 }
 
-/** Operators decide by these sentences. `bytesSent` means that a byte may have left. */
+/**
+ * The sentences by which operators decide an unknown outcome. `bytesSent` means that a byte of the request
+ * may have left.
+ */
 function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): string {
   if (status !== null)
     return `The provider answered with status ${status}. The answer does not tell the outcome.`;
@@ -144,7 +150,7 @@ function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): s
   return `The request may have been sent. ${answer}`;
 }
 
-/** What is left if the process died: the rest is assumed. */
+/** The evidence if the process died or was cut off: nothing is known about the call. */
 const OF_DEAD: Evidence = {
   ...evidenceOf({}),
   detail: 'The process died or was cut off. It is unknown whether the request was sent and answered.',

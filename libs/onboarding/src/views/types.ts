@@ -5,12 +5,12 @@ import type { EndedState, OtpNeededReason, State, StepName } from '../flow/table
 import type { IntegrationFinding } from '../integrations/integration-verdict.js';
 
 /**
- * What operators see. All members are plain data: instants are RFC 3339, days are UTC (`YYYY-MM-DD`). Nothing
- * here is a contact, a code or a secret. `externalRef`, `caller`, reasons and ids come from callers: escape
- * them.
+ * The data that operators see. All members are plain data: instants are RFC 3339, days are UTC
+ * (`YYYY-MM-DD`). Nothing here is a contact, a code or a secret. `externalRef`, `caller`, reasons and ids
+ * come from callers: escape them.
  */
 
-/** A count that stops at a limit, so that it is quick. `at_least`: there are more. */
+/** A count that stops at a limit, so that it is quick. `at_least`: there are more than `count`. */
 export interface Counted {
   count: number;
   counted: 'exactly' | 'at_least';
@@ -18,23 +18,23 @@ export interface Counted {
 
 export interface Now {
   at: string;
-  /** Worst first. Empty: nothing is wrong. */
+  /** The most severe first. Empty if nothing is wrong. */
   problems: Problem[];
-  /** Worst first, then by name. */
+  /** The integrations with problems first, then by name. */
   integrations: IntegrationNow[];
   /** Live onboardings whose last call has an unknown outcome: they wait for a decision. */
   lostOutcomes: LostOutcomes[];
   /** Ended onboardings with an attempt whose outcome is unknown. A decision is only recorded. */
   endedUnresolved: Counted & { since: string | null };
   parked: ParkedGroup[];
-  /** Steps that wait for their next try. The largest group first. */
+  /** Groups of steps that wait for their next try. The largest group is first. */
   waiting: WaitingGroup[];
   queues: QueuesNow;
   /** The processes that have reported within the last minute, by name. */
   processes: ProcessNow[];
 }
 
-/** One line of the page's top: a sentence, and where its details are. */
+/** One line at the top of the console's first page: a sentence, and where the page shows details. */
 export interface Problem {
   kind:
     | 'integration'
@@ -48,7 +48,7 @@ export interface Problem {
   severity: 'critical' | 'serious' | 'notice';
   text: string;
   since: string | null;
-  /** Affected onboardings; null if it is about no onboarding. */
+  /** The affected onboardings; null if the problem affects none directly. */
   affected: Counted | null;
   integration: string | null;
   step: StepName | null;
@@ -61,11 +61,11 @@ export interface IntegrationNow {
   status: 'up' | 'down';
   /** One line for people; null if there is nothing to say. */
   detail: string | null;
-  /** Facts for machines: breakers, refused, unsigned, clockSkewSeconds, failing, lastError, … */
+  /** The same facts for programs: breakers, refused, unsigned, clockSkewSeconds, failing, lastError, … */
   finding: IntegrationFinding;
-  /** Who has paused it, and why; null if it is not paused. */
+  /** Who has paused the integration, and why; null if it is not paused. */
   pause: { since: string; by: string; reason: string } | null;
-  /** When the oldest of its present problems began. */
+  /** When the oldest of the integration's present problems began. */
   since: string | null;
   /** Calls that have failed since they last succeeded, of all processes together. */
   errors: {
@@ -84,9 +84,9 @@ export interface IntegrationNow {
     breakerSince: string | null;
     refusedSince: string | null;
     refusedStatus: number | null;
-    /** The sign says which clock is ahead. */
+    /** The difference of the clocks. The sign says which clock is ahead. */
     clockSkewMs: number;
-    /** Why the last signature failed; null if signatures work. */
+    /** Why the last signing failed; null if signing works. */
     signer: string | null;
     key: { inUse: number; count: number; fingerprint: string } | null;
   }[];
@@ -110,11 +110,11 @@ export interface WaitingGroup extends Counted {
   step: StepName;
   /** How the last try ended; null if no try has ended. */
   lastResultCode: ResultCode | null;
-  /** A sentence about the last try of one of them. */
+  /** A sentence about the last try of one step in the group. */
   detail: string | null;
-  /** The start of the longest wait: the end of its last try. */
+  /** When the longest wait began: the end of that step's last try. */
   since: string;
-  /** The earliest next try. It may be past if the worker is late. */
+  /** The earliest next try in the group. It is in the past if the worker is late. */
   nextAttemptAt: string;
 }
 
@@ -137,7 +137,7 @@ export interface QueueNow {
   completed: number;
   /** Since when the oldest due job waits. */
   oldestWaitingSince: string | null;
-  /** For how long, in milliseconds; 0 if none waits. */
+  /** For how long the oldest due job waits, in milliseconds; 0 if none waits. */
   lagMs: number;
   lastFinishedAt: string | null;
 }
@@ -145,34 +145,34 @@ export interface QueueNow {
 export interface ProcessNow {
   name: string;
   seenAt: string;
-  /** False if it has not reported for 10 seconds. */
+  /** False if the process has not reported for 10 seconds. */
   isLive: boolean;
 }
 
 export interface Funnel {
   from: string;
   to: string;
-  /** Null: all. */
+  /** The integration to which the figures are limited; null for all. */
   integration: string | null;
-  /** When the youngest of the days was counted; null if none was. */
+  /** When the last of the days was counted; null if no day was counted. */
   countedAt: string | null;
   total: FunnelFigures;
-  /** Each day from `from` to `to`, also empty ones. */
+  /** Each day from `from` to `to`, also days without onboardings. */
   days: (FunnelFigures & { day: string; isFinal: boolean })[];
   integrations: (FunnelFigures & { integration: string })[];
 }
 
 export interface FunnelFigures {
   started: number;
-  /** How many of the started ones got so far, ever. */
+  /** How many of the started onboardings ever got to this stage. */
   codeSent: number;
   verified: number;
   registered: number;
-  /** Not ended when they were counted. */
+  /** The onboardings that had not ended when they were counted. */
   live: number;
-  /** The largest first. `code` is the result code of the last step; null if it has none. */
+  /** The ended onboardings, the largest group first. `code` is the result code of the last step, if any. */
   endings: { state: EndedState; code: ResultCode | null; count: number }[];
-  /** Milliseconds, interpolated from histograms; null without a value. */
+  /** The medians in milliseconds, interpolated from histograms; null if there is no value. */
   medianMs: {
     startedToCodeSent: number | null;
     codeSentToVerified: number | null;
@@ -185,7 +185,7 @@ export interface OnboardingSummary {
   id: string;
   integration: string;
   caller: string;
-  /** As of now. */
+  /** The state after all moves that are due by time. */
   state: State;
   step: StepName | null;
   parkedReason: ParkedReason | null;
@@ -209,7 +209,7 @@ export interface OnboardingDetail extends OnboardingSummary {
   /** One or two sentences: the state, and what comes next. */
   explanation: string;
   nextAction: NextAction;
-  /** When it ends by itself if nothing happens. Null if it has ended. */
+  /** When the onboarding ends if nothing more happens. Null if it has ended. */
   endsAt: string | null;
   lastResult: { step: StepName; code: ResultCode; detail: string; at: string } | null;
   failure: {
@@ -225,7 +225,7 @@ export interface OnboardingDetail extends OnboardingSummary {
   attempts: AttemptView[];
   /** Oldest first. At most the last 1 000 events. */
   timeline: TimelineEntry[];
-  /** The job of the step in flight or waiting, on the board. It may be gone. */
+  /** The job of the step in flight or waiting, for the link to the queue board. The job may be gone. */
   job: { queue: 'steps'; id: string } | null;
   actions: ActionView[];
 }
@@ -234,7 +234,7 @@ export interface AttemptView {
   attempt: number;
   step: StepName;
   startedAt: string;
-  /** Null while in flight, or if the process died. */
+  /** Null while the attempt is in flight, or if its process died. */
   endedAt: string | null;
   durationMs: number | null;
   /** The class of the failure, or `ok` if the attempt succeeded; null while the attempt runs. */
@@ -242,15 +242,15 @@ export interface AttemptView {
   upstreamStatus: number | null;
   /** True if the lease ended without an answer: the process died or was cut off. */
   lapsed: boolean;
-  /** Whether its effect is unknown: an operator may decide. */
+  /** Whether the effect of the attempt is unknown. If so, an operator may decide. */
   unresolved: boolean;
   /** The class of an answer that came too late. */
   lateAnswer: string | null;
-  /** What was seen of a call whose outcome is unknown. A null is unknown. */
+  /** What is known of a call with an unknown outcome. A member is null if it is unknown. */
   evidence: {
-    /** One or two sentences: all that is known. */
+    /** All that is known of the call, in one or two sentences. */
     detail: string;
-    /** Whether a byte of the request may have left. */
+    /** Whether a byte of the request may have been sent. */
     bytesSent: boolean | null;
     headersSeen: boolean | null;
     status: number | null;
@@ -266,7 +266,7 @@ export interface TimelineEntry {
   text: string;
   /** The attempt that the event is about. */
   attempt: number | null;
-  /** The caller or operator that gave the command, if it does not own the onboarding. */
+  /** The caller or operator that gave the command, if the owner did not give it. */
   by: string | null;
   reason: string | null;
 }
@@ -274,7 +274,7 @@ export interface TimelineEntry {
 export interface ActionView {
   action: 'retry' | 'resolve_done' | 'resolve_not_done' | 'cancel' | 'resend' | 'erase';
   allowed: boolean;
-  /** What it will do now, in one sentence. */
+  /** What the action would do now, in one sentence. */
   means: string;
   whyNot: string | null;
 }

@@ -4,6 +4,7 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { Onboarding } from '../flow/onboarding.entity.js';
 import { IntegrationReports } from '../integrations/integration-reports.js';
+import { RefusalList } from '../integrations/refusal-list.js';
 import { OnboardingCounter } from '../counts/onboarding-counter.js';
 import { OnboardingCounts } from '../counts/onboarding-counts.js';
 import { ListReader } from '../store/list-reader.js';
@@ -13,7 +14,7 @@ import { NowView } from './now-view.js';
 import { OnboardingSearch } from './onboarding-search.js';
 import { OnboardingView } from './onboarding-view.js';
 
-/** What operators read. It needs no integration, and no key but `HASH_KEY`. */
+/** The data that operators read. This module needs no integration, and of the keys only `HASH_KEY`. */
 @Module({
   imports: [DatabaseModule, JobsModule, TypeOrmModule.forFeature([Onboarding])],
   providers: [
@@ -26,7 +27,8 @@ import { OnboardingView } from './onboarding-view.js';
     OnboardingCounts,
     OnboardingStore,
     OnboardingView,
+    RefusalList,
   ],
-  exports: [FunnelView, NowView, OnboardingSearch, OnboardingView],
+  exports: [FunnelView, NowView, OnboardingSearch, OnboardingView, RefusalList],
 })
 export class ViewsModule {}

@@ -1,6 +1,7 @@
-import { Controller, Get, Injectable, Logger, Res } from '@nestjs/common';
+import { Controller, Get, Injectable, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Log } from './log.js';
 import {
   METRICS,
   type CounterName,
@@ -29,7 +30,7 @@ type Reader = () => Found | Promise<Found>;
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
-  readonly #logger = new Logger(Metrics.name);
+  readonly #logger = new Log('Metrics');
   readonly #readers = new Map<GaugeName, Reader[]>();
 
   constructor() {
@@ -84,7 +85,7 @@ export class Metrics {
       if (typeof found === 'number') return [{ labels: {}, value: found }];
       return found ?? [];
     } catch (error) {
-      this.#logger.warn(`metric ${name} cannot be read: ${(error as Error).message}`);
+      this.#logger.warn({ metric: name }, `metric ${name} cannot be read: ${(error as Error).message}`);
       return [];
     }
   }

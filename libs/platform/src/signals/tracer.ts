@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import {
   ROOT_CONTEXT,
   SpanKind,
@@ -25,6 +24,7 @@ import {
 import type { ConsoleConfig } from '../config.js';
 import { TRACEPARENT } from '../trace-context.js';
 import { VERSION } from '../version.js';
+import { Log } from './log.js';
 import type { SpanAttributes } from './span-attributes.js';
 import { pairsOf } from './tracing-settings.js';
 import type { Span, SpanKind as Kind } from './tracing.js';
@@ -178,7 +178,7 @@ const byCause = (sampler: Sampler): Sampler => ({
 
 /** Logs when exports begin to fail, and when they work again, once each. */
 class ToldExporter implements SpanExporter {
-  readonly #logger = new Logger('Tracing');
+  readonly #logger = new Log('Tracing');
   #isFailing = false;
 
   constructor(private readonly exporter: SpanExporter) {}
@@ -192,12 +192,12 @@ class ToldExporter implements SpanExporter {
   }
 
   failed(reason: string): void {
-    if (!this.#isFailing) this.#logger.warn(`spans are not exported, and are lost: ${reason}`);
+    if (!this.#isFailing) this.#logger.warn({}, `spans are not exported, and are lost: ${reason}`);
     this.#isFailing = true;
   }
 
   #works(): void {
-    this.#logger.log('spans are exported again');
+    this.#logger.info({}, 'spans are exported again');
     this.#isFailing = false;
   }
 

@@ -126,7 +126,7 @@ describe('without a receiver', () => {
     for (const level of ['warn', 'log'] as const) {
       jest
         .spyOn(Logger.prototype, level)
-        .mockImplementation((text: unknown) => void lines.push(String(text)));
+        .mockImplementation((...given: unknown[]) => void lines.push(String(given[1])));
     }
   };
 

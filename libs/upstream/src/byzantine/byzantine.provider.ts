@@ -178,6 +178,13 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   #refusal(answer: HttpAnswer, lane: string): UpstreamError {
+    const error = this.#failureOf(answer, lane);
+    const text = textOf(answer);
+    const isKnown = readText(text) !== null || (error.failure === 'misconfigured' && speaksOfKey(text));
+    return isKnown ? error : error.saying(answer.status, text);
+  }
+
+  #failureOf(answer: HttpAnswer, lane: string): UpstreamError {
     const { status } = answer;
     const refused = status === 401 || status === 403;
     const means = readText(textOf(answer));

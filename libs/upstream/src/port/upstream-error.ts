@@ -1,3 +1,5 @@
+import { Secret } from '#libs/kernel';
+
 /** How a call upstream can fail. Every failure is exactly one of these (docs/explanation/retry-law.md). */
 export const FAILURE_CLASSES = [
   'not_sent',
@@ -51,6 +53,9 @@ export const NOTHING_SENT: CallEvidence = {
   durationMs: 0,
 };
 
+/** More than an operator reads. */
+const KEPT_CHARACTERS = 2_000;
+
 export interface UpstreamErrorOptions {
   /**
    * What went wrong, for operators. It contains no secrets. It does not quote a request or an answer, because
@@ -70,6 +75,12 @@ export interface UpstreamErrorOptions {
   cause?: unknown;
 }
 
+/** A refusal whose text we do not know. The text may repeat what we have sent. */
+export interface UnknownText {
+  status: number;
+  text: Secret;
+}
+
 /** A failed call to a provider. */
 export class UpstreamError extends Error {
   readonly evidence: CallEvidence;
@@ -77,6 +88,8 @@ export class UpstreamError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly mayBeOfSubject: boolean;
   readonly heldBack: boolean;
+  /** Set if upstream refused with a text that we do not know. */
+  unknownText: UnknownText | null = null;
 
   constructor(
     readonly failure: FailureClass,
@@ -89,5 +102,15 @@ export class UpstreamError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.mayBeOfSubject = options.mayBeOfSubject ?? false;
     this.heldBack = options.heldBack ?? false;
+    // An error that explains another one is about the same answer.
+    if (options.cause instanceof UpstreamError) this.unknownText = options.cause.unknownText;
+  }
+
+  /** Keeps a text that we do not know, for operators: see `refusal-text.ts`. */
+  saying(status: number, text: string): this {
+    if (status >= 400 && status <= 499 && text.trim() !== '') {
+      this.unknownText = { status, text: new Secret(text.slice(0, KEPT_CHARACTERS)) };
+    }
+    return this;
   }
 }

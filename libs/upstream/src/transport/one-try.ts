@@ -70,7 +70,7 @@ export class OneTry {
     // `unavailable`.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
-    return new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {
+    const ofTheTry = new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {
       detail: message,
       evidence: {
         ...evidence,
@@ -83,5 +83,7 @@ export class OneTry {
       heldBack,
       cause,
     });
+    ofTheTry.unknownText = error.unknownText;
+    return ofTheTry;
   }
 }

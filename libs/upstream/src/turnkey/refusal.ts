@@ -49,6 +49,8 @@ interface Said {
   status: number;
   code: string | null;
   means: Meaning | null;
+  /** The code and the message. */
+  text: string;
 }
 
 /** The failure for an answer that is not 2xx. */
@@ -57,8 +59,9 @@ export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   const said = read(parseJson(answer.text), status);
   const common = commonFailure(answer);
   // A user's limit also comes with status 429. For other statuses, the text may come from a proxy.
-  if (common && status !== 429 && status !== 401 && status !== 403) return common;
-  return meant(answer, said, asked, `upstream answered ${status}`);
+  const isCommon = common && status !== 429 && status !== 401 && status !== 403;
+  const error = isCommon ? common : meant(answer, said, asked, `upstream answered ${status}`);
+  return said.means === null ? error.saying(status, said.text || answer.text) : error;
 }
 
 /** Whether Turnkey refuses the key that made the stamp. It checks the key before everything else. */
@@ -78,7 +81,8 @@ export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Aske
   const said = read(failure, (typeof grpc === 'number' && STATUS_OF_GRPC[grpc]) || 500);
   const detail = `the activity failed (${said.code ?? said.status})`;
   const error = meant(answer, said, asked, detail);
-  return error.failure === 'rejected' ? error : failureOf(answer, 'rejected_unclear', detail);
+  const failed = error.failure === 'rejected' ? error : failureOf(answer, 'rejected_unclear', detail);
+  return said.means === null ? failed.saying(said.status, said.text) : failed;
 }
 
 function read(body: unknown, status: number): Said {
@@ -86,7 +90,8 @@ function read(body: unknown, status: number): Said {
   const given = details?.find((one) => one.turnkeyErrorCode)?.turnkeyErrorCode ?? null;
   // The timeline stores the code, and PostgreSQL cannot store every text.
   const code = given !== null && /^[A-Z0-9_]{1,64}$/.test(given) ? given : null;
-  return { status, code, means: readRefusal({ code, text: message }) };
+  const text = [code, message].filter(Boolean).join(': ');
+  return { status, code, means: readRefusal({ code, text: message }), text };
 }
 
 function meant(

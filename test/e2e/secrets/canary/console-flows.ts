@@ -3,7 +3,7 @@ import { beginAt, byLink, byPassword, callBack } from '../../../support/console-
 import { send, type Reply } from '../../../support/http-exchange.js';
 import { unique, type Canary } from './canary.js';
 
-const PAGES = ['/', '/onboardings', '/funnel', '/operations', '/audit', '/sessions', '/queues'];
+const PAGES = ['/', '/onboardings', '/funnel', '/operations', '/refusals', '/audit', '/sessions', '/queues'];
 
 /** Logs in and out in every way, with right and wrong input, and opens all pages. */
 export async function consoleFlows(canary: Canary): Promise<void> {

@@ -1,0 +1,73 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { Log, changeLogLevels, type LogLevel } from '#libs/platform';
+import { DEFAULT_MODULE, LogLevels } from './log-levels.js';
+
+/** One small read for each process. An operator who waits for lines waits no longer. */
+const READ_EVERY_MS = 2_500;
+
+interface Followed {
+  level: LogLevel;
+  /** On the monotonic clock. */
+  untilMs: number;
+}
+
+/**
+ * Applies the levels that operators have changed. While PostgreSQL is away, it keeps what it knows: a level
+ * still expires at its time.
+ */
+@Injectable()
+export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #logger = new Log('LogLevels');
+  #timer: NodeJS.Timeout | undefined;
+  #known = new Map<string, Followed>();
+  #applied = '';
+
+  constructor(
+    private readonly levels: LogLevels,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#timer = setInterval(() => void this.follow(), READ_EVERY_MS).unref();
+    void this.follow();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.#timer);
+    this.#known.clear();
+    this.#apply();
+  }
+
+  /** Reads and applies the levels. Never rejects. */
+  async follow(): Promise<void> {
+    const askedAtMs = this.clock.monotonicMs();
+    try {
+      const changed = await this.levels.list();
+      this.#known = new Map(
+        changed.map(({ module, level, leftMs }) => [module, { level, untilMs: askedAtMs + leftMs }]),
+      );
+    } catch {
+      // Readiness reports that PostgreSQL is away. The levels matter then: keep them.
+    }
+    this.#apply();
+  }
+
+  #apply(): void {
+    const now = this.clock.monotonicMs();
+    const live = [...this.#known].filter(([, { untilMs }]) => untilMs > now);
+    const levels = Object.fromEntries(live.map(([module, { level }]) => [module, level]));
+    const told = JSON.stringify(levels);
+    if (told === this.#applied) return;
+    const { [DEFAULT_MODULE]: ofOthers = null, ...ofModules } = levels;
+    // A process without a change has never touched the logger.
+    if (this.#applied !== '' || live.length > 0) {
+      changeLogLevels({ ofModules: new Map(Object.entries(ofModules)), ofOthers });
+      this.#logger.info(
+        { levels },
+        live.length > 0 ? 'log levels are changed' : 'log levels are as configured',
+      );
+    }
+    this.#applied = told;
+  }
+}

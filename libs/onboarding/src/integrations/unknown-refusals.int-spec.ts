@@ -1,0 +1,78 @@
+import { Logger } from '@nestjs/common';
+import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
+import { PreparedStatements } from '#libs/database';
+import { NOTHING_SENT, UpstreamError } from '#libs/upstream';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { RefusalList } from './refusal-list.js';
+import { TEXTS_KEPT, UnknownRefusals } from './unknown-refusals.js';
+
+const call = { integration: 'byzantine', step: 'init-otp', onboardingId: null };
+/** Words of letters only: a number would be a placeholder. */
+const wordOf = (n: number) => [...String(n)].map((digit) => 'abefijoxuy'[Number(digit)]).join('a');
+const refused = (text: string, status = 400) =>
+  new UpstreamError('rejected_unclear', { detail: 'refused', evidence: NOTHING_SENT }).saying(status, text);
+
+let onboardings: Onboardings;
+let refusals: UnknownRefusals;
+let list: RefusalList;
+beforeAll(async () => {
+  onboardings = await openOnboardings();
+  refusals = onboardings.module.get(UnknownRefusals);
+  list = new RefusalList(onboardings.module.get(PreparedStatements, { strict: false }));
+});
+afterAll(() => onboardings.close());
+beforeEach(() => onboardings.dataSource.query('DELETE FROM unknown_refusals'));
+
+it('counts equal texts in one row, also those of other processes', async () => {
+  for (let n = 0; n < 3; n++) refusals.note(call, refused(`no user ${1_000 + n}`));
+  refusals.note(call, refused('no user 77777', 403));
+  await refusals.write();
+  const onboardingId = '0193e2b4-0000-7000-8000-000000000001';
+  refusals.note({ ...call, onboardingId }, refused('no user 4711'));
+  await refusals.write();
+  const rows = await list.list('byzantine', 10);
+  expect(rows).toHaveLength(2);
+  expect(rows[0]).toMatchObject({ status: 400, refusal: 'no user <number>', count: 4, onboardingId });
+  expect(rows[1]).toMatchObject({ status: 403, refusal: 'no user <number>', count: 1, onboardingId: null });
+  expect(rows[0]!.firstSeenAt.getTime()).toBeLessThanOrEqual(rows[0]!.lastSeenAt.getTime());
+});
+
+it('keeps a bounded number of texts for each integration, and counts others together', async () => {
+  for (let n = 0; n < TEXTS_KEPT + 30; n++) refusals.note(call, refused(`reason ${wordOf(n)}`));
+  await refusals.write();
+  for (let n = 0; n < TEXTS_KEPT + 40; n++) refusals.note(call, refused(`reason ${wordOf(n)}`));
+  refusals.note({ ...call, integration: 'turnkey' }, refused('another reason'));
+  await refusals.write();
+  const rows = await list.list('byzantine', 1_000);
+  expect(rows).toHaveLength(TEXTS_KEPT + 1);
+  const others = rows.find(({ refusal }) => refusal === '')!;
+  expect(others.count).toBe(30 + 40);
+  expect(rows.filter(({ refusal }) => refusal !== '').every(({ count }) => count === 2)).toBe(true);
+  expect(await list.list('turnkey', 10)).toHaveLength(1);
+});
+
+it('keeps what PostgreSQL does not take, and tells of it once', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+  const told = () => warn.mock.calls.filter(([, text]) => String(text).includes('not stored yet'));
+  await onboardings.dataSource.query('ALTER TABLE unknown_refusals RENAME TO away');
+  try {
+    for (let n = 0; n < 3; n++) {
+      refusals.note(call, refused('the sky is green'));
+      await refusals.write();
+    }
+  } finally {
+    await onboardings.dataSource.query('ALTER TABLE away RENAME TO unknown_refusals');
+  }
+  expect(told()).toHaveLength(1);
+  await refusals.write();
+  expect(await list.list(null, 10)).toMatchObject([{ refusal: 'the sky is green', count: 3 }]);
+  warn.mockRestore();
+});
+
+it('notes nothing if the text is known or empty, or the answer is no refusal', async () => {
+  refusals.note(call, new UpstreamError('rejected', { detail: 'x', evidence: NOTHING_SENT }));
+  refusals.note(call, refused(' '));
+  refusals.note(call, refused('on fire', 503));
+  await refusals.write();
+  expect(await list.list(null, 10)).toEqual([]);
+});

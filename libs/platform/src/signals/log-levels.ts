@@ -1,0 +1,42 @@
+import { PinoLogger } from 'nestjs-pino';
+import type { LoggerOptions } from 'pino';
+import type { LogLevel } from './log-modules.js';
+
+/** Levels that operators have changed in this process: of single modules, and of all others. */
+export interface LevelChanges {
+  ofModules: ReadonlyMap<string, LogLevel>;
+  /** Null while `LOG_LEVEL` applies. */
+  ofOthers: LogLevel | null;
+}
+
+/**
+ * pino's hooks. While no level is changed, there is no hook, and a line costs nothing more. A process has one
+ * root logger, so it has one object of hooks.
+ */
+export const levelHooks: NonNullable<LoggerOptions['hooks']> = {};
+
+/** The level before the first change. */
+let configured: string | null = null;
+
+/** Applies the changes to all lines from now on. Without changes, `LOG_LEVEL` applies again. */
+export function changeLogLevels({ ofModules, ofOthers }: LevelChanges): void {
+  const { root } = PinoLogger;
+  configured ??= root.level;
+  const valueOf = (level: string) => root.levels.values[level] ?? Infinity;
+  if (ofModules.size === 0 && ofOthers === null) {
+    delete levelHooks.logMethod;
+    root.level = configured;
+    configured = null;
+    return;
+  }
+  const others = ofOthers ?? configured;
+  const least = new Map([...ofModules].map(([module, level]) => [module, valueOf(level)]));
+  levelHooks.logMethod = function filtered(args, method, level) {
+    const [line] = args as [unknown];
+    const { context } = (typeof line === 'object' && line !== null ? line : {}) as { context?: string };
+    if (level >= (least.get(context ?? '') ?? valueOf(others))) method.apply(this, args);
+  };
+  // Setting the level makes pino read the hook again. The filter decides about the rest.
+  const all = [others, ...ofModules.values()];
+  root.level = all.reduce((lowest, each) => (valueOf(each) < valueOf(lowest) ? each : lowest));
+}

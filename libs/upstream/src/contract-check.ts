@@ -1,0 +1,164 @@
+import { isIP } from 'node:net';
+import { connect } from 'node:tls';
+import { systemClock } from '#libs/kernel';
+import type { Config, IntegrationConfig } from '#libs/platform';
+import { openSigner } from '#libs/signing';
+import { findProvider } from './providers.js';
+import { UpstreamError, type FailureClass } from './port/upstream-error.js';
+import { redacted } from './refusal-text.js';
+import { ClockSkew } from './transport/clock-skew.js';
+import { UpstreamHttpClient, type HttpAnswer } from './transport/http-client.js';
+import { SigningKeys, fingerprintOf } from './transport/signing-keys.js';
+
+/** A certificate that ends sooner is not fine. */
+const CERTIFICATE_LEFT_MS = 7 * 86_400_000;
+
+/** What a probe with one key shows. A provider without a key of ours has one finding. */
+export interface ContractFinding {
+  integration: string;
+  provider: string;
+  /** Whether nothing must be repaired. */
+  ok: boolean;
+  /** The fingerprint of the key that signed. Null if the service signs no request to this provider. */
+  key: string | null;
+  /** Whether the provider answered. */
+  reachable: boolean;
+  /** Null if the answer does not show it. */
+  keyAccepted: boolean | null;
+  status: number | null;
+  class: 'ok' | FailureClass;
+  /** What is wrong, in words. */
+  detail: string | null;
+  latencyMs: number;
+  /** The smallest difference of the clocks that fits the answer. Null if the answer has no usable `Date`. */
+  clockApartMs: number | null;
+  /** A refusal's text without personal data, if we do not know the text. */
+  unknownText: string | null;
+  /** The addresses with TLS, and the end of each certificate: ISO 8601, or null if there was none. */
+  certificates: { address: string; validUntil: string | null }[];
+}
+
+/**
+ * Sends a probe to each integration, with each of its keys. It changes nothing, and sends no mail. A second
+ * key is tried too, so an operator can test it before it signs.
+ *
+ * @throws Error that names the variable of a key that cannot be opened.
+ */
+export async function checkContracts(
+  config: Config,
+  integrations: readonly IntegrationConfig[],
+): Promise<ContractFinding[]> {
+  const findings: ContractFinding[] = [];
+  for (const integration of integrations) {
+    const certificates = await certificatesOf(integration, config.CONNECT_TIMEOUT_MS);
+    const sources = integration.keys.length > 0 ? integration.keys : [null];
+    for (const source of sources) {
+      const signer = source && (await openSigner(source));
+      try {
+        const keys = signer && new SigningKeys([signer]);
+        const found = await probe(config, integration, keys);
+        const endsSoon = certificates.some(
+          ({ validUntil }) =>
+            validUntil !== null && Date.parse(validUntil) - Date.now() < CERTIFICATE_LEFT_MS,
+        );
+        findings.push({
+          ...found,
+          key: signer && fingerprintOf(signer),
+          ok: found.ok && !endsSoon,
+          detail: found.detail ?? (endsSoon ? 'a TLS certificate has ended or ends within a week' : null),
+          certificates,
+        });
+      } finally {
+        signer?.close?.();
+      }
+    }
+  }
+  return findings;
+}
+
+async function probe(config: Config, integration: IntegrationConfig, keys: SigningKeys | null) {
+  // The configuration accepts only known kinds.
+  const definition = findProvider(integration.provider)!;
+  const http = new WatchedClient(config, systemClock);
+  const skew = new ClockSkew(systemClock, {
+    warnMs: config.CLOCK_SKEW_WARN_MS,
+    stopMs: definition.limitsSignatureAge ? config.CLOCK_SKEW_STOP_MS : Infinity,
+  });
+  const provider = definition.create(integration, { http, clock: systemClock, skew, ...(keys && { keys }) });
+  const startedAt = performance.now();
+  let error: UpstreamError | null = null;
+  try {
+    await provider.probe({ timeoutMs: config.CALL_TIMEOUT_MS, beforeSend: () => undefined });
+  } catch (thrown) {
+    if (!(thrown instanceof UpstreamError)) throw thrown;
+    error = thrown;
+  } finally {
+    await http.onApplicationShutdown();
+  }
+  const latencyMs = Math.round(performance.now() - startedAt);
+  const { answer } = http;
+  const clockApartMs = answer?.headers['date'] === undefined ? null : Math.round(skew.lastMs());
+  const clocksDiffer = (clockApartMs ?? 0) >= config.CLOCK_SKEW_WARN_MS;
+  return {
+    integration: integration.name,
+    provider: integration.provider,
+    ok: error === null && !clocksDiffer,
+    reachable: answer !== null,
+    keyAccepted: keys && answer ? acceptedBy(answer) : null,
+    status: answer?.status ?? null,
+    class: error?.failure ?? ('ok' as const),
+    detail: error?.message ?? (clocksDiffer ? 'our clock and the provider’s differ' : null),
+    latencyMs,
+    clockApartMs,
+    unknownText: error?.unknownText ? redacted(error.unknownText.text.reveal()) : null,
+  };
+}
+
+/** Keeps the last answer: an error does not always tell of it. */
+class WatchedClient extends UpstreamHttpClient {
+  answer: HttpAnswer | null = null;
+
+  override async send(...request: Parameters<UpstreamHttpClient['send']>): Promise<HttpAnswer> {
+    this.answer = await super.send(...request);
+    return this.answer;
+  }
+}
+
+function acceptedBy({ status }: HttpAnswer): boolean | null {
+  if (status >= 200 && status <= 299) return true;
+  return status === 401 || status === 403 ? false : null;
+}
+
+/** All addresses of the settings: a provider may have more than one. */
+async function certificatesOf(integration: IntegrationConfig, timeoutMs: number) {
+  const texts = Object.values(integration).filter((value) => typeof value === 'string');
+  const addresses = [...new Set(texts.filter((text) => text.startsWith('https://')))];
+  return Promise.all(
+    addresses.map(async (address) => ({ address, validUntil: await certificateEnd(address, timeoutMs) })),
+  );
+}
+
+/** @returns when the certificate ends. Null if the server shows none in time. */
+function certificateEnd(address: string, timeoutMs: number): Promise<string | null> {
+  const { hostname, port } = new URL(address);
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  return new Promise((resolve) => {
+    // Nothing is sent: the end of a certificate that is not trusted must be seen too.
+    const socket = connect(
+      {
+        host,
+        port: Number(port || 443),
+        rejectUnauthorized: false,
+        // RFC 6066 §3 allows no address here.
+        ...(isIP(host) === 0 && { servername: host }),
+      },
+      () => end(new Date(socket.getPeerCertificate().valid_to)),
+    );
+    const end = (until: Date | null) => {
+      socket.destroy();
+      resolve(until && !Number.isNaN(until.getTime()) ? until.toISOString() : null);
+    };
+    socket.setTimeout(timeoutMs, () => end(null));
+    socket.on('error', () => end(null));
+  });
+}

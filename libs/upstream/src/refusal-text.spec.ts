@@ -1,0 +1,98 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Secret } from '#libs/kernel';
+import { errorTexts } from '../../../apps/sandbox/src/byzantine/error-texts.js';
+import { redacted, withoutValues } from './refusal-text.js';
+
+describe('redacted', () => {
+  it.each([
+    ['The code 012345 is wrong for ana@example.com', 'The code <number> is wrong for <email>'],
+    ['user 6ba7b810-9dad-41d1-80b4-00c04fd430c8 has no wallet', 'user <id> has no wallet'],
+    ['see https://api.example.com/x?token=abc for help', 'see <url> for help'],
+    ['MAX_PASSKEYS_REACHED: at most 10 passkeys', 'MAX_PASSKEYS_REACHED: at most 10 passkeys'],
+    ['session 4f3c2b1a0d9e8f7a6b5c expired', 'session <id> expired'],
+    ['call +49 (151) 123-45 67 now', 'call <number> now'],
+    ['the code QXKWPZ is over', 'the code <word> is over'],
+    ['{"accountId":"x","userName":"Пётр"}', '{"accountId":"x","userName":"<id>"}'],
+    ['line one\n\tline two\0', 'line one line two'],
+    ['code 1 2 3 4 5 6 is wrong', 'code <number> is wrong'],
+    ['ana%40example.com is not known', '<email> is not known'],
+  ])('of "%s"', (text, expected) => {
+    expect(redacted(text)).toBe(expected);
+  });
+
+  it('keeps sentences of words', () => {
+    for (const text of Object.values(errorTexts).filter((each) => typeof each === 'string')) {
+      expect(redacted(text)).toBe(text);
+    }
+  });
+
+  it('has at most 300 characters', () => {
+    expect(redacted('wrong '.repeat(1_000)).length).toBeLessThanOrEqual(300);
+  });
+
+  const hex = fc
+    .uint8Array({ minLength: 8, maxLength: 33 })
+    .map((bytes) => Buffer.from(bytes).toString('hex'));
+  const secrets = {
+    'a code of digits': fc.stringMatching(/^\d{4,9}$/),
+    'a code of letters and digits': fc.stringMatching(/^[A-Z]{1,4}\d[A-Z0-9]{3,4}$/),
+    'an e-mail address': fc.emailAddress(),
+    'a phone number': fc.stringMatching(/^\+[1-9]\d{6,14}$/),
+    'a UUID': fc.uuid(),
+    'a key in hex': hex,
+    'a token': fc.constant(null).map(() => randomBytes(24).toString('base64url')),
+    'bytes in base64': fc.constant(null).map(() => randomBytes(32).toString('base64')),
+  };
+  const between = fc.constantFrom('', ' ', '"', "'", ': ', '=', '(', ',', '<', '>', '\n', '.', '/', '\\');
+  const around = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'grapheme' }),
+    fc.constantFrom('the code', 'user', ''),
+  );
+
+  it.each(Object.entries(secrets))('never contains %s, whatever is around it', (_name, arbitrary) => {
+    fc.assert(
+      fc.property(arbitrary, around, between, between, around, (secret, before, left, right, after) => {
+        const text = redacted(`${before}${left}${secret}${right}${after}`).toLowerCase();
+        expect(text.includes(secret.toLowerCase())).toBe(false);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('withoutValues', () => {
+  it('removes what was sent, in any form that a text may repeat', () => {
+    const given = [
+      { contact: { type: 'email', value: 'Ana "x" <ana@example.com>' } },
+      { type: 'code', code: new Secret('elephant') },
+      [{ name: 'My (old) phone', transports: ['internal'] }],
+    ];
+    const said = [
+      'code ELEPHANT is wrong for Ana "x" <ana@example.com>',
+      JSON.stringify({ name: 'Ana "x" <ana@example.com>' }),
+      encodeURIComponent('My (old) phone'),
+      'My (old) phone: internal error',
+    ].join('\n');
+    expect(withoutValues(new Secret(said), given).reveal()).toBe(
+      'code <sent> is wrong for <sent>\n{"name":"<sent>"}\n<sent>\n<sent>: internal error',
+    );
+  });
+
+  it('removes any sent text of four characters or more', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 4, unit: 'grapheme-ascii' }), fc.string(), (sent, around) => {
+        const text = withoutValues(new Secret(`${around}${sent}${around}`), [
+          { sent: new Secret(sent) },
+        ]).reveal();
+        expect(text.replaceAll('<sent>', '').includes(sent) && !'<sent>'.includes(sent)).toBe(false);
+      }),
+    );
+  });
+
+  it('has ids that only differ become equal texts', () => {
+    expect(redacted(`no user ${randomUUID()}`)).toBe(redacted(`no user ${randomUUID()}`));
+  });
+});
