@@ -54,7 +54,10 @@ describe('a gauge', () => {
     const text = await metrics.registry.metrics();
     expect(text).not.toMatch(/^gangway_expiry_lag_seconds /m);
     expect(text).toMatch(/^gangway_retry_lag_seconds 1$/m);
-    expect(warned).toHaveBeenCalledWith('metric gangway_expiry_lag_seconds cannot be read: away');
+    expect(warned).toHaveBeenCalledWith(
+      { metric: 'gangway_expiry_lag_seconds' },
+      'metric gangway_expiry_lag_seconds cannot be read: away',
+    );
   });
 });
 
