@@ -207,7 +207,7 @@ function outcomeLost(evidence: object): StepEnd {
         code: 'outcome_unknown',
         detail:
           'The call may have taken effect, and this service cannot find out: ' +
-          'find out the outcome at the provider and resolve it, or ask for a new code.',
+          'check at the provider and resolve it, or ask for a new code.',
       },
       evidence,
     },
