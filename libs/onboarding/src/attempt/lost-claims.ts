@@ -10,7 +10,7 @@ import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js'
 import { Settlement } from './settle.js';
 import type { SubjectRef } from './step.js';
 
-/** The pause between two tries while PostgreSQL is away. */
+/** The pause between two searches for a lost claim while PostgreSQL is away. */
 const DATABASE_PAUSE_MS = 250;
 
 /**

@@ -60,7 +60,7 @@ const sumOf = (one: Group, other: Group): Group => ({
   nextAttemptAt: earliest([one.nextAttemptAt, other.nextAttemptAt]),
 });
 
-/** @returns the earliest instant, or null if there is none. */
+/** @returns the earliest of the given times; null if all are null. */
 export function earliest(instants: readonly (number | null)[]): number | null {
   const known = instants.filter((each) => each !== null);
   return known.length === 0 ? null : Math.min(...known);
