@@ -6,7 +6,7 @@ import { traced, type Span } from '#libs/platform';
 import { isConflict, isReadOnly, isRefusal } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
-/** The most runs of a statement with conflicts. Then the caller gets the error. */
+/** How often a statement runs if it has conflicts. After the last run, the caller gets the error. */
 const TRIES = 5;
 
 /** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */

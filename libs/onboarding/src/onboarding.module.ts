@@ -46,7 +46,7 @@ import { Trials } from './upkeep/trials.js';
 import { UpkeepHandlers } from './upkeep/upkeep.handlers.js';
 import { Sweeper } from './upkeep/sweep.js';
 
-/** The state machine: store, runner, retry law, expiry, sweeper. */
+/** The module of the state machine: store, step runner, retry law, expiry and sweeper. */
 @Module({
   imports: [
     DatabaseModule,

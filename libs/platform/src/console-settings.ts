@@ -130,7 +130,10 @@ export function plainLogins({ OIDC_ISSUER, CONSOLE_URL }: LoginSettings): Faults
       detail: 'is http:// although NODE_ENV is production: use https://, or an address of this machine',
     }));
   if (OIDC_ISSUER !== undefined && CONSOLE_URL === undefined) {
-    faults.push({ variable: 'CONSOLE_URL', detail: 'is missing: the identity provider must know it' });
+    faults.push({
+      variable: 'CONSOLE_URL',
+      detail: 'is missing: the identity provider returns operators to this address',
+    });
   }
   return faults;
 }

@@ -294,7 +294,7 @@ describe('every answer', () => {
 });
 
 describe('a service that is stopping', () => {
-  it('first reports that it is not ready but accepts all requests, and later accepts only reads', async () => {
+  it('first reports that it is not ready but accepts all requests, later only reads', async () => {
     @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
     class SpecModule {}
     const stopping = await createHttpApp({ module: SpecModule }, () => null);

@@ -135,7 +135,7 @@ export function onboardingOf(
   return typeof id === 'string' && isUuid(id) ? id.toLowerCase() : undefined;
 }
 
-/** The cause of a 5xx: our own detail, and the error that led to it. */
+/** The cause of a 5xx answer: the detail of the problem, and the error that led to the problem. */
 function causeOf(problem: Problem | undefined) {
   const { code, message, cause } = problem ?? {};
   const err = cause ?? (code === 'internal' ? problem : undefined);

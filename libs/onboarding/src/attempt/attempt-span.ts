@@ -2,7 +2,7 @@ import type { Span } from '#libs/platform';
 import type { Row } from '../flow/row.js';
 import type { AttemptEnd } from './verdict.js';
 
-/** The attributes of each span that is about an attempt. */
+/** The span attributes that describe an attempt. */
 export const spanAttributesOf = ({ id, integration, step, attempt }: Row) => ({
   'gangway.onboarding.id': id,
   'gangway.integration': integration,
@@ -10,7 +10,7 @@ export const spanAttributesOf = ({ id, integration, step, attempt }: Row) => ({
   'gangway.attempt': attempt,
 });
 
-/** Notes in the span of an attempt how its call ended. */
+/** Adds the end of the call to the span of its attempt. */
 export function noteEnd(span: Span, end: AttemptEnd): void {
   const type = end.type === 'failed' ? end.error.failure : end.type;
   span.set({ 'gangway.attempt.class': type === 'succeeded' ? 'ok' : type });

@@ -14,7 +14,7 @@ import { LostClaims } from './lost-claims.js';
 import { repeatsEffect } from './retry-law.js';
 import { Steps, type SubjectRef } from './step.js';
 
-/** A committed attempt. Its call may be sent while the claim is fresh. */
+/** A committed attempt. Its call may be sent only while the claim is young (`CLAIM_MAX_AGE_MS`). */
 export interface Claimed {
   row: Row;
   /** When the claim began, on the monotonic clock. */
@@ -24,11 +24,11 @@ export interface Claimed {
 /** The conditions that a caller can set for any command. */
 export interface Terms {
   caller: Caller;
-  /** How long the caller waits for the step's end, in milliseconds. */
+  /** How long the caller waits for the end of the step, in milliseconds. */
   waitMs: number;
   /** From `If-Match`: the row must have one of these versions. */
   versions?: readonly number[] | undefined;
-  /** The idempotency key to take with the command. If it is taken, the command is not carried out. */
+  /** The idempotency key of the command. If the key was used before, the command is not carried out. */
   key?: KeyToTake | undefined;
 }
 
@@ -51,17 +51,23 @@ export interface Submission extends Asked {
   /**
    * Explains why a claim was refused although the transition table allows the signal.
    *
-   * @throws ProblemError with the reason, unless another writer was only faster.
+   * @throws ProblemError with the reason, unless the only reason is that another writer was faster.
    */
   mustFit?(row: Row): void | Promise<void>;
 }
 
-/** How often a claim is tried: again if the row had to be expired first, or if the row changed meanwhile. */
+/**
+ * The most tries of a claim. It is tried again if the row had to be expired first, or has changed since the
+ * read.
+ */
 const TRIES = 3;
-/** How often a claim is tried if it comes too late, because PostgreSQL's clock may have been set. */
+/** The most tries of a claim that comes too late: PostgreSQL's clock may have been set. */
 const LATE_TRIES = 2;
 
-/** Makes the first of an attempt's two writes. It commits the whole attempt before a byte is sent. */
+/**
+ * Makes the first of the two writes of an attempt. This write commits the attempt before a byte is sent to
+ * the provider.
+ */
 @Injectable()
 export class Claims {
   constructor(
@@ -91,8 +97,8 @@ export class Claims {
   }
 
   /**
-   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. If the claim later turns out to be
-   * written, it is settled as not sent.
+   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. If PostgreSQL has written the claim
+   * after all, the attempt is settled later as not sent.
    *
    * @param starts the subject, if the claim starts an onboarding.
    * @returns null if the claim was refused and wrote nothing.
@@ -121,11 +127,12 @@ export class Claims {
         if (isDatabaseAway(error)) this.lost.settleLater(id, claim, starts);
         throw error;
       }
-      // No rule refused a late claim: it waited too long for a lock, or PostgreSQL's clock was set.
+      // A late claim broke no rule. It waited too long for a lock, or PostgreSQL's clock was set. So it is
+      // tried again.
       if (!(await this.store.isLate(claim, this.clock.monotonicMs()))) return null;
     }
     throw new ProblemError('not_ready', {
-      detail: 'The database takes too long to write. Nothing was done.',
+      detail: 'The database takes too long to write. The request had no effect. Send it again.',
       retryAfterS: 1,
     });
   }
@@ -140,7 +147,7 @@ export class Claims {
     return this.claim(row.id, null, (claim) => this.store.retry(row, claim, isCharged));
   }
 
-  /** @throws ProblemError if the row, as read, does not allow the command. */
+  /** @throws ProblemError if the row does not allow the command. */
   mustAllow(seen: Row, { signal, step, terms, by = 'owner' }: Asked): void {
     const row = asOfNow(mustTouch(seen, seen.id, terms.caller, by));
     if (isEnded(row.state)) throw onboardingEnded(row);

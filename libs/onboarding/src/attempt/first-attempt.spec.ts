@@ -61,8 +61,8 @@ describe('throwUnlessLedOn', () => {
     expect(refusalOf(aRow({ state: 'completed' }))).toBeNull();
   });
 
-  it('throws if another command changed the onboarding meanwhile', () => {
-    // Meanwhile the outcome was lost and resolved as "not done", and a new code was sent.
+  it('throws if another command changed the onboarding before the step ended', () => {
+    // Before this read, the outcome was lost and resolved as "not done", and a new code was sent.
     const overtaken = refusalOf(aRow({ state: 'otp_sent', lastResult: null }));
     expect(overtaken).toMatchObject({
       code: 'illegal_state',
@@ -74,7 +74,7 @@ describe('throwUnlessLedOn', () => {
       code: 'illegal_state',
     });
     expect(refusalOf(aRow({ state: 'otp_sent' }), 'init-otp')).toBeNull();
-    // The step succeeded, and its result has expired since.
+    // The step succeeded, and its session has expired since then.
     const over = aRow({ state: 'otp_needed', reason: 'session_expired' });
     expect(refusalOf(over)).toMatchObject({
       code: 'session_expired',

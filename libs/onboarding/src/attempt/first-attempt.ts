@@ -15,7 +15,10 @@ import { RetryBudget } from './retry-budget.js';
 import { RowWatch } from './row-watch.js';
 import { StepRunner } from './run.js';
 
-/** Runs a first attempt in the request, and waits for the step's end as long as the caller wants. */
+/**
+ * Runs the first attempt of a step in the request, and waits for the end of the step as long as the caller
+ * wants.
+ */
 @Injectable()
 export class FirstAttempt {
   constructor(
@@ -41,10 +44,10 @@ export class FirstAttempt {
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
       const left = until - readAt;
-      // A process that stops answers immediately: the worker continues the step.
+      // If this process is stopping, it answers immediately, and the worker continues the step.
       if (left <= 0 || msUntil(row, row.nextAttemptAt) > left || this.health.closed) break;
       if (!this.watch.hasRoomFor(row.caller)) break;
-      // A deadline may end the step before a worker has written this end.
+      // When a deadline passes, the step has ended, even if no worker has written the end yet.
       const fresh = await this.watch.next(row, Math.min(left, Math.max(1, msUntil(row, changesAt(row)))));
       row = fresh ?? (await this.#latest(row));
     }
@@ -52,8 +55,8 @@ export class FirstAttempt {
   }
 
   /**
-   * Reads the row. Without PostgreSQL, returns the last known row: the step has begun, so an error would be
-   * wrong.
+   * Reads the row. While PostgreSQL is away, returns the last known row: the step has begun, so an error
+   * would be wrong.
    */
   async #latest(known: Row): Promise<Row> {
     try {
@@ -70,12 +73,12 @@ export class FirstAttempt {
   }
 }
 
-/** Milliseconds from the read of the row to an instant; 0 if there is no instant. */
+/** Milliseconds from the read of the row to the time `at`; 0 if `at` is null. */
 const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getTime() : 0);
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
 
-/** @returns null if the promise takes longer than `ms`. */
+/** @returns the value of the promise; null if it takes longer than `ms`. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
@@ -89,12 +92,12 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 }
 
 /**
- * Throws the answer for the caller of a step that did not succeed.
+ * Throws the problem that the caller gets if a step did not succeed.
  *
- * @param row the row after the wait. Other commands may have changed it meanwhile.
+ * @param row the row after the wait. Other commands may have changed the row during the wait.
  * @param step the step that the caller asked for. The caller does not get the result of a later step.
  * @returns nothing if the step succeeded or is still running.
- * @throws ProblemError if the step failed, or the onboarding has ended meanwhile.
+ * @throws ProblemError if the step failed, or if the onboarding has ended.
  */
 export function throwUnlessLedOn(row: Row, step: StepName): void {
   if (stepOfState(row.state)) return;
@@ -123,7 +126,10 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
   }
 }
 
-/** Whether the row's state follows from the step's success, or the row shows the step's result. */
+/**
+ * Whether the state of the row follows from the success of the step, or the row contains the result of the
+ * step.
+ */
 function ledOnFrom(step: StepName, row: Row): boolean {
   const { state, lastResult } = row;
   if (step === 'init-otp' || lastResult?.step === step || state === 'completed') return true;

@@ -4,9 +4,9 @@ import type { Grant } from '#libs/upstream';
 
 const place = (onboardingId: string) => ({ onboardingId, field: 'grant' });
 
-/** Seals a grant for its row. */
+/** Seals a grant (the session at the provider) for the row of its onboarding. */
 export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): Buffer {
-  // JSON.stringify would mask a Secret.
+  // The secrets are revealed first, because JSON.stringify would mask them.
   const open = Object.entries(grant).map(([name, value]) => [
     name,
     value instanceof Secret ? value.reveal() : value,
@@ -14,7 +14,9 @@ export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): B
   return sealer.seal(place(onboardingId), JSON.stringify(Object.fromEntries(open)));
 }
 
-/** Opens the result of {@link sealGrant}. @throws Error if it was altered or belongs to another row. */
+/**
+ * Opens the result of {@link sealGrant}. @throws Error if the bytes were altered or belong to another row.
+ */
 export function openGrant(sealer: Sealer, onboardingId: string, sealed: Buffer): Grant {
   const open = JSON.parse(sealer.open(place(onboardingId), sealed)) as Opened<Grant>;
   const expiresAt = new Date(open.expiresAt);

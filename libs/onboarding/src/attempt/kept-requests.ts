@@ -5,8 +5,9 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * The texts that a submission uses again in each try, by name: request bodies and keys. Each text is sealed
- * on the row before it is used. A new submission has no texts, or only the options that a resend gave.
+ * The texts that each try of a submission uses again, by name: request bodies and keys. Each text is sealed
+ * and stored in the row before its first use. A new submission has no texts, except for the options of a
+ * resend.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;
@@ -18,8 +19,8 @@ export class KeptRequests {
   ) {}
 
   /**
-   * @throws UpstreamError `not_sent` if the row no longer holds this attempt: then nothing may be sent for
-   *   it.
+   * @throws UpstreamError `not_sent` if the row no longer holds this attempt: nothing may be sent for such an
+   *   attempt.
    */
   async kept(name: string, make: () => string | Promise<string>): Promise<string> {
     const texts = (this.#texts ??= this.#open());
@@ -44,6 +45,6 @@ export class KeptRequests {
 
 const placeOf = (onboardingId: string) => ({ onboardingId, field: 'requests' });
 
-/** Seals the texts that a submission keeps. */
+/** Seals the texts of a submission. */
 export const sealRequests = (sealer: Sealer, onboardingId: string, texts: Readonly<Record<string, string>>) =>
   sealer.seal(placeOf(onboardingId), JSON.stringify(texts));

@@ -4,7 +4,7 @@ import type { OnboardingStore } from '../store/onboarding.store.js';
 import { LostClaims } from './lost-claims.js';
 import type { Settlement } from './settle.js';
 
-/** A store whose searches end when the test says so. */
+/** A store whose searches end only when the test ends them. */
 function aStore() {
   const searches: (() => void)[] = [];
   const store = {
@@ -13,7 +13,7 @@ function aStore() {
   return { store, searches };
 }
 
-it('delays a shutdown until all lost claims are settled, also those lost during the shutdown', async () => {
+it('a shutdown waits until all lost claims are settled, even those lost during it', async () => {
   const { store, searches } = aStore();
   const lost = new LostClaims(store, {} as Settlement);
   lost.settleLater('one', aClaim(), null);

@@ -10,13 +10,13 @@ import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js'
 import { Settlement } from './settle.js';
 import type { SubjectRef } from './step.js';
 
-/** The pause between two tries while PostgreSQL is away. */
+/** The pause between two searches for a lost claim while PostgreSQL is away. */
 const DATABASE_PAUSE_MS = 250;
 
 /**
  * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for these claims.
- * Otherwise each would look like a call whose process died: it would cost a try, charge a budget and leave a
- * doubt.
+ * Without this class, such a claim would look like a call whose process died: it would count as a try, charge
+ * a budget and have an unknown effect.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -28,7 +28,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     private readonly settlement: Settlement,
   ) {}
 
-  /** Does not wait: the request that made the claim has already failed. */
+  /** Returns immediately, because the request that made the claim has already failed. */
   settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
     const settling = this.#settle(id, claim, starts)
       .catch((error: unknown) =>
@@ -42,7 +42,7 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    // More claims may be lost meanwhile.
+    // During this wait, more claims may be lost.
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
@@ -74,7 +74,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     if (fresh?.claimId === claimId) await this.#tellOfDoubt(fresh);
   }
 
-  /** Asks until PostgreSQL answers. An error of a standby does not count as an answer. */
+  /** Repeats the search until PostgreSQL answers. An error of a standby does not count as an answer. */
   async #found(id: string, claim: ClaimTicket, starts: SubjectRef | null) {
     for (;;) {
       try {

@@ -21,7 +21,7 @@ async function budget(): Promise<RetryBudget> {
 const allowed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
 
 describe('RetryBudget', () => {
-  it('allows a burst, and gives each other retry a time of its own in the next windows', async () => {
+  it('allows a burst of retries, and gives each further retry its own time in the next windows', async () => {
     const one = await budget();
     const from = Date.now();
     const waits = await Promise.all(Array.from({ length: 17 }, () => one.take('burst')));
@@ -29,13 +29,13 @@ describe('RetryBudget', () => {
     expect(allowed(waits)).toBe(5);
     const nextWindow = (Math.floor(from / 10_000) + 1) * 10_000;
     const times = waits.filter((wait) => wait > 0).map((wait) => from + wait - nextWindow);
-    // Five in ten seconds are one every two seconds.
+    // A limit of five retries in ten seconds means one retry every two seconds.
     for (const [index, time] of times.toSorted((a, b) => a - b).entries()) {
       expect(Math.abs(time - 2_000 * index)).toBeLessThanOrEqual(tookMs + 1);
     }
   });
 
-  it('books no time twice, also in later windows and for another replica', async () => {
+  it('books no time twice, even in later windows and for another replica', async () => {
     const [one, two] = [await budget(), await budget()];
     const takes = Array.from({ length: 40 }, (_, n) => (n % 2 ? one : two).take('twice'));
     const times = (await Promise.all(takes))

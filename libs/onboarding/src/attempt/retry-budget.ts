@@ -17,11 +17,11 @@ return string.format('%.3f', at)`;
 
 /**
  * Keeps retries from doubling the load on a provider that fails for all callers. It allows a burst and a
- * share of the first tries, per integration and ten seconds. Each retry over the budget gets a time of its
- * own in a later window, so that a crowd comes back evenly.
+ * share of the first tries, per integration and ten seconds. Each retry over the budget gets its own time in
+ * a later window, so that many retries are spread evenly.
  *
  * All replicas share the count in Redis. They report first tries there once a second, so that no request
- * waits for Redis. Without Redis, no job runs that could exceed the budget.
+ * waits for Redis. While Redis is away, no job runs, so no retry can exceed the budget.
  */
 @Injectable()
 export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
@@ -47,7 +47,9 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
     this.#firstTries.set(integration, (this.#firstTries.get(integration) ?? 0) + 1);
   }
 
-  /** @returns 0 if the retry may start now, else whole milliseconds until the retry may ask again. */
+  /**
+   * @returns 0 if the retry may start now, otherwise the whole milliseconds until the retry may ask again.
+   */
   async take(integration: string): Promise<number> {
     if (!this.queues.isReady()) return 0;
     const now = Date.now();

@@ -27,7 +27,7 @@ const circumstances = (some: Partial<Circumstances>): Circumstances => ({
   ...some,
 });
 
-/** The law's decision after these calls of one submission, with plenty of time and budget. */
+/** The decision of the retry law after these failed calls of one submission, with enough time left. */
 function after(step: StepName, failures: FailureClass[], more: Partial<Circumstances> = {}): Decision {
   const count = (failure: FailureClass) => failures.filter((each) => each === failure).length;
   const at = circumstances({
@@ -42,7 +42,7 @@ function after(step: StepName, failures: FailureClass[], more: Partial<Circumsta
   return decide(at, TIMING, 0.5);
 }
 
-/** How often the same failure is retried, and the first other decision. */
+/** How often the same failure is retried, and the decision after the last retry. */
 function endless(
   step: StepName,
   failure: FailureClass,
@@ -102,14 +102,14 @@ const DOUBTFUL = ['verify-otp', 'create-authenticators'] as const;
 
 describe('the retry law', () => {
   it.each(CELLS)(
-    '$step, $failure: $retries retries in a row, then $lastly',
+    'after $failure of $step, decides $retries times for a retry, then $lastly',
     ({ step, failure, retries, lastly }) => {
       expect(endless(step, failure)).toEqual({ retries, lastly });
     },
   );
 
   it.each(CELLS)(
-    '$step, $failure, with no time left for another call: $noTime',
+    'after $failure of $step without time for another call, decides: $noTime',
     ({ step, failure, noTime }) => {
       expect(after(step, [failure], { timeLeftMs: 0 })).toEqual({ type: noTime });
     },
@@ -122,7 +122,7 @@ describe('the retry law', () => {
   });
 });
 
-describe('doubt', () => {
+describe('an unknown effect', () => {
   const definite = ['rejected', 'rejected_unclear', 'misconfigured'] as const;
 
   it.each(DOUBTFUL.flatMap((step) => definite.map((failure) => ({ step, failure }))))(
@@ -167,7 +167,7 @@ describe('after a call without an answer', () => {
     },
   );
 
-  it.each(unanswered)('$step: an attempt that was not sent does not count as a call', ({ step }) => {
+  it.each(unanswered)('an attempt of $step that was not sent does not count as a call', ({ step }) => {
     expect(after(step, ['no_answer', 'not_sent', 'not_sent', 'not_sent']).type).toBe('retry');
   });
 
@@ -189,7 +189,7 @@ describe('the limits of retries', () => {
     ).toBe('outcome_unknown');
   });
 
-  it.each(STEPS)('%s: do not apply to repetitions of the same bytes', (step) => {
+  it.each(STEPS)('of %s do not apply to repetitions of the same bytes', (step) => {
     for (const failure of ['unavailable', 'no_answer'] as const)
       expect(after(step, Array(9).fill(failure), { provider: 'turnkey' }).type).toBe('retry');
   });

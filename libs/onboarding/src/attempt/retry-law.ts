@@ -20,27 +20,27 @@ export const repeatsEffect = (
   step: StepName,
 ): boolean => isReplayable(row.provider, step) && row.unavailableCount + row.noAnswerCount > 0;
 
-/** Ends that do not show whether the call took effect. */
+/** The failure classes that do not show whether the call had an effect. */
 export const EFFECT_UNKNOWN: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
 
 export interface Circumstances {
   provider: string;
   step: StepName;
   failure: FailureClass;
-  /** Whether any byte of the call may have left. */
+  /** Whether any byte of the request may have been sent. */
   sent: boolean;
-  /** Calls of this submission so far, this one included. */
+  /** The number of calls of this submission, including the present call. */
   calls: number;
-  /** How many of these calls ended `unavailable` or `no_answer`, counted separately, this call included. */
+  /** How many of these calls ended with `unavailable` and with `no_answer`, one count for each. */
   unavailableCount: number;
   noAnswerCount: number;
   /** Whether an earlier call of this submission ended with an unknown effect. */
   inDoubt: boolean;
-  /** Until the step's deadline: the end of the code, the session or the onboarding. */
+  /** The time until the deadline of the step: the end of the code, the session or the onboarding. */
   timeLeftMs: number;
-  /** From `Retry-After`. */
+  /** The value of `Retry-After`, if the answer had one. */
   retryAfterMs: number | undefined;
-  /** Until a resend would be allowed. */
+  /** The time until a resend would be allowed. */
   cooldownLeftMs: number;
 }
 
@@ -55,7 +55,7 @@ export interface Timing {
 export type Decision = { type: 'retry'; delayMs: number } | { type: Rule['otherwise'] };
 
 /**
- * @param random in [0, 1), for the jitter.
+ * @param random a random number in [0, 1), for the jitter.
  * @throws Error for a provider that has no table.
  */
 export function decide(at: Circumstances, timing: Timing, random: number): Decision {
@@ -64,12 +64,12 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     const delayMs = delayOf(at, rule, timing, random);
     if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
   }
-  // Only a complete 2xx settles a doubt. Exception: if the provider treats a repetition as the same call, the
-  // answer to the repetition is also the answer to the first call.
+  // Only a complete 2xx answer tells the outcome of an earlier call. Exception: if the provider treats a
+  // repetition as the same call, the answer to the repetition is also the answer to the first call.
   const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
-  // A parked step would make a third call after the integration is fixed.
+  // A parked step would make a third call after the repair of the integration.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }
@@ -81,8 +81,8 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
 }
 
 /**
- * Whether this call followed a call without an answer. Then the step makes no third call. The table itself
- * limits retries after `no_answer`. A replay does not count as another call.
+ * Whether this call followed a call without an answer. If so, the step makes no third call. The table itself
+ * limits retries after `no_answer`. A repetition of the same bytes does not count as another call.
  */
 const calledAfterNoAnswer = ({ provider, step, noAnswerCount, failure }: Circumstances) =>
   !isReplayable(provider, step) && failure !== 'no_answer' && noAnswerCount > 0;

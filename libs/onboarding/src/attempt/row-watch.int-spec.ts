@@ -20,7 +20,7 @@ const cancel = (id: string) =>
   onboardings.module.get(OnboardingService).cancel(id, undefined, { caller: aCaller(), waitMs: 0 });
 
 describe('requests that wait', () => {
-  it('learn of the next event of their own onboarding', async () => {
+  it('get the row after the next event of their own onboarding', async () => {
     const [row, other] = [await onboardings.load(await anId()), await onboardings.load(await anId())];
     const [heard, nothing] = [watch.next(row, LONG_MS), watch.next(other, 3 * POLL_MS)];
     await cancel(row.id);
@@ -28,7 +28,7 @@ describe('requests that wait', () => {
     expect(await nothing).toBeNull();
   });
 
-  it('share one statement per period', async () => {
+  it('share one statement in each interval', async () => {
     const row = await onboardings.load(await anId());
     const asked = jest.spyOn(onboardings.store, 'rows');
     const waiting = Array.from({ length: 350 }, () => watch.next(row, 10 * POLL_MS));
@@ -38,7 +38,7 @@ describe('requests that wait', () => {
     asked.mockRestore();
   });
 
-  it('are limited per caller', async () => {
+  it('are limited for each caller', async () => {
     const row = await onboardings.load(await anId());
     const waiting = Array.from({ length: 500 }, () => watch.next(row, LONG_MS));
     expect(watch.hasRoomFor(row.caller)).toBe(false);

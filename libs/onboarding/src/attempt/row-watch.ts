@@ -5,19 +5,21 @@ import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { GONE_ON } from '../store/statements/reads.js';
 
-/** How many requests of one caller may wait in one process. Others get the known row immediately. */
+/**
+ * How many requests of one caller may wait in one process. Further requests get the known row immediately.
+ */
 const WAITS_PER_CALLER = 500;
 
 interface Wait {
   row: Row;
-  /** Ends the wait. `row` is null if nothing has happened. */
+  /** Ends the wait. `row` is null if the onboarding has no new event. */
   end(row: Row | null): void;
 }
 
 /**
  * Tells waiting requests when their onboardings change. One statement every `EVENTS_POLL_MS` serves all
- * waiting requests of this process; none runs while no request waits. A request that slept until the next try
- * would miss a cancellation.
+ * waiting requests of this process. Without waiting requests, no statement runs. A request that only waited
+ * for the time of the next try would miss a cancellation.
  */
 @Injectable()
 export class RowWatch {
@@ -36,7 +38,7 @@ export class RowWatch {
     return [...this.#waits].filter(({ row }) => row.caller === caller).length < WAITS_PER_CALLER;
   }
 
-  /** @returns the row after its next event; null if none comes within `ms`, or the process stops. */
+  /** @returns the row after its next event; null if no event comes within `ms`, or if the process stops. */
   next(row: Row, ms: number): Promise<Row | null> {
     return new Promise((resolve) => {
       const late = setTimeout(() => wait.end(null), ms);
@@ -57,7 +59,10 @@ export class RowWatch {
     });
   }
 
-  /** Ignores an outage of PostgreSQL: the next statement follows soon. */
+  /**
+   * Reads the onboardings of all waiting requests. Ignores an outage of PostgreSQL, because the next
+   * statement follows soon.
+   */
   async #ask(): Promise<void> {
     const waits = [...this.#waits];
     if (this.health.closed) for (const wait of waits) wait.end(null);

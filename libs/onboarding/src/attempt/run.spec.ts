@@ -18,7 +18,7 @@ const config = testConfig({
   CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS),
 });
 
-/** The claim began at 0 on the monotonic clock. */
+/** The monotonic clock. The claim began at 0. */
 let nowMs = 0;
 let calls: Call[] = [];
 let ends: AttemptEnd[] = [];
@@ -51,7 +51,7 @@ const runner = new StepRunner(
   { monotonicMs: () => nowMs, nowMs: () => nowMs } as Clock,
 );
 
-/** An attempt whose code ends this long after its claim. */
+/** A claimed attempt whose code expires `leftMs` after the claim. */
 const claimed = (leftMs: number) => {
   const now = new Date();
   const row = aRow({
@@ -78,7 +78,7 @@ describe('a claimed attempt', () => {
     expect(calls[0]!.timeoutMs).toBe(200);
   });
 
-  it('is not sent after its code or session has ended', async () => {
+  it('is not sent after its code has expired or its session has ended', async () => {
     nowMs = 21;
     await runner.run(claimed(21));
     expect(ends).toMatchObject([

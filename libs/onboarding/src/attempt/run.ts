@@ -17,7 +17,7 @@ import type { AttemptEnd } from './verdict.js';
 
 /**
  * Makes the call of a claimed attempt, and settles the attempt. The first attempt runs in a request, each
- * later one in a job. The call is detached from the request: it continues if the caller disconnects.
+ * later attempt in a job. The call continues even if the caller of the request disconnects.
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {
@@ -65,14 +65,14 @@ export class StepRunner implements BeforeApplicationShutdown {
     return this.settlement.settle(row, { type: 'failed', error, lapsed: true });
   }
 
-  /** Ends a waiting step whose next try exceeds a budget. */
+  /** Ends a waiting step whose next try would exceed a budget. */
   giveUp(row: Row): Promise<Row> {
     return this.settlement.settle(row, { type: 'no_next_attempt' });
   }
 
   /** Lets running attempts finish. */
   async beforeApplicationShutdown(): Promise<void> {
-    // More attempts may begin meanwhile.
+    // During this wait, more attempts may begin.
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
@@ -82,8 +82,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
     const startedAtMs = this.clock.monotonicMs();
-    // Rounded down, and without the claim's time. So it never exceeds the time between the attempt's two
-    // events.
+    // The duration is rounded down and leaves out the claim, so it never exceeds the time between the two
+    // events of the attempt.
     const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
@@ -91,9 +91,9 @@ export class StepRunner implements BeforeApplicationShutdown {
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // If this machine slept through the lease, it must not send: another process may have taken over the
-        // attempt. If a step has several calls, only the first needs a fresh claim. All of them end before
-        // the lease.
+        // If the machine was suspended until the lease expired, it must not send: another process may have
+        // taken over the attempt. If a step makes several calls, only the first call needs a young claim. All
+        // calls end before the lease.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -117,14 +117,18 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   /**
-   * Milliseconds from the claim to the deadline: no call outlives the code, the session or the onboarding.
+   * Milliseconds from the claim to the deadline of the state: a call must end before the code, the session or
+   * the onboarding does.
    */
   #timeLeft(row: Row): number {
     return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();
   }
 }
 
-/** An error in this service. It does not change what may have happened at the provider. */
+/**
+ * The failure of a call because of an error in this service. The provider may still have acted if bytes were
+ * sent.
+ */
 const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
   new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
     detail: 'an internal error kept this service from reading the answer',

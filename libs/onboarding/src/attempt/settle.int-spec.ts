@@ -26,7 +26,7 @@ beforeEach(() => void onboardings.added.splice(0));
 const AT = '2026-11-20T10:00:00.000Z';
 const LAPSED = `lease_until = clock_timestamp() - interval '1 second'`;
 
-/** Attempt 2 of an onboarding, the first of its submission, is in flight. */
+/** An onboarding whose attempt 2 is in flight. It is the first attempt of its submission. */
 async function inFlight(columns: Record<string, unknown> = {}): Promise<Row> {
   const id = await anOnboarding(onboardings.dataSource, {
     state: 'otp_submitted',
@@ -49,14 +49,14 @@ async function set(id: string, assignments: string): Promise<void> {
 const timeline = async (id: string): Promise<Pick<OnboardingEvent, 'type' | 'data'>[]> =>
   (await onboardings.store.events(id, 0, 100)).map(({ type, data }) => ({ type, data }));
 
-/** The timeline's data for the fixture's success. */
+/** The event data in the timeline when the call of the fixture succeeds. */
 const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
 
 describe('an attempt that the row still holds', () => {
-  it('moves the row, and closes its doubt and its lease', async () => {
+  it('moves the row, is no longer unresolved, and ends its lease', async () => {
     const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -80,13 +80,13 @@ describe('an attempt that the row still holds', () => {
     expect(onboardings.added).toEqual([]);
   });
 
-  it('keeps the doubt of an earlier submission when it closes its own doubt', async () => {
+  it('leaves the attempt of an earlier submission unresolved when it succeeds', async () => {
     const earlier = { step: 'create-authenticators', attempt: 1, at: AT };
     const row = await inFlight({ unresolved: [earlier, { step: 'verify-otp', attempt: 2, at: AT }] });
     expect((await settlement.settle(row, succeeded())).unresolved).toEqual([earlier]);
   });
 
-  it('is tried again later, by a job with one id per try', async () => {
+  it('is followed by a later try, in a job whose id belongs to this try', async () => {
     const row = await inFlight();
     const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
     expect(settled).toMatchObject({
@@ -110,7 +110,7 @@ describe('an attempt that the row still holds', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'retry_scheduled']);
   });
 
-  it('keeps the requests that its call has stored on the row, for the next try', async () => {
+  it('keeps the provider requests that its call has stored in the row, for the next try', async () => {
     const row = await inFlight();
     expect(await onboardings.store.keepRequests(row, Buffer.from('kept'))).toBe(true);
     const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
@@ -132,13 +132,13 @@ describe('an attempt that the row still holds', () => {
     });
   });
 
-  it('is tried again as late as the provider asks', async () => {
+  it('is not followed by a try before the time that the provider asks for', async () => {
     const row = await inFlight();
     await settlement.settle(row, failed('throttled', { status: 429, retryAfterMs: 90_000 }));
     expect(onboardings.added[0]!.options.delayMs).toBeGreaterThanOrEqual(90_000);
   });
 
-  it('leaves no doubt if no byte was sent', async () => {
+  it('leaves nothing unresolved if no byte was sent', async () => {
     const row = await inFlight();
     expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({
       state: 'otp_submitted',
@@ -200,7 +200,7 @@ describe('an attempt that the row still holds', () => {
 });
 
 describe('a late answer', () => {
-  /** The answer of attempt 2 comes after its outcome became unknown. */
+  /** An onboarding with an unknown outcome. The answer to its attempt 2 comes later. */
   async function lost(): Promise<Row> {
     const row = await inFlight();
     await set(row.id, LAPSED);
@@ -224,7 +224,7 @@ describe('a late answer', () => {
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
-  it('settles that attempt also if it is a definite refusal', async () => {
+  it('settles the attempt even if the answer is a definite refusal', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
     expect(settled).toMatchObject({
@@ -264,7 +264,7 @@ describe('a late answer', () => {
       'cancelled',
     ],
     ['a new code was requested', `state = 'otp_requested', step = 'init-otp', attempt = 3`, 'otp_requested'],
-  ])('is kept as evidence if %s', async (_, meanwhile, state) => {
+  ])('is only recorded if %s', async (_, meanwhile, state) => {
     const row = await inFlight();
     await set(row.id, meanwhile);
     const { now: _then, ...before } = await onboardings.load(row.id);
@@ -293,7 +293,7 @@ describe('a late answer', () => {
   });
 });
 
-describe('a late answer on a due row that no worker has ended yet', () => {
+describe('a late answer for an onboarding that is due to expire but not yet expired by a worker', () => {
   it('is recorded immediately', async () => {
     const row = await inFlight();
     await set(
@@ -386,7 +386,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     expect((await timeline(row.id))[0]).toMatchObject({ type: 'attempt_ended', data: { class: 'not_sent' } });
   });
 
-  it('tells the operator that nothing was sent, if it already counts as a lost call', async () => {
+  it('records for the operator that nothing was sent, if the outcome already counts as unknown', async () => {
     const row = await inFlight({ claim_id: claim.claimId });
     await set(row.id, LAPSED);
     await runner.takeOver(await onboardings.load(row.id));
@@ -408,20 +408,21 @@ describe('a claim that PostgreSQL did not answer', () => {
 });
 
 describe('with PostgreSQL away', () => {
-  it('the attempt is settled once PostgreSQL is back: the answer in memory is the only copy', async () => {
+  it('an attempt is settled once PostgreSQL is back, although only this process has the answer', async () => {
     const row = await inFlight();
     const holder = new Client({ connectionString: await testDatabaseUrl() });
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
-    // Uses another connection than the holder of the lock: a transaction sees one snapshot of the activity.
+    // Uses another connection than the transaction that holds the lock: a transaction always sees the same
+    // pg_stat_activity.
     const watcher = new Client({ connectionString: await testDatabaseUrl() });
     await watcher.connect();
     const settling = settlement.settle(row, succeeded());
     let cut = 0;
     const deadline = performance.now() + 5000;
     while (cut === 0 && performance.now() < deadline) {
-      // Only our settle waits for the row's lock.
+      // Only the settle of this test waits for the lock of the row.
       const { rowCount } = await watcher.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
@@ -435,7 +436,7 @@ describe('with PostgreSQL away', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('throws an error that is not an outage', async () => {
+  it('an error that is not an outage is thrown', async () => {
     const row = await inFlight();
     const spy = jest
       .spyOn(onboardings.store, 'settle')

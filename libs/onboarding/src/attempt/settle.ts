@@ -17,8 +17,8 @@ import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Makes the second of an attempt's two writes: the retry law decides what follows, and one statement writes
- * it.
+ * Makes the second of the two writes of an attempt. The retry law decides what follows the attempt, and one
+ * statement writes the decision.
  */
 @Injectable()
 export class Settlement {
@@ -38,8 +38,8 @@ export class Settlement {
   }
 
   /**
-   * @param row as its claim returned it.
-   * @returns the row after the settle, also if another process moved it.
+   * @param row the row that the claim returned.
+   * @returns the row after the settle, even if another process has moved it.
    */
   settle(row: Row, end: AttemptEnd): Promise<Row> {
     return traced('settle', () => this.#settle(row, end), noteState);
@@ -92,8 +92,8 @@ export class Settlement {
   }
 
   /**
-   * Handles a row that has continued without this attempt. Only the answer to the attempt in doubt still
-   * changes the row.
+   * Handles a row that has continued without this attempt. Only an answer to the attempt with an unknown
+   * outcome still changes the row.
    */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
     if (end.type !== 'succeeded' && end.type !== 'failed') return seen;
@@ -164,13 +164,16 @@ export class Settlement {
 const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': state });
 
 /**
- * Whether this process claimed the attempt. In a takeover, or if no budget is left for the next attempt, it
- * has only read the row.
+ * Whether this process claimed the attempt. In a takeover, and if no budget is left for the next attempt, the
+ * process has only read the row.
  */
 const isClaimed = (end: AttemptEnd) =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
-/** An end without a definite answer is written only while the lease is set; a definite answer also later. */
+/**
+ * Whether an end may still be written. An end without a definite answer needs the lease. A definite answer
+ * may come after the lease.
+ */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
   if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;
   if (end.type === 'failed' && end.lapsed) return seen.leaseUntil !== null && seen.leaseUntil <= seen.now;
@@ -180,7 +183,7 @@ function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end:
   return answer !== null || seen.leaseUntil !== null;
 }
 
-/** Logs what may need an operator. */
+/** Logs the ends that may need an operator. */
 function logForOperators(row: Row, end: AttemptEnd, { parked, signal }: Verdict): void {
   const about = aboutAttempt(row);
   const error = end.type === 'failed' ? end.error : null;
@@ -201,7 +204,7 @@ function evidenceOf(
   return { ...attempt, class: 'ok', answer: end.end.signal, ...dataOfAnswer(end) };
 }
 
-/** The content of the answer, for the operator who decides on the attempt's outcome. */
+/** The content of a late answer, for the operator who decides the outcome of the attempt. */
 function dataOfAnswer({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
   if (end.signal === 'otp_verified') return { sessionExpiresAt: end.facts.sessionExpiresAt.toISOString() };
   if (end.signal !== 'authenticators_created') return {};

@@ -13,7 +13,7 @@ interface Attempt {
 
 const logger = new Log('Steps');
 
-/** The fields of a line about an attempt. */
+/** The fields that each log line about an attempt has. */
 export const aboutAttempt = ({ id, integration, step, attempt }: Row): Attempt => ({
   onboardingId: id,
   integration,
@@ -32,7 +32,7 @@ export function logParked(
 }
 
 /**
- * Logs that a step may have taken effect and the service cannot find out.
+ * Logs that a step has an unknown outcome: it may have had an effect, and the service cannot find out.
  *
  * @param failure the failure class, or: `lapsed` (the lease expired before its process settled the attempt),
  *   `out_of_time` (no time was left for another try).

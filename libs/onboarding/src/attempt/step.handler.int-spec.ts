@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => onboardings.close());
 
-/** A step that waits for its second try. */
+/** Inserts an onboarding whose step waits for its second try. */
 const insert = (columns: Record<string, unknown> = {}) =>
   anOnboarding(onboardings.dataSource, {
     state: 'otp_submitted',
@@ -34,7 +34,7 @@ const insert = (columns: Record<string, unknown> = {}) =>
     ...columns,
   });
 
-describe('a wake-up call', () => {
+describe('a wake-up job', () => {
   it('makes the next attempt, and commits it before the call', async () => {
     const id = await insert();
     step.script.push(async () => {
@@ -50,7 +50,7 @@ describe('a wake-up call', () => {
     expect(await onboardings.eventTypes(id)).toEqual(['attempt_started', 'attempt_ended', 'otp_verified']);
   });
 
-  it('makes only one attempt if several come at the same time', async () => {
+  it('makes only one attempt, even if several jobs for the same step run at the same time', async () => {
     const id = await insert();
     step.script.push(() => step.verified);
     const outcomes = await Promise.allSettled([wake(id), wake(id), wake(id), wake(id)]);
@@ -59,7 +59,7 @@ describe('a wake-up call', () => {
     expect((await onboardings.load(id)).attempt).toBe(3);
   });
 
-  it('returns the time of the next try after a failure', async () => {
+  it('returns the time of the next try after a failed attempt', async () => {
     const id = await insert();
     step.script.push(() => {
       throw failure('not_sent');
@@ -84,21 +84,21 @@ describe('a wake-up call', () => {
     );
   });
 
-  it('is delayed by the missing time if it comes too early', async () => {
+  it('is delayed until the next try is due if it runs too early', async () => {
     const id = await insert({ next_attempt_at: inMs(5000) });
     const error = await wake(id).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TooEarly);
     expect((error as TooEarly).waitMs).toBeGreaterThan(3000);
-    // One millisecond more than is left: the row counts microseconds.
+    // The delay is one millisecond longer than the time left, because the row counts microseconds.
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(5001);
   });
 
-  describe('over the budget of retries', () => {
+  describe('that exceeds the budget of retries', () => {
     const WAIT_MS = 7_000;
     const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
     afterEach(() => void jest.restoreAllMocks());
 
-    it('writes the delay to the row too, for the sweeper and the caller', async () => {
+    it('writes the delay by the retry budget also to the row, for the sweeper and the caller', async () => {
       const id = await insert();
       const budget = take();
       const error = await wake(id).catch((reason: unknown) => reason);
@@ -114,7 +114,7 @@ describe('a wake-up call', () => {
       expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
       expect(await onboardings.eventTypes(id)).toEqual([]);
 
-      // An earlier wake-up is not counted again.
+      // A wake-up before the delayed time does not use the budget again.
       await expect(wake(id)).rejects.toThrow(TooEarly);
       expect(budget).toHaveBeenCalledTimes(1);
     });
@@ -138,7 +138,7 @@ describe('a wake-up call', () => {
     });
   });
 
-  it('takes over the call of a dead process', async () => {
+  it('takes over the call of a process that died', async () => {
     const id = await insert({
       next_attempt_at: null,
       lease_until: inMs(-10),
@@ -164,12 +164,12 @@ describe('a wake-up call', () => {
     expect((await onboardings.store.find(id))?.lastSeq).toBe(before?.lastSeq);
   });
 
-  it('parks a row if its integration is no longer configured', async () => {
+  it('parks a row whose integration is no longer configured', async () => {
     const id = await insert({ integration: 'of-the-past' });
     expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
   });
 
-  it('settles an attempt after an internal error by what may have happened at the provider', async () => {
+  it('settles an attempt after an internal error by whether bytes of its request were sent', async () => {
     const unsent = await insert();
     step.script.push(() => {
       throw new TypeError('a bug before the call');

@@ -10,7 +10,8 @@ import { StepRunner } from './run.js';
 import { stepJob, type StepJobPayload } from './step.job.js';
 
 /**
- * Makes all attempts after the first, for all three steps. A job only starts the handler: the row decides.
+ * Makes all attempts after the first, for all three steps. A job only starts the handler. The row decides
+ * what the handler does.
  */
 @Injectable()
 export class StepHandler {
@@ -33,7 +34,7 @@ export class StepHandler {
     return STEPS.map((step) => ({ job: stepJob(step), handle: (payload) => this.#wake(step, payload) }));
   }
 
-  /** Safe to run twice, late or without need: only the current row counts. */
+  /** It is safe to run this twice, late or without need, because only the current row counts. */
   async #wake(step: StepName, { onboardingId }: StepJobPayload): Promise<JobOutcome> {
     const row = await this.store.find(onboardingId);
     if (!row) return { outcome: 'gone' };
@@ -44,8 +45,8 @@ export class StepHandler {
       return this.#outcomeOf(row, await this.#traced(row, () => this.runner.takeOver(row)));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    // PostgreSQL counts microseconds, this service milliseconds. One millisecond later, the try is certainly
-    // due.
+    // PostgreSQL counts microseconds, and this service counts milliseconds. After one more millisecond, the
+    // try is certainly due.
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
@@ -64,15 +65,16 @@ export class StepHandler {
     return this.tracing.caused(`job ${row.step}`, row.traceParent, work);
   }
 
-  /**
-   * Writes the delay to the row too, so that the sweeper leaves the row alone and callers see the new time.
-   */
+  /** Also writes the delay to the row, so that the sweeper skips the row and callers see the new time. */
   async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
     if (!(await this.store.putOff(row, waitMs))) return { outcome: 'lost_race' };
     throw new TooEarly(waitMs);
   }
 
-  /** Either another process was faster, or the attempt's budget is used up, which ends the step. */
+  /**
+   * Handles a refused claim. Either another process was faster, or the budget is used up, which ends the
+   * step.
+   */
   async #notClaimed(seen: Row): Promise<JobOutcome> {
     const row = await this.store.find(seen.id);
     const untouched =
@@ -83,7 +85,7 @@ export class StepHandler {
     return this.#outcomeOf(seen, await this.runner.giveUp(row));
   }
 
-  /** A step that failed for good fails its job with the reason, for operators to see. */
+  /** If the step failed for good, its job fails with the reason, so that operators see it. */
   #outcomeOf(before: Row, row: Row): JobOutcome {
     if (row.state === before.state) {
       const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };

@@ -14,7 +14,7 @@ describe.each(STEPS)('the job of %s', (step) => {
     }
   });
 
-  it('has one id per try, in characters that BullMQ allows', () => {
+  it('has an id for each try, with only characters that BullMQ allows', () => {
     const { onboardingId } = payload;
     const id = stepJobId(step, onboardingId, 3);
     expect(id).toBe(`${onboardingId}_${step}_3`);

@@ -5,7 +5,7 @@ import type { StepName } from '../flow/table.js';
 const payload = z.strictObject({ onboardingId: z.uuid() });
 export type StepJobPayload = z.infer<typeof payload>;
 
-/** A wake-up call for a step that waits for its next try. The row decides what to do. */
+/** A job that wakes a step that waits for its next try. The row decides what the job does. */
 export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
   queue: 'steps',
   name: step,
@@ -13,7 +13,8 @@ export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
 });
 
 /**
- * One id per try, so that each try is queued once. BullMQ does not allow ":" in an id.
+ * The id of the job for a try. Each try has its own id, so that it is queued only once. BullMQ does not allow
+ * ":" in an id.
  *
  * @param attempt the number of the next attempt.
  */

@@ -22,34 +22,34 @@ type EndSignal =
   | 'outcome_lost'
   | 'step_failed';
 
-/** The signal of a step's end, with its facts. */
+/** The signal that the end of a step causes, with the facts of the signal. */
 export type StepEnd = { [S in EndSignal]: { signal: S; facts: Facts[S] } }[EndSignal];
 
 /**
- * The part of a step that differs between steps. Claims, the retry law, doubt, settles and the timeline are
- * the same for all.
+ * The parts that differ between the steps. Claims, the retry law, unknown outcomes, settles and the timeline
+ * are the same for all steps.
  */
 export interface Step {
   readonly name: StepName;
 
-  /** Makes the call. Secrets are open only during the call. @throws UpstreamError */
+  /** Makes the call. Secrets are decrypted only during the call. @throws UpstreamError */
   call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd>;
 
-  /** The provider refused the request. */
+  /** The end of the step if the provider refused the request. */
   rejected(row: Row, error: UpstreamError): StepEnd;
 
-  /** Ends the step after a fault that an operator could fix; null to park it. */
+  /** The end of the step after a fault that an operator could fix; null if the step must be parked. */
   misconfigured?(row: Row): StepEnd | null;
 
   /**
-   * Ends the step if no retry is left, or if no retry could end in time, and if no outcome is in doubt.
-   * `unanswered`: the effect of the last attempt is unknown.
+   * The end of the step if no retry is left or could end in time, and no outcome is unknown. `unanswered`:
+   * whether the last attempt had no clear answer.
    */
   gaveUp(row: Row, last: { unanswered: boolean }): StepEnd;
 
   /**
-   * @param row the onboarding; none if a start was refused.
-   * @throws ProblemError if a limit is used up.
+   * @param row the onboarding; undefined if a start was refused.
+   * @throws ProblemError that names the limit, if a limit is used up.
    */
   mustHaveRoom?(subject: SubjectRef, row?: Row): Promise<void>;
 }

@@ -12,7 +12,7 @@ const config = testConfig({ RETRY_FLOOR_MS: '250', RETRY_BASE_MS: '1000', CALL_T
 
 const told: Explanation = { code: 'upstream_rejected', detail: 'of a test' };
 
-/** Each end of these steps has its own signal. */
+/** Stand-ins for the steps. Each end of a step has its own signal. */
 const ENDS: Record<StepName, { refused: StepEnd; gaveUp: StepEnd }> = {
   'init-otp': {
     refused: { signal: 'step_failed', facts: { failure: told } },
@@ -41,7 +41,7 @@ function verdictOn(row: Row, end: AttemptEnd, more: Partial<Step> = {}): Verdict
   return new Verdicts(steps, config, { next: () => 0 }).on(row, end);
 }
 
-/** The fixture's failures take 12 ms. */
+/** A failed call. It took 12 ms. */
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({
   type: 'failed',
   error: failure(...of),
@@ -49,7 +49,7 @@ const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({
 });
 const open = (step: StepName, attempt: number) => ({ step, attempt, at: '2026-11-20T10:00:00.000Z' });
 
-/** The first attempt of a step's submission is in flight, with time to spare. */
+/** A row whose first attempt of a submission is in flight, with enough time left. */
 const first = (step: StepName, columns: Partial<Columns> = {}) =>
   aRow({
     state: stateOfStep(step),
@@ -64,7 +64,7 @@ const first = (step: StepName, columns: Partial<Columns> = {}) =>
     ...columns,
   });
 
-/** The second attempt is in flight, after one with an unknown effect. */
+/** A row whose second attempt is in flight, after a first attempt with an unknown effect. */
 const second = (step: StepName, before: 'unavailable' | 'no_answer', columns: Partial<Columns> = {}) =>
   first(step, {
     attempt: 3,
@@ -78,7 +78,10 @@ const left = (row: Row, { moved, now }: Verdict) => rowAfter(row, moved, now);
 
 type Charge = 'counted' | 'given back' | 'none';
 
-/** Whether the charge stays. A send is on the row and in the subject's budget, a try on the row. */
+/**
+ * Whether the charge of the attempt stays. A sent code is counted in the row and in the subject's budget, a
+ * try only in the row.
+ */
 function chargeOf(row: Row, verdict: Verdict): Charge {
   const { otpSends, otpTriesLeft } = verdict.moved.patch;
   if (row.step === 'create-authenticators') return 'none';
@@ -87,7 +90,7 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
   return otpSends === undefined ? 'given back' : 'counted';
 }
 
-/** The decision, whether the charge stays, and the attempt in doubt after it. */
+/** The decision, whether the charge stays, and the attempt with an unknown effect after the decision. */
 function toldOf(row: Row, verdict: Verdict) {
   const { signal, retryInMs, parked } = verdict;
   const what = signal ?? (retryInMs === null ? `parked: ${String(parked)}` : 'retry');
@@ -137,7 +140,7 @@ describe('a second attempt, after a 5xx, that failed', () => {
     ['verify-otp', 'throttled', 'retry', 'given back', 2],
     ['verify-otp', 'unavailable', 'retry', 'counted', 3],
     ['verify-otp', 'no_answer', 'outcome_lost', 'counted', 3],
-    // The doubt stays: the refusal may concern only the repetition.
+    // The effect of the first attempt stays unknown, because the refusal may concern only the repetition.
     ['verify-otp', 'rejected', 'outcome_lost', 'counted', 2],
     ['verify-otp', 'rejected_unclear', 'outcome_lost', 'counted', 2],
     ['verify-otp', 'misconfigured', 'outcome_lost', 'counted', 2],
@@ -163,7 +166,7 @@ describe('a second attempt, after one without an answer, that failed', () => {
     ['init-otp', 'unavailable', 'send_gave_up', 'counted', null],
     ['init-otp', 'no_answer', 'send_gave_up', 'counted', null],
     ['init-otp', 'rejected', 'step_failed', 'counted', null],
-    // A parked step would call a third time.
+    // If the step were parked, it would make a third call.
     ['init-otp', 'misconfigured', 'send_gave_up', 'counted', null],
     ['create-authenticators', 'not_sent', 'retry', 'none', 2],
     ['create-authenticators', 'throttled', 'outcome_lost', 'none', 2],
@@ -197,11 +200,14 @@ describe('the answer to a repeated call, by provider', () => {
       'authenticators_rejected',
       'authenticators_rejected',
     ],
-  ])('%s, %s, %s: the decision is %s, the definite answer is %p', (provider, step, failure, what, answer) => {
-    const row = second(step, 'unavailable', { provider });
-    const verdict = verdictOn(row, failed(failure));
-    expect([toldOf(row, verdict)[0], verdict.answer]).toEqual([what, answer]);
-  });
+  ])(
+    'at %s, for %s with %s, leads to %s and the definite answer %p',
+    (provider, step, failure, what, answer) => {
+      const row = second(step, 'unavailable', { provider });
+      const verdict = verdictOn(row, failed(failure));
+      expect([toldOf(row, verdict)[0], verdict.answer]).toEqual([what, answer]);
+    },
+  );
 });
 
 describe('an end without time for another call', () => {
@@ -239,7 +245,7 @@ describe('an end without time for another call', () => {
   );
 
   it('counts the time of the call itself', () => {
-    // The failure took 12 ms; the retry waits for 250 and may take 10 000.
+    // The failed call took 12 ms. The retry waits for 250 ms and may take 10 000 ms.
     const ends = (ms: number) =>
       verdictOn(first('verify-otp', { otpExpiresAt: after(ms) }), failed('not_sent'));
     expect(ends(10_262).signal).toBeNull();
@@ -248,7 +254,7 @@ describe('an end without time for another call', () => {
 });
 
 describe('a retry', () => {
-  it('is scheduled for the instant that the retry law gives, on the row and in the timeline', () => {
+  it('is scheduled for the time that the retry law decides, in the row and in the timeline', () => {
     const { moved, retryInMs, answer } = verdictOn(
       first('verify-otp'),
       failed('unavailable', { status: 502 }),
@@ -309,7 +315,7 @@ describe('a retry', () => {
     expect(waits).toEqual([1_000, 2_000]);
   });
 
-  it('keeps the evidence of the attempt in doubt, and drops attempts without a doubt', () => {
+  it('keeps the evidence of attempts with an unknown effect, and drops all other attempts', () => {
     const row = second('create-authenticators', 'unavailable');
     expect(verdictOn(row, failed('unavailable', { status: 500 })).moved.patch.unresolved).toMatchObject([
       { attempt: 3, evidence: { status: 500, bytesSent: true, detail: "a test's unavailable" } },
@@ -319,7 +325,7 @@ describe('a retry', () => {
     ]);
   });
 
-  it('keeps the doubt of an earlier submission', () => {
+  it('keeps the unresolved attempt of an earlier submission', () => {
     const earlier = open('create-authenticators', 1);
     const row = first('verify-otp', { unresolved: [earlier, open('verify-otp', 2)] });
     expect(verdictOn(row, failed('not_sent')).moved.patch.unresolved).toEqual([earlier]);
@@ -339,7 +345,7 @@ describe('a mail that may have been sent', () => {
     ['turnkey', 'init-otp', 'no_answer', false],
     ['turnkey-auth-proxy', 'init-otp', 'no_answer', true],
     ['byzantine', 'verify-otp', 'no_answer', false],
-  ])('%s, %s, %s is shown in the timeline: %p', (provider, step, failure, isTold) => {
+  ])('at %s, after %s with %s, is shown in the timeline: %p', (provider, step, failure, isTold) => {
     const { events } = verdictOn(first(step, { provider }), failed(failure)).moved;
     expect(events.some(({ type }) => type === 'second_mail_possible')).toBe(isTold);
   });
@@ -358,7 +364,7 @@ describe('an attempt that succeeded', () => {
   };
   const created: StepEnd = { signal: 'authenticators_created', facts: { authenticatorIds: null } };
 
-  it('moves the row, and settles only the doubt of its own submission', () => {
+  it('moves the row, and settles only unresolved attempts of its own submission', () => {
     const earlier = open('create-authenticators', 1);
     const row = second('verify-otp', 'unavailable', {
       unresolved: [earlier, open('verify-otp', 2), open('verify-otp', 3)],
@@ -401,7 +407,7 @@ describe('an attempt that succeeded', () => {
     ]);
   });
 
-  it('records that it wipes secrets, if it ends the onboarding and there are any', () => {
+  it('records that secrets are wiped, if it ends the onboarding and the row has secrets', () => {
     const done: AttemptEnd = { type: 'succeeded', end: created, durationMs: 1 };
     const types = (columns: Partial<Columns>) =>
       verdictOn(first('create-authenticators', columns), done).moved.events.map(({ type }) => type);
@@ -413,7 +419,7 @@ describe('an attempt that succeeded', () => {
     expect(types({})).toEqual(['attempt_ended', 'authenticators_created']);
   });
 
-  it('throws if its signal is not allowed', () => {
+  it('throws if the state does not allow its signal', () => {
     const stray: AttemptEnd = { type: 'succeeded', end: created, durationMs: 1 };
     expect(() => verdictOn(first('verify-otp'), stray)).toThrow('Step verify-otp is in flight');
   });
@@ -485,7 +491,7 @@ describe('an integration that an operator must fix', () => {
     ]);
   });
 
-  it('parks a row whose integration is gone: counts no parking, refunds the charge, keeps the doubt', () => {
+  it('parks a row without its integration, counts no parking, and refunds the charge', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const verdict = verdictOn(row, { type: 'integration_missing' });
     expect(verdict.parked).toBe('integration_missing');
@@ -499,7 +505,7 @@ describe('an integration that an operator must fix', () => {
     expect(verdict.moved.events[0]).toMatchObject({
       data: { class: 'not_sent', upstreamStatus: null, durationMs: 0 },
     });
-    // The same holds for a provider that no longer exists.
+    // If the provider of a row no longer exists, the row is parked in the same way.
     const orphan = second('init-otp', 'unavailable', { provider: 'gone' });
     expect(chargeOf(orphan, verdictOn(orphan, { type: 'integration_missing' }))).toBe('given back');
   });
@@ -524,7 +530,7 @@ describe('an integration that an operator must fix', () => {
 });
 
 describe('a step whose next attempt exceeds a budget', () => {
-  it('gives up, and its doubt becomes an unknown outcome', () => {
+  it('gives up; if its effect is unknown, its outcome is unknown', () => {
     const outOfTries = { type: 'no_next_attempt' } as const;
     const lasts: object[] = [];
     const gaveUp: Step['gaveUp'] = (_row, last) => {
@@ -541,13 +547,13 @@ describe('a step whose next attempt exceeds a budget', () => {
       lastResult: { code: 'outcome_unknown', detail: expect.stringContaining('resolve it') },
     });
     expect(doubtful.moved.events).toMatchObject([{ data: { detail: 'no time was left to try again' } }]);
-    // A code that may have been mailed twice leaves no doubt.
+    // A code that may have been mailed twice does not make an outcome unknown.
     expect(verdictOn(second('init-otp', 'no_answer'), outOfTries).signal).toBe('send_gave_up');
   });
 });
 
 describe('an attempt whose end the service did not see', () => {
-  it('is shown as lapsed in the timeline, and counts as lost', () => {
+  it('is shown as lapsed in the timeline, and has an unknown outcome', () => {
     const error = failure('no_answer');
     const { moved, signal, now } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
     expect([signal, now]).toEqual(['outcome_lost', after(0)]);
@@ -566,7 +572,7 @@ describe('an attempt whose end the service did not see', () => {
   });
 });
 
-describe('every end', () => {
+describe('every end of an attempt', () => {
   const SECRETS = Object.fromEntries(SEALED.map((field) => [field, Buffer.from(field)]));
   const HOW: AttemptEnd[] = [
     ...(['not_sent', 'throttled', 'unavailable', 'no_answer', 'rejected', 'misconfigured'] as const).map(
@@ -582,7 +588,7 @@ describe('every end', () => {
   );
 
   it.each(ROWS)(
-    'ends the lease and keeps only needed secrets: $row.step, attempt $row.attempt, $end.type',
+    'ends the lease and keeps only needed secrets, for $row.step, attempt $row.attempt, $end.type',
     ({ row, end }) => {
       const verdict = verdictOn(row, end);
       const { patch, events } = verdict.moved;

@@ -15,23 +15,26 @@ import { Steps, type Step, type StepEnd } from './step.js';
  * `no_next_attempt`: no attempt was in flight, and the next one would exceed a budget.
  */
 export type AttemptEnd =
-  /** The call's duration since the claim's commit, in milliseconds. */
+  /** `durationMs`: the time from the commit of the claim to the end of the call. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
-  /** Without a duration if this service did not see the end of the call. */
+  /** `durationMs` is missing if this service did not see the end of the call. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
   | { type: 'integration_missing' | 'integration_paused' }
   | { type: 'no_next_attempt' };
 
-/** The consequences of an attempt's end. */
+/** The consequences of the end of an attempt. */
 export interface Verdict {
   moved: Moved;
   /** The signal that moves the row, if any. */
   signal: Signal | null;
-  /** The signal of a definite answer. It counts even if the attempt's outcome was already unknown. */
+  /**
+   * The signal of a definite answer. It counts even if the outcome of the attempt was already recorded as
+   * unknown.
+   */
   answer: Signal | null;
   retryInMs: number | null;
   parked: ParkedReason | null;
-  /** PostgreSQL's time of the end: the row's time plus the call's duration. */
+  /** The end of the attempt by PostgreSQL's clock: the time of the row plus the duration of the call. */
   now: Date;
 }
 
@@ -39,7 +42,7 @@ type Failed = AttemptEnd & { type: 'failed' };
 
 const ANSWERED = { bytesSent: true, status: 200 };
 
-/** Decides by the retry law what follows an attempt's end. Does no I/O. */
+/** Decides by the retry law what follows the end of an attempt. Does no I/O. */
 @Injectable()
 export class Verdicts {
   constructor(
@@ -48,7 +51,7 @@ export class Verdicts {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** @param row as of the attempt's claim. */
+  /** @param row the row that the claim of the attempt returned. */
   on(row: Row, end: AttemptEnd): Verdict {
     const at: Moment = { now: endedAt(row, end), settings: this.config };
     return { ...this.#on(row, end, at), now: at.now };
@@ -131,7 +134,7 @@ const UNANSWERED = { signal: null, answer: null, retryInMs: null, parked: null }
 
 const parked = (moved: Moved, reason: ParkedReason) => ({ ...UNANSWERED, moved, parked: reason });
 
-/** The row moves without a definite answer. */
+/** Moves the row without a definite answer. */
 function unanswered(row: Row, { signal, facts }: StepEnd, ended: Ended | undefined, at: Moment) {
   return { ...UNANSWERED, moved: move(row, signal, facts as never, at, ended), signal };
 }
@@ -142,8 +145,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * PostgreSQL's time of the claim plus the duration of the call. The result lacks the time that the claim's
- * answer took. So the result is a little too early, which is safe.
+ * PostgreSQL's time of the claim plus the duration of the call. The result leaves out the time that
+ * PostgreSQL's answer to the claim took. So the result is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
@@ -177,7 +180,8 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
     effect: facts.effect === 'counted' && refusedToAct(error) ? 'none' : facts.effect,
     evidence: { ...evidence, detail: message },
     ...(lapsed && { isLapsed: true as const }),
-    // A lost `init-otp` may have mailed a code that is not valid any more: the user must use the newest one.
+    // An `init-otp` without an answer may have mailed a code that is not valid any more: only the newest code
+    // works.
     mayHaveMailed:
       row.step === 'init-otp' && facts.tells === 'nothing' && !isReplayable(row.provider, row.step),
   };
@@ -186,7 +190,7 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
 function toldBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['tells'] {
   if (ended === 'ok') return 'all';
   if (EFFECT_UNKNOWN.has(ended)) return 'nothing';
-  // The answer to a replay is the outcome of the first call.
+  // The answer to a repetition of the same bytes is the outcome of the first call.
   const isRefused = ended === 'rejected' || ended === 'rejected_unclear';
   return isRefused && isReplayable(row.provider, row.step!) ? 'all' : 'itself';
 }

@@ -2,8 +2,8 @@ import type { ParkedReason } from '../flow/codes.js';
 import { LIVE_STATES, stepOfState, type LiveState, type StepName } from '../flow/table.js';
 
 /**
- * The live states in two parts, which are counted by themselves. Few rows are in the states of `steps`, and
- * operators must see these soon. `idle` has the states that wait for the user.
+ * The live states in two parts, which are counted separately. The part `steps` has few rows, which operators
+ * must see soon. The part `idle` has the states that wait for the user.
  */
 export const PARTS = {
   steps: LIVE_STATES.filter((state) => stepOfState(state) !== null || state === 'outcome_unknown'),
@@ -11,23 +11,28 @@ export const PARTS = {
 } as const;
 export type Part = keyof typeof PARTS;
 
-/** Live onboardings that have all of these in common. Instants are milliseconds since the epoch. */
+/**
+ * A group of live onboardings that have the following values in common. Instants are milliseconds since the
+ * epoch.
+ */
 export interface Group {
   state: LiveState;
   integration: string;
   step: StepName | null;
-  /** Why they are parked. */
+  /** Why the onboardings are parked; null if they are not. */
   reason: ParkedReason | null;
-  /** Whether their step waits for its next try. */
+  /** Whether the steps of the onboardings wait for their next try. */
   waits: boolean;
   /** Whether an operator has paused the integration. */
   paused: boolean;
   count: number;
-  /** When the oldest began. The next members are the earliest of these instants, too. */
+  /**
+   * When the oldest onboarding of the group began. The next members are also the earliest times in the group.
+   */
   began: number;
   parkedAt: number | null;
   updatedAt: number;
-  /** When the last try of a waiting step ended. */
+  /** When the last try of a waiting step ended, the earliest in the group. */
   answeredAt: number | null;
   nextAttemptAt: number | null;
 }
@@ -55,7 +60,7 @@ const sumOf = (one: Group, other: Group): Group => ({
   nextAttemptAt: earliest([one.nextAttemptAt, other.nextAttemptAt]),
 });
 
-/** @returns the earliest instant, or null if there is none. */
+/** @returns the earliest of the given times; null if all are null. */
 export function earliest(instants: readonly (number | null)[]): number | null {
   const known = instants.filter((each) => each !== null);
   return known.length === 0 ? null : Math.min(...known);

@@ -7,19 +7,22 @@ import { PARTS, merged, type Group, type Part } from './groups.js';
 
 /** The most rows of a state that one statement reads. */
 const SLICE = 5_000;
-/** The rows at which the expiry lag looks. */
+/** The most rows that are read to find the expiry lag. */
 const DUE = 10_000;
-/** A part is counted this often if it is small. */
+/** How often a part with few rows is counted. */
 const EVERY_MS = 3_000;
-/** The pause after a statement is this many times as long as the statement: counting takes 2 % of time. */
+/** The pause after a statement, as a multiple of the statement's time. So counting takes 2 % of the time. */
 const REST = 50;
 /** The longest pause. */
 const LONGEST_REST_MS = 30_000;
-/** Another process may count once the one that counts has been silent for so long. */
+/** After this time without a sign of the counting process, another process may count. */
 const HELD_MS = 2 * LONGEST_REST_MS;
 const LOWEST = '00000000-0000-0000-0000-000000000000';
 
-/** Takes the turn, or keeps it. Returns a row if the process has it. */
+/**
+ * Makes this process the one that counts a part, unless another process counts. Returns a row if this process
+ * counts.
+ */
 const HOLD = `
   INSERT INTO onboarding_counts AS c (part, process, next_at)
   VALUES ($1::text, $2::text, clock_timestamp() + $3::float8 * interval '1 millisecond')
@@ -37,7 +40,7 @@ const GIVE_UP = `
     next_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
   WHERE part = $1::text AND process = $2::text`;
 
-/** Instants and ages are on PostgreSQL's clock, in milliseconds. */
+/** Reads the counts of all parts. Times and ages are on PostgreSQL's clock, in milliseconds. */
 const READ = `
   SELECT part, counts, took_ms AS "tookMs",
     extract(epoch FROM counted_at)::float8 * 1000 AS "countedAt",
@@ -45,10 +48,13 @@ const READ = `
     next_at <= clock_timestamp() AS "isDue"
   FROM onboarding_counts`;
 
-/** What a round has counted. */
+/** The result of a round, which counts all rows of a part. */
 export interface Counts {
   groups: Group[];
-  /** For how long the oldest passed deadline is not written; 0: all are. Only of the part `steps`. */
+  /**
+   * For how long the oldest passed deadline is not written; 0 if all are written. Only the part `steps` has
+   * it.
+   */
   expiryLagMs: number;
 }
 
@@ -62,14 +68,14 @@ export interface CountedPart {
   isDue: boolean;
 }
 
-/** A group of one slice. */
+/** A group of rows in one slice, as PostgreSQL returns it. */
 interface Row {
   group: Group;
   lastId: string;
   tookMs: number;
 }
 
-/** A place in the index: the rows behind it are counted next. */
+/** A place in the index. The rows after this place are counted next. */
 interface Place {
   state: string;
   key: string;
@@ -77,9 +83,9 @@ interface Place {
 }
 
 /**
- * Counts the live onboardings, each part by one process at a time, in statements that read few rows. The
- * pauses between them grow with their duration, so that many onboardings cost no more time than few
- * (docs/decisions/0035).
+ * Counts the live onboardings. One process at a time counts a part, in statements that read few rows. The
+ * pauses between the statements grow with the time of the statements, so that many onboardings use no more of
+ * PostgreSQL's time than few (docs/decisions/0035).
  */
 @Injectable()
 export class OnboardingCounter {
@@ -156,5 +162,5 @@ export class OnboardingCounter {
   }
 }
 
-/** The order of the index. */
+/** The place of a row in the order of the index. */
 const placeOf = ({ group, lastId }: Row) => `${group.integration} ${lastId}`;

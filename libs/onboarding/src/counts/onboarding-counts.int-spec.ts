@@ -11,7 +11,7 @@ let onboardings: Onboardings;
 let counter: OnboardingCounter;
 let counts: OnboardingCounts;
 beforeAll(async () => {
-  // No timers run: the tests say when.
+  // Without this hook, no timer runs: the tests decide when to count.
   jest.spyOn(OnboardingCounts.prototype, 'onApplicationBootstrap').mockReturnValue();
   onboardings = await openOnboardings();
   counter = onboardings.module.get(OnboardingCounter);
@@ -30,7 +30,7 @@ const insert = (columns: Record<string, unknown>) => anOnboarding(onboardings.da
 const never = new AbortController().signal;
 const ago = (s: number) => inMs(-s * 1_000);
 
-/** Counts both parts, and reads them. */
+/** Counts both parts, and then reads the counts. */
 async function counted(): Promise<void> {
   await counter.count('steps', never);
   await counter.count('idle', never);
@@ -53,7 +53,7 @@ const retrying = { state: 'otp_submitted', step: 'verify-otp', next_attempt_at: 
 const parked = { state: 'otp_requested', step: 'init-otp', parked_reason: 'integration_missing' };
 
 describe('the counts of onboardings', () => {
-  it('show live onboardings by state, and since when the oldest lives', async () => {
+  it('show live onboardings by state, and the age of the oldest in each state', async () => {
     await insert({ state: 'otp_sent', created_at: ago(100) });
     await insert({ state: 'otp_sent', created_at: ago(10) });
     await insert({ state: 'otp_submitted', step: 'verify-otp', lease_until: inMs(5_000) });
@@ -79,7 +79,7 @@ describe('the counts of onboardings', () => {
     expect(oldest).toBeLessThan(40);
   });
 
-  it('show parked ones by reason, and those with an unknown outcome by step', async () => {
+  it('show parked onboardings by reason, and onboardings with an unknown outcome by step', async () => {
     await insert({ ...parked, parked_at: ago(50) });
     await insert({ ...parked, parked_at: ago(5) });
     await insert({ ...parked, parked_reason: 'upstream_misconfigured', parked_at: ago(5) });
@@ -96,7 +96,7 @@ describe('the counts of onboardings', () => {
     expect(Math.floor(lostFor['step=verify-otp']! / 10)).toBe(2);
   });
 
-  it('show how late the expiry is, and 0 if it has written all', async () => {
+  it('show how late the expiry is, and 0 if no passed deadline is unwritten', async () => {
     await insert({ state: 'otp_sent', otp_expires_at: inMs(60_000), due_at: inMs(60_000) });
     await counted();
     expect(await shown('gangway_expiry_lag_seconds')).toEqual({ '': 0 });
@@ -148,7 +148,7 @@ describe('the counts of onboardings', () => {
     );
   });
 
-  it('are absent before the first count, and once they are old: then only their age is shown', async () => {
+  it('are missing before the first count; when they are old, only their age is shown', async () => {
     await insert({ state: 'otp_sent' });
     await counts.refresh();
     expect(await shown('gangway_onboardings')).toEqual({});
@@ -167,7 +167,7 @@ describe('the counts of onboardings', () => {
 });
 
 describe('a count', () => {
-  it('is made by one process for all, every few seconds', async () => {
+  it('is made by one process for all processes, every few seconds', async () => {
     await insert({ state: 'otp_sent' });
     const at = async () => (await sql('SELECT counted_at FROM onboarding_counts'))[0].counted_at as Date;
     await counter.count('idle', never);
@@ -179,7 +179,7 @@ describe('a count', () => {
     expect(await at()).not.toEqual(first);
   });
 
-  it('is left to another process while that one counts, and taken over once it is silent', async () => {
+  it('is made by another process only after the counting process has been silent for some time', async () => {
     await sql(`INSERT INTO onboarding_counts (part, process, next_at)
       VALUES ('idle', 'worker-a', clock_timestamp() + interval '1 minute')`);
     await counter.count('idle', never);
@@ -191,7 +191,7 @@ describe('a count', () => {
     ]);
   });
 
-  it('lets another process count at once if it fails', async () => {
+  it('that fails lets another process count immediately', async () => {
     const { run } = PreparedStatements.prototype;
     jest.spyOn(PreparedStatements.prototype, 'run').mockImplementation(function (
       this: PreparedStatements,
@@ -206,7 +206,7 @@ describe('a count', () => {
     expect(row).toEqual({ process: null, soon: true });
   });
 
-  it('rests fifty times as long as it takes', async () => {
+  it('is followed by a pause of fifty times its duration', async () => {
     await insert({ state: 'otp_sent' });
     const { run } = PreparedStatements.prototype;
     jest.spyOn(PreparedStatements.prototype, 'run').mockImplementation(async function (
@@ -225,7 +225,7 @@ describe('a count', () => {
     expect(row.rest).toBeCloseTo(10, 1);
   });
 
-  it('is shown by the console, too', async () => {
+  it('is also shown by the console', async () => {
     await insert({ state: 'otp_sent' });
     await counter.count('idle', never);
     const views = await openViews();
@@ -240,7 +240,7 @@ describe('a count', () => {
 });
 
 describe('the timer', () => {
-  it('counts what is due, and shows a fault until it is over', async () => {
+  it('counts the parts that are due, and shows a fault until it is over', async () => {
     await insert({ state: 'otp_sent' });
     const slice = jest.spyOn(counter, 'count').mockRejectedValueOnce(new Error('away'));
     await counts.refresh();

@@ -9,9 +9,12 @@ import { Log, Metrics, type Sample } from '#libs/platform';
 import { PARTS, earliest, type Group, type Part } from './groups.js';
 import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 
-/** How often each process reads the counts, and counts if it is time. */
+/** How often each process reads the counts, and counts the parts that are due. */
 const REFRESH_MS = 1_500;
-/** Counts that are older than this, and than three rounds take, are not shown: they would look current. */
+/**
+ * Old counts are not shown, because they would look current: counts that are older than this, and older than
+ * three rounds take.
+ */
 const STALE_MS = 60_000;
 const STALE_ROUNDS = 3 * 50;
 
@@ -20,8 +23,8 @@ type Counted = CountedPart & {
 };
 
 /**
- * The counts of live onboardings that the processes share, as metrics. A scrape shows what was read last, and
- * asks PostgreSQL nothing.
+ * The counts of live onboardings that the processes share, as metrics. A scrape shows the counts that were
+ * read last, and sends no statement to PostgreSQL.
  */
 @Injectable()
 export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -57,7 +60,9 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     return [...this.#faults.values()][0] ?? null;
   }
 
-  /** Onboardings whose step is in flight, waits or is parked, and those with an unknown outcome. */
+  /**
+   * The onboardings whose step is in flight, waits or is parked, and the onboardings with an unknown outcome.
+   */
   get steps(): readonly Group[] {
     return this.#read?.parts.find(({ part }) => part === 'steps')?.counts?.groups ?? [];
   }
@@ -85,7 +90,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  /** Logs once per outage. */
+  /** Logs only the first failure of an outage. */
   async #noting(what: Part | 'read', work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -162,8 +167,8 @@ function retryLagMs(found: Counted | null): number | undefined {
 }
 
 /**
- * Readers of two gauges: how many onboardings have the same labels, and for how long the oldest of them has
- * had them. Groups without labels do not count.
+ * Readers of two gauges: the number of onboardings with the same labels, and for how long the oldest of these
+ * onboardings has had its labels. Groups without labels do not count.
  */
 function samplesOf<L extends string>(
   read: () => Counted[],

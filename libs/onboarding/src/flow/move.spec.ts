@@ -553,7 +553,7 @@ describe('the end of an attempt', () => {
     expect(patch).toMatchObject(ATTEMPT.counts);
   });
 
-  it('never leaves a negative number of tries', () => {
+  it('never makes the number of tries negative', () => {
     expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
   });
 

@@ -10,23 +10,23 @@ import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 
-/** A check of this name appears in `ready` only while it is down. */
+/** The name of a check that appears in `ready` only while it is down. */
 const GROUP = 'upstreams';
 /** How often each process reports and reads. */
 const REFRESH_MS = 2_500;
 /** A process reports a change within this time. Answers about health are at most this old. */
 const SOON_MS = 250;
 /**
- * `ready` and a process that ends wait at most this long for PostgreSQL. Then `ready` answers with known
- * facts.
+ * How long `ready` and a process that ends wait for PostgreSQL. After this time, `ready` answers with the
+ * known facts.
  */
 const PATIENCE_MS = 1_000;
-/** How often a process probes an integration once only this process still has trouble with it. */
+/** How often a process probes an integration with which no other process has trouble any more. */
 const HURRIED_PROBE_MS = 5_000;
 
 /**
- * The health of the integrations, from the reports of all processes. So the service shows an outage that only
- * the worker meets (docs/decisions/0025).
+ * The health of the integrations, from the reports of all processes. So the service also shows an outage that
+ * only the worker notices (docs/decisions/0025).
  */
 @Injectable()
 export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -67,7 +67,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     const { fault } = this.knowledge;
     return {
       ...Object.fromEntries(found),
-      // Without this, old reports would look current while PostgreSQL accepts or returns no new ones.
+      // Without this entry, old reports would look current while PostgreSQL is away.
       ...(fault !== null && {
         [GROUP]: { status: 'down', detail: `not shared between processes: ${fault}` },
       }),
@@ -97,7 +97,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     for (const integration of this.integrations.all()) this.#probeWhenTroubled(integration);
   }
 
-  /** Each process logs one line per change. */
+  /** Logs the changes of health. Each process logs one line per change. */
   #logChanges(): void {
     for (const [integration, { status, detail }] of this.#findings()) {
       if (status === 'down' && !this.#logged.has(integration)) {
@@ -110,8 +110,8 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   /**
-   * Only a call can show that a refused key, a wrong signer or clock, or an open breaker is in order again.
-   * Calls may be rare, so this process sends probes.
+   * Sends probes to integrations with trouble. Only a call can show that a refused key, a wrong signer or
+   * clock, or an open breaker is in order again, and calls may be rare.
    */
   #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
     const now = this.clock.monotonicMs();

@@ -17,8 +17,8 @@ import {
 import type { Known } from './integration-verdict.js';
 
 /**
- * Everything that the processes know about the integrations. Reports this process's view, and reads the
- * others'. While PostgreSQL is away, it keeps the known facts.
+ * The knowledge of all processes about the integrations. It reports the view of this process, and reads the
+ * views of the other processes. While PostgreSQL is away, it keeps the known facts.
  */
 @Injectable()
 export class IntegrationKnowledge {
@@ -37,7 +37,7 @@ export class IntegrationKnowledge {
     @Inject(PROCESS_NAME) private readonly process: string,
   ) {}
 
-  /** Milliseconds since the others' reports were last read. */
+  /** Milliseconds since the reports of the other processes were last read. */
   get ageMs(): number {
     return this.#read ? this.clock.monotonicMs() - this.#read.atMs : Infinity;
   }
@@ -48,14 +48,17 @@ export class IntegrationKnowledge {
     return fault && (findOutage(fault) ?? 'a statement fails.');
   }
 
-  /** Reports and reads, one run at a time. Never rejects. */
+  /** Reports this process's view and reads the other views, one run at a time. Never rejects. */
   sync(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#syncing ??= this.#sync().finally(() => (this.#syncing = null));
     return this.#syncing;
   }
 
-  /** Deletes this process's views and stops reporting. If PostgreSQL is away, the views expire. */
+  /**
+   * Deletes this process's views and stops reporting. While PostgreSQL is away, the views are not deleted,
+   * but they expire.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#syncing;
@@ -87,7 +90,7 @@ export class IntegrationKnowledge {
   }
 
   async #sync(): Promise<void> {
-    // A server that takes no writes can still be read.
+    // The two are tried separately, because a read-only server can still be read.
     const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
     if (faults.length > 0 && !this.#fault)
       this.#logger.warn(
@@ -136,13 +139,13 @@ export class IntegrationKnowledge {
     return this.#epochOf(this.#okAtMs(integration, what)) > lastAt;
   }
 
-  /** The others' views until they expire, and this process's own current view. */
+  /** The views of other processes until they expire, and the current view of this process. */
   #views(): View[] {
     const told = this.#read?.reports.views ?? [];
     const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
     const own = this.integrations.all().map((integration) => {
       const { breakerAgeMs, refusedAgeMs, ...view } = this.#ownView(integration);
-      // Uses the reported instant, so that all processes show the same.
+      // Uses the reported time, so that all processes show the same time.
       const before = told.find(
         (each) => each.process === this.process && each.integration === view.integration,
       );
@@ -156,7 +159,7 @@ export class IntegrationKnowledge {
     return [...others, ...own];
   }
 
-  /** The shared troubles, together with those that this process has not reported yet. */
+  /** The shared troubles, and the troubles that this process has not reported yet. */
   #troubles(): Trouble[] {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations
@@ -211,7 +214,7 @@ export class IntegrationKnowledge {
     }));
   }
 
-  /** An instant on PostgreSQL's clock if known: this process's own clock may be wrong. */
+  /** The time on PostgreSQL's clock, if this clock is known: the clock of this process may be wrong. */
   #epochOf(monotonicMs: number): number {
     if (this.#read) return this.#read.reports.now + monotonicMs - this.#read.atMs;
     return this.clock.nowMs() + monotonicMs - this.clock.monotonicMs();

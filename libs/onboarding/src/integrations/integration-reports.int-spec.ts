@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { IntegrationReports, type OwnTrouble, type OwnView } from './integration-reports.js';
 
-/** No process of the fixture has this integration, so only the test reports it. */
+/** The name of an integration that only the test reports. */
 const integration = 'reported';
 
 let onboardings: Onboardings;
@@ -45,8 +45,8 @@ const of = <T extends { integration: string }>(all: T[]) =>
   all.filter((each) => each.integration === integration);
 const troubles = async () => of((await reports.read()).troubles);
 
-describe('views', () => {
-  it('keep the instant that was reported first', async () => {
+describe('reported views', () => {
+  it('keep the time that was reported first', async () => {
     await reports.publish('worker-a', [view()]);
     const { views, now } = await reports.read();
     const [first] = of(views);
@@ -58,7 +58,7 @@ describe('views', () => {
     expect(of((await reports.read()).views)).toMatchObject([{ breakerSince: null }]);
   });
 
-  it('expire with their process, and another process deletes them', async () => {
+  it('expire after their process ends, and another process deletes them', async () => {
     await reports.publish('worker-b', [view()]);
     await onboardings.dataSource.query(
       `UPDATE integration_views SET seen_at = seen_at - interval '11 seconds' WHERE process = 'worker-b'`,
@@ -75,7 +75,7 @@ describe('views', () => {
   });
 });
 
-describe('rows that another process is writing', () => {
+describe('rows that another process has locked', () => {
   const locked = async (table: string, work: () => Promise<void>) => {
     const other = onboardings.dataSource.createQueryRunner();
     await other.startTransaction();
@@ -113,8 +113,8 @@ describe('rows that another process is writing', () => {
   });
 });
 
-describe('troubles', () => {
-  it('add up over all processes, and show the latest failure as the last one', async () => {
+describe('reported troubles', () => {
+  it('are added up over all processes, with the latest failure of any process', async () => {
     await reports.report([trouble()]);
     await reports.report([trouble({ failures: 3, status: 500, sinceAgeMs: 9_000, lastAgeMs: 8_000 })]);
     const { now } = await reports.read();
@@ -125,7 +125,7 @@ describe('troubles', () => {
     expect(found!.goodUntil).toBeGreaterThan(now);
   });
 
-  it('without an expiry last until a call succeeds', async () => {
+  it('that have no expiry last until a call succeeds', async () => {
     await reports.report([trouble({ what: 'access', goodForMs: null })]);
     expect(await troubles()).toMatchObject([{ what: 'access', goodUntil: Infinity }]);
   });

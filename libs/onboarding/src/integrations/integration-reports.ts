@@ -2,15 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { PreparedStatements, prepared } from '#libs/database';
 import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
 
-/** A process that has not refreshed its views for this long is gone. */
+/** A process that has not refreshed its views for this time counts as gone. */
 export const LIVE_MS = 10_000;
 
-/** A process's current view, without instants. */
+/** The current view of a process, without times. */
 export interface ViewFacts {
   breaker: BreakerState;
   /** Milliseconds between the clock of the process and the provider's clock. */
   skewMs: number;
-  /** Why the last signature failed. */
+  /** Why the last signing failed; null if signing works. */
   signer: string | null;
   /** The last status with which the provider refused the requests of the process. */
   refusedStatus: number | null;
@@ -22,14 +22,14 @@ export interface View extends ViewFacts {
   process: string;
   integration: string;
   /**
-   * Milliseconds since the epoch on PostgreSQL's clock, like all instants here. Null while the breaker is
+   * Milliseconds since the epoch on PostgreSQL's clock, as all times in this file. Null while the breaker is
    * closed.
    */
   breakerSince: number | null;
   refusedSince: number | null;
 }
 
-/** A view to report, with ages in milliseconds: clocks may differ. */
+/** A view to report. It has ages in milliseconds instead of times, because clocks may differ. */
 export interface OwnView extends ViewFacts {
   integration: string;
   breakerAgeMs: number | null;
@@ -47,14 +47,14 @@ export interface Trouble {
   status: number | null;
 }
 
-/** Failures to report, with ages in milliseconds. */
+/** Failures to report, with ages in milliseconds instead of times. */
 export interface OwnTrouble extends Pick<
   Trouble,
   'integration' | 'what' | 'failures' | 'failure' | 'status'
 > {
   sinceAgeMs: number;
   lastAgeMs: number;
-  /** How long the trouble counts after the last failure; null: until a call succeeds. */
+  /** For how long the trouble counts after the last failure; null means until a call succeeds. */
   goodForMs: number | null;
 }
 
@@ -62,7 +62,7 @@ export interface OwnTrouble extends Pick<
 export interface Count {
   integration: string;
   what: 'parked' | 'outcome_unknown';
-  /** Why they are parked. */
+  /** Why the onboardings are parked; null if they are not. */
   reason: string | null;
   count: number;
   since: number;
@@ -87,9 +87,9 @@ const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 mil
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
 /**
- * Writes the views. Also removes processes that have been gone for a minute. Skips locked rows, because a
- * process that writes its row is back. After an outage of PostgreSQL, all processes return at the same time
- * and would otherwise wait for each other. An instant keeps the value that was reported first.
+ * Writes the views. Also deletes the views of processes that have been gone for a minute. Skips locked rows,
+ * because a process that writes its row is back. After an outage of PostgreSQL, all processes return at the
+ * same time, and would otherwise wait for each other. A time keeps the value that was reported first.
  */
 const PUBLISH = `
   WITH gone AS (
@@ -111,7 +111,10 @@ const PUBLISH = `
 
 const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
 
-/** Also deletes rows without a failure for a day: an integration that was removed leaves such rows. */
+/**
+ * Writes troubles. Also deletes rows without a failure for a day: an integration that was removed leaves such
+ * rows.
+ */
 const REPORT = `
   WITH gone AS (DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT integration, what FROM integration_troubles WHERE last_at < clock_timestamp() - interval '1 day'
@@ -131,7 +134,9 @@ const REPORT = `
     failure = CASE WHEN excluded.last_at >= t.last_at THEN excluded.failure ELSE t.failure END,
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
-/** Skips a row that another process is writing. The next run deletes that row. */
+/**
+ * Deletes troubles that are over. Skips a row that another process is writing: the next run deletes that row.
+ */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT t.integration, t.what FROM integration_troubles t
@@ -189,7 +194,10 @@ export class IntegrationReports {
     await this.statements.run(prepared(REPORT), [JSON.stringify(rows)]);
   }
 
-  /** Ends troubles whose last failure is before a success. @param mended with the age of that success. */
+  /**
+   * Ends troubles whose last failure is before a success. @param mended the troubles, with the age of the
+   * success.
+   */
   async mended(mended: readonly { integration: string; what: TroubleName; age: number }[]): Promise<void> {
     await this.statements.run(prepared(MENDED), [JSON.stringify(mended)]);
   }

@@ -1,10 +1,12 @@
 import type { Finding } from '#libs/platform';
 import type { Count, Pause, Trouble, View } from './integration-reports.js';
 
-/** This many consecutive failures of one step are an outage. Fewer happen at a working provider too. */
+/**
+ * So many failures of one step in a row count as an outage. Fewer failures also happen at a working provider.
+ */
 const FAILURES_IN_A_ROW = 3;
 
-/** All known facts about one integration. Instants are milliseconds since the epoch. */
+/** All known facts about one integration. Times are in milliseconds since the epoch. */
 export interface Known {
   /** The views of live processes. */
   views: readonly View[];
@@ -15,19 +17,20 @@ export interface Known {
   now: number;
 }
 
-/**
- * A finding with a member for each fact, for machines. Instants are RFC 3339. Unknown facts have no member.
- */
+/** A finding with a member for each fact, for programs. Times are RFC 3339. Unknown facts have no member. */
 export interface IntegrationFinding extends Finding {
-  /** An operator has paused the integration. The console says who and why: this check is public. */
+  /**
+   * Set if an operator has paused the integration. Only the console shows who did it and why, because this
+   * check is public.
+   */
   paused?: { since: string };
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
   /** The provider refuses our key, its scope or our clock. `status` is from its last such answer, if any. */
   refused?: { since: string; status?: number };
-  /** Processes that get no signature. */
+  /** Processes that cannot sign. */
   unsigned?: string[];
-  /** The largest distance between a process's clock and the provider's, if it is too large. */
+  /** The largest difference between the clock of a process and the provider's clock, if it is too large. */
   clockSkewSeconds?: number;
   /** Calls that have failed since they last succeeded. */
   failing?: { call: string; failures: number; since: string }[];
@@ -36,14 +39,14 @@ export interface IntegrationFinding extends Finding {
   outcomeUnknown?: { count: number; since: string };
 }
 
-/** One fact: a clause for people, members for machines. */
+/** One fact: a clause for people, and members for programs. */
 type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 
 /**
  * Judges the health of an integration. Onboardings with an unknown outcome are shown but do not degrade it:
  * they wait for a decision for up to a day, and the provider may work again long before.
  *
- * @param skewWarnMs a distance between clocks that counts as a fault.
+ * @param skewWarnMs a difference between clocks that counts as a fault.
  */
 export function findingOf(known: Known, skewWarnMs: number): IntegrationFinding {
   const views = known.views.toSorted(by(({ process }) => process));
@@ -94,7 +97,7 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** A refusal, as a live process sees it, or as a process that has gone last saw it. */
+/** A refusal of the integration's key, as a live process sees it, or as a process saw it before it ended. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);
@@ -133,7 +136,7 @@ function clocks(views: readonly View[], warnMs: number): Part {
   };
 }
 
-/** A failure counts only for a while. After that, without another call, the state is unknown. */
+/** A failure counts only for some time. After that time without another call, the state is unknown. */
 const isCurrent = ({ goodUntil }: Trouble, now: number) => now < goodUntil;
 
 function failing({ troubles, now }: Known): Part {
@@ -210,7 +213,7 @@ const sumOf = (rows: readonly Count[]) => ({
 });
 
 const instant = (ms: number) => new Date(ms).toISOString();
-/** For people: whole seconds. */
+/** A time for people, in whole seconds. */
 const shown = (ms: number) => instant(ms).replace(/\.\d+Z$/, 'Z');
 
 function by<T>(key: (value: T) => string) {

@@ -2,19 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { statement } from '../store/statement.js';
 
-/** A text with which a provider refused calls, and which we do not know. */
+/** A text with which a provider refused calls, and which the code does not know. */
 export interface UnknownRefusal {
   id: string;
   integration: string;
   /** The step, or `probe`. */
   step: string;
   status: number;
-  /** Without personal data. Empty: texts beyond the limit of an integration, counted together. */
+  /** The text without personal data. An empty text counts all texts above the limit of an integration. */
   refusal: string;
   count: number;
   firstSeenAt: Date;
   lastSeenAt: Date;
-  /** The latest example. Null for a probe. */
+  /** The latest onboarding that got this text. Null for a probe. */
   onboardingId: string | null;
 }
 
@@ -38,25 +38,25 @@ const COUNTS = statement(
   'SELECT integration, count(*)::int AS texts FROM unknown_refusals GROUP BY integration',
 );
 
-/** What operators read and forget of the unknown refusals. */
+/** Lists and deletes unknown refusals for operators. */
 @Injectable()
 export class RefusalList {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** The latest first. @param integration null for all. */
+  /** Lists the texts, the latest first. @param integration null for all integrations. */
   list(integration: string | null, limit: number): Promise<UnknownRefusal[]> {
     return this.statements.run<UnknownRefusal>(LIST, LIST.bind({ integration, limit }));
   }
 
-  /** How many texts each integration has. */
+  /** The number of texts of each integration. */
   async counts(): Promise<Map<string, number>> {
     const rows = await this.statements.run<{ integration: string; texts: number }>(COUNTS, []);
     return new Map(rows.map(({ integration, texts }) => [integration, texts]));
   }
 
   /**
-   * Forgets one text, or all of an integration: after they are in the code. A text that comes again is listed
-   * again.
+   * Deletes one text, or all texts of an integration, after a developer has added them to the code. A text
+   * that comes again is listed again.
    */
   forget(
     which: { id: string } | { integration: string },

@@ -7,7 +7,7 @@ import { RefusalList } from './refusal-list.js';
 import { TEXTS_KEPT, UnknownRefusals } from './unknown-refusals.js';
 
 const call = { integration: 'byzantine', step: 'init-otp', onboardingId: null };
-/** Words of letters only: a number would be a placeholder. */
+/** Words without digits, because a number would be replaced by a placeholder. */
 const wordOf = (n: number) => [...String(n)].map((digit) => 'abefijoxuy'[Number(digit)]).join('a');
 const refused = (text: string, status = 400) =>
   new UpstreamError('rejected_unclear', { detail: 'refused', evidence: NOTHING_SENT }).saying(status, text);
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 beforeEach(() => onboardings.dataSource.query('DELETE FROM unknown_refusals'));
 
-it('counts equal texts in one row, also those of other processes', async () => {
+it('equal texts are counted in one row, even texts of other processes', async () => {
   for (let n = 0; n < 3; n++) refusals.note(call, refused(`no user ${1_000 + n}`));
   refusals.note(call, refused('no user 77777', 403));
   await refusals.write();
@@ -37,7 +37,7 @@ it('counts equal texts in one row, also those of other processes', async () => {
   expect(rows[0]!.firstSeenAt.getTime()).toBeLessThanOrEqual(rows[0]!.lastSeenAt.getTime());
 });
 
-it('keeps a bounded number of texts for each integration, and counts others together', async () => {
+it('the texts of an integration are limited, and further texts are counted together', async () => {
   for (let n = 0; n < TEXTS_KEPT + 30; n++) refusals.note(call, refused(`reason ${wordOf(n)}`));
   await refusals.write();
   for (let n = 0; n < TEXTS_KEPT + 40; n++) refusals.note(call, refused(`reason ${wordOf(n)}`));
@@ -51,7 +51,7 @@ it('keeps a bounded number of texts for each integration, and counts others toge
   expect(await list.list('turnkey', 10)).toHaveLength(1);
 });
 
-it('keeps what PostgreSQL does not take, and tells of it once', async () => {
+it('texts that PostgreSQL does not accept stay in memory, with one log line', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
   const told = () => warn.mock.calls.filter(([, text]) => String(text).includes('not stored yet'));
   await onboardings.dataSource.query('ALTER TABLE unknown_refusals RENAME TO away');
@@ -69,7 +69,7 @@ it('keeps what PostgreSQL does not take, and tells of it once', async () => {
   warn.mockRestore();
 });
 
-it('notes nothing if the text is known or empty, or the answer is no refusal', async () => {
+it('nothing is noted if the text is known or empty, or if the answer is not a refusal', async () => {
   refusals.note(call, new UpstreamError('rejected', { detail: 'x', evidence: NOTHING_SENT }));
   refusals.note(call, refused(' '));
   refusals.note(call, refused('on fire', 503));

@@ -5,9 +5,9 @@ import { Log, Metrics } from '#libs/platform';
 import { redacted, type UpstreamError } from '#libs/upstream';
 import { statement } from '../store/statement.js';
 
-/** How many texts of an integration are kept. Others are counted together, under an empty text. */
+/** How many texts of an integration are stored. Further texts are counted together, under an empty text. */
 export const TEXTS_KEPT = 200;
-/** How many texts wait in memory. A provider that fails for all callers has few texts. */
+/** How many texts may wait in memory. A provider that fails for all callers sends few different texts. */
 const WAITING = 500;
 const WRITE_EVERY_MS = 1_000;
 /** A process that ends waits at most this long for PostgreSQL. */
@@ -56,14 +56,14 @@ const NOTE = statement(
 );
 
 /**
- * Collects the texts of refusals that we do not know, without personal data, so that a developer can add
- * them. It writes later and together: neither an attempt nor an onboarding depends on it.
+ * Collects texts of refusals that the code does not know, without personal data, so that a developer can add
+ * them. It writes many texts at once, later: no attempt and no onboarding depends on this.
  */
 @Injectable()
 export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Log('UnknownRefusals');
   readonly #counter;
-  /** Not yet written, by call, status and text. */
+  /** The texts that are not written yet, by call, status and text. */
   #waiting = new Map<string, Seen>();
   /** The texts that this process has logged. */
   readonly #logged = new Set<string>();
@@ -88,7 +88,9 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     await Promise.race([this.write(), patience]);
   }
 
-  /** Notes the text of a refusal, if we do not know it. It never throws, and does not wait. */
+  /**
+   * Notes the text of a refusal, if the code does not know it. This method never throws, and does not wait.
+   */
   note(call: RefusedCall, { unknownText }: Pick<UpstreamError, 'unknownText'>): void {
     if (!unknownText) return;
     const { integration, step, onboardingId } = call;
@@ -108,7 +110,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /** Writes what waits, one run at a time. Never rejects. */
+  /** Writes the waiting texts, one run at a time. Never rejects. */
   write(): Promise<void> {
     if (this.#waiting.size === 0 && !this.#writing) return Promise.resolve();
     this.#writing ??= this.#write().finally(() => (this.#writing = null));
@@ -138,7 +140,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /** Puts back what could not be written. */
+  /** Puts back the texts that could not be written. */
   #keep(taken: Map<string, Seen>): void {
     for (const [key, newer] of this.#waiting) {
       const older = taken.get(key);

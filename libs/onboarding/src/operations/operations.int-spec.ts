@@ -127,7 +127,7 @@ describe('the start of an operation', () => {
     expect(await operations.list(10, operation.id)).toEqual([]);
   });
 
-  it('makes items from a filter inside PostgreSQL, and stores no filter value that identifies a person', async () => {
+  it('makes items from a filter in PostgreSQL, and stores no personal filter value', async () => {
     const one = await insert({ ...lost, external_ref: 'order-7' });
     await insert(lost);
     const filter = { states: ['outcome_unknown', 'otp_sent'], externalRef: 'order-7' } as const;
@@ -319,7 +319,7 @@ describe('the worker', () => {
     expect(await worker.run(id)).toEqual({ outcome: 'aborted' });
   });
 
-  it('does not repeat an item if a worker crashed after doing it and before recording the result', async () => {
+  it('does not repeat an item after a crash between the work and its record', async () => {
     const ids = await several(12);
     const { id } = await operations.start('cancel', { ids }, 'r', anActor());
     const statements = onboardings.module.get(PreparedStatements);

@@ -117,7 +117,7 @@ describe('a paused integration', () => {
     expect(await onboardings.dataSource.query('SELECT 1 FROM audit_events')).toHaveLength(1);
   });
 
-  it('continues its onboardings after the resume, and the timelines show the operator and the reason', async () => {
+  it('continues its onboardings after the resume, and timelines show who resumed it and why', async () => {
     const id = await insert();
     await pause();
     await wake(id);

@@ -17,8 +17,8 @@ import { canLeaveDoubt, type Signal } from '../flow/table.js';
 import { OnboardingStore, type Given, type Started } from './onboarding.store.js';
 
 /**
- * A claim reads no row first, so SQL contains its change. These tests compare each with `move`: the statement
- * must write the same as `move` does for the earlier row.
+ * A claim reads no row first, so its SQL statement contains the change. These tests compare each statement
+ * with `move`: both must make the same change to the earlier row.
  */
 
 let module: TestingModule;
@@ -38,7 +38,7 @@ const DAY_MS = 86_400_000;
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
-/** Leftover values, so that a test sees a claim that forgets to clear a column. */
+/** Values of earlier steps, so that a test notices a claim that does not clear a column. */
 const BEFORE = {
   attempt: 4,
   submission: 2,
@@ -86,13 +86,14 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
 }
 
 /**
- * At the statement's own instant, which is the row's `updatedAt`: both sides add whole milliseconds to it.
+ * The time for `move`: the row's `updatedAt`, which is the time of the statement. Statement and `move` add
+ * whole milliseconds to it.
  */
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
 /** The row as a read returns it after the write, without `now`, the time of the read. */
 const withoutNow = (row: Row) => ({ ...row, now: null });
-/** Each claim has its own id, in case its answer is lost. */
+/** Allows any claim id: each claim has its own id, in case its answer is lost. */
 const claimedRow = (row: Row) => ({ ...withoutNow(row), claimId: expect.any(String) });
 
 async function eventsAfter(row: Row): Promise<(NewEvent & { seq: number })[]> {
@@ -113,7 +114,7 @@ async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<voi
       data: JSON.parse(JSON.stringify(data)) as object,
     })),
   );
-  // The claim's instant is between the earlier read and the answer.
+  // The time of the claim is between the earlier read and the answer.
   expect(claimed.updatedAt.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
   expect(claimed.updatedAt.getTime()).toBeLessThanOrEqual(claimed.now.getTime());
 }
@@ -170,7 +171,7 @@ describe('the claim of a resend', () => {
     );
   });
 
-  it('writes the same as a move, with options for this code', async () => {
+  it('writes the same as a move, with options for the new code only', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');
     const claimed = (await store.claimSend(givenTo(before.id), {
@@ -214,7 +215,7 @@ describe('the claim of a verification', () => {
     sealedOtpCode: sealedOtpCode!,
   });
 
-  it('writes the same as a move, with room in every budget', async () => {
+  it('writes the same as a move, if no budget is used up', async () => {
     const before = await inserted({ otp_sent_at: inMs(-5_000) });
     const claimed = await verify(before.id);
     expect(claimed.sealedOtpCode).toBeInstanceOf(Buffer);
@@ -235,7 +236,7 @@ describe('the claim of a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try: the last try of the day delays another code by a day', async () => {
+  it('counts its own try, so the last try of the day delays another code by a day', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(
@@ -251,7 +252,7 @@ describe('the claim of a verification', () => {
 });
 
 describe('the claim of a creation of passkeys', () => {
-  it('writes the same as a move, in the session', async () => {
+  it('writes the same as a move, during the session', async () => {
     const before = await inserted({ ...SESSION, state: 'otp_verified' });
     await dataSource.query(
       `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
@@ -272,7 +273,10 @@ describe('the claim of a creation of passkeys', () => {
 describe('the claim of a retry', () => {
   const WAITING = { lease_until: null, next_attempt_at: inMs(-100), sealed_requests: Buffer.from('kept') };
 
-  /** The changes of another attempt of the same submission. The state stays, so no signal describes them. */
+  /**
+   * The changes that another attempt of the same submission makes. The state stays, so no signal describes
+   * these changes.
+   */
   function nextTry(before: RowInStep, claimed: Row): Moved {
     const attempt = before.attempt + 1;
     const { now } = at(claimed);
@@ -348,7 +352,7 @@ describe('a start', () => {
     fingerprint: 'print',
   });
 
-  /** The row is as old as its id, and written at the start's instant or a moment later. */
+  /** Checks the row of a start. It is as old as its id, and was written at this time or a moment later. */
   async function expectFirst(given: Started, row: Row): Promise<void> {
     const now = new Date(row.leaseUntil!.getTime() - config.LEASE_MS);
     const { updatedAt } = row;
@@ -393,7 +397,7 @@ describe('a start', () => {
     );
     const cancelled = (await store.find(before.id))!;
     const expected = after(before, moved, cancelled.updatedAt);
-    // It is due from an instant within the same statement.
+    // The cancelled row is due from a time within the same statement.
     expect(Math.abs(cancelled.dueAt!.getTime() - expected.dueAt!.getTime())).toBeLessThan(1_000);
     expect(withoutNow({ ...cancelled, dueAt: expected.dueAt } as Row)).toEqual(withoutNow(expected));
     expect((await eventsAfter(before)).map(({ seq, type }) => [seq, type])).toEqual([

@@ -5,7 +5,7 @@ import { DataKeys } from './data-keys.js';
 const key = (id: string, byte: number) => ({ id, key: Buffer.alloc(32, byte) });
 const place = { onboardingId: 'one', field: 'grant' };
 
-describe('a row’s own key', () => {
+describe('the data key of a row', () => {
   it('seals values that the keys of SEALING_KEYS alone cannot open', () => {
     const ring = new Sealer([key('a', 1)]);
     const { patch, sealer } = new DataKeys(ring).fresh('one');
@@ -14,7 +14,7 @@ describe('a row’s own key', () => {
     expect(new DataKeys(ring).of({ id: 'one', ...patch }).open(place, sealed)).toBe('secret');
   });
 
-  it('is different for each row, and does not fit another row', () => {
+  it('is different for each row, and does not open values of another row', () => {
     const dataKeys = new DataKeys(new Sealer([key('a', 1)]));
     const [one, two] = [dataKeys.fresh('one'), dataKeys.fresh('two')];
     const sealed = one.sealer.seal(place, 'secret');
@@ -59,7 +59,7 @@ describe('a row’s own key', () => {
     );
   });
 
-  describe('is opened', () => {
+  describe('the data key of a row is decrypted', () => {
     const ring = new Sealer([key('a', 1)]);
     const dataKeys = new DataKeys(ring);
     const open = jest.spyOn(ring, 'open');
@@ -68,28 +68,28 @@ describe('a row’s own key', () => {
       work();
       return open.mock.calls.length;
     };
-    /** The row as read: each time with its own bytes. */
+    /** The row as each read returns it, with new Buffer objects. */
     const { patch } = dataKeys.fresh('one');
     const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
-    it('once per read of the row, and never if the key was just made', () => {
+    it('once for each read of the row, but not if the key was just made', () => {
       const row = read();
       expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
       expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
     });
 
-    it('again by the next request: only the row keeps the opened key', () => {
+    it('again in the next request, because only the row object keeps the decrypted key', () => {
       expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
     });
 
-    it('once for two reads of a row, if the first read hands the opened key over', () => {
+    it('once for two reads of a row, if the decrypted key is handed over', () => {
       const [earlier, later] = [read(), read()];
       const sealed = dataKeys.of(earlier).seal(place, 'secret');
       dataKeys.handOver(earlier, later);
       expect(openings(() => expect(dataKeys.of(later).open(place, sealed)).toBe('secret'))).toBe(0);
     });
 
-    it('again if the earlier read was not opened, or has another key or row', () => {
+    it('again if the earlier read has no decrypted key, another key or another row', () => {
       const unopened = read();
       const other = { id: 'one', ...dataKeys.fresh('one').patch };
       const wrapped = { id: 'one', ...dataKeys.rewrapped('one', patch.sealedDataKey) };
@@ -106,7 +106,7 @@ describe('a row’s own key', () => {
       expect(() => dataKeys.of(moved)).toThrow();
     });
 
-    it('never after it is destroyed', () => {
+    it('never after the key is destroyed', () => {
       const erased = { id: 'one', sealedDataKey: null };
       const earlier = { id: 'one', ...patch };
       dataKeys.handOver(earlier, erased);

@@ -8,25 +8,25 @@ export const OF_THE_ROW = '@row';
 
 const KEY_BYTES = 32;
 
-/** The part of a row that its key needs. */
+/** The columns of a row that are needed to open its data key. */
 type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 
 /**
- * Each onboarding has its own data key, which seals its row's values. A key of `SEALING_KEYS` seals the data
- * key. So a rotation re-encrypts only 32 bytes per row, and the destruction of a data key destroys everything
- * that it sealed.
+ * Each onboarding has its own data key, which seals the values of its row. A key of `SEALING_KEYS` seals the
+ * data key. So a rotation re-encrypts only 32 bytes per row, and the destruction of a data key destroys
+ * everything that it sealed.
  */
 @Injectable()
 export class DataKeys {
   /**
-   * The opened keys, by the sealed bytes that a request has read. An opened key is freed together with the
-   * row of its request.
+   * The decrypted data keys, by the Buffer of the sealed key in a row that a request has read. A decrypted
+   * key is freed together with this row.
    */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 
   constructor(private readonly ring: Sealer) {}
 
-  /** @returns the columns of a new row's key, and its sealer. */
+  /** @returns the columns of a new data key, and a sealer with this key. */
   fresh(onboardingId: string): {
     patch: { sealedDataKey: Buffer; dataKeyId: string };
     sealer: Sealer;
@@ -37,8 +37,8 @@ export class DataKeys {
   }
 
   /**
-   * @returns a sealer that seals with the row's key, and opens values of that key or of `SEALING_KEYS`. An
-   *   erased row has no key and no sealed values.
+   * @returns a sealer that seals with the row's data key, and opens values under this key or under
+   *   `SEALING_KEYS`. An erased row has no key and no sealed values.
    * @throws Error if the row's key is sealed with a key that SEALING_KEYS does not have.
    */
   of({ id, sealedDataKey }: Keyed): Sealer {
@@ -48,7 +48,7 @@ export class DataKeys {
     return this.#keep(id, sealedDataKey, this.#sealerOf(this.#unwrapped(id, sealedDataKey)));
   }
 
-  /** Reuses the opened key of an earlier read of the row for a later one, unless the key has changed. */
+  /** Reuses the decrypted key of an earlier read of the row for a later read, unless the key has changed. */
   handOver(earlier: Keyed, later: Keyed): void {
     const [from, to] = [earlier.sealedDataKey, later.sealedDataKey];
     const opened = from && this.#opened.get(from);

@@ -127,7 +127,7 @@ const submitPasskeys: Act = async ({ id }) => {
   });
 };
 
-/** A start for a new subject, or one that supersedes the row. */
+/** Starts an onboarding for a new subject, or an onboarding that supersedes the row. */
 const start = (row: Row, supersedes: boolean) => {
   const moved = move(row, 'cancelled', {}, { now: row.now, settings: config });
   const id = uuidV7(Date.now());
@@ -151,7 +151,7 @@ const start = (row: Row, supersedes: boolean) => {
   return store.start(started, aClaim(), undefined, supersedes ? { superseded: { row, moved } } : {});
 };
 
-/** The writes: the columns before, the action, and the state after it. */
+/** The writes, each with its name, the columns before, the action and the state after the action. */
 const WRITES: [string, Columns, Act, string][] = [
   ['a start that supersedes', {}, (row) => start(row, true), 'cancelled'],
   ['a resend', RESENDABLE, ({ id }) => module.get(OtpService).resend(id, {}, terms), 'otp_requested'],
@@ -275,8 +275,8 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * An ended row is due from an instant within its write. Other due times are exact to the millisecond, because
- * instants are read in milliseconds.
+ * Checks a due time. An ended row is due from a time within its write. Other due times are exact to the
+ * millisecond, the precision of a read.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);
@@ -291,7 +291,7 @@ function expectExact(row: Row, from: Date): void {
 describe('a row has the right due time after', () => {
   it.each(WRITES)('%s', async (_, columns, act, state) => {
     const id = await anOnboarding(dataSource, columns);
-    // So the test also sees a write that forgets the column.
+    // With this value, the test also notices a write that does not set the column.
     await dataSource.query(`UPDATE onboardings SET due_at = '2001-01-01' WHERE id = $1`, [id]);
     const before = (await store.find(id))!;
     await act(before);

@@ -6,11 +6,11 @@ import { Fingerprint } from './fingerprint.js';
 const keyed = (byte: number) => new Fingerprint(new KeyedHash(Buffer.alloc(32, byte)));
 
 describe('Fingerprint', () => {
-  it('is the same for the same submission, in another process too', () => {
+  it('is the same for the same submission, even in another process', () => {
     expect(keyed(1).of('a', '123456')).toBe(keyed(1).of('a', '123456'));
   });
 
-  it('differs by content, by onboarding and by key', () => {
+  it('differs for other content, for another onboarding and under another key', () => {
     const prints = [
       keyed(1).of('a', '123456'),
       keyed(1).of('a', '123457'),
@@ -20,7 +20,7 @@ describe('Fingerprint', () => {
     expect(new Set(prints).size).toBe(prints.length);
   });
 
-  it('reveals nothing of its content: always 128 bits', () => {
+  it('does not reveal the length of the content: it always has 128 bits', () => {
     const print = keyed(1);
     fc.assert(
       fc.property(fc.string(), (content) => {

@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { KeyedHash } from '#libs/platform';
 
-/** Half of HMAC-SHA-256, the least that RFC 2104 advises: each onboarding keeps a dozen copies. */
+/**
+ * Half of HMAC-SHA-256, the shortest length that RFC 2104 advises, because each onboarding stores a dozen
+ * copies.
+ */
 const BYTES = 16;
 
 /**
- * Shows whether two submissions are the same, without keeping them. Keyed, because a plain hash of a
- * six-digit code can be reversed by trying all codes.
+ * A fingerprint shows whether two submissions are the same, without storing them. It is a keyed hash: a plain
+ * hash of a six-digit code could be reversed by trying all codes.
  */
 @Injectable()
 export class Fingerprint {

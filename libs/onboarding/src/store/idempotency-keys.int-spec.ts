@@ -27,13 +27,13 @@ async function answered(): Promise<KeyedRequest> {
   return request;
 }
 
-describe('a kept answer', () => {
+describe('a stored answer', () => {
   it('can be opened for its own request', async () => {
     const request = await answered();
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
   });
 
-  it('is accepted only from the request that took the key', async () => {
+  it('is accepted only from the request that first used the key', async () => {
     const request = await answered();
     const { key } = request;
     await onboardings.dataSource.query('UPDATE idempotency_keys SET sealed_answer = NULL WHERE key = $1', [
@@ -43,13 +43,13 @@ describe('a kept answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: null });
   });
 
-  it('is kept once: a later answer changes nothing', async () => {
+  it('is not changed by a later answer', async () => {
     const request = await answered();
     await keys.answer(request, { status: 200, headers: {}, body: 'second' });
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
   });
 
-  it('is kept for each of many requests at the same time', async () => {
+  it('is stored for each of many requests at the same time', async () => {
     const requests = await Promise.all(Array.from({ length: 20 }, answered));
     for (const request of requests)
       expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
@@ -71,7 +71,7 @@ describe('a kept answer', () => {
 });
 
 describe('an expired key', () => {
-  it('is deleted, and no other key is', async () => {
+  it('is deleted, but no other key', async () => {
     const [old, young] = [await answered(), await answered()];
     await onboardings.dataSource.query(
       `UPDATE idempotency_keys SET created_at = created_at - interval '1 year' WHERE key = $1`,

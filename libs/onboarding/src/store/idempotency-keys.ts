@@ -6,17 +6,17 @@ import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
 import { SharedWrite } from './shared-write.js';
 import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
 
-/** The request of a key. */
+/** The request of an idempotency key. */
 export type KeyedRequest = Omit<KeyToTake, 'lockMs'>;
 
 export interface KeptKey {
   fingerprint: string;
   takenBy: string | null;
   onboardingId: string | null;
-  /** Whether the first request may still be answering. */
+  /** Whether the first request with the key may still be running. */
   locked: boolean;
   answer: KeptAnswer | null;
-  /** Whether the onboarding was erased, and the answer with it. */
+  /** Whether the onboarding was erased. Its erasure also deleted the answer. */
   erased: boolean;
 }
 
@@ -28,7 +28,7 @@ interface NewAnswer {
   sealedAnswer: Buffer;
 }
 
-/** How much longer than its wait and its call a first request may take. */
+/** How long a first request may take in addition to its wait and its call to the provider. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
 
@@ -52,10 +52,10 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Stores the answer to a request. Only the request that took the key may do this, and only once. A refused
-   * request takes no key, because it may succeed later. `SEALING_KEYS` seals the answer, because the row and
-   * its own key are not at hand. An erasure separates the key from its request, so a late answer is not
-   * stored.
+   * Stores the answer to a request. Only the first request with the key may do this, and only once. A refused
+   * request stores no key, because it may succeed later. A key of `SEALING_KEYS` seals the answer, because
+   * the row with its data key is not loaded. An erasure separates the key from its request, so a late answer
+   * is not stored.
    *
    * Answers that arrive during a write are written together, in one commit.
    */
@@ -88,7 +88,7 @@ export class IdempotencyKeys {
     return { ...kept, answer: unpacked(opened) };
   }
 
-  /** Frees a key whose answer was lost and can be recreated. */
+  /** Deletes a key without an answer, so that a repeated request is carried out again. */
   async release({ caller, route, key }: KeyedRequest): Promise<void> {
     await this.statements.run(RELEASE_KEY, RELEASE_KEY.bind({ caller, route, key }));
   }
@@ -104,7 +104,9 @@ export class IdempotencyKeys {
   }
 }
 
-/** Binds an answer to its request and key. Under another key, route or caller, it cannot be opened. */
+/**
+ * Binds an answer to its request and key. With another key, route or caller, the answer cannot be decrypted.
+ */
 const placeOf = ({ caller, route, key, id }: Omit<KeyedRequest, 'fingerprint'>) => ({
   onboardingId: JSON.stringify([caller, route, key, id]),
   field: 'answer',

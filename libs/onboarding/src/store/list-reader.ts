@@ -24,7 +24,7 @@ export interface ListFilter {
   externalRef?: string | undefined;
   /** An e-mail address or a phone number. */
   contact?: string | undefined;
-  /** The step in flight, waiting or parked, or the one whose outcome is unknown. */
+  /** The step in flight, waiting or parked, or the step whose outcome is unknown. */
   step?: StepName | undefined;
   parked?: boolean | undefined;
   parkedReason?: ParkedReason | undefined;
@@ -35,11 +35,11 @@ export interface ListFilter {
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
   limit: number;
-  /** The id of the last row of the page before. */
+  /** The id of the last row of the previous page. */
   after?: string | undefined;
 }
 
-/** What a reader may see. Null: everything. */
+/** The callers and integrations whose onboardings a reader may see. Null: all. */
 export interface Visible {
   callers: readonly string[] | null;
   integrations: readonly string[] | null;
@@ -47,7 +47,7 @@ export interface Visible {
   providers: readonly Pick<Provider, 'keyOfContact'>[];
 }
 
-/** Reads pages of onboardings. Leaves everything sealed. */
+/** Reads pages of onboardings, without decrypting any value. */
 @Injectable()
 export class ListReader {
   constructor(
@@ -57,9 +57,10 @@ export class ListReader {
   ) {}
 
   /**
-   * Newest first, as of now. Ids grow with time, so a page continues below the last id of the page before.
+   * Lists onboardings in their present state, newest first. Ids grow with time, so a page continues below the
+   * last id of the previous page.
    *
-   * @throws ProblemError `validation_failed` if no provider identifies subjects by such a contact.
+   * @throws ProblemError `validation_failed` if no provider identifies subjects by this kind of contact.
    */
   async page(filter: ListFilter, visible: Visible): Promise<{ rows: Row[]; next: string | null }> {
     const { states, accountId, organizationId, userId, externalRef, contact, limit } = filter;
@@ -89,7 +90,7 @@ export class ListReader {
   #keysOf(contact: string, providers: Visible['providers']): string[] {
     const keys = providers.flatMap((provider) => provider.keyOfContact(contact) ?? []);
     if (keys.length > 0) return [...new Set(keys)].map((key) => blindKey(this.hash, key));
-    const detail = 'No integration knows its subjects by such a contact.';
+    const detail = 'No integration identifies subjects by this kind of contact.';
     throw new ProblemError('validation_failed', {
       detail,
       errors: [{ pointer: '/contact', code: 'not_supported', detail }],
@@ -97,7 +98,7 @@ export class ListReader {
   }
 }
 
-/** @returns the values that are both allowed and asked for; null for any. */
+/** @returns the values that are both allowed and requested; null means any value. */
 export function narrowed(
   allowed: readonly string[] | null,
   asked: string | undefined,

@@ -12,7 +12,7 @@ import { SHOWN_COLUMNS } from './read-row.js';
 import { isDueSql, isShownByTime, showsOneOf } from './shown-state.js';
 import { stretchesSql, type KeyedIndex } from './stretches.js';
 
-/** The filters of a list. Null and undefined: any. */
+/** The filters of a list. Null and undefined allow any value. */
 export interface Listed {
   callers: readonly string[] | null;
   integrations: readonly string[] | null;
@@ -40,7 +40,7 @@ export interface Listed {
 /** Adds a parameter. @returns the parameter in SQL. */
 type Bind = (value: unknown, type: string) => string;
 
-/** An index, and the keys to look for. */
+/** A way to read the list: an index, and the keys to look for in it. */
 interface Way extends KeyedIndex {
   keys: readonly string[];
   /** Whether the index is read for each key that begins with one of `keys`. */
@@ -52,8 +52,9 @@ interface Way extends KeyedIndex {
 }
 
 /**
- * A list, newest first. The rows of one key are a stretch of an index. The statement reads a page from the
- * end of each stretch, and returns the newest of these rows. It checks filters outside the key on the way.
+ * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement reads
+ * a page from the end of each stretch, and returns the newest of these rows. While it reads, it checks the
+ * filters that are not part of the key.
  *
  * PostgreSQL must not choose the index itself. It assumes that two common values often occur in the same
  * rows, and would read the table in the order of ids to find such rows. Only one index can return the order
@@ -111,7 +112,7 @@ function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly
 /**
  * Chooses the index. Prefers a filter that few rows match: user, contact, reference, account.
  *
- * @returns null if no filter has an index: then the primary key is read.
+ * @returns null if no filter has an index. In this case, the list reads the primary key.
  */
 function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null {
   const { userId, subjectKeys, externalRef, accountId, organizationId, endedUnresolved } = listed;
@@ -157,8 +158,8 @@ const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLL
 const hashOf = (text: string) => `hashtextextended(${text}, 0)`;
 
 /**
- * The same expressions as in the indexes `onboardings_user` and `onboardings_organization`. Each provider has
- * one of the names.
+ * The same expressions as in the indexes `onboardings_user` and `onboardings_organization`. Each provider
+ * uses one of the two names of the organization.
  */
 const OF_USER = hashOf(`o.subject ->> 'userId'`);
 const OF_ORGANIZATION = hashOf(`coalesce(o.subject ->> 'accountId', o.subject ->> 'organizationId')`);
@@ -183,8 +184,8 @@ export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${
 const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
 
 /**
- * @returns the conditions on rows of the index, and on rows that are in the state only by time. The latter
- *   are null if there are none, or the index does not contain the state.
+ * @returns the conditions on rows of the index, and on rows that are in the state only by time. The second
+ *   conditions are null if there are no such rows, or if the index does not contain the state.
  */
 function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   const { states } = listed;
@@ -219,9 +220,9 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 }
 
 /**
- * Rows whose deadline has passed but whose new state is not written: few, while a worker runs. If the expiry
- * could not move a row, the expiry has set a later `due_at`, and the row is not listed. `BETWEEN` makes
- * PostgreSQL expect few rows.
+ * SQL for rows whose deadline has passed but whose new state is not written. While a worker runs, there are
+ * few. If the expiry could not move a row, the expiry has set a later `due_at`, and the row is not listed.
+ * `BETWEEN` makes PostgreSQL expect few rows.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

@@ -140,7 +140,7 @@ function started(subjectKey: string = randomUUID(), more: Partial<Started> = {})
   };
 }
 
-/** Everything that a statement may have written: the row, and its rows in other tables. */
+/** All data that a statement may have written: the row, and the related rows in other tables. */
 async function standing({ id, subjectKey }: Pick<Row, 'id' | 'subjectKey'>) {
   const [beside] = await sql<Record<string, unknown>>(
     `SELECT to_jsonb(o) AS row,
@@ -165,7 +165,7 @@ const budgetOf = async ({ subjectKey }: Pick<Row, 'subjectKey'>) =>
     )
   )[0];
 
-/** Uses up a subject's budget: as many instants as allowed, all now. */
+/** Uses up a subject's budget, with as many entries as allowed, all of them from now. */
 const useUp = ({ subjectKey }: Pick<Row, 'subjectKey'>, column: 'sends' | 'wrong_codes', count: number) =>
   sql(
     `UPDATE otp_budgets SET ${column} = array_fill(clock_timestamp(), ARRAY[$2::int]) WHERE subject_key = $1`,
@@ -210,7 +210,7 @@ describe('a conditional write', () => {
     expect((await load(seen.id)).version).toBe(2);
   });
 
-  it('writes nothing for a command once time has changed the row', async () => {
+  it('writes nothing for a command if a deadline of the row has passed', async () => {
     const seen = await inserted();
     const over = { ...seen, otpExpiresAt: new Date(seen.now.getTime() - 1) } as Row;
     expect(await store.command(over, cancelled(seen))).toBeNull();
@@ -218,7 +218,7 @@ describe('a conditional write', () => {
     expect(await load(seen.id)).toMatchObject({ state: 'otp_sent', lastSeq: 0 });
   });
 
-  it('returns the row as written, with the database’s time', async () => {
+  it('returns the written row, with the time of the database', async () => {
     const seen = await inserted(IN_FLIGHT);
     const written = (await store.settle('verify-otp', seen, verified(seen), seen.now))!;
     expect(written).toMatchObject({
@@ -232,7 +232,7 @@ describe('a conditional write', () => {
     expect(written).toMatchObject(row);
   });
 
-  it('counts state changes, not writes', async () => {
+  it('increases the version for a change of state, not for each write', async () => {
     const seen = await inserted({ ...VERIFYING, next_attempt_at: inMs(60_000) });
     const again = (await store.command(seen, retryNow(seen, stepOfState(seen.state)!, { reason: 'r' })))!;
     expect(again).toMatchObject({ version: 1, lastSeq: 1 });
@@ -278,7 +278,7 @@ describe('a claim', () => {
   };
 
   it.each(CLAIMS)(
-    '%s succeeds for one of many at the same time, and is charged once',
+    'of %s succeeds for one of many at the same time, and is charged once',
     async (_, columns, claim) => {
       const row = await ready(columns);
       const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
@@ -311,15 +311,18 @@ describe('a claim', () => {
     },
   );
 
-  it.each(CLAIMS)('%s takes a key, and writes nothing if the key is taken', async (_, columns, claim) => {
-    const [one, other] = [await ready(columns), await ready(columns)];
-    const key = aKey();
-    expect(await claim(one, { key })).not.toBeNull();
-    expect(await standing(one)).toMatchObject({ keys: 1 });
-    const before = await standing(other);
-    expect(await claim(other, { key: { ...key, id: randomUUID() } })).toBeNull();
-    expect(await standing(other)).toEqual(before);
-  });
+  it.each(CLAIMS)(
+    'of %s stores an idempotency key, and writes nothing if the key exists',
+    async (_, columns, claim) => {
+      const [one, other] = [await ready(columns), await ready(columns)];
+      const key = aKey();
+      expect(await claim(one, { key })).not.toBeNull();
+      expect(await standing(one)).toMatchObject({ keys: 1 });
+      const before = await standing(other);
+      expect(await claim(other, { key: { ...key, id: randomUUID() } })).toBeNull();
+      expect(await standing(other)).toEqual(before);
+    },
+  );
 
   it('of a resend waits for the cooldown', async () => {
     const row = await inserted();
@@ -346,7 +349,7 @@ describe('a claim', () => {
   });
 
   describe('of passkeys', () => {
-    it('reserves them and uses up their challenges', async () => {
+    it('reserves the passkeys and uses up their challenges', async () => {
       const row = await inserted(VERIFIED);
       await Promise.all([issue(row.id, 'one'), issue(row.id, 'two'), issue(row.id, 'three')]);
       const claimed = await submit(row, { passkeys: [passkey(), passkey()], challenges: ['one', 'two'] });
@@ -370,7 +373,7 @@ describe('a claim', () => {
       const owner = await ready(VERIFIED);
       await submit(owner, { passkeys: [taken] });
       const row = await ready(VERIFIED);
-      // A reserved passkey does not block other subjects. A registered passkey does.
+      // A registered passkey blocks other subjects. A passkey that is only reserved does not.
       await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
       const before = await standing(row);
       expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
@@ -379,7 +382,7 @@ describe('a claim', () => {
       expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
     });
 
-    it('takes over the reserved passkeys of an earlier submission', async () => {
+    it('replaces the reservations of an earlier submission', async () => {
       const again = passkey();
       const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
       await submit(one, { passkeys: [again] });
@@ -429,7 +432,7 @@ describe('a settle', () => {
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 0 });
   });
 
-  it('leaves a code without tries if the subject’s wrong codes of the day are used up', async () => {
+  it('leaves a code no tries if the subject has used up its wrong codes of the day', async () => {
     const claimed = (await verify(await inserted()))!;
     await useUp(claimed, 'wrong_codes', config.OTP_WRONG_PER_DAY);
     const wrong: Moved = {
@@ -475,13 +478,13 @@ describe('a settle', () => {
       WHERE onboarding_id = $1 ORDER BY registered DESC`,
       [row.id],
     );
-    // Credentials that are not on the row stay reservations.
+    // Credentials that are not in the row stay reservations.
     expect(rows.map((each) => each.registered)).toEqual(registered);
     if (registered.length > 0) expect(rows[0]!.id).toBe(one.credentialId);
   });
 });
 
-describe('a kept request', () => {
+describe('a stored provider request', () => {
   it('is written only by the holder of the attempt’s lease', async () => {
     const row = await inserted(IN_FLIGHT);
     expect(await store.keepRequests({ ...row, attempt: 1 } as Row, Buffer.from('no'))).toBe(false);
@@ -508,7 +511,7 @@ describe('a start', () => {
     expect(await budgetOf(created)).toEqual({ sends: 1, wrong: 0, live: created.id });
   });
 
-  it('succeeds for one of many at the same time for a subject', async () => {
+  it('succeeds for only one of many starts for the same subject at the same time', async () => {
     const key = randomUUID();
     const created = await Promise.all(
       Array.from({ length: 20 }, () => store.start(started(key), aClaim(), undefined, {})),
@@ -520,7 +523,7 @@ describe('a start', () => {
     expect(await budgetOf({ subjectKey: key })).toMatchObject({ sends: 1 });
   });
 
-  it('succeeds after the earlier onboarding has ended, and once per integration', async () => {
+  it('succeeds after the earlier onboarding has ended, and at each integration', async () => {
     const before = await inserted();
     await store.command(before, cancelled(before));
     await inserted({ subject_key: before.subjectKey, integration: 'other' });
@@ -555,7 +558,7 @@ describe('a start', () => {
     expect(await store.find(next.id)).toBeNull();
   });
 
-  it('writes nothing if its key is taken', async () => {
+  it('writes nothing if its idempotency key exists', async () => {
     const key = aKey();
     expect(await store.start(started(), aClaim(), key, {})).not.toBeNull();
     const again = started();
@@ -622,7 +625,7 @@ describe('an erasure', () => {
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   });
 
-  it('lets no late answer write personal data', async () => {
+  it('prevents that a late answer writes personal data', async () => {
     const row = await inserted();
     const erased = (await store.erase(row, erase(row, 'caller'), null))!;
     const late = keepLateAnswer(erased, { step: 'verify-otp', attempt: 1, class: 'ok' });
@@ -642,7 +645,7 @@ describe('a read', () => {
     expect((await store.events(row.id, 2, 2)).map(({ seq }) => seq)).toEqual([3, 4]);
   });
 
-  it('for passkeys leaves out expired challenges', async () => {
+  it('for a creation of passkeys leaves out expired challenges', async () => {
     const row = await inserted(VERIFIED);
     await issue(row.id, 'good');
     await issue(row.id, 'over', -1);

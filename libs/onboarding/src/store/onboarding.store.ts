@@ -36,7 +36,7 @@ import { EVENTS_AFTER } from './statements/timelines.js';
 import { ISSUE_CHALLENGE } from './statements/issue-challenge.js';
 import { KEEP_REQUESTS, PUT_OFF } from './statements/waiting.js';
 
-/** An idempotency key that is taken in the same statement as the work. */
+/** An idempotency key that the statement of the work stores. */
 export interface KeyToTake {
   caller: string;
   /** Method and pattern of the path. */
@@ -46,14 +46,14 @@ export interface KeyToTake {
   fingerprint: string;
   /** A UUID that distinguishes this request from its repetitions. */
   id: string;
-  /** For how many milliseconds the first request may still be answering. */
+  /** For how many milliseconds the first request may still be running. */
   lockMs: number;
 }
 
-/** Who gives a command, and the conditions on the row besides its state. */
+/** The sender of a command, and the conditions on the row besides its state. */
 export interface Given {
   id: string;
-  /** The caller that must own the row, and the allowed integrations; null for any. */
+  /** The caller that must own the row, and the allowed integrations; null means any. */
   by: { caller: string | null; integrations: string[] | null };
   versions: readonly number[] | undefined;
   key: KeyToTake | undefined;
@@ -65,7 +65,7 @@ export interface Given {
 /** Identifies a claim, in case its answer is lost. */
 export interface ClaimTicket {
   claimId: string;
-  /** From this instant of PostgreSQL's clock on, the claim writes nothing. */
+  /** From this time on PostgreSQL's clock, the claim writes nothing. */
   claimBefore: Date;
 }
 
@@ -90,8 +90,8 @@ export type Started = Pick<
 
 const FORGET_BATCH = 5_000;
 /**
- * If a statement took longer than this, it may have waited for a lock. Then it is unclear when PostgreSQL
- * read its clock.
+ * If a statement took longer than this, it may have waited for a lock. In this case, it is unclear when
+ * PostgreSQL read its clock.
  */
 const QUICK_MS = 100;
 
@@ -122,7 +122,7 @@ export interface ForPasskeys {
   row: Row;
   /** Issued and unused challenges, unpadded base64url. */
   outstanding: ReadonlySet<string>;
-  /** The given challenges that had a try left and lost one. */
+  /** The given challenges that had a try left. Each of them has lost one try. */
   charged: ReadonlySet<string>;
   /** The subject's credential ids, unpadded base64url. */
   registered: string[];
@@ -184,7 +184,7 @@ export class OnboardingStore {
     };
   }
 
-  /** @returns the subject's latest onboarding, live or not: its id, and the row if it still exists. */
+  /** @returns the subject's latest onboarding, live or ended: its id, and the row if it still exists. */
   async findLive(integration: string, subjectKey: string): Promise<{ id: string; row: Row | null } | null> {
     const [raw] = await this.run<Raw & { liveId: string | null }>(FIND_LIVE, { integration, subjectKey });
     if (!raw?.liveId) return null;
@@ -192,9 +192,10 @@ export class OnboardingStore {
   }
 
   /**
-   * From the instant `claimBefore` on, the claim writes nothing. This instant is `CLAIM_MAX_AGE_MS` from now
-   * on PostgreSQL's clock, as estimated from its answers. The estimate may be late by the time that a quick
-   * answer takes. An early estimate would refuse claims only because the network is slow.
+   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing. This time is
+   * `CLAIM_MAX_AGE_MS` from now on PostgreSQL's clock, which is estimated from its answers. The estimate may
+   * be late by the time that a quick answer takes. If it were early, a slow network alone would make
+   * PostgreSQL refuse claims.
    */
   async newClaim(): Promise<ClaimTicket> {
     if (this.#aheadMs === null) await this.#hear();
@@ -203,7 +204,7 @@ export class OnboardingStore {
   }
 
   /**
-   * @param answeredAtMs when the refusal came, on the monotonic clock.
+   * @param answeredAtMs the time of the refusal, on the monotonic clock.
    * @returns whether the claim may have come too late by PostgreSQL's clock.
    */
   async isLate({ claimBefore }: ClaimTicket, answeredAtMs: number): Promise<boolean> {
@@ -224,7 +225,7 @@ export class OnboardingStore {
       if (now > claimBefore) break;
       await sleep(claimBefore.getTime() - now.getTime() + 1);
     }
-    // The claim may have run but not be committed yet.
+    // The statement of the claim may have run without its commit yet.
     if (starts) await this.#row(WAIT_FOR_STARTS, { ...starts });
     else await this.run(WAIT_FOR_WRITERS, { id });
     const row = await this.find(id);
@@ -245,18 +246,18 @@ export class OnboardingStore {
     if (this.#aheadMs === null || isQuick || aheadMs < this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
-  /** The timeline after an event's number, oldest first. */
+  /** The events of a timeline after an event number, oldest first. */
   events(id: string, after: number, limit: number): Promise<OnboardingEvent[]> {
     return this.run<OnboardingEvent>(EVENTS_AFTER, { id, after, limit });
   }
 
   /**
-   * Inserts a row with its first events and its first attempt claimed.
+   * Inserts a row with its first events. The first attempt is claimed.
    *
    * @param superseded the subject's live onboarding, and the move that cancels it.
    * @param goneId the subject's latest onboarding, if its row is gone.
-   * @returns the row; null if the subject has a live onboarding, a budget is used up, or the key is taken.
-   *   Then nothing was written.
+   * @returns the row; null if the subject has a live onboarding, a budget is used up, or the idempotency key
+   *   exists. If null, nothing was written.
    */
   start(
     started: Started,
@@ -289,8 +290,8 @@ export class OnboardingStore {
   /**
    * Claims the sending of another code.
    *
-   * Without `lost`, this is a resend, which settles lost verifications. With `lost`, this is a decision on
-   * that attempt, and `lost.unresolved` stays open.
+   * Without `lost`, this is a resend, which also settles verifications with an unknown outcome. With `lost`,
+   * this is a decision on the lost attempt, and the attempts in `lost.unresolved` stay unresolved.
    */
   claimSend(
     given: Given,
@@ -315,7 +316,7 @@ export class OnboardingStore {
     });
   }
 
-  /** @param taking the integrations that take this form of a code; null for all. */
+  /** @param taking the integrations that accept this form of a code; null for all. */
   claimVerify(given: Given, sealedOtpCode: Buffer, taking: string[] | null): Promise<Row | null> {
     return this.#claim(CLAIM_VERIFY, given, { sealedOtpCode, taking });
   }
@@ -336,15 +337,15 @@ export class OnboardingStore {
   /**
    * Claims the next attempt of a waiting step.
    *
-   * @param isCharged whether a budget is charged. Each sending is charged, unless it cannot have a second
-   *   effect.
+   * @param isCharged whether a budget is charged. Each sending of a code is charged, unless the provider
+   *   treats it as a repetition.
    * @returns null if the attempt is not due, the row has changed, or a budget is used up.
    */
   retry({ id, state, attempt }: RowInStep, claim: ClaimTicket, isCharged: boolean): Promise<Row | null> {
     return this.#row(isCharged ? RETRY_SEND : RETRY, { id, state, attempt, ...claim });
   }
 
-  /** Writes an attempt's end. @returns null if the row has changed since it was read. */
+  /** Writes the end of an attempt. @returns null if the row has changed since it was read. */
   async settle(step: StepName, seen: Row, moved: Moved, now: Date): Promise<Row | null> {
     const { refund, credentials } = moved.also;
     const computed = await this.#ask(SETTLE[step], {
@@ -358,7 +359,7 @@ export class OnboardingStore {
     return computed && withComputed(after(seen, moved, now), computed);
   }
 
-  /** Writes a command's changes. @returns null if the row has changed since it was read. */
+  /** Writes the changes of a command. @returns null if the row has changed since it was read. */
   command(seen: Row, moved: Moved, key?: KeyToTake): Promise<Row | null> {
     const before = changesAt(seen);
     const { credentials } = moved.also;
@@ -366,8 +367,8 @@ export class OnboardingStore {
   }
 
   /**
-   * Records a late answer in the timeline, also if the row's time has run out and no worker has written that
-   * yet.
+   * Records a late answer in the timeline, even if a deadline of the row has passed and no worker has written
+   * its end.
    * @returns null if the row has changed since it was read.
    */
   keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {
@@ -381,7 +382,7 @@ export class OnboardingStore {
   /**
    * Writes an erasure, in every table with personal data.
    *
-   * @param anchor the anchor of the timeline without its data; null if it has none.
+   * @param anchor the anchor of the timeline without its data; null if the timeline has no anchor.
    * @returns null if the row has changed since it was read.
    */
   async erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
@@ -396,14 +397,17 @@ export class OnboardingStore {
     return row;
   }
 
-  /** Delays a try. @returns whether it was written: only if the row has not changed since it was read. */
+  /**
+   * Delays the next try. @returns whether the delay was written: only if the row has not changed since it was
+   * read.
+   */
   async putOff(row: Row, waitMs: number): Promise<boolean> {
     const written = await this.run(PUT_OFF, { ...seenIn(row), waitMs, deadline: deadlineOf(row) });
     return written.length > 0;
   }
 
   /**
-   * Writes the requests that a submission keeps.
+   * Stores the provider requests that each try of a submission sends again.
    *
    * @returns whether they were written: only while the row holds the attempt.
    */
@@ -411,7 +415,10 @@ export class OnboardingStore {
     return (await this.run(KEEP_REQUESTS, { id, attempt, sealedRequests })).length > 0;
   }
 
-  /** @returns the challenge; null if the onboarding is gone or the key is taken. Then nothing was written. */
+  /**
+   * @returns the challenge; null if the onboarding is gone or the idempotency key exists. If null, nothing
+   *   was written.
+   */
   async issueChallenge(
     issued: { id: string; challenge: string; lifeMs: number; outstanding: number },
     key: KeyToTake | undefined,
@@ -430,9 +437,9 @@ export class OnboardingStore {
     }
   }
 
-  /** Deletes budgets without entries that still count. @returns how many. */
+  /** Deletes budgets whose entries no longer count. @returns how many. */
   async forgetBudgets(): Promise<number> {
-    // Works by pages, so that it reads each row only once.
+    // Continues page by page, so that each row is read only once.
     for (let forgotten = 0, after = { integration: '', subjectKey: '' }; ;) {
       const [page] = await this.run<typeof after & { gone: number; seen: number }>(FORGET_BUDGETS, {
         ...after,
@@ -449,7 +456,7 @@ export class OnboardingStore {
     return this.statements.run<Result>(statement, statement.bind(values));
   }
 
-  /** @returns whole rows. */
+  /** Runs a statement that returns onboardings. @returns the rows with all columns. */
   async rows(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row[]> {
     return (await this.run<Raw>(statement, values)).map((raw) => readRow(raw, this.#callMs));
   }
@@ -492,14 +499,15 @@ export class OnboardingStore {
   }
 
   /**
-   * @returns null if a condition did not hold or a part of the statement refused. Then nothing was written.
+   * @returns null if a condition did not hold or a part of the statement refused. If null, nothing was
+   *   written.
    */
   async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
     const raw = await this.#ask(statement, values);
     return raw && readRow(raw, this.#callMs);
   }
 
-  /** @returns the answer's columns; null as {@link #row} does. */
+  /** @returns the columns of the answer; null in the same cases as {@link #row}. */
   async #ask(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Raw | null> {
     const askedAtMs = this.clock.monotonicMs();
     try {
@@ -513,10 +521,13 @@ export class OnboardingStore {
   }
 }
 
-/** The values of the row that a writer has read. If one of them has changed, the statement writes nothing. */
+/**
+ * The values that identify the version of a row that a writer has read. If one has changed, the statement
+ * writes nothing.
+ */
 const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, version, lastSeq });
 
-/** The traced request that gives the command: the worker links later attempts to it. */
+/** The trace of the request that gives the command. The worker links later attempts to this trace. */
 const traceParent = () => currentSpan()?.root.traceparent ?? null;
 
 const keyColumns = (key: KeyToTake | undefined) => ({

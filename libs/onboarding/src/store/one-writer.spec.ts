@@ -23,7 +23,10 @@ const SQL = new RegExp(
   String.raw`\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?|COPY)\s+${TABLE}`,
   'gi',
 );
-/** TypeORM writes without SQL. Only files that have a repository or a builder of these entities can do so. */
+/**
+ * TypeORM can write without SQL. Only files that use a repository or a query builder of these entities can do
+ * this.
+ */
 const HAS_ENTITY = /Repository(?:<|\()Onboarding(?:Event)?\b|\b(?:into|from|update)\(Onboarding(?:Event)?\b/;
 const ORM =
   /\.(?:save|insert|update|upsert|delete|remove|softDelete|softRemove|increment|decrement|clear)\(/g;
@@ -44,7 +47,7 @@ describe('the store', () => {
     expect(writers.filter(({ path }) => !path.startsWith(STORE))).toEqual([]);
   });
 
-  it('is itself found to write, which shows that the scan works', () => {
+  it('contains writes that the scan finds, so the scan works', () => {
     expect(sources.length).toBeGreaterThan(200);
     expect(new Set(writers.map(({ write }) => write))).toEqual(
       new Set([
@@ -57,7 +60,7 @@ describe('the store', () => {
   });
 });
 
-describe('a write', () => {
+describe('the scan for writes', () => {
   it.each([
     'UPDATE onboardings o SET state = $1',
     'update only "onboardings" set state = 1',
@@ -68,7 +71,7 @@ describe('a write', () => {
     'constructor(rows: Repository<Onboarding>) {} end() { return this.rows.update(id, {}); }',
     'source.getRepository(OnboardingEvent).insert({})',
     'manager.createQueryBuilder().update(Onboarding).set({})',
-  ])('is found in %j', (line) => {
+  ])('finds a write in %j', (line) => {
     expect(writesIn(line)).not.toEqual([]);
   });
 
@@ -78,7 +81,7 @@ describe('a write', () => {
     'INSERT INTO onboardings_copy VALUES (1)',
     'rows: Repository<Onboarding>; this.rows.createQueryBuilder("o")',
     'counts.delete(id)',
-  ])('is not found in %j', (line) => {
+  ])('finds no write in %j', (line) => {
     expect(writesIn(line)).toEqual([]);
   });
 });

@@ -8,8 +8,9 @@ export interface KeptAnswer {
 }
 
 /**
- * Texts that many answers contain, the most common last (RFC 1951 looks back from the end). Answers are
- * stored for days. So each change adds a dictionary with a new number, and the earlier dictionaries stay.
+ * Dictionaries for the compression: texts that many answers contain, the most common text last, because
+ * DEFLATE (RFC 1951) looks back from the end. Answers are stored for days, so each change adds a dictionary
+ * with a new number, and earlier dictionaries stay.
  */
 const DICTIONARIES: readonly Buffer[] = [
   Buffer.from(

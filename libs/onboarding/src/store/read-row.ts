@@ -2,10 +2,10 @@ import { getMetadataArgsStorage } from 'typeorm';
 import { Onboarding } from '../flow/onboarding.entity.js';
 import type { Patch, Row } from '../flow/row.js';
 
-/** A row from the driver, by column names. */
+/** A row as the driver returns it, by column names. */
 export type Raw = Record<string, unknown>;
 
-/** Each property of a row, with its column's name. */
+/** The properties of a row, each with the name of its column. */
 const COLUMNS = getMetadataArgsStorage()
   .columns.filter((column) => column.target === Onboarding)
   .map(
@@ -17,7 +17,7 @@ export const SHOWN_COLUMNS = getMetadataArgsStorage()
   .columns.filter((column) => column.target === Onboarding && column.options.select !== false)
   .map(({ propertyName, options }) => options.name ?? propertyName);
 
-/** @param callMs how long one more call may take. */
+/** Turns a row of the driver into a {@link Row}. @param callMs how long one more call may take. */
 export function readRow(raw: Raw, callMs: number): Row {
   const row: Record<string, unknown> = {
     now: raw['now'],
@@ -37,7 +37,7 @@ export function withComputed(written: Row, computed: Raw): Row {
   return row as unknown as Row;
 }
 
-/** No statement takes these columns from a written row. */
+/** Columns that no statement reads from the JSON of a row. */
 const UNWRITTEN: ReadonlySet<keyof Onboarding> = new Set([
   'caller',
   'integration',
@@ -61,8 +61,8 @@ const UNWRITTEN: ReadonlySet<keyof Onboarding> = new Set([
 const WRITTEN = COLUMNS.filter(([property]) => !UNWRITTEN.has(property));
 
 /**
- * Values by column name, for a statement that takes them as JSON. Binary values are separate parameters. An
- * absent value is null.
+ * Values by column name, for a statement that takes them as JSON. Binary values are separate parameters. A
+ * missing value becomes null.
  */
 export function writtenColumns(patch: Patch): Raw {
   const written: Raw = {};

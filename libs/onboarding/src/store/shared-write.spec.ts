@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SharedWrite } from './shared-write.js';
 
-/** Writes that end when the test says so. */
+/** Writes that end only when the test ends them. */
 function held() {
   const writes: { items: number[]; end(error?: Error): void }[] = [];
   const shared = new SharedWrite<number>(
@@ -15,7 +15,7 @@ function held() {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a shared write', () => {
-  it('begins immediately, and the next write takes all items that come meanwhile', async () => {
+  it('begins immediately, and the next write takes all items that arrive during the first', async () => {
     const { shared, writes } = held();
     const first = shared.add(1);
     await turn();
@@ -30,7 +30,7 @@ describe('a shared write', () => {
     await Promise.all(others);
   });
 
-  it('fails only its own items, not later items', async () => {
+  it('if it fails, fails only its own items, not later items', async () => {
     const { shared, writes } = held();
     const first = shared.add(1).catch((error: Error) => error.message);
     await turn();

@@ -10,7 +10,7 @@ export class SharedWrite<Item> {
   /** @param write writes all given items together. */
   constructor(private readonly write: (items: Item[]) => Promise<void>) {}
 
-  /** Resolves when the item is written. If the write fails, all its items fail. */
+  /** Resolves when the item is written. If a write fails, the promises of all its items reject. */
   add(item: Item): Promise<void> {
     this.#waiting.push(item);
     this.#next ??= this.#writing.then(() => {

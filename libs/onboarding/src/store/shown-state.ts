@@ -9,8 +9,8 @@ import {
 } from '../flow/table.js';
 
 /**
- * SQL for the state that the row `o` shows, for lists. It is derived from the transition table, and writes
- * nothing.
+ * SQL for lists: the state that a read shows for the row `o`, which may differ from the written state. The
+ * SQL is derived from the transition table, and writes nothing.
  */
 
 const COLUMN = { otpExpiresAt: 'o.otp_expires_at', sessionEndsAt: 'o.session_ends_at' } as const;
@@ -28,20 +28,20 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
   .map((state) => `'${state}'`)
   .join(', ')}) THEN o.idle_ends_at END`;
 
-/** One instant for a whole statement, so that a due row shows the same state in all its parts. */
+/** The same time in all parts of a statement, so that each part sees a due row in the same state. */
 const NOW = 'statement_timestamp()';
 
-/** When the row `o` leaves its state by time. */
+/** SQL for the time at which the row `o` leaves its state because a deadline passes. */
 export const deadlineSql = `least(${boundSql}, ${idleSql}, o.life_ends_at)`;
 
-/** Whether the row `o` shows another state than the written state: see `signalOfTime`. */
+/** SQL for whether a read shows another state for the row `o` than the written state: see `signalOfTime`. */
 export const isDueSql = `${deadlineSql} <= ${NOW}
   AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
   AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;
 
 const MAY_HAVE_ACTED = `(o.doubt_attempt IS NOT NULL OR o.lease_until IS NOT NULL)`;
 
-/** The next state at the end of a code or a session, while the onboarding lives. */
+/** The next states when a code or a session ends before the onboarding does. */
 const MOVES = LIVE_STATES.filter((state) => boundOf(state) !== null).flatMap((state) =>
   [true, false].map((mayHaveActed) => ({
     state,
@@ -62,13 +62,16 @@ const shownSql = `CASE WHEN NOT (${isDueSql}) THEN o.state
   ELSE 'expired' END`;
 
 /**
- * The states that a row may show before they are written. A row shows any other state only if it is written.
+ * The states that a read may show before they are written. Any other state is shown only if it is written.
  */
 const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.map(({ to }) => to)]);
 
 export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);
 
-/** Whether the row `o` shows one of the states. @param values the states in SQL, as an array. */
+/**
+ * SQL for whether a read shows one of the states for the row `o`. @param values the states as an array in
+ * SQL.
+ */
 export function showsOneOf(states: readonly State[], values: string): string {
   const written = `o.state = ANY (${values})`;
   if (states.every((state) => isEnded(state) && !isShownByTime(state))) return written;

@@ -6,13 +6,13 @@ import { statement, type Statement } from './statement.js';
 
 const FOLDER = join(import.meta.dirname, 'statements');
 
-/** The columns that a statement takes from JSON. */
+/** The columns that a statement reads from a JSON parameter. */
 const TAKEN = /jsonb?_to_record(?:set)?\(\$\d+::jsonb?\) AS [wg] \((.*?)\)/gs;
 
 describe('a statement', () => {
   const one = statement('one', 'SELECT $name::text, $list::jsonb, $name::text WHERE $id::uuid IS NULL');
 
-  it('gives each of its parameters one number', () => {
+  it('gives each parameter name one number', () => {
     expect(one.text).toBe('SELECT $1::text, $2::jsonb, $1::text WHERE $3::uuid IS NULL');
   });
 
@@ -20,7 +20,8 @@ describe('a statement', () => {
     expect(one.bind({ id: 'i', other: 1, name: 'n', list: [] })).toEqual(['n', '[]', 'i']);
   });
 
-  // Without this, pg would turn an array into a PostgreSQL array, and a string would be no JSON string.
+  // A JSON parameter is passed as JSON text. Otherwise, pg would pass an array as a PostgreSQL array, and a
+  // string without quotes.
   it.each([
     [[], '[]'],
     ['text', '"text"'],
@@ -42,7 +43,7 @@ describe('the statements of the store', () => {
     return modules.flatMap((module) => Object.values(module));
   };
 
-  it('take from a written row only columns that are handed to them', async () => {
+  it('read from the JSON of a row only columns that this JSON contains', async () => {
     const anyValue = new Proxy({}, { get: () => 1 });
     const handed = [...Object.keys(writtenColumns(anyValue)), 'keeps', 'seen_version', 'seen_seq', 'events'];
     const records = (await all()).flatMap(({ text }) => [...text.matchAll(TAKEN)]);
@@ -53,7 +54,7 @@ describe('the statements of the store', () => {
     }
   });
 
-  it('each have a unique name, short enough for PostgreSQL', async () => {
+  it('have unique names that are short enough for PostgreSQL', async () => {
     const names = (await all()).map(({ name }) => name);
     expect(names.length).toBeGreaterThan(30);
     expect(new Set(names).size).toBe(names.length);

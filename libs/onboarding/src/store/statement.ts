@@ -7,8 +7,9 @@ export interface Statement extends PreparedStatement {
 }
 
 /**
- * @param name the statement's purpose. PostgreSQL prepares it under this name once per connection.
- * @param text SQL with named parameters. PostgreSQL needs numbers: `$id::uuid` is sent as `$1::uuid`.
+ * @param name a name for the purpose of the statement. PostgreSQL prepares the statement under this name,
+ *   once per connection.
+ * @param text SQL with named parameters. PostgreSQL needs numbers, so `$id::uuid` is sent as `$1::uuid`.
  */
 export function statement(name: string, text: string, { alone = false } = {}): Statement {
   const names: string[] = [];

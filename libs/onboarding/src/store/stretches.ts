@@ -1,6 +1,6 @@
-/** An index whose first column is a key in byte order, and whose last one is the id. */
+/** An index whose first column is a key in byte order, and whose last column is the id. */
 export interface KeyedIndex {
-  /** The index's expression before the id, in SQL, over the row `o`. */
+  /** The SQL expression of the key, over the row `o`. */
   key: string;
   /** The condition of a partial index. */
   only?: string;
@@ -8,8 +8,8 @@ export interface KeyedIndex {
 
 /**
  * @param beginnings an array of texts in SQL.
- * @returns SQL for `WITH RECURSIVE` that finds the keys with one of the beginnings. It jumps in the index
- *   from key to key.
+ * @returns SQL for `WITH RECURSIVE` that finds the keys with one of the beginnings. The SQL jumps from key to
+ *   key in the index.
  */
 export const stretchesSql = (
   { key, only }: KeyedIndex,

@@ -11,7 +11,7 @@ const BLIND = 'blind:';
 export const blindKey = (hash: KeyedHash, key: string): string =>
   BLIND + hash.of('subject key', key).toString('base64url');
 
-/** Seals the personal members of a subject, and finds subjects by a keyed hash. */
+/** Seals the personal members of a subject, and makes the keyed hashes by which subjects are found. */
 @Injectable()
 export class Subjects {
   readonly #logger = new Log('Subjects');
@@ -22,7 +22,8 @@ export class Subjects {
   ) {}
 
   /**
-   * The key for limits and searches: the provider's key, or a keyed hash if that key would identify a person.
+   * The key of a subject for limits and searches: the provider's key, or a keyed hash if the provider's key
+   * would identify a person.
    */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
@@ -33,7 +34,7 @@ export class Subjects {
     return blindKey(this.hash, key);
   }
 
-  /** @returns the columns of a subject. The row's key seals its personal members. */
+  /** @returns the columns of a subject. The data key of the row seals the personal members. */
   columnsOf(onboardingId: string, sealer: Sealer, parsed: ParsedSubject) {
     const members = Object.entries(parsed.subject);
     const sealed = members.filter(([name]) => parsed.personal.includes(name));
@@ -50,7 +51,7 @@ export class Subjects {
   /**
    * The row with its whole subject, for the provider.
    *
-   * @throws Error if it is sealed with a key that SEALING_KEYS does not have.
+   * @throws Error if the data key is sealed with a key that SEALING_KEYS does not have.
    */
   opened<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,
@@ -61,8 +62,8 @@ export class Subjects {
   }
 
   /**
-   * The row as callers see it. If its contact cannot be opened, the row is shown without it: one such row
-   * must not fail a whole page, or the answer to a command that was carried out.
+   * The row as callers see it. A contact that cannot be decrypted is left out: one such row must not fail a
+   * whole page, or the answer to a command that was carried out.
    */
   withContact<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,

@@ -91,7 +91,7 @@ describe('a rotation of SEALING_KEYS', () => {
     });
   });
 
-  it('re-encrypts each value once, even with concurrent workers, and each value can still be decrypted', async () => {
+  it('by concurrent workers re-encrypts each value once, and keeps each value readable', async () => {
     const ids = await sealedRows(250);
     const others = await having(NEW, OLD);
     const runs = await Promise.all([reseal(after).run(), reseal(others).run()]);

@@ -26,7 +26,7 @@ const aged = (age: keyof typeof ages, columns: Record<string, unknown> = {}) =>
   });
 
 describe('retention', () => {
-  it('erases onboardings that ended before the retention period, but no later or live onboardings', async () => {
+  it('erases onboardings that ended before the retention period, but no later or live ones', async () => {
     const old = await Promise.all(
       ['completed', 'failed', 'expired', 'cancelled'].map((state) => aged('old', { state })),
     );

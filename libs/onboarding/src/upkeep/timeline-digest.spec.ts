@@ -30,7 +30,7 @@ const THREE = [event(1), event(2), event(3)];
 const whole = anchored(timeline(THREE));
 
 describe('the check of a timeline', () => {
-  it('finds no fault in an unaltered timeline: without an anchor, with an anchor, and with later events', () => {
+  it('finds no fault in an unaltered timeline, with or without an anchor or later events', () => {
     expect(faultIn(timeline(THREE), hash)).toBeNull();
     expect(faultIn(timeline([]), hash)).toBeNull();
     expect(faultIn(whole, hash)).toBeNull();

@@ -238,7 +238,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that an attacker deleted is replaced even for a forged timeline, but the log shows both digests', async () => {
+  it('that was deleted is replaced even for a forged timeline, but the log shows both digests', async () => {
     const ids = await Promise.all(Array.from({ length: 130 }, () => written()));
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const linesOf = async () => {

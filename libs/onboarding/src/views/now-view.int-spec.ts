@@ -95,7 +95,7 @@ describe('the view of the present state', () => {
     });
   });
 
-  it('shows an outage first, with its errors, the processes that see it, and the affected onboardings', async () => {
+  it('shows an outage first, with its errors, reporting processes and affected onboardings', async () => {
     await reports().publish('worker-1', [{ ...inOrder, breaker: 'open', breakerAgeMs: 30_000 }]);
     await reports().report([
       {

@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Deletes a page of budgets without entries that still count, unless they name a live onboarding. Locks their
- * rows, and leaves a row that is being charged to the next run. Finds rows by `ctid`, so that PostgreSQL
- * reads no others.
+ * Deletes a page of budgets whose entries no longer count, unless they name a live onboarding. Locks the rows
+ * of the budgets. Skips rows that are being charged: the next run takes them. Finds rows by `ctid`, so that
+ * PostgreSQL reads no other rows.
  */
 export const FORGET_BUDGETS = statement(
   'forget_budgets',

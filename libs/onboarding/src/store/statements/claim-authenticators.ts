@@ -2,10 +2,11 @@ import { statement } from '../statement.js';
 import { IS_PAUSED } from '../paused.js';
 
 /**
- * Claims the creation of passkeys. Locks, in this order: the key, the onboarding, the credentials' rows, the
- * challenges. Reserves the credentials if none is registered for any user (WebAuthn Level 3 §7.1, step 27)
- * and the subject has room. Uses up all challenges or none. Writes only if the row has not changed since
- * `seen` read it. If a later part refuses, the whole statement fails and writes nothing.
+ * Claims the creation of passkeys. Locks, in this order: the idempotency key, the onboarding, the
+ * credentials, the challenges. Reserves the credentials if none is registered for any user (WebAuthn Level 3
+ * §7.1, step 27) and the subject may have so many passkeys. Uses up all challenges or none. Writes only if
+ * the row has not changed since `seen` read it. If a later part refuses, the whole statement fails and writes
+ * nothing.
  */
 export const CLAIM_AUTHENTICATORS = statement(
   'claim_authenticators',

@@ -1,9 +1,10 @@
 import { statement } from '../statement.js';
 
 /**
- * Writes the changes of a command, of an operator's or a worker's decision, and late answers. Locks, in this
- * order: the key, the onboarding, the rows of its credentials. Writes only if the row has not changed since
- * it was read, and before time changes it: callers must not see one version with two states.
+ * Writes the changes of a command or of a decision by an operator or a worker, and late answers. Locks, in
+ * this order: the idempotency key, the onboarding, its credentials. Writes only if the row has not changed
+ * since it was read, and only before its next deadline: callers must not see two states with the same
+ * version.
  */
 export const COMMAND = statement(
   'command',

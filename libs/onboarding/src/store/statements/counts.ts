@@ -5,13 +5,16 @@ import { statement } from '../statement.js';
 
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
-/** The time of PostgreSQL so far. The time of this process would grow while it is busy with requests. */
+/**
+ * The time that PostgreSQL has spent on the statement. A time that this process measured would also contain
+ * its other work.
+ */
 const TOOK = `${ms('clock_timestamp() - statement_timestamp()')} AS "tookMs"`;
 
 /**
- * Groups the next rows of some written states, at most `$limit` of each, in the order of the index: each
- * beginning of `$from` has the place behind which its rows are read. So the number of rows does not matter,
- * and a count of many rows takes several statements. Locks nothing.
+ * Groups the next rows of some written states, at most `$limit` rows of each, in the order of the index.
+ * `$from` names for each state the place after which its rows are read. A count of many rows takes several
+ * statements, each of which is short. Locks nothing.
  */
 export const COUNT_SLICE = statement(
   'count_slice',
@@ -36,8 +39,8 @@ export const COUNT_SLICE = statement(
 );
 
 /**
- * For how long the oldest passed deadline is not written, in milliseconds; null if all are written. Looks at
- * the rows that have been due for longest: a long queue of retries may hide younger deadlines. Locks nothing.
+ * For how many milliseconds the oldest passed deadline is not written; null if all are written. Looks only at
+ * the rows that have been due for longest, so many overdue retries may hide later deadlines. Locks nothing.
  */
 export const EXPIRY_LAG = statement(
   'expiry_lag',

@@ -4,8 +4,8 @@ import { statement } from '../statement.js';
  * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges, credentials,
  * keys and events, and the subject's budget row. Writes only if the onboarding has not changed since it was
  * read. Each new reservation and idempotency key adds an event, which changes the onboarding, so the check
- * notices these too. A request that still runs cannot store its answer afterwards: the erasure removes the
- * request from its idempotency key.
+ * notices these writes too. A request that still runs cannot store its answer later: the erasure removes the
+ * request's id from its idempotency key.
  */
 export const ERASE = statement(
   'erase',
@@ -59,8 +59,8 @@ export const ERASE = statement(
 );
 
 /**
- * Deletes challenges issued while {@link ERASE} waited for the row: its snapshot is older. Locks the
- * challenges.
+ * Deletes challenges that were issued while {@link ERASE} waited for the lock of the row: the snapshot of
+ * ERASE does not contain them. Locks the challenges.
  */
 export const DELETE_CHALLENGES = statement(
   'delete_challenges',

@@ -4,20 +4,24 @@ import { statement } from '../statement.js';
 
 const isEnded = `w.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})`;
 
-/** SQL for a fact with the bucket of a time; no fact if the beginning or the end is unknown. */
+/**
+ * SQL for a fact: the bucket of the time between two events. There is no fact if the time of an event is
+ * unknown.
+ */
 const span = (what: string, from: string, to: string) =>
   `(CASE WHEN ${from} <= ${to} THEN '${what}' END,
     width_bucket(extract(epoch FROM ${to} - ${from})::float8 * 1000, b.ends)::text)`;
 
-/** SQL for the first time of an event, also if it came as a late answer. */
+/** SQL for the first time of an event, which may also have come as a late answer. */
 const firstOf = (type: string) =>
   `min(e.at) FILTER (WHERE e.type = '${type}'
     OR (e.type = 'late_answer' AND e.data ->> 'answer' = '${type}'))`;
 
 /**
  * Counts facts about the onboardings of a range of ids, one batch at a time. Ids grow with time, so a day is
- * a range. The fact `last` has the last id of the batch and its number of rows. A stage implies the stages
- * before it: an erased timeline no longer has the answer that came late. Locks nothing.
+ * a range. The fact `last` has the last id of the batch and its number of rows. An onboarding that reached a
+ * stage counts for the earlier stages too, because an erased timeline no longer shows late answers. Locks
+ * nothing.
  */
 export const FUNNEL_BATCH = statement(
   'funnel_batch',
@@ -57,7 +61,7 @@ export const FUNNEL_BATCH = statement(
   { alone: true },
 );
 
-/** The days that have been counted, the time, and the oldest onboarding. */
+/** The days that have been counted, the present time, and the oldest onboarding. */
 export const FUNNEL_STATE = statement(
   'funnel_state',
   `SELECT clock_timestamp() AS now, (SELECT o.id FROM onboardings o ORDER BY o.id LIMIT 1) AS "oldestId",

@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Issues a challenge, and deletes the oldest if too many are outstanding. Locks, in this order: the key, the
- * onboarding, the deleted challenges. The statement holds the onboarding's row, because a concurrent erasure
- * would not see the new challenge.
+ * Issues a challenge, and deletes the oldest challenges if too many are outstanding. Locks, in this order:
+ * the idempotency key, the onboarding, the deleted challenges. It locks the onboarding, because a concurrent
+ * erasure would not see the new challenge.
  */
 export const ISSUE_CHALLENGE = statement(
   'issue_challenge',

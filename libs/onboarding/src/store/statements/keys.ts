@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Keeps only the first answer of each key. Locks the keys' rows. A row that another statement holds is being
- * erased, and needs no answer.
+ * Stores answers for idempotency keys, but only the first answer for each key. Locks the keys. Skips a key
+ * that another statement has locked: it is being erased, and needs no answer.
  */
 export const ANSWER = statement(
   'answer',
@@ -20,7 +20,7 @@ export const ANSWER = statement(
   UPDATE idempotency_keys k SET sealed_answer = t.sealed_answer FROM target t WHERE k.ctid = t.place`,
 );
 
-/** Reads a key with its answer. Locks nothing. */
+/** Reads an idempotency key with its answer. Locks nothing. */
 export const FIND_KEY = statement(
   'find_key',
   `SELECT k.fingerprint, k.taken_by AS "takenBy", k.onboarding_id AS "onboardingId",
@@ -30,7 +30,7 @@ export const FIND_KEY = statement(
   WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text`,
 );
 
-/** Frees a key without an answer. Locks the key's row. */
+/** Deletes an idempotency key without an answer. Locks the key. */
 export const RELEASE_KEY = statement(
   'release_key',
   `DELETE FROM idempotency_keys k
@@ -39,8 +39,8 @@ export const RELEASE_KEY = statement(
 );
 
 /**
- * Deletes expired keys, oldest first. Locks their rows, and leaves a row that is being written to the next
- * run. Finds rows by `ctid`, so that PostgreSQL reads no others.
+ * Deletes expired idempotency keys, oldest first. Locks the keys. Skips keys that are being written: the next
+ * run takes them. Finds rows by `ctid`, so that PostgreSQL reads no other rows.
  */
 export const FORGET_KEYS = statement(
   'forget_keys',

@@ -6,10 +6,10 @@ const OF_INTEGRATION = '(o.integration COLLATE "C")';
 const ANY = `ARRAY['']`;
 
 /**
- * Groups the rows of an index. Reads at most `$limit` rows of each key, the oldest first, so the number of
- * rows does not matter. `isCapped` is set on all groups of a key if it has more rows. All rows of the index
- * count: a condition besides the index's own would hide the rows behind the limit. The range instead of an
- * equality keeps PostgreSQL from reading the primary key in its order. Locks nothing.
+ * Groups the rows of an index. Reads at most `$limit` rows of each key, the oldest first, so that many rows
+ * take no longer. If a key has more rows, `isCapped` is set on all its groups. The statement has no other
+ * condition than the index: rows that another condition excludes would still use up the limit. A range
+ * instead of an equality prevents that PostgreSQL reads the primary key in its order. Locks nothing.
  */
 const grouped = (
   name: string,

@@ -13,7 +13,8 @@ export const PARKED_INTEGRATIONS = statement(
 );
 
 /**
- * Parked rows that may go on, longest parked first. Each time a row is parked again, it waits twice as long.
+ * Parked rows that may continue. The row that has been parked for longest is first. Each time a row is parked
+ * again, it waits twice as long.
  */
 export const PARKED = statement(
   'parked',
@@ -27,8 +28,8 @@ export const PARKED = statement(
 );
 
 /**
- * Integrations that are resumed, but still have onboardings that are parked by the pause. The operation of a
- * resume that is under way releases its own. Locks nothing.
+ * Integrations that are resumed, but still have onboardings that the pause has parked. Integrations whose
+ * resume is still under way are left out: its operation releases the onboardings. Locks nothing.
  */
 export const RESUMED_INTEGRATIONS = statement(
   'resumed_integrations',
@@ -40,7 +41,10 @@ export const RESUMED_INTEGRATIONS = statement(
   { alone: true },
 );
 
-/** Onboardings that a pause has parked, oldest first; none while the integration is paused. Locks nothing. */
+/**
+ * Onboardings that a pause has parked, oldest first. No rows while the integration is still paused. Locks
+ * nothing.
+ */
 export const PARKED_BY_PAUSE = statement(
   'parked_by_pause',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o

@@ -1,12 +1,12 @@
 import { statement } from '../statement.js';
 
-/** One row, by its key. Locks nothing. */
+/** Reads one row by its id. Locks nothing. */
 export const FIND = statement(
   'find',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o WHERE o.id = $id::uuid`,
 );
 
-/** The rows with events after a number. Locks nothing. */
+/** Reads the rows that have events after a given number. Locks nothing. */
 export const GONE_ON = statement(
   'gone_on',
   `SELECT DISTINCT ON (o.id) o.*, clock_timestamp() AS now
@@ -25,8 +25,9 @@ export const WAIT_FOR_WRITERS = statement(
 );
 
 /**
- * Waits for a start of an onboarding for the subject, also for the first one, whose budget row is not visible
- * yet. Locks the subject's budget row, as a start does, and then fails, so that nothing is written.
+ * Waits for a running start of an onboarding for the subject, even for the first start, whose budget row is
+ * not visible yet. Locks the subject's budget row, as a start does, and then fails, so that it writes
+ * nothing.
  */
 export const WAIT_FOR_STARTS = statement(
   'wait_for_starts',
@@ -39,7 +40,7 @@ export const WAIT_FOR_STARTS = statement(
   { alone: true },
 );
 
-/** PostgreSQL's time. Locks nothing. */
+/** Reads PostgreSQL's clock. Locks nothing. */
 export const NOW = statement('now', 'SELECT clock_timestamp() AS now');
 
 /** The subject's latest onboarding, live or ended. Locks nothing. */

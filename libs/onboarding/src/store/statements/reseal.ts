@@ -1,8 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Counts for each key id the values that only this key opens: rows' data keys, codes, and answers of
- * idempotency keys. Values that a row's own key seals have the key id `@row`. Locks nothing.
+ * Counts for each key id the values that only this key can decrypt: data keys of rows, codes, and answers of
+ * idempotency keys. Values under the data key of a row have the key id `@row`, and are not counted. Locks
+ * nothing.
  */
 export const KEY_USE = statement(
   'key_use',
@@ -32,7 +33,7 @@ export const OTHER_KEY_IDS = statement(
   { alone: true },
 );
 
-/** A page of the rows whose data key is sealed with a given key. Locks nothing. */
+/** Reads a page of the rows whose data key is sealed with a given key. Locks nothing. */
 export const SEALED_WITH = statement(
   'sealed_with',
   `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
@@ -42,8 +43,8 @@ export const SEALED_WITH = statement(
 );
 
 /**
- * Replaces rows' sealed data keys. Locks the onboardings in the order of their ids. Leaves a row that another
- * statement is writing, erasing or resealing to the next run.
+ * Replaces the sealed data keys of rows. Locks the onboardings in the order of their ids. Skips rows that
+ * another statement is writing, erasing or resealing: the next run takes them.
  */
 export const WRAP = statement(
   'wrap',
@@ -59,7 +60,9 @@ export const WRAP = statement(
   { alone: true },
 );
 
-/** One row for each sealing key. Finds each row with one step in the index. Locks nothing. */
+/**
+ * Reads one onboarding for each sealing key. Finds each onboarding with one step in the index. Locks nothing.
+ */
 export const ONE_PER_SEALING_KEY = statement(
   'one_per_sealing_key',
   `WITH RECURSIVE ids AS (

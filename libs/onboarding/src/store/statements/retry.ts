@@ -3,8 +3,8 @@ import { IS_PAUSED } from '../paused.js';
 
 /**
  * Claims the next attempt of a waiting step without a charge: the submission is already charged, or the
- * repeated attempt cannot have its effect twice. Locks the onboarding. If another worker was faster, the
- * attempt number differs.
+ * provider treats the attempt as a repetition. Locks the onboarding. If another worker was faster, the
+ * attempt number differs, and nothing is written.
  */
 export const RETRY = statement(
   'retry',

@@ -2,11 +2,12 @@ import { statement } from '../statement.js';
 import { IS_PAUSED } from '../paused.js';
 
 /**
- * Begins an onboarding with its first attempt claimed. Locks, in this order: the key, the superseded
- * onboarding, the subject's budget row, which also names the subject's live onboarding. Two starts for one
- * subject meet at that budget row: the second start waits, then reads the pointer that the first one has
- * written. The named onboarding counts as live unless this snapshot sees its end: an onboarding that is not
- * visible yet is the newest. If refused, the statement writes nothing.
+ * Inserts an onboarding whose first attempt is claimed. Locks, in this order: the idempotency key, the
+ * superseded onboarding, the subject's budget row, which also names the subject's live onboarding. Two starts
+ * for the same subject lock the same budget row: the second start waits, and then reads the name that the
+ * first start has written. The named onboarding counts as live unless this snapshot sees its end: if the
+ * snapshot does not contain the onboarding at all, it was started just now. If refused, the statement writes
+ * nothing.
  */
 export const START = statement(
   'start',

@@ -1,6 +1,6 @@
 import { statement } from '../statement.js';
 
-/** One timeline with its row, in one statement, so that both are from the same moment. */
+/** Reads a timeline with its row in one statement, so that both are from the same time. */
 export const TIMELINE = statement(
   'timeline',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
@@ -11,7 +11,7 @@ export const TIMELINE = statement(
   FROM onboardings o WHERE o.id = $id::uuid`,
 );
 
-/** A page of timelines with their rows, oldest first. */
+/** Reads a page of timelines with their rows, oldest first. */
 export const TIMELINES = statement(
   'timelines',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
@@ -23,7 +23,10 @@ export const TIMELINES = statement(
   { alone: true },
 );
 
-/** Timelines of ended onboardings without a current anchor, longest due first. Locks nothing. */
+/**
+ * Reads timelines of ended onboardings that need a new anchor. The one that has been due for longest is
+ * first. Locks nothing.
+ */
 export const UNANCHORED = statement(
   'unanchored',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
@@ -56,7 +59,7 @@ export const ANCHOR = statement(
   { alone: true },
 );
 
-/** The timeline after an event's number, oldest first. */
+/** Reads the events of a timeline after an event number, oldest first. */
 export const EVENTS_AFTER = statement(
   'events_after',
   `SELECT e.onboarding_id AS "onboardingId", e.seq, e.type, e.at, e.actor, e.data FROM onboarding_events e

@@ -15,8 +15,8 @@ export const PUT_OFF = statement(
 );
 
 /**
- * Writes the requests that a submission keeps from try to try. Only the process that holds the attempt's
- * lease may. Locks the onboarding.
+ * Stores the provider requests that each try of a submission sends again. Only the process that holds the
+ * lease of the attempt may do this. Locks the onboarding.
  */
 export const KEEP_REQUESTS = statement(
   'keep_requests',
@@ -27,8 +27,8 @@ export const KEEP_REQUESTS = statement(
 
 /**
  * Finds steps that no process holds, because their job was lost or their process is gone. Moves the `due_at`
- * of each, to give its new job time before the step is found again. Locks the onboardings. Skips rows that
- * another transaction has locked: a process is working on them.
+ * of each row, so that the new job has time before the step is found again. Locks the onboardings. Skips rows
+ * that another transaction has locked: a process is working on them.
  */
 export const WAKE = statement(
   'wake',
@@ -62,8 +62,8 @@ export const NOT_WOKEN = statement(
 );
 
 /**
- * Steps of one written state that wait for their next try, or whose process is gone: their jobs can be queued
- * again. Pages follow the index: each begins after `$key` and `$after`, with keys below `$beyond`. Locks
+ * Steps in one written state that wait for their next try, or whose process is gone: their jobs can be queued
+ * again. Pages follow the index: each page begins after `$key` and `$after`, and ends before `$beyond`. Locks
  * nothing.
  */
 export const WAITING_STEPS = statement(
