@@ -36,7 +36,8 @@ function linesOf(found: ContractFinding): string[] {
   const key2 = { true: 'accepted', false: 'refused', null: 'not shown by this answer' } as const;
   return [
     `${ok ? 'ok  ' : 'BAD '} ${integration} (${provider})`,
-    `     ${reachable ? `reachable, status ${status}` : 'no answer'}, ${found.latencyMs} ms, class ${found.class}`,
+    `     ${reachable ? `reachable, status ${status}` : 'no answer'}, class ${found.class}`,
+    `     ${found.latencyMs} ms from request to answer`,
     `     key ${key === null ? 'none: the service signs nothing here' : `${key}: ${key2[`${keyAccepted}`]}`}`,
     `     clocks ${found.clockApartMs === null ? 'cannot be compared' : `${found.clockApartMs} ms apart`}`,
     ...certificates.map(
