@@ -98,6 +98,7 @@ async function refusals(): Promise<void> {
   control.addFault({ route: '*', status: 503, times: 0 });
   for (let n = 0; n < 6; n++) await story.start(story.newSubject(), {}, { prefer: 'respond-async' });
   await aLineWith({ breaker: 'open' });
+  await aLineWith({ health: 'degraded' });
   control.removeFaults();
   await aLineWith({ breaker: 'closed' });
 }
