@@ -18,7 +18,7 @@ export class MailboxView {
 
   /**
    * @param {Glance} glance
-   * @param {string} address the filter that these mails match; empty: no filter
+   * @param {string} address the address of all these mails; empty: they have any address
    */
   show({ mails, now }, address) {
     this.#list.show(mails.map((mail) => ({ ...mail, now })));

@@ -38,7 +38,7 @@ export type Submitted =
   | { authenticators: SubmittedAuthenticator[]; device?: undefined }
   | { device: DeviceRequest; authenticators?: undefined };
 
-/** Passkeys that passed every check and can be claimed. */
+/** Passkeys that passed every check, so that an attempt to register them may begin. */
 interface Checked {
   authenticators: NewAuthenticator[];
   summaries: AuthenticatorSummary[];

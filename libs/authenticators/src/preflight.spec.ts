@@ -126,7 +126,7 @@ describe('a credential id in a provider’s form', () => {
     expect(await given(id, id)).toMatchObject({ credentialId });
   });
 
-  it('is read as raw bytes if only its first bytes look like a byte string', async () => {
+  it('is read as it is if its first byte begins a CBOR byte string but the length does not fit', async () => {
     const id = first(0x50, 17);
     expect(await given(id, id)).toMatchObject({ credentialId: id.toString('base64url') });
     expect(await given(id, id.subarray(1))).toBe('credential_id_mismatch');

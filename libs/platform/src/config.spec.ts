@@ -146,7 +146,7 @@ describe('parseConfig', () => {
     [
       'INTEGRATION_BYZANTINE_PRIVATE_KEY',
       undefined,
-      'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE or INTEGRATION_BYZANTINE_KMS_KEY_ID)',
+      'is missing: set it, or INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE, or INTEGRATION_BYZANTINE_KMS_KEY_ID',
     ],
     [
       'INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE',
@@ -289,7 +289,7 @@ describe('parseConfig', () => {
       'only a second key',
       { INTEGRATION_BYZANTINE_PRIVATE_KEY: '', INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY: '02'.repeat(32) },
       'PRIVATE_KEY',
-      'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE or INTEGRATION_BYZANTINE_KMS_KEY_ID)',
+      'is missing: set it, or INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE, or INTEGRATION_BYZANTINE_KMS_KEY_ID',
     ],
     [
       'a missing region',

@@ -117,7 +117,7 @@ export function halfOfOidc(settings: LoginSettings): Faults {
   if (missing.length === OF_OIDC.length && settings.OIDC_CLIENT_SECRET === undefined) return [];
   return missing.map((variable) => ({
     variable,
-    detail: `is missing: set ${OF_OIDC.join(', ')}, or none of them`,
+    detail: `is missing: set all of ${OF_OIDC.join(', ')}, or none of them`,
   }));
 }
 

@@ -91,7 +91,7 @@ export function readKeys(
   if (!first && faults.length === before) {
     faults.push({
       variable: `${prefix}PRIVATE_KEY`,
-      detail: `is missing (or set ${prefix}PRIVATE_KEY_FILE or ${prefix}KMS_KEY_ID)`,
+      detail: `is missing: set it, or ${prefix}PRIVATE_KEY_FILE, or ${prefix}KMS_KEY_ID`,
     });
   }
   const second = readKey(own, prefix, SECOND, faults);

@@ -71,7 +71,7 @@ describeInBrowser('the virtual authenticator of a page', () => {
     expect(await watched.page.evaluate(create('ana'))).toBe('NotAllowedError');
   });
 
-  it('a story sees the exceptions and console errors of its page', async () => {
+  it('a browser test reports the exceptions and console errors of its page', async () => {
     await watched.page.evaluate(`console.error('of the page')`);
     await watched.page.evaluate(`void Promise.reject(new Error('of a promise'))`);
     await watched.page.waitForFunction('true');

@@ -237,7 +237,7 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
     expect(broken(late, []).filter((number) => number === 'I1' || number === 'I2')).toEqual([]);
   });
 
-  describe('by the code from before a resend', () => {
+  describe('by a success with the code that was sent before a resend', () => {
     const verifiedAfter = (resend: Partial<UpstreamCall>) =>
       but(
         [
@@ -261,11 +261,11 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
         },
       );
 
-    it('by the code from before a resend, if the resend mailed another code', () => {
+    it('if the resend mailed another code', () => {
       expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
     });
 
-    it('by the code from before a resend, if the code was already used', () => {
+    it('if that code was already used', () => {
       const used = but(
         [
           ...SENT,
@@ -288,7 +288,7 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
       expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
     });
 
-    it('not by the code from before a resend, if the resend mailed nothing', () => {
+    it('not if the resend mailed nothing', () => {
       expect(broken(verifiedAfter({}), [])).toEqual([]);
     });
   });

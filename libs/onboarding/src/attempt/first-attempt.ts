@@ -121,7 +121,7 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
     throw new ProblemError(row.reason, { detail: 'Ask for a new code.', extensions });
   }
   if (!ledOnFrom(step, row)) {
-    const detail = 'Another command changed the onboarding before this step had ended. Read its state.';
+    const detail = 'Another command changed the onboarding before this step had ended. Read the onboarding.';
     throw new ProblemError('illegal_state', { detail, extensions });
   }
 }

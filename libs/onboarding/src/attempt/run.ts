@@ -59,7 +59,7 @@ export class StepRunner implements BeforeApplicationShutdown {
   /** Settles an attempt whose process died during the call. The call may have taken effect. */
   takeOver(row: Row): Promise<Row> {
     const error = new UpstreamError('no_answer', {
-      detail: 'the process that made the call did not come back',
+      detail: 'the process that made the call wrote no result before its lease ended',
       evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: null },
     });
     return this.settlement.settle(row, { type: 'failed', error, lapsed: true });

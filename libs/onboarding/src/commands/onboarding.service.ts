@@ -253,6 +253,6 @@ function refusalOfOther(row: Row, about: number | null | undefined): ProblemErro
 
 const decidedMeanwhile = (row: Row, attempt: number) =>
   new ProblemError('illegal_state', {
-    detail: `Attempt ${attempt} is not unresolved any more: another decision or its answer came first.`,
+    detail: `Attempt ${attempt} was resolved already, by another decision or by the provider’s late answer.`,
     extensions: stateAndNextAction(row),
   });

@@ -95,7 +95,7 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
   sealedAuthenticators!: Buffer | null;
 
-  /** The provider requests that each try of a submission sends again, by name. */
+  /** The encrypted requests to the provider, by their names. Each later try of the step sends the same ones. */
   @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
 
   /** The passkeys of the submission in step 3, without their attestations. */

@@ -63,7 +63,7 @@ export class FunnelCount {
     return counted;
   }
 
-  /** @returns when each day that is due begins, in milliseconds since the epoch. */
+  /** @returns the start of each day that must be counted now, in milliseconds since the epoch. */
   async #dueDays(): Promise<number[]> {
     const { now, oldestId, days } = await this.#state();
     if (oldestId === null) return [];

@@ -154,7 +154,7 @@ export interface Funnel {
   to: string;
   /** The integration to which the figures are limited; null for all. */
   integration: string | null;
-  /** When the last of the days was counted; null if no day was counted. */
+  /** The time of the newest count among these days; null if none of them was counted. */
   countedAt: string | null;
   total: FunnelFigures;
   /** Each day from `from` to `to`, also days without onboardings. */

@@ -72,7 +72,7 @@ describe('the settings of turnkey', () => {
     ['INIT_OTP', 'V2', 'is neither V3 nor V1'],
     ['SESSION_LIFE_S', '59', 'is less than 1m'],
     ['SESSION_LIFE_S', '86401', 'is more than 1d'],
-    ['PRIVATE_KEY', '', `is missing (or set ${PREFIX}PRIVATE_KEY_FILE or ${PREFIX}KMS_KEY_ID)`],
+    ['PRIVATE_KEY', '', `is missing: set it, or ${PREFIX}PRIVATE_KEY_FILE, or ${PREFIX}KMS_KEY_ID`],
     ['AUTH_PROXY_URL', 'http://127.0.0.1:1', 'is not a setting of an integration at $kind'],
   ])('refuse %s=%s, and name the variable', (variable, value, detail) => {
     expect(faultsOf({ ...api, [variable]: value })).toEqual({
