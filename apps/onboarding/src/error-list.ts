@@ -78,7 +78,7 @@ function faultLists(): string {
 }
 
 const RESULTS_INTRODUCTION =
-  'If a step does not succeed, `lastResult.code` of the onboarding has one of the codes above, or one of these:';
+  'If a step does not succeed, `lastResult.code` of the onboarding has a code from above, or one of these:';
 
 const FAULTS_INTRODUCTION = `## Codes in errors
 

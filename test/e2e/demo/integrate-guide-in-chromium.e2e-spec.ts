@@ -75,7 +75,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('button', { name: 'Send a new code' }).waitFor();
   });
 
-  it('the code of docs/integrate.md offers a new code after a lost answer, and continues with it', async () => {
+  it('the code of docs/integrate.md continues with a new code after a lost answer', async () => {
     const page = await start('dora@example.com');
     story.sandbox.control.addFault({ route: 'otp-auth', cut: 'after' });
     await page.getByLabel('Code').fill(mailed('dora@example.com'));
