@@ -45,7 +45,7 @@ function wordsFor({ code, retryAfterS = 0 }) {
 }
 
 /** The onboarding on the page. @type {{createdAt?: string, version?: number}} */
-let shown = {};
+let shown = { version: 0 };
 /** @type {EventSource | undefined} */
 let events;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -58,6 +58,7 @@ async function refresh(refused = '') {
     show(await call(''), refused);
   } catch (error) {
     say(wordsFor(/** @type {any} */ (error)));
+    shown.version = 0; // the next answer replaces this text
     later = setTimeout(refresh, 3_000);
   }
 }
@@ -69,10 +70,12 @@ function show(/** @type {any} */ now, /** @type {string} */ refused) {
   if (createdAt === shown.createdAt && version < (shown.version ?? 0)) return;
   // The page now shows another onboarding, which another tab may have started.
   if (createdAt !== shown.createdAt) events = void events?.close();
+  // An event may arrive after a refusal. If it changed nothing, the text about the refusal stays.
+  const isNew = createdAt !== shown.createdAt || version !== shown.version;
   shown = now;
   const forms = FORMS[nextAction.type] ?? [nextAction.type];
   for (const form of document.forms) form.hidden = !forms.includes(form.id);
-  say(refused || (lastResult ? wordsFor(lastResult) : state));
+  if (refused || isNew) say(refused || (lastResult ? wordsFor(lastResult) : state));
   document.querySelector('#mailbox')?.setAttribute('href', mailboxUrl);
   if (!['start', 'none'].includes(nextAction.type)) events ??= follow();
 }
