@@ -12,11 +12,10 @@ describe('LogLevelFollower', () => {
   let asked: PromiseWithResolvers<ChangedLevel[]>[];
   let follower: LogLevelFollower;
   const root = pino({ level: 'warn' }, { write: () => undefined });
-  const before = PinoLogger.root;
 
   beforeEach(() => {
     jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
-    PinoLogger.root = root;
+    jest.replaceProperty(PinoLogger, 'root', root);
     asked = [];
     const list = () => {
       const answer = Promise.withResolvers<ChangedLevel[]>();
@@ -29,7 +28,7 @@ describe('LogLevelFollower', () => {
 
   afterEach(() => {
     follower.onApplicationShutdown();
-    PinoLogger.root = before;
+    jest.restoreAllMocks();
   });
 
   it('asks again only after the last answer, and meanwhile ends levels at their time', async () => {
