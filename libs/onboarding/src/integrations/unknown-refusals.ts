@@ -162,7 +162,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     const now = this.clock.monotonicMs();
     const seen = texts.map(({ firstAtMs, lastAtMs, onboardingId, ...each }) => ({
       ...each,
-      id: uuidV7(Date.now()),
+      id: uuidV7(this.clock.nowMs()),
       first_age: now - firstAtMs,
       last_age: now - lastAtMs,
       onboarding_id: onboardingId,
