@@ -96,7 +96,8 @@ export class Onboarding {
   sealedAuthenticators!: Buffer | null;
 
   /** The encrypted requests to the provider, by their names. Each later try of the step sends the same ones. */
-  @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
+  @Column('bytea', { name: 'sealed_requests', nullable: true, select: false })
+  sealedRequests!: Buffer | null;
 
   /** The passkeys of the submission in step 3, without their attestations. */
   @Column('jsonb', { name: 'pending_authenticators' }) pendingAuthenticators!: AuthenticatorSummary[];
