@@ -170,7 +170,8 @@ describe('the metrics', () => {
     const sizes: Record<string, number> = {
       integration: names.length,
       state: LIVE_STATES.length,
-      step: STEPS.length,
+      // The probe counts as a step.
+      step: STEPS.length + 1,
       class: FAILURE_CLASSES.length + 1,
       signal: SIGNALS.length,
       reason: PARKED_REASONS.length,

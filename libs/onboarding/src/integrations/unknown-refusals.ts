@@ -1,8 +1,14 @@
-import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { uuidV7 } from '#libs/kernel';
-import { Log, Metrics } from '#libs/platform';
+import { CONFIG, Log, Metrics, type Config } from '#libs/platform';
 import { redacted, type UpstreamError } from '#libs/upstream';
+import { STEPS } from '../flow/table.js';
 import { statement } from '../store/statement.js';
 
 /** How many texts of an integration are stored. Further texts are counted together, under an empty text. */
@@ -73,9 +79,13 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
 
   constructor(
     private readonly statements: PreparedStatements,
+    @Inject(CONFIG) { INTEGRATIONS }: Config,
     metrics: Metrics,
   ) {
     this.#counter = metrics.counter('gangway_unknown_refusals_total');
+    // Prometheus sees an increase only from a value to the next.
+    for (const { name: integration } of INTEGRATIONS)
+      for (const step of [...STEPS, 'probe']) this.#counter.inc({ integration, step }, 0);
   }
 
   onApplicationBootstrap(): void {

@@ -67,7 +67,6 @@ export const METRICS = {
     help: 'Refusals of the provider whose text Gangway does not know',
     labels: ['integration', 'step'],
     in: APPS,
-    when: 'after the first such refusal',
   },
 
   gangway_onboardings: {
