@@ -165,6 +165,12 @@ export const METRICS = {
     shared: true,
     when: REDIS,
   },
+  gangway_jobs_failed_total: {
+    kind: 'counter',
+    help: 'Jobs that failed, and failed runs of a schedule without a job. Unknown jobs have the name `unknown`',
+    labels: ['queue', 'job_name'],
+    in: ['worker'],
+  },
   gangway_queue_paused: {
     kind: 'gauge',
     help: 'Whether the queue is paused',
