@@ -319,7 +319,7 @@ const integration = dashboard(
         1,
       ),
       stat('Clocks apart', 's', `max(abs(gangway_clock_skew_seconds{${ONE}}))`, 10),
-      stat('Certificate', 's', `min(${CERTIFICATE}) - time()`, 14 * 86_400, true),
+      stat('Certificate', 's', `max(${CERTIFICATE}) - time()`, 14 * 86_400, true),
     ],
     [
       'Attempts',
