@@ -133,7 +133,9 @@ export const METRICS = {
   },
   gangway_onboardings_count_duration_seconds: {
     kind: 'gauge',
-    help: 'How long the statements of the last count took. Pauses of fifty times as long follow them',
+    help:
+      'How long the statements of the last count took, or of the running one, if longer. Pauses of fifty ' +
+      'times as long follow them',
     shared: true,
     when: COUNTED,
   },
