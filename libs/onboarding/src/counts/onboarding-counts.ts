@@ -13,7 +13,7 @@ import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 const REFRESH_MS = 1_500;
 /**
  * Old counts are not shown, because they would look current: counts that are older than this, and older than
- * three rounds take.
+ * three rounds take. The alert CountsStale also allows three rounds.
  */
 const STALE_MS = 60_000;
 const STALE_ROUNDS = 3 * 50;
@@ -31,7 +31,8 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
-  readonly #faults = new Map<Part | 'read', Error>();
+  /** With the time of the last count when each fault came. */
+  readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number | null }>();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | null = null;
   #read: { parts: CountedPart[]; atMs: number } | null = null;
@@ -57,7 +58,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
 
   /** Why the counts may be old; null if they are current. */
   get fault(): Error | null {
-    return [...this.#faults.values()][0] ?? null;
+    return [...this.#faults.values()][0]?.error ?? null;
   }
 
   /**
@@ -79,6 +80,9 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
       this.#read = { parts: await this.counter.read(), atMs: this.clock.monotonicMs() };
     });
     if (this.#faults.has('read') || this.#stop.signal.aborted) return;
+    // Another process has counted meanwhile.
+    for (const [part, { countedAt }] of this.#faults)
+      if (this.#countedAt(part) !== countedAt) this.#faults.delete(part);
     const notDue = new Set(this.#read?.parts.flatMap(({ part, isDue }) => (isDue ? [] : [part])));
     for (const part of Object.keys(PARTS) as Part[]) {
       if (notDue.has(part) || this.#counting.has(part)) continue;
@@ -98,8 +102,12 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     } catch (error) {
       if (!this.#faults.has(what))
         this.#logger.warn({}, `onboardings are not counted: ${(error as Error).message}`);
-      this.#faults.set(what, error as Error);
+      this.#faults.set(what, { error: error as Error, countedAt: this.#countedAt(what) });
     }
+  }
+
+  #countedAt(what: Part | 'read'): number | null {
+    return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? null;
   }
 
   /** @returns a part with its current age, or null if it was not counted yet. */
