@@ -8,6 +8,10 @@ let operator: ConsoleBrowser;
 beforeAll(async () => {
   story = await Story.begin({ worker: false, console: true });
   operator = await ConsoleBrowser.as('operator', story);
+  for (const [count, columns] of ROWS) {
+    for (let n = 0; n < count; n++)
+      await anOnboarding({ query: (sql, values) => story.sql(sql, values) }, columns);
+  }
 });
 afterAll(() => story.end());
 
@@ -28,11 +32,24 @@ const ROWS: [count: number, columns: Record<string, unknown>][] = [
   [5, { ...CREATING, lease_until: inMs(60_000) }],
 ];
 
+it('a lost verify-otp offers only a new code, and its dry run counts the onboarding', async () => {
+  const { text } = await operator.visit('/');
+  const linksOf = (step: string) => {
+    const [row = ''] = text.match(new RegExp(`<td[^>]*>${step}</td>.*?</tr>`, 's')) ?? [];
+    return [...row.matchAll(/<a href="(\/operations\/new\?[^"]+)">([^<]+)<\/a>/g)].map(
+      ([, path = '', words = '']) => ({ path: path.replaceAll('&amp;', '&'), words }),
+    );
+  };
+  const links = linksOf('verify-otp');
+  expect(links.map(({ words }) => words)).toEqual(['Send a new code']);
+  expect(linksOf('create-authenticators').map(({ words }) => words)).toEqual([
+    'It was done',
+    'It was not done',
+  ]);
+  expect((await operator.visit(links[0]!.path)).text).toContain('Dry run: 1 of 1 can be tried');
+});
+
 it('each link of the console’s page Now lists exactly the onboardings that it counted', async () => {
-  for (const [count, columns] of ROWS) {
-    for (let n = 0; n < count; n++)
-      await anOnboarding({ query: (sql, values) => story.sql(sql, values) }, columns);
-  }
   const { text } = await operator.visit('/');
   const links = [...text.matchAll(/<a href="(\/onboardings\?[^"]+)">(\d+)( onboardings?)?<\/a>/g)];
   const shown: [path: string, count: number][] = links.map(([, path, count]) => [

@@ -238,7 +238,10 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   return (
     <section>
       <h2>Lost outcomes</h2>
-      <p>The provider’s answer was lost. Check at the provider whether it did the step, then resolve.</p>
+      <p>
+        The provider’s answer was lost. After verify-otp, only a new code helps. After create-authenticators,
+        check at the provider whether the passkeys are there, then resolve.
+      </p>
       <Table label="Lost outcomes" head={['Integration', 'Step', 'Onboardings', 'Oldest', 'Resolve all']}>
         {groups.map(({ integration, step, since, ...counted }) => {
           const filter = { integration, state: 'outcome_unknown', step };
@@ -253,14 +256,24 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
                 <Time at={since} />
               </td>
               <td>
-                <a href={pathOfDryRun('resolve_done', filter)}>It was done</a>{' '}
-                <a href={pathOfDryRun('resolve_not_done', filter)}>It was not done</a>
+                <Resolutions step={step} filter={filter} />
               </td>
             </tr>
           );
         })}
       </Table>
     </section>
+  );
+}
+
+/** After a lost `verify-otp` the session is lost too, so `done` is refused and only a new code helps. */
+function Resolutions({ step, filter }: { step: LostOutcomes['step']; filter: Record<string, string> }) {
+  if (step === 'verify-otp') return <a href={pathOfDryRun('resend', filter)}>Send a new code</a>;
+  return (
+    <>
+      <a href={pathOfDryRun('resolve_done', filter)}>It was done</a>{' '}
+      <a href={pathOfDryRun('resolve_not_done', filter)}>It was not done</a>
+    </>
   );
 }
 

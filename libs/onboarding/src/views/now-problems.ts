@@ -81,7 +81,7 @@ function integration({ name, status, detail, finding, since, affected }: Integra
 
 function queues({ queues: { redis, queues: all } }: Facts): Found[] {
   if (redis.status === 'down') {
-    const text = `${redis.detail ?? 'Redis is away'}. The sweeper makes the retries, later than planned.`;
+    const text = `${redis.detail ?? 'Redis is away'}. Retries wait until Redis takes jobs again.`;
     return [{ kind: 'redis', severity: 'serious', text }];
   }
   return all
