@@ -319,7 +319,7 @@ const integration = dashboard(
         1,
       ),
       stat('Clocks apart', 's', `max(abs(gangway_clock_skew_seconds{${ONE}}))`, 10),
-      stat('Certificate', 's', `min(${CERTIFICATE}) - time()`, 14 * 86_400, true),
+      stat('Certificate', 's', `max(${CERTIFICATE}) - time()`, 14 * 86_400, true),
     ],
     [
       'Attempts',
@@ -413,7 +413,12 @@ const queues = dashboard(
     [
       'Queue $queue',
       graph('Jobs by state', 'short', [[`max by (state) (gangway_queue_jobs{${QUEUE}})`, '{{state}}']]),
-      graph('Failed jobs', 'short', [[`max(gangway_queue_jobs{${QUEUE},state="failed"})`, 'failed']]),
+      graph('Failed jobs', 'short', [
+        [
+          `sum by (job_name) (increase(gangway_jobs_failed_total{${QUEUE}}[10m]))`,
+          '{{job_name}}, within 10 min',
+        ],
+      ]),
       graph('Lag', 's', [
         [`max(gangway_queue_oldest_waiting_seconds{${QUEUE}})`, 'oldest job'],
         ['max(gangway_retry_lag_seconds)', 'oldest retry that is due'],

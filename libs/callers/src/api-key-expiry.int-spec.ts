@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { PreparedStatements, createDataSource } from '#libs/database';
@@ -20,29 +20,37 @@ beforeAll(async () => {
   dataSource = await createDataSource({ url: await testDatabaseUrl() }).initialize();
   statements = new PreparedStatements(dataSource);
   keys = new ApiKeys(statements, new KeyedHash(Buffer.alloc(32, 9)), new Audit(statements));
-  await dataSource.query('DELETE FROM api_keys');
 });
 afterAll(async () => {
   await dataSource.query('DELETE FROM api_keys');
   await dataSource.destroy();
 });
 
-const make = async (days: number | null) =>
-  (
-    await keys.create(
-      {
-        caller: 'shop',
-        scopes: ['admin'],
-        integrations: null,
-        name: null,
-        lifeMs: days === null ? null : days * DAY_MS,
-      },
-      WHO,
-    )
-  ).key;
+/** Makes a key for some days that was used just now. */
+async function make(caller: string, days: number | null, { isUsed = true } = {}) {
+  const lifeMs = days === null ? null : days * DAY_MS;
+  const made = await keys.create({ caller, scopes: ['admin'], integrations: null, name: null, lifeMs }, WHO);
+  if (isUsed) await used(made.key.id);
+  return made.key;
+}
 
-/** The days until the end that a new process shows; null: none. */
-async function shown(): Promise<number | null> {
+const used = (id: string, daysAgo = 0) =>
+  dataSource.query(
+    `UPDATE api_keys SET last_used_at = clock_timestamp() - $2 * interval '1 day' WHERE id = $1`,
+    [id, daysAgo],
+  );
+
+/** Moves the beginning and the end of a key to the past. */
+const age = (id: string, days: number) =>
+  dataSource.query(
+    `UPDATE api_keys SET created_at = created_at - $2 * interval '1 day',
+      expires_at = expires_at - $2 * interval '1 day'
+    WHERE id = $1`,
+    [id, days],
+  );
+
+/** The days until the end that a new process shows for each caller. */
+async function shown(): Promise<Record<string, number>> {
   const metrics = new Metrics();
   let asked = 0;
   const counting = {
@@ -58,26 +66,66 @@ async function shown(): Promise<number | null> {
     metrics.registry.getSingleMetricAsString('gangway_credential_expiry_timestamp_seconds');
   await scraped();
   await until('it was asked', () => asked === 1);
-  const value = /\{kind="api_key",name=""\} (\S+)$/m.exec(await scraped())?.[1];
+  const lines = [...(await scraped()).matchAll(/\{kind="api_key",name="(.*)"\} (\S+)$/gm)];
   // A scrape asks PostgreSQL at most once a minute.
   expect(asked).toBe(1);
-  return value === undefined ? null : Math.round((Number(value) * 1_000 - Date.now()) / DAY_MS);
+  return Object.fromEntries(
+    lines.map(([, caller, at]) => [caller, Math.round((Number(at) * 1_000 - Date.now()) / DAY_MS)]),
+  );
 }
 
+beforeEach(() => dataSource.query('DELETE FROM api_keys'));
+
 describe('the end of the API keys', () => {
-  it('is that of the first key to expire, among those in use', async () => {
-    expect(await shown()).toBeNull();
-    await make(null);
-    expect(await shown()).toBeNull();
-    await make(90);
-    const rotated = await make(60);
-    const revoked = await make(5);
-    const over = await make(1);
+  it('is that of the first key of each caller to expire, among those in use', async () => {
+    expect(await shown()).toEqual({});
+    await make('shop', null);
+    expect(await shown()).toEqual({});
+    await make('shop', 90);
+    await make('bank', 120);
+    const rotated = await make('shop', 60);
+    const revoked = await make('shop', 40);
     await keys.revoke(revoked.id, WHO);
-    await dataSource.query('UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1', [over.id]);
-    expect(await shown()).toBe(60);
+    await make('shop', 50, { isUsed: false });
+    expect(await shown()).toEqual({ shop: 60, bank: 120 });
     // A rotated key ends by plan. Its successor lives for 60 days.
-    await keys.rotate(rotated.id, DAY_MS, WHO);
-    expect(await shown()).toBe(60);
+    const { key } = await keys.rotate(rotated.id, DAY_MS, WHO);
+    expect(await shown()).toEqual({ shop: 90, bank: 120 });
+    await used(key.id);
+    expect(await shown()).toEqual({ shop: 60, bank: 120 });
+  });
+
+  it('is not shown of keys that were made for a short time', async () => {
+    await make('shop', 1);
+    await make('shop', 30);
+    expect(await shown()).toEqual({});
+  });
+
+  it('is shown for a week after it, until the key is revoked', async () => {
+    const over = await make('shop', 60);
+    await age(over.id, 63);
+    await used(over.id, 4);
+    expect(await shown()).toEqual({ shop: -3 });
+    await keys.revoke(over.id, WHO);
+    expect(await shown()).toEqual({});
+    const long = await make('shop', 60);
+    await age(long.id, 68);
+    await used(long.id, 9);
+    expect(await shown()).toEqual({});
+  });
+
+  it('is not shown of keys that were not used for a month', async () => {
+    const forgotten = await make('shop', 60);
+    await used(forgotten.id, 31);
+    expect(await shown()).toEqual({});
+    await used(forgotten.id, 29);
+    expect(await shown()).toEqual({ shop: 60 });
+  });
+
+  it('is shown of at most ten callers: of those that are locked out first', async () => {
+    for (let n = 0; n < 12; n++) await make(`shop-${n}`, 60 - n);
+    expect(Object.keys(await shown()).sort()).toEqual(
+      Array.from({ length: 10 }, (_, n) => `shop-${n + 2}`).sort(),
+    );
   });
 });

@@ -2,15 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { Metrics } from '#libs/platform';
-import { FIRST_KEY_TO_EXPIRE } from './api-key-statements.js';
+import { ENDS_OF_KEYS } from './api-key-statements.js';
 
 /** The end of a key changes seldom, and operators need days to replace one. */
 const FRESH_MS = 60_000;
 
-/** Shows when the first of the valid API keys expires. A scrape does not wait for PostgreSQL. */
+/** Shows when the API keys of callers expire. A scrape does not wait for PostgreSQL. */
 @Injectable()
 export class ApiKeyExpiry {
-  #at: number | null = null;
+  #ends: readonly { caller: string; at: number }[] = [];
   #askedAtMs = -Infinity;
 
   constructor(
@@ -20,7 +20,7 @@ export class ApiKeyExpiry {
   ) {
     metrics.gauge('gangway_credential_expiry_timestamp_seconds', () => {
       void this.#ask();
-      return this.#at === null ? [] : [{ labels: { kind: 'api_key', name: '' }, value: this.#at }];
+      return this.#ends.map(({ caller, at }) => ({ labels: { kind: 'api_key', name: caller }, value: at }));
     });
   }
 
@@ -29,10 +29,9 @@ export class ApiKeyExpiry {
     if (now - this.#askedAtMs < FRESH_MS) return;
     this.#askedAtMs = now;
     try {
-      const [row] = await this.statements.run<{ at: number | null }>(FIRST_KEY_TO_EXPIRE, []);
-      this.#at = row!.at;
+      this.#ends = await this.statements.run<{ caller: string; at: number }>(ENDS_OF_KEYS, []);
     } catch {
-      // The instant stays right. The next scrape asks again.
+      // The instants stay right. The next scrape asks again.
       this.#askedAtMs = -Infinity;
     }
   }

@@ -93,10 +93,18 @@ export const NOTE_USE: PreparedStatement = {
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')`,
 };
 
-/** A key that was rotated ends by plan: its successor counts. */
-export const FIRST_KEY_TO_EXPIRE: PreparedStatement = {
-  name: 'api_key_first_to_expire',
+/**
+ * The ends of keys whose end may surprise their caller, for the callers that are locked out first. A key that
+ * was rotated, or that was made for a month or less, ends by plan. A key that is not used locks no caller out.
+ * A key that has ended stays for a week, until it is revoked: its caller may be locked out.
+ */
+export const ENDS_OF_KEYS: PreparedStatement = {
+  name: 'api_key_ends',
   text: `
-    SELECT extract(epoch FROM min(expires_at))::float8 AS at FROM api_keys
-    WHERE revoked_at IS NULL AND rotated_to IS NULL AND expires_at > clock_timestamp()`,
+    SELECT caller, extract(epoch FROM min(expires_at))::float8 AS at FROM api_keys
+    WHERE revoked_at IS NULL AND rotated_to IS NULL
+      AND expires_at > created_at + interval '31 days'
+      AND expires_at > clock_timestamp() - interval '7 days'
+      AND last_used_at > least(clock_timestamp(), expires_at) - interval '30 days'
+    GROUP BY caller ORDER BY at LIMIT 10`,
 };

@@ -37,6 +37,13 @@ const handlers = (): JobHandler[] => [
   { job: operate, handle: async () => ({}) },
 ];
 
+/** How many jobs of a queue have failed, by their name. */
+async function failed(jobs: Jobs, queue: string): Promise<Record<string, number>> {
+  const { values } = await jobs.metrics.counter('gangway_jobs_failed_total').get();
+  const ofQueue = values.filter(({ labels }) => labels.queue === queue);
+  return Object.fromEntries(ofQueue.map(({ labels, value }) => [labels.job_name, value]));
+}
+
 const runsOf = (n: number) => handled.filter((run) => run.n === n);
 
 /** Makes the handler of this payload wait. @returns a function that lets it continue. */
@@ -65,6 +72,11 @@ describe('the job runner, with a reachable Redis,', () => {
       const job = await steps().getJob(id);
       return job?.finishedOn ? job : null;
     });
+
+  it('counts the failed jobs of each queue from 0', async () => {
+    expect(await failed(jobs, 'steps')).toEqual({ 'init-otp': 0, unknown: 0 });
+    expect(await failed(jobs, 'upkeep')).toEqual({ sweep: 0, unknown: 0 });
+  });
 
   it('runs a job once and keeps its result', async () => {
     await jobs.producer.add(step, { n: 1 }, { id: 'one' });
@@ -101,8 +113,10 @@ describe('the job runner, with a reachable Redis,', () => {
     script.set(n, () => {
       throw error;
     });
+    const before = (await failed(jobs, 'steps'))['init-otp']!;
     await jobs.producer.add(step, { n }, { id: `bad-${n}` });
     const job = await ended(`bad-${n}`);
+    await until('it is counted', async () => (await failed(jobs, 'steps'))['init-otp'] === before + 1);
     expect(await job.getState()).toBe('failed');
     expect(job.failedReason).toBe(reason);
     expect(runsOf(n)).toHaveLength(1);
@@ -119,6 +133,7 @@ describe('the job runner, with a reachable Redis,', () => {
   it('fails a job without a handler, and says why', async () => {
     await steps().add('of-the-past', {}, { jobId: 'unknown' });
     expect((await ended('unknown')).failedReason).toMatch(/no handler for job "of-the-past"/);
+    await until('it is counted', async () => (await failed(jobs, 'steps'))['unknown'] === 1);
   });
 
   it('writes a schedule again after Redis has lost everything', async () => {
@@ -224,6 +239,21 @@ describe('the job runner, with a Redis that refuses writes,', () => {
 });
 
 describe('the job runner, with Redis away,', () => {
+  it('counts failed runs of its schedules', async () => {
+    const jobs = await openJobs('redis://127.0.0.1:1');
+    try {
+      const fails = jest.fn<() => Promise<never>>().mockRejectedValue(new Error('out of order'));
+      jobs.runner.start([
+        { job: sweep, everyMs: EVERY_MS, handle: fails },
+        ...handlers().filter(({ job }) => job !== sweep),
+      ]);
+      await until('it has failed', async () => (await failed(jobs, 'upkeep'))['sweep']! >= 2);
+      expect(fails.mock.calls.length).toBeGreaterThanOrEqual(2);
+    } finally {
+      await jobs.close();
+    }
+  });
+
   it('runs schedules by a timer of its own, and still stops immediately', async () => {
     const jobs = await openJobs('redis://127.0.0.1:1');
     const before = ticks;

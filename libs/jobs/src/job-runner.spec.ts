@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { systemClock } from '#libs/kernel';
+import { Metrics } from '#libs/platform';
 import { testConfig } from '#libs/testing';
 import type { JobHandler, QueueName } from './job-definition.js';
 import { JobRunner } from './job-runner.js';
@@ -12,7 +13,7 @@ const handlerOf = (queue: string, name: string): JobHandler => ({
 });
 
 const start = (...handlers: JobHandler[]) =>
-  new JobRunner({} as Queues, testConfig(), systemClock).start(handlers);
+  new JobRunner({} as Queues, testConfig(), systemClock, new Metrics()).start(handlers);
 
 describe('the boot of a worker fails', () => {
   it('without a handler for each queue', () => {

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Log, currentJob, type Config } from '#libs/platform';
+import { CONFIG, Log, Metrics, currentJob, type Config } from '#libs/platform';
 import { BoundedLog } from './bounded-log.js';
 import {
   EndedBadly,
@@ -23,6 +23,8 @@ const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
 /** BullMQ's default is 15 s, which would make every outage longer. */
 const FETCH_AGAIN_MS = 1_000;
+/** Stands for the name of a job without a handler. */
+const UNKNOWN = 'unknown';
 /** The states of a job that will still run. */
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
@@ -55,6 +57,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     private readonly queues: Queues,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
+    private readonly metrics: Metrics,
   ) {}
 
   /** @throws Error at boot if a job has two handlers, or a queue has no handler. */
@@ -106,12 +109,16 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   #work(queue: QueueName, handlers: ReadonlyMap<string, JobHandler>, link: RedisLink): Worker {
+    for (const name of [...handlers.keys(), UNKNOWN]) this.#countFailed(queue, name, 0);
     const worker = new Worker(queue, (job, token) => this.#run(handlers, job, token), {
       connection: link.redis,
       prefix: this.config.QUEUE_PREFIX,
       concurrency: this.config.WORKER_CONCURRENCY,
       runRetryDelay: FETCH_AGAIN_MS,
     });
+    worker.on('failed', (job) =>
+      this.#countFailed(queue, job && handlers.has(job.name) ? job.name : UNKNOWN),
+    );
     worker.on('error', (error) => {
       void link.ask();
       // If Redis is the cause, the class RedisLink has logged it.
@@ -174,6 +181,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
       const about = { queue: handler.job.queue, job: handler.job.name };
       await currentJob.run(about, () => handler.handle(handler.job.payload.parse({})));
     } catch (error) {
+      this.#countFailed(handler.job.queue, handler.job.name);
       this.#warn(entry, error);
     }
   }
@@ -202,6 +210,10 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
       this.#warn(entry, error);
       return false;
     }
+  }
+
+  #countFailed(queue: QueueName, jobName: string, by = 1): void {
+    this.metrics.counter('gangway_jobs_failed_total').inc({ queue, job_name: jobName }, by);
   }
 
   #warn({ handler }: Scheduled, error: unknown): void {

@@ -20,13 +20,14 @@ const HELD_MS = 2 * LONGEST_REST_MS;
 const LOWEST = '00000000-0000-0000-0000-000000000000';
 
 /**
- * Makes this process the one that counts a part, unless another process counts. Returns a row if this process
- * counts.
+ * Makes this process the one that counts a part, unless another process counts. Notes how long the round has
+ * taken, if this is longer than the last round: its result comes late. Returns a row if this process counts.
  */
 const HOLD = `
   INSERT INTO onboarding_counts AS c (part, process, next_at)
   VALUES ($1::text, $2::text, clock_timestamp() + $3::float8 * interval '1 millisecond')
-  ON CONFLICT (part) DO UPDATE SET process = excluded.process, next_at = excluded.next_at
+  ON CONFLICT (part) DO UPDATE SET process = excluded.process, next_at = excluded.next_at,
+    took_ms = greatest(c.took_ms, $4::float8)
   WHERE c.process = excluded.process OR c.next_at <= clock_timestamp()
   RETURNING 1`;
 
@@ -62,6 +63,7 @@ export interface CountedPart {
   part: Part;
   /** Null if the part was never counted. The same holds for the next members. */
   counts: Counts | null;
+  /** How long the statements of the last round took, or those of the running round, if it is longer. */
   tookMs: number | null;
   countedAt: number | null;
   ageMs: number | null;
@@ -104,7 +106,7 @@ export class OnboardingCounter {
    * @param stopped ends the round early.
    */
   async count(part: Part, stopped: AbortSignal): Promise<void> {
-    if (!(await this.#hold(part))) return;
+    if (!(await this.#hold(part, 0))) return;
     let restMs = EVERY_MS;
     try {
       const lag = part === 'steps' ? await this.#expiryLag() : { lagMs: 0, tookMs: 0 };
@@ -117,8 +119,9 @@ export class OnboardingCounter {
         restMs = Math.min(REST * slice.tookMs, LONGEST_REST_MS);
         places = slice.next;
         if (places.length === 0) break;
+        // The pause is shorter than the time for which this holds.
+        if (!(await this.#hold(part, tookMs))) return;
         await pause(restMs, undefined, { signal: stopped, ref: false });
-        if (!(await this.#hold(part))) return;
       }
       const counts: Counts = { groups, expiryLagMs: lag.lagMs };
       await this.statements.run(prepared(WRITE), [
@@ -134,8 +137,8 @@ export class OnboardingCounter {
     }
   }
 
-  async #hold(part: Part): Promise<boolean> {
-    return (await this.statements.run(prepared(HOLD), [part, this.process, HELD_MS])).length > 0;
+  async #hold(part: Part, tookMs: number): Promise<boolean> {
+    return (await this.statements.run(prepared(HOLD), [part, this.process, HELD_MS, tookMs])).length > 0;
   }
 
   async #slice(from: Place[]): Promise<{ groups: Group[]; next: Place[]; tookMs: number }> {

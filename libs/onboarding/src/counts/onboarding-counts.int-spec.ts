@@ -166,6 +166,53 @@ describe('the counts of onboardings', () => {
   });
 });
 
+describe('a round that takes longer than the rounds before', () => {
+  /** Begins a round of many slices, each of which seems to take this time. */
+  async function beginRound(tookMs: number): Promise<void> {
+    const { run } = PreparedStatements.prototype;
+    let slices = 0;
+    jest.spyOn(PreparedStatements.prototype, 'run').mockImplementation(async function (
+      this: PreparedStatements,
+      ...args
+    ) {
+      const rows = await run.apply(this, args);
+      if (args[0].name !== 'gw_count_slice') return rows as never;
+      slices += 1;
+      return rows.map((row) => {
+        const of = row as unknown as { group: object };
+        return { ...of, tookMs, group: { ...of.group, count: 5_000 } };
+      }) as never;
+    });
+    const stop = new AbortController();
+    ending.push(async () => {
+      stop.abort();
+      await round;
+    });
+    const round = counter.count('steps', stop.signal);
+    await until('it has read a slice', () => slices === 1);
+  }
+  const ending: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const end of ending.splice(0)) await end();
+  });
+
+  it('does not hide the earlier counts', async () => {
+    await insert({ ...retrying });
+    await counted();
+    await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() + interval '1 minute',
+      counted_at = counted_at - interval '70 seconds'`);
+    await counts.refresh();
+    expect(await shown('gangway_onboardings_retrying')).toEqual({});
+    await sql('UPDATE onboarding_counts SET next_at = clock_timestamp()');
+    await beginRound(500);
+    await until('the counts are shown', async () => {
+      await counts.refresh();
+      return (await shown('gangway_onboardings_retrying'))['step=verify-otp'] === 1;
+    });
+    expect((await shown('gangway_onboardings_count_duration_seconds'))['']).toBeGreaterThanOrEqual(0.5);
+  });
+});
+
 describe('a count', () => {
   it('is made by one process for all processes, every few seconds', async () => {
     await insert({ state: 'otp_sent' });
@@ -261,5 +308,20 @@ describe('the timer', () => {
       await counts.refresh();
       return (await shown('gangway_onboardings'))['state=otp_sent'] === 1;
     });
+  });
+
+  it('shows no fault any more after another process has counted', async () => {
+    await counted();
+    const fails = jest.spyOn(counter, 'count').mockRejectedValue(new Error('away'));
+    await sql('UPDATE onboarding_counts SET next_at = clock_timestamp()');
+    await counts.refresh();
+    await until('the fault is known', () => counts.fault?.message === 'away');
+    await counts.refresh();
+    expect(counts.fault?.message).toBe('away');
+    fails.mockRestore();
+    await sql(`UPDATE onboarding_counts SET counted_at = clock_timestamp(),
+      next_at = clock_timestamp() + interval '1 minute'`);
+    await counts.refresh();
+    expect(counts.fault).toBeNull();
   });
 });

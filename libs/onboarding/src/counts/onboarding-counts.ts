@@ -13,7 +13,7 @@ import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 const REFRESH_MS = 1_500;
 /**
  * Old counts are not shown, because they would look current: counts that are older than this, and older than
- * three rounds take.
+ * three rounds take. The alert CountsStale also allows three rounds.
  */
 const STALE_MS = 60_000;
 const STALE_ROUNDS = 3 * 50;

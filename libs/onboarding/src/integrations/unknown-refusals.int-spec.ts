@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
+import { Metrics } from '#libs/platform';
 import { NOTHING_SENT, UpstreamError } from '#libs/upstream';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { RefusalList } from './refusal-list.js';
@@ -22,6 +23,18 @@ beforeAll(async () => {
 });
 afterAll(() => onboardings.close());
 beforeEach(() => onboardings.dataSource.query('DELETE FROM unknown_refusals'));
+
+it('are counted from 0 for each step and the probe, so that the first one is seen', async () => {
+  const counter = onboardings.module.get(Metrics).counter('gangway_unknown_refusals_total');
+  const { values } = await counter.get();
+  const ofByzantine = values.filter(({ labels }) => labels.integration === 'byzantine');
+  expect(ofByzantine.map(({ labels, value }) => `${labels.step} ${value}`).sort()).toEqual([
+    'create-authenticators 0',
+    'init-otp 0',
+    'probe 0',
+    'verify-otp 0',
+  ]);
+});
 
 it('equal texts are counted in one row, even texts of other processes', async () => {
   for (let n = 0; n < 3; n++) refusals.note(call, refused(`no user ${1_000 + n}`));

@@ -6,8 +6,9 @@ import {
 } from '@nestjs/common';
 import { PreparedStatements, isDatabaseAway } from '#libs/database';
 import { CLOCK, uuidV7, type Clock } from '#libs/kernel';
-import { Log, Metrics } from '#libs/platform';
+import { CONFIG, Log, Metrics, type Config } from '#libs/platform';
 import { redacted, type UpstreamError } from '#libs/upstream';
+import { STEPS } from '../flow/table.js';
 import { statement } from '../store/statement.js';
 
 /** How many texts of an integration are stored. Further texts are counted together, under an empty text. */
@@ -79,9 +80,13 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
   constructor(
     private readonly statements: PreparedStatements,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CONFIG) { INTEGRATIONS }: Config,
     metrics: Metrics,
   ) {
     this.#counter = metrics.counter('gangway_unknown_refusals_total');
+    // Prometheus sees an increase only from a value to the next.
+    for (const { name: integration } of INTEGRATIONS)
+      for (const step of [...STEPS, 'probe']) this.#counter.inc({ integration, step }, 0);
   }
 
   onApplicationBootstrap(): void {

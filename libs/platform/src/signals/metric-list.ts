@@ -67,7 +67,6 @@ export const METRICS = {
     help: 'Refusals of the provider whose text Gangway does not know',
     labels: ['integration', 'step'],
     in: APPS,
-    when: 'after the first such refusal',
   },
 
   gangway_onboardings: {
@@ -134,7 +133,9 @@ export const METRICS = {
   },
   gangway_onboardings_count_duration_seconds: {
     kind: 'gauge',
-    help: 'How long the statements of the last count took. Pauses of fifty times as long follow them',
+    help:
+      'How long the statements of the last count took, or of the running one, if longer. Pauses of fifty ' +
+      'times as long follow them',
     shared: true,
     when: COUNTED,
   },
@@ -165,6 +166,12 @@ export const METRICS = {
     labels: ['queue', 'state'],
     shared: true,
     when: REDIS,
+  },
+  gangway_jobs_failed_total: {
+    kind: 'counter',
+    help: 'Jobs that failed, and failed runs of a schedule without a job. Unknown jobs have the name `unknown`',
+    labels: ['queue', 'job_name'],
+    in: ['worker'],
   },
   gangway_queue_paused: {
     kind: 'gauge',
@@ -299,8 +306,9 @@ export const METRICS = {
   gangway_credential_expiry_timestamp_seconds: {
     kind: 'gauge',
     help:
-      'When a credential ends, in seconds since the epoch. `api_key`: the first of the valid API keys to ' +
-      'expire (no name). `upstream_certificate`: the TLS certificate of an integration, by its name',
+      'When a credential ends, in seconds since the epoch. `api_key`: the first used API key of a caller to ' +
+      'expire, by the caller, for at most ten callers; not keys made for a month or less. ' +
+      '`upstream_certificate`: the TLS certificate of an integration, by its name',
     labels: ['kind', 'name'],
     in: APPS,
     when: 'once such an end is known',

@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Pool, buildConnector } from 'undici';
+import { systemClock, type Clock } from '#libs/kernel';
 import { authority, certificate, extension, keyPair } from '../../../../test/passkeys/certificates.js';
 import { der, seq } from '../../../../test/passkeys/der.js';
 import { CertificateEnds } from './certificate-ends.js';
@@ -13,11 +14,11 @@ const DAY_MS = 86_400_000;
 const LOCALHOST = extension('2.5.29.17', seq(der(0x87, Buffer.from([127, 0, 0, 1]))));
 
 const issuer = authority();
-let server: Server;
-let pool: Pool;
+let nowMs = 0;
+const clock: Clock = { ...systemClock, monotonicMs: () => nowMs };
+const open: { close(): unknown }[] = [];
 afterEach(async () => {
-  await pool.close();
-  server.close();
+  for (const each of open.splice(0).reverse()) await each.close();
 });
 
 /** Starts a server whose certificate ends after some days. */
@@ -30,27 +31,62 @@ function tlsServer(validFor: number): Server {
   });
 }
 
-/** Sends a request. @returns what is known of the server's certificate then. */
-async function endsAfterRequest(scheme: 'http' | 'https', listening: Server, known: CertificateEnds) {
-  server = listening;
+/** Starts to listen. @returns the server's port. */
+async function listen(server: Server, port = 0): Promise<number> {
   server.on('request', (_request, response) => response.end('fine'));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const origin = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const connect = known.watch(origin, withoutInterimAnswers(buildConnector({ ca: issuer.pem })));
-  pool = new Pool(origin, { connect });
-  expect(known.of(origin)).toBeUndefined();
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  open.push({ close: () => new Promise((resolve) => server.close(resolve)) });
+  return (server.address() as AddressInfo).port;
+}
+
+/** Sends a request over a new connection. */
+async function send(origin: string, ends: CertificateEnds): Promise<void> {
+  const connect = ends.watch(origin, withoutInterimAnswers(buildConnector({ ca: issuer.pem })));
+  const pool = new Pool(origin, { connect });
   const { body } = await pool.request({ method: 'GET', path: '/' });
   expect(await body.text()).toBe('fine');
-  return known.of(origin);
+  await pool.close();
 }
+
+const daysUntil = (endsMs: number | undefined) => Math.round((endsMs! - Date.now()) / DAY_MS);
 
 describe('the end of a server’s certificate', () => {
   it('is known after the first connection', async () => {
-    const endsMs = await endsAfterRequest('https', tlsServer(7), new CertificateEnds());
-    expect(Math.round((endsMs! - Date.now()) / DAY_MS)).toBe(7);
+    const ends = new CertificateEnds(clock);
+    const origin = `https://127.0.0.1:${await listen(tlsServer(7))}`;
+    expect(ends.of(origin)).toBeUndefined();
+    await send(origin, ends);
+    expect(daysUntil(ends.of(origin))).toBe(7);
+  });
+
+  it('is that of a renewed certificate after the next connection', async () => {
+    const ends = new CertificateEnds(clock);
+    const old = tlsServer(7);
+    const port = await listen(old);
+    const origin = `https://127.0.0.1:${port}`;
+    await send(origin, ends);
+    await new Promise((resolve) => old.close(resolve));
+    await listen(tlsServer(90), port);
+    await send(origin, ends);
+    expect(daysUntil(ends.of(origin))).toBe(90);
+  });
+
+  it('is forgotten after a day without a new connection, because it may be renewed', async () => {
+    const ends = new CertificateEnds(clock);
+    const origin = `https://127.0.0.1:${await listen(tlsServer(7))}`;
+    await send(origin, ends);
+    nowMs += DAY_MS - 1;
+    expect(daysUntil(ends.of(origin))).toBe(7);
+    nowMs += 1;
+    expect(ends.of(origin)).toBeUndefined();
+    await send(origin, ends);
+    expect(daysUntil(ends.of(origin))).toBe(7);
   });
 
   it('is unknown without TLS', async () => {
-    expect(await endsAfterRequest('http', createHttpServer(), new CertificateEnds())).toBeUndefined();
+    const ends = new CertificateEnds(clock);
+    const origin = `http://127.0.0.1:${await listen(createHttpServer())}`;
+    await send(origin, ends);
+    expect(ends.of(origin)).toBeUndefined();
   });
 });

@@ -1,13 +1,23 @@
 import { TLSSocket } from 'node:tls';
 import type { buildConnector } from 'undici';
+import type { Clock } from '#libs/kernel';
+
+/** After this time, a server may have a new certificate that this process has not seen. */
+const FORGET_AFTER_MS = 86_400_000;
 
 /** When the certificates of the servers end, as the connections of this process have seen them. */
 export class CertificateEnds {
-  readonly #endsMs = new Map<string, number>();
+  readonly #seen = new Map<string, { endsMs: number; atMs: number }>();
 
-  /** @returns milliseconds since the epoch. Undefined without a TLS connection to this origin. */
+  constructor(private readonly clock: Clock) {}
+
+  /**
+   * @returns milliseconds since the epoch. Undefined without a new TLS connection to this origin within a
+   *   day.
+   */
   of(origin: string): number | undefined {
-    return this.#endsMs.get(origin);
+    const seen = this.#seen.get(origin);
+    return seen && this.clock.monotonicMs() - seen.atMs < FORGET_AFTER_MS ? seen.endsMs : undefined;
   }
 
   /** Notes the certificate of each new connection. */
@@ -23,6 +33,6 @@ export class CertificateEnds {
   #note(origin: string, socket: TLSSocket): void {
     // A session that is resumed may have no certificate.
     const endsMs = Date.parse(socket.getPeerCertificate().valid_to ?? '');
-    if (!Number.isNaN(endsMs)) this.#endsMs.set(origin, endsMs);
+    if (!Number.isNaN(endsMs)) this.#seen.set(origin, { endsMs, atMs: this.clock.monotonicMs() });
   }
 }

@@ -58,12 +58,14 @@ export interface HttpAnswer {
 @Injectable()
 export class UpstreamHttpClient implements OnApplicationShutdown {
   readonly #pools = new Map<string, Pool>();
-  readonly #certificates = new CertificateEnds();
+  readonly #certificates;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#certificates = new CertificateEnds(clock);
+  }
 
   /**
    * @returns each complete answer, whatever its status.
@@ -80,8 +82,8 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
 
   /**
    * @param baseUrl scheme, host and port.
-   * @returns when the server's certificate ends, in milliseconds since the epoch. Undefined until a TLS
-   *   connection has shown it.
+   * @returns when the server's certificate ends, in milliseconds since the epoch. Undefined unless a
+   *   new TLS connection has shown it within a day.
    */
   certificateEndsMs(baseUrl: string): number | undefined {
     return this.#certificates.of(new URL(baseUrl).origin);
