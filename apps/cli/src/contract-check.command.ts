@@ -18,7 +18,7 @@ export const CONTRACT_CHECK: StandaloneCommand = {
         const names = config.INTEGRATIONS.map((each) => each.name).join(', ');
         throw new Misuse(`there is no integration "${name}". INTEGRATIONS has: ${names}.`);
       }
-      const findings = await checkContracts(config, integrations).catch(asMisuse);
+      const findings = await checkContracts(config, integrations);
       const answer = {
         lines: findings.flatMap((each) => linesOf(each, findings)),
         json: { items: findings },
@@ -29,19 +29,18 @@ export const CONTRACT_CHECK: StandaloneCommand = {
   },
 };
 
-/** A key that cannot be opened is an error that names its variable. */
-function asMisuse(error: Error): never {
-  throw /^INTEGRATION_\w+/.test(error.message) ? new Misuse(error.message, { cause: error }) : error;
-}
-
 function linesOf(found: ContractFinding, all: readonly ContractFinding[]): string[] {
   const { integration, provider, ok, key, reachable, keyAccepted, status, detail, certificates } = found;
   const key2 = { true: 'accepted', false: 'refused', null: 'not shown by this answer' } as const;
   const keys = all.filter((each) => each.integration === integration);
   const which = keys.length > 1 ? `key ${keys.indexOf(found) + 1} of ${keys.length},` : 'key';
+  const head = `${ok ? 'ok  ' : 'BAD '} ${integration} (${provider})`;
+  if (found.class === 'key_unusable') {
+    return [head, `     ${which} not opened, so nothing was sent: ${detail}`];
+  }
   const verdict = key === null ? 'none: the service signs nothing here' : `${key}: ${key2[`${keyAccepted}`]}`;
   return [
-    `${ok ? 'ok  ' : 'BAD '} ${integration} (${provider})`,
+    head,
     `     ${reachable ? `reachable, status ${status}` : 'no answer'}, class ${found.class}`,
     `     ${found.latencyMs} ms from request to answer`,
     `     ${which} ${verdict}`,

@@ -80,15 +80,8 @@ describe.each(['onboarding', 'worker'])('%s does not start', (app) => {
 });
 
 describe.each(['onboarding', 'worker'])('%s starts', (app) => {
-  it.each([
-    ['0.0.0.0', '0.0.0.0'],
-    ['::1', '[::1]'],
-  ])(
-    'at HOST=%s, and says so',
-    async (host, shown) => {
-      const { code, said } = await boot(app, { HOST: host, LOG_LEVEL: 'info' });
-      expect([code, said]).toEqual([0, expect.stringContaining(`listening on http://${shown}:`)]);
-    },
-    90_000,
-  );
+  it('at HOST, and says so', async () => {
+    const { code, said } = await boot(app, { HOST: '0.0.0.0', LOG_LEVEL: 'info' });
+    expect([code, said]).toEqual([0, expect.stringContaining('listening on http://0.0.0.0:')]);
+  }, 90_000);
 });

@@ -240,6 +240,15 @@ describe('a count', () => {
 });
 
 describe('the timer', () => {
+  it('shows a fault no longer if another process has counted since', async () => {
+    jest.spyOn(counter, 'count').mockRejectedValue(new Error('away'));
+    await counts.refresh();
+    await until('the fault is known', () => counts.fault?.message === 'away');
+    jest.restoreAllMocks();
+    await counted();
+    expect(counts.fault).toBeNull();
+  });
+
   it('counts the parts that are due, and shows a fault until it is over', async () => {
     await insert({ state: 'otp_sent' });
     const slice = jest.spyOn(counter, 'count').mockRejectedValueOnce(new Error('away'));

@@ -31,7 +31,8 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
-  readonly #faults = new Map<Part | 'read', Error>();
+  /** Each with the time of the counts that were known then. */
+  readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number }>();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | null = null;
   #read: { parts: CountedPart[]; atMs: number } | null = null;
@@ -57,7 +58,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
 
   /** Why the counts may be old; null if they are current. */
   get fault(): Error | null {
-    return [...this.#faults.values()][0] ?? null;
+    return [...this.#faults.values()][0]?.error ?? null;
   }
 
   /**
@@ -78,6 +79,10 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     await this.#noting('read', async () => {
       this.#read = { parts: await this.counter.read(), atMs: this.clock.monotonicMs() };
     });
+    // Another process may have counted the part since.
+    for (const [what, { countedAt }] of this.#faults) {
+      if (this.#countedAt(what) > countedAt) this.#faults.delete(what);
+    }
     if (this.#faults.has('read') || this.#stop.signal.aborted) return;
     const notDue = new Set(this.#read?.parts.flatMap(({ part, isDue }) => (isDue ? [] : [part])));
     for (const part of Object.keys(PARTS) as Part[]) {
@@ -90,6 +95,11 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
+  /** @returns when the part that was read last had been counted; 0 if never. */
+  #countedAt(what: Part | 'read'): number {
+    return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? 0;
+  }
+
   /** Logs only the first failure of an outage. */
   async #noting(what: Part | 'read', work: () => Promise<void>): Promise<void> {
     try {
@@ -98,7 +108,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     } catch (error) {
       if (!this.#faults.has(what))
         this.#logger.warn({}, `onboardings are not counted: ${(error as Error).message}`);
-      this.#faults.set(what, error as Error);
+      this.#faults.set(what, { error: error as Error, countedAt: this.#countedAt(what) });
     }
   }
 
