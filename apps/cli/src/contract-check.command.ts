@@ -19,23 +19,31 @@ export const CONTRACT_CHECK: StandaloneCommand = {
         throw new Misuse(`there is no integration "${name}". INTEGRATIONS has: ${names}.`);
       }
       const findings = await checkContracts(config, integrations);
-      const answer = { lines: findings.flatMap(linesOf), json: { items: findings } };
+      const answer = {
+        lines: findings.flatMap((each) => linesOf(each, findings)),
+        json: { items: findings },
+      };
       if (findings.every(({ ok }) => ok)) return answer;
       throw new NotAsItShould(answer);
     };
   },
 };
 
-function linesOf(found: ContractFinding): string[] {
+function linesOf(found: ContractFinding, all: readonly ContractFinding[]): string[] {
   const { integration, provider, ok, key, reachable, keyAccepted, status, detail, certificates } = found;
   const key2 = { true: 'accepted', false: 'refused', null: 'not shown by this answer' } as const;
+  const keys = all.filter((each) => each.integration === integration);
+  const which = keys.length > 1 ? `key ${keys.indexOf(found) + 1} of ${keys.length},` : 'key';
   const head = `${ok ? 'ok  ' : 'BAD '} ${integration} (${provider})`;
-  if (found.class === 'key_unusable') return [head, `     key not opened, so nothing was sent: ${detail}`];
+  if (found.class === 'key_unusable') {
+    return [head, `     ${which} not opened, so nothing was sent: ${detail}`];
+  }
+  const verdict = key === null ? 'none: the service signs nothing here' : `${key}: ${key2[`${keyAccepted}`]}`;
   return [
     head,
     `     ${reachable ? `reachable, status ${status}` : 'no answer'}, class ${found.class}`,
     `     ${found.latencyMs} ms from request to answer`,
-    `     key ${key === null ? 'none: the service signs nothing here' : `${key}: ${key2[`${keyAccepted}`]}`}`,
+    `     ${which} ${verdict}`,
     `     clocks ${found.clockApartMs === null ? 'cannot be compared' : `${found.clockApartMs} ms apart`}`,
     ...certificates.map(
       ({ address, validUntil }) => `     certificate of ${address} until ${validUntil ?? '?'}`,

@@ -20,7 +20,7 @@ export const REFUSALS: Group = {
     },
   },
   forget: {
-    usage: '<id>|all --integration <name>',
+    usage: '<id>\n  refusals forget all --integration <name>',
     summary: 'Forgets one text, or all of an integration. A text that comes again is listed again.',
     options: { integration: text },
     positionals: 1,

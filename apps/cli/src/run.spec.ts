@@ -37,6 +37,7 @@ describe('a wrong command line', () => {
     [['onboardings', 'list', '--created-after', 'noon'], '--created-after takes an instant'],
     [['operations', 'abort', 'x', '--reason', 'r'], 'give the id of an operation'],
     [['integrations', 'pause', 'byzantine'], '--reason is missing'],
+    [['refusals', 'forget', ID, '--integration', 'x'], 'usage: gangway refusals forget <id>\n'],
     [['keys', 'revoke'], 'the command takes 1 word'],
     [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'not a token'],
   ])('%j exits with code 2 and says how to correct it', async (args, words) => {

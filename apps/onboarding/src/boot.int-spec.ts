@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { TEST_ENV, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 
-/** Runs a compiled app until it exits. `npm run test:int` compiles the app first. */
+/** Runs a compiled app until it exits; if it listens, stops it. `npm run test:int` compiles the app first. */
 async function boot(
   app: string,
   env: Record<string, string>,
@@ -22,7 +22,10 @@ async function boot(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
-  child.stdout.on('data', (chunk: Buffer) => (said += String(chunk)));
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += String(chunk);
+    if (String(chunk).includes('listening on')) child.kill('SIGTERM');
+  });
   child.stderr.on('data', (chunk: Buffer) => (said += String(chunk)));
   const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -48,6 +51,16 @@ describe.each(['onboarding', 'worker'])('%s does not start', (app) => {
     expect(said).not.toMatch(/^\s+at /m);
   });
 
+  it('if PostgreSQL refuses the connection; the error names the variable and shows no password', async () => {
+    const url = new URL(await testDatabaseUrl());
+    url.password = 'tiny-secret';
+    url.pathname = '/nowhere';
+    const { code, said } = await boot(app, { DATABASE_URL: url.href });
+    expect(code).toBe(1);
+    expect(said).toMatch(/^gangway did not start: DATABASE_URL: .+$/m);
+    for (const secret of SECRETS) expect(said).not.toContain(secret);
+  }, 90_000);
+
   it.each([
     ['not below n', 'ff'.repeat(32)],
     ['zero', '00'.repeat(32)],
@@ -64,4 +77,11 @@ describe.each(['onboarding', 'worker'])('%s does not start', (app) => {
     },
     90_000,
   );
+});
+
+describe.each(['onboarding', 'worker'])('%s starts', (app) => {
+  it('at HOST, and says so', async () => {
+    const { code, said } = await boot(app, { HOST: '0.0.0.0', LOG_LEVEL: 'info' });
+    expect([code, said]).toEqual([0, expect.stringContaining('listening on http://0.0.0.0:')]);
+  }, 90_000);
 });

@@ -58,10 +58,17 @@ export function createDataSource(options: Connecting): DataSource {
  * Checks that `DATABASE_POOLER` describes the way to PostgreSQL, then opens the data source.
  *
  * @throws ConfigError if `DATABASE_POOLER` is wrong.
+ * @throws PostgreSQL's or the driver's error, with `DATABASE_URL` in its message, if there is no connection.
  */
 export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
   const { url, extra } = options as { url: string; extra: { pooler: Pooler } };
-  const fault = await findPoolerFault(url, extra.pooler);
+  const fault = await findPoolerFault(url, extra.pooler).catch(nameVariable('DATABASE_URL'));
   if (fault !== null) throw new ConfigError([fault]);
   return new DataSource(options).initialize();
 }
+
+/** Puts the variable into the message. The error stays the same object, because callers read its `code`. */
+export const nameVariable = (variable: string) => (error: Error & { code?: string }) => {
+  error.message = `${variable}: ${error.message || error.code}`;
+  throw error;
+};

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import { ConfigError } from '#libs/platform';
-import { createDataSource } from './data-source.js';
+import { createDataSource, nameVariable } from './data-source.js';
 import { hasSessions } from './pooler.js';
 
 /** An arbitrary number that is the same in every replica. */
@@ -16,7 +16,8 @@ const ASK_EVERY_MS = 200;
  * @throws Error if a migration fails. The migrations before it are kept. Another run continues with the rest.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
-  if (!(await hasSessions(databaseUrl))) {
+  const named = nameVariable('MIGRATION_DATABASE_URL, or DATABASE_URL');
+  if (!(await hasSessions(databaseUrl).catch(named))) {
     const detail = 'is missing or goes through a pooler in transaction mode: migrations need a session';
     throw new ConfigError([{ variable: 'MIGRATION_DATABASE_URL', detail }]);
   }

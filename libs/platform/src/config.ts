@@ -98,7 +98,8 @@ export const environment = z.object({
     { example: 'transaction' },
   ),
   MIGRATION_DATABASE_URL: setting(
-    'The database for migrations, if `DATABASE_URL` goes through a pooler in transaction mode.',
+    'The database for migrations, if they need another user, ' +
+      'or if `DATABASE_URL` goes through a pooler in transaction mode.',
     databaseUrl().optional(),
     { example: 'postgres://gangway@db/gangway', values: '`postgres://…`' },
   ),

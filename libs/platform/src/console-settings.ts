@@ -31,7 +31,10 @@ export const consoleSettings = {
     'The address of the console in a browser. The identity provider returns operators to its ' +
       '`/login/callback`. The default is `http://localhost` with `CONSOLE_PORT`.',
     origin('it').optional(),
-    { example: 'https://gangway.example.com', values: 'scheme, host and port; `https://…` in production' },
+    {
+      example: 'https://gangway.example.com',
+      values: 'scheme, host and port; in production `https://…`, or `http://` to this machine',
+    },
   ),
   OIDC_ISSUER: setting(
     'The identity provider of the operators (OpenID Connect). ' +
@@ -41,7 +44,7 @@ export const consoleSettings = {
       .optional(),
     {
       example: 'https://login.example.com/realms/acme',
-      values: '`https://…`; `http://…` outside production',
+      values: '`https://…`; `http://…` outside production, or to this machine',
     },
   ),
   OIDC_CLIENT_ID: setting(

@@ -38,7 +38,7 @@ function commonEnvironment(providers: readonly ProviderSettings[]) {
       { example: 'byzantine' },
     ),
     BASE_URL: setting('The provider’s API.', origin('it'), {
-      values: 'scheme, host and port; `https://…` in production',
+      values: 'scheme, host and port; in production `https://…`, or `http://` to this machine',
       example: 'https://api.example.com',
     }),
     ...passkeyEnvironment,

@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { CONFIG, ConfigError, type Config, type ConsoleConfig } from './config.js';
@@ -37,7 +38,10 @@ export async function serve<C extends ConsoleConfig>({
     );
     process.exit(1);
   }
-  new Log('Serve').info({}, `listening on ${await app.getUrl()}`);
+  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
+  // PORT may be 0.
+  const { port: bound } = app.getHttpServer().address() as AddressInfo;
+  new Log('Serve').info({}, `listening on http://${host}:${bound}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app));
 }
 

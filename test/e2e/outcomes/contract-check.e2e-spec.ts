@@ -87,6 +87,8 @@ describe('gangway contract-check', () => {
       { ok: true, keyAccepted: true },
       { ok: false, keyAccepted: false, status: 401, class: 'misconfigured' },
     ]);
+    const { out } = await check(['byzantine'], SECOND);
+    expect(out).toMatch(/key 1 of 2, [0-9a-f]{16}: accepted[^]+key 2 of 2, [0-9a-f]{16}: refused/);
     const { pubkey } = story.sandbox.credential!;
     story.sandbox.control.registerKeys([pubkey, `0x${second.getPublicKey('hex', 'compressed')}`]);
     expect(await findings(['byzantine'], SECOND)).toMatchObject({

@@ -32,14 +32,22 @@ const BY_LOGGER = {
   req: field(
     'object',
     '`method` and `path` of the request. The path shows words and UUIDs only.',
-    'Every line of a request.',
+    'Every line of a request, except the line of its answer.',
   ),
-  trace_id: field('string', 'The OpenTelemetry trace, 32 hex digits.', 'Every line while a span is active.'),
-  span_id: field('string', 'The OpenTelemetry span, 16 hex digits.', 'Every line while a span is active.'),
+  trace_id: field(
+    'string',
+    'The OpenTelemetry trace, 32 hex digits.',
+    'Every line while a sampled span is active.',
+  ),
+  span_id: field(
+    'string',
+    'The OpenTelemetry span, 16 hex digits.',
+    'Every line while a sampled span is active.',
+  ),
   trace_flags: field(
     'string',
-    'The flags of the trace, 2 hex digits: `01` if it is sampled.',
-    'Every line while a span is active.',
+    'The flags of the trace, 2 hex digits: `01`.',
+    'Every line while a sampled span is active.',
   ),
 } as const;
 
@@ -89,7 +97,11 @@ const OWN = {
     '`parked`, `outcome_lost` or `unknown_refusal`.',
     'The line of one of these events.',
   ),
-  upstreamStatus: field('number', 'The HTTP status of the provider’s answer.', 'A line about a refusal.'),
+  upstreamStatus: field(
+    'number',
+    'The HTTP status of the provider’s answer. Null if there was no answer.',
+    'A parked onboarding; a refused key; an unknown refusal.',
+  ),
   class: field('string', '`ok`, the failure class, `lapsed` or `out_of_time`.', 'The end of an attempt.'),
   evidence: field(
     'object',

@@ -88,7 +88,7 @@ export const METRICS = {
     help: 'Onboardings whose step waits for its next try. Parked ones do not count',
     labels: ['integration', 'step'],
     shared: true,
-    when: COUNTED,
+    when: 'while there is such an onboarding',
   },
   gangway_onboardings_retrying_oldest_seconds: {
     kind: 'gauge',
@@ -102,7 +102,7 @@ export const METRICS = {
     help: 'Parked onboardings by the reason: they wait until an operator has repaired the integration',
     labels: ['integration', 'reason'],
     shared: true,
-    when: COUNTED,
+    when: 'while there is such an onboarding',
   },
   gangway_onboardings_parked_oldest_seconds: {
     kind: 'gauge',
@@ -116,7 +116,7 @@ export const METRICS = {
     help: 'Live onboardings with an unknown outcome: they wait for a decision',
     labels: ['integration', 'step'],
     shared: true,
-    when: COUNTED,
+    when: 'while there is such an onboarding',
   },
   gangway_onboardings_outcome_unknown_oldest_seconds: {
     kind: 'gauge',
