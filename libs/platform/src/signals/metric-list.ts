@@ -169,7 +169,9 @@ export const METRICS = {
   },
   gangway_jobs_failed_total: {
     kind: 'counter',
-    help: 'Jobs that failed, and failed runs of a schedule without a job. Unknown jobs have the name `unknown`',
+    help:
+      'Jobs that failed, and failed runs of a schedule without a job. Jobs without a handler have ' +
+      'the name `unknown`',
     labels: ['queue', 'job_name'],
     in: ['worker'],
   },
