@@ -18,6 +18,8 @@ const MAY_IMPORT = {
 };
 
 const SPEC = '\\.(spec|int-spec|e2e-spec|long-spec)\\.ts$|/fixtures/';
+/** Each other folder of libs/upstream belongs to one vendor. */
+const VENDORS = '^libs/upstream/src/(?!(port|transport|fixtures)/)[^/]+/';
 const APP_LIBS = [
   'kernel',
   'platform',
@@ -89,9 +91,9 @@ export default {
       severity: 'error',
       from: {
         path: '^libs/upstream/src/',
-        pathNot: [SPEC, '^libs/upstream/src/(byzantine|turnkey)/', '^libs/upstream/src/providers\\.ts$'],
+        pathNot: [SPEC, VENDORS, '^libs/upstream/src/providers\\.ts$'],
       },
-      to: { path: '^libs/upstream/src/(byzantine|turnkey)/' },
+      to: { path: VENDORS },
     },
     {
       name: 'libs-through-their-index',

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
 import { FAULT_CODES, PROBLEM_CODES, problemType } from '#libs/kernel';
-import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
+import { RESULT_CODES, SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
 import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
@@ -170,6 +170,10 @@ describe('docs/integrate.md', () => {
 
   it('says what to do for each problem code', () => {
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
+  });
+
+  it('says what to do for each code of a result', () => {
+    expect(RESULT_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 });
 

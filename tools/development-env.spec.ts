@@ -54,6 +54,16 @@ describe('developmentEnv', () => {
     });
   });
 
+  it.each(PROVIDERS)('configures an integration at $kind', ({ kind }) => {
+    const { env } = developmentEnv(secrets, servers, ports, {}, kind);
+    expect(parseConfig(env, PROVIDERS).INTEGRATIONS).toMatchObject([{ name: kind, provider: kind }]);
+  });
+
+  it('names the file that lacks the variables of an integration', () => {
+    const start = () => developmentEnv(secrets, servers, ports, {}, 'of-the-past');
+    expect(start).toThrow('tools/development-env.ts has no variables INTEGRATION_OF_THE_PAST_…');
+  });
+
   it('configures the chosen integration with keys that the sandbox’s Turnkey knows', () => {
     const { env } = developmentEnv(secrets, servers, ports, {}, 'turnkey-auth-proxy');
     const config = parseConfig(env, PROVIDERS);

@@ -56,7 +56,8 @@ function uncompressed(privateKeyHex: string): string {
  * that you can try any setting. Only the addresses are fixed.
  *
  * @param integration the integration to configure. The sandbox stands in for the integration's provider.
- * @throws Plain if the sandbox cannot derive a public key from INTEGRATION_BYZANTINE_PRIVATE_KEY
+ * @throws Plain if the integration has no development values, or if the sandbox cannot derive a public key
+ *   from INTEGRATION_BYZANTINE_PRIVATE_KEY
  */
 export function developmentEnv(
   secrets: DevSecrets,
@@ -100,7 +101,8 @@ export function developmentEnv(
     throw new Plain('INTEGRATION_BYZANTINE_PRIVATE_KEY: npm start needs 64 hex digits of a P-256 key.');
   }
   const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
-  const origins = settings[`${prefix}ORIGINS`]!.split(',');
+  const origins = settings[`${prefix}ORIGINS`]?.split(',');
+  if (!origins) throw new Plain(`tools/development-env.ts has no variables ${prefix}…: add them.`);
   // Always add the demo's origin, because the demo's port may change.
   if (settings[`${prefix}RP_ID`] === 'localhost' && !origins.includes(demoUrl)) origins.push(demoUrl);
   const env = {

@@ -1,11 +1,11 @@
 import type { Columns, Row, StepName } from '#libs/onboarding';
 import { after } from '#libs/testing';
-import type { FailureClass, ProviderKind, RejectionReason } from '#libs/upstream';
+import { PROVIDERS, type FailureClass, type RejectionReason } from '#libs/upstream';
 import { endOfAttempt, failed, type AttemptEnd } from './core.js';
 import { AN_EARLIER_TRY, UNDER_WAY, openAttempt, rowAt } from './rows.js';
 import { grouped, outcomeWords, type Cell } from './words.js';
 
-export const PROVIDERS: readonly ProviderKind[] = ['byzantine', 'turnkey', 'turnkey-auth-proxy'];
+export const KINDS = PROVIDERS.map(({ kind }) => kind);
 
 /** A way in which an attempt can end, and the columns that its row needs. */
 interface End {
@@ -159,7 +159,7 @@ async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Pro
   const befores = { ...EARLIER, ...USED_UP[step] };
   const dimensions = {
     end: ends.map(({ name }) => name),
-    provider: PROVIDERS,
+    provider: KINDS,
     earlier: Object.keys(befores),
     code: Object.keys(codes),
     time: mayRetry ? ['time is left', 'no time is left'] : ['time is left'],

@@ -1,7 +1,7 @@
 import { SIGNALS, STATES, STEPS, nextState, type Signal, type State, type StepName } from '#libs/onboarding';
 import { FAILURE_CLASSES, type FailureClass } from '#libs/upstream';
 import { decision } from './core.js';
-import { PROVIDERS } from './ends-table.js';
+import { KINDS } from './ends-table.js';
 import { folded, grouped, indented, type Cell } from './words.js';
 
 const PLACES: readonly { state: State; step: StepName | null }[] = STATES.flatMap(
@@ -76,7 +76,7 @@ const HOUR = 3_600_000;
  */
 export function lawTable(): string {
   const dimensions = {
-    provider: PROVIDERS,
+    provider: KINDS,
     earlier: Object.keys(EARLIER),
     sent: ['sent', 'not sent'],
     time: ['time is left', 'no time is left'],

@@ -8,6 +8,7 @@ import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dt
 import type { Sandbox, SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
 import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
 import { AppProcess } from './app-process.js';
+import { refuseUndocumented } from './documented.js';
 import { recording } from './recording.js';
 import { World, type Env, type WorldOptions } from './world.js';
 
@@ -189,7 +190,11 @@ export class Story extends World {
     return { ...subject, email };
   }
 
-  /** Calls the API, and adds the answer to the recording. */
+  /**
+   * Calls the API, and adds the answer to the recording.
+   *
+   * @throws Error if the OpenAPI document does not name the code of a problem at this route.
+   */
   async call<Body = OnboardingResource & Problem>(
     method: string,
     path: string,
@@ -200,6 +205,7 @@ export class Story extends World {
   ): Promise<Answer<Body>> {
     const answer = await this.ask<Body>(method, path, body, headers, serviceUrl);
     recording.answer(this, { method, path, headers }, answer);
+    refuseUndocumented(method, path, answer.status, answer.body);
     return answer;
   }
 

@@ -73,7 +73,7 @@ describe('flags', () => {
     ['a missing choice', 'start', ['--integration'], '--integration needs one of byzantine,'],
     ['an empty value', 'start', ['--integration='], '--integration needs one of byzantine,'],
     ['a flag as a value', 'start', ['--integration', '--once'], '--integration needs one of byzantine,'],
-    ['an unknown value', 'start', ['--integration', 'acme'], 'turnkey-auth-proxy, not "acme".'],
+    ['an unknown value', 'start', ['--integration', 'of-the-past'], ', not "of-the-past".'],
     ['a value for a switch', 'start', ['--once=yes'], '--once takes no value.'],
     ['a flag of another command', 'reset', ['--once'], 'npm run reset has no flag --once.'],
     [

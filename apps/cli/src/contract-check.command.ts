@@ -18,7 +18,7 @@ export const CONTRACT_CHECK: StandaloneCommand = {
         const names = config.INTEGRATIONS.map((each) => each.name).join(', ');
         throw new Misuse(`there is no integration "${name}". INTEGRATIONS has: ${names}.`);
       }
-      const findings = await checkContracts(config, integrations).catch(asMisuse);
+      const findings = await checkContracts(config, integrations);
       const answer = { lines: findings.flatMap(linesOf), json: { items: findings } };
       if (findings.every(({ ok }) => ok)) return answer;
       throw new NotAsItShould(answer);
@@ -26,16 +26,13 @@ export const CONTRACT_CHECK: StandaloneCommand = {
   },
 };
 
-/** A key that cannot be opened is an error that names its variable. */
-function asMisuse(error: Error): never {
-  throw /^INTEGRATION_\w+/.test(error.message) ? new Misuse(error.message, { cause: error }) : error;
-}
-
 function linesOf(found: ContractFinding): string[] {
   const { integration, provider, ok, key, reachable, keyAccepted, status, detail, certificates } = found;
   const key2 = { true: 'accepted', false: 'refused', null: 'not shown by this answer' } as const;
+  const head = `${ok ? 'ok  ' : 'BAD '} ${integration} (${provider})`;
+  if (found.class === 'key_unusable') return [head, `     key not opened, so nothing was sent: ${detail}`];
   return [
-    `${ok ? 'ok  ' : 'BAD '} ${integration} (${provider})`,
+    head,
     `     ${reachable ? `reachable, status ${status}` : 'no answer'}, class ${found.class}`,
     `     ${found.latencyMs} ms from request to answer`,
     `     key ${key === null ? 'none: the service signs nothing here' : `${key}: ${key2[`${keyAccepted}`]}`}`,

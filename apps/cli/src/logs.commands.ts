@@ -9,6 +9,13 @@ const DAY_MS = 86_400_000;
 const DEFAULT_FOR = '15m';
 const LONGEST_FOR_MS = 7 * DAY_MS;
 
+/** The modules whose lines an operator must not mute. The default applies to them too. */
+const AUDITING: ReadonlySet<string> = new Set<ChangedLevel['module']>([
+  'Audit',
+  'OperatorAudit',
+  DEFAULT_MODULE,
+]);
+
 /** A level that stays would fill disks after the operator has gone. So each change expires. */
 export const LOGS: Group = {
   level: {
@@ -19,6 +26,9 @@ export const LOGS: Group = {
     plan({ values, positionals: [name = '', levelName = ''], actor }) {
       const module = moduleOf(name);
       const level = oneOf('level', levelName.toLowerCase(), LOG_LEVELS);
+      if (AUDITING.has(module) && LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf('info')) {
+        throw new Misuse(`${module} writes lines of the audit, so its level is at most info.`);
+      }
       const lasts = optional(values, 'for') ?? DEFAULT_FOR;
       const forMs = durationOf(lasts, 'for');
       if (forMs === 0 || forMs > LONGEST_FOR_MS) throw new Misuse('--for is at most 7d, and not 0.');

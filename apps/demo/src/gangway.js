@@ -9,7 +9,10 @@ const ANSWER_MS = 10_000;
 export class GangwayProblem extends Error {
   /**
    * @param {number} status
-   * @param {{code: string, detail?: string, attemptsLeft?: number, errors?: object[]}} problem
+   * @param {{
+   *   code: string, detail?: string, attemptsLeft?: number, errors?: object[],
+   *   onboardingId?: string, state?: string, nextAction?: {type: string},
+   * }} problem
    * @param {string | null} [retryAfter] whole seconds
    */
   constructor(status, problem, retryAfter = null) {
@@ -69,7 +72,7 @@ export class Gangway {
       } catch (error) {
         if (!(error instanceof GangwayProblem) || !TEMPORARY.has(error.problem.code)) throw error;
         if (tried === TRIES || signal.aborted) throw error;
-        await pause(500 * tried);
+        await pause(1_000 * (Number(error.retryAfter) || 1));
       }
     }
   }

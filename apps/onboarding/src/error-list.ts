@@ -6,6 +6,7 @@ import {
   statusesOf,
   type ProblemCode,
 } from '#libs/kernel';
+import type { ResultCode } from '#libs/onboarding';
 import { html, page } from './html.js';
 
 interface Entry {
@@ -32,6 +33,21 @@ const FAULT_LISTS = Object.entries(FAULTS_BY_PROBLEM).map(([problem, faults]) =>
   faults: Object.entries(faults).map(([code, fault]) => ({ code, ...fault })),
 }));
 
+const POLICY = 'The caller gets `upstream_rejected`. Have the provider’s administrator change the policy.';
+
+/** The codes that only an onboarding's results have, each with its meaning. */
+const ONLY_RESULTS: Record<Exclude<ResultCode, ProblemCode>, string> = {
+  upstream_unavailable:
+    'The provider failed, or could not be reached. While `nextAction` is `wait`, the service tries again. ' +
+    'Otherwise do what `nextAction` says.',
+  upstream_misconfigured:
+    'The provider refuses the service itself. While `nextAction` is `wait`, the step continues once an ' +
+    'operator has corrected this. Otherwise do what `nextAction` says.',
+  integration_paused: 'An operator has paused the integration. The step continues after the pause.',
+  consensus_needed: `A policy at the provider requires approvals by others. ${POLICY}`,
+  mfa_needed: `A policy at the provider requires another factor. ${POLICY}`,
+};
+
 /** The list of errors in Markdown: docs/reference/errors.md. */
 export function errorsMarkdown(): string {
   const entries = ENTRIES.map(({ code, status, title, cause, remedy, members }) =>
@@ -46,7 +62,12 @@ export function errorsMarkdown(): string {
   return `${INTRODUCTION}\n\n${entries
     .join('\n\n')
     .replaceAll(/(\*\*.*\*\* .*\.)\n- /g, '$1\n\n- ')
-    .replaceAll(/^(## .*)\n/gm, '$1\n\n')}\n\n${FAULTS_INTRODUCTION}\n${faultLists()}`;
+    .replaceAll(/^(## .*)\n/gm, '$1\n\n')}\n\n${resultList()}\n\n${FAULTS_INTRODUCTION}\n${faultLists()}`;
+}
+
+function resultList(): string {
+  const lines = Object.entries(ONLY_RESULTS).map(([code, meaning]) => `- \`${code}\`: ${meaning}`);
+  return `## Codes in lastResult\n\n${RESULTS_INTRODUCTION}\n\n${lines.join('\n')}`;
 }
 
 function faultLists(): string {
@@ -55,6 +76,9 @@ function faultLists(): string {
     return `\n### In ${problem}\n\n${lines.join('\n')}\n`;
   }).join('');
 }
+
+const RESULTS_INTRODUCTION =
+  'If a step does not succeed, `lastResult.code` of the onboarding has a code from above, or one of these:';
 
 const FAULTS_INTRODUCTION = `## Codes in errors
 
@@ -86,6 +110,13 @@ export function errorsPage(): string {
         ${members ? html`<p class="quiet">Members: ${plain(members)}</p>` : ''}
       </section>`,
   );
+  const results = html`<section class="card" id="results">
+    <h2>Codes in lastResult</h2>
+    <p>${plain(RESULTS_INTRODUCTION)}</p>
+    ${Object.entries(ONLY_RESULTS).map(
+      ([code, meaning]) => html`<p><code>${code}</code>: ${plain(meaning)}</p>`,
+    )}
+  </section>`;
   const faults = FAULT_LISTS.map(
     ({ problem, faults: ofProblem }) =>
       html`<section class="card" id="faults-${problem}">
@@ -99,7 +130,7 @@ export function errorsPage(): string {
   const body = html`<main>
     <h1>Errors</h1>
     <p>Switch on <code>code</code>: it keeps its meaning. <a href="/docs">All routes</a></p>
-    ${entries} ${faults}
+    ${entries} ${results} ${faults}
   </main>`;
   return page('Errors', body);
 }

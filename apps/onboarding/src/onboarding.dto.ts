@@ -403,13 +403,13 @@ export function toResource(row: Row): OnboardingResource {
       mayHaveSession && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
     deviceSigning: mayHaveSession && row.deviceSigning ? deviceSigningOf(row.deviceSigning) : null,
     authenticators: row.authenticators.map(authenticatorOf),
-    lastResult: row.lastResult,
+    lastResult: row.lastResult && lastResultOf(row.lastResult),
     unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,
     parked:
       row.parkedReason && row.parkedAt
         ? { reason: row.parkedReason, since: row.parkedAt.toISOString() }
         : null,
-    failure: row.failure,
+    failure: row.failure && failureOf(row.failure),
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     erasedAt: iso(row.erasedAt),
@@ -417,8 +417,28 @@ export function toResource(row: Row): OnboardingResource {
   };
 }
 
-// PostgreSQL sorts the members of JSON by length. The next two functions restore the order of the OpenAPI
+// PostgreSQL sorts the members of JSON by length. The next functions restore the order of the OpenAPI
 // document.
+
+const lastResultOf = ({ step, code, detail, at, errors }: NonNullable<Row['lastResult']>) => ({
+  step,
+  code,
+  detail,
+  at,
+  ...(errors && { errors: errors.map(fieldErrorOf) }),
+});
+
+const failureOf = ({ code, detail, step, upstreamStatus, at, errors }: NonNullable<Row['failure']>) => ({
+  code,
+  detail,
+  step,
+  upstreamStatus,
+  at,
+  ...(errors && { errors: errors.map(fieldErrorOf) }),
+});
+
+type FieldError = NonNullable<NonNullable<Row['lastResult']>['errors']>[number];
+const fieldErrorOf = ({ pointer, code, detail }: FieldError) => ({ pointer, code, detail });
 
 const deviceSigningOf = (signing: NonNullable<Row['deviceSigning']>) => ({
   organizationId: signing.organizationId,

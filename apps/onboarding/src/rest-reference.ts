@@ -150,8 +150,8 @@ function membersByProvider(schemas: Record<string, Schema>): string {
 
 ${table(['Provider', 'Members of `subject`'], rows(subject!))}
 
-\`otp\` of a start, and \`INTEGRATION_<NAME>_OTP_DEFAULTS\`, take options of the code. Byzantine has none. An
-option that the provider does not have is refused by its name.
+\`otp\` of a start, and \`INTEGRATION_<NAME>_OTP_DEFAULTS\`, take options of the code. An option that
+the provider does not have is refused by its name. A provider that the table omits has no options.
 
 ${table(['Provider', 'Members of `otp`'], rows(otp!))}
 

@@ -1,6 +1,7 @@
 /**
- * Writes the reference pages from the code. With `--check`, it only compares them, so that the API does not
- * change by accident. It opens no connection: Nest only reads the routes (preview mode).
+ * Writes the reference pages that differ from the code, and prints their paths. With `--check`, it only
+ * compares them, so that the API does not change by accident. It opens no connection: Nest only reads the
+ * routes (preview mode).
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
@@ -51,9 +52,11 @@ const PAGES: Record<string, string> = {
 const isCheck = process.argv.includes('--check');
 if (!isCheck) await mkdir('docs/reference', { recursive: true });
 for (const [path, text] of Object.entries(PAGES)) {
+  if (text === (await readFile(path, 'utf8').catch(() => ''))) continue;
   if (!isCheck) {
     await writeFile(path, text);
-  } else if (text !== (await readFile(path, 'utf8').catch(() => ''))) {
+    process.stdout.write(`${path} has changed\n`);
+  } else {
     process.stderr.write(
       `${path} differs from the code. If you changed the interface on purpose: npm run openapi\n`,
     );

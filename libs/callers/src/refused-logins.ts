@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Log } from '#libs/platform';
+import { Log, outsideRequests } from '#libs/platform';
 import { Audit } from './audit.js';
 
 /** The number of addresses that have their own count. Further addresses share one count. */
@@ -41,7 +41,7 @@ export class RefusedLogins implements OnApplicationShutdown {
       this.#countOnly(1);
       return;
     }
-    const timer = setTimeout(() => this.#end(address), BURST_MS).unref();
+    const timer = outsideRequests(() => setTimeout(() => this.#end(address), BURST_MS).unref());
     const told = this.#tell(address, { count: 1, reason }) ? 1 : 0;
     this.#bursts.set(address, { count: 1, told, reason, timer });
   }
@@ -84,11 +84,13 @@ export class RefusedLogins implements OnApplicationShutdown {
   }
 
   #beginMinute(): void {
-    this.#minute ??= setTimeout(() => {
-      const count = this.#rest;
-      [this.#minute, this.#rows, this.#rest] = [undefined, 0, 0];
-      if (count > 0) void this.#record(null, { count, withinMs: BURST_MS });
-    }, BURST_MS).unref();
+    this.#minute ??= outsideRequests(() => setTimeout(() => this.#endMinute(), BURST_MS).unref());
+  }
+
+  #endMinute(): void {
+    const count = this.#rest;
+    [this.#minute, this.#rows, this.#rest] = [undefined, 0, 0];
+    if (count > 0) void this.#record(null, { count, withinMs: BURST_MS });
   }
 
   async #record(address: string | null, data: Record<string, unknown>): Promise<void> {

@@ -22,6 +22,9 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
   #timer: NodeJS.Timeout | undefined;
   #known = new Map<string, Followed>();
   #applied = '';
+  /** One read at a time: an answer that was asked for earlier must not replace a newer one. */
+  #reading: Promise<void> | null = null;
+  #hasStopped = false;
 
   constructor(
     private readonly levels: LogLevels,
@@ -34,16 +37,25 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
   }
 
   onApplicationShutdown(): void {
+    this.#hasStopped = true;
     clearInterval(this.#timer);
     this.#known.clear();
     this.#apply();
   }
 
-  /** Reads and applies the levels. Never rejects. */
-  async follow(): Promise<void> {
+  /** Reads and applies the levels. Never rejects. While PostgreSQL does not answer, levels expire in time. */
+  follow(): Promise<void> {
+    if (this.#hasStopped) return Promise.resolve();
+    if (this.#reading) this.#apply();
+    this.#reading ??= this.#read().finally(() => (this.#reading = null));
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
     const askedAtMs = this.clock.monotonicMs();
     try {
       const changed = await this.levels.list();
+      if (this.#hasStopped) return;
       this.#known = new Map(
         changed.map(({ module, level, leftMs }) => [module, { level, untilMs: askedAtMs + leftMs }]),
       );

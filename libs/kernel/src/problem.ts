@@ -78,8 +78,8 @@ export const PROBLEMS = {
     title: 'The subject has a live onboarding',
     cause: 'A subject can have only one live onboarding at a time.',
     remedy:
-      'Continue with `onboardingId`, or start with `"supersede": true`. If `onboardingId` is missing, ' +
-      'the onboarding belongs to another caller: wait until it ends.',
+      'If the onboarding is yours, the problem has `onboardingId`: continue with it, or start with ' +
+      '`"supersede": true`. Otherwise another caller owns the onboarding: wait until it ends.',
     members: ['onboardingId'],
   },
   step_in_progress: {
@@ -87,7 +87,8 @@ export const PROBLEMS = {
     title: 'A step is in progress',
     cause: 'A call to the provider is under way, or waits for its retry.',
     remedy:
-      'Wait until `nextAction.until`, then read the onboarding. If it is null, an operator must act first.',
+      'Follow the timeline, or read the onboarding every second. If `nextAction.until` is null, ' +
+      'an operator must act first.',
     members: OF_STATE,
   },
   outcome_unknown: {

@@ -8,7 +8,7 @@ export { Steps, type Step, type StepEnd, type SubjectRef } from './attempt/step.
 export { EventFollower, type TimelineReader } from './commands/event-follower.js';
 export { OnboardingLists } from './commands/onboarding-lists.js';
 export { OnboardingService } from './commands/onboarding.service.js';
-export { PARKED_REASONS, RESULT_CODES } from './flow/codes.js';
+export { PARKED_REASONS, RESULT_CODES, type ResultCode } from './flow/codes.js';
 export { ACTORS, EVENTS, EVENT_TYPES } from './flow/events.js';
 export { nextActionOf } from './flow/next-action.js';
 export type { OnboardingEvent } from './flow/onboarding-event.entity.js';

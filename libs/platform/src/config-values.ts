@@ -76,11 +76,19 @@ const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) 
     fallback,
     `${written(min, unit)} to ${written(max, unit)}`,
     written(fallback, unit),
-  );
+  ).meta({ unit });
 
+/**
+ * The schema of a duration in ms, for a variable whose name ends in `_MS`.
+ *
+ * @param fallback the default, in ms
+ * @param max the longest allowed duration in ms; without it, 7 days
+ * @param min the shortest allowed duration in ms; 0 allows none
+ */
 export const durationMs = (fallback: number, max = 7 * UNITS_MS.d, min = 1) =>
   duration('ms', fallback, min, max);
 
+/** The schema of a duration in s, for a variable whose name ends in `_S`. The parameters are in s. */
 export const durationS = (fallback: number, max: number, min = 0) => duration('s', fallback, min, max);
 
 /** Writes a duration in the largest unit that gives a whole number: 300000 ms becomes `5m`. */

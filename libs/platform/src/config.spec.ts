@@ -4,6 +4,7 @@ import { PROVIDERS } from '#libs/upstream';
 import {
   ConfigError,
   consoleUrl,
+  environment,
   parseConfig,
   parseConsoleConfig,
   parseMigrationUrl,
@@ -40,6 +41,15 @@ function faultsOf(env: Record<string, string | undefined>): Record<string, strin
   }
   return {};
 }
+
+it('a duration’s name ends with its unit', () => {
+  const units = Object.entries(environment.shape).flatMap(([name, schema]) => {
+    const { unit } = (schema.meta() ?? {}) as { unit?: string };
+    return unit ? [{ name, ending: `_${unit.toUpperCase()}` }] : [];
+  });
+  expect(units.length).toBeGreaterThan(20);
+  expect(units.filter(({ name, ending }) => !name.endsWith(ending))).toEqual([]);
+});
 
 describe('the variables of OpenTelemetry', () => {
   it('are read by their standard, and the headers are secret', () => {

@@ -1,7 +1,8 @@
 import { Writable } from 'node:stream';
 import { expect, it } from '@jest/globals';
 import { pinoHttp, type Options } from 'pino-http';
-import { currentJob, currentRequest, loggerOptions } from './logging.js';
+import { loggerOptions } from './logging.js';
+import { currentJob, currentRequest, outsideRequests } from './signals/current-work.js';
 
 const REQUEST = {
   traceId: 'trace-1',
@@ -40,6 +41,15 @@ it('adds the job to each line that is written during it', () => {
     ...about,
     integration: 'byzantine',
   });
+});
+
+it('adds neither request nor job to the lines of work that serves many', () => {
+  const timer = () => written({ step: 'init-otp' }, null);
+  const line = currentRequest.run(REQUEST, () =>
+    currentJob.run({ queue: 'steps' }, () => outsideRequests(timer)),
+  );
+  expect(line).not.toHaveProperty('traceId');
+  expect(line).not.toHaveProperty('queue');
 });
 
 it('adds nothing to a line that has a traceId already', () => {

@@ -1,11 +1,10 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 import { shownPath } from './shown.js';
+import { currentJob, currentRequest, type LoggedRequest } from './signals/current-work.js';
 import { spanFields } from './signals/tracing.js';
-import type { LogFields } from './signals/log-fields.js';
 import { levelHooks } from './signals/log-levels.js';
 
 /** A caller's request id is used if it is safe in a header and a log line. */
@@ -16,26 +15,6 @@ declare module 'node:http' {
     logged?: LoggedRequest;
   }
 }
-
-/** The facts about a request in its log lines. Header fields, query and body are not included. */
-interface LoggedRequest {
-  traceId: string;
-  method: string | undefined;
-  url: string | undefined;
-  address: string;
-  /** Set when known. The same holds for the operator. */
-  caller?: string;
-  operator?: string;
-  /** Why a token was refused. */
-  reason?: string;
-}
-
-/** The HTTP request that is being handled. Timers that serve many requests must be set outside of it. */
-export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
-
-/** The job that runs now. Its fields are in each line that is written meanwhile. */
-export const currentJob = new AsyncLocalStorage<Pick<LogFields, JobField>>();
-type JobField = 'queue' | 'job' | 'onboardingId' | 'operationId';
 
 /** The caller's own `X-Request-Id`, or a new one. */
 export function requestIdOf(request: IncomingMessage): string {

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { PinoLogger } from 'nestjs-pino';
 import type { Health } from './health.js';
-import { currentRequest } from './logging.js';
+import { currentRequest } from './signals/current-work.js';
 import { RequestLog } from './request-log.js';
 
 afterEach(() => void jest.restoreAllMocks());

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
 import { isUuid, type ProblemError } from '#libs/kernel';
 import { Health } from './health.js';
-import { currentRequest } from './logging.js';
+import { outsideRequests } from './signals/current-work.js';
 import { codeOfStatus } from './problem.filter.js';
 import { shownPath } from './shown.js';
 import type { LogFields } from './signals/log-fields.js';
@@ -107,7 +107,7 @@ export class RequestLog implements OnApplicationShutdown {
   #hasRoom({ status, code, caller, operator }: ProblemLine, level: Count['level']): boolean {
     const known = caller ?? operator ?? undefined;
     if (known !== undefined && !REPEATED.has(code)) return true;
-    this.#window ??= currentRequest.exit(() => setTimeout(() => this.#endWindow(), WINDOW_MS).unref());
+    this.#window ??= outsideRequests(() => setTimeout(() => this.#endWindow(), WINDOW_MS).unref());
     const key = `${known ?? ''} ${status} ${code}`;
     const seen = this.#counts.get(key) ?? { level, of: { status, code, caller: known }, count: 0 };
     this.#counts.set(key, seen);

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { systemClock } from '#libs/kernel';
 import type { Config, IntegrationConfig } from '#libs/platform';
-import { openSigner } from '#libs/signing';
+import { openSigner, type RequestSigner } from '#libs/signing';
 import { findProvider } from './providers.js';
 import { UpstreamError, type FailureClass } from './port/upstream-error.js';
 import { redacted } from './refusal-text.js';
@@ -26,7 +26,7 @@ export interface ContractFinding {
   /** Null if the answer does not show it. */
   keyAccepted: boolean | null;
   status: number | null;
-  class: 'ok' | FailureClass;
+  class: 'ok' | 'key_unusable' | FailureClass;
   /** What is wrong, in words. */
   detail: string | null;
   latencyMs: number;
@@ -41,8 +41,7 @@ export interface ContractFinding {
 /**
  * Sends a probe to each integration, with each of its keys. It changes nothing, and sends no mail. A second
  * key is tried too, so an operator can test it before it signs.
- *
- * @throws Error that names the variable of a key that cannot be opened.
+ * A key that cannot be opened is a finding too.
  */
 export async function checkContracts(
   config: Config,
@@ -53,7 +52,13 @@ export async function checkContracts(
     const certificates = await certificatesOf(integration, config.CONNECT_TIMEOUT_MS);
     const sources = integration.keys.length > 0 ? integration.keys : [null];
     for (const source of sources) {
-      const signer = source && (await openSigner(source));
+      let signer: RequestSigner | null = null;
+      try {
+        signer = source && (await openSigner(source));
+      } catch (error) {
+        findings.push({ ...unusable(integration, error as Error), certificates });
+        continue;
+      }
       try {
         const keys = signer && new SigningKeys([signer]);
         const found = await probe(config, integration, keys);
@@ -75,6 +80,22 @@ export async function checkContracts(
   }
   return findings;
 }
+
+/** @param error names the variable of the key. */
+const unusable = ({ name, provider }: IntegrationConfig, error: Error) => ({
+  integration: name,
+  provider,
+  ok: false,
+  key: null,
+  reachable: false,
+  keyAccepted: null,
+  status: null,
+  class: 'key_unusable' as const,
+  detail: error.message,
+  latencyMs: 0,
+  clockApartMs: null,
+  unknownText: null,
+});
 
 async function probe(config: Config, integration: IntegrationConfig, keys: SigningKeys | null) {
   // The configuration accepts only known kinds.

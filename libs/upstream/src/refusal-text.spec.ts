@@ -17,6 +17,7 @@ describe('redacted', () => {
     ['{"accountId":"x","userName":"Пётр"}', '{"accountId":"x","userName":"<id>"}'],
     ['line one\n\tline two\0', 'line one line two'],
     ['code 1 2 3 4 5 6 is wrong', 'code <number> is wrong'],
+    ['code 12, 34, 56 is wrong', 'code <number> is wrong'],
     ['ana%40example.com is not known', '<email> is not known'],
   ])('of "%s"', (text, expected) => {
     expect(redacted(text)).toBe(expected);
@@ -30,6 +31,23 @@ describe('redacted', () => {
 
   it('has at most 300 characters', () => {
     expect(redacted('wrong '.repeat(1_000)).length).toBeLessThanOrEqual(300);
+  });
+
+  it('never ends in half a character, which PostgreSQL would refuse', () => {
+    const text = redacted(`${'a '.repeat(149)}x😀 tail`);
+    expect(text.isWellFormed()).toBe(true);
+  });
+
+  it.each([
+    ['of letters', 'a'.repeat(100_000)],
+    ['of one-letter words', 'a.'.repeat(50_000)],
+    ['of begun addresses', '"a'.repeat(50_000)],
+    ['that Unicode makes longer', '\uFDFA'.repeat(2_000)],
+    ['of digits and separators', '1,,,,'.repeat(20_000)],
+  ])('is quick for a long text %s', (_name, text) => {
+    const startedAt = performance.now();
+    redacted(text);
+    expect(performance.now() - startedAt).toBeLessThan(100);
   });
 
   const hex = fc
@@ -79,6 +97,20 @@ describe('withoutValues', () => {
     expect(withoutValues(new Secret(said), given).reveal()).toBe(
       'code <sent> is wrong for <sent>\n{"name":"<sent>"}\n<sent>\n<sent>: internal error',
     );
+  });
+
+  it.each([
+    ['mailbox ana.lopez is full', 'mailbox <sent> is full'],
+    ['user Schmidt is locked', 'user <sent> is locked'],
+    ['no LOPEZ at example.com', 'no <sent> at <sent>.<sent>'],
+    ['annaschmidts', 'annaschmidts'],
+    ['a bad request was sent', 'a bad request was sent'],
+  ])('removes the words of what was sent from "%s"', (said, expected) => {
+    const given = [
+      { contact: { type: 'email', value: 'ana.lopez@example.com' }, name: 'Anna Schmidt' },
+      { organizationId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8', note: 'It sent' },
+    ];
+    expect(withoutValues(new Secret(said), given).reveal()).toBe(expected);
   });
 
   it('removes any sent text of four characters or more', () => {

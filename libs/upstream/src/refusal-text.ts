@@ -1,35 +1,65 @@
 import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
+/**
+ * Characters that are looked at. Normalized, one character can become 18 of them. Fewer than an error keeps,
+ * so a value that was cut there is not shown.
+ */
+const LOOKED_AT = 1_800;
 /** A shorter value is part of too many words. */
 const SHORTEST_VALUE = 4;
+/** A longer value holds encoded bytes, and no words. */
+const LONGEST_OF_WORDS = 256;
 /** Members whose values come from fixed lists of words. */
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
 
 /**
- * Removes values that we have sent, exactly as they are: no rule about forms knows a code of letters.
+ * Removes values that we have sent, because no rule about forms knows a code of letters. The words of a value
+ * and the local part of an e-mail address are removed too, where they stand alone.
  *
  * @param given any JSON values, also with secrets.
  */
 export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
   const values = new Set<string>();
+  const words = new Set<string>();
   const collect = (value: unknown): void => {
     if (value instanceof Secret) return collect(value.reveal());
     if (typeof value === 'string' && value.length >= SHORTEST_VALUE) {
       values.add(value).add(encodeURIComponent(value)).add(JSON.stringify(value).slice(1, -1));
+      if (value.length <= LONGEST_OF_WORDS) wordsOf(value).forEach((word) => words.add(word));
     } else if (typeof value === 'object' && value !== null) {
       for (const [name, member] of Object.entries(value)) if (!OF_WORDS.has(name)) collect(member);
     }
   };
   given.forEach(collect);
+  const forms = [
+    ...[...values].map((value) => ({ value, pattern: escaped(value), flags: 'gi' })),
+    ...[...words].map((value) => ({
+      value,
+      pattern: `${NO_LETTER_BEFORE}${escaped(value)}${NO_LETTER_AFTER}`,
+      flags: 'giu',
+    })),
+  ];
   // A long value may contain a short one.
-  const longestFirst = [...values].toSorted((one, other) => other.length - one.length);
+  const longestFirst = forms.toSorted((one, other) => other.value.length - one.value.length);
   return new Secret(
     longestFirst.reduce(
-      (left, value) => left.replaceAll(new RegExp(escaped(value), 'gi'), '<sent>'),
+      (left, { pattern, flags }) => left.replaceAll(new RegExp(pattern, flags), '<sent>'),
       text.reveal(),
     ),
   );
+}
+
+const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\p{M}\p{N}])`;
+const NO_LETTER_AFTER = String.raw`(?![\p{L}\p{M}\p{N}])`;
+/** `sent` is the text of the placeholder. */
+const NO_WORD = 'sent';
+
+/** The words of three letters or more, and what is before an `@`. A part of an id is no word. */
+function wordsOf(value: string): string[] {
+  const words = value.split(/[^\p{L}\p{M}\p{N}]+/u).filter((part) => /^[\p{L}\p{M}]{3,}$/u.test(part));
+  const [, local] = /(?:^|[\s<])([^\s<>@]{3,})@/u.exec(value) ?? [];
+  return [...words, ...(local === undefined ? [] : [local])].filter((word) => word.toLowerCase() !== NO_WORD);
 }
 
 const escaped = (value: string) => value.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
@@ -41,18 +71,24 @@ const escaped = (value: string) => value.replaceAll(/[.*+?^${}()|[\]\\]/g, Strin
  * @returns at most 300 characters.
  */
 export function redacted(text: string): string {
-  return text
-    .normalize('NFKC')
+  return begin(text.normalize('NFKC'))
     .replaceAll(/[\p{C}\s]+/gu, ' ')
-    .replaceAll(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, '<url>')
-    .replaceAll(/"[^"@]*"@\S+|[^\s"<>()[\],;:\\]*(?:@|%40)[^\s"<>()[\],;:\\]*/gi, '<email>')
+    .replaceAll(/\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s"'<>]+/gi, '<url>')
+    .replaceAll(/"[^"@]{0,256}"@\S+|[^\s"<>()[\],;:\\]{0,256}(?:@|%40)[^\s"<>()[\],;:\\]{0,256}/gi, '<email>')
     .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, '<id>')
-    .replaceAll(/\+?(?:\p{N}[\s().\-/]*){4,}/gu, '<number> ')
+    .replaceAll(/\+?(?:\p{N}[\s().\-/,;:]*){4,}/gu, '<number> ')
     .replaceAll(/<(?:sent|url|email|id|number)>|[\p{L}\p{M}\p{N}_+/=%~.-]+/gu, placeholderOr)
     .replaceAll(/(?<mark><\w+>)(?:\s?\k<mark>)+/g, '$<mark>')
     .replaceAll(/ +/g, ' ')
     .trim()
-    .slice(0, LONGEST);
+    .slice(0, LONGEST)
+    .toWellFormed();
+}
+
+/** The begin of a long text, without its last run: half a value has no form that a rule knows. */
+function begin(text: string): string {
+  if (text.length <= LOOKED_AT) return text;
+  return text.slice(0, LOOKED_AT).replace(/[\p{L}\p{M}\p{N}_+/=%~.@-]{1,256}$/u, '');
 }
 
 /** `invalid`, `OTP`, `Invalid`, `accountId`. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPasskey, type PasskeyOptions } from '../../../tools/passkey.js';
+import { until } from '#libs/testing';
 import type { AppProcess } from '../../support/app-process.js';
 import { DemoBrowser } from '../../support/demo/demo-browser.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
@@ -295,6 +296,20 @@ describe('a problem at the demo', () => {
     expect((await new DemoBrowser(patient.url).post('', { email })).body.state).toBe('otp_sent');
     expect(lost).toBe(1);
     expect(story.sandbox.control.mails({ email })).toHaveLength(1);
+  });
+
+  it('does not appear if the connection drops during a slow step, because the client repeats', async () => {
+    const service = await story.proxyTo('service');
+    const patient = await story.startDemo({ GANGWAY_URL: service.url });
+    const email = newEmail();
+    const sends = () => story.sandbox.control.requests({ route: 'init-otp' }).length;
+    const before = sends();
+    story.sandbox.control.addFault({ route: 'init-otp', delayMs: 3_000 });
+    const start = new DemoBrowser(patient.url).post('', { email });
+    await until('the provider has the request', () => sends() > before);
+    service.cut();
+    const { status, body } = await start;
+    expect({ status, state: body.state }).toEqual({ status: 200, state: 'otp_requested' });
   });
 });
 

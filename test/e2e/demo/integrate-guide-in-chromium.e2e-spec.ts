@@ -5,7 +5,7 @@ import { closedPort } from '../../support/ports.js';
 import { copyExample } from '../../support/demo/integrate-guide.js';
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
-import { runOut } from '../../support/time-travel.js';
+import { mayResend, runOut } from '../../support/time-travel.js';
 import { VirtualAuthenticator } from '../../support/browser/virtual-authenticator.js';
 
 jest.setTimeout(240_000);
@@ -20,7 +20,10 @@ let open: WatchedPage;
 describeInBrowser('docs/integrate.md in Chromium', () => {
   beforeAll(async () => {
     const port = await closedPort();
-    story = await Story.begin({ website: { rpId: 'localhost', origins: [`http://localhost:${port}`] } });
+    story = await Story.begin({
+      website: { rpId: 'localhost', origins: [`http://localhost:${port}`] },
+      env: { OTP_RESEND_COOLDOWN_MS: '60000' },
+    });
     browser = await RealBrowser.launch();
     story.atEnd(() => browser.close());
     service = await story.proxyTo('service');
@@ -70,6 +73,25 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.waitForResponse((response) => response.ok() && response.url().includes('/events'));
     await runOut(story, await newest(), 'code');
     await page.getByRole('button', { name: 'Send a new code' }).waitFor();
+  });
+
+  it('the code of docs/integrate.md continues with a new code after a lost answer', async () => {
+    const page = await start('dora@example.com');
+    story.sandbox.control.addFault({ route: 'otp-auth', cut: 'after' });
+    await page.getByLabel('Code').fill(mailed('dora@example.com'));
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('status').getByText('not sure').waitFor();
+    await page.getByRole('button', { name: 'Send a new code' }).click();
+    await page
+      .getByRole('status')
+      .getByText(/Try again in \d+ s/)
+      .waitFor();
+    await mayResend(story, await newest());
+    await page.getByRole('button', { name: 'Send a new code' }).click();
+    await page.getByLabel('Code').waitFor();
+    await page.getByLabel('Code').fill(mailed('dora@example.com'));
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('button', { name: 'Create passkey' }).waitFor();
   });
 
   it('the code of docs/integrate.md starts again if the onboarding was deleted', async () => {

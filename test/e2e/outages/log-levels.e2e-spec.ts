@@ -147,6 +147,9 @@ it.each([
   [['level', 'StepRunner', 'loud'], 'there is no level "loud". Near: trace, debug, info,'],
   [['level', 'StepRunner', 'debug', '--for', '30d'], '--for is at most 7d'],
   [['level', 'StepRunner'], 'the command takes 2 word(s)'],
+  [['level', 'Audit', 'silent'], 'Audit writes lines of the audit, so its level is at most info.'],
+  [['level', 'operatoraudit', 'warn'], 'OperatorAudit writes lines of the audit'],
+  [['level', 'default', 'error'], 'default writes lines of the audit'],
   [['reset', 'Stepp'], 'there is no module "Stepp". Near: Steps'],
 ])('refuses logs %j', async (args, message) => {
   const { code, err } = await gangway('logs', ...args);

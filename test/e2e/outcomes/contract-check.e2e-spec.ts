@@ -142,11 +142,22 @@ describe('gangway contract-check', () => {
     }
   });
 
-  it('names what is wrong in the configuration, and an integration that is not there', async () => {
-    expect(await check([], { INTEGRATION_BYZANTINE_PRIVATE_KEY: 'short' })).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('INTEGRATION_BYZANTINE_PRIVATE_KEY'),
-    });
+  it('names a key that cannot be opened, and still probes the others', async () => {
+    const env = { INTEGRATION_BYZANTINE_PRIVATE_KEY: 'short' };
+    const { code, items } = await findings([], env);
+    expect(code).toBe(1);
+    expect(items).toMatchObject([
+      { integration: 'byzantine', ok: false, class: 'key_unusable' },
+      { integration: 'turnkey', ok: true },
+      { integration: 'turnkey-auth-proxy', ok: true },
+    ]);
+    expect(items[0]!.detail).toContain('INTEGRATION_BYZANTINE_PRIVATE_KEY');
+    expect((await check(['byzantine'], env)).out).toMatch(
+      /^BAD {2}byzantine \(byzantine\)\n {5}key not opened, .*INTEGRATION_BYZANTINE_PRIVATE_KEY/,
+    );
+  });
+
+  it('names an integration that is not there', async () => {
     expect(await check(['byzantin'])).toMatchObject({
       code: 2,
       err: expect.stringContaining(

@@ -15,8 +15,37 @@ const ACTIONS = {
   cancel: () => call('/cancel', {}),
 };
 
+/**
+ * The forms of a next action that has not exactly one form of its own name. @type {Record<string, string[]>}
+ */
+const FORMS = { wait: [], resolve: ['resend_otp', 'cancel'], none: ['cancel'] };
+
+const ONE_MOMENT = 'The wallet provider has problems. Please wait: this page continues by itself.';
+const NO_PASSKEY = 'No passkey was created. Try again.';
+
+/** The texts for users, by `code`. Your product needs more of them. @type {Record<string, string>} */
+const WORDS = {
+  otp_invalid: 'That code is wrong.',
+  otp_expired: 'That code has expired. Ask for a new one.',
+  otp_locked: 'This code cannot be used any more. Ask for a new one.',
+  otp_resend_too_soon: 'It is too soon for another code.',
+  session_expired: 'The time for the passkey is over. Ask for a new code.',
+  outcome_unknown: 'We are not sure that it worked. Ask for a new code: that is always safe.',
+  upstream_unavailable: ONE_MOMENT,
+  upstream_misconfigured: ONE_MOMENT,
+  integration_paused: ONE_MOMENT,
+  passkey_cancelled: NO_PASSKEY,
+  passkey_timed_out: NO_PASSKEY,
+};
+
+/** @param {{code: string, retryAfterS?: number}} fault */
+function wordsFor({ code, retryAfterS = 0 }) {
+  const text = WORDS[code] ?? `That did not work (${code}).`;
+  return retryAfterS > 0 ? `${text} Try again in ${retryAfterS} s.` : text;
+}
+
 /** The onboarding on the page. @type {{createdAt?: string, version?: number}} */
-let shown = {};
+let shown = { version: 0 };
 /** @type {EventSource | undefined} */
 let events;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -28,7 +57,8 @@ async function refresh(refused = '') {
   try {
     show(await call(''), refused);
   } catch (error) {
-    say(/** @type {Error} */ (error).message);
+    say(wordsFor(/** @type {any} */ (error)));
+    shown.version = 0; // the next answer replaces this text
     later = setTimeout(refresh, 3_000);
   }
 }
@@ -40,11 +70,12 @@ function show(/** @type {any} */ now, /** @type {string} */ refused) {
   if (createdAt === shown.createdAt && version < (shown.version ?? 0)) return;
   // The page now shows another onboarding, which another tab may have started.
   if (createdAt !== shown.createdAt) events = void events?.close();
+  // An event may arrive after a refusal. If it changed nothing, the text about the refusal stays.
+  const isNew = createdAt !== shown.createdAt || version !== shown.version;
   shown = now;
-  for (const form of document.forms) form.hidden = form.id !== nextAction.type;
-  if (['none', 'resolve'].includes(nextAction.type))
-    document.forms.namedItem('cancel')?.removeAttribute('hidden');
-  say(refused || (lastResult?.detail ?? state));
+  const forms = FORMS[nextAction.type] ?? [nextAction.type];
+  for (const form of document.forms) form.hidden = !forms.includes(form.id);
+  if (refused || isNew) say(refused || (lastResult ? wordsFor(lastResult) : state));
   document.querySelector('#mailbox')?.setAttribute('href', mailboxUrl);
   if (!['start', 'none'].includes(nextAction.type)) events ??= follow();
 }
@@ -68,10 +99,7 @@ for (const form of document.forms) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (['start', 'cancel'].includes(form.id)) events = void events?.close();
-    const refused = await ACTIONS[form.id]?.(new FormData(form)).then(
-      () => '',
-      (error) => error.message,
-    );
+    const refused = await ACTIONS[form.id]?.(new FormData(form)).then(() => '', wordsFor);
     await refresh(refused);
   });
 }

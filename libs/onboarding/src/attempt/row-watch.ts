@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
-import { CONFIG, Health, Log, errorOf, outsideTraces, type Config } from '#libs/platform';
+import { CONFIG, Health, Log, errorOf, outsideRequests, type Config } from '#libs/platform';
 import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { GONE_ON } from '../store/statements/reads.js';
@@ -55,7 +55,7 @@ export class RowWatch {
         },
       };
       this.#waits.add(wait);
-      this.#timer ??= outsideTraces(() => setInterval(() => void this.#ask(), this.config.EVENTS_POLL_MS));
+      this.#timer ??= outsideRequests(() => setInterval(() => void this.#ask(), this.config.EVENTS_POLL_MS));
     });
   }
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, isDatabaseAway, prepared } from '#libs/database';
-import { CONFIG, Log, errorOf, outsideTraces, type Config } from '#libs/platform';
+import { CONFIG, Log, errorOf, outsideRequests, type Config } from '#libs/platform';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
@@ -78,7 +78,7 @@ export class EventFollower {
   follow(onboardingId: string, after: number, reader: TimelineReader): () => void {
     const follow: Follow = { onboardingId, reader, after, asked: false };
     this.#follows.add(follow);
-    this.#timer ??= outsideTraces(() =>
+    this.#timer ??= outsideRequests(() =>
       setInterval(() => void this.#ask(this.#follows), this.config.EVENTS_POLL_MS),
     );
     void this.#ask([follow]);

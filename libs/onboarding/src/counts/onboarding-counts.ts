@@ -31,8 +31,8 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
-  /** With the time of the last count when each fault came. */
-  readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number | null }>();
+  /** Each with the time of the counts that were known then. */
+  readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number }>();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | null = null;
   #read: { parts: CountedPart[]; atMs: number } | null = null;
@@ -79,10 +79,11 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     await this.#noting('read', async () => {
       this.#read = { parts: await this.counter.read(), atMs: this.clock.monotonicMs() };
     });
+    // Another process may have counted the part since.
+    for (const [what, { countedAt }] of this.#faults) {
+      if (this.#countedAt(what) > countedAt) this.#faults.delete(what);
+    }
     if (this.#faults.has('read') || this.#stop.signal.aborted) return;
-    // Another process has counted meanwhile.
-    for (const [part, { countedAt }] of this.#faults)
-      if (this.#countedAt(part) !== countedAt) this.#faults.delete(part);
     const notDue = new Set(this.#read?.parts.flatMap(({ part, isDue }) => (isDue ? [] : [part])));
     for (const part of Object.keys(PARTS) as Part[]) {
       if (notDue.has(part) || this.#counting.has(part)) continue;
@@ -92,6 +93,11 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
         counted.finally(() => this.#counting.delete(part)),
       );
     }
+  }
+
+  /** @returns when the part that was read last had been counted; 0 if never. */
+  #countedAt(what: Part | 'read'): number {
+    return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? 0;
   }
 
   /** Logs only the first failure of an outage. */
@@ -104,10 +110,6 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
         this.#logger.warn({}, `onboardings are not counted: ${(error as Error).message}`);
       this.#faults.set(what, { error: error as Error, countedAt: this.#countedAt(what) });
     }
-  }
-
-  #countedAt(what: Part | 'read'): number | null {
-    return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? null;
   }
 
   /** @returns a part with its current age, or null if it was not counted yet. */

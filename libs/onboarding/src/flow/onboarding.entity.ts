@@ -95,7 +95,7 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
   sealedAuthenticators!: Buffer | null;
 
-  /** The encrypted requests to the provider, by their names. Each later try of the step sends the same ones. */
+  /** The encrypted requests to the provider, by their names. Each later try of the step repeats them. */
   @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
 
   /** The passkeys of the submission in step 3, without their attestations. */

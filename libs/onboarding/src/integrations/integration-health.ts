@@ -5,7 +5,7 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Health, Log, Metrics, outsideTraces, type Config, type Finding } from '#libs/platform';
+import { CONFIG, Health, Log, Metrics, outsideRequests, type Config, type Finding } from '#libs/platform';
 import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
@@ -87,7 +87,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
       this.#soon = undefined;
       void this.knowledge.sync();
     };
-    this.#soon ??= outsideTraces(() => setTimeout(sync, SOON_MS).unref());
+    this.#soon ??= outsideRequests(() => setTimeout(sync, SOON_MS).unref());
   }
 
   /** Only this method logs changes: a timer that a request started would log that request's id. */

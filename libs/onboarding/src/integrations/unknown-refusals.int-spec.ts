@@ -64,22 +64,52 @@ it('the texts of an integration are limited, and further texts are counted toget
   expect(await list.list('turnkey', 10)).toHaveLength(1);
 });
 
-it('texts that PostgreSQL does not accept stay in memory, with one log line', async () => {
+it('texts stay in memory while PostgreSQL is away, with one log line', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
   const told = () => warn.mock.calls.filter(([, text]) => String(text).includes('not stored yet'));
-  await onboardings.dataSource.query('ALTER TABLE unknown_refusals RENAME TO away');
+  await onboardings.dataSource.query(
+    `CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
+     AS $$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END $$`,
+  );
+  await onboardings.dataSource.query(
+    'CREATE TRIGGER full_disk BEFORE INSERT ON unknown_refusals EXECUTE FUNCTION full_disk()',
+  );
   try {
     for (let n = 0; n < 3; n++) {
       refusals.note(call, refused('the sky is green'));
       await refusals.write();
     }
   } finally {
-    await onboardings.dataSource.query('ALTER TABLE away RENAME TO unknown_refusals');
+    await onboardings.dataSource.query('DROP FUNCTION full_disk CASCADE');
   }
   expect(told()).toHaveLength(1);
   await refusals.write();
   expect(await list.list(null, 10)).toMatchObject([{ refusal: 'the sky is green', count: 3 }]);
   warn.mockRestore();
+});
+
+it('a text that PostgreSQL does not accept is dropped, and holds back no other', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+  await onboardings.dataSource.query(
+    `ALTER TABLE unknown_refusals ADD CONSTRAINT no_stones CHECK (refusal NOT LIKE '%stones')`,
+  );
+  try {
+    refusals.note(call, refused('we take no stones'));
+    refusals.note(call, refused('we take no rain'));
+    await refusals.write();
+  } finally {
+    await onboardings.dataSource.query('ALTER TABLE unknown_refusals DROP CONSTRAINT no_stones');
+  }
+  expect(warn.mock.calls.filter(([, text]) => String(text).includes('are lost'))).toHaveLength(1);
+  await refusals.write();
+  expect(await list.list(null, 10)).toMatchObject([{ refusal: 'we take no rain', count: 1 }]);
+  warn.mockRestore();
+});
+
+it('a text that is cut in the middle of a character is stored', async () => {
+  refusals.note(call, refused(`${'a '.repeat(149)}x😀 tail`));
+  await refusals.write();
+  expect(await list.list(null, 10)).toHaveLength(1);
 });
 
 it('nothing is noted if the text is known or empty, or if the answer is not a refusal', async () => {

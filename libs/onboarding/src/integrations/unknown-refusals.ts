@@ -4,8 +4,8 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { PreparedStatements } from '#libs/database';
-import { uuidV7 } from '#libs/kernel';
+import { PreparedStatements, isDatabaseAway } from '#libs/database';
+import { CLOCK, uuidV7, type Clock } from '#libs/kernel';
 import { CONFIG, Log, Metrics, type Config } from '#libs/platform';
 import { redacted, type UpstreamError } from '#libs/upstream';
 import { STEPS } from '../flow/table.js';
@@ -80,6 +80,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
   constructor(
     private readonly statements: PreparedStatements,
     @Inject(CONFIG) { INTEGRATIONS }: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
     metrics: Metrics,
   ) {
     this.#counter = metrics.counter('gangway_unknown_refusals_total');
@@ -109,7 +110,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     const refusal = redacted(unknownText.text.reveal());
     const key = JSON.stringify([integration, step, status, refusal]);
     this.#logOnce(key, { ...call, status, refusal });
-    const now = performance.now();
+    const now = this.clock.monotonicMs();
     const seen = this.#waiting.get(key);
     if (seen) {
       seen.count += 1;
@@ -130,24 +131,48 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
   async #write(): Promise<void> {
     const taken = this.#waiting;
     this.#waiting = new Map();
-    const now = performance.now();
-    const seen = [...taken.values()].map(({ firstAtMs, lastAtMs, onboardingId, ...each }) => ({
+    try {
+      await this.#store([...taken.values()]);
+      this.#isFailing = false;
+    } catch (error) {
+      if (!isDatabaseAway(error) && taken.size > 1) return this.#writeEach(taken);
+      this.#failed(taken, error as Error);
+    }
+  }
+
+  /** One text that PostgreSQL does not accept must not hold back the others. */
+  async #writeEach(taken: Map<string, Seen>): Promise<void> {
+    for (const [key, seen] of taken) {
+      try {
+        await this.#store([seen]);
+        this.#isFailing = false;
+      } catch (error) {
+        this.#failed(new Map([[key, seen]]), error as Error);
+      }
+    }
+  }
+
+  /** Keeps the texts while PostgreSQL is away. A text that it does not accept is dropped. */
+  #failed(texts: Map<string, Seen>, error: Error): void {
+    const isAway = isDatabaseAway(error);
+    if (isAway) this.#keep(texts);
+    if (!this.#isFailing) {
+      const what = isAway ? 'are not stored yet' : 'are lost';
+      this.#logger.warn({}, `unknown refusals ${what}: ${error.message}`);
+    }
+    this.#isFailing = true;
+  }
+
+  async #store(texts: readonly Seen[]): Promise<void> {
+    const now = this.clock.monotonicMs();
+    const seen = texts.map(({ firstAtMs, lastAtMs, onboardingId, ...each }) => ({
       ...each,
-      id: uuidV7(Date.now()),
+      id: uuidV7(this.clock.nowMs()),
       first_age: now - firstAtMs,
       last_age: now - lastAtMs,
       onboarding_id: onboardingId,
     }));
-    try {
-      await this.statements.run(NOTE, NOTE.bind({ seen, kept: TEXTS_KEPT }));
-      this.#isFailing = false;
-    } catch (error) {
-      this.#keep(taken);
-      if (!this.#isFailing) {
-        this.#logger.warn({}, `unknown refusals are not stored yet: ${(error as Error).message}`);
-      }
-      this.#isFailing = true;
-    }
+    await this.statements.run(NOTE, NOTE.bind({ seen, kept: TEXTS_KEPT }));
   }
 
   /** Puts back the texts that could not be written. */

@@ -30,9 +30,13 @@ export function readRow(raw: Raw, callMs: number): Row {
 
 const PROPERTIES = new Map<string, string>(COLUMNS.map(([property, column]) => [column, property]));
 
-/** @returns the written row, with the columns that its statement has computed, and PostgreSQL's time. */
+/**
+ * @returns the row of a settled attempt as it is stored: the written row, with the columns that its statement
+ *   has computed, and PostgreSQL's time. Each settle ends the lease. A pause is a fact only of a claim.
+ */
 export function withComputed(written: Row, computed: Raw): Row {
-  const row: Record<string, unknown> = { ...written };
+  const { paused: _, ...stored } = written;
+  const row: Record<string, unknown> = { ...stored, leaseUntil: null };
   for (const [column, value] of Object.entries(computed)) row[PROPERTIES.get(column) ?? column] = value;
   return row as unknown as Row;
 }

@@ -24,6 +24,7 @@ import {
 import type { ConsoleConfig } from '../config.js';
 import { TRACEPARENT } from '../trace-context.js';
 import { VERSION } from '../version.js';
+import { outsideRequests } from './current-work.js';
 import { Log } from './log.js';
 import type { SpanAttributes } from './span-attributes.js';
 import { pairsOf } from './tracing-settings.js';
@@ -144,7 +145,8 @@ class RecordedSpan implements Span {
   }
 
   end(): void {
-    this.span.end();
+    // The SDK sets its timer here, for the spans of all requests.
+    outsideRequests(() => this.span.end());
   }
 }
 

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { testConfig, until } from '#libs/testing';
 import { OtlpReceiver } from '../../../../test/support/otlp-receiver.js';
-import { Tracing, currentSpan, outsideTraces, spanFields, traced, type Span } from './tracing.js';
+import { currentRequest, outsideRequests } from './current-work.js';
+import { Tracing, currentSpan, spanFields, traced, type Span } from './tracing.js';
 
 /** From this number of spans on, the SDK exports at once. */
 const BATCH = 512;
@@ -109,11 +110,22 @@ describe('a span', () => {
     expect(receiver.texts.join()).not.toContain('a secret');
   });
 
+  it('does not make work fail, if its description fails', async () => {
+    await open();
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+    const describe = () => {
+      throw new TypeError('no such member');
+    };
+    const work = () => traced('work', async () => 'settled', describe);
+    expect(await tracing.caused('job', `${PARENT}-01`, work)).toBe('settled');
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+
   it('gives its ids to log lines, but not to work that serves others', async () => {
     await open();
     await tracing.caused('job', `${PARENT}-01`, async (span) => {
       expect(spanFields()).toEqual({ trace_id: span!.traceId, span_id: span!.spanId, trace_flags: '01' });
-      expect(outsideTraces(spanFields)).toBeUndefined();
+      expect(outsideRequests(spanFields)).toBeUndefined();
     });
     expect(spanFields()).toBeUndefined();
   });
@@ -121,12 +133,15 @@ describe('a span', () => {
 
 describe('without a receiver', () => {
   const lines: string[] = [];
+  /** During which request each line was written. */
+  const requests: (string | undefined)[] = [];
   const listen = () => {
-    lines.length = 0;
+    lines.length = requests.length = 0;
     for (const level of ['warn', 'log'] as const) {
-      jest
-        .spyOn(Logger.prototype, level)
-        .mockImplementation((...given: unknown[]) => void lines.push(String(given[1])));
+      jest.spyOn(Logger.prototype, level).mockImplementation((...given: unknown[]) => {
+        lines.push(String(given[1]));
+        requests.push(currentRequest.getStore()?.traceId);
+      });
     }
   };
 
@@ -149,6 +164,16 @@ describe('without a receiver', () => {
       'spans are not exported, and are lost: the receiver answers 400',
       'spans are exported again',
     ]);
+  });
+
+  it('logs the outage outside of the request that ended the last span', async () => {
+    listen();
+    await open();
+    receiver.status = 400;
+    const request = { traceId: 'trace-1', method: 'GET', url: '/', address: '192.0.2.1' };
+    currentRequest.run(request, () => makeSpans(BATCH));
+    await until('it is logged', async () => lines.length > 0);
+    expect(requests).toEqual([undefined]);
   });
 
   it('keeps a fixed number of spans, and drops the rest', async () => {

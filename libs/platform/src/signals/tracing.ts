@@ -1,6 +1,7 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { ConsoleConfig } from '../config.js';
+import { openSpan } from './current-work.js';
+import { Log, errorOf } from './log.js';
 import type { SpanAttributes } from './span-attributes.js';
 import type { Tracer } from './tracer.js';
 
@@ -27,12 +28,12 @@ export interface Span {
   end(): void;
 }
 
-const current = new AsyncLocalStorage<Span>();
+const logger = new Log('Tracing');
 /** How many apps of this process trace. Tests run several apps in one process. */
 let tracing = 0;
 
 /** The span of the work that is being done. */
-export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : current.getStore());
+export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : openSpan.getStore());
 
 /**
  * Runs the work in a span of its own, if it is part of a trace. Otherwise only calls it.
@@ -48,15 +49,12 @@ export function traced<T>(
 ): Promise<T> {
   // Requests that are not traced come here too: no wrapper, no promise of our own.
   if (tracing === 0) return work();
-  const parent = current.getStore();
+  const parent = openSpan.getStore();
   return parent ? recorded(parent.child(name, kind), work, about) : work();
 }
 
 /** Runs work in a span. The span stays open. */
-export const inSpan = <T>(span: Span, work: () => T): T => current.run(span, work);
-
-/** Runs work that serves many requests, such as the start of a timer, outside of the trace of one of them. */
-export const outsideTraces = <T>(work: () => T): T => (tracing === 0 ? work() : current.exit(work));
+export const inSpan = <T>(span: Span, work: () => T): T => openSpan.run(span, work);
 
 /** The ids of the span, as fields of a log line. */
 export function spanFields(): object | undefined {
@@ -70,8 +68,8 @@ async function recorded<T>(
   about?: (span: Span, result: T) => void,
 ): Promise<T> {
   try {
-    const result = await current.run(span, work, span);
-    about?.(span, result);
+    const result = await openSpan.run(span, work, span);
+    if (about) safely(() => about(span, result));
     return result;
   } catch (error) {
     const { status } = error as { status?: unknown };
@@ -79,6 +77,15 @@ async function recorded<T>(
     throw error;
   } finally {
     span.end();
+  }
+}
+
+/** A fault in the description of a span must not fail the work, which has had its effect. */
+function safely(describe: () => void): void {
+  try {
+    describe();
+  } catch (error) {
+    logger.warn({ err: errorOf(error) }, 'a span lacks attributes');
   }
 }
 

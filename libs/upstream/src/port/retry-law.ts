@@ -1,8 +1,11 @@
 import type { FailureClass } from './upstream-error.js';
 import type { StepCall } from './upstream-provider.js';
 
+/** What can happen if no retry is left, or if no retry could end in time. */
+export type Otherwise = 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
+
 /** What follows when a call ends with one failure class. */
-export interface Rule {
+export interface Rule<O extends Otherwise = Otherwise> {
   /**
    * How many retries this failure class allows in one submission. Null: only the time and the budgets limit
    * them.
@@ -11,22 +14,27 @@ export interface Rule {
   /** Whether a retry also waits until a resend is allowed, in addition to its backoff and `Retry-After`. */
   afterCooldown?: true;
   /** What happens if no retry is left, or if no retry could end in time. */
-  otherwise: 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
+  otherwise: O;
 }
 
 /** The rules of one step: what follows for each failure class. */
-export type StepLaw = Readonly<Record<FailureClass, Rule>>;
+export type StepLaw<O extends Otherwise = Otherwise> = Readonly<Record<FailureClass, Rule<O>>>;
 
-/** A provider's retry rules as data (docs/explanation/retry-law.md). */
-export type RetryLaw = Readonly<Record<StepCall, StepLaw>>;
+/**
+ * A provider's retry rules as data (docs/explanation/retry-law.md). The state machine has no unknown outcome
+ * for `init-otp`: the user asks for a new code.
+ */
+export type RetryLaw = Readonly<
+  Record<StepCall, StepLaw> & Record<'init-otp', StepLaw<Exclude<Otherwise, 'outcome_unknown'>>>
+>;
 
 export const AFTER_COOLDOWN = { afterCooldown: true } as const;
 
-export const retry = (
+export const retry = <const O extends Otherwise>(
   retries: number | null,
-  otherwise: Rule['otherwise'],
+  otherwise: O,
   wait?: typeof AFTER_COOLDOWN,
-): Rule => ({ retries, otherwise, ...wait });
+): Rule<O> => ({ retries, otherwise, ...wait });
 
 /**
  * The rules for failures after which the call certainly had no effect. They are the same at each provider.

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '#libs/kernel';
+import { Tracing } from '#libs/platform';
 import { testConfig, until } from '#libs/testing';
+import { OtlpReceiver } from '../../../../test/support/otlp-receiver.js';
 import { answering, RawServer, type Incoming } from '../fixtures/raw-server.js';
 import { UpstreamHttpClient, type HttpRequest } from './http-client.js';
 import { UpstreamError } from '../port/upstream-error.js';
@@ -52,6 +54,22 @@ async function failureOf(sent: Promise<unknown>): Promise<UpstreamError> {
 }
 
 describe('the HTTP client', () => {
+  it('names its span by the path, without the query', async () => {
+    const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
+    const receiver = await OtlpReceiver.listen();
+    const tracing = await Tracing.open(
+      testConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url }),
+      'service-1',
+    );
+    const parent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await tracing.caused('job', parent, () => client.send(call(), request(server)));
+    await tracing.onApplicationShutdown();
+    await receiver.close();
+    const span = receiver.spans.find(({ name }) => name.startsWith('POST'))!;
+    expect(span.name).toBe('POST /v1/submit/init-otp');
+    expect(span.attributes['url.template']).toBe('/v1/submit/init-otp');
+  });
+
   it('returns a whole answer with any status, and the evidence of the call', async () => {
     const server = await listen(({ socket }) =>
       socket.write(answering(418, '{"error":"☕"}', 'x-a: 1\r\nretry-after: 9\r\n')),

@@ -72,11 +72,12 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
    * @throws UpstreamError `not_sent` or `no_answer`.
    */
   send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
+    const [path = ''] = request.pathAndQuery.split('?', 1);
     const exchange = (span?: Span) => {
-      if (span) noteRequest(span, request);
+      if (span) noteRequest(span, request, path);
       return new Exchange(call, this.clock).run(this.#pool(request), request);
     };
-    return traced(`${request.method} ${request.pathAndQuery}`, exchange, noteAnswer, 'client');
+    return traced(`${request.method} ${path}`, exchange, noteAnswer, 'client');
   }
 
   /**
@@ -117,12 +118,12 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   }
 }
 
-/** The paths are the provider's routes: they hold no value of a caller. */
-function noteRequest(span: Span, { baseUrl, method, pathAndQuery }: HttpRequest): void {
+/** The paths are the provider's routes: they hold no value of a caller. A query may hold one. */
+function noteRequest(span: Span, { baseUrl, method }: HttpRequest, path: string): void {
   const { hostname, port, protocol } = new URL(baseUrl);
   span.set({
     'http.request.method': method,
-    'url.template': pathAndQuery.split('?', 1)[0]!,
+    'url.template': path,
     'server.address': hostname,
     'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
   });

@@ -1,10 +1,10 @@
-import { REFUSED, retry, type Rule, type StepLaw } from '../port/retry-law.js';
+import { REFUSED, retry, type Otherwise } from '../port/retry-law.js';
 
 /**
  * The rules of a step in which the same bytes are the same activity. The answer to a repeated request
  * contains the result of the first try.
  */
-export function replayed(otherwise: Rule['otherwise']): StepLaw {
+export function replayed<const O extends Otherwise>(otherwise: O) {
   return {
     not_sent: retry(null, 'give_up'),
     throttled: retry(null, 'give_up'),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError } from '#libs/platform';
 import { testConfig } from '#libs/testing';
+import { PROVIDERS } from '../providers.js';
 
 const PREFIX = 'INTEGRATION_ACME_';
 const prefixed = (own: Record<string, string>) =>
@@ -123,10 +124,10 @@ describe('the settings of turnkey-auth-proxy', () => {
 
 describe('the configuration', () => {
   it('refuses an unknown provider, and lists the known providers', () => {
-    expect(faultsOf({ ...api, PROVIDER: 'acme' })).toEqual({
+    expect(faultsOf({ ...api, PROVIDER: 'of-the-past' })).toEqual({
       PROVIDER:
         'is missing or names a provider that does not exist ' +
-        '(there are: byzantine, turnkey, turnkey-auth-proxy)',
+        `(there are: ${PROVIDERS.map(({ kind }) => kind).join(', ')})`,
     });
   });
 });

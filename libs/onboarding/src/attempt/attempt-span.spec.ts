@@ -1,0 +1,19 @@
+import { expect, it, jest } from '@jest/globals';
+import type { Span } from '#libs/platform';
+import { NOTHING_SENT, UpstreamError, type FailureClass } from '#libs/upstream';
+import { noteEnd } from './attempt-span.js';
+
+it.each([
+  ['rejected', false],
+  ['rejected_unclear', true],
+  ['no_answer', true],
+] satisfies [FailureClass, boolean][])(
+  'an attempt that ended with %s shows as failed: %s',
+  (failure, isFault) => {
+    const [set, fail] = [jest.fn<Span['set']>(), jest.fn<Span['fail']>()];
+    const error = new UpstreamError(failure, { detail: 'x', evidence: NOTHING_SENT });
+    noteEnd({ set, fail } as Partial<Span> as Span, { type: 'failed', error });
+    expect(set).toHaveBeenCalledWith({ 'gangway.attempt.class': failure });
+    expect(fail).toHaveBeenCalledWith(failure, isFault);
+  },
+);

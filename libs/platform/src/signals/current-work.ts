@@ -1,0 +1,33 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { LogFields } from './log-fields.js';
+import type { Span } from './tracing.js';
+
+/** The facts about a request in its log lines. Header fields, query and body are not included. */
+export interface LoggedRequest {
+  traceId: string;
+  method: string | undefined;
+  url: string | undefined;
+  address: string;
+  /** Set when known. The same holds for the operator. */
+  caller?: string;
+  operator?: string;
+  /** Why a token was refused. */
+  reason?: string;
+}
+
+/** The HTTP request that is being handled. */
+export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
+
+/** The job that runs now. Its fields are in each line that is written meanwhile. */
+export const currentJob = new AsyncLocalStorage<Pick<LogFields, JobField>>();
+type JobField = 'queue' | 'job' | 'onboardingId' | 'operationId';
+
+/** The span that is open now. */
+export const openSpan = new AsyncLocalStorage<Span>();
+
+/**
+ * Runs work that serves many requests, such as the start of a timer, outside of the request, the job and the
+ * span of one of them. Otherwise, its log lines would name that one.
+ */
+export const outsideRequests = <T>(work: () => T): T =>
+  currentRequest.exit(() => currentJob.exit(() => openSpan.exit(work)));

@@ -1,0 +1,17 @@
+import { expect, it } from '@jest/globals';
+import { REFUSED, retry, type RetryLaw } from './retry-law.js';
+
+const STEP = {
+  not_sent: retry(null, 'give_up'),
+  throttled: retry(null, 'give_up'),
+  unavailable: retry(0, 'outcome_unknown'),
+  no_answer: retry(0, 'outcome_unknown'),
+  ...REFUSED,
+};
+
+it('the type of a retry law refuses an unknown outcome of init-otp', () => {
+  // `npm run typecheck` fails if the next line is no error.
+  // @ts-expect-error the state machine has no unknown outcome for init-otp
+  const law: RetryLaw = { 'init-otp': STEP, 'verify-otp': STEP, 'create-authenticators': STEP };
+  expect(law['init-otp'].no_answer.otherwise).toBe('outcome_unknown');
+});
