@@ -95,7 +95,7 @@ export const NOTE_USE: PreparedStatement = {
 
 /**
  * The ends of keys whose end may surprise their caller, for the callers that are locked out first. A key that
- * was rotated, or that was made for a month or less, ends by plan. A key that is not used locks no caller out.
+ * was rotated, or that was made for a month or less, ends by plan. An unused key locks out no caller.
  * A key that has ended stays for a week, until it is revoked: its caller may be locked out.
  */
 export const ENDS_OF_KEYS: PreparedStatement = {

@@ -309,19 +309,4 @@ describe('the timer', () => {
       return (await shown('gangway_onboardings'))['state=otp_sent'] === 1;
     });
   });
-
-  it('shows no fault any more after another process has counted', async () => {
-    await counted();
-    const fails = jest.spyOn(counter, 'count').mockRejectedValue(new Error('away'));
-    await sql('UPDATE onboarding_counts SET next_at = clock_timestamp()');
-    await counts.refresh();
-    await until('the fault is known', () => counts.fault?.message === 'away');
-    await counts.refresh();
-    expect(counts.fault?.message).toBe('away');
-    fails.mockRestore();
-    await sql(`UPDATE onboarding_counts SET counted_at = clock_timestamp(),
-      next_at = clock_timestamp() + interval '1 minute'`);
-    await counts.refresh();
-    expect(counts.fault).toBeNull();
-  });
 });

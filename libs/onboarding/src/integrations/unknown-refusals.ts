@@ -79,8 +79,8 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
 
   constructor(
     private readonly statements: PreparedStatements,
-    @Inject(CLOCK) private readonly clock: Clock,
     @Inject(CONFIG) { INTEGRATIONS }: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
     metrics: Metrics,
   ) {
     this.#counter = metrics.counter('gangway_unknown_refusals_total');

@@ -169,7 +169,9 @@ export const METRICS = {
   },
   gangway_jobs_failed_total: {
     kind: 'counter',
-    help: 'Jobs that failed, and failed runs of a schedule without a job. Unknown jobs have the name `unknown`',
+    help:
+      'Jobs that failed, and failed runs of a schedule without a job. Jobs without a handler have ' +
+      'the name `unknown`',
     labels: ['queue', 'job_name'],
     in: ['worker'],
   },
@@ -306,8 +308,8 @@ export const METRICS = {
   gangway_credential_expiry_timestamp_seconds: {
     kind: 'gauge',
     help:
-      'When a credential ends, in seconds since the epoch. `api_key`: the first used API key of a caller to ' +
-      'expire, by the caller, for at most ten callers; not keys made for a month or less. ' +
+      'When a credential ends, in seconds since the epoch. `api_key`: the first used API key of a caller ' +
+      'to expire, by the caller, for at most ten callers; not keys made for a month or less. ' +
       '`upstream_certificate`: the TLS certificate of an integration, by its name',
     labels: ['kind', 'name'],
     in: APPS,
