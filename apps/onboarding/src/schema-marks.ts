@@ -1,6 +1,6 @@
 /** Marks in the schemas of requests and answers. Only the builder of the OpenAPI document reads them. */
 
-/** A mark of an object: a request has exactly one of these members. */
+/** Marks an object whose members are alternatives: a request must have exactly one of them. */
 export const EXACTLY_ONE = 'x-exactly-one';
 
 /** A mark of a member that each provider defines by itself: `subject` or `otp`. */

@@ -80,7 +80,7 @@ export async function preflight(
   check(data.credentialId.length <= ID_BYTES.most, 'credential_id_too_long');
   check(isNamed(response, data, idMayBeCbor), 'credential_id_mismatch');
 
-  // Step 21: the options request only credProps. Other extensions are ignored, as the step allows.
+  // WebAuthn's step 21: the options request only credProps. Other extensions are ignored, as the step allows.
   check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
   check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
   check(

@@ -205,7 +205,7 @@ describe('a budget', () => {
     await used(subject, [9 * MINUTE, 5 * MINUTE, 0]);
     expect(await charge(subject)).toBe(false);
     expect(await settle(subject, 'init-otp', 'send')).not.toBeNull();
-    // The sends of nine and five minutes ago are left. In two minutes, the older of them stops counting.
+    // The sends of nine and five minutes ago still count. In two minutes, the older of them stops counting.
     await wait(subject, 2 * MINUTE);
     expect([await charge(subject), await charge(subject), await charge(subject)]).toEqual([
       true,

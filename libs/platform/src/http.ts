@@ -29,8 +29,8 @@ const BODY_LIMIT_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * Creates an HTTP app. It answers errors as problems, checks input by schemas, forbids caching and returns
- * the id of the request.
+ * Creates an HTTP app. It answers errors as problems, checks input by schemas, forbids caching, and sends
+ * the request's id with each answer.
  *
  * @param findOutage distinguishes errors of a server that is not available (503) from other errors (500).
  * @param trustedProxies the proxies whose `X-Forwarded-…` headers give the client's address and scheme.

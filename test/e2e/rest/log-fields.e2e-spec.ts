@@ -24,7 +24,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   oauth: 'libs/operators/src/identity-provider.ts',
   repeated: 'libs/jobs/src/bounded-log.ts',
 };
-/** Present while a span is active: the stories of traces look for them. */
+/** These fields are only in lines that are written while a span is active. The tests of traces check them. */
 const OF_TRACES: ReadonlySet<string> = new Set(['trace_id', 'span_id', 'trace_flags']);
 
 const [old, fresh] = [newKey(), newKey()];

@@ -6,7 +6,7 @@ import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
 import { SharedWrite } from './shared-write.js';
 import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
 
-/** The request of an idempotency key. */
+/** What identifies a request that carries an idempotency key. */
 export type KeyedRequest = Omit<KeyToTake, 'lockMs'>;
 
 export interface KeptKey {

@@ -84,7 +84,7 @@ export interface IntegrationNow {
     breakerSince: string | null;
     refusedSince: string | null;
     refusedStatus: number | null;
-    /** The difference of the clocks. The sign says which clock is ahead. */
+    /** The confirmed difference between our clock and the provider's, never negative. */
     clockSkewMs: number;
     /** Why the last signing failed; null if signing works. */
     signer: string | null;

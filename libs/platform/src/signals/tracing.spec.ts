@@ -198,7 +198,7 @@ describe('without a receiver', () => {
   });
 });
 
-describe('off', () => {
+describe('tracing that is off', () => {
   it('is cheap, because only the tracer imports OpenTelemetry', () => {
     const files = globSync('{apps,libs}/**/*.{ts,tsx}', { cwd: CHECKOUT });
     const importing = files.filter((file) =>

@@ -506,7 +506,7 @@ describe('the step verify-otp at Turnkey', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // If the onboarding were parked, it would be tried again, with another mail, after each successful probe.
+    // It must end here: a parked onboarding would be tried again, with another mail, after each good probe.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
