@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { run } from '../../../apps/cli/src/run.js';
 import type { AppProcess } from '../../support/app-process.js';
+import { gangway } from '../../support/command-line.js';
 import { Story } from '../../support/story.js';
 
 const [DEBUG, INFO] = [20, 30];
@@ -28,21 +28,6 @@ const linesOf = (app: AppProcess) =>
 const debugLines = (app: AppProcess) => linesOf(app).filter(({ level }) => level === DEBUG);
 const lastChange = (app: AppProcess) => linesOf(app).findLast(({ levels }) => levels !== undefined)?.levels;
 
-/** The command line, with its own way to PostgreSQL. */
-async function gangway(...args: string[]) {
-  const said = { out: '', err: '' };
-  const { HASH_KEY } = story.env as { HASH_KEY: string };
-  const code = await run(
-    args,
-    { DATABASE_URL: story.databaseUrl, HASH_KEY },
-    {
-      out: (text) => (said.out += text),
-      err: (text) => (said.err += text),
-    },
-  );
-  return { code, ...said };
-}
-
 const follows = (app: AppProcess, levels: Record<string, string>) =>
   until(
     `${JSON.stringify(levels)} is followed`,
@@ -51,9 +36,9 @@ const follows = (app: AppProcess, levels: Record<string, string>) =>
 
 describe('a level that an operator changes', () => {
   it('applies to that module only, in service and worker, until it is reset', async () => {
-    const set = await gangway('logs', 'level', 'RequestLog', 'debug', '--for', '10m');
+    const set = await gangway(story, 'logs', 'level', 'RequestLog', 'debug', '--for', '10m');
     expect(set).toMatchObject({ code: 0, err: '' });
-    await gangway('logs', 'level', 'jobrunner', 'debug');
+    await gangway(story, 'logs', 'level', 'jobrunner', 'debug');
     await Promise.all(
       [service, worker].map((app) => follows(app, { JobRunner: 'debug', RequestLog: 'debug' })),
     );
@@ -66,8 +51,8 @@ describe('a level that an operator changes', () => {
     expect(new Set(debugLines(worker).map(({ context }) => context))).toEqual(new Set(['JobRunner']));
     expect(debugLines(worker)[0]).toMatchObject({ job: expect.any(String), queue: expect.any(String) });
 
-    expect((await gangway('logs', 'levels')).out).toMatch(/JobRunner +debug .*\n?RequestLog +debug/);
-    expect((await gangway('logs', 'reset', 'JobRunner')).out).toContain('JobRunner');
+    expect((await gangway(story, 'logs', 'levels')).out).toMatch(/JobRunner +debug .*\n?RequestLog +debug/);
+    expect((await gangway(story, 'logs', 'reset', 'JobRunner')).out).toContain('JobRunner');
     await follows(worker, { RequestLog: 'debug' });
     const before = debugLines(worker).length;
     await story.sent();
@@ -83,13 +68,13 @@ describe('a level that an operator changes', () => {
   });
 
   it('can make a module quieter than the others', async () => {
-    await gangway('logs', 'level', 'RequestLog', 'silent');
+    await gangway(story, 'logs', 'level', 'RequestLog', 'silent');
     await follows(service, { RequestLog: 'silent' });
     const written = () =>
       linesOf(service).filter(({ context, level }) => context === 'RequestLog' && level >= INFO);
     const before = written().length;
     expect((await story.get('nothing')).status).toBe(400);
-    await gangway('logs', 'reset');
+    await gangway(story, 'logs', 'reset');
     await follows(service, {});
     expect((await story.get('nothing')).status).toBe(400);
     await until('the next problem is logged', () => written().length > before);
@@ -97,18 +82,18 @@ describe('a level that an operator changes', () => {
   });
 
   it('can be that of all others', async () => {
-    await gangway('logs', 'level', 'default', 'debug');
+    await gangway(story, 'logs', 'level', 'default', 'debug');
     await follows(service, { default: 'debug' });
     await story.sent();
     await until('other modules write', () =>
       debugLines(service).some(({ context }) => context === 'Settlement'),
     );
-    await gangway('logs', 'reset', 'default');
+    await gangway(story, 'logs', 'reset', 'default');
     await follows(service, {});
   });
 
   it('stays while PostgreSQL is away, and still expires at its time', async () => {
-    await gangway('logs', 'level', 'RequestLog', 'debug', '--for', '8s');
+    await gangway(story, 'logs', 'level', 'RequestLog', 'debug', '--for', '8s');
     await follows(service, { RequestLog: 'debug' });
     const proxy = await story.proxyTo('DATABASE_URL');
     await proxy.refuse();
@@ -123,7 +108,7 @@ describe('a level that an operator changes', () => {
   });
 
   it('is audited', async () => {
-    const { out } = await gangway('audit', 'list', '--json');
+    const { out } = await gangway(story, 'audit', 'list', '--json');
     const { items } = JSON.parse(out) as { items: { action: string; target: string; data: object }[] };
     expect(items).toContainEqual(
       expect.objectContaining({
@@ -152,7 +137,7 @@ it.each([
   [['level', 'default', 'error'], 'default writes lines of the audit'],
   [['reset', 'Stepp'], 'there is no module "Stepp". Near: Steps'],
 ])('refuses logs %j', async (args, message) => {
-  const { code, err } = await gangway('logs', ...args);
+  const { code, err } = await gangway(story, 'logs', ...args);
   expect(code).toBe(2);
   expect(err).toContain(message);
 });

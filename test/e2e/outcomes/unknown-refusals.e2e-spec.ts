@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { run } from '../../../apps/cli/src/run.js';
+import { gangway } from '../../support/command-line.js';
 import { ConsoleBrowser, tokenOf } from '../../support/console-browser.js';
 import { metricsAt } from '../../support/health.js';
 import { Story, type Subject } from '../../support/story.js';
@@ -35,22 +35,8 @@ const both = (url: string, key: string) => ({
   INTEGRATION_BYZANTINE_PRIVATE_KEY: key,
 });
 
-async function gangway(...args: string[]) {
-  const said = { out: '', err: '' };
-  const { HASH_KEY } = story.env as { HASH_KEY: string };
-  const code = await run(
-    args,
-    { DATABASE_URL: story.databaseUrl, HASH_KEY },
-    {
-      out: (text) => (said.out += text),
-      err: (text) => (said.err += text),
-    },
-  );
-  return { code, ...said };
-}
-
 async function listed(): Promise<Refusal[]> {
-  const { out } = await gangway('refusals', 'list', '--json');
+  const { out } = await gangway(story, 'refusals', 'list', '--json');
   return (JSON.parse(out) as { items: Refusal[] }).items;
 }
 
@@ -161,17 +147,17 @@ describe('the page of unknown refusals', () => {
     expect((await admin.post('/refusals', { id, token })).status).toBe(303);
     expect((await admin.visit('/refusals')).text).not.toContain('moon');
     await until('it is audited', async () =>
-      (await gangway('audit', 'list')).out.includes('console: forget refusal'),
+      (await gangway(story, 'audit', 'list')).out.includes('console: forget refusal'),
     );
   });
 });
 
 it('is forgotten by the command line too: one text, or all of an integration', async () => {
   const { id } = await seen('asleep');
-  expect((await gangway('refusals', 'forget', id)).out).toBe('Forgotten: 1.');
-  expect((await gangway('refusals', 'forget', id)).out).toBe('There is no such text.');
-  expect((await gangway('refusals', 'forget', 'all')).code).toBe(2);
-  expect((await gangway('refusals', 'forget', 'all', '--integration', 'byzantine')).code).toBe(0);
-  expect((await gangway('refusals', 'list')).out).toBe('All refusals are known.');
-  expect((await gangway('audit', 'list')).out).toContain('unknown_refusals_forgotten');
+  expect((await gangway(story, 'refusals', 'forget', id)).out).toBe('Forgotten: 1.');
+  expect((await gangway(story, 'refusals', 'forget', id)).out).toBe('There is no such text.');
+  expect((await gangway(story, 'refusals', 'forget', 'all')).code).toBe(2);
+  expect((await gangway(story, 'refusals', 'forget', 'all', '--integration', 'byzantine')).code).toBe(0);
+  expect((await gangway(story, 'refusals', 'list')).out).toBe('All refusals are known.');
+  expect((await gangway(story, 'audit', 'list')).out).toContain('unknown_refusals_forgotten');
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LOG_FIELDS, LOG_MODULES } from '#libs/platform';
 import { until } from '#libs/testing';
-import { run } from '../../../apps/cli/src/run.js';
+import { gangway } from '../../support/command-line.js';
 import type { AppProcess } from '../../support/app-process.js';
 import { ConsoleBrowser } from '../../support/console-browser.js';
 import { byPassword } from '../../support/console-logins.js';
@@ -116,8 +116,7 @@ async function outages(): Promise<void> {
 }
 
 async function levels(): Promise<void> {
-  const env = { DATABASE_URL: story.databaseUrl, HASH_KEY: story.env['HASH_KEY']! };
-  await run(['logs', 'level', 'Probe', 'trace'], env, { out: () => undefined, err: () => undefined });
+  await gangway(story, 'logs', 'level', 'Probe', 'trace');
   await aLineWith({ context: 'LogLevels' });
 }
 
