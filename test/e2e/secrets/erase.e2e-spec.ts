@@ -332,6 +332,7 @@ describe('an erased onboarding', () => {
     await erase(id);
     for (const set of [
       `external_ref = 'x'`,
+      `trace_parent = 'x'`,
       `subject = '{"a": 1}'`,
       `sealed_grant = '\\x00'`,
       `subject_key = 'x'`,

@@ -37,6 +37,15 @@ describe('an erasure', () => {
     expect(kept).toBeNull();
   });
 
+  it('forgets the trace of the request that began the onboarding', async () => {
+    const id = await anOnboarding(onboardings.dataSource);
+    const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    await sql('UPDATE onboardings SET trace_parent = $2 WHERE id = $1', [id, trace]);
+    await erase(id);
+    const rows = await sql('SELECT trace_parent FROM onboardings WHERE id = $1', [id]);
+    expect(rows).toEqual([{ trace_parent: null }]);
+  });
+
   it('also erases data that another transaction committed while the erasure waited for a lock', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
