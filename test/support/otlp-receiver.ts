@@ -94,7 +94,7 @@ export function treeOf(
   lineOf = (span: ReceivedSpan) => nameOf(span),
 ): string {
   const ids = new Set(spans.map(({ spanId }) => spanId));
-  const sorted = spans.toSorted((one, other) => one.startMs - other.startMs || one.endMs - other.endMs);
+  const sorted = spans.toSorted((one, other) => one.startMs - other.startMs);
   const below = (parent: string | null, depth: number): string[] =>
     sorted
       .filter(({ parentSpanId }) => (parent === null ? !ids.has(parentSpanId) : parentSpanId === parent))

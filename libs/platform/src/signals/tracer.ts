@@ -4,8 +4,10 @@ import {
   SpanStatusCode,
   TraceFlags,
   trace,
+  type Context,
   type Span as ApiSpan,
   type SpanContext,
+  type SpanOptions,
   type Tracer as ApiTracer,
 } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
@@ -76,13 +78,13 @@ export class Tracer {
   request(name: string, traceparent: unknown): Span | undefined {
     const parent = contextOf(traceparent);
     const context = parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
-    return this.#recorded(this.#tracer.startSpan(name, { kind: SpanKind.SERVER }, context));
+    return this.#root(name, { kind: SpanKind.SERVER }, context);
   }
 
   caused(name: string, cause: string): Span | undefined {
     const context = contextOf(cause);
     const links = context ? [{ context }] : [];
-    return this.#recorded(this.#tracer.startSpan(name, { kind: SpanKind.CONSUMER, links }, ROOT_CONTEXT));
+    return this.#root(name, { kind: SpanKind.CONSUMER, links }, ROOT_CONTEXT);
   }
 
   async close(): Promise<void> {
@@ -98,9 +100,20 @@ export class Tracer {
     clearTimeout(late);
   }
 
-  #recorded(span: ApiSpan): Span | undefined {
-    return span.isRecording() ? new RecordedSpan(this.#tracer, span) : undefined;
+  #root(name: string, options: SpanOptions, context: Context): Span | undefined {
+    const now = clockFrom(Date.now());
+    const span = this.#tracer.startSpan(name, { ...options, startTime: now() }, context);
+    return span.isRecording() ? new RecordedSpan(this.#tracer, span, now) : undefined;
   }
+}
+
+/**
+ * All spans of a root use one clock. The SDK's own start times are whole milliseconds, so short spans would
+ * seem to overlap.
+ */
+function clockFrom(epochMs: number): () => number {
+  const startedAtMs = performance.now();
+  return () => epochMs + performance.now() - startedAtMs;
 }
 
 class RecordedSpan implements Span {
@@ -110,6 +123,8 @@ class RecordedSpan implements Span {
   constructor(
     private readonly tracer: ApiTracer,
     private readonly span: ApiSpan,
+    /** Milliseconds since the epoch, with fractions. */
+    private readonly now: () => number,
     root?: Span,
   ) {
     this.root = root ?? this;
@@ -129,8 +144,8 @@ class RecordedSpan implements Span {
 
   child(name: string, kind: Kind): Span {
     const context = trace.setSpan(ROOT_CONTEXT, this.span);
-    const span = this.tracer.startSpan(name, { kind: KINDS[kind] }, context);
-    return new RecordedSpan(this.tracer, span, this.root);
+    const span = this.tracer.startSpan(name, { kind: KINDS[kind], startTime: this.now() }, context);
+    return new RecordedSpan(this.tracer, span, this.now, this.root);
   }
 
   set(attributes: SpanAttributes): void {
@@ -146,7 +161,7 @@ class RecordedSpan implements Span {
 
   end(): void {
     // The SDK sets its timer here, for the spans of all requests.
-    outsideRequests(() => this.span.end());
+    outsideRequests(() => this.span.end(this.now()));
   }
 }
 

@@ -86,6 +86,25 @@ describe('a span', () => {
     expect(['one', 'other', 'one’s', 'other’s'].map(parentOf)).toEqual(['job', 'job', 'one', 'other']);
   });
 
+  it('starts after the span before it ends, and within its parent, in parts of a millisecond', async () => {
+    await open();
+    const spinMs = 0.2;
+    await tracing.caused('job', `${PARENT}-01`, async () => {
+      for (let n = 0; n < 50; n++) {
+        await traced(`${n}`, async () => {
+          for (const from = performance.now(); performance.now() - from < spinMs;);
+        });
+      }
+    });
+    const [job, ...spans] = (await end()).toSorted((one, other) => one.startMs - other.startMs);
+    expect(spans.map(({ name }) => name)).toEqual(Array.from({ length: 50 }, (_, n) => `${n}`));
+    spans.forEach(({ startMs, endMs }, n) => {
+      expect(endMs - startMs).toBeGreaterThanOrEqual(spinMs - 0.01);
+      expect(startMs).toBeGreaterThanOrEqual(spans[n - 1]?.endMs ?? job!.startMs);
+    });
+    expect(job!.endMs).toBeGreaterThanOrEqual(spans.at(-1)!.endMs);
+  });
+
   const below = async (span?: Span) => expect(currentSpan()).toBe(span);
 
   it('names the class, code or name of an error, but not its text', async () => {
