@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { cpuMs } from '#libs/testing';
 import { preferencesOf } from './prefer.js';
 
 describe('the preferences of a request', () => {
@@ -45,7 +46,6 @@ describe('the preferences of a request', () => {
   });
 
   it('are read in little time, even from a header that is made to slow the parser down', () => {
-    const beganAt = performance.now();
     const texts = [
       '"'.repeat(16_000),
       'a=" '.repeat(4_000),
@@ -54,7 +54,6 @@ describe('the preferences of a request', () => {
       `"${'\\"'.repeat(8_000)}`,
       ','.repeat(16_000),
     ];
-    for (const text of texts) preferencesOf(text);
-    expect(performance.now() - beganAt).toBeLessThan(1_000);
+    expect(cpuMs(() => texts.forEach((text) => preferencesOf(text)))).toBeLessThan(1_000);
   });
 });
