@@ -81,10 +81,11 @@ describe('statements at the same time', () => {
 
   it('time out a certain time after PostgreSQL begins them, not after they were sent', async () => {
     const url = await testDatabaseUrl();
-    const brief = await createDataSource({ url, poolSize: 1, queryTimeoutMs: 1_000 }).initialize();
+    const brief = await createDataSource({ url, poolSize: 1, queryTimeoutMs: 1_500 }).initialize();
     const own = new PreparedStatements(brief);
-    const both = [own.run(NAP, [0.7]), own.run(NAP, [0.7])];
-    await expect(Promise.all(both)).resolves.toHaveLength(2);
+    // Together they take longer than the timeout, but each has more than a second to spare.
+    const all = Array.from({ length: 4 }, () => own.run(NAP, [0.4]));
+    await expect(Promise.all(all)).resolves.toHaveLength(4);
     await expect(own.run(NAP, [9])).rejects.toThrow(/Connection terminated/);
     await expect(own.run(NAP, [0])).resolves.toHaveLength(1);
     await brief.destroy();
@@ -103,9 +104,13 @@ describe('statements at the same time', () => {
   });
 
   it('do not wait behind a statement that runs alone', async () => {
-    const slow = statements.run({ ...NAP, name: 'spec_alone', alone: true }, [0.5]);
-    const isFirst = await Promise.race([slow.then(() => 'slow'), pids(1).then(() => 'quick')]);
-    expect(isFirst).toBe('quick');
+    const holder = dataSource.createQueryRunner();
+    await holder.startTransaction();
+    await holder.query('SELECT 1 FROM spec_shared FOR UPDATE');
+    const slow = statements.run({ ...LOCK, name: 'spec_alone', alone: true }, []);
+    expect(await pids(1)).toHaveLength(1);
+    await holder.commitTransaction();
+    await holder.release();
     await slow;
   });
 });

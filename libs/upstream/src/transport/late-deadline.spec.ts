@@ -5,7 +5,7 @@ import { systemClock } from '#libs/kernel';
 import { aCall, testConfig } from '#libs/testing';
 import { authority, certificate, keyPair, extension } from '../../../../test/passkeys/certificates.js';
 import { der, seq } from '../../../../test/passkeys/der.js';
-import { answeringThread, standStill, type Packet } from '../fixtures/answering-thread.js';
+import { answeringThread, type AnsweringThread, type Packet } from '../fixtures/answering-thread.js';
 import { answering } from '../fixtures/raw-server.js';
 import { UpstreamHttpClient } from './http-client.js';
 
@@ -35,9 +35,9 @@ const doors: [string, { cert: string; key: string } | undefined][] = [
 
 describe.each(doors)('a call whose deadline passed during a suspension, over %s', (_, certificates) => {
   let client: UpstreamHttpClient;
-  let server: Awaited<ReturnType<typeof answeringThread>>;
+  let server: AnsweringThread;
   beforeEach(() => {
-    client = new UpstreamHttpClient(testConfig(), systemClock);
+    client = new UpstreamHttpClient(testConfig({ UPSTREAM_CONNECTIONS: '1' }), systemClock);
   });
   afterEach(async () => {
     await client.onApplicationShutdown();
@@ -49,18 +49,17 @@ describe.each(doors)('a call whose deadline passed during a suspension, over %s'
     server = await answeringThread(packets, certificates);
     let left = () => undefined as void;
     const sent = new Promise<void>((resolve) => (left = resolve));
-    const answer = client.send(aCall({ timeoutMs: 700, beforeSend: () => left() }), {
-      baseUrl: server.url,
-      lane: 'one',
+    const at = { baseUrl: server.url, lane: 'one', pathAndQuery: '/v1/submit/otp-auth', headers: {} };
+    await client.send(aCall(), { ...at, method: 'GET' });
+    const answer = client.send(aCall({ timeoutMs: 400, beforeSend: () => left() }), {
+      ...at,
       method: 'POST',
-      pathAndQuery: '/v1/submit/otp-auth',
-      headers: {},
       body: '{}',
     });
     answer.catch(() => undefined);
     await sent;
     await new Promise(setImmediate);
-    standStill(1_000);
+    server.standStill(500);
     return answer;
   }
 
