@@ -10,13 +10,23 @@ const { ModernFakeTimers } = ofCircus('@jest/fake-timers');
 // is from the realm of Node.js, like the test file.
 const { jestExpect: expect } = ofCircus('@jest/expect');
 
+/** A worker with a larger heap than this has run stories. */
+const FULL_BYTES = 300 * 1024 * 1024;
+
 let files = 0;
 
+// jest calls a worker leaky that takes half a second to exit, but freeing a large heap takes that long. A
+// worker with an open handle never gets here.
+if (process.send) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
+
 /**
- * jest’s test runner with one change: Node.js loads the test file and its imports. It has the same parameters
- * and result as `jest-circus/runner`.
+ * jest’s test runner with two changes: Node.js loads the test file and its imports, and a worker restarts
+ * between stories. It has the same parameters and result as `jest-circus/runner`.
  */
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
+  // Leftovers of one story must not affect the next. If a worker ends, jest starts another one and sends it
+  // the file again. Its own `workerIdleMemoryLimit` would kill the worker when the next file already runs.
+  if (process.send && files > 0 && process.memoryUsage().heapUsed > FULL_BYTES) process.exit(1);
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });
   // jest maps stack traces only for files that it has transformed. Node.js has loaded these files, so Node.js
