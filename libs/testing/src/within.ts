@@ -1,6 +1,6 @@
 /**
- * Fails if a promise does not settle before a timer of this process fires. On a busy machine the timer is late
- * too, but the clock is not. So use this, and not the clock, to show that something does not wait.
+ * Fails if a promise does not settle before a timer of this process fires. On a busy machine the timer is
+ * late too, but the clock is not. So use this, and not the clock, to show that something does not wait.
  *
  * @throws Error if the timer fires first
  */

@@ -26,7 +26,7 @@ describe('RetryBudget', () => {
   it('allows a burst of retries, and gives each further retry its own time in the next windows', async () => {
     const one = await budget();
     const waits = await Promise.all(Array.from({ length: 17 }, () => one.take('burst')));
-    // A limit of five retries in ten seconds means one retry every two seconds. The next window begins in seven.
+    // The next window begins in seven seconds. Five retries in ten seconds are one every two seconds.
     const later = Array.from({ length: 12 }, (_, index) => 7_000 + 2_000 * index);
     expect(waits.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 0, ...later]);
   });
