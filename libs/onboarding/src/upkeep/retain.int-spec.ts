@@ -42,7 +42,8 @@ describe('retention', () => {
   });
 
   it('erases several batches with concurrent workers, each onboarding once', async () => {
-    const ids = await Promise.all(Array.from({ length: 230 }, () => aged('old')));
+    const ids: string[] = [];
+    for (let n = 0; n < 230; n++) ids.push(await aged('old'));
     const runs = await Promise.all([run(thirty), run(thirty)]);
     expect((runs[0]['erased'] ?? 0) + (runs[1]['erased'] ?? 0)).toBe(230);
     // One worker may have found only rows that the other worker erased.

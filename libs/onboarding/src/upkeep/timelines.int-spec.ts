@@ -239,7 +239,8 @@ describe('an anchor', () => {
   });
 
   it('that was deleted is replaced even for a forged timeline, but the log shows both digests', async () => {
-    const ids = await Promise.all(Array.from({ length: 130 }, () => written()));
+    const ids: string[] = [];
+    for (let n = 0; n < 130; n++) ids.push(await written());
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const linesOf = async () => {
       log.mockClear();
