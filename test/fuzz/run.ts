@@ -56,11 +56,11 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     env: (sandbox) => ({
       ...envOf(servers, sandbox),
       LOG_LEVEL: 'fatal',
-      // Shorter than many delays of the sandbox. But a claim must be in time on a busy machine too, or the
-      // service rightly answers that the database takes too long.
-      CALL_TIMEOUT_MS: '1200',
-      CLAIM_MAX_AGE_MS: '1100',
-      LEASE_MS: '2400',
+      // A claim must be in time on a busy machine too, or the service rightly answers that the database takes
+      // too long.
+      CALL_TIMEOUT_MS: '9000',
+      CLAIM_MAX_AGE_MS: '8000',
+      LEASE_MS: '20000',
       // Event streams must end soon, because the run reads each answer completely.
       EVENTS_POLL_MS: '5',
       EVENTS_STREAM_LIFE_MS: '50',

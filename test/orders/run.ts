@@ -41,9 +41,9 @@ const { calls } = values;
 
 /** All lifetimes are a few seconds, so that some calls meet an expired onboarding. */
 const ENV = {
-  CALL_TIMEOUT_MS: '800',
-  CLAIM_MAX_AGE_MS: '750',
-  LEASE_MS: '1700',
+  CALL_TIMEOUT_MS: '1200',
+  CLAIM_MAX_AGE_MS: '1100',
+  LEASE_MS: '2400',
   RETRY_AFTER_MAX_MS: '300',
   SWEEP_EVERY_MS: '200',
   WAKE_AGAIN_MS: '500',

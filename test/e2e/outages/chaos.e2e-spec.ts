@@ -27,7 +27,7 @@ it('the service answers calls in any order, and leaves only valid timelines', as
     // With more calls at the same time, the service on a slow machine may refuse calls, because its
     // connection pool is in use.
     '--parallel',
-    '8',
+    '4',
   );
   expect(report).toMatch(/0 kinds of 5xx, 0 illegal histories, 0 faults/);
 });
