@@ -17,7 +17,10 @@ let files = 0;
 
 // jest calls a worker leaky that takes half a second to exit, but freeing a large heap takes that long. A
 // worker with an open handle never gets here.
-if (process.send) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
+// If jest was killed, the worker must not run on.
+if (process.send)
+  for (const end of ['beforeExit', 'disconnect'])
+    process.once(end, () => process.kill(process.pid, 'SIGKILL'));
 
 /**
  * jest’s test runner with two changes: Node.js loads the test file and its imports, and a worker restarts
