@@ -28,7 +28,7 @@ export interface Row extends Setting {
 export interface Report {
   madeAt: string;
   machine: { cpu: string; cores: number; node: string; loadBefore: number };
-  /** How much the references varied between turns: the largest difference, divided by the median. */
+  /** How much the reference servers varied between turns: the largest difference, divided by the median. */
   noise: number;
   noisy: boolean;
   keyedCalls: readonly CallName[];

@@ -119,7 +119,6 @@ async function givenRedis(url: string) {
   return untouched(url);
 }
 
-/** The folder for the data of the servers of `npm start`. */
 export const devServersFolder = (): string => join(serversFolder(), 'dev');
 
 /** Stops the embedded servers of a folder, if they run, and deletes their data. */

@@ -206,7 +206,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
 }
 
 describe('a claim whose connection breaks while it waits for a row lock', () => {
-  // The first try of a superseding start is meant. It finds the live onboarding.
+  // A superseding start is tried twice. This test is about its first try, which finds the live onboarding.
   it.each(ALL)('writes nothing if it gets the lock too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);

@@ -11,7 +11,6 @@ import { testDatabaseUrl } from '#libs/testing';
 import { RestoredStory } from '../support/restored-story.js';
 import { Story } from '../support/story.js';
 
-// Starting a container and waiting for leases to lapse takes long.
 jest.setTimeout(180_000);
 
 /** A PostgreSQL server, with `pg_dump` and other programs of a suitable version. */

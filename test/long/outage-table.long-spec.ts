@@ -10,7 +10,6 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
 import { Story } from '../support/story.js';
 
-// Calls to a slow provider wait for retries, and after each outage, all processes must recover.
 jest.setTimeout(240_000);
 
 /** Each outage must be visible within this time. */

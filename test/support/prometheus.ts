@@ -8,7 +8,6 @@ import { stringify } from 'yaml';
 import { until } from '#libs/testing';
 import { closedPort } from './ports.js';
 
-/** An alert as Prometheus shows it. */
 export interface ActiveAlert {
   labels: Record<string, string>;
   annotations: Record<string, string>;

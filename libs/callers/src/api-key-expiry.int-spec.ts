@@ -26,7 +26,7 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Makes a key for some days that was used just now. */
+/** Makes a key that lasts some days. By default, the key was used just now. */
 async function make(caller: string, days: number | null, { isUsed = true } = {}) {
   const lifeMs = days === null ? null : days * DAY_MS;
   const made = await keys.create({ caller, scopes: ['admin'], integrations: null, name: null, lifeMs }, WHO);
@@ -49,7 +49,7 @@ const age = (id: string, days: number) =>
     [id, days],
   );
 
-/** The days until the end that a new process shows for each caller. */
+/** How many days the key of each caller still lasts, as a new process shows it. */
 async function shown(): Promise<Record<string, number>> {
   const metrics = new Metrics();
   let asked = 0;

@@ -10,7 +10,6 @@ import {
 import { Story } from '../../support/story.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// Starting processes and waiting for leases to lapse takes long.
 jest.setTimeout(240_000);
 
 /** Even on a busy machine, all calls are in flight at the same time. */

@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Story, type Subject } from '../../support/story.js';
 
-// Starting eight processes one after the other under load takes long.
 jest.setTimeout(300_000);
 
 /** With three users, a call is in flight at any time, and the machine can still start processes. */

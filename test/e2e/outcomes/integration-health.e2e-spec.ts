@@ -5,7 +5,6 @@ import { ConsoleBrowser } from '../../support/console-browser.js';
 import { metricsAt, readyAt, type Ready } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
-// Starting processes takes long, and so does forgetting the reports of a killed process.
 jest.setTimeout(240_000);
 
 /** Each process must show an outage within this time. */

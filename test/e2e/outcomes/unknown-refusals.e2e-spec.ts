@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Byzantine beside Turnkey. */
+/** The settings for two integrations, Byzantine and Turnkey. */
 const both = (url: string, key: string) => ({
   INTEGRATIONS: 'byzantine,turnkey',
   INTEGRATION_BYZANTINE_BASE_URL: url,
@@ -40,7 +40,7 @@ async function listed(): Promise<Refusal[]> {
   return (JSON.parse(out) as { items: Refusal[] }).items;
 }
 
-/** Waits until a text of the list contains the words, as often as wanted. */
+/** Waits until a text of the list contains the words and was counted so often. */
 async function seen(words: string, count = 1): Promise<Refusal> {
   let found: Refusal | undefined;
   await until(`${words} is listed`, async () => {

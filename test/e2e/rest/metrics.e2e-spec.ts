@@ -53,7 +53,7 @@ async function send(url: string, method: string, path: string): Promise<number> 
   });
 }
 
-/** What callers, operators and strangers can send, with values that are new in each round. */
+/** Sends requests as callers, operators and strangers do, with new values in each round. */
 async function drive(): Promise<void> {
   const some = randomUUID();
   for (const scopes of [SCOPES, ['onboardings:read'] as const]) {
@@ -147,7 +147,7 @@ describe('the metrics', () => {
         [...metrics].filter(([, { series }]) => series.length > 0).map(([name]) => name),
       ),
     );
-    // What this story does not bring about.
+    // This story causes no parked, unknown or retrying onboardings.
     const unseen = DEFINITIONS.map(([name]) => name).filter((name) => !seen.has(name));
     expect(unseen.filter((name) => !/_parked|_unknown|_retrying/.test(name))).toEqual([]);
   });

@@ -37,7 +37,7 @@ describe('the traces of a story', () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
         OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-receiver',
         OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
-        // A request that brings no trace gets none, or the polls of this story would be traced.
+        // Requests without a trace are not traced. Otherwise, the polls of this story would be traced.
         OTEL_TRACES_SAMPLER: 'parentbased_always_off',
       },
     });
@@ -73,7 +73,7 @@ describe('the traces of a story', () => {
   });
 
   const rootOf = (traceId: string) => receiver.of(traceId).find(({ kind }) => kind === 'SERVER')!;
-  /** The traces that a span caused. Some jobs find their attempt made already: they are left out. */
+  /** The traces that a span caused, except those of jobs whose attempt was already made. */
   const causedBy = ({ traceId, spanId }: ReceivedSpan) => {
     const links = JSON.stringify([{ traceId, spanId }]);
     const roots = receiver.spans.filter((span) => JSON.stringify(span.links) === links);
@@ -84,7 +84,7 @@ describe('the traces of a story', () => {
   };
 
   it('follow the caller’s trace to the database and the provider', () => {
-    // The caller does not wait, so the row is read for the answer at any time.
+    // The row may be read for the answer at any time, because the caller does not wait.
     const spans = receiver.of(traces.start).filter(({ name }) => name !== 'gw_find');
     expect(treeOf(spans)).toBe(
       [

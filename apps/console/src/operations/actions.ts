@@ -32,7 +32,6 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
   erase: STATES,
 };
 
-/** What an operation does, in words. */
 export function titleOf({ action, target }: Pick<Operation, 'action' | 'target'>): string {
   switch (action) {
     case 'pause_integration':

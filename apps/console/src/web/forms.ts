@@ -31,5 +31,4 @@ export function checkToken(tokens: FormTokens, request: FastifyRequest, token: s
   });
 }
 
-/** Whether a part of a path can be an id. */
 export const isUuid = (text: string): boolean => z.uuid().safeParse(text).success;

@@ -45,6 +45,5 @@ export class KeptRequests {
 
 const placeOf = (onboardingId: string) => ({ onboardingId, field: 'requests' });
 
-/** Seals the texts of a submission. */
 export const sealRequests = (sealer: Sealer, onboardingId: string, texts: Readonly<Record<string, string>>) =>
   sealer.seal(placeOf(onboardingId), JSON.stringify(texts));

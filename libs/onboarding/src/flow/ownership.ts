@@ -14,7 +14,6 @@ const owns = (caller: Caller, row: Owned) => row.caller === caller.name && isWit
 
 const operates = ({ scopes }: Caller) => scopes.has('operations:write');
 
-/** Whether a caller may see the onboardings of all callers. */
 export const seesAll = (caller: Caller) => caller.scopes.has('operations:read') || operates(caller);
 
 /**

@@ -90,7 +90,7 @@ export class IntegrationKnowledge {
   }
 
   async #sync(): Promise<void> {
-    // The two are tried separately, because a read-only server can still be read.
+    // Writing and reading are tried separately, because a read-only server can still be read.
     const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
     if (faults.length > 0 && !this.#fault)
       this.#logger.warn(

@@ -11,7 +11,7 @@ const SAMPLERS = [
   'traceidratio',
 ] as const;
 
-/** Variables of OpenTelemetry, with its meanings. */
+/** Variables that OpenTelemetry defines. */
 export const tracingSettings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: setting(
     'Where spans are sent, by OTLP over HTTP with protobuf. Gangway adds `/v1/traces`. ' +
@@ -54,7 +54,7 @@ export const tracingSettings = {
   ),
 };
 
-/** A share without a sampler that uses it: all requests would be traced, at the full cost. */
+/** Finds a share that no sampler uses: all requests would be traced, at the full cost. */
 export function unusedShare(settings: {
   OTEL_TRACES_SAMPLER: string;
   OTEL_TRACES_SAMPLER_ARG?: number | undefined;

@@ -152,7 +152,7 @@ describe('a span', () => {
 
 describe('without a receiver', () => {
   const lines: string[] = [];
-  /** During which request each line was written. */
+  /** The request during which each log line was written. */
   const requests: (string | undefined)[] = [];
   const listen = () => {
     lines.length = requests.length = 0;

@@ -3,7 +3,6 @@ import { httpDate } from './http-date.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../port/upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
-/** Makes the failure of a call from its answer. */
 export function failureOf(
   answer: HttpAnswer,
   failure: FailureClass,
