@@ -55,7 +55,7 @@ const FILL = `
     CASE WHEN k BETWEEN 4 AND 5 THEN 'upstream_misconfigured' END, CASE WHEN k BETWEEN 4 AND 5 THEN t END,
     CASE WHEN k > 9 THEN NULL WHEN k <= 3 THEN t + interval '1 hour' ELSE t + interval '1 day' END,
     CASE WHEN k <> 9 THEN jsonb_build_object('step', 'verify-otp', 'code', 'upstream_unavailable', 'detail',
-      'The provider could not be reached or failed (unavailable); it is tried again.',
+      'The provider could not be reached or failed (unavailable); the service tries again.',
       'at', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) END,
     CASE WHEN k BETWEEN 10 AND 11 THEN
       '[{"step": "verify-otp", "attempt": 3, "at": "2026-11-20T10:00:00.000Z"}]'::jsonb ELSE '[]' END,

@@ -282,7 +282,7 @@ describe('the table of outages in docs/operations/outages.md', () => {
   });
 
   it.each(table)(
-    '$outage: ready, metrics, log and console show its begin and its end in time',
+    '$outage: ready, metrics, log and console show its start and its end in time',
     async (row) => {
       const { begin, end, gone } = OUTAGES[row.outage]!;
       await untilWell();

@@ -131,7 +131,7 @@ export async function createHttpApp(
   });
   fastify.addHook('onRequest', async (request, reply) => {
     if (!health.closed || request.method === 'GET') return;
-    const detail = 'This replica is stopping. If you send the request again, another replica takes it.';
+    const detail = 'This replica is stopping. If you send the request again, another replica answers it.';
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
   refuseWrongMethods(fastify);

@@ -123,7 +123,7 @@ describe('the metrics', () => {
     }
   });
 
-  it('of the process have their usual names', async () => {
+  it('of Node.js and the process have their usual names', async () => {
     const { worker } = await scrapes();
     const names = [...worker.keys()].filter((name) => !(name in METRICS));
     for (const name of names) expect(Object.keys(PROCESS_METRICS)).toContain(name);
@@ -152,7 +152,7 @@ describe('the metrics', () => {
     expect(unseen.filter((name) => !/_parked|_unknown|_retrying/.test(name))).toEqual([]);
   });
 
-  it('that count do not become more with other ids, callers, paths and methods', async () => {
+  it('get no more series with other ids, callers, paths and methods', async () => {
     const sizes = async () => {
       const found = Object.entries(await scrapes()).flatMap(([role, metrics]) =>
         [...metrics]

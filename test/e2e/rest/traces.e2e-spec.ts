@@ -12,7 +12,7 @@ const CALLER_SPAN = '00f067aa0ba902b7';
 const newTraceId = () => randomBytes(16).toString('hex');
 const from = (traceId: string, flags = '01') => ({ traceparent: `00-${traceId}-${CALLER_SPAN}-${flags}` });
 
-describe('the traces of a story', () => {
+describe('the traces of service and worker', () => {
   const traces = {
     start: newTraceId(),
     verify: newTraceId(),
@@ -189,12 +189,12 @@ describe('the traces of a story', () => {
     });
   });
 
-  it('show only words of an unknown path', () => {
+  it('show only the words of an unknown path, and hide ids', () => {
     const { name, attributes } = rootOf(traces.unknown);
     expect([name, attributes['url.path'], attributes['error.type']]).toEqual(['GET', '/v2/*', 'not_found']);
   });
 
-  it('show that a client left before the answer, and continue', () => {
+  it('show that a client left before the answer, and also the work after that', () => {
     const root = rootOf(traces.left);
     expect(root.attributes).toMatchObject({ 'error.type': 'client_left' });
     expect(root.attributes['http.response.status_code']).toBeUndefined();

@@ -137,7 +137,7 @@ describe('no code, session, passkey, key, password, token or contact', () => {
   });
 });
 
-describe('the search', () => {
+describe('the search for secrets', () => {
   it('knows secrets of every kind, and covers every sink', () => {
     expect([...found.kinds.keys()].toSorted()).toEqual(
       [

@@ -31,7 +31,7 @@ export class KeptRequests {
     const sealed = sealRequests(this.dataKeys.of(this.row), this.row.id, texts);
     if (await this.store.keepRequests(this.row, sealed)) return made;
     throw new UpstreamError('not_sent', {
-      detail: 'the attempt is no longer the onboarding’s',
+      detail: 'the onboarding has continued without this attempt',
       evidence: NOTHING_SENT,
     });
   }

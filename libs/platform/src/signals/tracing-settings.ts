@@ -61,7 +61,7 @@ export function unusedShare(settings: {
 }): Faults {
   const { OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: share } = settings;
   if (share === undefined || sampler.endsWith('traceidratio')) return [];
-  const detail = `is not used: set OTEL_TRACES_SAMPLER to parentbased_traceidratio`;
+  const detail = `needs OTEL_TRACES_SAMPLER=parentbased_traceidratio to have an effect`;
   return [{ variable: 'OTEL_TRACES_SAMPLER_ARG', detail }];
 }
 

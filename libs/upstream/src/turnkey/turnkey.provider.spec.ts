@@ -551,7 +551,7 @@ describe('the step verify-otp at Turnkey', () => {
 });
 
 describe('our clock at Turnkey', () => {
-  it('ends the call misconfigured if it is wrong by more than an hour', async () => {
+  it('makes the call end misconfigured if the clock is wrong by more than an hour', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
       expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
@@ -560,7 +560,7 @@ describe('our clock at Turnkey', () => {
     }
   });
 
-  it('ends a repeat after an hour in no_answer if it is right', async () => {
+  it('makes a repeat after an hour end in no_answer if the clock is right', async () => {
     let nowMs = Date.now();
     const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
     const call = aCall();
