@@ -12,9 +12,9 @@ import { ENV, begin, heard, type ActName, type Seen, type Situation } from './ac
 import { Side, Watcher } from './two-sides.js';
 
 /**
- * Here a process loses its connection while it claims an attempt, and sends no call. PostgreSQL may still
- * execute the claim. Then the row must end as if there had been no claim, or the step must wait for its next
- * try.
+ * In these tests, a process loses its connection while it claims an attempt, and sends no call. PostgreSQL
+ * may still execute the claim. Then the row must end as if there had been no claim, or the step must wait
+ * for its next try.
  */
 
 /**

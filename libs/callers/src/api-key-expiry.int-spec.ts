@@ -76,7 +76,7 @@ async function shown(): Promise<Record<string, number>> {
 
 beforeEach(() => dataSource.query('DELETE FROM api_keys'));
 
-describe('the expiry shown for a caller', () => {
+describe('the metric for the expiry of API keys', () => {
   it('is that of the key that expires first, among the keys in use', async () => {
     expect(await shown()).toEqual({});
     await make('shop', null);

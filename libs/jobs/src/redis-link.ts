@@ -166,7 +166,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // Without an answer, the missed ticks still count.
+      // Only an answer, even a refusal, ends the count of ticks without an answer.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));

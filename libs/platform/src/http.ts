@@ -146,7 +146,7 @@ export async function createHttpApp(
   });
   fastify.addHook('onSend', async (request, reply) => {
     stamp(request, reply);
-    // Otherwise, the connection would be closed during the client's next request.
+    // Without this header, a stopping service would close the connection during the client's next request.
     if (health.draining) reply.header('Connection', 'close');
   });
   return app;

@@ -21,7 +21,7 @@ const DEFAULT_RETRIES = {
 let story: Story;
 afterEach(async () => {
   await story.end();
-  // Otherwise the rows of one story would appear in the health of the next story.
+  // Deletes rows that would appear in the health of the next story.
   for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'onboarding_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });

@@ -73,7 +73,7 @@ describe('tracing', () => {
 });
 
 describe('a span', () => {
-  it('is below the span of the work that calls it, also at the same time', async () => {
+  it('is a child of the span of the work that calls it, also beside other children', async () => {
     await open();
     await tracing.caused('job', `${PARENT}-01`, async () => {
       await Promise.all(['one', 'other'].map((name) => traced(name, () => traced(`${name}’s`, below))));

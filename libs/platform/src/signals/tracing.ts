@@ -9,7 +9,7 @@ export type SpanKind = 'internal' | 'server' | 'client' | 'consumer';
 
 /** A span that is recorded. Without tracing, or in a trace that is not sampled, there is none. */
 export interface Span {
-  /** 32 and 16 hex digits. */
+  /** `traceId` has 32 hex digits, `spanId` 16. */
   readonly traceId: string;
   readonly spanId: string;
   /** W3C Trace Context, version 00. */

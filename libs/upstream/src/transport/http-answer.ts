@@ -100,5 +100,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** The first sentence of an error text. An attacker could make the rest very long. */
+/** The beginning of an error text. An attacker could make the rest very long. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -506,7 +506,8 @@ describe('the step verify-otp at Turnkey', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // It must end here: a parked onboarding would be tried again, with another mail, after each good probe.
+    // The step must end here: a parked onboarding would be tried again, with another mail, after each good
+    // probe.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
