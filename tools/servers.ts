@@ -21,7 +21,6 @@ export interface Servers {
 export interface ServersOptions {
   folder: string;
   password: string;
-  /** See {@link EmbeddedOptions.throwaway}. */
   throwaway?: boolean;
   /** Servers to use instead of embedded servers. One or both may be missing. */
   given: Given;

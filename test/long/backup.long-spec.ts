@@ -17,7 +17,7 @@ jest.setTimeout(180_000);
 interface Server {
   /** The server's URL for the service and for this test. */
   url: string;
-  /** The server's URL for the programs. */
+  /** The server's URL for `pg_dump` and the other programs. */
   urlOfPrograms: string;
   /** A folder that the programs may write to. */
   folder: string;

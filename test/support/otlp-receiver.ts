@@ -26,7 +26,6 @@ const KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSU
 /** A collector of OpenTelemetry: it takes spans by OTLP over HTTP, with protobuf. */
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
-  /** The headers of each export. */
   readonly headers: IncomingHttpHeaders[] = [];
   /** The text of all exports, as far as it is text. */
   readonly texts: string[] = [];

@@ -19,7 +19,6 @@ export interface Prometheus {
   url: string;
   /** The alerts that fire, or whose condition has not held for long enough yet. */
   alerts(): Promise<ActiveAlert[]>;
-  /** The values of an expression, now. */
   query(expr: string): Promise<number[]>;
   /** The health of each target by its job: `up`, `down` or `unknown`. */
   targets(): Promise<Record<string, string>>;

@@ -354,7 +354,6 @@ export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
 /** The namespace under which @nestjs/config keeps the settings. */
 export const CONFIG_NAMESPACE = 'gangway';
 
-/** Injection token of the {@link Config}. */
 export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 
 /**

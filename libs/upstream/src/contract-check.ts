@@ -21,7 +21,6 @@ export interface ContractFinding {
   ok: boolean;
   /** The fingerprint of the key that signed. Null if the service signs no request to this provider. */
   key: string | null;
-  /** Whether the provider answered. */
   reachable: boolean;
   /** Whether the provider accepted the key. Null if the answer does not show this. */
   keyAccepted: boolean | null;

@@ -120,7 +120,6 @@ export class IntegrationKnowledge {
     if (mended.length > 0) await this.shared.mended(mended);
   }
 
-  /** The onboardings that wait for an operator. */
   #counts(): Count[] {
     return this.counted.steps.flatMap(({ integration, state, reason, count, parkedAt, updatedAt }) => [
       ...(reason === null ? [] : [{ integration, what: 'parked', reason, count, since: parkedAt! } as const]),

@@ -134,7 +134,6 @@ export class Tracing implements OnApplicationShutdown {
     return span ? recorded(span, work) : work();
   }
 
-  /** Exports the last spans. */
   async onApplicationShutdown(): Promise<void> {
     const tracer = this.#tracer;
     if (!tracer) return;
