@@ -49,6 +49,14 @@ it('a lost verify-otp offers only a new code, and its dry run counts the onboard
   expect((await operator.visit(links[0]!.path)).text).toContain('Dry run: 1 of 1 can be tried');
 });
 
+it.each([
+  ['state=outcome_unknown', '2 of 3'],
+  ['step=verify-otp&state=outcome_unknown', '0 of 1'],
+])('the dry run of “it was done” over %s leaves out lost code checks', async (filter, counted) => {
+  const { text } = await operator.visit(`/operations/new?${filter}&action=resolve_done`);
+  expect(text).toContain(`Dry run: ${counted} can be tried`);
+});
+
 it('each link of the console’s page Now lists exactly the onboardings that it counted', async () => {
   const { text } = await operator.visit('/');
   const links = [...text.matchAll(/<a href="(\/onboardings\?[^"]+)">(\d+)( onboardings?)?<\/a>/g)];

@@ -7,6 +7,7 @@ import {
   type Operation,
   type OperationAction,
   type State,
+  type StepName,
 } from '#libs/onboarding';
 import type { Role } from '#libs/operators';
 
@@ -30,6 +31,11 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
   resend: statesFor('otp_resend_asked'),
   cancel: LIVE_STATES,
   erase: STATES,
+};
+
+/** The only step that an action fits. After a lost code check, no session is known, so it cannot count as done. */
+export const STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
+  resolve_done: 'create-authenticators',
 };
 
 export function titleOf({ action, target }: Pick<Operation, 'action' | 'target'>): string {

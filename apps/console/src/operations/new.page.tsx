@@ -59,7 +59,9 @@ function DryRunResult({ dryRun: { action, matching, fitting, fields }, token }: 
   return (
     <section aria-labelledby="dry-run">
       <h2 id="dry-run">{`Dry run: ${countOf(fitting)} of ${countOf(matching)} can be tried`}</h2>
-      <p>Nothing was changed. {hasOthers && 'The others are in a state that the action does not fit.'}</p>
+      <p>
+        Nothing was changed. {hasOthers && 'The action does not fit the state or the step of the others.'}
+      </p>
       <Rows rows={fitting.sample} />
       {fitting.count > 0 && (
         <ActionForm action={PATHS.operations} token={token}>

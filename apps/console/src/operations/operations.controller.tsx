@@ -16,7 +16,7 @@ import { REASON_FIELD, TOKEN_FIELD, checkToken, isUuid, parsed } from '../web/fo
 import { FOR_OPERATORS, mustActAs } from '../web/gate.js';
 import { Page } from '../web/page-writer.js';
 import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
-import { STATES_OF_ACTION, roleOfAction } from './actions.js';
+import { STATES_OF_ACTION, STEP_OF_ACTION, roleOfAction } from './actions.js';
 import { NewOperationPage, type DryRun } from './new.page.js';
 import { OperationPage } from './operation.page.js';
 import { OperationsPage } from './operations.page.js';
@@ -150,14 +150,15 @@ export class OperationsController {
   }
 }
 
-/** Narrows a filter to the states that an action fits. Null if no state is left. */
+/** Narrows a filter to the states and the step that an action fits. Null if nothing is left. */
 function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null {
   // This filter selects ended onboardings. The action only records a decision on them.
   if (query.unresolved) return query;
   const asked = filterOf(query).states ?? STATES;
   const state = asked.filter((each) => STATES_OF_ACTION[action].includes(each));
-  if (state.length === 0) return null;
-  return state.length === STATES.length ? query : { ...query, live: undefined, state };
+  const step = STEP_OF_ACTION[action] ?? query.step;
+  if (state.length === 0 || (query.step !== undefined && query.step !== step)) return null;
+  return state.length === STATES.length ? query : { ...query, live: undefined, state, step };
 }
 
 /** Redirects the browser to a page, so that a reload of the page does not send the form again. */
