@@ -33,7 +33,7 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
   erase: STATES,
 };
 
-/** The only step that an action fits. After a lost code check, no session is known, so it cannot count as done. */
+/** The only step that an action fits. A lost code check leaves no session, so it cannot count as done. */
 export const STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',
 };
