@@ -2,12 +2,15 @@ import { parseConfig } from '#libs/platform';
 import { PROVIDERS, checkContracts, type ContractFinding } from '#libs/upstream';
 import { Misuse, NotAsItShould, type StandaloneCommand } from './command.js';
 
-/** It needs the settings of the service and no database, so it can run before a key or a provider is used. */
+/**
+ * contract-check needs the settings of the service but no database, so it can run before a key or a provider
+ * is used.
+ */
 export const CONTRACT_CHECK: StandaloneCommand = {
   usage: '[<integration>]',
   summary:
     'Signs a harmless probe to each integration with each of its keys, and says what it learned. ' +
-    'Needs the settings of the service. Exit code 1 if one is not fine.',
+    'Needs the settings of the service. Exit code 1 if anything is wrong.',
   options: {},
   positionals: [0, 1],
   planAlone({ positionals: [name] }) {

@@ -6,8 +6,9 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * The SQLSTATEs, and the two-character classes of SQLSTATEs, that mean "not now". A whole SQLSTATE wins over
- * its class. All other SQLSTATEs are errors of the statement, its values, or the stored data (XX).
+ * The SQLSTATEs, and the two-character classes of SQLSTATEs, that mean "not now". A whole SQLSTATE has
+ * priority over its class. All other SQLSTATEs are errors of the statement, its values, or the stored data
+ * (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
@@ -18,6 +19,7 @@ const NOT_NOW: Readonly<Record<string, string>> = {
   '28': REFUSED, // user, password, pg_hba.conf
   '3D000': REFUSED, // no such database
   '40': BUSY, // deadlocks and serialization failures, after all tries
+  '42501': REFUSED, // the role lacks a right: GRANT was not run after the migration
   '42P05': REFUSED, // a prepared statement is there already: a pooler has changed the session
   '53': BUSY, // disk, memory, connections
   '55P03': BUSY, // another statement held a lock for too long
