@@ -17,10 +17,9 @@ let files = 0;
 
 // jest calls a worker leaky that takes half a second to exit, but freeing a large heap takes that long. A
 // worker with an open handle never gets here.
-// If jest was killed, the worker must not run on.
-if (process.send)
-  for (const end of ['beforeExit', 'disconnect'])
-    process.once(end, () => process.kill(process.pid, 'SIGKILL'));
+if (process.send) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
+// If jest was killed, the worker must not run on. A listener of `disconnect` would keep the worker running.
+if (process.send) setInterval(() => process.connected || process.kill(process.pid, 'SIGKILL'), 1_000).unref();
 
 /**
  * jest’s test runner with two changes: Node.js loads the test file and its imports, and a worker restarts
