@@ -91,7 +91,9 @@ export function timesWork(row: Row): Outcome {
 }
 
 /**
- * What the retry law decides after the last call of a submission. @param random in [0, 1), for the jitter.
+ * What the retry law decides after the last call of a submission.
+ *
+ * @param random in [0, 1), for the jitter.
  */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
 
