@@ -354,7 +354,6 @@ export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
 /** The namespace under which @nestjs/config keeps the settings. */
 export const CONFIG_NAMESPACE = 'gangway';
 
-/** Injection token of the {@link Config}. */
 export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 
 /**
@@ -532,7 +531,10 @@ function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
   const faults: Faults = missing
     .filter(() => missing.length < OF_JWT.length)
-    .map((variable) => ({ variable, detail: `is missing: set ${OF_JWT.join(', ')}, or none of them` }));
+    .map((variable) => ({
+      variable,
+      detail: `is missing: set all of ${OF_JWT.join(', ')}, or none of them`,
+    }));
   // An attacker who changes the keys during their transfer can sign any token.
   const { NODE_ENV, JWT_JWKS_URL } = settings;
   if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {

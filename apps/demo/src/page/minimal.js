@@ -16,7 +16,7 @@ const ACTIONS = {
 };
 
 /**
- * The forms of a next action that has not exactly one form of its own name. @type {Record<string, string[]>}
+ * The forms for a next action. By default, the form with its own name. @type {Record<string, string[]>}
  */
 const FORMS = { wait: [], resolve: ['resend_otp', 'cancel'], none: ['cancel'] };
 
