@@ -90,7 +90,7 @@ describe('docs/reference', () => {
           .map((file) => read(join(folder, file))),
       )
       .join('\n');
-    // These only describe a variable: its definition, `true` in a list of variables, and its name in backticks.
+    // These do not read a variable: its definition, `true` in a list of variables, its name in backticks.
     const only = '`|: setting\\(|: tuning\\(|: true';
     const isRead = (name: string) => new RegExp(`(?<!\`)\\b${name}\\b(?!${only})`).test(code);
     const names = Object.keys(testConfig()).filter((name) => !isRead(name));
