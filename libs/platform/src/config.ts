@@ -336,7 +336,8 @@ export const environment = z.object({
     count(10, 1, 100),
   ),
   ONBOARDING_IDLE_MS: tuning(
-    'An onboarding expires this long after the last accepted command or successful step.',
+    'An onboarding expires this long after the last accepted command or successful step. ' +
+      'In `outcome_unknown`, it does not: only `ONBOARDING_LIFE_MS` ends it.',
     durationMs(1_800_000),
   ),
   ONBOARDING_LIFE_MS: tuning('An onboarding expires this long after its start.', durationMs(86_400_000)),
