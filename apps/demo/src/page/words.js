@@ -29,7 +29,6 @@ const WORDS = {
   mfa_needed: 'The wallet provider needs another proof of your identity.',
   illegal_state: 'Your set-up has changed meanwhile. This is where you are now.',
   step_in_progress: 'We are working on it already.',
-  onboarding_live: 'Your set-up goes on somewhere else. Try again in a few seconds.',
   other_onboarding: 'You started again meanwhile, perhaps in another tab. This is where you are now.',
   onboarding_live: 'You have started elsewhere. Finish there, or try again later.',
   onboarding_ended: 'This set-up has ended meanwhile.',
