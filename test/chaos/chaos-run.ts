@@ -134,7 +134,9 @@ export class ChaosRun {
   }
 
   async #breakThings(until: number): Promise<void> {
-    const ends = () => this.#over || Date.now() > until || this.#killed >= this.#options.kills;
+    // On a slow machine, all kills may come before the first onboarding has completed.
+    const enough = () => this.#killed >= this.#options.kills && this.#hasCompleted();
+    const ends = () => this.#over || Date.now() > until || enough();
     const callers = this.#keepCalling();
     const reporting = setInterval(() => this.#report(), 15_000);
     for (const { afterMs, event } of script(this.#random.stream('script'))) {
@@ -151,6 +153,10 @@ export class ChaosRun {
     this.#options.say(`  the script has ended: ${this.#killed} kills; now all onboardings must come to rest`);
     await Promise.all(this.#mending);
     await callers;
+  }
+
+  #hasCompleted(): boolean {
+    return [...this.#told.values()].some((told) => told.some(({ state }) => state === 'completed'));
   }
 
   #do(event: ScriptedEvent): void {
