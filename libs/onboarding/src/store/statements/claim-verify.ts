@@ -3,9 +3,10 @@ import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
- * Claims the verification of a code. Locks, in this order: the onboarding, the idempotency key, the subject's
- * budget row. Charges the day's budget as if the code were wrong. The settle counts the tries of this code.
- * If refused, it writes nothing.
+ * Claims the verification of a code. Locks, in this order: the onboarding, the idempotency key, the
+ * subject's budget row. After a wait for the onboarding, PostgreSQL checks the conditions again. Charges the
+ * day's budget as if the code were wrong. The settle counts the tries of this code. If refused, the statement
+ * writes nothing.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',
