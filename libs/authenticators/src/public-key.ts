@@ -36,7 +36,7 @@ function isP256(key: CoseKey): boolean {
   if (!isOnly(key, EC) || key.get(EC.curve) !== P256) return false;
   const [x, y] = [bytesAt(key, EC.x), bytesAt(key, EC.y)];
   if (x.length !== COORDINATE_BYTES || y.length !== COORDINATE_BYTES) return false;
-  // Throws for a point that is not on the curve. A key object would do the same, but takes five times as long.
+  // Throws for a point that is not on the curve. A key object would do the same, but takes five times longer.
   ECDH.convertKey(Buffer.concat([UNCOMPRESSED, x, y]), 'prime256v1');
   return true;
 }
