@@ -40,6 +40,8 @@ export interface Contender {
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
+/** The arguments for Node.js as in the container image. */
+const IMAGE_ARGS = ['--max-semi-space-size=4'];
 const NO_LIMIT = '1000000'; // the highest value that the setting allows
 
 const TITLES = {
@@ -156,14 +158,17 @@ async function startGangway(
   const { token } = JSON.parse(made) as { token: string };
 
   const databaseUrl = between ? await between(database) : database;
-  const service = launch([...(nodeArgs ?? []), `${CHECKOUT}/dist/apps/onboarding/src/main.js`], {
-    ...env,
-    DATABASE_URL: databaseUrl,
-    ...more,
-  });
+  const service = launch(
+    [...IMAGE_ARGS, ...(nodeArgs ?? []), `${CHECKOUT}/dist/apps/onboarding/src/main.js`],
+    {
+      ...env,
+      DATABASE_URL: databaseUrl,
+      ...more,
+    },
+  );
   const url = `http://127.0.0.1:${port}`;
   const serviceMs = await untilReady(service, url);
-  const worker = launch([`${CHECKOUT}/dist/apps/worker/src/main.js`], env);
+  const worker = launch([...IMAGE_ARGS, `${CHECKOUT}/dist/apps/worker/src/main.js`], env);
   const workerMs = await untilReady(worker, `http://127.0.0.1:${workerPort}`);
   const stop = async () => void (await Promise.all([stopped(service), stopped(worker)]));
   return {

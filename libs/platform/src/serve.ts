@@ -1,4 +1,3 @@
-import { Session } from 'node:inspector/promises';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -31,8 +30,6 @@ export async function serve<C extends ConsoleConfig>({
   let app: NestFastifyApplication;
   try {
     app = await create(config);
-    await app.init();
-    await collectGarbage();
     await app.listen(port(config), config.HOST);
     await started?.(app);
   } catch (error) {
@@ -46,17 +43,6 @@ export async function serve<C extends ConsoleConfig>({
   const { port: bound } = app.getHttpServer().address() as AddressInfo;
   new Log('Serve').info({}, `listening on http://${host}:${bound}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app));
-}
-
-/**
- * Gives back the memory that the boot has used: some 40 MB. It also shrinks the young generation, which the
- * boot has filled with modules. Under load, the young generation grows again.
- */
-async function collectGarbage(): Promise<void> {
-  const session = new Session();
-  session.connect();
-  await session.post('HeapProfiler.collectGarbage');
-  session.disconnect();
 }
 
 async function stop(app: NestFastifyApplication): Promise<void> {
