@@ -54,14 +54,6 @@ function adviceOn(error: unknown): string {
     : '';
 }
 
-/** The URL of the PostgreSQL of this folder, if one runs there. */
-export async function findPostgres(folder: string, password: string): Promise<string | undefined> {
-  const data = join(folder, 'data');
-  if (!existsSync(join(data, 'postmaster.pid')) || !(await isRunning(await install(), data)))
-    return undefined;
-  return urlOf(data, password);
-}
-
 /** Stops the PostgreSQL of this folder, if one runs there. */
 export async function stopPostgres(folder: string): Promise<void> {
   const data = join(folder, 'data');
