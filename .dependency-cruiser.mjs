@@ -18,7 +18,7 @@ const MAY_IMPORT = {
 };
 
 const SPEC = '\\.(spec|int-spec|e2e-spec|long-spec)\\.ts$|/fixtures/';
-/** Each other folder of libs/upstream belongs to one vendor. */
+/** Each folder of libs/upstream/src belongs to one vendor, except port, transport and fixtures. */
 const VENDORS = '^libs/upstream/src/(?!(port|transport|fixtures)/)[^/]+/';
 const APP_LIBS = [
   'kernel',
@@ -157,13 +157,13 @@ export default {
       comment: 'The import does not resolve. Import a lib as #libs/<name>: no other path exists.',
       severity: 'error',
       from: {},
-      // The demo's server serves this from node_modules, under the path that the browser requests.
+      // The demo's server serves this path from node_modules.
       to: { couldNotResolve: true, pathNot: '^/vendor/simplewebauthn/' },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // Only one test uses the clients' packages, and installs them itself.
+    // The one test that uses the packages of test/clients installs them itself.
     exclude: { path: '(^|/)dist/|^test/clients/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

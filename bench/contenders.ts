@@ -63,7 +63,7 @@ const STARTS: Record<ContenderName, Contender['start']> = {
   pooled: startPooled,
 };
 
-/** All contenders that can run on this machine. The references come first. */
+/** All contenders that can run on this machine. The reference servers come first. */
 export function contenders(): Contender[] {
   return (Object.keys(TITLES) as ContenderName[])
     .filter((name) => name !== 'pooled' || findPgBouncer())
@@ -201,8 +201,8 @@ async function startPooled(surroundings: Surroundings): Promise<Running> {
 }
 
 /**
- * Starts a Node.js process that ends together with this process. A reference also ends when its IPC channel
- * closes.
+ * Starts a Node.js process that ends together with this process. A reference server also ends when its IPC
+ * channel closes.
  */
 function launch(args: string[], env: Record<string, string>, channel = false): ChildProcess {
   const stdio: StdioOptions = ['ignore', 'ignore', 'pipe', ...(channel ? (['ipc'] as const) : [])];
@@ -222,8 +222,7 @@ async function untilReady(child: ChildProcess, url: string): Promise<number> {
   const beganAt = performance.now();
   for (const until = Date.now() + 120_000; Date.now() < until; await wait(20)) {
     if (child.exitCode !== null || child.signalCode !== null) break;
-    // A reference, unlike Gangway, has no such route. So any answer except 503 means that the contender is
-    // ready.
+    // A reference server has no such route. So any answer except 503 means that the contender is ready.
     const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
     if (answer && answer.status !== 503) return Math.round(performance.now() - beganAt);
   }

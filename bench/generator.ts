@@ -1,6 +1,6 @@
 /**
  * A closed loop in a separate process: a new onboarding starts when another ends. Only onboardings that
- * complete in the measuring window count. The generator reports the begin and the end of that window.
+ * complete in the measuring window count. The generator reports the start and the end of that window.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';

@@ -30,7 +30,7 @@ export interface Bounds {
 
 export interface Try {
   ratios: Ratios;
-  /** How much the references varied between turns: the largest difference, divided by the median. */
+  /** How much the reference servers varied between turns: the largest difference, divided by the median. */
   noise: number;
 }
 

@@ -56,7 +56,7 @@ function family(pid: number): (Cpu & { pid: number })[] {
       const cpu = cpuOf(Number(name));
       if (cpu.parent === pid) found.push({ pid: Number(name), ...cpu });
     } catch {
-      // The process has ended in the meantime.
+      // The process has ended since `readdirSync`.
     }
   }
   return found;

@@ -5,7 +5,7 @@ import { killContenders, type Surroundings } from './contenders.js';
 import { startUpstream, type Upstream } from './rounds.js';
 import { startServers } from './servers.js';
 
-/** Installs the packages of the references if they are missing or the lock file has changed. */
+/** Installs the packages of the reference servers if they are missing or the lock file has changed. */
 export function installPackages(): void {
   install(join(CHECKOUT, 'bench'), 'all');
 }

@@ -28,7 +28,7 @@ export interface Row extends Setting {
 export interface Report {
   madeAt: string;
   machine: { cpu: string; cores: number; node: string; loadBefore: number };
-  /** How much the references varied between turns: the largest difference, divided by the median. */
+  /** How much the reference servers varied between turns: the largest difference, divided by the median. */
   noise: number;
   noisy: boolean;
   keyedCalls: readonly CallName[];
@@ -107,7 +107,6 @@ const table = (head: string[], rows: string[][]): string =>
 const or = (value: number | null | undefined, digits?: number): string =>
   value == null ? '–' : digits === undefined ? shown(value) : value.toFixed(digits);
 
-/** The report in Markdown, for the terminal too. */
 export function markdown(report: Report): string {
   const { machine, titles } = report;
   const varied = `the references varied by ${Math.round(report.noise * 100)} % between turns`;

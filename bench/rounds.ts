@@ -32,7 +32,10 @@ export interface Result {
 
 export interface Upstream {
   url: string;
-  /** @returns the number of calls since the last change, by the second in which they came (Unix time). */
+  /**
+   * @returns the number of calls since the last change of the delay, by the second in which they came (Unix
+   * time).
+   */
   answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
 }
@@ -131,7 +134,10 @@ const rounded = ({ perSecond }: Sample) => perSecond.toFixed(0);
 /** The contenders whose work does not vary. Differences between their turns come from the machine. */
 const STEADY = new Set<string>(['relay', 'usual']);
 
-/** How much these contenders varied between turns: the largest difference, divided by the median. */
+/**
+ * How much the {@link STEADY} contenders varied between turns: the largest difference, divided by the
+ * median.
+ */
 export function noiseOf(results: readonly Result[]): number {
   const spreads = results
     .filter(({ name, samples }) => STEADY.has(name) && samples.length > 1)

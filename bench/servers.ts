@@ -89,7 +89,6 @@ export async function makeDatabase(servers: Servers, name: string): Promise<stri
   return servers.databaseUrl(name);
 }
 
-/** The path of the PgBouncer program, if this machine has it. */
 export function findPgBouncer(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
   return folders.map((folder) => join(folder, 'pgbouncer')).find(existsSync);

@@ -10,7 +10,7 @@ import { prepare } from './prepare.js';
 
 /** How many onboardings wait for a retry when the provider comes back. */
 const WAITING = 20_000;
-/** Retries in ten seconds that the integration's owner allows. */
+/** How many retries in ten seconds the integration's owner allows. */
 const BURST = 500;
 const PROVIDER_MS = 50;
 /** The load that other callers make while the retries run. */

@@ -165,13 +165,20 @@ describe('docs/integrate.md', () => {
   it('quotes the example as it is', () => {
     const plain = (code: string) => code.replaceAll(/\s+/g, '');
     const quotes = [...guide.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code = '']) => plain(code));
-    expect(quotes.length).toBe(3);
+    expect(quotes.length).toBe(4);
     const files = sources.map(({ text }) => plain(text));
     expect(quotes.filter((quote) => !files.some((file) => file.includes(quote)))).toEqual([]);
   });
 
   it('says what to do for each problem code', () => {
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
+  });
+
+  it('says what to do for each code that the example makes', () => {
+    const made = sources.flatMap(({ text }) => [...text.matchAll(/(?:code|ERROR_\w+): '(\w+)'/g)]);
+    const codes = [...new Set(made.map(([, code = '']) => code))];
+    expect(codes).toEqual(expect.arrayContaining(['service_unreachable', 'not_started', 'wrong_site']));
+    expect(codes.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 
   it('says what to do for each code of a result', () => {

@@ -27,7 +27,7 @@ const targets = (queries: readonly Query[]) =>
     legendFormat,
   }));
 
-/** Lines over time. @param more `max` of the axis, or a note for the reader */
+/** A panel with lines over time. @param more `max` of the axis, or a note for the reader */
 function graph(
   title: string,
   unit: string,
@@ -59,7 +59,7 @@ function graph(
   };
 }
 
-/** One number, which is red from `bad` on. */
+/** A panel with one number, which is red from `bad` on. */
 function stat(title: string, unit: string, expr: string, bad: number | null, isRedBelow = false): Panel {
   const [low, high] = isRedBelow ? ['red', 'green'] : ['green', 'red'];
   const steps = bad === null ? [] : [{ color: high, value: bad }];
@@ -84,7 +84,10 @@ function stat(title: string, unit: string, expr: string, bad: number | null, isR
   };
 }
 
-/** Counts of onboardings. There is no series without such onboardings. The panel is empty without counts. */
+/**
+ * An expression for a number of onboardings: 0 if there are no such onboardings, empty if nothing was
+ * counted.
+ */
 const counted = (expr: string) => `sum(${expr}) or 0 * max(gangway_onboardings_counted_age_seconds)`;
 
 const text = (title: string, height: number, content: string): Panel => ({
@@ -428,7 +431,7 @@ const queues = dashboard(
   ],
 );
 
-/** The tag of the traces, as the address of a search in Jaeger has it. */
+/** The tag by which Jaeger finds the traces, encoded for a URL. */
 const TAGS = encodeURIComponent('{"gangway.onboarding.id":"ID"}').replace('ID', '${onboarding}');
 
 const LINKS = [
@@ -477,7 +480,6 @@ const onboarding = dashboard(
   ],
 );
 
-/** The dashboards by their files. */
 export const DASHBOARDS = {
   'overview.json': overview,
   'integration.json': integration,

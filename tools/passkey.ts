@@ -18,7 +18,10 @@ export interface PasskeyOptions {
   challenge: string;
   alg?: PasskeyAlgorithm;
   userVerified?: boolean;
-  /** `packed` is self attestation, signed by the new key itself (WebAuthn §8.2). Or your own statement. */
+  /**
+   * `packed` is self attestation, signed by the new key itself (WebAuthn §8.2). A function makes any other
+   * statement.
+   */
   attestation?: 'none' | 'packed' | Attest;
   transports?: string[];
   /** 32 random bytes by default. */

@@ -21,7 +21,6 @@ export interface Servers {
 export interface ServersOptions {
   folder: string;
   password: string;
-  /** See {@link EmbeddedOptions.throwaway}. */
   throwaway?: boolean;
   /** Servers to use instead of embedded servers. One or both may be missing. */
   given: Given;
@@ -119,7 +118,6 @@ async function givenRedis(url: string) {
   return untouched(url);
 }
 
-/** The folder for the data of the servers of `npm start`. */
 export const devServersFolder = (): string => join(serversFolder(), 'dev');
 
 /** Stops the embedded servers of a folder, if they run, and deletes their data. */

@@ -123,7 +123,7 @@ export async function commandsTable(): Promise<string> {
   return sections.join('\n\n');
 }
 
-/** `state (situation; situation)`, or only the state if all its situations are meant. */
+/** Writes situations as `state (situation; situation)`, or only the state if all its situations are given. */
 function situationWords(situations: ReadonlySet<string>): string {
   const all = Object.groupBy(Object.keys(SITUATIONS), stateOf);
   return Object.entries(all)

@@ -109,7 +109,7 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** What decides about a command besides the row. */
+/** The facts that decide about a command, besides the row. */
 export interface Surroundings {
   caller?: Caller;
   versions?: number[];

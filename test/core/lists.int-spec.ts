@@ -11,7 +11,7 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 
 const THIRD = 100_000;
 const LIMIT = 50;
-/** To read a part of an index costs three or four pages. The table has many thousands. */
+/** Reading a part of an index costs three or four pages. The table has many thousands. */
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
@@ -74,7 +74,6 @@ beforeAll(async () => {
   await client.query(sessionSettings(0));
   await client.query(FILL);
   await client.query('VACUUM (ANALYZE) onboardings');
-  // Writing so many rows and indexes takes long on a busy machine.
 }, 300_000);
 afterAll(async () => {
   process.stdout.write(`${told.join('\n')}\n`);

@@ -12,9 +12,9 @@ import { ENV, begin, heard, type ActName, type Seen, type Situation } from './ac
 import { Side, Watcher } from './two-sides.js';
 
 /**
- * Here a process loses its connection while it claims an attempt, and sends no call. PostgreSQL may still
- * execute the claim. Then the row must end as if there had been no claim, or the step must wait for its next
- * try.
+ * In these tests, a process loses its connection while it claims an attempt, and sends no call. PostgreSQL
+ * may still execute the claim. Then the row must end as if there had been no claim, or the step must wait
+ * for its next try.
  */
 
 /**
@@ -206,7 +206,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
 }
 
 describe('a claim whose connection breaks while it waits for a row lock', () => {
-  // The first try of a superseding start is meant. It finds the live onboarding.
+  // A superseding start is tried twice. This test is about its first try, which finds the live onboarding.
   it.each(ALL)('writes nothing if it gets the lock too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);

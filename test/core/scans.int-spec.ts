@@ -81,7 +81,6 @@ beforeAll(async () => {
   ]) {
     await client.query(fill);
   }
-  // Writing so many rows and indexes takes long on a busy machine.
 }, 300_000);
 afterAll(async () => {
   await client.query(`TRUNCATE ${LARGE.join(', ')}`);

@@ -11,14 +11,13 @@ import { testDatabaseUrl } from '#libs/testing';
 import { RestoredStory } from '../support/restored-story.js';
 import { Story } from '../support/story.js';
 
-// Starting a container and waiting for leases to lapse takes long.
 jest.setTimeout(180_000);
 
 /** A PostgreSQL server, with `pg_dump` and other programs of a suitable version. */
 interface Server {
   /** The server's URL for the service and for this test. */
   url: string;
-  /** The server's URL for the programs. */
+  /** The server's URL for `pg_dump` and the other programs. */
   urlOfPrograms: string;
   /** A folder that the programs may write to. */
   folder: string;

@@ -28,7 +28,7 @@ const RUNS = 200;
 const ROUNDS = 3;
 /** The limit for each page, on two CPU cores. */
 const MOST_MS = 150;
-/** For each scrape, while the onboardings are counted. */
+/** The limit for each scrape, while the onboardings are counted. */
 const MOST_SCRAPE_MS = 100;
 
 const DAY_MS = 86_400_000;
@@ -55,7 +55,7 @@ const FILL = `
     CASE WHEN k BETWEEN 4 AND 5 THEN 'upstream_misconfigured' END, CASE WHEN k BETWEEN 4 AND 5 THEN t END,
     CASE WHEN k > 9 THEN NULL WHEN k <= 3 THEN t + interval '1 hour' ELSE t + interval '1 day' END,
     CASE WHEN k <> 9 THEN jsonb_build_object('step', 'verify-otp', 'code', 'upstream_unavailable', 'detail',
-      'The provider could not be reached or failed (unavailable); it is tried again.',
+      'The provider could not be reached or failed (unavailable); the service tries again.',
       'at', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) END,
     CASE WHEN k BETWEEN 10 AND 11 THEN
       '[{"step": "verify-otp", "attempt": 3, "at": "2026-11-20T10:00:00.000Z"}]'::jsonb ELSE '[]' END,
@@ -169,7 +169,7 @@ describe('the funnel of a million onboardings', () => {
       'SELECT day::text, took_ms AS took FROM funnel_counts ORDER BY day',
     );
     for (const { day, took } of rows) tell(`funnel: ${day} took ${Math.round(took)} ms`);
-    // More days, as if the service had run for more than a year.
+    // Adds more days, as if the service had run for more than a year.
     await client.query(`INSERT INTO funnel_days
       SELECT day - n * 10, integration, started, code_sent, verified, registered, live, endings, times
       FROM funnel_days, generate_series(1, 39) n`);

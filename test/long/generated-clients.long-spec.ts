@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { installClients } from '../support/client-folder.js';
 import { API_KEY, ORIGIN, RP_ID, Story } from '../support/story.js';
 
-// The generators of clients are large, so installing them takes long.
 jest.setTimeout(300_000);
 
 const FOLDER = join(import.meta.dirname, '../clients/generated');

@@ -7,7 +7,6 @@ import { Story, type Answer } from '../support/story.js';
 import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 
-// Each command waits for longer than PostgreSQL may take.
 jest.setTimeout(60_000);
 
 type Headers = Record<string, string>;

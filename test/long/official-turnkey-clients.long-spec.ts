@@ -7,7 +7,6 @@ import { describeInBrowser, RealBrowser } from '../support/browser/browser.js';
 import { VirtualAuthenticator } from '../support/browser/virtual-authenticator.js';
 import { ClientSite, installTurnkeyClients, runBackend } from '../support/turnkey-clients.js';
 
-// The clients are large, so installing, bundling and starting them takes long.
 jest.setTimeout(180_000);
 
 const describeWithClients = (await installTurnkeyClients()) ? describe : describe.skip;

@@ -10,7 +10,6 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
 import { Story } from '../support/story.js';
 
-// Calls to a slow provider wait for retries, and after each outage, all processes must recover.
 jest.setTimeout(240_000);
 
 /** Each outage must be visible within this time. */
@@ -283,7 +282,7 @@ describe('the table of outages in docs/operations/outages.md', () => {
   });
 
   it.each(table)(
-    '$outage: ready, metrics, log and console show its begin and its end in time',
+    '$outage: ready, metrics, log and console show its start and its end in time',
     async (row) => {
       const { begin, end, gone } = OUTAGES[row.outage]!;
       await untilWell();

@@ -23,7 +23,6 @@ import {
 } from '../support/prometheus.js';
 import { Story } from '../support/story.js';
 
-// Waits for breakers, probes and retries with their default times.
 jest.setTimeout(300_000);
 
 const FOLDER = join(OBSERVABILITY, 'prometheus');
@@ -57,8 +56,8 @@ describeWithPrometheus('promtool', () => {
 const AS_BY_DEFAULT = ['RETRY_FLOOR_MS', 'RETRY_BASE_MS', 'BREAKER_CALLS', 'RETRY_BUDGET_BURST'];
 const FASTER = 10;
 /**
- * A busy computer makes the event loop and answers late. The texts of scripted refusals are unknown, which
- * is shown for an hour.
+ * These alerts may stay: on a busy computer, the event loop and answers are late, and the unknown text of a
+ * scripted refusal is shown for an hour.
  */
 const NOT_EXPECTED_TO_END = new Set(['EventLoopLag ticket', 'ServiceDown page', 'UnknownRefusals ticket']);
 
@@ -78,7 +77,7 @@ function faster(rules: string): string {
 /** prom-client and OpenTelemetry chose these names, which do not follow all of promtool's rules. */
 const NOT_OURS = /^(?:# (?:HELP|TYPE) )?(?:nodejs_|process_|db_client_connection_count)/;
 
-/** Labels whose values do not occur here: of a provider with TLS, and of what Prometheus itself adds. */
+/** Labels without values in this test: those for providers with TLS, and those that Prometheus adds. */
 const NOT_HERE = new Set(['kind', 'alertstate', 'severity']);
 
 const nameOf = ({ labels }: ActiveAlert) => `${labels['alertname']} ${labels['severity']}`;

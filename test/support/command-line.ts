@@ -1,7 +1,7 @@
 import { run } from '../../apps/cli/src/run.js';
 import type { Story } from './story.js';
 
-/** Runs `gangway <args>` against the database of a story. The command line has its own way to PostgreSQL. */
+/** Runs `gangway <args>` against the database of a story, without the story's proxies. */
 export async function gangway(
   story: Story,
   ...args: string[]

@@ -26,14 +26,13 @@ const KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSU
 /** A collector of OpenTelemetry: it takes spans by OTLP over HTTP, with protobuf. */
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
-  /** The headers of each export. */
   readonly headers: IncomingHttpHeaders[] = [];
   /** The text of all exports, as far as it is text. */
   readonly texts: string[] = [];
   /** The status of the next answers. */
   status = 200;
 
-  /** Exports are not answered before this promise. */
+  /** Exports get no answer until this promise resolves. */
   held: Promise<unknown> | undefined;
 
   private constructor(private readonly server: Server) {}
@@ -68,7 +67,7 @@ export class OtlpReceiver {
     return this.spans.filter((span) => span.traceId === traceId);
   }
 
-  /** Waits for spans. @returns all that fit. */
+  /** Waits for spans. @returns all spans that fit. */
   async until(what: string, fits: (span: ReceivedSpan) => boolean, count = 1): Promise<ReceivedSpan[]> {
     await until(what, async () => this.spans.filter(fits).length >= count, 20_000);
     return this.spans.filter(fits);

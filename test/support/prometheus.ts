@@ -8,7 +8,6 @@ import { stringify } from 'yaml';
 import { until } from '#libs/testing';
 import { closedPort } from './ports.js';
 
-/** An alert as Prometheus shows it. */
 export interface ActiveAlert {
   labels: Record<string, string>;
   annotations: Record<string, string>;
@@ -20,7 +19,6 @@ export interface Prometheus {
   url: string;
   /** The alerts that fire, or whose condition has not held for long enough yet. */
   alerts(): Promise<ActiveAlert[]>;
-  /** The values of an expression, now. */
   query(expr: string): Promise<number[]>;
   /** The health of each target by its job: `up`, `down` or `unknown`. */
   targets(): Promise<Record<string, string>>;

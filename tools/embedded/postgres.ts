@@ -54,7 +54,6 @@ function adviceOn(error: unknown): string {
     : '';
 }
 
-/** Stops the PostgreSQL of this folder, if one runs there. */
 export async function stopPostgres(folder: string): Promise<void> {
   const data = join(folder, 'data');
   if (!existsSync(join(data, 'postmaster.pid'))) return;

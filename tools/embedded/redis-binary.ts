@@ -53,7 +53,7 @@ function onPath(name: string): string | undefined {
       else continue;
       return program;
     } catch {
-      // This folder has no such program.
+      // `folder` has no such program.
     }
   }
   return undefined;

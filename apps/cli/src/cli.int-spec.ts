@@ -84,7 +84,7 @@ describe('the commands for keys', () => {
 });
 
 describe('the output of a command', () => {
-  it('shows control and direction characters instead of sending them to the terminal', async () => {
+  it('escapes control characters, and characters that change the direction of text', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const values = ['operator:x', 'tried', 'a\u001b[2J\r\nb\u202e'];
@@ -120,7 +120,7 @@ describe('the commands for the console', () => {
 });
 
 describe('the commands for timelines', () => {
-  it('verify one timeline or all, name each changed timeline, and then exit with code 1', async () => {
+  it('verify one timeline or all, and exit with code 1 if they find a changed timeline', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const [whole, cut, forged] = [

@@ -2,7 +2,10 @@ import { parseConfig } from '#libs/platform';
 import { PROVIDERS, checkContracts, type ContractFinding } from '#libs/upstream';
 import { Misuse, NotAsItShould, type StandaloneCommand } from './command.js';
 
-/** It needs the settings of the service and no database, so it can run before a key or a provider is used. */
+/**
+ * contract-check needs the settings of the service but no database, so it can run before a key or a provider
+ * is used.
+ */
 export const CONTRACT_CHECK: StandaloneCommand = {
   usage: '[<integration>]',
   summary:

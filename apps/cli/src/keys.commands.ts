@@ -4,7 +4,6 @@ import { Misuse, type Answer, type Call, type Group } from './command.js';
 import { durationOf } from './duration.js';
 import { optional, required, text } from './options.js';
 
-/** Commands for the API keys, with which callers authenticate at the service. */
 export const KEYS: Group = {
   create: {
     usage: '--caller <name> --scopes a,b [--integrations x,y] [--expires-in 90d] [--name <text>]',

@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000;
 const DEFAULT_FOR = '15m';
 const LONGEST_FOR_MS = 7 * DAY_MS;
 
-/** The modules whose lines an operator must not mute. The default applies to them too. */
+/** The modules whose log lines an operator must not mute. A quieter default would mute them too. */
 const AUDITING: ReadonlySet<string> = new Set<ChangedLevel['module']>([
   'Audit',
   'OperatorAudit',

@@ -7,7 +7,6 @@ import { table } from './table.js';
 
 const ITEMS_SHOWN = 1_000;
 
-/** Commands for operations, which were started at the command line, over REST or at the console. */
 export const OPERATIONS: Group = {
   list: {
     usage: '[--limit <n>]',

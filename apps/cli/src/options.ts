@@ -16,7 +16,7 @@ export function required(values: Values, name: string): string {
   return value;
 }
 
-/** The words of a list: `a,b`. Undefined if the option is missing. */
+/** Splits an option such as `a,b` into its words. Undefined if the option is missing. */
 export const listed = (values: Values, name: string): string[] | undefined =>
   optional(values, name)
     ?.split(',')

@@ -8,10 +8,10 @@ document.addEventListener('submit', ({ target, submitter }) => {
   setTimeout(() => submitter?.setAttribute('disabled', ''));
 });
 
-// A new choice of the action needs a new dry run.
+// If the operator chooses another action, the page needs a new dry run.
 document.getElementById('action')?.addEventListener('change', ({ target }) => target.form.requestSubmit());
 
-// A page that comes back from the browser's history must work again.
+// If the browser shows the page again from its history, disabled buttons must work again.
 addEventListener('pageshow', () => {
   for (const button of document.querySelectorAll('button[aria-busy]')) {
     button.removeAttribute('aria-busy');

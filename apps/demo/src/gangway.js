@@ -33,7 +33,7 @@ export class Gangway {
 
   start = (/** @type {object} */ body) => this.#post('', body);
   get = (/** @type {string} */ id) => this.#json('GET', `/${id}`);
-  resend = (/** @type {string} */ id) => this.#post(`/${id}/otp/resend`, {});
+  resend = (/** @type {string} */ id, body = {}) => this.#post(`/${id}/otp/resend`, body);
   verify = (/** @type {string} */ id, /** @type {string} */ code) =>
     this.#post(`/${id}/otp/verify`, { code });
   options = (/** @type {string} */ id, /** @type {object} */ user) =>

@@ -177,8 +177,8 @@ async function* told(events) {
 }
 
 /**
- * Whether our own page sent the request. Older browsers send only `Origin`. Clients that send neither header
- * are not browsers, and have no user's cookie.
+ * Whether our own page sent the request. Older browsers send `Origin`, but no `Sec-Fetch-Site`. Clients that
+ * send neither are not browsers, and have no user's cookie.
  *
  * @param {import('fastify').FastifyRequest} request
  */

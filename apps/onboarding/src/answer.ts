@@ -30,7 +30,7 @@ export function answerStep(
   return answer(reply, row);
 }
 
-/** A decision on a lost verification may send a new code. Then the status tells how the sending goes. */
+/** A decision on a lost verification may send a new code. Then the status is that of the sending. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
 }

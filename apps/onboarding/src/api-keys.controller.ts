@@ -17,7 +17,6 @@ import {
 } from './api-keys.dto.js';
 import { RefuseIdempotencyKey } from './refuse-idempotency-key.guard.js';
 
-/** Manages the API keys of callers. */
 @ApiTags('administration')
 @UseGuards(CallerGuard, RefuseIdempotencyKey)
 @Controller('v1/admin/api-keys')

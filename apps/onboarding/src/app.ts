@@ -6,7 +6,6 @@ import { AppModule } from './app.module.js';
 import { keepAnswers } from './idempotency.js';
 import { serveDocs } from './openapi.js';
 
-/** The service, ready to listen. */
 export async function createApp(config: Config): Promise<NestFastifyApplication> {
   const app = await createHttpApp(AppModule.forRoot(config), findOutage, config.TRUSTED_PROXIES);
   admitCallers(app);

@@ -80,7 +80,7 @@ describe.each(['onboarding', 'worker'])('%s does not start', (app) => {
 });
 
 describe.each(['onboarding', 'worker'])('%s starts', (app) => {
-  it('at HOST, and says so', async () => {
+  it('at the address in HOST, and logs this address', async () => {
     const { code, said } = await boot(app, { HOST: '0.0.0.0', LOG_LEVEL: 'info' });
     expect([code, said]).toEqual([0, expect.stringContaining('listening on http://0.0.0.0:')]);
   }, 90_000);

@@ -3,7 +3,6 @@ import { EVENTS, type EVENT_TYPES } from '#libs/onboarding';
 
 type EventType = (typeof EVENT_TYPES)[number];
 
-/** The meaning of each event type. */
 export const EVENT_MEANINGS: Record<EventType, string> = {
   created: 'The caller started the onboarding.',
   otp_sent: 'The provider sent a code to the user.',
@@ -55,7 +54,7 @@ const MEMBERS: Record<string, string> = {
   upstreamStatus: STATUS,
 };
 
-/** The meanings that hold for one event type only. They win over {@link MEMBERS}. */
+/** The meanings that hold for one event type only. They have priority over {@link MEMBERS}. */
 const BY_TYPE: { [Type in EventType]?: Record<string, string> } = {
   otp_verified: { sessionExpiresAt: SESSION },
   authenticators_submitted: { authenticators: 'How many passkeys the caller submitted.' },

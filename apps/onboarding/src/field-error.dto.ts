@@ -34,5 +34,4 @@ const OWN: Partial<Record<ProblemCode, typeof fieldErrors>> = {
   ),
 };
 
-/** The faults that a problem of this code lists. */
 export const fieldErrorsOf = (code: ProblemCode) => OWN[code] ?? fieldErrors;

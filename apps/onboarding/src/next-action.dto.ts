@@ -6,7 +6,6 @@ const lastMoment = nullable(
   'The last instant at which the command is accepted. Null means that no limit is known.',
 );
 
-/** What the caller does next. */
 export const nextAction = z
   .discriminatedUnion('type', [
     z

@@ -182,7 +182,7 @@ describe('the validation of bodies and queries', () => {
     expect(parsed).toMatchObject({ credential: { response: { transports: undefined } } });
   });
 
-  it('reports the faults of a passkey for the form in which it was sent', () => {
+  it('points to the faults of a passkey in the form in which it was sent', () => {
     const faultsOf = (more: object) =>
       authenticatorsBody.safeParse(named(more)).error?.issues.map(({ path }) => path.slice(2).join('/'));
     const spelled = asProvidersSpellIt([]);

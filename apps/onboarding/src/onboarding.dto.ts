@@ -219,7 +219,6 @@ const STATE_MEANINGS = [
   '`completed`, `failed`, `expired`, `cancelled`: ended.',
 ].join(' ');
 
-/** An onboarding as callers see it. */
 export const onboardingResource = z
   .object({
     id: z.uuid(),
@@ -338,7 +337,6 @@ export const onboardingPage = z
   })
   .meta({ id: 'OnboardingPage' });
 
-/** The schema of one type of event. */
 const eventOf = (type: (typeof EVENT_TYPES)[number]) =>
   z
     .object({

@@ -160,7 +160,6 @@ Gangway sends \`captchaToken\` and \`origin\` with each request for a code. A re
 `;
 }
 
-/** The scopes of keys and tokens. */
 const SCOPES = {
   'onboardings:read': 'read its onboardings and timelines',
   'onboardings:write':

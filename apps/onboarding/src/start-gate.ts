@@ -40,5 +40,5 @@ export class StartGate implements NestInterceptor {
  */
 function mayUse({ integrations }: Caller, name: string): void {
   if (integrations === null || integrations.has(name)) return;
-  throw new ProblemError('forbidden', { detail: `Integration ${name} is not open to this caller.` });
+  throw new ProblemError('forbidden', { detail: `This caller may not use the integration ${name}.` });
 }

@@ -10,7 +10,6 @@ export function createWorker(config: Config): Promise<NestFastifyApplication> {
   return createHttpApp(WorkerModule.forRoot(config), findOutage, config.TRUSTED_PROXIES);
 }
 
-/** Lets the worker begin to take jobs. */
 export function startJobs(app: NestFastifyApplication): void {
   app
     .get(JobRunner)

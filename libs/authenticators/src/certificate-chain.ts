@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto';
  * valid now (RFC 5280 §6.1).
  *
  * Unlike @simplewebauthn/server, this function requires that an issuer is a CA. An app on any Android phone
- * gets a certificate under Google's root, and could issue other certificates with its own key.
+ * gets a certificate under Google's root, and could issue more with its own key.
  *
  * @param chain DER, the leaf first. The root may be missing, as on Android phones since 2026.
  * @param roots PEM.

@@ -146,7 +146,7 @@ describe('a passkey challenge', () => {
 });
 
 describe('stored passkeys', () => {
-  it('are found only with their own onboarding', async () => {
+  it('are found only by the id of their own onboarding', async () => {
     const id = await insert();
     expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
       id,

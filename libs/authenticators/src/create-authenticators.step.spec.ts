@@ -92,7 +92,7 @@ describe('step 3 (passkeys)', () => {
     expect(JSON.stringify([end, events])).not.toContain('session-1');
   });
 
-  it('completes without ids if the provider returns another number of ids, and records this', async () => {
+  it('completes without ids if the number of returned ids is wrong, and records this', async () => {
     const { patch, events } = moved(row, await step.call(providerThatAnswers(null), call, row));
     expect(events[0]!.data).toEqual({ authenticatorIds: null, unmapped: true });
     expect(patch.authenticators).toMatchObject([

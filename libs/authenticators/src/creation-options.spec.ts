@@ -12,7 +12,7 @@ describe('the timeout that a browser gets', () => {
     expect(verified(900_000)).toBe(LIFE_MS);
   });
 
-  it('is the rest of the session minus the time of a call, or the idle time if that is shorter', () => {
+  it('is the time to the session’s end minus a call’s time, or the idle time if that is shorter', () => {
     expect(verified(130_000)).toBe(120_000);
     expect(verified(900_000, { idleEndsAt: after(60_000) })).toBe(60_000);
   });

@@ -126,7 +126,7 @@ describe('a credential id in a provider’s form', () => {
     expect(await given(id, id)).toMatchObject({ credentialId });
   });
 
-  it('is read as it is if its first byte begins a CBOR byte string but the length does not fit', async () => {
+  it('is read as raw bytes if it begins like a CBOR byte string of another length', async () => {
     const id = first(0x50, 17);
     expect(await given(id, id)).toMatchObject({ credentialId: id.toString('base64url') });
     expect(await given(id, id.subarray(1))).toBe('credential_id_mismatch');
@@ -149,7 +149,7 @@ describe('a passkey that fails a check', () => {
     expect(await faultOf(make(honest))).toBe(code);
   });
 
-  it('is tested for every code, except those of the policy, the database and the provider', () => {
+  it('has a test for every code, except those of the policy, the database and the provider', () => {
     const elsewhere = [
       'credential_not_discoverable',
       'attestation_required',

@@ -49,7 +49,7 @@ describe('a submitted authenticator', () => {
     expect(asNewAuthenticator(given).credentialId).toBe(credential.id);
   });
 
-  it('is checked in the form of a browser', () => {
+  it('is converted to the form of a browser for the checks', () => {
     expect(asRegistration(browsers)).toEqual({ response: credential, idMayBeCbor: false });
     expect(asRegistration(providers([]))).toMatchObject({
       response: {

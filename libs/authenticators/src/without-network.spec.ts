@@ -59,7 +59,7 @@ describe('a certificate with the address of a revocation list', () => {
     expect(asked).toBe(0);
   });
 
-  it('causes no request under a root that a user made, unlike @simplewebauthn/server alone', async () => {
+  it('causes no requests under an untrusted authority, unlike @simplewebauthn/server alone', async () => {
     const root = authority([revocationListAt(url)]);
     const attestation = androidKey({ root });
     expect(await verified(attestation)).toBe(false);

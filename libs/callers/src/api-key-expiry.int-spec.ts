@@ -26,7 +26,7 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Makes a key for some days that was used just now. */
+/** Makes a key that lasts some days. By default, the key was used just now. */
 async function make(caller: string, days: number | null, { isUsed = true } = {}) {
   const lifeMs = days === null ? null : days * DAY_MS;
   const made = await keys.create({ caller, scopes: ['admin'], integrations: null, name: null, lifeMs }, WHO);
@@ -49,7 +49,7 @@ const age = (id: string, days: number) =>
     [id, days],
   );
 
-/** The days until the end that a new process shows for each caller. */
+/** How many days the key of each caller still lasts, as a new process shows it. */
 async function shown(): Promise<Record<string, number>> {
   const metrics = new Metrics();
   let asked = 0;
@@ -76,8 +76,8 @@ async function shown(): Promise<Record<string, number>> {
 
 beforeEach(() => dataSource.query('DELETE FROM api_keys'));
 
-describe('the end of the API keys', () => {
-  it('is that of the first key of each caller to expire, among those in use', async () => {
+describe('the metric for the expiry of API keys', () => {
+  it('is that of the key that expires first, among the keys in use', async () => {
     expect(await shown()).toEqual({});
     await make('shop', null);
     expect(await shown()).toEqual({});
@@ -95,13 +95,13 @@ describe('the end of the API keys', () => {
     expect(await shown()).toEqual({ shop: 60, bank: 120 });
   });
 
-  it('is not shown of keys that were made for a short time', async () => {
+  it('leaves out keys that were made for a month or less', async () => {
     await make('shop', 1);
     await make('shop', 30);
     expect(await shown()).toEqual({});
   });
 
-  it('is shown for a week after it, until the key is revoked', async () => {
+  it('is shown for a week after the key has expired, unless the key is revoked', async () => {
     const over = await make('shop', 60);
     await age(over.id, 63);
     await used(over.id, 4);
@@ -114,7 +114,7 @@ describe('the end of the API keys', () => {
     expect(await shown()).toEqual({});
   });
 
-  it('is not shown of keys that were not used for a month', async () => {
+  it('leaves out keys that were not used for a month', async () => {
     const forgotten = await make('shop', 60);
     await used(forgotten.id, 31);
     expect(await shown()).toEqual({});
@@ -122,7 +122,7 @@ describe('the end of the API keys', () => {
     expect(await shown()).toEqual({ shop: 60 });
   });
 
-  it('is shown of at most ten callers: of those that are locked out first', async () => {
+  it('is shown for at most ten callers: those that are locked out first', async () => {
     for (let n = 0; n < 12; n++) await make(`shop-${n}`, 60 - n);
     expect(Object.keys(await shown()).sort()).toEqual(
       Array.from({ length: 10 }, (_, n) => `shop-${n + 2}`).sort(),

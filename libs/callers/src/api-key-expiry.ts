@@ -31,7 +31,7 @@ export class ApiKeyExpiry {
     try {
       this.#ends = await this.statements.run<{ caller: string; at: number }>(ENDS_OF_KEYS, []);
     } catch {
-      // The instants stay right. The next scrape asks again.
+      // The known expiry times stay right. The next scrape reads again.
       this.#askedAtMs = -Infinity;
     }
   }

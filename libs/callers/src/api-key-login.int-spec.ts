@@ -159,7 +159,7 @@ describe('the login with an API key', () => {
     await until('its use is noted again', async () => (await lastUse(token.id))! > first);
   });
 
-  it('counts a key as familiar for ten minutes after a login, or until it is revoked', async () => {
+  it('remembers for ten minutes that a key was valid, or until the key is revoked', async () => {
     const { keys, login, pass } = aProcess();
     const [token, other] = [await aToken(keys), await aToken(keys)];
     const isFamiliar = () => [login.isFamiliar(token), login.isFamiliar(other)];

@@ -39,7 +39,7 @@ interface Known {
 export class ApiKeyLogin {
   readonly #logger = new Log('ApiKeyLogin');
   readonly #known = new Map<string, Known>();
-  /** Until when a key counts as familiar after a login, by its id. On the monotonic clock. */
+  /** Until when each key id counts as familiar, on the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
   /**

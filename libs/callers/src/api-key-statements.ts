@@ -94,9 +94,9 @@ export const NOTE_USE: PreparedStatement = {
 };
 
 /**
- * The ends of keys whose end may surprise their caller, for the callers that are locked out first. A key that
- * was rotated, or that was made for a month or less, ends by plan. An unused key locks out no caller.
- * A key that has ended stays for a week, until it is revoked: its caller may be locked out.
+ * When keys expire, for keys whose expiry may surprise their callers. The callers that are locked out first
+ * come first. Rotated keys and keys that were made for a month or less expire by plan, and unused keys lock
+ * out no caller, so the list leaves them out. An expired key stays for a week, unless it is revoked.
  */
 export const ENDS_OF_KEYS: PreparedStatement = {
   name: 'api_key_ends',

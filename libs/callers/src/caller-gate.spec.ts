@@ -155,7 +155,7 @@ describe('the caller gate', () => {
     },
   );
 
-  it('refuses a blocked address, unless its token needs no look-up or logged in lately', async () => {
+  it('refuses a blocked address, unless the token needs no look-up or was valid lately', async () => {
     shutOut = true;
     for (const given of [undefined, 'Basic x', 'Bearer good', 'Bearer bad']) {
       expect((await ask(given)).status).toBe(429);

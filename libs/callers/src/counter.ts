@@ -39,7 +39,7 @@ export interface CounterOptions {
 /** The requests of one key that the process has reserved and not used yet. */
 interface Share {
   left: number;
-  /** The requests that remain in Redis in addition to this share. */
+  /** How many more requests Redis still allows, besides this share. */
   beside: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;

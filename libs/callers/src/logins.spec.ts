@@ -77,7 +77,7 @@ describe('a token from a blocked address', () => {
     ['a JWT, which costs no look-up', 'a.b.c', true],
     ['anything else', 'a.b', false],
     ['the development key', API_KEY, false],
-  ])('is checked anyway: %s: %p', (_, token, isWorthIt) => {
+  ])('with %s: is still checked: %p', (_, token, isWorthIt) => {
     expect(logins().logins.isWorthALook(token)).toBe(isWorthIt);
   });
 });

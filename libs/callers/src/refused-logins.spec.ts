@@ -23,7 +23,7 @@ const flood = (addresses: number, times = 1) => {
 const counted = () => rows.reduce((sum, { data }) => sum + (data['count'] as number), 0);
 
 describe('refused logins', () => {
-  it('are audited per address: the first one immediately, and the number after a minute', () => {
+  it('are audited per address: the first one immediately, and the total after a minute', () => {
     flood(1, 7);
     expect(rows).toEqual([{ address: '192.0.2.0', data: { count: 1, reason: 'unknown' } }]);
     jest.advanceTimersByTime(60_000);

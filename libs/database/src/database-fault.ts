@@ -6,8 +6,9 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * The SQLSTATEs, and the two-character classes of SQLSTATEs, that mean "not now". A whole SQLSTATE wins over
- * its class. All other SQLSTATEs are errors of the statement, its values, or the stored data (XX).
+ * The SQLSTATEs, and the two-character classes of SQLSTATEs, that mean "not now". A whole SQLSTATE has
+ * priority over its class. All other SQLSTATEs are errors of the statement, its values, or the stored data
+ * (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them

@@ -3,7 +3,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Log, changeLogLevels, type LogLevel } from '#libs/platform';
 import { DEFAULT_MODULE, LogLevels } from './log-levels.js';
 
-/** One small read for each process. An operator who waits for lines waits no longer. */
+/** An operator waits at most this long until a process applies a new level. */
 const READ_EVERY_MS = 2_500;
 
 interface Followed {
@@ -13,8 +13,8 @@ interface Followed {
 }
 
 /**
- * Applies the levels that operators have changed. While PostgreSQL is away, it keeps what it knows: a level
- * still expires at its time.
+ * Applies the levels that operators have changed. While PostgreSQL is away, the known levels stay, and still
+ * expire at their times.
  */
 @Injectable()
 export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -22,7 +22,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
   #timer: NodeJS.Timeout | undefined;
   #known = new Map<string, Followed>();
   #applied = '';
-  /** One read at a time: an answer that was asked for earlier must not replace a newer one. */
+  /** Only one read runs at a time, so that an older answer cannot replace a newer one. */
   #reading: Promise<void> | null = null;
   #hasStopped = false;
 
@@ -60,7 +60,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
         changed.map(({ module, level, leftMs }) => [module, { level, untilMs: askedAtMs + leftMs }]),
       );
     } catch {
-      // Readiness reports that PostgreSQL is away. The levels matter then: keep them.
+      // Operators need the levels during an outage, so keep them. The readiness check reports the outage.
     }
     this.#apply();
   }
@@ -72,7 +72,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
     const told = JSON.stringify(levels);
     if (told === this.#applied) return;
     const { [DEFAULT_MODULE]: ofOthers = null, ...ofModules } = levels;
-    // A process without a change has never touched the logger.
+    // Leaves the logger alone in a process without changed levels.
     if (this.#applied !== '' || live.length > 0) {
       changeLogLevels({ ofModules: new Map(Object.entries(ofModules)), ofOthers });
       this.#logger.info(

@@ -25,7 +25,7 @@ const LIST: PreparedStatement = {
     FROM log_levels WHERE until > clock_timestamp() ORDER BY module`,
 };
 
-/** Also deletes what has expired, so that the table stays small. */
+/** Sets a level, and deletes expired levels, so that the table stays small. */
 const SET: PreparedStatement = {
   name: 'log_level_set',
   text: `

@@ -32,7 +32,7 @@ const SETTINGS: readonly (readonly [name: string, begins: string, sees: string])
   ['synchronous_commit', 'local', 'local'],
   ['synchronous_commit', 'remote_apply', 'remote_apply'],
 ];
-/** Behind a pooler in transaction mode, this setting stops the boot instead. */
+/** Behind a pooler in transaction mode, the boot fails if this setting is wrong. */
 const ISOLATION = ['default_transaction_isolation', 'serializable', 'read committed'] as const;
 
 let dataSource: DataSource | undefined;

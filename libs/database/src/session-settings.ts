@@ -6,11 +6,11 @@ export type Pooler = 'none' | 'transaction';
 
 /**
  * The settings that change what a statement reads or writes, or how long it waits. A role or a database may
- * have other values for them.
+ * set other values.
  *
- * A cached plan that was made while a table was nearly empty reads the whole table until the next ANALYZE. So
- * sequential scans, hash joins and merge joins are off where an index can be used. Custom plans and JIT
- * compilation are off too: they would take longer than the statements themselves.
+ * A cached plan from a time when a table was nearly empty would read the whole table. So sequential scans,
+ * hash joins and merge joins are off where an index can be used. Custom plans and JIT compilation take
+ * longer than the statements themselves, so they are off too.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',

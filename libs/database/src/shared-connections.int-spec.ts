@@ -52,7 +52,7 @@ describe('statements at the same time', () => {
     const [{ pid }] = await holder.query('SELECT pg_backend_pid() AS pid FROM spec_shared FOR UPDATE');
     const waiting = statements.run(LOCK, []);
     await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
-    // The statement waits longer for the lock than other statements would wait behind it.
+    // The lock lasts longer than a statement waits behind another statement on the same connection.
     await holder.query('SELECT pg_sleep(0.05)');
     const [free] = await pids(1);
     expect(free).not.toBe(pid);

@@ -19,7 +19,6 @@ const CHECK_EVERY_MS = 500;
 const NEVER_MS = 2_147_483_647;
 
 export interface SharedTerms {
-  /** Takes a connection of the pool. */
   take: () => Promise<PooledClient>;
   /** Whether a connection may get one more statement. */
   isUsable: (client: PooledClient) => boolean;

@@ -32,9 +32,9 @@ export type JobOutcome = Record<string, unknown>;
 
 export interface JobHandler<Payload = unknown> {
   job: JobDefinition<Payload>;
-  /** Runs repeatedly at this interval, by a BullMQ job scheduler. */
+  /** If set, a BullMQ job scheduler runs the job repeatedly at this interval. */
   everyMs?: number;
-  /** Runs only as a job. Therefore it does not run while Redis is away. */
+  /** If set, the work runs only as a job, so not while Redis is away. */
   onlyAsJob?: true;
   handle(payload: Payload): Promise<JobOutcome>;
 }

@@ -47,9 +47,9 @@ export class JobProducer {
   }
 
   /**
-   * Queues a job that runs now. If a job with this id is delayed, the job becomes due now. If a job with this
-   * id waits, nothing changes. If it is active or finished, BullMQ would ignore a new job with the same id,
-   * so the new job gets a derived id: the worker of the active job may have died.
+   * Queues a job that runs now. A delayed job with this id becomes due now. A waiting job stays as it is. If
+   * the job with this id is active or finished, BullMQ would ignore another job with this id, so the new job
+   * gets a derived id: the worker of the active job may have died.
    *
    * @param id as for {@link add}.
    * @param withinMs how long the caller waits at most.

@@ -40,8 +40,8 @@ interface Scheduled {
 
 /**
  * Runs jobs, with one BullMQ worker per queue. If a scheduled job has not run for some seconds, the runner
- * does the job's work by a timer of its own. The reason may be that Redis is away or refuses writes, that the
- * queue is paused, or that its workers are stuck.
+ * does the job's work by a timer of its own: Redis may be away or refuse writes, the queue may be paused, or
+ * its workers may be stuck.
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {

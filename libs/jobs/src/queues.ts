@@ -60,11 +60,15 @@ export class Queues implements OnApplicationShutdown {
 
   /** For checks that read from Redis: the check is down if Redis does not answer. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
-    if (!this.link.isConnected) return { status: 'down', detail: 'not known, because Redis is away' };
+    if (!this.link.isConnected)
+      return { status: 'down', detail: 'the state is not known, because Redis is away' };
     try {
       return await check();
     } catch (error) {
-      return { status: 'down', detail: `not known, because Redis ${troubleOf(error as Error).words}` };
+      return {
+        status: 'down',
+        detail: `the state is not known, because Redis ${troubleOf(error as Error).words}`,
+      };
     }
   }
 

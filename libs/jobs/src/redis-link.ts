@@ -37,10 +37,10 @@ export interface LinkOptions {
 
 /**
  * A connection to Redis that knows whether Redis accepts its writes. Once a second it sends a write that
- * changes nothing, and reconnects if no answer comes. Otherwise commands could wait forever when the server
- * hangs or the network drops packets. Do not use it for blocking reads.
+ * changes nothing, and reconnects if no answer comes: otherwise, commands could wait forever. Do not use it
+ * for blocking reads.
  *
- * ioredis has the option `socketTimeout` for this. But its timer continues after its connection has ended,
+ * ioredis has the option `socketTimeout` for this, but its timer continues after the connection has ended,
  * and then cuts the next connection or keeps the process alive.
  */
 export class RedisLink {
@@ -166,7 +166,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // Without an answer, the missed ticks still count.
+      // Only an answer, even a refusal, ends the count of ticks without an answer.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));

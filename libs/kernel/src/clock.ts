@@ -6,7 +6,6 @@ export interface Clock {
   monotonicMs(): number;
 }
 
-/** Injection token of the {@link Clock}. */
 export const CLOCK = Symbol('Clock');
 
 export const systemClock: Clock = {

@@ -4,7 +4,6 @@ export interface Random {
   next(): number;
 }
 
-/** Injection token of the {@link Random}. */
 export const RANDOM = Symbol('Random');
 
 export const systemRandom: Random = { next: () => Math.random() };

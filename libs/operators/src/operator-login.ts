@@ -113,7 +113,6 @@ export class OperatorLogin {
     });
   }
 
-  /** The URL where an operator can also log out at the identity provider. Null if there is none. */
   logoutUrl(): Promise<string | null> {
     return this.provider.logoutUrl();
   }

@@ -2,7 +2,6 @@ import type { Role } from '#libs/kernel';
 
 export type LoginWay = 'oidc' | 'emergency' | 'link';
 
-/** An operator who is logged in to the console. */
 export interface Operator {
   /**
    * The name in the audit. It begins with `emergency:` after an emergency login, and with `link:` after a

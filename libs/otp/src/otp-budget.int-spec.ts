@@ -214,7 +214,7 @@ describe('a budget', () => {
     ]);
   });
 
-  it('never goes below zero', async () => {
+  it('is not refunded below zero', async () => {
     const subject = aSubject();
     await charge(subject);
     await settle(subject, 'verify-otp', 'try');

@@ -147,7 +147,7 @@ describe('step 1, the sending of a code', () => {
     expect(gaveUp(false, { noAnswerCount: 1 })).toMatchObject({ facts: { codeLives: false } });
   });
 
-  it('can be repeated immediately if a captcha is missing, even the first time', () => {
+  it('can be repeated immediately if a captcha is missing, even for the first code', () => {
     const end = step.rejected(row, refusal('captcha_required'));
     expect(end).toMatchObject({
       signal: 'send_gave_up',

@@ -80,7 +80,6 @@ function table(variables: [string, z.ZodType][]): string {
 const code = (text: string) => `\`${text}\``;
 const aboutOf = (schema: z.ZodType) => (schema.meta() ?? {}) as Described;
 
-/** The words of an enumeration. */
 function valuesOf(schema: z.ZodType): string {
   const { enum: words } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
     enum?: string[];

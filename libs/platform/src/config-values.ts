@@ -32,7 +32,6 @@ const withRange = <S extends z.ZodType>(
   example = String(fallback),
 ): S => schema.meta({ values, example, fallback: example });
 
-/** The schema of a whole number. */
 export const count = (fallback: number, min = 1, max = 1_000_000) =>
   withRange(
     z.coerce

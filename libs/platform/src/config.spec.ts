@@ -52,7 +52,7 @@ it('a duration’s name ends with its unit', () => {
 });
 
 describe('the variables of OpenTelemetry', () => {
-  it('are read by their standard, and the headers are secret', () => {
+  it('are read as OpenTelemetry defines them, and the headers are secret', () => {
     const config = parse({
       ...good,
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
@@ -68,7 +68,7 @@ describe('the variables of OpenTelemetry', () => {
     });
   });
 
-  it('that other programs have are none of ours', () => {
+  it('that Gangway does not use are ignored', () => {
     const others = {
       OTEL_TRACES_EXPORTER: 'otlp',
       OTEL_EXPORTER_OTLP_TIMEOUT: '9',
@@ -126,7 +126,11 @@ describe('parseConfig', () => {
       'is not one of: parentbased_always_on, parentbased_always_off, parentbased_traceidratio, ' +
         'always_on, always_off, traceidratio',
     ],
-    ['OTEL_TRACES_SAMPLER_ARG', '0.01', 'is not used: set OTEL_TRACES_SAMPLER to parentbased_traceidratio'],
+    [
+      'OTEL_TRACES_SAMPLER_ARG',
+      '0.01',
+      'needs OTEL_TRACES_SAMPLER=parentbased_traceidratio to have an effect',
+    ],
     ['AUDIT_KEEP_DAYS', '-1', 'is less than 0'],
     [
       'QUEUE_PREFIX',

@@ -336,7 +336,8 @@ export const environment = z.object({
     count(10, 1, 100),
   ),
   ONBOARDING_IDLE_MS: tuning(
-    'An onboarding expires this long after the last accepted command or successful step.',
+    'An onboarding expires this long after the last accepted command or successful step. ' +
+      'In `outcome_unknown`, it does not: only `ONBOARDING_LIFE_MS` ends it.',
     durationMs(1_800_000),
   ),
   ONBOARDING_LIFE_MS: tuning('An onboarding expires this long after its start.', durationMs(86_400_000)),
@@ -354,7 +355,6 @@ export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
 /** The namespace under which @nestjs/config keeps the settings. */
 export const CONFIG_NAMESPACE = 'gangway';
 
-/** Injection token of the {@link Config}. */
 export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 
 /**
@@ -532,7 +532,10 @@ function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
   const faults: Faults = missing
     .filter(() => missing.length < OF_JWT.length)
-    .map((variable) => ({ variable, detail: `is missing: set ${OF_JWT.join(', ')}, or none of them` }));
+    .map((variable) => ({
+      variable,
+      detail: `is missing: set all of ${OF_JWT.join(', ')}, or none of them`,
+    }));
   // An attacker who changes the keys during their transfer can sign any token.
   const { NODE_ENV, JWT_JWKS_URL } = settings;
   if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {

@@ -54,7 +54,10 @@ const faultsIn = (issues: readonly Issue[]): Issue[] =>
     return meant ? faults : [issue, ...faults];
   });
 
-/** The issues of the only form that has a certain member of the value. Null if there is no such form. */
+/**
+ * The issues of the form that the sender probably meant: only this form has the type of the value, or one of
+ * its members. Null if several forms or no form fits.
+ */
 function formMeant(forms: Issue[][]): Issue[] | null {
   const ofType = forms.filter((faults) => !faults.some(isOfRoot));
   if (ofType.length === 1) return ofType[0]!;

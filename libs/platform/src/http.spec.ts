@@ -256,7 +256,7 @@ describe('a sent request', () => {
     ['', false],
     ['Identity', false],
     ['identity, identity', false],
-  ])('with the content encoding %j is refused (true) or accepted (false): %j', async (coding, refused) => {
+  ])('with the content encoding %j: is refused: %j', async (coding, refused) => {
     const headers = { 'content-type': 'application/json', 'content-encoding': coding };
     expect((await post({}, headers)).status === 415).toBe(refused);
   });
@@ -294,7 +294,7 @@ describe('every answer', () => {
 });
 
 describe('a service that is stopping', () => {
-  it('first reports that it is not ready but accepts all requests, later only reads', async () => {
+  it('first reports that it is not ready and accepts all requests, then accepts only reads', async () => {
     @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
     class SpecModule {}
     const stopping = await createHttpApp({ module: SpecModule }, () => null);

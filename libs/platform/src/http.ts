@@ -131,7 +131,7 @@ export async function createHttpApp(
   });
   fastify.addHook('onRequest', async (request, reply) => {
     if (!health.closed || request.method === 'GET') return;
-    const detail = 'This replica is stopping. If you send the request again, another replica takes it.';
+    const detail = 'This replica is stopping. If you send the request again, another replica answers it.';
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
   refuseWrongMethods(fastify);
@@ -146,7 +146,7 @@ export async function createHttpApp(
   });
   fastify.addHook('onSend', async (request, reply) => {
     stamp(request, reply);
-    // Otherwise, the connection would be closed during the client's next request.
+    // Without this header, a stopping service would close the connection during the client's next request.
     if (health.draining) reply.header('Connection', 'close');
   });
   return app;

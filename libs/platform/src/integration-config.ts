@@ -8,7 +8,6 @@ import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passk
 export interface IntegrationConfig {
   /** The name in `INTEGRATIONS`. */
   name: string;
-  /** The kind of provider. */
   provider: string;
   /** Scheme, host and port. */
   baseUrl: string;

@@ -1,9 +1,9 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /**
- * Keyed hashes. Without `HASH_KEY`, an attacker cannot find the content by guessing. Codes and contacts need
- * this, because they are too short or too well known for a plain hash. Each purpose has its own key
- * (HKDF-SHA-256, RFC 5869). So the same content has different hashes for two purposes.
+ * Keyed hashes. Without `HASH_KEY`, an attacker cannot guess the content, as would be possible with a plain
+ * hash of a code or a contact. Each purpose has its own key (HKDF-SHA-256, RFC 5869), so the same content
+ * has different hashes for two purposes.
  */
 export class KeyedHash {
   readonly #root: Buffer;

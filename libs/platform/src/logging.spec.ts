@@ -28,14 +28,14 @@ function written(line: object, during: typeof REQUEST | null = REQUEST): Record<
   return JSON.parse(lines[0]!) as Record<string, unknown>;
 }
 
-it('adds the request to each line that is written during it, but not the query of its URL', () => {
+it('the logger adds the request to each line during the request, but not the query of its URL', () => {
   const line = written({ step: 'init-otp' });
   expect(line).toMatchObject({ traceId: 'trace-1', address: '192.0.2.1', caller: 'shop', step: 'init-otp' });
   expect(line['req']).toEqual({ method: 'GET', path: '/v1/onboardings' });
   expect(line).not.toHaveProperty('url');
 });
 
-it('adds the job to each line that is written during it', () => {
+it('the logger adds the job to each line during the job', () => {
   const about = { queue: 'steps', job: 'verify-otp', onboardingId: 'one' };
   expect(currentJob.run(about, () => written({ integration: 'byzantine' }, null))).toMatchObject({
     ...about,
@@ -43,7 +43,7 @@ it('adds the job to each line that is written during it', () => {
   });
 });
 
-it('adds neither request nor job to the lines of work that serves many', () => {
+it('the logger adds neither request nor job to lines of work for several requests', () => {
   const timer = () => written({ step: 'init-otp' }, null);
   const line = currentRequest.run(REQUEST, () =>
     currentJob.run({ queue: 'steps' }, () => outsideRequests(timer)),
@@ -52,7 +52,7 @@ it('adds neither request nor job to the lines of work that serves many', () => {
   expect(line).not.toHaveProperty('queue');
 });
 
-it('adds nothing to a line that has a traceId already', () => {
+it('the logger adds nothing to a line that already has a traceId', () => {
   const line = written({ traceId: 'trace-2' });
   expect(line).toMatchObject({ traceId: 'trace-2' });
   expect(line).not.toHaveProperty('req');

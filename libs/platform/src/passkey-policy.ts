@@ -31,7 +31,7 @@ export interface PasskeyPolicy {
    * the attestation must prove the model.
    */
   aaguidAllow: readonly string[];
-  /** Lower case. */
+  /** Forbidden AAGUIDs in lower case. */
   aaguidDeny: readonly string[];
   /**
    * The most passkeys of a subject. The passkeys that Gangway registered count, and the passkeys of the

@@ -33,7 +33,6 @@ const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
 export const codeOfStatus = (status: number): ProblemCode | undefined =>
   CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
 
-/** Writes a problem as the answer of a request. */
 export type ProblemAnswer = (
   problem: ProblemError,
   request: FastifyRequest,

@@ -6,7 +6,6 @@ export const PROCESS_NAME = Symbol('ProcessName');
 /** Injection token of the role of this app. */
 export const APP_ROLE = Symbol('AppRole');
 
-/** The role of an app. */
 export type AppRole = 'service' | 'worker' | 'console';
 
 /** A name for this run of an app. The name contains no host name, because the health is public. */

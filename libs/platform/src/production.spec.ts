@@ -42,7 +42,7 @@ const published = Object.fromEntries(
   ),
 );
 
-describe('production', () => {
+describe('the service in production', () => {
   it('boots with keys that are not public', () => {
     expect(refused({})).toEqual([]);
   });

@@ -7,7 +7,7 @@ import { RequestLog } from './request-log.js';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('counts the log lines that a flood would cause in one line without a request', () => {
+it('the request log replaces the lines of a flood by one line that counts them', () => {
   let end = () => {};
   // A real timer runs in the async context in which it was set.
   jest.spyOn(globalThis, 'setTimeout').mockImplementation((work) => {

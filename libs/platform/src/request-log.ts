@@ -29,7 +29,7 @@ const CONTEXT = { context: 'RequestLog' satisfies LogModule };
 const WINDOW_MS = 60_000;
 /** The highest number of lines per minute, for one kind of problem and caller. */
 const LINES_PER_WINDOW = 60;
-/** An outage, or too many requests of a caller, causes one of these for each request. */
+/** An outage, or too many requests of a caller, causes one of these codes for each request. */
 const REPEATED: ReadonlySet<unknown> = new Set(['not_ready', 'rate_limited']);
 
 interface Count {

@@ -39,7 +39,7 @@ export async function serve<C extends ConsoleConfig>({
     process.exit(1);
   }
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
-  // PORT may be 0.
+  // PORT may be 0, so the log shows the port in use.
   const { port: bound } = app.getHttpServer().address() as AddressInfo;
   new Log('Serve').info({}, `listening on http://${host}:${bound}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app));

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The version of this build, from package.json. */
 export const VERSION = (
   JSON.parse(readFileSync(findPackage(import.meta.dirname), 'utf8')) as { version: string }
 ).version;

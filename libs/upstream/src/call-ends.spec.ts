@@ -77,7 +77,7 @@ describe('CallEnds, the record of how calls have ended,', () => {
     expect(ends.untold().size).toBe(0);
   });
 
-  it('tells once that the provider refuses requests, and once that it accepts them again', () => {
+  it('reports once that the provider refuses requests, and once that it accepts them again', () => {
     fail('misconfigured', { status: 401 });
     fail('misconfigured', { status: 403 });
     expect(ends.refused).toEqual({ sinceMs: 1_000, status: 403 });

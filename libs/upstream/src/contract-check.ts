@@ -10,27 +10,29 @@ import { ClockSkew } from './transport/clock-skew.js';
 import { UpstreamHttpClient, type HttpAnswer } from './transport/http-client.js';
 import { SigningKeys, fingerprintOf } from './transport/signing-keys.js';
 
-/** A certificate that ends sooner is not fine. */
+/** A certificate that expires within this time counts as a fault. */
 const CERTIFICATE_LEFT_MS = 7 * 86_400_000;
 
-/** What a probe with one key shows. A provider without a key of ours has one finding. */
+/** The result of a probe with one key. A provider that gets no signed requests has one finding. */
 export interface ContractFinding {
   integration: string;
   provider: string;
-  /** Whether nothing must be repaired. */
+  /** True if nothing needs a repair. */
   ok: boolean;
   /** The fingerprint of the key that signed. Null if the service signs no request to this provider. */
   key: string | null;
-  /** Whether the provider answered. */
   reachable: boolean;
-  /** Null if the answer does not show it. */
+  /** Whether the provider accepted the key. Null if the answer does not show this. */
   keyAccepted: boolean | null;
   status: number | null;
   class: 'ok' | 'key_unusable' | FailureClass;
   /** What is wrong, in words. */
   detail: string | null;
   latencyMs: number;
-  /** The smallest difference of the clocks that fits the answer. Null if the answer has no usable `Date`. */
+  /**
+   * The smallest difference between the clocks that fits the answer. Null if the answer has no usable
+   * `Date`.
+   */
   clockApartMs: number | null;
   /** A refusal's text without personal data, if we do not know the text. */
   unknownText: string | null;
@@ -135,7 +137,7 @@ async function probe(config: Config, integration: IntegrationConfig, keys: Signi
   };
 }
 
-/** Keeps the last answer: an error does not always tell of it. */
+/** Keeps the last answer, because an error may leave it out. */
 class WatchedClient extends UpstreamHttpClient {
   answer: HttpAnswer | null = null;
 
@@ -164,13 +166,13 @@ function certificateEnd(address: string, timeoutMs: number): Promise<string | nu
   const { hostname, port } = new URL(address);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve) => {
-    // Nothing is sent: the end of a certificate that is not trusted must be seen too.
+    // Accepts any certificate, because the expiry of an untrusted one must be shown too. Nothing is sent.
     const socket = connect(
       {
         host,
         port: Number(port || 443),
         rejectUnauthorized: false,
-        // RFC 6066 §3 allows no address here.
+        // RFC 6066 §3 allows no IP address as a server name.
         ...(isIP(host) === 0 && { servername: host }),
       },
       () => end(new Date(socket.getPeerCertificate().valid_to)),

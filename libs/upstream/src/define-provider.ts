@@ -7,7 +7,6 @@ import type { RetryLaw } from './port/retry-law.js';
 import type { SigningKeys } from './transport/signing-keys.js';
 import type { StepCall, UpstreamProvider } from './port/upstream-provider.js';
 
-/** What the client of each provider needs. */
 export interface ProviderParts {
   http: UpstreamHttpClient;
   clock: Clock;

@@ -38,7 +38,7 @@ const ok = () => 'ok';
 const no = () => refused();
 
 describe('a refusal that may concern our key or only the subject', () => {
-  it('concerns the subject if the key works for another, and a second call is refused too', async () => {
+  it('concerns the subject if the key works for another subject, and a second call is refused', async () => {
     const { run, probes, calls } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [no, no]))).toMatchObject({ failure: 'rejected_unclear', evidence });

@@ -124,7 +124,7 @@ describe('withoutValues', () => {
     );
   });
 
-  it('has ids that only differ become equal texts', () => {
+  it('makes texts equal that differ only in ids', () => {
     expect(redacted(`no user ${randomUUID()}`)).toBe(redacted(`no user ${randomUUID()}`));
   });
 });

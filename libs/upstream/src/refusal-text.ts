@@ -2,8 +2,8 @@ import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
 /**
- * Characters that are looked at. Normalized, one character can become 18 of them. Fewer than an error keeps,
- * so a value that was cut there is not shown.
+ * How many characters of a text are read. Normalization can make 18 characters of one. The limit is below
+ * that of an error's text, so a value that was cut there is not shown.
  */
 const LOOKED_AT = 1_800;
 /** A shorter value is part of too many words. */
@@ -14,8 +14,8 @@ const LONGEST_OF_WORDS = 256;
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
 
 /**
- * Removes values that we have sent, because no rule about forms knows a code of letters. The words of a value
- * and the local part of an e-mail address are removed too, where they stand alone.
+ * Removes the values that we sent, because no rule can recognize a code of letters. The words of a value and
+ * the local part of an e-mail address are removed too, where they stand alone.
  *
  * @param given any JSON values, also with secrets.
  */
@@ -52,10 +52,10 @@ export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
 
 const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\p{M}\p{N}])`;
 const NO_LETTER_AFTER = String.raw`(?![\p{L}\p{M}\p{N}])`;
-/** `sent` is the text of the placeholder. */
+/** The placeholder contains this word, so it is kept. */
 const NO_WORD = 'sent';
 
-/** The words of three letters or more, and what is before an `@`. A part of an id is no word. */
+/** The words of three letters or more, and the part before an `@`. A part of an id is no word. */
 function wordsOf(value: string): string[] {
   const words = value.split(/[^\p{L}\p{M}\p{N}]+/u).filter((part) => /^[\p{L}\p{M}]{3,}$/u.test(part));
   const [, local] = /(?:^|[\s<])([^\s<>@]{3,})@/u.exec(value) ?? [];
@@ -85,13 +85,13 @@ export function redacted(text: string): string {
     .toWellFormed();
 }
 
-/** The begin of a long text, without its last run: half a value has no form that a rule knows. */
+/** The beginning of a long text, without its last word: no rule recognizes half a value. */
 function begin(text: string): string {
   if (text.length <= LOOKED_AT) return text;
   return text.slice(0, LOOKED_AT).replace(/[\p{L}\p{M}\p{N}_+/=%~.@-]{1,256}$/u, '');
 }
 
-/** `invalid`, `OTP`, `Invalid`, `accountId`. */
+/** Words such as `invalid`, `OTP`, `Invalid`, `accountId`. */
 const WORD = /^(?:[A-Za-z]?[a-z]{0,20}|[A-Z]{1,5}|[a-z]{2,12}(?:[A-Z][a-z]{1,12}){1,4})$/;
 /** A name of an error, such as `MAX_OTP_INITIATED`. */
 const CONSTANT = /^[A-Z]{2,16}(?:_[A-Z]{2,16})+$/;

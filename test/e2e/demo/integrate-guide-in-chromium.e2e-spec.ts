@@ -94,6 +94,26 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('button', { name: 'Create passkey' }).waitFor();
   });
 
+  it('the code of docs/integrate.md takes a code with a space, and refuses a short code', async () => {
+    const page = await start('emil@example.com');
+    await page.getByLabel('Code').fill('12345');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('status').getByText('Check what you typed').waitFor();
+    await page.getByLabel('Code').fill(mailed('emil@example.com').replace(/^.../, '$& '));
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('button', { name: 'Create passkey' }).waitFor();
+  });
+
+  it('the code of docs/integrate.md tells a user who has started elsewhere to finish there', async () => {
+    const page = await start('fred@example.com');
+    await story.sql(`UPDATE onboardings SET caller = 'another' WHERE id = $1`, [await newest()]);
+    await page.context().clearCookies();
+    await page.reload();
+    await page.getByLabel('E-mail').fill('fred@example.com');
+    await page.getByRole('button', { name: 'Send me a code' }).click();
+    await page.getByRole('status').getByText('You have started elsewhere').waitFor();
+  });
+
   it('the code of docs/integrate.md starts again if the onboarding was deleted', async () => {
     const page = await start('cleo@example.com');
     await story.sql('DELETE FROM onboardings WHERE id = $1', [await newest()]);

@@ -1,7 +1,6 @@
 import { expect, it, jest } from '@jest/globals';
 import { runCommand } from '../../support/run-command.js';
 
-// Starting replicas and waiting for onboardings to expire takes long.
 jest.setTimeout(240_000);
 
 it('the service loses nothing while replicas die at any point, and network and upstream fail', async () => {

@@ -10,10 +10,9 @@ import {
 import { Story } from '../../support/story.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// Starting processes and waiting for leases to lapse takes long.
 jest.setTimeout(240_000);
 
-/** Even on a busy machine, all calls are in flight at the same time. */
+/** The times are so long that all calls are in flight at the same time, even on a busy machine. */
 const ENV = { CALL_TIMEOUT_MS: '30000', CLAIM_MAX_AGE_MS: '10000', LEASE_MS: '60000' };
 
 /** Delays a call for longer than any process of this test runs. */

@@ -6,7 +6,6 @@ import { closedPort } from '../../support/ports.js';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// The worker needs some time to find the steps whose wake-ups were lost.
 jest.setTimeout(240_000);
 
 describe('a flush of Redis between retries', () => {

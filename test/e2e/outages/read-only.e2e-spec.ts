@@ -32,8 +32,8 @@ async function makeReadOnly(): Promise<void> {
 }
 
 /**
- * Makes the database writable, and cuts no connection. Connections that were opened in between stay
- * read-only.
+ * Makes the database writable, and cuts no connection. Connections that were opened while it was read-only
+ * stay so.
  */
 async function makeWritable(): Promise<void> {
   await alter('RESET default_transaction_read_only');

@@ -67,7 +67,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
     }
   });
 
-  it('makes its worker ask for a restart only once, even if the restart does not help', async () => {
+  it('makes the worker ask for a restart only once, even if the restart does not help', async () => {
     await until('the worker is well', async () => (await liveAt(workerUrl)) === 200);
     await READ_ONLY.strike(redis);
     try {

@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Story, type Subject } from '../../support/story.js';
 
-// Starting eight processes one after the other under load takes long.
 jest.setTimeout(300_000);
 
 /** With three users, a call is in flight at any time, and the machine can still start processes. */
@@ -13,7 +12,7 @@ const POLL_MS = 50;
 
 let story: Story;
 beforeAll(async () => {
-  // Starting a process slows the others down. With these long timeouts, this alone loses no answer.
+  // Starting a process slows down the others. The timeouts are long, so that no answer is lost by that.
   story = await Story.begin({
     worker: false,
     env: { CALL_TIMEOUT_MS: '20000', CLAIM_MAX_AGE_MS: '9000', LEASE_MS: '30000' },

@@ -53,7 +53,7 @@ describe('a verify-otp call that fails after it has used the code', () => {
       state: 'outcome_unknown',
       nextAction: { type: 'resolve' },
       session: null,
-      // The attempt whose answer was lost, not the attempt that repeated its call.
+      // This is the attempt whose answer was lost, not the attempt that repeated its call.
       unresolved: { step: 'verify-otp', attempt: 2 },
       lastResult: { step: 'verify-otp', code: 'outcome_unknown' },
       otp: { attemptsLeft: 1 },

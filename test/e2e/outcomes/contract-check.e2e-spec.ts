@@ -80,7 +80,7 @@ describe('gangway contract-check', () => {
     expect((await check()).out).toMatch(/^ok {3}byzantine \(byzantine\)\n {5}reachable, status 200/);
   });
 
-  it('tells of each key, so that a new one can be tested before it signs', async () => {
+  it('reports each key, so that a new key can be tested before it signs', async () => {
     const { code, items } = await findings(['byzantine'], SECOND);
     expect(code).toBe(1);
     expect(items).toMatchObject([
@@ -115,7 +115,7 @@ describe('gangway contract-check', () => {
     expect(items).toMatchObject([{ ok: false, ...expected }]);
   });
 
-  it('says that the clocks differ', async () => {
+  it('reports that the clocks differ', async () => {
     story.sandbox.control.advanceClock(45_000);
     try {
       const { code, items } = await findings(['byzantine']);
@@ -127,7 +127,7 @@ describe('gangway contract-check', () => {
     }
   });
 
-  it('reads the end of a TLS certificate, also of one that is not trusted', async () => {
+  it('reads when a TLS certificate expires, even if the certificate is not trusted', async () => {
     const { publicKey, privateKey } = keyPair();
     const cert = new X509Certificate(certificate({ publicKey, issuer: authority(), validFor: 3 }));
     const key = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));

@@ -5,7 +5,6 @@ import { ConsoleBrowser } from '../../support/console-browser.js';
 import { metricsAt, readyAt, type Ready } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
-// Starting processes takes long, and so does forgetting the reports of a killed process.
 jest.setTimeout(240_000);
 
 /** Each process must show an outage within this time. */
@@ -22,7 +21,7 @@ const DEFAULT_RETRIES = {
 let story: Story;
 afterEach(async () => {
   await story.end();
-  // Otherwise the rows of one story would appear in the health of the next story.
+  // Deletes rows that would appear in the health of the next story.
   for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'onboarding_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });

@@ -114,7 +114,7 @@ describe('the claim of an attempt, if PostgreSQL’s acknowledgement is lost', (
     await expectOneCall(at, before);
   });
 
-  it('leaves an onboarding whose code is sent, and its caller can find it: start', async () => {
+  it('of a start leaves an onboarding whose code is sent, and the caller can find it', async () => {
     const subject = story.newSubject();
     let lost = 0;
     database.intercept(/gw_start/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));

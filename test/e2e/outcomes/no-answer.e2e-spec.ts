@@ -110,7 +110,7 @@ describe('a call without an answer', () => {
     expect(gone!.data).toMatchObject({ bytesSent: true, headersSeen: false, status: null });
   });
 
-  it('can be a verification: a new code is allowed, and nothing stays unresolved', async () => {
+  it('to verify a code is followed by a new code, and nothing stays unresolved', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer.body).toMatchObject({ code: 'outcome_unknown', nextAction: { type: 'resolve' } });

@@ -223,14 +223,14 @@ describe('an operation that resends codes while the integration is paused', () =
     const resent = await post('/v1/operations', { action: 'resend', ids: [id], reason: 'no mail came' });
     expect(await ended(resent.body.id)).toMatchObject({ state: 'done', done: 1 });
     const { body } = await story.call<Items>('GET', `/v1/operations/${resent.body.id}/items`);
-    expect(body.items).toMatchObject([{ outcome: 'done', detail: 'waits: integration_paused' }]);
+    expect(body.items).toMatchObject([{ outcome: 'done', detail: 'code not sent yet: integration_paused' }]);
     await post('/v1/integrations/byzantine/resume', { reason: 'it is over' });
     await until('the code is sent', async () => (await story.get(id)).body.state === 'otp_sent');
   });
 });
 
 describe('the operation that rebuilds wake-ups', () => {
-  it('shows how many it has rebuilt', async () => {
+  it('shows how many wake-ups it has rebuilt', async () => {
     const started = await post('/v1/operations', { action: 'rebuild_wake_ups', reason: 'Redis was flushed' });
     expect(started.status).toBe(202);
     expect(await ended(started.body.id)).toMatchObject({ state: 'done', refused: 0, failed: 0 });

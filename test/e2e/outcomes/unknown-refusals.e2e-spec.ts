@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Byzantine beside Turnkey. */
+/** The settings for two integrations, Byzantine and Turnkey. */
 const both = (url: string, key: string) => ({
   INTEGRATIONS: 'byzantine,turnkey',
   INTEGRATION_BYZANTINE_BASE_URL: url,
@@ -40,7 +40,7 @@ async function listed(): Promise<Refusal[]> {
   return (JSON.parse(out) as { items: Refusal[] }).items;
 }
 
-/** Waits until a text of the list contains the words, as often as wanted. */
+/** Waits until a text of the list contains the words and was counted so often. */
 async function seen(words: string, count = 1): Promise<Refusal> {
   let found: Refusal | undefined;
   await until(`${words} is listed`, async () => {
@@ -123,7 +123,7 @@ describe('a refusal with a text that is not known', () => {
 });
 
 describe('the page of unknown refusals', () => {
-  it('is linked from the integration on Now, and may be read by viewers', async () => {
+  it('is linked from the integration on the page Now, and may be read by viewers', async () => {
     const viewer = await ConsoleBrowser.as('viewer', story);
     const now = await viewer.visit('/');
     expect(now.text).toMatch(/<a href="\/refusals\?integration=byzantine">\d+ texts<\/a>/);
@@ -133,7 +133,7 @@ describe('the page of unknown refusals', () => {
     expect(text).not.toContain('>Forget<');
   });
 
-  it('lets admins forget a text, and the audit keeps who did', async () => {
+  it('lets admins forget a text, and the audit records who did', async () => {
     const { id } = await seen('moon');
     for (const role of ['viewer', 'operator'] as const) {
       const browser = await ConsoleBrowser.as(role, story);
@@ -152,7 +152,7 @@ describe('the page of unknown refusals', () => {
   });
 });
 
-it('is forgotten by the command line too: one text, or all of an integration', async () => {
+it('the command line forgets one unknown text, or all unknown texts of an integration', async () => {
   const { id } = await seen('asleep');
   expect((await gangway(story, 'refusals', 'forget', id)).out).toBe('Forgotten: 1.');
   expect((await gangway(story, 'refusals', 'forget', id)).out).toBe('There is no such text.');

@@ -89,7 +89,7 @@ describe('an event stream over two replicas and a worker', () => {
     expect(reader.events).toEqual(await story.events(id));
   });
 
-  it('ends when its replica stops, without a delay, and goes on at another', async () => {
+  it('ends without a delay when its replica stops, and can be resumed at another replica', async () => {
     const { id } = await story.sent();
     const stopping = await story.startProcess('onboarding');
     const reader = await follow(stopping.url, id);

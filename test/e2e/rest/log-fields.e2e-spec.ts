@@ -120,7 +120,7 @@ async function levels(): Promise<void> {
   await aLineWith({ context: 'LogLevels' });
 }
 
-describe('the lines of service, worker and console', () => {
+describe('the log lines of service, worker and console', () => {
   beforeAll(async () => {
     await requests();
     await operators();
@@ -181,11 +181,11 @@ describe('the lines of service, worker and console', () => {
   });
 });
 
-it.each(Object.entries(ELSEWHERE))('%s is written by %s', (name, file) => {
+it.each(Object.entries(ELSEWHERE))('the log field %s is written by %s', (name, file) => {
   expect(readFileSync(join(CHECKOUT, file), 'utf8')).toMatch(new RegExp(`\\b${name}\\b`));
 });
 
-it('have one way into the log: no lib or app uses a logger that takes any field', () => {
+it('no lib or app uses a logger that accepts any field', () => {
   const sources = ['apps', 'libs'].flatMap((folder) =>
     readdirSync(join(CHECKOUT, folder), { recursive: true, encoding: 'utf8' })
       .map((file) => join(folder, file))

@@ -53,7 +53,7 @@ async function send(url: string, method: string, path: string): Promise<number> 
   });
 }
 
-/** What callers, operators and strangers can send, with values that are new in each round. */
+/** Sends requests as callers, operators and strangers do, with new values in each round. */
 async function drive(): Promise<void> {
   const some = randomUUID();
   for (const scopes of [SCOPES, ['onboardings:read'] as const]) {
@@ -123,7 +123,7 @@ describe('the metrics', () => {
     }
   });
 
-  it('of the process have their usual names', async () => {
+  it('of Node.js and the process have their usual names', async () => {
     const { worker } = await scrapes();
     const names = [...worker.keys()].filter((name) => !(name in METRICS));
     for (const name of names) expect(Object.keys(PROCESS_METRICS)).toContain(name);
@@ -147,12 +147,12 @@ describe('the metrics', () => {
         [...metrics].filter(([, { series }]) => series.length > 0).map(([name]) => name),
       ),
     );
-    // What this story does not bring about.
+    // This story causes no parked, unknown or retrying onboardings.
     const unseen = DEFINITIONS.map(([name]) => name).filter((name) => !seen.has(name));
     expect(unseen.filter((name) => !/_parked|_unknown|_retrying/.test(name))).toEqual([]);
   });
 
-  it('that count do not become more with other ids, callers, paths and methods', async () => {
+  it('get no more series with other ids, callers, paths and methods', async () => {
     const sizes = async () => {
       const found = Object.entries(await scrapes()).flatMap(([role, metrics]) =>
         [...metrics]

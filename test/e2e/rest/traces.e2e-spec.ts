@@ -12,7 +12,7 @@ const CALLER_SPAN = '00f067aa0ba902b7';
 const newTraceId = () => randomBytes(16).toString('hex');
 const from = (traceId: string, flags = '01') => ({ traceparent: `00-${traceId}-${CALLER_SPAN}-${flags}` });
 
-describe('the traces of a story', () => {
+describe('the traces of service and worker', () => {
   const traces = {
     start: newTraceId(),
     verify: newTraceId(),
@@ -37,7 +37,7 @@ describe('the traces of a story', () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
         OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-receiver',
         OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
-        // A request that brings no trace gets none, or the polls of this story would be traced.
+        // Requests without a trace are not traced. Otherwise, the polls of this story would be traced.
         OTEL_TRACES_SAMPLER: 'parentbased_always_off',
       },
     });
@@ -73,7 +73,7 @@ describe('the traces of a story', () => {
   });
 
   const rootOf = (traceId: string) => receiver.of(traceId).find(({ kind }) => kind === 'SERVER')!;
-  /** The traces that a span caused. Some jobs find their attempt made already: they are left out. */
+  /** The traces that a span caused, except those of jobs whose attempt was already made. */
   const causedBy = ({ traceId, spanId }: ReceivedSpan) => {
     const links = JSON.stringify([{ traceId, spanId }]);
     const roots = receiver.spans.filter((span) => JSON.stringify(span.links) === links);
@@ -84,7 +84,7 @@ describe('the traces of a story', () => {
   };
 
   it('follow the caller’s trace to the database and the provider', () => {
-    // The caller does not wait, so the row is read for the answer at any time.
+    // The row may be read for the answer at any time, because the caller does not wait.
     const spans = receiver.of(traces.start).filter(({ name }) => name !== 'gw_find');
     expect(treeOf(spans)).toBe(
       [
@@ -189,12 +189,12 @@ describe('the traces of a story', () => {
     });
   });
 
-  it('show only words of an unknown path', () => {
+  it('show only the words of an unknown path, and hide ids', () => {
     const { name, attributes } = rootOf(traces.unknown);
     expect([name, attributes['url.path'], attributes['error.type']]).toEqual(['GET', '/v2/*', 'not_found']);
   });
 
-  it('show that a client left before the answer, and continue', () => {
+  it('show that a client left before the answer, and also the work after that', () => {
     const root = rootOf(traces.left);
     expect(root.attributes).toMatchObject({ 'error.type': 'client_left' });
     expect(root.attributes['http.response.status_code']).toBeUndefined();

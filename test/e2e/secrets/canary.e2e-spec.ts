@@ -137,7 +137,7 @@ describe('no code, session, passkey, key, password, token or contact', () => {
   });
 });
 
-describe('the search', () => {
+describe('the search for secrets', () => {
   it('knows secrets of every kind, and covers every sink', () => {
     expect([...found.kinds.keys()].toSorted()).toEqual(
       [
@@ -194,7 +194,7 @@ describe('the search', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // Six digits inside a key, and a text whose hex form contains the digits.
+    // Neither six digits inside a key nor a text whose hex form contains them count as the code.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

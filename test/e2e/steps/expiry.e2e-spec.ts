@@ -94,7 +94,7 @@ async function refusals(id: string): Promise<Record<string, string>> {
   };
 }
 
-describe('without a worker', () => {
+describe('the service without a worker', () => {
   beforeAll(async () => {
     story = await Story.begin({ worker: false });
   });

@@ -190,8 +190,8 @@ describe('the checker', () => {
   });
 });
 
-describe('I1 (no step begins before the previous step has succeeded) is broken', () => {
-  it('by a step whose predecessor never succeeded', () => {
+describe('I1 (no step begins before the previous step has succeeded)', () => {
+  it('is broken by a step whose predecessor never succeeded', () => {
     const facts: Fact[] = [
       ...SENT.slice(0, 2),
       ended('init-otp', 1, 'ok'),
@@ -206,13 +206,13 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
     ).toContain('I1');
   });
 
-  it('by a call with a code that was never mailed, even if the timeline is correct', () => {
+  it('is broken by a call with a code that was never mailed, even if the timeline is correct', () => {
     const straight = straightWay();
     straight.calls[1]!.otpId = 'otp-of-another';
     expect(broken(straight)).toContain('I1');
   });
 
-  it('not by a call that its process has abandoned and that arrives after the next code was mailed', () => {
+  it('is not broken by an abandoned call that arrives after the next code was mailed', () => {
     const late = but(
       [
         ...SENT,
@@ -237,7 +237,7 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
     expect(broken(late, []).filter((number) => number === 'I1' || number === 'I2')).toEqual([]);
   });
 
-  describe('by a success with the code that was sent before a resend', () => {
+  describe('a success with the code that was sent before a resend', () => {
     const verifiedAfter = (resend: Partial<UpstreamCall>) =>
       but(
         [
@@ -261,11 +261,11 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
         },
       );
 
-    it('if the resend mailed another code', () => {
+    it('breaks I1 if the resend mailed another code', () => {
       expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
     });
 
-    it('if that code was already used', () => {
+    it('breaks I1 if that code was already used', () => {
       const used = but(
         [
           ...SENT,
@@ -288,12 +288,12 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
       expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
     });
 
-    it('not if the resend mailed nothing', () => {
+    it('does not break I1 if the resend mailed nothing', () => {
       expect(broken(verifiedAfter({}), [])).toEqual([]);
     });
   });
 
-  it('by a passkey that is sent with an expired session', () => {
+  it('is broken by a passkey that is sent with an expired session', () => {
     const facts: Fact[] = [
       ...straightWay()
         .events.slice(0, 8)
@@ -305,8 +305,8 @@ describe('I1 (no step begins before the previous step has succeeded) is broken',
   });
 });
 
-describe('I2 (at most one call is in flight) is broken', () => {
-  it('by an attempt that begins before the previous attempt has ended', () => {
+describe('I2 (at most one call is in flight)', () => {
+  it('is broken by an attempt that begins before the previous attempt has ended', () => {
     const facts: Fact[] = [
       ['created'],
       started('init-otp', 1),
@@ -319,13 +319,13 @@ describe('I2 (at most one call is in flight) is broken', () => {
     ).toContain('I2');
   });
 
-  it('by a call that arrives while another call has no answer yet', () => {
+  it('is broken by a call that arrives while another call has no answer yet', () => {
     const straight = straightWay();
     straight.calls[1]!.answeredAt = 1_500;
     expect(broken(straight)).toEqual(['I2']);
   });
 
-  it('not by a call after an abandoned call', () => {
+  it('is not broken by a call after an abandoned call', () => {
     const retried = but(
       [
         ['created'],
@@ -347,7 +347,7 @@ describe('I2 (at most one call is in flight) is broken', () => {
   });
 });
 
-describe('I3 (no code is sent again after a definite answer) is broken', () => {
+describe('I3 (no code is sent again after a definite answer)', () => {
   const twice = (first: Partial<UpstreamCall>, fingerprint = 'f') =>
     but(
       [
@@ -371,17 +371,17 @@ describe('I3 (no code is sent again after a definite answer) is broken', () => {
       },
     );
 
-  it('by a code that is sent again after an answer', () => {
+  it('is broken by a code that is sent again after an answer', () => {
     expect(broken(twice({}), [])).toEqual(['I3']);
   });
 
-  it('not by a different code', () => {
+  it('is not broken by a different code', () => {
     expect(broken(twice({}, 'another'), [])).toEqual([]);
   });
 });
 
-describe('I4 (attempt numbers only rise, and the tries left only fall) is broken', () => {
-  it('by an attempt number that comes twice', () => {
+describe('I4 (attempt numbers only rise, and the tries left only fall)', () => {
+  it('is broken by an attempt number that comes twice', () => {
     const facts: Fact[] = [
       ['created'],
       started('init-otp', 1),
@@ -395,15 +395,15 @@ describe('I4 (attempt numbers only rise, and the tries left only fall) is broken
     ).toContain('I4');
   });
 
-  it('by a code whose number of tries grows', () => {
+  it('is broken by a code whose number of tries grows', () => {
     const straight = straightWay();
     straight.told[1]!.attemptsLeft = 4;
     expect(broken(straight)).toEqual(['I4']);
   });
 });
 
-describe('I5 (nothing changes after the onboarding has ended) is broken', () => {
-  it('by an event after the onboarding has ended', () => {
+describe('I5 (nothing changes after the onboarding has ended)', () => {
+  it('is broken by an event after the onboarding has ended', () => {
     const straight = straightWay();
     const after = { seq: 13, type: 'retry_scheduled', at: 1_300, actor: 'x', data: {} };
     expect(
@@ -411,49 +411,49 @@ describe('I5 (nothing changes after the onboarding has ended) is broken', () => 
     ).toEqual(['I5']);
   });
 
-  it('by a final state that differs from the final state in an answer to a caller', () => {
+  it('is broken by a final state that differs from the final state in an answer to a caller', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 7, state: 'expired' }));
     expect(broken(straight)).toEqual(expect.arrayContaining(['I5', 'I7']));
   });
 
-  it('by secrets that outlive the onboarding', () => {
+  it('is broken by secrets that outlive the onboarding', () => {
     expect(broken(but(null, { holdsSecrets: true }))).toEqual(['I5']);
   });
 });
 
-describe('I6 (each change has one event, without a gap) is broken', () => {
-  it('by a gap in the numbers of the events', () => {
+describe('I6 (each change has one event, without a gap)', () => {
+  it('is broken by a gap in the numbers of the events', () => {
     const straight = straightWay();
     straight.events[11]!.seq = 13;
     expect(broken(straight)).toEqual(['I6']);
   });
 
-  it('by a change of state without its event', () => {
+  it('is broken by a change of state without its event', () => {
     expect(broken(but(null, { version: 7 }))).toEqual(['I6']);
   });
 
-  it('by an event that its state does not permit', () => {
+  it('is broken by an event that its state does not permit', () => {
     const facts: Fact[] = [...SENT, ['otp_verified']];
     expect(
       broken(but(facts, { state: 'otp_sent', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
     ).toEqual(['I6']);
   });
 
-  it('by a row whose state differs from the last state in its timeline', () => {
+  it('is broken by a row whose state differs from the last state in its timeline', () => {
     expect(
       broken(but(SENT, { state: 'otp_needed', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
     ).toEqual(['I6']);
   });
 
-  it('by one version that callers saw in two states', () => {
+  it('is broken by one version that callers saw in two states', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 2, state: 'otp_needed' }));
     expect(broken(straight)).toEqual(['I6']);
   });
 });
 
-describe('I7 (each accepted command is carried out, or its timeline shows why not) is broken', () => {
+describe('I7 (each accepted command is carried out, or its timeline shows why not)', () => {
   const resent: Fact[] = [
     ...SENT,
     ['otp_resend_asked', { reason: 'key-2' }],
@@ -468,17 +468,17 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
   const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4, otpHandle: 'otp-2' } as const;
   const accepted = told({ what: 'resend', key: 'key-2', version: 4, state: 'otp_sent' });
 
-  it('not by a resend that was accepted and carried out', () => {
+  it('is not broken by a resend that was accepted and carried out', () => {
     expect(broken(but(resent, row, { calls, told: [accepted] }), [])).toEqual([]);
   });
 
-  it('by a resend that was accepted and has left no event', () => {
+  it('is broken by a resend that was accepted and has left no event', () => {
     expect(
       broken(but(resent, row, { calls, told: [accepted, told({ what: 'resend', key: 'key-3' })] }), []),
     ).toEqual(['I7']);
   });
 
-  it('by a resend that was carried out twice', () => {
+  it('is broken by a resend that was carried out twice', () => {
     const again: Fact[] = [
       ...resent,
       ['otp_resend_asked', { reason: 'key-2' }],
@@ -495,19 +495,19 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
     expect(broken(twice, [])).toEqual(['I7']);
   });
 
-  it('by a code that was accepted and never submitted', () => {
+  it('is broken by a code that was accepted and never submitted', () => {
     const straight = straightWay();
     straight.told.push(told({ what: 'verify', key: 'key-8' }));
     expect(broken(straight)).toEqual(['I7']);
   });
 
-  it('by a version that a caller saw, although the row never reached it', () => {
+  it('is broken by a version that a caller saw, although the row never reached it', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 8 }));
     expect(broken(straight)).toEqual(['I7']);
   });
 
-  it('by a step that never ends', () => {
+  it('is broken by a step that never ends', () => {
     const facts: Fact[] = [['created'], started('init-otp', 1)];
     expect(
       broken(
@@ -522,7 +522,7 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
   });
 
   it.each([{ parkedReason: 'integration_missing' }, { dueAt: 900_000 }, { dueAt: null }])(
-    'by a live onboarding that would wait forever, with %j',
+    'is broken by a live onboarding that would wait forever, with %j',
     (stuck) => {
       expect(
         broken(
@@ -534,19 +534,19 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
   );
 });
 
-describe('I8 (no session is used in the safety margin before its expiry) is broken', () => {
+describe('I8 (no session is used in the safety margin before its expiry)', () => {
   it.each([
     { sentAt: 19_001, arrivedAt: 19_010 },
     { sentAt: 18_999, arrivedAt: 19_200 },
-  ])('by a passkey that is sent too late: %j', (late) => {
+  ])('is broken by a passkey that is sent too late: %j', (late) => {
     const straight = straightWay();
     Object.assign(straight.calls[2]!, late, { answeredAt: 19_300 });
     expect(broken(straight)).toEqual(['I8']);
   });
 });
 
-describe('I9 (each idempotency key makes at most one onboarding) is broken', () => {
-  it('by two onboardings with one idempotency key', () => {
+describe('I9 (each idempotency key makes at most one onboarding)', () => {
+  it('is broken by two onboardings with one idempotency key', () => {
     const one = straightWay();
     const other = { ...straightWay(), told: [] };
     other.row = { ...other.row, id: 'other' };
@@ -557,7 +557,7 @@ describe('I9 (each idempotency key makes at most one onboarding) is broken', () 
   });
 });
 
-describe('I10 (each passkey is on its row, or its attempt is unresolved) is broken', () => {
+describe('I10 (each passkey is on its row, or its attempt is unresolved)', () => {
   const lost: Partial<FinalRow> = { state: 'cancelled', authenticators: [], version: 6 };
   const facts: Fact[] = [
     ...straightWay()
@@ -566,29 +566,29 @@ describe('I10 (each passkey is on its row, or its attempt is unresolved) is brok
     ['cancelled'],
   ];
 
-  it('by a passkey that is not on the row', () => {
+  it('is broken by a passkey that is not on the row', () => {
     expect(broken(but(facts, lost))).toEqual(['I10']);
   });
 
   it.each<[string, Partial<FinalRow>, Fact[]]>([
     ['unresolved', { unresolved: [{ step: 'create-authenticators', attempt: 3 }] }, []],
     ['resolved', {}, [['resolved', { step: 'create-authenticators', outcome: 'done' }]]],
-  ])('not by a passkey whose attempt is %s', (_, row, more) => {
+  ])('is not broken by a passkey whose attempt is %s', (_, row, more) => {
     expect(broken(but([...facts, ...more], { ...lost, ...row }))).toEqual([]);
   });
 
-  it('by a passkey that no call of the run created', () => {
+  it('is broken by a passkey that no call of the run created', () => {
     const stranger = { userId: 'ana', credentialId: 'c-2', authenticatorId: 'a-2' };
     expect(broken(straightWay(), [...PASSKEYS, stranger])).toEqual(['I10']);
   });
 
-  it('by a passkey on the row that the provider never created, or that it has under another id', () => {
+  it('is broken by a passkey on the row that the provider never created, or has under another id', () => {
     expect(broken(but(null, { authenticators: [{ id: null, credentialId: 'c-9' }] }))).toContain('I10');
     expect(broken(but(null, { authenticators: [{ id: 'a-9', credentialId: 'c-1' }] }))).toEqual(['I10']);
   });
 });
 
-describe('I11 (no unresolved attempt is forgotten) is broken', () => {
+describe('I11 (no unresolved attempt is forgotten)', () => {
   const verifying = (...rest: Fact[]): Fact[] => [
     ...SENT,
     ['otp_submitted'],
@@ -598,12 +598,12 @@ describe('I11 (no unresolved attempt is forgotten) is broken', () => {
   const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4 } as const;
   const cut = [...SENT_CALL, call('verify-otp', 2, 620, { answer: 'cut' })];
 
-  it('by a lost answer that counts as a refusal', () => {
+  it('is broken by a lost answer that counts as a refusal', () => {
     const facts = verifying(ended('verify-otp', 2, 'no_answer'), ['otp_rejected']);
     expect(broken(but(facts, row, { calls: cut }), [])).toEqual(['I11']);
   });
 
-  it('by a code that is sent again after a lost answer', () => {
+  it('is broken by a code that is sent again after a lost answer', () => {
     const facts = verifying(
       ended('verify-otp', 2, 'no_answer'),
       started('verify-otp', 3),
@@ -616,7 +616,7 @@ describe('I11 (no unresolved attempt is forgotten) is broken', () => {
     ).toEqual(['I11']);
   });
 
-  it('by an unknown outcome that names no attempt', () => {
+  it('is broken by an unknown outcome that names no attempt', () => {
     const facts = verifying(ended('verify-otp', 2, 'no_answer'), ['outcome_lost']);
     const unknown = { ...row, state: 'outcome_unknown', step: 'verify-otp' } as const;
     expect(broken(but(facts, unknown, { calls: cut }), [])).toEqual(['I11']);
@@ -624,12 +624,12 @@ describe('I11 (no unresolved attempt is forgotten) is broken', () => {
     expect(broken(but(facts, named, { calls: cut }), [])).toEqual([]);
   });
 
-  it('by an unresolved attempt that was answered', () => {
+  it('is broken by an unresolved attempt that was answered', () => {
     expect(broken(but(null, { unresolved: [{ step: 'verify-otp', attempt: 2 }] }))).toEqual(['I11']);
   });
 });
 
-describe('I12 (the timeline agrees with the calls at the provider) is broken', () => {
+describe('I12 (the timeline agrees with the calls at the provider)', () => {
   it.each<[string, (straight: OnboardingHistory) => void]>([
     ['a success without an effect upstream', ({ calls }) => (calls[0]!.effect = null)],
     ['a call that arrives before its claim is written', ({ calls }) => (calls[0]!.arrivedAt = 150)],
@@ -654,20 +654,20 @@ describe('I12 (the timeline agrees with the calls at the provider) is broken', (
       ({ events }) => (events[2]!.data.class = 'not_sent'),
     ],
     ['an effect that the timeline calls a refusal', ({ events }) => (events[10]!.data.class = 'rejected')],
-  ])('by %s', (_, lie) => {
+  ])('is broken by %s', (_, lie) => {
     const straight = straightWay();
     lie(straight);
     expect(broken(straight)).toContain('I12');
   });
 
-  it.each([0, 1, 2])('not by a second call after the provider refused the key of call %d', (index) => {
+  it.each([0, 1, 2])('is not broken by a second call after the key of call %d was refused', (index) => {
     const straight = straightWay();
     const made = straight.calls[index]!;
     straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });
     expect(broken(straight)).toEqual([]);
   });
 
-  it('by a row whose code is not the last code that was mailed', () => {
+  it('is broken by a row whose code is not the last code that was mailed', () => {
     const facts: Fact[] = SENT;
     expect(
       broken(

@@ -37,14 +37,14 @@ const query = z.strictObject({
 
 export type ListQuery = z.output<typeof query>;
 
-/** @throws ProblemError `validation_failed`, with the names of the wrong fields */
+/** @throws ProblemError `validation_failed`, that names the unknown and wrong fields */
 export function parseQuery(input: unknown): ListQuery {
   const result = query.safeParse(input);
   if (result.success) return result.data;
   const fields = result.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys' ? issue.keys : issue.path.map(String),
   );
-  const detail = `The filter has a wrong field: ${[...new Set(fields)].join(', ')}.`;
+  const detail = `Unknown filters, or filters with a wrong value: ${[...new Set(fields)].join(', ')}.`;
   throw new ProblemError('validation_failed', { detail });
 }
 

@@ -33,12 +33,11 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
   erase: STATES,
 };
 
-/** The only step that an action fits. After a lost code check, there is no session to continue with. */
+/** The only step that an action fits. A lost code check leaves no session, so it cannot count as done. */
 export const STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',
 };
 
-/** What an operation does, in words. */
 export function titleOf({ action, target }: Pick<Operation, 'action' | 'target'>): string {
   switch (action) {
     case 'pause_integration':

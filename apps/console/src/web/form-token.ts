@@ -7,8 +7,8 @@ import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 
 /**
  * Tokens that protect the console's forms against other sites (OWASP: signed double submit). A form token is
- * a keyed hash of the session's token. Before a session exists, it is a keyed hash of a cookie that the login
- * page sets. Another site can neither read nor set these values.
+ * a keyed hash of the session's token or, before a session exists, of a cookie that the login page sets.
+ * Another site can neither read nor set these values.
  */
 @Injectable()
 export class FormTokens {

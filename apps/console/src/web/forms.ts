@@ -20,7 +20,7 @@ export const PASSWORD_FIELD = z.string().max(1_024);
 export function parsed<S extends z.ZodType>(schema: S, request: FastifyRequest): z.output<S> {
   const result = schema.safeParse(request.body);
   if (result.success) return result.data;
-  throw new ProblemError('validation_failed', { detail: 'The form has the wrong fields.' });
+  throw new ProblemError('validation_failed', { detail: 'The form has a missing, unknown or wrong field.' });
 }
 
 /** @throws ProblemError `forbidden` if the form does not come from a page of this session */
@@ -31,5 +31,4 @@ export function checkToken(tokens: FormTokens, request: FastifyRequest, token: s
   });
 }
 
-/** Whether a part of a path can be an id. */
 export const isUuid = (text: string): boolean => z.uuid().safeParse(text).success;

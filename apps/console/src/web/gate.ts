@@ -27,7 +27,6 @@ declare module 'fastify' {
 export const WITHOUT_LOGIN = { withoutLogin: true } as const;
 /** For `@RouteConfig`: a route that changes something. */
 export const FOR_OPERATORS = { needs: 'operator' } as const;
-/** For `@RouteConfig`: a route for admins only. */
 export const FOR_ADMINS = { needs: 'admin' } as const;
 
 /** Routes of every process, for load balancers and Prometheus. */

@@ -1,6 +1,5 @@
 import { CALLBACK_PATH } from '#libs/operators';
 
-/** The paths of the console. */
 export const PATHS = {
   now: '/',
   funnel: '/funnel',
@@ -20,13 +19,11 @@ export const PATHS = {
 } as const;
 
 export const pathOfOnboarding = (id: string) => `${PATHS.onboardings}/${encodeURIComponent(id)}`;
-/** The path of the list of onboardings with a filter. */
 export const pathOfList = (filter: Record<string, string>) =>
   `${PATHS.onboardings}?${new URLSearchParams(filter).toString()}`;
-/** The path of the dry run of an action on all onboardings that match a filter. */
 export const pathOfDryRun = (action: string, filter: Record<string, string>) =>
   `${PATHS.operations}/new?${new URLSearchParams({ ...filter, action }).toString()}`;
-/** The texts of one integration that Gangway does not know. */
+/** The path of the page with an integration's unknown refusal texts. */
 export const pathOfRefusals = (integration: string) =>
   `${PATHS.refusals}?${new URLSearchParams({ integration }).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;

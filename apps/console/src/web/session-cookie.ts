@@ -5,10 +5,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
- * Cookies of the console. Over TLS, their names begin with `__Host-`: then no other host, subdomain or
- * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them. If the operator
- * follows a link from another site, the browser sends the cookies (SameSite=Lax). Other requests from another
- * site do not carry them.
+ * Cookies of the console. Over TLS, their names begin with `__Host-`, so that no other host, subdomain or
+ * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them. On a way from
+ * another site, browsers send them only if the operator follows a link (SameSite=Lax).
  */
 class ConsoleCookie {
   /** @param maxAgeS seconds. Without a value, the browser deletes the cookie when it closes. */

@@ -6,7 +6,7 @@ import { call, makePasskey, openEvents } from './ceremony.js';
  */
 const ACTIONS = {
   start: (form) => call('', { email: form.get('email') }),
-  submit_otp: (form) => call('/code', { code: String(form.get('code')).trim() }),
+  submit_otp: (form) => call('/code', { code: String(form.get('code')).replaceAll(/\W/g, '') }),
   resend_otp: () => call('/resend', {}),
   async submit_authenticators() {
     const { credential } = await makePasskey();
@@ -16,7 +16,7 @@ const ACTIONS = {
 };
 
 /**
- * The forms of a next action that has not exactly one form of its own name. @type {Record<string, string[]>}
+ * The forms for a next action. By default, the form with its own name. @type {Record<string, string[]>}
  */
 const FORMS = { wait: [], resolve: ['resend_otp', 'cancel'], none: ['cancel'] };
 
@@ -29,6 +29,8 @@ const WORDS = {
   otp_expired: 'That code has expired. Ask for a new one.',
   otp_locked: 'This code cannot be used any more. Ask for a new one.',
   otp_resend_too_soon: 'It is too soon for another code.',
+  validation_failed: 'That does not look right. Check what you typed.',
+  onboarding_live: 'You have started elsewhere. Finish there, or try again later.',
   session_expired: 'The time for the passkey is over. Ask for a new code.',
   outcome_unknown: 'We are not sure that it worked. Ask for a new code: that is always safe.',
   upstream_unavailable: ONE_MOMENT,

@@ -30,6 +30,7 @@ const WORDS = {
   illegal_state: 'Your set-up has changed meanwhile. This is where you are now.',
   step_in_progress: 'We are working on it already.',
   other_onboarding: 'You started again meanwhile, perhaps in another tab. This is where you are now.',
+  onboarding_live: 'You have started elsewhere. Finish there, or try again later.',
   onboarding_ended: 'This set-up has ended meanwhile.',
   not_started: 'You have not started in this browser. Start with your e-mail.',
   rate_limited: 'That was too fast.',

@@ -9,7 +9,9 @@ import type { Subject } from './subjects.js';
  * limit.
  */
 export const TRIES_PER_CODE = 3;
-/** The maximum number of live codes per user, also an assumption. One more code expires the oldest code. */
+/**
+ * The maximum number of live codes per user, also an assumption. One more code makes the oldest code expire.
+ */
 export const LIVE_CODES_PER_USER = 3;
 /** How long an expired code is kept. During this time, it is refused as expired; later, as unknown. */
 const REMEMBERED_MS = 60 * 60_000;

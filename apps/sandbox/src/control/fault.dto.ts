@@ -44,7 +44,7 @@ const id = z.guid().transform((text) => text.toLowerCase());
 /** A scripted fault: the body of `POST /_sandbox/faults`. */
 export const faultSpec = z
   .strictObject({
-    /** The name of the operation. If two operations have this name, the whole path. */
+    /** The name of the operation, or its whole path if two operations have this name. */
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
       if (name === undefined) {

@@ -42,7 +42,6 @@ export class SandboxControl {
     });
   }
 
-  /** Registers a Turnkey sub-organization, one of its users and their verified contact. */
   addTurnkeySubject(subject: NewTurnkeySubject): TurnkeySubject {
     return this.turnkey.addSubject(subject);
   }

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { BrowserGuard } from '../control/browser.guard.js';
 import { loadPageFiles } from './page-files.js';
 
-/** The page may load only its own files. Trusted Types prevent that a bug inserts text as HTML. */
+/** The page may load only its own files. With Trusted Types, a bug cannot insert text as HTML. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

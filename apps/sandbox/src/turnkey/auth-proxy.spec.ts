@@ -70,7 +70,7 @@ describe('the configuration of the Auth Proxy', () => {
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('is returned, whether the body is missing or an empty object', async () => {
+  it('is returned whether the request has no body or an empty object', async () => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -102,7 +102,7 @@ describe('the configuration of the Auth Proxy', () => {
     expect(answer.body).toEqual({});
   });
 
-  it('may require a captcha, but for a signup only without a verification token', async () => {
+  it('may require a captcha, but not for a signup with a verification token', async () => {
     const signUp = { userEmail: t.newContact(), apiKeys: [], authenticators: [], oauthProviders: [] };
     for (const route of ['signup', 'signup_v2']) {
       const refused = await call(route, signUp, { 'x-captcha-token': null });

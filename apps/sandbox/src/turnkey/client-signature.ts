@@ -5,7 +5,6 @@ import { jsonObject } from './json-of.js';
 import { refusals } from './refusals.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** `clientSignature`, as the caller sends it. */
 export interface ClientSignature {
   publicKey: string;
   scheme: string;

@@ -22,7 +22,6 @@ const DIGITS = '0123456789';
 /** Turnkey's test contacts. A code of six digits that is sent to them is always 000000. */
 const TEST_CONTACTS = new Set(['user@example.com', '+19999999999']);
 
-/** A caller's request for a code. */
 export interface OtpRequest {
   organizationId: string;
   otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS';

@@ -12,7 +12,6 @@ export interface OtpOrder extends Omit<OtpRequest, 'target'> {
   message: object;
 }
 
-/** A caller's request for a verification token. */
 export interface TokenOrder {
   /** The organization that asked for the code. */
   organizationId: string;

@@ -198,7 +198,7 @@ describe('verify_otp', () => {
     expect(await verify(mine.otpId, JSON.stringify(good))).toMatchObject({ status: 200 });
   });
 
-  it('refuses a code that an activity of another generation has sent', async () => {
+  it('refuses a code that another version of init_otp has sent', async () => {
     const session = generateP256();
     const { otpId, code } = await t.sent(t.newContact());
     const plain = { otpId, otpCode: code };

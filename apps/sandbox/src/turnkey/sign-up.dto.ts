@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { emailAddress } from './otp.dto.js';
 import { apiKey, authenticator, clientSignature } from './credential.dto.js';
 
-/** Members that the sandbox accepts and ignores. */
+/** The sandbox accepts and ignores OAuth providers. */
 const oauthProvider = z.record(z.string(), z.json());
 
 export const wallet = z.object({ walletName: z.string(), accounts: z.array(z.record(z.string(), z.json())) });

@@ -2,7 +2,7 @@ import { channelOf, normalContact } from './organizations.js';
 import type { TurnkeyOrganization, TurnkeyUser } from './organizations.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** The filters for finding sub-organizations. OIDC tokens are not emulated, so this filter finds nothing. */
+/** The filters for finding sub-organizations. OIDC tokens are not emulated, so OIDC_TOKEN finds nothing. */
 export const SUB_ORGANIZATION_FILTERS = [
   'CREDENTIAL_ID',
   'NAME',

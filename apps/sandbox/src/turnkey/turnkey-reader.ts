@@ -18,7 +18,6 @@ export interface StampedArrival {
 
 type Json = Record<string, unknown> | null;
 
-/** Reads the requests to Turnkey's two APIs. */
 export class TurnkeyReader implements UpstreamReader {
   constructor(private readonly state: TurnkeyState) {}
 

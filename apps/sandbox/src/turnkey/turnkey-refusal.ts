@@ -52,7 +52,6 @@ export function scriptedTurnkeyError(status: number): TurnkeyError {
   return turnkeyError(status, message, errorCode);
 }
 
-/** The refusal of a request by one of Turnkey's two APIs. */
 export class TurnkeyRefusal extends Refusal {
   constructor(
     status: number,

@@ -125,7 +125,6 @@ export class Turnkey {
     return subject;
   }
 
-  /** Forgets everything except the parent organization and the keys. */
   reset(): void {
     this.state.reset();
     this.publicApi.reset();

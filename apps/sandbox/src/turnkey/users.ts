@@ -3,7 +3,6 @@ import { authenticatorKeyHex } from './authenticator-key.js';
 import type { ApiKey, TurnkeyUser } from './organizations.js';
 import type { StoredAuthenticator } from '../webauthn/authenticators.js';
 
-/** A user as the queries show it. */
 export function userOnTheWire(user: TurnkeyUser, passkeys: readonly StoredAuthenticator[]): object {
   const { userId, userName, contacts, apiKeys, createdAtMs } = user;
   const contactOf = (channel: string) => contacts.find((contact) => contact.channel === channel)?.value;
@@ -23,7 +22,6 @@ export function userOnTheWire(user: TurnkeyUser, passkeys: readonly StoredAuthen
   };
 }
 
-/** A passkey as the queries show it. */
 export function authenticatorOnTheWire(passkey: StoredAuthenticator): object {
   const at = timestamp(Date.parse(passkey.createdAt));
   return {

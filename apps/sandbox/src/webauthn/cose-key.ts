@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 
-/** COSE algorithm ids that upstream accepts: ES256 and RS256. */
+/** The ids of the COSE algorithms that both providers accept: ES256 and RS256. */
 export type CoseAlgorithm = -7 | -257;
 
 const KTY = 1;

@@ -116,8 +116,8 @@ const UP = [
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
   `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id)
     WHERE parked_reason IS NOT NULL`,
-  // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` prevents that PostgreSQL
-  // uses the index for claims: a claim must find its row by the id.
+  // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` keeps PostgreSQL from
+  // using the index for claims: a claim must find its row by the id.
   `CREATE INDEX onboardings_waiting ON onboardings (((step || '/' || integration) COLLATE "C"), id)
     WHERE next_attempt_at IS NOT NULL AND num_nonnulls(lease_until, parked_reason) = 0`,
   `CREATE INDEX onboardings_ended_unresolved ON onboardings ((integration COLLATE "C"), id)

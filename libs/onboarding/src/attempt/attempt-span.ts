@@ -2,7 +2,6 @@ import type { Span } from '#libs/platform';
 import type { Row } from '../flow/row.js';
 import type { AttemptEnd } from './verdict.js';
 
-/** The span attributes that describe an attempt. */
 export const spanAttributesOf = ({ id, integration, step, attempt }: Row) => ({
   'gangway.onboarding.id': id,
   'gangway.integration': integration,

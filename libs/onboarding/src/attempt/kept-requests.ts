@@ -31,7 +31,7 @@ export class KeptRequests {
     const sealed = sealRequests(this.dataKeys.of(this.row), this.row.id, texts);
     if (await this.store.keepRequests(this.row, sealed)) return made;
     throw new UpstreamError('not_sent', {
-      detail: 'the attempt is no longer the onboarding’s',
+      detail: 'the onboarding has continued without this attempt',
       evidence: NOTHING_SENT,
     });
   }
@@ -45,6 +45,5 @@ export class KeptRequests {
 
 const placeOf = (onboardingId: string) => ({ onboardingId, field: 'requests' });
 
-/** Seals the texts of a submission. */
 export const sealRequests = (sealer: Sealer, onboardingId: string, texts: Readonly<Record<string, string>>) =>
   sealer.seal(placeOf(onboardingId), JSON.stringify(texts));

@@ -171,8 +171,8 @@ const isClaimed = (end: AttemptEnd) =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
 /**
- * Whether an end may still be written. An end without a definite answer needs the lease. A definite answer
- * may come after the lease.
+ * Whether the end of an attempt may still be written: an end without a definite answer only during the
+ * lease, a definite answer also later.
  */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
   if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;

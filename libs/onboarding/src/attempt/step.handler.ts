@@ -65,7 +65,7 @@ export class StepHandler {
     return this.tracing.caused(`job ${row.step}`, row.traceParent, work);
   }
 
-  /** Also writes the delay to the row, so that the sweeper skips the row and callers see the new time. */
+  /** Delays the try, also in the row, so that the sweeper skips the row and callers see the new time. */
   async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
     if (!(await this.store.putOff(row, waitMs))) return { outcome: 'lost_race' };
     throw new TooEarly(waitMs);

@@ -134,7 +134,7 @@ const UNANSWERED = { signal: null, answer: null, retryInMs: null, parked: null }
 
 const parked = (moved: Moved, reason: ParkedReason) => ({ ...UNANSWERED, moved, parked: reason });
 
-/** Moves the row without a definite answer. */
+/** Moves the row after an attempt that got no definite answer. */
 function unanswered(row: Row, { signal, facts }: StepEnd, ended: Ended | undefined, at: Moment) {
   return { ...UNANSWERED, moved: move(row, signal, facts as never, at, ended), signal };
 }

@@ -6,7 +6,6 @@ import type { Row } from '../flow/row.js';
 import { ListReader, type ListFilter } from '../store/list-reader.js';
 import { Subjects } from '../store/subjects.js';
 
-/** Lists the onboardings that a caller may see. */
 @Injectable()
 export class OnboardingLists {
   constructor(

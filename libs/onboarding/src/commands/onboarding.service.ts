@@ -98,11 +98,10 @@ export class OnboardingService {
   /**
    * Decides the outcome of a lost attempt. In `outcome_unknown`, the onboarding continues according to the
    * decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends a
-   * new code, because the old code cannot be used again. The first decision counts. All later decisions are
-   * refused, even equal ones.
+   * new code, because the old code cannot be used again. Only the first decision is accepted.
    *
    * @param about the attempt that the decision is about; null if no attempt was unresolved. Undefined: the
-   *   attempt that is unresolved now.
+   * attempt that is unresolved now.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));

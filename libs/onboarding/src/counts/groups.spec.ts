@@ -18,14 +18,14 @@ const group = (more: Partial<Group>): Group => ({
   ...more,
 });
 
-describe('the parts', () => {
-  it('have each live state once', () => {
+describe('the parts that are counted separately', () => {
+  it('together have each live state once', () => {
     expect([...PARTS.steps, ...PARTS.idle].sort()).toEqual([...LIVE_STATES].sort());
     expect([...PARTS.idle].sort()).toEqual(['otp_needed', 'otp_sent', 'otp_verified']);
   });
 });
 
-describe('the groups of several slices', () => {
+describe('the groups of several statements', () => {
   it('are added up, with the earliest of their instants', () => {
     const later = { began: 11, updatedAt: 12, answeredAt: 25, nextAttemptAt: null, count: 2 };
     expect(merged([group({}), group(later)])).toEqual([

@@ -40,7 +40,7 @@ export interface Group {
 const keyOf = ({ state, integration, step, reason, waits }: Group) =>
   [state, integration, step, reason, waits].join(' ');
 
-/** Adds up the groups of several slices. */
+/** Adds up the groups that several statements have counted. */
 export function merged(groups: readonly Group[]): Group[] {
   const sums = new Map<string, Group>();
   for (const group of groups) {

@@ -119,7 +119,7 @@ export class OnboardingCounter {
         restMs = Math.min(REST * slice.tookMs, LONGEST_REST_MS);
         places = slice.next;
         if (places.length === 0) break;
-        // The pause is shorter than the time for which this holds.
+        // This process keeps the part during the pause, because the pause is shorter than HELD_MS.
         if (!(await this.#hold(part, tookMs))) return;
         await pause(restMs, undefined, { signal: stopped, ref: false });
       }

@@ -286,8 +286,8 @@ describe('a count', () => {
   });
 });
 
-describe('the timer', () => {
-  it('shows a fault no longer if another process has counted since', async () => {
+describe('the timer that refreshes the counts', () => {
+  it('no longer shows a fault if another process has counted since', async () => {
     jest.spyOn(counter, 'count').mockRejectedValue(new Error('away'));
     await counts.refresh();
     await until('the fault is known', () => counts.fault?.message === 'away');

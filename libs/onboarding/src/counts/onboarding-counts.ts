@@ -31,7 +31,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
-  /** Each with the time of the counts that were known then. */
+  /** The faults of parts and of reads, each with the time of the counts that were known then. */
   readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number }>();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | null = null;
@@ -68,7 +68,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     return this.#read?.parts.find(({ part }) => part === 'steps')?.counts?.groups ?? [];
   }
 
-  /** Reads the counts, and begins to count what is due. Never rejects. */
+  /** Reads the counts, and begins to count the parts that are due. Never rejects. */
   refresh(): Promise<void> {
     this.#reading ??= this.#refresh().finally(() => (this.#reading = null));
     return this.#reading;
@@ -95,7 +95,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  /** @returns when the part that was read last had been counted; 0 if never. */
+  /** @returns when the known counts of the part were made; 0 if never. */
   #countedAt(what: Part | 'read'): number {
     return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? 0;
   }
@@ -167,7 +167,10 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   }
 }
 
-/** For how long the oldest due retry waited at the count, without paused integrations; 0 if none is due. */
+/**
+ * How long the oldest due retry had waited when it was counted, without paused integrations; 0 if none is
+ * due.
+ */
 function retryLagMs(found: Counted | null): number | undefined {
   if (!found) return undefined;
   const { groups } = found.counts;

@@ -99,7 +99,7 @@ export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
 export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {
   const result: Explanation = {
     code: 'upstream_unavailable',
-    detail: `The provider could not be reached or failed (${classOf(ended)}); it is tried again.`,
+    detail: `The provider could not be reached or failed (${classOf(ended)}); the service tries again.`,
   };
   return {
     patch: {

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { PARKED_REASONS } from './codes.js';
 import { SIGNALS, STEPS } from './table.js';
 
-/** Who caused an event. */
 export const ACTORS = ['caller', 'service', 'upstream'] as const;
 export type Actor = (typeof ACTORS)[number];
 

@@ -391,7 +391,7 @@ describe('the earliest time for another code', () => {
 });
 
 describe('a move', () => {
-  it('keeps a valid code if the sending of another code gives up', () => {
+  it('keeps a valid code if another code could not be sent', () => {
     const { patch } = move(ROWS.otp_requested, 'send_gave_up', { codeLives: true, result }, AT);
     expect(patch).toMatchObject({ state: 'otp_sent', reason: null, lastResult: { ...result } });
     expect(patch).not.toHaveProperty('otpHandle');

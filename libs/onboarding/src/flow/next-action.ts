@@ -71,7 +71,7 @@ function lastChance(row: Row, bound: Date | null): Date {
   return earlier(lastCall, row.idleEndsAt);
 }
 
-/** `none` if the onboarding ends before another code may be sent. */
+/** The next action `resend_otp`, or `none` if the onboarding ends before another code may be sent. */
 function resend(row: Row, notBefore: Date | null): NextAction {
   if (later(row.now, notBefore)! > lastChance(row, null)) return { type: 'none' };
   return { type: 'resend_otp', notBefore: instant(notBefore) };

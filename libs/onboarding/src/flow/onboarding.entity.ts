@@ -106,7 +106,6 @@ export class Onboarding {
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
-  /** When the onboarding's personal data was erased. */
   @Column('timestamptz', { name: 'erased_at', nullable: true }) erasedAt!: Date | null;
   /** A keyed digest of the ended onboarding's timeline up to the event `anchoredSeq`: see `Timelines`. */
   @Column('bytea', { nullable: true, select: false }) anchor!: Buffer | null;

@@ -14,7 +14,6 @@ const owns = (caller: Caller, row: Owned) => row.caller === caller.name && isWit
 
 const operates = ({ scopes }: Caller) => scopes.has('operations:write');
 
-/** Whether a caller may see the onboardings of all callers. */
 export const seesAll = (caller: Caller) => caller.scopes.has('operations:read') || operates(caller);
 
 /**
@@ -33,7 +32,7 @@ export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: 
 export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: MayGive): Row {
   const seen = mustSee(row, id, caller);
   if (owns(caller, seen) || (by === 'owner-or-operator' && operates(caller))) return seen;
-  throw new ProblemError('forbidden', { detail: 'This onboarding is another caller’s.' });
+  throw new ProblemError('forbidden', { detail: 'This onboarding belongs to another caller.' });
 }
 
 /**

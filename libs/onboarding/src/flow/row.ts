@@ -57,7 +57,7 @@ export interface RegisteredAuthenticator extends AuthenticatorSummary {
   createdAt: string;
 }
 
-/** The columns that are never null in a state. */
+/** The columns that are never null, for each state. */
 type ColumnsOfState =
   | { state: 'otp_requested'; step: 'init-otp' }
   | { state: 'otp_sent'; step: null; otpHandle: string; otpExpiresAt: Date }

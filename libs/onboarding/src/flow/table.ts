@@ -44,7 +44,6 @@ export const SIGNALS = [
 ] as const;
 export type Signal = (typeof SIGNALS)[number];
 
-/** Why a new code is needed. */
 export const OTP_NEEDED_REASONS = ['otp_expired', 'session_expired', 'send_failed'] as const;
 export type OtpNeededReason = (typeof OTP_NEEDED_REASONS)[number];
 
@@ -223,7 +222,6 @@ export function stateOfStep(step: StepName): LiveState {
 export const stepOfState = (state: State): StepName | null =>
   isEnded(state) ? null : (IN[state].step ?? null);
 
-/** The column with a deadline of the state, besides the onboarding's idle time and total life. */
 export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
 /**

@@ -69,7 +69,10 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
       ...Object.fromEntries(found),
       // Without this entry, old reports would look current while PostgreSQL is away.
       ...(fault !== null && {
-        [GROUP]: { status: 'down', detail: `not shared between processes: ${fault}` },
+        [GROUP]: {
+          status: 'down',
+          detail: `the integrations’ health is not shared between processes: ${fault}`,
+        },
       }),
     };
   }

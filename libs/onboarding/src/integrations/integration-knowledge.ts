@@ -90,7 +90,7 @@ export class IntegrationKnowledge {
   }
 
   async #sync(): Promise<void> {
-    // The two are tried separately, because a read-only server can still be read.
+    // Writing and reading are tried separately, because a read-only server can still be read.
     const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
     if (faults.length > 0 && !this.#fault)
       this.#logger.warn(
@@ -120,7 +120,6 @@ export class IntegrationKnowledge {
     if (mended.length > 0) await this.shared.mended(mended);
   }
 
-  /** The onboardings that wait for an operator. */
   #counts(): Count[] {
     return this.counted.steps.flatMap(({ integration, state, reason, count, parkedAt, updatedAt }) => [
       ...(reason === null ? [] : [{ integration, what: 'parked', reason, count, since: parkedAt! } as const]),

@@ -8,7 +8,9 @@ export const LIVE_MS = 10_000;
 /** The current view of a process, without times. */
 export interface ViewFacts {
   breaker: BreakerState;
-  /** Milliseconds between the clock of the process and the provider's clock. */
+  /**
+   * The size of the difference between the clock of the process and the provider's clock, in milliseconds.
+   */
   skewMs: number;
   /** Why the last signing failed; null if signing works. */
   signer: string | null;
@@ -68,7 +70,6 @@ export interface Count {
   since: number;
 }
 
-/** An operator's pause of an integration. */
 export interface Pause {
   integration: string;
   since: number;

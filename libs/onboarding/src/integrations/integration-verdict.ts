@@ -12,7 +12,6 @@ export interface Known {
   views: readonly View[];
   troubles: readonly Trouble[];
   counts: readonly Count[];
-  /** An operator's pause. */
   pause: Pause | null;
   now: number;
 }

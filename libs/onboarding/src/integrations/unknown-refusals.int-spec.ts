@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 beforeEach(() => onboardings.dataSource.query('DELETE FROM unknown_refusals'));
 
-it('are counted from 0 for each step and the probe, so that the first one is seen', async () => {
+it('unknown refusals are counted from 0 for each step and the probe, so that the first is seen', async () => {
   const counter = onboardings.module.get(Metrics).counter('gangway_unknown_refusals_total');
   const { values } = await counter.get();
   const ofByzantine = values.filter(({ labels }) => labels.integration === 'byzantine');
@@ -36,7 +36,7 @@ it('are counted from 0 for each step and the probe, so that the first one is see
   ]);
 });
 
-it('equal texts are counted in one row, even texts of other processes', async () => {
+it('equal texts of refusals are counted in one row, even texts of other processes', async () => {
   for (let n = 0; n < 3; n++) refusals.note(call, refused(`no user ${1_000 + n}`));
   refusals.note(call, refused('no user 77777', 403));
   await refusals.write();
@@ -50,7 +50,7 @@ it('equal texts are counted in one row, even texts of other processes', async ()
   expect(rows[0]!.firstSeenAt.getTime()).toBeLessThanOrEqual(rows[0]!.lastSeenAt.getTime());
 });
 
-it('the texts of an integration are limited, and further texts are counted together', async () => {
+it('an integration’s stored texts of refusals are limited; further texts are counted together', async () => {
   for (let n = 0; n < TEXTS_KEPT + 30; n++) refusals.note(call, refused(`reason ${wordOf(n)}`));
   await refusals.write();
   for (let n = 0; n < TEXTS_KEPT + 40; n++) refusals.note(call, refused(`reason ${wordOf(n)}`));
@@ -64,7 +64,7 @@ it('the texts of an integration are limited, and further texts are counted toget
   expect(await list.list('turnkey', 10)).toHaveLength(1);
 });
 
-it('texts stay in memory while PostgreSQL is away, with one log line', async () => {
+it('unknown texts of refusals stay in memory while PostgreSQL is away, with one log line', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
   const told = () => warn.mock.calls.filter(([, text]) => String(text).includes('not stored yet'));
   await onboardings.dataSource.query(
@@ -88,7 +88,7 @@ it('texts stay in memory while PostgreSQL is away, with one log line', async () 
   warn.mockRestore();
 });
 
-it('a text that PostgreSQL does not accept is dropped, and holds back no other', async () => {
+it('a refusal’s text that PostgreSQL does not accept is dropped, and holds back no other text', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
   await onboardings.dataSource.query(
     `ALTER TABLE unknown_refusals ADD CONSTRAINT no_stones CHECK (refusal NOT LIKE '%stones')`,
@@ -106,13 +106,13 @@ it('a text that PostgreSQL does not accept is dropped, and holds back no other',
   warn.mockRestore();
 });
 
-it('a text that is cut in the middle of a character is stored', async () => {
+it('a refusal’s text that is cut in the middle of a character is stored', async () => {
   refusals.note(call, refused(`${'a '.repeat(149)}x😀 tail`));
   await refusals.write();
   expect(await list.list(null, 10)).toHaveLength(1);
 });
 
-it('nothing is noted if the text is known or empty, or if the answer is not a refusal', async () => {
+it('no text is noted if it is known or empty, or if the answer is not a refusal', async () => {
   refusals.note(call, new UpstreamError('rejected', { detail: 'x', evidence: NOTHING_SENT }));
   refusals.note(call, refused(' '));
   refusals.note(call, refused('on fire', 503));

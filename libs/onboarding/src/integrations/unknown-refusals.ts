@@ -19,7 +19,6 @@ const WRITE_EVERY_MS = 1_000;
 /** A process that ends waits at most this long for PostgreSQL. */
 const PATIENCE_MS = 1_000;
 
-/** The call that was refused. */
 export interface RefusedCall {
   integration: string;
   step: string;
@@ -84,7 +83,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     metrics: Metrics,
   ) {
     this.#counter = metrics.counter('gangway_unknown_refusals_total');
-    // Prometheus sees an increase only from a value to the next.
+    // Prometheus sees an increase only if the series already has a value, so each series begins at 0.
     for (const { name: integration } of INTEGRATIONS)
       for (const step of [...STEPS, 'probe']) this.#counter.inc({ integration, step }, 0);
   }

@@ -201,7 +201,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   /** @returns null if the item must be tried again after its lease ends. */
   async #workItem(operation: Operation & { action: OperationAction }, item: Taken): Promise<Ended | null> {
     const { onboardingId: id, tries, wasDone } = item;
-    if (wasDone) return { ...doneAs(id), detail: 'An earlier worker did it. The timeline shows the result.' };
+    if (wasDone) return { ...doneAs(id), detail: 'Another worker did it. The timeline shows the result.' };
     try {
       const { action, traceParent } = operation;
       const act = (span?: Span) => {
@@ -315,7 +315,7 @@ function endOf(action: OperationAction, id: string, row: Row | null): Ended {
   if (!row || (action !== 'resend' && action !== 'resolve_not_done')) return done;
   const { state, parkedReason, lastResult } = row;
   if (stepOfState(state)) {
-    return { ...done, detail: `waits: ${parkedReason ?? lastResult?.code ?? 'in_progress'}` };
+    return { ...done, detail: `code not sent yet: ${parkedReason ?? lastResult?.code ?? 'in_progress'}` };
   }
   if (lastResult?.step !== 'init-otp') return done;
   const detail = 'The code was not sent.';

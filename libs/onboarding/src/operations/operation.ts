@@ -79,7 +79,6 @@ export interface OperationItem {
   at: Date | null;
 }
 
-/** What an operation did to one onboarding. */
 export interface OperationOfOnboarding
   extends
     Pick<Operation, 'id' | 'actor' | 'reason' | 'createdAt'>,

@@ -264,9 +264,9 @@ describe('the worker', () => {
       'waits',
       { parked_reason: 'integration_paused', parked_at: inMs(-1) },
       'done',
-      'waits: integration_paused',
+      'code not sent yet: integration_paused',
     ],
-    ['is in flight', { lease_until: inMs(60_000) }, 'done', 'waits: in_progress'],
+    ['is in flight', { lease_until: inMs(60_000) }, 'done', 'code not sent yet: in_progress'],
     [
       'was not sent',
       { state: 'otp_needed', step: null, reason: 'send_failed', last_result: failedSend },

@@ -167,7 +167,7 @@ export class Operations {
   async pauseIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
     await this.#mustKnow(name, actor);
     const paused = await this.#ofIntegration(PAUSE, 'pause_integration', name, reason, actor);
-    if (!paused) throw new ProblemError('illegal_state', { detail: `${name} is paused already.` });
+    if (!paused) throw new ProblemError('illegal_state', { detail: `${name} is already paused.` });
     return paused;
   }
 

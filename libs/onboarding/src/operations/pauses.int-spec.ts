@@ -135,7 +135,7 @@ describe('a paused integration', () => {
     expect(await wake(id)).toMatchObject({ outcome: 'otp_verified' });
   });
 
-  it('releases nothing late while the operation of a resume is still releasing', async () => {
+  it('is released only by the operation of the resume while this operation runs', async () => {
     const id = await insert(byPause);
     await pause();
     const operation = await resume();

@@ -28,7 +28,7 @@ async function answered(): Promise<KeyedRequest> {
 }
 
 describe('a stored answer', () => {
-  it('can be opened for its own request', async () => {
+  it('can be decrypted for its own request', async () => {
     const request = await answered();
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
   });

@@ -6,7 +6,7 @@ import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
 import { SharedWrite } from './shared-write.js';
 import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
 
-/** What identifies a request that carries an idempotency key. */
+/** The values that identify a request with an idempotency key. */
 export type KeyedRequest = Omit<KeyToTake, 'lockMs'>;
 
 export interface KeptKey {
@@ -52,10 +52,9 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Stores the answer to a request. Only the first request with the key may do this, and only once. A refused
-   * request stores no key, because it may succeed later. A key of `SEALING_KEYS` seals the answer, because
-   * the row with its data key is not loaded. An erasure separates the key from its request, so a late answer
-   * is not stored.
+   * Stores the answer to a request. Only the first request with the key may do this, and only once. A
+   * refused request stores no key, because it may succeed later. A key of `SEALING_KEYS` seals the answer,
+   * because the row with its data key is not loaded. After an erasure, a late answer is not stored.
    *
    * Answers that arrive during a write are written together, in one commit.
    */

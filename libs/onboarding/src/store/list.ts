@@ -52,15 +52,13 @@ interface Way extends KeyedIndex {
 }
 
 /**
- * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement reads
- * a page from the end of each stretch, and returns the newest of these rows. While it reads, it checks the
- * filters that are not part of the key.
+ * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement
+ * reads a page of matching rows from the end of each stretch, and returns the newest of these rows.
  *
- * PostgreSQL must not choose the index itself. It assumes that two common values often occur in the same
- * rows, and would read the table in the order of ids to find such rows. Only one index can return the order
- * that the statement asks for, and `CASE` hides the other conditions from PostgreSQL's estimates. The lower
- * bound of the ids is checked after a page is read: in the scan, PostgreSQL would skip older rows one by one.
- * Locks nothing.
+ * PostgreSQL must not choose the index itself: it assumes that common values often occur together, and would
+ * read the table in the order of ids. Therefore only one index has the order that the statement asks for,
+ * `CASE` hides the other conditions from PostgreSQL's estimates, and the lower bound of the ids is checked
+ * only after a page is read. Locks nothing.
  */
 export function listStatement(given: Listed): { text: string; values: unknown[] } {
   const listed = { ...given, states: statesWith(given) };

@@ -654,7 +654,7 @@ describe('an erasure', () => {
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   });
 
-  it('prevents that a late answer writes personal data', async () => {
+  it('keeps a late answer from writing personal data', async () => {
     const row = await inserted();
     const erased = (await store.erase(row, erase(row, 'caller'), null))!;
     const late = keepLateAnswer(erased, { step: 'verify-otp', attempt: 1, class: 'ok' });

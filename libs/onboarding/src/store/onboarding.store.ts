@@ -451,7 +451,6 @@ export class OnboardingStore {
     }
   }
 
-  /** Runs a statement with named values. */
   run<Result>(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Result[]> {
     return this.statements.run<Result>(statement, statement.bind(values));
   }

@@ -31,8 +31,8 @@ export function readRow(raw: Raw, callMs: number): Row {
 const PROPERTIES = new Map<string, string>(COLUMNS.map(([property, column]) => [column, property]));
 
 /**
- * @returns the row of a settled attempt as it is stored: the written row, with the columns that its statement
- *   has computed, and PostgreSQL's time. Each settle ends the lease. A pause is a fact only of a claim.
+ * @returns the row of a settled attempt as it is stored: the written row, with the columns that its
+ * statement has computed, and PostgreSQL's time. Each settle ends the lease. Only a claim reports a pause.
  */
 export function withComputed(written: Row, computed: Raw): Row {
   const { paused: _, ...stored } = written;

@@ -94,7 +94,7 @@ describe('the funnel', () => {
       { state: 'expired', code: 'upstream_unavailable', count: 1 },
     ]);
     expect(read.total.medianMs).toEqual({
-      // 400, 400 and 350 in the bucket from 300 to 500, and 600 in the next one
+      // The values 400, 400 and 350 are in the bucket from 300 to 500, and 600 is in the next bucket.
       startedToCodeSent: 433,
       codeSentToVerified: 25_000,
       verifiedToRegistered: 25_000,

@@ -18,7 +18,6 @@ export interface Resumed {
 }
 
 export interface Released {
-  /** How many rows were released. */
   released: number;
   /** False if the release stopped before its end. */
   isComplete: boolean;

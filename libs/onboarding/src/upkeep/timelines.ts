@@ -13,7 +13,6 @@ const FIRST = '00000000-0000-0000-0000-000000000000';
 /** After this time, a broken timeline is checked and logged again. */
 const BROKEN_AGAIN_MS = 3_600_000;
 
-/** The result of checking one timeline. */
 export interface TimelineReport {
   onboardingId: string;
   events: number;
@@ -67,10 +66,10 @@ export class Timelines {
   }
 
   /**
-   * Writes an anchor for each timeline that has ended, or that has new events since its last anchor. A
-   * timeline that does not fit its last anchor gets no new one. An attacker could delete an anchor, and so
-   * get a new one for a forged timeline. Therefore each digest is logged before it is written. If a later log
-   * line has another digest for the same event number, the timeline was forged.
+   * Writes an anchor for each timeline that has ended, or has new events since its last anchor. A timeline
+   * that does not fit its last anchor gets no new anchor. An attacker could delete an anchor to get a new
+   * one for a forged timeline. Therefore each digest is logged before it is written: two digests for one
+   * event number show a forgery.
    */
   async anchor(): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };

@@ -6,8 +6,8 @@ import { CONFIG, type Config } from '#libs/platform';
 /** How many times the wait between two trials doubles. */
 const DOUBLINGS = 4;
 /**
- * A random part of a wait, up to this share, is added to it, so that integrations that failed together are
- * not tried together.
+ * Each wait is longer by a random share, at most this one, so that integrations that failed together are not
+ * tried together.
  */
 const JITTER = 0.25;
 

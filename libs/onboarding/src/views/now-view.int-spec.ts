@@ -145,7 +145,7 @@ describe('the view of the present state', () => {
     ]);
   });
 
-  it('counts by index: parked onboardings, and unknown outcomes of live and ended onboardings', async () => {
+  it('counts parked onboardings and unknown outcomes, live or ended, by an index', async () => {
     await parked('byzantine');
     await parked('byzantine');
     await parked('gone');

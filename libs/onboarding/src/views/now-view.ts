@@ -36,7 +36,7 @@ interface Group {
 type Waiting = Group & { lastResultCode: ResultCode | null; detail: string | null; nextAttemptAt: Date };
 type Parked = Group & { reason: ParkedReason };
 
-/** What is wrong now, from PostgreSQL and Redis. */
+/** Finds out what is wrong now, from PostgreSQL and Redis. */
 @Injectable()
 export class NowView {
   #last: { atMs: number; now: Promise<Now> } | null = null;

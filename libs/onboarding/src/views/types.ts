@@ -164,7 +164,7 @@ export interface Funnel {
 
 export interface FunnelFigures {
   started: number;
-  /** How many of the started onboardings ever got to this stage. */
+  /** How many of the started onboardings ever got to each stage. */
   codeSent: number;
   verified: number;
   registered: number;

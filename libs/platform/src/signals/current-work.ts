@@ -8,7 +8,7 @@ export interface LoggedRequest {
   method: string | undefined;
   url: string | undefined;
   address: string;
-  /** Set when known. The same holds for the operator. */
+  /** Set when known, as is `operator`. */
   caller?: string;
   operator?: string;
   /** Why a token was refused. */
@@ -18,7 +18,7 @@ export interface LoggedRequest {
 /** The HTTP request that is being handled. */
 export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
 
-/** The job that runs now. Its fields are in each line that is written meanwhile. */
+/** The job that runs now. Its fields are in each log line during the job. */
 export const currentJob = new AsyncLocalStorage<Pick<LogFields, JobField>>();
 type JobField = 'queue' | 'job' | 'onboardingId' | 'operationId';
 
@@ -26,8 +26,8 @@ type JobField = 'queue' | 'job' | 'onboardingId' | 'operationId';
 export const openSpan = new AsyncLocalStorage<Span>();
 
 /**
- * Runs work that serves many requests, such as the start of a timer, outside of the request, the job and the
- * span of one of them. Otherwise, its log lines would name that one.
+ * Runs work that serves many requests, such as the start of a timer, outside of the current request, job and
+ * span. Otherwise, the log lines of the work would name one request.
  */
 export const outsideRequests = <T>(work: () => T): T =>
   currentRequest.exit(() => currentJob.exit(() => openSpan.exit(work)));

@@ -9,9 +9,9 @@ interface Types {
 /** A field of our log lines. `docs/reference/signals.md` lists it, and a test looks for it in real lines. */
 export interface LogField {
   type: keyof Types;
-  /** What it says, for operators. */
+  /** The meaning of the field, for operators. */
   meaning: string;
-  /** Which lines have it. */
+  /** The lines that have the field. */
   on: string;
 }
 
@@ -152,10 +152,10 @@ const OWN = {
 
 type Own = typeof OWN;
 
-/** The fields that a line may have. The compiler refuses any other. */
+/** The fields that a line may have. The compiler refuses any other field. */
 export type LogFields = {
   [Name in keyof Own]?: Types[Own[Name]['type']] | null | undefined;
 };
 
-/** All fields of all lines by their names. A test compares it with the lines of real stories. */
+/** All fields of all lines by their names. A test compares this list with real lines. */
 export const LOG_FIELDS: Readonly<Record<string, LogField>> = { ...BY_LOGGER, ...OWN };

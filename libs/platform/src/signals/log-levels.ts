@@ -10,8 +10,8 @@ export interface LevelChanges {
 }
 
 /**
- * pino's hooks. While no level is changed, there is no hook, and a line costs nothing more. A process has one
- * root logger, so it has one object of hooks.
+ * pino's hooks. While no level is changed, there is no hook, and a line needs no extra time. A process has
+ * one root logger, so it has one object of hooks.
  */
 export const levelHooks: NonNullable<LoggerOptions['hooks']> = {};
 
@@ -36,7 +36,7 @@ export function changeLogLevels({ ofModules, ofOthers }: LevelChanges): void {
     const { context } = (typeof line === 'object' && line !== null ? line : {}) as { context?: string };
     if (level >= (least.get(context ?? '') ?? valueOf(others))) method.apply(this, args);
   };
-  // Setting the level makes pino read the hook again. The filter decides about the rest.
+  // Setting the level makes pino read the hook again. The hook then filters the lines by module.
   const all = [others, ...ofModules.values()];
   root.level = all.reduce((lowest, each) => (valueOf(each) < valueOf(lowest) ? each : lowest));
 }

@@ -45,6 +45,6 @@ export const LOG_MODULES = [
 
 export type LogModule = (typeof LOG_MODULES)[number];
 
-/** From the most to the least lines. */
+/** The levels, from the most lines to the fewest. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

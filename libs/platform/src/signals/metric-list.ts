@@ -5,17 +5,19 @@ export interface MetricDefinition {
   kind: 'counter' | 'gauge' | 'histogram';
   /** What the value means, for `# HELP` and the reference page. The name says the unit. */
   help: string;
-  /** Their values come from fixed sets or from the configuration: no ids, addresses or texts. */
+  /**
+   * The names of the labels. Their values come from fixed sets or from the configuration: no ids, addresses
+   * or texts.
+   */
   labels?: readonly string[];
-  /** All values of the only label. Such a counter starts at 0 for each of them. */
+  /** All values of the only label. Such a counter starts at 0 for each value. */
   values?: readonly string[];
-  /** Upper bounds of a histogram. */
   buckets?: readonly number[];
   /** The processes that have the metric; all of them by default. */
   in?: readonly AppRole[];
   /** All processes show the same value, from PostgreSQL or Redis: use `max by (…)`, not `sum`. */
   shared?: true;
-  /** Why a scrape may lack the metric. Without it, each scrape of `in` has at least one series. */
+  /** When a scrape may lack the metric. If unset, each process of `in` always has a series. */
   when?: string;
 }
 
@@ -326,7 +328,6 @@ export type CounterName = NameOf<'counter'>;
 export type GaugeName = NameOf<'gauge'>;
 export type HistogramName = NameOf<'histogram'>;
 
-/** The labels of a metric. */
 export type LabelOf<N extends MetricName> = List[N] extends { labels: readonly (infer L extends string)[] }
   ? L
   : never;

@@ -29,7 +29,7 @@ interface Series {
 export class HttpMetrics {
   readonly #histogram;
   readonly #limits;
-  /** By status, then method, then route: finding one creates no object. */
+  /** The series by status, then method, then route. A look-up in nested maps creates no object. */
   readonly #series = new Map<number, Map<string, Map<string, Series>>>();
 
   constructor(metrics: Metrics) {

@@ -47,7 +47,7 @@ describe('a gauge', () => {
     ]);
   });
 
-  it('that cannot be read is absent, and costs no other metric', async () => {
+  it('that cannot be read is absent, and all other metrics stay', async () => {
     const warned = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
     metrics.gauge('gangway_expiry_lag_seconds', () => Promise.reject(new Error('away')));
     metrics.gauge('gangway_retry_lag_seconds', () => 1);
@@ -69,7 +69,7 @@ describe('a counter', () => {
     );
   });
 
-  it('is the same for all that ask for it', async () => {
+  it('is created once for each name', async () => {
     metrics.counter('gangway_signals_total').inc({ integration: 'a', signal: 'otp_sent' });
     metrics.counter('gangway_signals_total').inc({ integration: 'a', signal: 'otp_sent' });
     expect(await linesOf('gangway_signals_total')).toEqual([

@@ -18,7 +18,10 @@ export interface Sample<L extends string> {
   value: number;
 }
 
-/** What a gauge shows: a number, or none, if it has no label; else a sample for each set of labels. */
+/**
+ * The value of a gauge. With labels: a sample for each set of labels. Without labels: a number, or null if
+ * there is no value.
+ */
 export type Reading<N extends GaugeName> = [LabelOf<N>] extends [never]
   ? number | null
   : readonly Sample<LabelOf<N>>[];
@@ -37,18 +40,18 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** @returns the counter. All that ask for one name get the same. */
+  /** @returns the counter of this name, which is always the same object. */
   counter<N extends CounterName>(name: N): Counter<LabelOf<N>> {
     const { labels, values } = METRICS[name] as MetricDefinition;
     return this.#once(name, () => {
       const counter = new Counter(this.#terms(name));
-      // Prometheus sees an increase only from a value to the next.
+      // Prometheus sees an increase only if the series already has a value, so each series begins at 0.
       for (const value of values ?? []) counter.inc({ [labels![0]!]: value }, 0);
       return counter;
     });
   }
 
-  /** @returns the histogram. All that ask for one name get the same. */
+  /** @returns the histogram of this name, which is always the same object. */
   histogram<N extends HistogramName>(name: N): Histogram<LabelOf<N>> {
     const { buckets } = METRICS[name];
     return this.#once(name, () => new Histogram({ ...this.#terms(name), buckets: [...buckets] }));
@@ -78,7 +81,7 @@ export class Metrics {
     });
   }
 
-  /** A value that cannot be read is absent: it must not cost the others. */
+  /** If a value cannot be read, only this metric is absent. */
   async #read(name: GaugeName, read: Reader): Promise<readonly Sample<string>[]> {
     try {
       const found = await read();

@@ -11,7 +11,7 @@ declare module 'node:http' {
   }
 }
 
-/** Balancers and Prometheus ask for these all the time. */
+/** Load balancers and Prometheus request these paths all the time. */
 const NOT_TRACED = /^\/(health|metrics)\b/;
 
 type Fastify = ReturnType<ReturnType<NestFastifyApplication['getHttpAdapter']>['getInstance']>;
@@ -29,7 +29,7 @@ export function traceRequests(fastify: Fastify, tracing: Tracing): void {
     reply.raw.once('close', () => endWith(span, request, reply));
     inSpan(span, done);
   });
-  // Node.js may call this hook outside of the request. Its log line belongs to the span.
+  // Node.js may call this hook outside of the request, but its log line belongs to the request's span.
   fastify.addHook('onResponse', ({ raw: { span } }, _reply, done) => (span ? inSpan(span, done) : done()));
 }
 

@@ -6,9 +6,9 @@ interface Types {
 /** An attribute of our spans. `docs/reference/signals.md` lists it, and a test looks for it in real spans. */
 export interface SpanAttribute {
   type: keyof Types;
-  /** Which spans have it. */
+  /** The spans that have the attribute. */
   on: string;
-  /** What it says, for operators. */
+  /** The meaning of the attribute, for operators. */
   meaning: string;
 }
 
@@ -21,8 +21,8 @@ const ATTEMPT = 'request, job, claim, attempt';
 const ONBOARDING = 'request, job, item, claim, attempt';
 
 /**
- * All attributes of our spans, by their names. Semantic conventions give the names that have no `gangway`.
- * The compiler refuses any other, so no other value can enter a span.
+ * All attributes of our spans, by their names. Semantic conventions define the names without `gangway`. The
+ * compiler refuses any other attribute, so no other value can enter a span.
  */
 const OF_SPANS = {
   'http.request.method': attribute('string', `${REQUEST}, ${CALL}`, 'The HTTP method.'),
@@ -71,7 +71,6 @@ const OF_RESOURCE = {
 
 type OfSpans = typeof OF_SPANS;
 
-/** The attributes that a span may have. */
 export type SpanAttributes = { [Name in keyof OfSpans]?: Types[OfSpans[Name]['type']] };
 
 /** All attributes of spans and of the resource, for the reference. */

@@ -32,7 +32,10 @@ import type { SpanAttributes } from './span-attributes.js';
 import { pairsOf } from './tracing-settings.js';
 import type { Span, SpanKind as Kind } from './tracing.js';
 
-/** An export, with its repetitions, ends after this time. Spans that come meanwhile wait, and then drop. */
+/**
+ * An export, with its retries, ends after this time. New spans wait meanwhile, and are dropped if too many
+ * wait.
+ */
 const EXPORT_TIMEOUT_MS = 10_000;
 /** A stopping process waits this long for its last export. */
 const LAST_EXPORT_MS = 3_000;
@@ -44,7 +47,7 @@ const KINDS: Record<Kind, SpanKind> = {
   consumer: SpanKind.CONSUMER,
 };
 
-/** OpenTelemetry's SDK. Nothing else imports it, and this file is imported only if tracing is on. */
+/** Uses OpenTelemetry's SDK. No other file imports the SDK, and this file is loaded only if tracing is on. */
 export class Tracer {
   readonly #exporter: ToldExporter;
   readonly #provider: TracerProvider;
@@ -108,8 +111,8 @@ export class Tracer {
 }
 
 /**
- * All spans of a root use one clock. The SDK's own start times are whole milliseconds, so short spans would
- * seem to overlap.
+ * All spans below one root span use one clock. The SDK's own start times are whole milliseconds, so short
+ * spans would seem to overlap.
  */
 function clockFrom(epochMs: number): () => number {
   const startedAtMs = performance.now();

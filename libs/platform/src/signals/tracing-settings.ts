@@ -11,7 +11,7 @@ const SAMPLERS = [
   'traceidratio',
 ] as const;
 
-/** Variables of OpenTelemetry, with its meanings. */
+/** Variables that OpenTelemetry defines. */
 export const tracingSettings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: setting(
     'Where spans are sent, by OTLP over HTTP with protobuf. Gangway adds `/v1/traces`. ' +
@@ -54,14 +54,14 @@ export const tracingSettings = {
   ),
 };
 
-/** A share without a sampler that uses it: all requests would be traced, at the full cost. */
+/** Finds a share that no sampler uses: all requests would be traced, at the full cost. */
 export function unusedShare(settings: {
   OTEL_TRACES_SAMPLER: string;
   OTEL_TRACES_SAMPLER_ARG?: number | undefined;
 }): Faults {
   const { OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: share } = settings;
   if (share === undefined || sampler.endsWith('traceidratio')) return [];
-  const detail = `is not used: set OTEL_TRACES_SAMPLER to parentbased_traceidratio`;
+  const detail = `needs OTEL_TRACES_SAMPLER=parentbased_traceidratio to have an effect`;
   return [{ variable: 'OTEL_TRACES_SAMPLER_ARG', detail }];
 }
 

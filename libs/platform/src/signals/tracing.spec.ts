@@ -39,31 +39,31 @@ function makeSpans(count: number): void {
   for (let n = 0; n < count; n++) tracing.request('GET', `${PARENT}-01`)!.end();
 }
 
-describe('which requests are traced', () => {
+describe('tracing', () => {
   const traced = (traceparent?: string) => tracing.request('GET', traceparent) !== undefined;
   const share = (traceparent?: string) =>
     Array.from({ length: 400 }, () => traced(traceparent)).filter(Boolean).length / 400;
 
-  it('follows the caller, and traces all others by default', async () => {
+  it('follows the caller’s decision, and by default traces all requests without one', async () => {
     await open();
     expect([traced(`${PARENT}-01`), traced(`${PARENT}-00`), traced()]).toEqual([true, false, true]);
     expect(traced('00-0-0-00')).toBe(true);
   });
 
-  it('takes a share of requests whose caller does not decide', async () => {
+  it('can trace a share of the requests whose caller does not decide', async () => {
     await open({ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.3' });
     expect(share()).toBeGreaterThan(0.15);
     expect(share()).toBeLessThan(0.45);
     expect([share(`${PARENT}-01`), share(`${PARENT}-00`)]).toEqual([1, 0]);
   });
 
-  it('decides alone if its sampler is not based on the parent', async () => {
+  it('ignores the caller’s decision if its sampler is not based on the parent', async () => {
     await open({ OTEL_TRACES_SAMPLER: 'always_off' });
     expect([traced(`${PARENT}-01`), traced()]).toEqual([false, false]);
     expect(await tracing.caused('job', `${PARENT}-01`, async (span) => span)).toBeUndefined();
   });
 
-  it('traces later work if its cause was traced', async () => {
+  it('continues with later work if the request that caused the work was traced', async () => {
     await open({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' });
     await tracing.caused('job', `${PARENT}-01`, async () => undefined);
     await tracing.caused('job without a cause', null, async () => undefined);
@@ -73,7 +73,7 @@ describe('which requests are traced', () => {
 });
 
 describe('a span', () => {
-  it('is below the span of the work that calls it, also at the same time', async () => {
+  it('is a child of the span of the work that calls it, also beside other children', async () => {
     await open();
     await tracing.caused('job', `${PARENT}-01`, async () => {
       await Promise.all(['one', 'other'].map((name) => traced(name, () => traced(`${name}’s`, below))));
@@ -150,9 +150,9 @@ describe('a span', () => {
   });
 });
 
-describe('without a receiver', () => {
+describe('tracing without a receiver', () => {
   const lines: string[] = [];
-  /** During which request each line was written. */
+  /** The request during which each log line was written. */
   const requests: (string | undefined)[] = [];
   const listen = () => {
     lines.length = requests.length = 0;
@@ -164,7 +164,7 @@ describe('without a receiver', () => {
     }
   };
 
-  it('logs the begin and the end of an outage, once each, without the receiver’s text', async () => {
+  it('logs the start and the end of an outage, once each, without the receiver’s text', async () => {
     listen();
     await open();
     receiver.status = 400;
@@ -226,7 +226,7 @@ describe('tracing that is off', () => {
     expect(importing).toEqual(['libs/platform/src/signals/tracer.ts']);
   });
 
-  it('only calls the work, without loading the SDK', async () => {
+  it('only calls the traced function, and does not load the SDK', async () => {
     receiver = await OtlpReceiver.listen();
     tracing = await Tracing.open(testConfig(), 'service-1');
     expect(tracing.isOn).toBe(false);

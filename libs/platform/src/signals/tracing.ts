@@ -9,7 +9,7 @@ export type SpanKind = 'internal' | 'server' | 'client' | 'consumer';
 
 /** A span that is recorded. Without tracing, or in a trace that is not sampled, there is none. */
 export interface Span {
-  /** 32 and 16 hex digits. */
+  /** `traceId` has 32 hex digits, `spanId` 16. */
   readonly traceId: string;
   readonly spanId: string;
   /** W3C Trace Context, version 00. */
@@ -39,7 +39,7 @@ export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : 
  * Runs the work in a span of its own, if it is part of a trace. Otherwise only calls it.
  *
  * @param work gets the span, to set its attributes.
- * @param about sets the attributes that its result gives.
+ * @param about sets attributes from the result of the work.
  */
 export function traced<T>(
   name: string,
@@ -47,7 +47,7 @@ export function traced<T>(
   about?: (span: Span, result: T) => void,
   kind: SpanKind = 'internal',
 ): Promise<T> {
-  // Requests that are not traced come here too: no wrapper, no promise of our own.
+  // Requests that are not traced come here too, so this path creates no wrapper and no promise.
   if (tracing === 0) return work();
   const parent = openSpan.getStore();
   return parent ? recorded(parent.child(name, kind), work, about) : work();
@@ -89,7 +89,7 @@ function safely(describe: () => void): void {
   }
 }
 
-/** Texts of errors may come from other systems. Classes, codes and names come from code. */
+/** The text of an error may come from another system, so only its class, code or name is used. */
 function typeOf(error: unknown): string {
   const { failure, code, name } = (error ?? {}) as Record<string, unknown>;
   const type = [failure, code, name].find((each) => typeof each === 'string' && /^\w{1,64}$/.test(each));
@@ -108,7 +108,7 @@ export class Tracing implements OnApplicationShutdown {
     if (tracer) tracing += 1;
   }
 
-  /** @param process its name in shared health, such as `worker-1f09ac3e`. */
+  /** @param process the name under which the process reports its health, such as `worker-1f09ac3e`. */
   static async open(config: ConsoleConfig, process: string): Promise<Tracing> {
     if (config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return new Tracing(null);
     const { Tracer } = await import('./tracer.js');
@@ -119,7 +119,7 @@ export class Tracing implements OnApplicationShutdown {
     return this.#tracer !== null;
   }
 
-  /** @param traceparent the caller's. @returns nothing if the trace is not sampled. */
+  /** @param traceparent the header of the caller. @returns nothing if the trace is not sampled. */
   request(name: string, traceparent: unknown): Span | undefined {
     return this.#tracer?.request(name, traceparent);
   }
@@ -134,7 +134,6 @@ export class Tracing implements OnApplicationShutdown {
     return span ? recorded(span, work) : work();
   }
 
-  /** Exports the last spans. */
   async onApplicationShutdown(): Promise<void> {
     const tracer = this.#tracer;
     if (!tracer) return;

@@ -7,7 +7,6 @@ import { readVerificationToken, type VerificationToken } from './verification-to
 
 /** Reads the texts that Turnkey's enclaves sign, with the configured public keys. */
 export interface TurnkeyVerifier {
-  /** See {@link readOtpTarget}. */
   otpTarget(bundle: string): OtpTarget;
   /** See {@link readVerificationToken}; `nowMs` is Unix time in milliseconds. */
   verificationToken(token: string, nowMs: number): VerificationToken;

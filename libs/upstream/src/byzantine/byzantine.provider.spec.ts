@@ -228,7 +228,7 @@ describe('a successful answer of Byzantine', () => {
   });
 });
 
-describe('a 2xx answer of Byzantine that cannot be read counts as lost', () => {
+describe('a 2xx answer of Byzantine', () => {
   /** The members of each answer that the service uses. It does not use `session`. */
   const read: Record<Verb, string[]> = {
     'init-otp': ['otpId'],
@@ -236,7 +236,7 @@ describe('a 2xx answer of Byzantine that cannot be read counts as lost', () => {
     'create-authenticators-otp': ['authenticatorIds'],
   };
 
-  it.each(NAMES)('to %s', async (verb) => {
+  it.each(NAMES)('to %s counts as lost if it cannot be read', async (verb) => {
     const bad = [
       '<html>ok</html>',
       '',
@@ -257,12 +257,12 @@ describe('a 2xx answer of Byzantine that cannot be read counts as lost', () => {
     }
   });
 
-  it('to a registration, if it contains no passkey id', async () => {
+  it('to a registration counts as lost if it contains no passkey id', async () => {
     answers(200, { authenticatorIds: [] });
     expect((await failureOf('create-authenticators-otp')).failure).toBe('no_answer');
   });
 
-  it('to otp-auth, if its expiry is not an instant', async () => {
+  it('to otp-auth counts as lost if its expiry is not an instant', async () => {
     for (const expiresAt of ['soon', '', '2026-13-45T99:00:00Z']) {
       answers(200, { ...VERBS['otp-auth'].good, expiresAt });
       expect((await failureOf('otp-auth')).failure).toBe('no_answer');

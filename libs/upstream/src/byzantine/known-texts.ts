@@ -41,7 +41,7 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
 /**
- * Also knows the texts of Turnkey, because Byzantine uses Turnkey and may forward them. @returns null if the
+ * Byzantine uses Turnkey and may forward its texts, so this function also reads them. @returns null if the
  * text is unknown.
  */
 export function readText(text: string): KnownText['means'] | null {

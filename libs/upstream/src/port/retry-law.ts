@@ -13,7 +13,6 @@ export interface Rule<O extends Otherwise = Otherwise> {
   retries: number | null;
   /** Whether a retry also waits until a resend is allowed, in addition to its backoff and `Retry-After`. */
   afterCooldown?: true;
-  /** What happens if no retry is left, or if no retry could end in time. */
   otherwise: O;
 }
 

@@ -53,7 +53,7 @@ export const NOTHING_SENT: CallEvidence = {
   durationMs: 0,
 };
 
-/** More than an operator reads. */
+/** Longer texts are cut. An operator does not read more. */
 const KEPT_CHARACTERS = 2_000;
 
 export interface UpstreamErrorOptions {
@@ -81,7 +81,6 @@ export interface UnknownText {
   text: Secret;
 }
 
-/** A failed call to a provider. */
 export class UpstreamError extends Error {
   readonly evidence: CallEvidence;
   readonly reason: RejectionReason | undefined;

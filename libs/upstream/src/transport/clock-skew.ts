@@ -35,7 +35,7 @@ export interface SkewLimits {
  * would make all calls fail.
  *
  * A cache, a proxy or one of several servers may send a wrong `Date`. Therefore a difference counts only
- * after two answers with different seconds agree on it. One answer that does not agree cancels it.
+ * after two answers with different seconds agree on it, and only until an answer does not agree.
  */
 export class ClockSkew {
   #last: Reading | null = null;

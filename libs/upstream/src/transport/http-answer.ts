@@ -3,7 +3,6 @@ import { httpDate } from './http-date.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../port/upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
-/** Makes the failure of a call from its answer. */
 export function failureOf(
   answer: HttpAnswer,
   failure: FailureClass,
@@ -101,5 +100,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** The first sentence of an error text. An attacker could make the rest very long. */
+/** The beginning of an error text. An attacker could make the rest very long. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -87,7 +87,6 @@ export class SigningKeys {
     return answer;
   }
 
-  /** Closes the connections to remote keys. */
   close(): void {
     for (const signer of this.signers) signer.close?.();
   }

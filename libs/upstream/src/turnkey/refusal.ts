@@ -49,7 +49,7 @@ interface Said {
   status: number;
   code: string | null;
   means: Meaning | null;
-  /** The code and the message. */
+  /** The refusal's code and message together. */
   text: string;
 }
 

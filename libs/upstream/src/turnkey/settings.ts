@@ -15,7 +15,7 @@ const jsonObject = z.string().transform((value, context): Record<string, unknown
       return parsed as Record<string, unknown>;
     }
   } catch {
-    // The code below reports the error.
+    // The text is not JSON.
   }
   context.addIssue({ code: 'custom', message: 'is not a JSON object' });
   return z.NEVER;

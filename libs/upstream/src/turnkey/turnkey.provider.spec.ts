@@ -506,7 +506,8 @@ describe('the step verify-otp at Turnkey', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // It must end here: a parked onboarding would be tried again, with another mail, after each good probe.
+    // The step must end here: a parked onboarding would be tried again, with another mail, after each good
+    // probe.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
@@ -551,7 +552,7 @@ describe('the step verify-otp at Turnkey', () => {
 });
 
 describe('our clock at Turnkey', () => {
-  it('ends the call misconfigured if it is wrong by more than an hour', async () => {
+  it('makes the call end misconfigured if the clock is wrong by more than an hour', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
       expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
@@ -560,7 +561,7 @@ describe('our clock at Turnkey', () => {
     }
   });
 
-  it('ends a repeat after an hour in no_answer if it is right', async () => {
+  it('makes a repeat after an hour end in no_answer if the clock is right', async () => {
     let nowMs = Date.now();
     const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
     const call = aCall();

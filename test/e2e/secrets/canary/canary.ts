@@ -252,7 +252,7 @@ export class Canary {
     this.secret('credential of AWS', awsSecret);
     this.secret('credential of AWS', this.awsSessionToken);
     this.secret('wrong code', WRONG_CODE);
-    // How each attestation object and all client data begin.
+    // The bytes with which each attestation object and all client data begin.
     const attestation = Buffer.from('a363666d74646e6f6e65', 'hex');
     this.secret('attestation', attestation.toString('base64url'), attestation);
     this.secret('client data', '{"type":"webauthn.create"');

@@ -95,7 +95,8 @@ export class UpstreamMirror {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    // These two headers must contain a secret. Programs on the way may log all others.
+    // These two headers must contain a secret. Programs between service and provider may log all other
+    // headers.
     const { 'x-stamp': _stamp, 'x-captcha-token': _captcha, ...followed } = request.headers;
     this.headers.push(JSON.stringify(followed));
     const raw = `${request.url} ${JSON.stringify(request.headers)} ${body.toString()}`;

@@ -2,10 +2,9 @@ import { statement } from '../statement.js';
 import { IS_PAUSED } from '../paused.js';
 
 /**
- * Claims another sending of a code: a resend, or the decision that a lost verification did not happen. Locks,
- * in this order: the idempotency key, the onboarding, the subject's budget row. Writes only if the row has
- * not changed since `seen` read it: after a wait for the row, it compares attempt, version and last event
- * again. If refused, it writes nothing.
+ * Claims another sending of a code: a resend, or the decision that a lost verification did not happen.
+ * Locks, in this order: the idempotency key, the onboarding, the subject's budget row. Writes only if the
+ * row has not changed since `seen` read it, even after a wait for the row. If refused, it writes nothing.
  */
 export const CLAIM_SEND = statement(
   'claim_send',

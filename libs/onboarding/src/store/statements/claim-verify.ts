@@ -2,10 +2,10 @@ import { statement } from '../statement.js';
 import { IS_PAUSED } from '../paused.js';
 
 /**
- * Claims the verification of a code. Locks, in this order: the idempotency key, the onboarding, the subject's
- * budget row. Writes only if the row has not changed since `seen` read it: after a wait for the row, it
- * compares attempt, version and last event again. Charges the day's budget as if the code were wrong. The
- * settle counts the tries of this code. If refused, it writes nothing.
+ * Claims the verification of a code. Locks, in this order: the idempotency key, the onboarding, the
+ * subject's budget row. Writes only if the row has not changed since `seen` read it, even after a wait for
+ * the row. Charges the day's budget as if the code were wrong. The settle counts the tries of this code. If
+ * refused, it writes nothing.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',

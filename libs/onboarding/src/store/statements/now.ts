@@ -7,9 +7,9 @@ const ANY = `ARRAY['']`;
 
 /**
  * Groups the rows of an index. Reads at most `$limit` rows of each key, the oldest first, so that many rows
- * take no longer. If a key has more rows, `isCapped` is set on all its groups. The statement has no other
- * condition than the index: rows that another condition excludes would still use up the limit. A range
- * instead of an equality prevents that PostgreSQL reads the primary key in its order. Locks nothing.
+ * take no longer. If a key has more rows, `isCapped` is set on all its groups. The index is the only
+ * condition: rows that another condition excludes would use up the limit. A range instead of an equality
+ * keeps PostgreSQL from reading the primary key in its order. Locks nothing.
  */
 const grouped = (
   name: string,

@@ -3,11 +3,10 @@ import { IS_PAUSED } from '../paused.js';
 
 /**
  * Inserts an onboarding whose first attempt is claimed. Locks, in this order: the idempotency key, the
- * superseded onboarding, the subject's budget row, which also names the subject's live onboarding. Two starts
- * for the same subject lock the same budget row: the second start waits, and then reads the name that the
- * first start has written. The named onboarding counts as live unless this snapshot sees its end: if the
- * snapshot does not contain the onboarding at all, it was started just now. If refused, the statement writes
- * nothing.
+ * superseded onboarding, the subject's budget row, which also names the subject's live onboarding. Of two
+ * starts for one subject, the second waits for the budget row, and then reads the name that the first has
+ * written. A named onboarding that the snapshot does not contain was started just now, so it counts as live.
+ * If refused, the statement writes nothing.
  */
 export const START = statement(
   'start',

@@ -27,8 +27,8 @@ export const KEEP_REQUESTS = statement(
 
 /**
  * Finds steps that no process holds, because their job was lost or their process is gone. Moves the `due_at`
- * of each row, so that the new job has time before the step is found again. Locks the onboardings. Skips rows
- * that another transaction has locked: a process is working on them.
+ * of each row, so that the new job has time before the next search. Locks the onboardings. Skips locked
+ * rows: a process is working on them.
  */
 export const WAKE = statement(
   'wake',
