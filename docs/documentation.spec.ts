@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
 import { FAULT_CODES, PROBLEM_CODES, problemType } from '#libs/kernel';
 import { RESULT_CODES, SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
-import { configurationMarkdown, parseConfig, signalsMarkdown } from '#libs/platform';
+import { configurationMarkdown, signalsMarkdown } from '#libs/platform';
+import { testConfig } from '#libs/testing';
 import { PROVIDERS } from '#libs/upstream';
 import { COMMANDS, STANDALONE } from '../apps/cli/src/commands.js';
 import { run } from '../apps/cli/src/run.js';
@@ -61,20 +62,6 @@ describe('the diagram of the state machine', () => {
   });
 });
 
-const REQUIRED = {
-  DATABASE_URL: 'postgres://localhost/gangway',
-  REDIS_URL: 'redis://localhost',
-  SEALING_KEYS: `docs:${Buffer.alloc(32).toString('base64')}`,
-  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
-  INTEGRATIONS: 'byzantine',
-  INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
-  INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost',
-  INTEGRATION_BYZANTINE_PRIVATE_KEY: '1'.repeat(64),
-  INTEGRATION_BYZANTINE_RP_ID: 'localhost',
-  INTEGRATION_BYZANTINE_RP_NAME: 'Docs',
-  INTEGRATION_BYZANTINE_ORIGINS: 'http://localhost',
-};
-
 describe('docs/reference', () => {
   it('has pages that are equal to the pages generated from the code', () => {
     expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
@@ -90,9 +77,26 @@ describe('docs/reference', () => {
       ...configurationMarkdown([provider]).matchAll(/^\| `([^`]+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
     ];
     const names = rows.map(([, name]) => name);
-    for (const name of Object.keys(parseConfig(REQUIRED, PROVIDERS))) expect(names).toContain(name);
+    for (const name of Object.keys(testConfig())) expect(names).toContain(name);
     expect(new Set(names).size).toBe(names.length);
     expect(rows.filter(([, , ...cells]) => cells.some((cell) => cell === '' || cell === '`…`'))).toEqual([]);
+    const withoutExample = rows.filter((row) => row.at(-1) === '–').map(([, name]) => name);
+    expect(withoutExample).toEqual([]);
+  });
+
+  it('describes only variables that the code reads', () => {
+    const code = ['apps', 'libs']
+      .flatMap((folder) =>
+        readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+          .filter((file) => /(?<!spec)\.ts$/.test(file) && !/^testing\/|\/fixtures\//.test(file))
+          .map((file) => read(join(folder, file))),
+      )
+      .join('\n');
+    // These do not read a variable: its definition, `true` in a list of variables, its name in backticks.
+    const only = '`|: setting\\(|: tuning\\(|: true';
+    const isRead = (name: string) => new RegExp(`(?<!\`)\\b${name}\\b(?!${only})`).test(code);
+    const names = Object.keys(testConfig()).filter((name) => !isRead(name));
+    expect(names).toEqual([]);
   });
 
   it('shows at most 27 variables that most installations must look at', () => {
@@ -190,6 +194,14 @@ describe('docs/explanation/passkeys.md', () => {
   it('names each code with which a passkey may be refused', () => {
     const rows = [...read('docs/explanation/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
     expect(rows.map(([, code]) => code).sort()).toEqual([...ATTESTATION_CODES].sort());
+  });
+});
+
+describe('docs/explanation/providers.md', () => {
+  it('has a column for each kind of provider', () => {
+    const [header = ''] = /^\| +\| .*`byzantine`.*$/m.exec(read('docs/explanation/providers.md')) ?? [];
+    const columns = [...header.matchAll(/`([\w-]+)`/g)].map(([, kind]) => kind);
+    expect(columns).toEqual(PROVIDERS.map(({ kind }) => kind));
   });
 });
 

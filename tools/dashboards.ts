@@ -85,8 +85,8 @@ function stat(title: string, unit: string, expr: string, bad: number | null, isR
 }
 
 /**
- * An expression for a number of onboardings: 0 if there are no such onboardings, empty if nothing was
- * counted.
+ * A PromQL expression for a number of onboardings. Its value is 0 if there are no such onboardings, and
+ * absent if nothing was counted.
  */
 const counted = (expr: string) => `sum(${expr}) or 0 * max(gangway_onboardings_counted_age_seconds)`;
 

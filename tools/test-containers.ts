@@ -10,7 +10,7 @@ const NEAR_MS = 500;
 const POSTGRES = 'postgres:17';
 const REDIS = 'redis:8';
 
-/** Loads testcontainers only if it is needed, because that takes half a second. */
+/** Loads testcontainers only if it is needed, because loading takes half a second. */
 const testcontainers = () => import('testcontainers');
 
 /** Whether testcontainers finds a Docker engine that answers. */

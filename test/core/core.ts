@@ -91,7 +91,9 @@ export function timesWork(row: Row): Outcome {
 }
 
 /**
- * What the retry law decides after the last call of a submission. @param random in [0, 1), for the jitter.
+ * What the retry law decides after the last call of a submission.
+ *
+ * @param random in [0, 1), for the jitter.
  */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
 
@@ -453,7 +455,7 @@ function settled(before: Row, moved: Moved): Outcome {
 const NO_CREDENTIALS = { taken: () => Promise.resolve(new Set()) };
 
 async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
-  const provider = PROVIDERS[row.provider as ProviderKind] as unknown as UpstreamProvider;
+  const provider = providerOf(row.provider as ProviderKind) as unknown as UpstreamProvider;
   const end = await steps.get(row.step!).call(provider, aCall(), row);
   return { type: 'succeeded', end, durationMs: 0 };
 }
@@ -504,15 +506,10 @@ const providerOf = (kind: ProviderKind) => ({
   parseSubject: () => ({ subject: aRow().subject, key: 'a/u', personal: [] }),
   parseOtpChoice: () => ({ choice: {}, once: {} }),
 });
-const PROVIDERS = {
-  byzantine: providerOf('byzantine'),
-  turnkey: providerOf('turnkey'),
-  'turnkey-auth-proxy': providerOf('turnkey-auth-proxy'),
-} satisfies Record<ProviderKind, object>;
 
 const INTEGRATION = {
   name: 'byzantine',
-  provider: PROVIDERS.byzantine,
+  provider: providerOf('byzantine'),
   config: { passkeys: aPasskeyPolicy() },
 };
 const INTEGRATIONS = { find: () => INTEGRATION, only: () => INTEGRATION, all: () => [INTEGRATION] };

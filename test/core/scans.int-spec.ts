@@ -252,8 +252,8 @@ describe('each prepared statement', () => {
   );
 });
 
-// A connection keeps its plans, while a table may grow a thousandfold before PostgreSQL renews its
-// statistics.
+// A connection keeps its plans, while a table may grow a thousandfold before PostgreSQL analyzes the table
+// again.
 describe('a plan made while the tables were empty', () => {
   it.each(Object.keys(PLANS))('still uses the right indexes for %s', async (name) => {
     const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { membersOf, type ProblemCode } from '#libs/kernel';
 
 interface Described {
   responses: Record<string, { description: string }>;
@@ -18,15 +19,34 @@ const ROUTES = Object.entries(paths)
   }))
   .sort((a, b) => a.route.split('{').length - b.route.split('{').length);
 
-/** @throws Error if the answer is a problem whose code docs/openapi.json does not name at its route. */
+const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
+
+/** The members of a problem that are neither standard nor in `members` of its code in `PROBLEMS`. */
+export const undocumentedMembers = (problem: object, code: string): string[] => {
+  const documented = new Set<string>(membersOf(code as ProblemCode));
+  return Object.keys(problem).filter((member) => !STANDARD.has(member) && !documented.has(member));
+};
+
+/**
+ * @throws Error if the answer is a problem whose code docs/openapi.json does not name at its route, or that
+ *   has a member which is not documented for its code.
+ */
 export function refuseUndocumented(method: string, path: string, status: number, body: unknown): void {
   const { code } = (body ?? {}) as { code?: unknown };
   const found = ROUTES.find(({ pattern }) => pattern.test(path.split('?')[0]!));
   const described = found?.methods[method.toLowerCase()];
   if (status < 400 || !described || typeof code !== 'string') return;
-  if (described.responses[status]?.description.includes(`\`${code}\``)) return;
-  throw new Error(
-    `docs/openapi.json does not name \`${code}\` (${status}) at ${method} ${found!.route}: ` +
-      'add it to @Answers or @CommandAnswers of the route, and run npm run openapi',
-  );
+  if (!described.responses[status]?.description.includes(`\`${code}\``)) {
+    throw new Error(
+      `docs/openapi.json does not name \`${code}\` (${status}) at ${method} ${found!.route}: ` +
+        'add it to @Answers or @CommandAnswers of the route, and run npm run openapi',
+    );
+  }
+  const extra = undocumentedMembers(body as object, code);
+  if (extra.length > 0) {
+    throw new Error(
+      `PROBLEMS does not name ${extra.join(', ')} as members of \`${code}\`: ` +
+        'add them in libs/kernel/src/problem.ts, and run npm run openapi',
+    );
+  }
 }

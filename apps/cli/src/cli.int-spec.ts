@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { anOnboarding, testDatabaseUrl } from '#libs/testing';
+import { anOnboarding, testDatabaseUrl, until } from '#libs/testing';
 
 const MAIN = fileURLToPath(new URL('../../../dist/apps/cli/src/main.js', import.meta.url));
 const HASH_KEY = Buffer.alloc(32, 9).toString('base64');
@@ -168,7 +168,9 @@ describe('the commands for onboardings and operations', () => {
     );
     const found = await json('onboardings', 'list', ...filter);
     expect(found.items.map(({ id }) => id).sort()).toEqual([one, other].sort());
-    expect((await gangway(['onboardings', 'show', one])).out).toContain(one);
+    expect(await json('onboardings', 'list', ...filter, '--step', 'verify-otp')).toMatchObject({ items: [] });
+    const shown = await gangway(['onboardings', 'show', one]);
+    expect(shown.out).toMatch(new RegExp(`changed +externalRef\\n${one} .*  of-cli\\n`));
 
     const resolve = [
       'onboardings',
@@ -205,12 +207,36 @@ describe('the commands for onboardings and operations', () => {
     await client.end();
   }, 180_000);
 
+  it('wait for an operation, and say why it was refused', async () => {
+    const client = new Client({ connectionString: databaseUrl });
+    await client.connect();
+    const id = await anOnboarding(client, { state: 'otp_sent' });
+    const waiting = gangway(['onboardings', 'retry', id, '--reason', 'r', '--wait']);
+    await until('the operation has an item', async () => {
+      const { rowCount } = await client.query(
+        `UPDATE operation_items SET outcome = 'refused', code = 'illegal_state' WHERE onboarding_id = $1`,
+        [id],
+      );
+      return rowCount === 1;
+    });
+    await client.query(`UPDATE operations SET state = 'done', refused = 1, ended_at = now()`);
+    const { code, out } = await waiting;
+    expect([code, out]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`^${id}  refused  illegal_state`, 'm')),
+    ]);
+    await client.query('DELETE FROM operations');
+    await client.end();
+  }, 180_000);
+
   it('pause and resume an integration, and rebuild wake-ups', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     await client.query(`INSERT INTO otp_budgets (integration, subject_key) VALUES ('of-cli', 's')`);
     const paused = await json('integrations', 'pause', 'of-cli', '--reason', 'their maintenance');
     expect(paused).toMatchObject({ action: 'pause_integration', state: 'done' });
+    const { out } = await gangway(['operations', 'show', paused.id]);
+    expect(out).toMatch(/pause_integration .* of-cli +their maintenance\n/);
     const resumed = await json('integrations', 'resume', 'of-cli', '--reason', 'over');
     expect(resumed).toMatchObject({ action: 'resume_integration', state: 'queued' });
     const unknown = await gangway(['integrations', 'pause', 'nowhere', '--reason', 'r']);

@@ -26,21 +26,22 @@ export const COMMANDS: Readonly<Record<string, Group>> = {
 /** Commands of one word. */
 export const STANDALONE: Readonly<Record<string, StandaloneCommand>> = { 'contract-check': CONTRACT_CHECK };
 
-export function usage(): string {
-  const grouped = Object.entries(COMMANDS).flatMap(([group, commands]) =>
+/** The usage of all commands, or of one group. */
+export function usage(only?: string): string {
+  const groups = Object.entries(COMMANDS).filter(([group]) => only === undefined || group === only);
+  const grouped = groups.flatMap(([group, commands]) =>
     Object.entries(commands).map(([name, command]) => [`${group} ${name}`, command] as const),
   );
-  const lines = [...grouped, ...Object.entries(STANDALONE)].flatMap(([name, { usage, summary }]) => [
-    `  ${name} ${usage}`.trimEnd(),
-    `      ${summary}`,
-  ]);
+  const lines = [...grouped, ...(only === undefined ? Object.entries(STANDALONE) : [])].flatMap(
+    ([name, { usage, summary }]) => [`  ${name} ${usage}`.trimEnd(), `      ${summary}`],
+  );
   return [
-    'gangway <group> <command> …',
+    `gangway ${only ?? '<group>'} <command> …`,
     '',
     ...lines,
     '',
     'Every command takes --json (the answer for programs) and --help.',
-    'Set DATABASE_URL and HASH_KEY; the commands need no other configuration, but for contract-check.',
+    'Set DATABASE_URL and HASH_KEY. Only contract-check needs more: the settings of the service.',
     'Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.',
   ].join('\n');
 }

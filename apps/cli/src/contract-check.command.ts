@@ -10,7 +10,7 @@ export const CONTRACT_CHECK: StandaloneCommand = {
   usage: '[<integration>]',
   summary:
     'Signs a harmless probe to each integration with each of its keys, and says what it learned. ' +
-    'Needs the settings of the service. Exit code 1 if one is not fine.',
+    'Needs the settings of the service. Exit code 1 if anything is wrong.',
   options: {},
   positionals: [0, 1],
   planAlone({ positionals: [name] }) {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isUuid } from '#libs/kernel';
 import {
   STATES,
+  STEPS,
   notFound,
   type OnboardingSummary,
   type Operation,
@@ -10,9 +11,10 @@ import {
   type OperationTarget,
   type Operations,
   type State,
+  type StepName,
 } from '#libs/onboarding';
 import { Misuse, NotAsItShould, type Command, type Group, type Values } from './command.js';
-import { toldOperation } from './operations.commands.js';
+import { toldEnd, toldOperation } from './operations.commands.js';
 import { operatorOf } from './operator.js';
 import { flag, listed, optional, required, text, wholeNumber } from './options.js';
 import { table } from './table.js';
@@ -22,6 +24,7 @@ const EVENTS_SHOWN = 1_000;
 
 const FILTER = {
   state: text,
+  step: text,
   integration: text,
   caller: text,
   'external-ref': text,
@@ -32,8 +35,8 @@ const FILTER = {
   'created-before': text,
 } as const;
 const FILTER_USAGE =
-  '[--state a,b] [--integration <name>] [--caller <name>] [--external-ref <text>] [--account <id>] ' +
-  '[--user <id>] [--parked] [--created-after <instant>] [--created-before <instant>]';
+  '[--state a,b] [--step <name>] [--integration <name>] [--caller <name>] [--external-ref <text>] ' +
+  '[--account <id>] [--user <id>] [--parked] [--created-after <instant>] [--created-before <instant>]';
 const FILTERED = 'filtered';
 const TARGET = `<id>[,<id>…]|${FILTERED}`;
 const MORE = `--reason <text> [--dry-run] [--at-most <n>] [--wait] ${FILTER_USAGE}`;
@@ -106,8 +109,9 @@ function action(summary: string, which: (values: Values) => OperationAction): Co
         const operation = await operations.start(wanted, target, reason, operatorOf(call), { atMost });
         if (!values['wait']) return toldOperation(operation);
         const ended = await endOf(operations, operation);
-        if (ended.done === ended.total) return toldOperation(ended);
-        throw new NotAsItShould(toldOperation(ended));
+        const answer = await toldEnd(operations, ended);
+        if (ended.done === ended.total) return answer;
+        throw new NotAsItShould(answer);
       };
     },
   };
@@ -138,6 +142,7 @@ function targetOf(word: string, values: Values): OperationTarget {
 function filterOf(values: Values): OperationFilter {
   return {
     states: statesOf(values),
+    step: stepOf(values),
     integration: optional(values, 'integration'),
     caller: optional(values, 'caller'),
     externalRef: optional(values, 'external-ref'),
@@ -155,6 +160,15 @@ function statesOf(values: Values): State[] | undefined {
   const unknown = given?.filter((word) => !isState(word)) ?? [];
   if (unknown.length === 0) return given?.filter(isState);
   throw new Misuse(`--state: there is no ${unknown.join(', ')}. The states are: ${STATES.join(', ')}.`);
+}
+
+function stepOf(values: Values): StepName | undefined {
+  const given = optional(values, 'step');
+  const step = STEPS.find((name) => name === given);
+  if (given !== undefined && !step) {
+    throw new Misuse(`--step: there is no ${given}. The steps are: ${STEPS.join(', ')}.`);
+  }
+  return step;
 }
 
 function instantOf(values: Values, name: string): Date | undefined {
@@ -178,7 +192,18 @@ function countAnswer({ count, counted, sample }: Awaited<ReturnType<Operations['
 
 const linesOf = (rows: readonly OnboardingSummary[]): string[] =>
   table([
-    ['onboarding', 'state', 'integration', 'caller', 'parked', 'last result', 'next try', 'created'],
+    [
+      'onboarding',
+      'state',
+      'integration',
+      'caller',
+      'parked',
+      'last result',
+      'next try',
+      'created',
+      'changed',
+      'externalRef',
+    ],
     ...rows.map((each) => [
       each.id,
       each.state === 'outcome_unknown' ? `${each.state} (${each.step})` : each.state,
@@ -188,5 +213,7 @@ const linesOf = (rows: readonly OnboardingSummary[]): string[] =>
       each.lastResultCode,
       each.nextAttemptAt,
       each.createdAt,
+      each.updatedAt,
+      each.externalRef,
     ]),
   ]);

@@ -1,5 +1,5 @@
 import { isUuid, ProblemError } from '#libs/kernel';
-import type { Operation, OperationItem } from '#libs/onboarding';
+import type { Operation, OperationItem, Operations } from '#libs/onboarding';
 import { Misuse, type Answer, type Call, type Group } from './command.js';
 import { operatorOf } from './operator.js';
 import { required, text, wholeNumber } from './options.js';
@@ -32,8 +32,7 @@ export const OPERATIONS: Group = {
         const operation = await operations.find(id);
         if (!operation) throw new ProblemError('not_found', { detail: `There is no operation ${id}.` });
         const items = await operations.items(id, { limit: ITEMS_SHOWN });
-        const lines = [...linesOf([operation]), `reason: ${operation.reason}`, ...table(items.map(cellsOf))];
-        return { lines, json: { ...operation, items } };
+        return withItems(operation, items);
       };
     },
   },
@@ -67,9 +66,33 @@ export const toldOperation = (operation: Operation): Answer => ({
   json: operation,
 });
 
+/** The answer of a command that has waited for an operation: which onboardings were not done, and why. */
+export async function toldEnd(operations: Operations, operation: Operation): Promise<Answer> {
+  const read = (outcome: 'refused' | 'failed') =>
+    operations.items(operation.id, { outcome, limit: ITEMS_SHOWN });
+  return withItems(operation, [...(await read('refused')), ...(await read('failed'))]);
+}
+
+const withItems = (operation: Operation, items: OperationItem[]): Answer => ({
+  lines: [...linesOf([operation]), ...table(items.map(cellsOf))],
+  json: { ...operation, items },
+});
+
 const linesOf = (operations: readonly Operation[]): string[] =>
   table([
-    ['operation', 'action', 'state', 'total', 'done', 'refused', 'failed', 'by', 'created'],
+    [
+      'operation',
+      'action',
+      'state',
+      'total',
+      'done',
+      'refused',
+      'failed',
+      'by',
+      'created',
+      'integration',
+      'reason',
+    ],
     ...operations.map((each) => [
       each.id,
       each.action,
@@ -80,8 +103,16 @@ const linesOf = (operations: readonly Operation[]): string[] =>
       each.failed,
       each.actor,
       each.createdAt.toISOString(),
+      integrationOf(each),
+      each.reason,
     ]),
   ]);
+
+/** The integration that an operation pauses or resumes, or to which its filter is limited. */
+function integrationOf({ target }: Operation): string | undefined {
+  const { integration, filter } = target as { integration?: string; filter?: { integration?: string } };
+  return integration ?? filter?.integration;
+}
 
 const cellsOf = ({ onboardingId, outcome, code, detail }: OperationItem) => [
   onboardingId,

@@ -33,6 +33,7 @@ describe('a wrong command line', () => {
     [['onboardings', 'cancel', ID, '--reason', 'r', '--at-most', 'some'], '--at-most takes a whole number'],
     [['onboardings', 'resolve', ID, '--reason', 'r'], '--outcome is done or not_done'],
     [['onboardings', 'list', '--state', 'lost'], 'there is no lost'],
+    [['onboardings', 'list', '--step', 'otp-auth'], 'The steps are: init-otp, verify-otp'],
     [['onboardings', 'list', '--limit', '0'], '--limit takes a whole number'],
     [['onboardings', 'list', '--created-after', 'noon'], '--created-after takes an instant'],
     [['operations', 'abort', 'x', '--reason', 'r'], 'give the id of an operation'],
@@ -56,6 +57,16 @@ describe('a command', () => {
     }
     expect(await gangway(['keys', 'rotate', '-h'], {})).toEqual({ code, out, err: '' });
   });
+
+  it.each([[['refusals', '--help']], [['refusals', 'forgive']]])(
+    '%j shows the usage of one group',
+    async (args) => {
+      const { out, err } = await gangway(args, {});
+      expect(out + err).toContain('gangway refusals <command>');
+      expect(out + err).toContain('refusals forget all');
+      expect(out + err).not.toMatch(/keys revoke|contract-check \[/);
+    },
+  );
 
   it('names a missing setting', async () => {
     const { code, err } = await gangway(['keys', 'list'], { ...ENV, HASH_KEY: '' });

@@ -32,16 +32,17 @@ const HELP: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
  */
 export async function run(args: string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
   const [group = '', name = '', ...words] = args;
-  const asksForHelp = [group, Object.hasOwn(COMMANDS, group) ? name : ''].some((word) => HELP.has(word));
+  const known = Object.hasOwn(COMMANDS, group) ? group : undefined;
+  const asksForHelp = HELP.has(group) || (known !== undefined && HELP.has(name));
   if (args.length === 0 || asksForHelp) {
-    output.out(usage());
+    output.out(usage(known));
     return args.length === 0 ? MISUSED : DONE;
   }
   const alone = Object.hasOwn(STANDALONE, group) ? STANDALONE[group] : undefined;
   const command = alone ?? find(group, name);
   const [typed, rest] = alone ? [group, args.slice(1)] : [`${group} ${name}`, words];
   if (!command) {
-    output.err(`gangway: there is no command "${[group, name].join(' ').trim()}".\n\n${usage()}`);
+    output.err(`gangway: there is no command "${[group, name].join(' ').trim()}".\n\n${usage(known)}`);
     return MISUSED;
   }
   try {

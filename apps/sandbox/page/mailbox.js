@@ -77,7 +77,7 @@ async function copyCode(code, shown, button) {
   try {
     await navigator.clipboard.writeText(code);
   } catch {
-    // The browser refused. Or it offers no clipboard, because the page came from another machine without TLS.
+    // The browser refuses. Without TLS, it offers no clipboard to a page from another machine.
     getSelection()?.selectAllChildren(shown);
     say('The code is selected: copy it with the keyboard.');
     return;

@@ -75,7 +75,7 @@ function refusal(row: Row, { reason }: UpstreamError): Explanation {
   }
   const detail =
     reason === 'resource_limit'
-      ? 'A limit at the provider prevents the registration of the passkeys.'
+      ? 'The passkeys were not registered, because of a limit at the provider.'
       : 'The provider refused the passkeys and did not say why.';
   return { code: 'upstream_rejected', detail };
 }

@@ -77,7 +77,7 @@ async function shown(): Promise<Record<string, number>> {
 beforeEach(() => dataSource.query('DELETE FROM api_keys'));
 
 describe('the metric for the expiry of API keys', () => {
-  it('is that of the key that expires first, among the keys in use', async () => {
+  it('shows for each caller when the first of its used keys expires', async () => {
     expect(await shown()).toEqual({});
     await make('shop', null);
     expect(await shown()).toEqual({});

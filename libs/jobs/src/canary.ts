@@ -61,7 +61,8 @@ export class Canary {
   async #check(): Promise<Finding> {
     if (await this.#sings()) return { status: 'up' };
     if (await this.#isPaused()) return { status: 'down', detail: `queue ${QUEUE} is paused` };
-    return { status: 'down', detail: `no worker has run a job for ${Math.round(this.#lateMs / 1000)} s` };
+    const lateS = Math.round(this.#lateMs / 1000);
+    return { status: 'down', detail: `no worker has run a job for more than ${lateS} s` };
   }
 
   #note(): void {

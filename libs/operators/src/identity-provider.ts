@@ -135,7 +135,9 @@ export class IdentityProvider {
   #discover(): Promise<Configuration> {
     const { OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET } = this.config;
     if (OIDC_ISSUER === undefined || OIDC_CLIENT_ID === undefined) {
-      throw new ProblemError('not_found', { detail: 'No identity provider is configured (OIDC_ISSUER).' });
+      throw new ProblemError('not_found', {
+        detail: 'No identity provider is configured: set OIDC_ISSUER and OIDC_CLIENT_ID.',
+      });
     }
     const issuer = new URL(OIDC_ISSUER);
     const plain = issuer.protocol === 'http:' ? [allowInsecureRequests] : [];

@@ -120,7 +120,7 @@ function refusal(row: Row, reason: RejectionReason | undefined): Explanation {
     case 'resource_limit':
       return {
         code: 'upstream_rejected',
-        detail: 'A limit at the provider prevents the sending of the code.',
+        detail: 'The code was not sent, because of a limit at the provider.',
       };
     default:
       return { code: 'upstream_rejected', detail: 'The provider refused to send a code.' };

@@ -21,8 +21,11 @@ export const setting = <S extends z.ZodType>(
   more: Omit<About, 'description'> = {},
 ): S => schema.meta({ description, ...more, group: 'setting' });
 
-/** Describes a time or a limit whose default suits nearly all installations. */
-export const tuning = <S extends z.ZodType>(description: string, schema: S): S =>
+/**
+ * Describes a time or a limit whose default suits nearly all installations. Its schema, such as `count` or
+ * `durationMs`, brings the example and the allowed values.
+ */
+export const tuning = <S extends z.ZodType<number>>(description: string, schema: S): S =>
   schema.meta({ description, group: 'tuning' });
 
 const withRange = <S extends z.ZodType>(

@@ -352,7 +352,8 @@ describe('parseConfig', () => {
     },
   );
 
-  const PLAIN = 'is http:// although NODE_ENV is production: use https://, or an address of this machine';
+  const PLAIN =
+    'is http:// although NODE_ENV is production: use https://. http:// is allowed only to localhost';
   /** production.spec.ts tests the other rules for keys in production. */
   const fit = {
     ...good,

@@ -33,7 +33,7 @@ export const consoleSettings = {
     origin('it').optional(),
     {
       example: 'https://gangway.example.com',
-      values: 'scheme, host and port; in production `https://…`, or `http://` to this machine',
+      values: 'scheme, host and port; in production `https://…`, or `http://` to localhost',
     },
   ),
   OIDC_ISSUER: setting(
@@ -44,7 +44,7 @@ export const consoleSettings = {
       .optional(),
     {
       example: 'https://login.example.com/realms/acme',
-      values: '`https://…`; `http://…` outside production, or to this machine',
+      values: '`https://…`; `http://…` outside production, or to localhost',
     },
   ),
   OIDC_CLIENT_ID: setting(
@@ -130,7 +130,8 @@ export function plainLogins({ OIDC_ISSUER, CONSOLE_URL }: LoginSettings): Faults
     .filter(([, value]) => value !== undefined && isPlain(value))
     .map(([variable]) => ({
       variable,
-      detail: 'is http:// although NODE_ENV is production: use https://, or an address of this machine',
+      detail:
+        'is http:// although NODE_ENV is production: use https://. http:// is allowed only to localhost',
     }));
   if (OIDC_ISSUER !== undefined && CONSOLE_URL === undefined) {
     faults.push({

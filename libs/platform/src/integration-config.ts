@@ -37,7 +37,7 @@ function commonEnvironment(providers: readonly ProviderSettings[]) {
       { example: 'byzantine' },
     ),
     BASE_URL: setting('The provider’s API.', origin('it'), {
-      values: 'scheme, host and port; in production `https://…`, or `http://` to this machine',
+      values: 'scheme, host and port; in production `https://…`, or `http://` to localhost',
       example: 'https://api.example.com',
     }),
     ...passkeyEnvironment,
@@ -131,6 +131,7 @@ export function plainUrls(integration: IntegrationConfig): Faults {
     .filter(([, value]) => typeof value === 'string' && isPlain(value))
     .map(([setting]) => ({
       variable: prefixOf(integration.name) + variableOf(setting),
-      detail: 'is http:// although NODE_ENV is production: use https://, or an address of this machine',
+      detail:
+        'is http:// although NODE_ENV is production: use https://. http:// is allowed only to localhost',
     }));
 }

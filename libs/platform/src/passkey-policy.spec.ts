@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { TEST_ENV } from '#libs/testing';
 import { PROVIDERS } from '#libs/upstream';
 import { ConfigError, parseConfig } from './config.js';
 import type { PasskeyPolicy } from './passkey-policy.js';
@@ -9,11 +10,7 @@ const ANDROID = `android:apk-key-hash:${Buffer.alloc(32, 7).toString('base64url'
 const PREFIX = 'INTEGRATION_ACME_';
 
 const good = {
-  DATABASE_URL: 'postgres://gangway@127.0.0.1:5432/gangway',
-  REDIS_URL: 'redis://127.0.0.1:6379',
-  API_KEY: 'a-key-of-16-chars',
-  SEALING_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
-  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
+  ...TEST_ENV,
   INTEGRATIONS: 'acme',
   [`${PREFIX}PROVIDER`]: 'byzantine',
   [`${PREFIX}BASE_URL`]: 'http://127.0.0.1:4000',

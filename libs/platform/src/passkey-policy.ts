@@ -155,8 +155,9 @@ export const passkeyEnvironment = {
 };
 
 /**
- * Builds the policy, and adds settings that contradict each other to `faults`. @param prefix the prefix of
- * the variables.
+ * Builds the policy, and adds settings that contradict each other to `faults`.
+ *
+ * @param prefix the prefix of the variables.
  */
 export function passkeyPolicyOf(
   own: z.output<z.ZodObject<typeof passkeyEnvironment>>,

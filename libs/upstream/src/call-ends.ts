@@ -77,8 +77,9 @@ export class CallEnds {
   }
 
   /**
-   * Removes failures that were reported. @param told an earlier result of `untold()`. Failures that came
-   * later stay.
+   * Removes failures that were reported.
+   *
+   * @param told an earlier result of `untold()`. Failures that came later stay.
    */
   told(told: ReadonlyMap<TroubleName, Failures>): void {
     for (const [name, { count, firstAtMs }] of told) {

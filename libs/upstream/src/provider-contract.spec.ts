@@ -16,6 +16,7 @@ import {
 import { endOf } from './fixtures/end-of.js';
 import type { FailureClass } from './port/upstream-error.js';
 import type { Call, Grant, SentOtp } from './port/upstream-provider.js';
+import { PROVIDERS } from './providers.js';
 
 let doors: Doors;
 beforeAll(async () => {
@@ -84,6 +85,11 @@ class Story {
 const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
 const wrong = (code: string) => (code === '000000' ? '000001' : '000000');
+
+it('each kind of provider has a door, so that these tests run for its client', () => {
+  const kinds = new Set(DOOR_NAMES.map((name) => doors.door(name).provider.kind));
+  expect(PROVIDERS.map(({ kind }) => kind).filter((kind) => !kinds.has(kind))).toEqual([]);
+});
 
 describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
   let door: Door;

@@ -180,7 +180,7 @@ describe('the keys that an issuer publishes', () => {
   });
 });
 
-describe('scopes in another claim', () => {
+describe('scopes in another claim of a JWT', () => {
   it.each([
     ['Okta', 'scp', ['onboardings:read', 'openid']],
     ['Entra ID, delegated', 'scp', 'onboardings:read profile'],

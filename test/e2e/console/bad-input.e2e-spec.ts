@@ -64,6 +64,13 @@ describe('the console', () => {
     expect(await story.sql('SELECT action FROM operations')).toEqual([]);
   });
 
+  it('names the wrong fields of a form, without their values', async () => {
+    const fields = { action: 'explode', id: 'not-an-id', reason: 'a test', token };
+    const { text } = await admin.post('/operations', fields);
+    expect(text).toContain('The form has missing, unknown or wrong fields: action, id.');
+    expect(text).not.toMatch(/explode|not-an-id/);
+  });
+
   it('starts no operation if more onboardings match than the dry run has shown', async () => {
     await story.sent();
     await story.sent();

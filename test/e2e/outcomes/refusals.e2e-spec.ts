@@ -76,6 +76,13 @@ describe('a clear refusal', () => {
     });
   });
 
+  it('of the address fails a start', async () => {
+    const at = await StepUnderTest.before(story, 'init-otp');
+    const error = 'Turnkey error 3: invalid email address (Details: [])';
+    const answer = await at.strike({ status: 400, body: { error, status: 400 } }).submit();
+    expect(answer).toMatchObject({ status: 422, body: { code: 'contact_invalid', state: 'failed' } });
+  });
+
   it('of a registered passkey names this passkey, and keeps the session', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     const answer = await at

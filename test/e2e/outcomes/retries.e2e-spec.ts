@@ -192,7 +192,7 @@ describe('Retry-After', () => {
   }
 });
 
-describe('an unreachable upstream', () => {
+describe('an unreachable provider', () => {
   let story: Story;
   let unreachable: Record<string, string>;
   beforeAll(async () => {
@@ -212,7 +212,7 @@ describe('an unreachable upstream', () => {
   });
   afterAll(() => story.end());
 
-  it('is tried until no try could end in time, and uses up no tries and no sends', async () => {
+  it('is called until no call could end in time, and the calls use up no tries and no sends', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     // The worker starts after the preparation. Otherwise it would make the first retries before the time is

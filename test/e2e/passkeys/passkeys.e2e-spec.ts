@@ -101,7 +101,7 @@ describe('a challenge', () => {
     await expectRefused(refused, subject, [1, 'credential_duplicate']);
   });
 
-  it('twice in a submission is refused before attestations are read, and loses no try', async () => {
+  it('that a submission has twice is refused before attestations are read, and loses no try', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const unverified = made(challenge, { userVerified: false });

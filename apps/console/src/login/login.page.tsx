@@ -43,7 +43,9 @@ export function LoginPage({ ways, token, next, error, wasEmergency, loggedOut }:
       )}
       <p>
         <small>
-          {provider === null && !emergency && 'No identity provider is configured (OIDC_ISSUER). '}
+          {provider === null &&
+            !emergency &&
+            'No identity provider is configured: set OIDC_ISSUER and OIDC_CLIENT_ID. '}
           With a shell on the host, make a one-time link:{' '}
           <code>gangway console link --name &lt;name&gt; --role &lt;role&gt;</code>
         </small>

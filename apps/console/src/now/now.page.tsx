@@ -191,7 +191,7 @@ function Integration({ integration, unknownRefusals }: IntegrationProps) {
       </p>
       {unknownRefusals > 0 && (
         <p>
-          Unknown refusals: <a href={pathOfRefusals(name)}>{unknownRefusals} texts</a>
+          Unknown refusals: <a href={pathOfRefusals(name)}>{unknownRefusals}</a>
         </p>
       )}
       {errors.length + seenBy.length > 0 && <Seen errors={errors} seenBy={seenBy} />}

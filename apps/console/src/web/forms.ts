@@ -20,7 +20,9 @@ export const PASSWORD_FIELD = z.string().max(1_024);
 export function parsed<S extends z.ZodType>(schema: S, request: FastifyRequest): z.output<S> {
   const result = schema.safeParse(request.body);
   if (result.success) return result.data;
-  throw new ProblemError('validation_failed', { detail: 'The form has a missing, unknown or wrong field.' });
+  const wrong = new Set(result.error.issues.map(({ path: [field] }) => field ?? 'an unknown field'));
+  const detail = `The form has missing, unknown or wrong fields: ${[...wrong].join(', ')}.`;
+  throw new ProblemError('validation_failed', { detail });
 }
 
 /** @throws ProblemError `forbidden` if the form does not come from a page of this session */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PROXY_ROUTES, QUERIES, SUBMISSIONS } from '../turnkey/turnkey-paths.js';
 
-/** The upstream operations to which a fault can apply; `*` means all of them. */
+/** The routes of the provider to which a fault can apply; `*` means all of them. */
 export const FAULT_ROUTES: readonly string[] = [
   'init-otp',
   'otp-auth',

@@ -154,7 +154,7 @@ describe('a delay', () => {
     await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
   });
 
-  it('may come before the effect', async () => {
+  it('may come before the request takes effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS });
     const hangUp = new AbortController();

@@ -33,7 +33,7 @@ describe('/_sandbox/glance', () => {
     expect(seen.routes).toEqual(expect.arrayContaining(['init-otp', '*']));
   });
 
-  it('can be filtered by part of an address and by user', async () => {
+  it('can be filtered by part of an e-mail address and by user', async () => {
     const ana = await t.mailed();
     await t.mailed();
     const part = ana.email.slice(3, 20).toUpperCase();

@@ -19,7 +19,7 @@ interface Wait {
 /**
  * Tells waiting requests when their onboardings change. One statement every `EVENTS_POLL_MS` serves all
  * waiting requests of this process. Without waiting requests, no statement runs. A request that only waited
- * for the time of the next try would miss a cancellation.
+ * until the time of the next try would not notice a cancellation.
  */
 @Injectable()
 export class RowWatch {

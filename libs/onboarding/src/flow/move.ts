@@ -387,8 +387,9 @@ function sending(row: Row, { now, settings }: Moment): Patch {
 const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
 
 /**
- * Releases a parked step. @param given the operator who released the step, and the reason. Undefined: the
- * service released it.
+ * Releases a parked step.
+ *
+ * @param given the operator who released the step, and the reason. Undefined: the service released it.
  */
 export const unpark = (now: Date, given?: { by: string; reason: string }): Moved => ({
   patch: { parkedReason: null, parkedAt: null, nextAttemptAt: now },

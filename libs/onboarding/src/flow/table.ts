@@ -225,8 +225,9 @@ export const stepOfState = (state: State): StepName | null =>
 export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
 /**
- * The signal when the deadline of a state passes. @param mayHaveActed whether an attempt has an unknown
- * effect.
+ * The signal when the deadline of a state passes.
+ *
+ * @param mayHaveActed whether an attempt has an unknown effect.
  */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   const { step, atBound } = IN[state as LiveState];

@@ -14,7 +14,7 @@ export interface ViewFacts {
   skewMs: number;
   /** Why the last signing failed; null if signing works. */
   signer: string | null;
-  /** The last status with which the provider refused the requests of the process. */
+  /** The last HTTP status with which the provider refused requests of the process that reports. */
   refusedStatus: number | null;
   /** The signing key that is used first, if the integration has two. */
   key: { inUse: number; count: number; fingerprint: string } | null;
@@ -196,8 +196,9 @@ export class IntegrationReports {
   }
 
   /**
-   * Ends troubles whose last failure is before a success. @param mended the troubles, with the age of the
-   * success.
+   * Ends troubles whose last failure is before a success.
+   *
+   * @param mended the troubles, with the age of the success.
    */
   async mended(mended: readonly { integration: string; what: TroubleName; age: number }[]): Promise<void> {
     await this.statements.run(prepared(MENDED), [JSON.stringify(mended)]);

@@ -201,7 +201,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   /** @returns null if the item must be tried again after its lease ends. */
   async #workItem(operation: Operation & { action: OperationAction }, item: Taken): Promise<Ended | null> {
     const { onboardingId: id, tries, wasDone } = item;
-    if (wasDone) return { ...doneAs(id), detail: 'Another worker did it. The timeline shows the result.' };
+    if (wasDone) return { ...doneAs(id), detail: 'Another worker did this. The timeline shows the result.' };
     try {
       const { action, traceParent } = operation;
       const act = (span?: Span) => {

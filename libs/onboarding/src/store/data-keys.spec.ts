@@ -22,7 +22,7 @@ describe('the data key of a row', () => {
     expect(() => dataKeys.of({ id: 'two', sealedDataKey: one.patch.sealedDataKey })).toThrow();
   });
 
-  it('makes all its values unreadable when it is destroyed', () => {
+  it('makes all values of the row unreadable when the key is destroyed', () => {
     const dataKeys = new DataKeys(new Sealer([key('a', 1)]));
     const sealed = dataKeys.fresh('one').sealer.seal(place, 'secret');
     expect(() => dataKeys.of({ id: 'one', sealedDataKey: null }).open(place, sealed)).toThrow();
@@ -59,7 +59,7 @@ describe('the data key of a row', () => {
     );
   });
 
-  describe('the data key of a row is decrypted', () => {
+  describe('is decrypted', () => {
     const ring = new Sealer([key('a', 1)]);
     const dataKeys = new DataKeys(ring);
     const open = jest.spyOn(ring, 'open');

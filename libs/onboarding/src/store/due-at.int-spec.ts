@@ -275,8 +275,8 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * Checks a due time. An ended row is due from a time within its write. Other due times are exact to the
- * millisecond, the precision of a read.
+ * Checks a due time, to the millisecond. The due time of an ended row is not exact: the row is due from some
+ * time during its last write.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);

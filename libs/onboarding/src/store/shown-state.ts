@@ -69,8 +69,9 @@ const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.ma
 export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);
 
 /**
- * SQL for whether a read shows one of the states for the row `o`. @param values the states as an array in
- * SQL.
+ * SQL for whether a read shows one of the states for the row `o`.
+ *
+ * @param values the states as an array in SQL.
  */
 export function showsOneOf(states: readonly State[], values: string): string {
   const written = `o.state = ANY (${values})`;

@@ -62,7 +62,7 @@ export class Expiry {
 
   /** Moves one onboarding, for a command that cannot wait for the batch. */
   async runFor(id: string): Promise<void> {
-    // The batch may have locked the row now.
+    // Another worker's batch may have locked the row.
     await this.store.run(WAIT_FOR_WRITERS, { id });
     const row = await this.store.find(id);
     if (row) await this.#write([row]);

@@ -88,7 +88,7 @@ describe('the sweeper', () => {
     expect(await sweeper.run()).toEqual({ woken: 1 });
   });
 
-  describe('the sweeper, if Redis accepts no jobs', () => {
+  describe('if Redis accepts no jobs,', () => {
     afterEach(() => void jest.restoreAllMocks());
 
     const woken = async () => {

@@ -116,7 +116,7 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,
-      // With this value, the SDK prints no warning on the console. Each request gives up long before.
+      // Each request times out earlier, so the SDK prints no warning on the console.
       socketAcquisitionWarningTimeout: 60_000,
     },
   };

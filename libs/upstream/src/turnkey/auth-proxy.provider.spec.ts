@@ -209,7 +209,7 @@ describe('the integration’s default origin at the Auth Proxy', () => {
     expect(origins).toEqual([['otp_init_v2', theirs], ...routes.map((route) => [route, ours])]);
   });
 
-  it('makes every call end misconfigured if the proxy does not allow it', async () => {
+  it('makes every call end in misconfigured if the proxy does not allow this origin', async () => {
     const at = (await strict).authProxy({ otpDefaults: { origin: 'https://old.example.com' } });
     expect(await endOf(at.initOtp(aCall(), newSubject(false).subject, {}))).toMatchObject({
       failure: 'misconfigured',

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { aCall, keyObjectsMade } from '#libs/testing';
 import { keptSessionKey } from './session-keys.js';
 
-it('a session key is parsed once per use, whether it is new or kept', async () => {
+it('a session key is parsed once per use, whether it is new or stored', async () => {
   const call = aCall();
   const sessionKey = () => keptSessionKey(call);
   let first!: Awaited<ReturnType<typeof sessionKey>>;

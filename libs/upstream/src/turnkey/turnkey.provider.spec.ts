@@ -760,7 +760,7 @@ describe('in client custody, the client for Turnkey', () => {
     expect(new Set(doors.http.bodies('otp_login')).size).toBe(1);
   });
 
-  it('reads the passkeys back if the session has expired before a repeat', async () => {
+  it('looks up the registered passkeys if the session has expired before a retry', async () => {
     let laterMs = 0;
     const clock = { ...systemClock, nowMs: () => Date.now() + laterMs };
     const { at, subject, userId, grant, who } = await opened(doors.turnkey({ custody: 'client' }, clock));

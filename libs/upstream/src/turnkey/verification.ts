@@ -43,8 +43,8 @@ export async function verifyBy(
 }
 
 /**
- * The error for an encrypted code that was sent for server custody. Such a code has no key to encrypt it
- * with.
+ * The error for an encrypted code where the custody is `server`. There, the caller has no key to encrypt the
+ * code with.
  */
 function codeOfOtherCustody(): UpstreamError {
   return new UpstreamError('rejected', {

@@ -6,8 +6,8 @@ import { statement } from '../statement.js';
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
 /**
- * The time that PostgreSQL has spent on the statement. A time that this process measured would also contain
- * its other work.
+ * The time that PostgreSQL has spent on the statement. A time measured in this process would also contain
+ * the process's other work.
  */
 const TOOK = `${ms('clock_timestamp() - statement_timestamp()')} AS "tookMs"`;
 
