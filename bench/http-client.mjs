@@ -2,7 +2,7 @@
  * Measures one outbound request with each HTTP client: a signed POST of an init-otp body whose answer is read
  * as text. 16 requests run at the same time over kept connections. The server is another process.
  *
- *     node bench/http-client.mjs        (after `npm run build`, which adds the service's own client)
+ *     node bench/http-client.mjs        (Node.js 24; `npm run bench -- --quick` installs axios)
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

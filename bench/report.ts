@@ -152,7 +152,7 @@ export function markdown(report: Report): string {
   return [facts.join(''), ...speed, `### Counted per onboarding\n\n${table(head, counted)}`].join('\n\n');
 }
 
-const BAR = { left: 330, width: 330, height: 16, gap: 6 };
+const BAR = { left: 370, width: 330, height: 16, gap: 6 };
 const COLOUR: Record<ContenderName, string> = {
   relay: '#9aa0a6',
   'crash-safe': '#9aa0a6',
@@ -186,11 +186,12 @@ export function chart(report: Report): string {
     }
     y += 14;
   }
-  const size = `width="740" height="${y}" viewBox="0 0 740 ${y}"`;
+  const width = BAR.left + BAR.width + 80;
+  const size = `width="${width}" height="${y}" viewBox="0 0 ${width} ${y}"`;
   const style = 'font-family="sans-serif" font-size="12" fill="#24292f"';
   const label = 'role="img" aria-label="Onboardings a second by contender"';
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style} ${label}>
-<rect width="740" height="${y}" fill="#ffffff"/>
+<rect width="${width}" height="${y}" fill="#ffffff"/>
 ${parts.join('\n')}
 </svg>
 `;

@@ -7,6 +7,8 @@ import { RESULT_CODES, SIGNALS, STATES, nextState, type State, type StepName } f
 import { configurationMarkdown, signalsMarkdown } from '#libs/platform';
 import { testConfig } from '#libs/testing';
 import { PROVIDERS } from '#libs/upstream';
+import { COMMANDS, STANDALONE } from '../apps/cli/src/commands.js';
+import { run } from '../apps/cli/src/run.js';
 import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
 import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-reference.js';
 
@@ -228,6 +230,67 @@ const linksIn = (paper: string) =>
     target: path === '' ? paper : join(dirname(paper), path),
     anchor,
   }));
+
+/** The lines of a document's shell blocks, and its code spans. */
+const codeIn = (paper: string) => [
+  ...[...read(paper).matchAll(/^ *```(?:bash|sh)\n([\s\S]*?)^ *```$/gm)].flatMap(([, block = '']) =>
+    block.replaceAll('\\\n', ' ').split('\n'),
+  ),
+  ...[...read(paper).matchAll(/(?<!`)`([^`\n]+)`(?!`)/g)].map(([, span = '']) => span),
+];
+
+const UUID = '01980000-0000-7000-8000-000000000000';
+const KEY_ID = '0'.repeat(20);
+const WORDS: Record<string, string> = { '<module>': 'Steps', '<level>': 'debug' };
+
+/** The words of each `gangway …` of a document, with a value in place of each placeholder. */
+const gangwayCommandsIn = (paper: string) =>
+  codeIn(paper)
+    .map(
+      (code) =>
+        /(?:^|\$\()(?:.*\bnpm .*run (?:-s )?gangway --|gangway) (.*?)(?: +#.*)?$/.exec(code.trim())?.[1],
+    )
+    .filter((line) => line !== undefined && !/^(?:env\b|…|<command>)/.test(line))
+    .map((line) => line!.match(/"[^"]*"|\S+/g)!.map((word) => word.replaceAll('"', '')))
+    .map((words) =>
+      words.map((word) => (word === '<id>' ? (words[0] === 'keys' ? KEY_ID : UUID) : (WORDS[word] ?? word))),
+    );
+
+/** Whether these words only name a command, or a group of commands. */
+const isName = ([group = '', name = '', ...more]: string[]) =>
+  more.length === 0 &&
+  (name === '' ? group in COMMANDS || group in STANDALONE : name in (COMMANDS[group] ?? {}));
+
+/** What the command line says of a wrong command. No database listens at this port. */
+async function misuseOf(words: string[]): Promise<string> {
+  let said = '';
+  const env = { DATABASE_URL: 'postgres://127.0.0.1:1/x', HASH_KEY: Buffer.alloc(32).toString('base64') };
+  await run(words, env, { out: () => undefined, err: (text) => (said += `${text}\n`) });
+  return /usage: gangway|there is no command/.test(said) ? said : '';
+}
+
+describe('the command line', () => {
+  const commands = PAPERS.flatMap((paper) =>
+    gangwayCommandsIn(paper)
+      .filter((words) => !isName(words))
+      .map((words) => ({ paper, words, command: words.join(' ') })),
+  );
+
+  it.each(commands)('takes a command of $paper: $command', async ({ words }) => {
+    expect(await misuseOf(words)).toBe('');
+  });
+});
+
+describe('the documents', () => {
+  it('name only scripts of package.json', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = PAPERS.flatMap((paper) =>
+      codeIn(paper).flatMap((code) => [...code.matchAll(/\bnpm .*?run (?:-s )?([\w:]+)/g)]),
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.map(([, script = '']) => script).filter((script) => !(script in scripts))).toEqual([]);
+  });
+});
 
 describe.each(PAPERS)('%s', (paper) => {
   it('has no broken links', () => {

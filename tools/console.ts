@@ -31,7 +31,7 @@ export async function step<T>(what: string, work: () => Promise<T>): Promise<T> 
  * Runs a tool to its end. An error becomes one readable message and exit code 1. Unexpected errors also show
  * their stack.
  */
-export async function runTool(main: () => Promise<void>): Promise<void> {
+export async function runTool(main: () => Promise<void> | void): Promise<void> {
   try {
     await main();
   } catch (error) {

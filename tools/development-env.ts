@@ -6,6 +6,15 @@ import type { Servers } from './servers.js';
 const HOST = '127.0.0.1';
 const AUTH_PROXY_CONFIG_ID = 'gangway-development';
 
+/** The ports of the processes. */
+export interface Ports {
+  service: number;
+  worker: number;
+  sandbox: number;
+  demo: number;
+  console: number;
+}
+
 export interface DevelopmentEnv {
   /** The environment of the service, the worker and the sandbox. */
   env: NodeJS.ProcessEnv;
@@ -62,7 +71,7 @@ function uncompressed(privateKeyHex: string): string {
 export function developmentEnv(
   secrets: DevSecrets,
   servers: Pick<Servers, 'databaseUrl' | 'redisUrl'>,
-  ports: { service: number; worker: number; sandbox: number; demo: number; console: number },
+  ports: Ports,
   own: NodeJS.ProcessEnv = process.env,
   integration = 'byzantine',
 ): DevelopmentEnv {

@@ -1,7 +1,7 @@
 import { COMMANDS } from '#launcher/commands';
 import { flagsOrExit } from '#launcher/flags';
 import { Plain, say } from './console.js';
-import { addressesOfRunning } from './running.js';
+import { servingHere } from './running.js';
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
@@ -13,7 +13,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
  */
 export function printEnv(args: string[]): void {
   const { json } = flagsOrExit(COMMANDS.env, args);
-  const addresses = addressesOfRunning();
+  const addresses = servingHere()?.addresses;
   if (!addresses)
     throw new Plain('npm start does not serve in this folder. Start it, and try again when it serves.');
   if (json) return say(JSON.stringify(addresses, null, 2));

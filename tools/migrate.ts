@@ -1,11 +1,13 @@
-import { migrate, parseMigrationUrl } from '#libs/database';
-import { runTool, say } from './console.js';
+import { isDatabaseAway, migrate, parseMigrationUrl } from '#libs/database';
+import { Plain, runTool, say } from './console.js';
 
 /**
  * Migrates the database of DATABASE_URL to this version's schema. In a deployment, one container runs this
  * once.
  */
 await runTool(async () => {
-  const done = await migrate(parseMigrationUrl(process.env));
+  const done = await migrate(parseMigrationUrl(process.env)).catch((error: Error) => {
+    throw isDatabaseAway(error) ? new Plain(error.message) : error;
+  });
   say(done.length === 0 ? 'The schema is up to date.' : `Migrated: ${done.join(', ')}`);
 });

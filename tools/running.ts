@@ -5,6 +5,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { serversHolder } from '#launcher/lock';
 import { CHECKOUT, STATE } from './checkout.js';
 import { say } from './console.js';
+import type { Ports } from './development-env.js';
+import type { Servers } from './servers.js';
 
 const FILE = join(STATE, 'running.json');
 const DRAIN_MS = 30_000;
@@ -18,14 +20,22 @@ export interface Addresses {
   API_KEY: string;
 }
 
+/** What the command line needs to know of an `npm start` that serves. */
+export interface Serving {
+  addresses: Addresses;
+  servers: Pick<Servers, 'databaseUrl' | 'redisUrl'>;
+  ports: Ports;
+  integration: string;
+}
+
 /** The file in which `npm start` describes itself. */
 interface Running {
   apps: { name: string; pid: number; entry: string }[];
   /** Missing until `npm start` serves. */
-  addresses?: Addresses;
+  serving?: Serving;
 }
 
-/** Records the apps that this process has started, and, as soon as they serve, their addresses. */
+/** Records the apps that this process has started, and, as soon as they serve, how to reach them. */
 export function noteRunning(running: Running): void {
   mkdirSync(STATE, { recursive: true });
   const aside = `${FILE}.${process.pid}`;
@@ -37,9 +47,9 @@ export function noteStopped(): void {
   rmSync(FILE, { force: true });
 }
 
-/** The addresses of this folder's `npm start`. @returns undefined if no `npm start` serves */
-export function addressesOfRunning(): Addresses | undefined {
-  return serversHolder(CHECKOUT) && read()?.addresses;
+/** This folder's `npm start`. @returns undefined if none serves */
+export function servingHere(): Serving | undefined {
+  return serversHolder(CHECKOUT) && read()?.serving;
 }
 
 /**

@@ -142,7 +142,9 @@ async function serve(
     CONSOLE: consoleUrl,
     API_KEY: apiKey,
   };
-  noteRunning({ apps: notesOf(apps), addresses });
+  const { databaseUrl, redisUrl } = servers;
+  const serving = { addresses, servers: { databaseUrl, redisUrl }, ports, integration: flags.integration };
+  noteRunning({ apps: notesOf(apps), serving });
   printAddresses(development, walked, flags.integration);
   await Promise.race([died, interrupted]).catch((error: unknown) => {
     if (error instanceof Interrupted) error.served = true;

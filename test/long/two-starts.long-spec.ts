@@ -56,8 +56,8 @@ async function start(path: string) {
 
 /** Runs a command in a shell that has loaded the addresses of this folder's servers. */
 async function inShell(path: string, command: string) {
-  const cli = `'${process.execPath}' tools/gangway.mjs cli env`;
-  return promisify(execFile)('bash', ['-c', `eval "$(${cli})"; ${command}`], {
+  const gangway = `gangway() { '${process.execPath}' tools/gangway.mjs cli "$@"; }`;
+  return promisify(execFile)('bash', ['-c', `${gangway}; eval "$(gangway env)"; ${command}`], {
     cwd: path,
     env: environment(),
   });
@@ -95,7 +95,7 @@ describe('npm start', () => {
     expect(refused?.said).not.toContain('reset');
   }, 240_000);
 
-  it('gives its addresses and key to a shell in its folder, and to no other shell', async () => {
+  it('gives its addresses, key and settings to a shell in its folder, and to no other shell', async () => {
     const [one, other] = [folder('one'), folder('other')];
     const serving = launch(one);
     try {
@@ -103,6 +103,8 @@ describe('npm start', () => {
       const list = 'curl -sS -H "Authorization: Bearer $API_KEY" "$SERVICE/v1/onboardings"';
       const { items } = JSON.parse((await inShell(one, list)).stdout) as { items: { state: string }[] };
       expect(items).toEqual([expect.objectContaining({ state: 'completed' })]);
+      const checked = await inShell(one, 'gangway contract-check');
+      expect(checked.stdout).toMatch(/^ok +byzantine [^]* key [0-9a-f]+: accepted$/m);
       const elsewhere = await inShell(other, 'echo "service: $SERVICE"');
       expect(elsewhere.stdout).toBe('service: \n');
       expect(elsewhere.stderr).toContain('npm start does not serve in this folder');

@@ -2,7 +2,6 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { DASHBOARDS } from '../../tools/dashboards.js';
-import { COMMANDS, STANDALONE } from '../../apps/cli/src/commands.js';
 import {
   OBSERVABILITY,
   RUNBOOKS,
@@ -79,22 +78,6 @@ describe.each(runbooks())('the runbook %s', (name) => {
 
   it('fits on a phone', () => {
     expect(text.split(/\s+/).length).toBeLessThan(350);
-  });
-});
-
-describe('all runbooks', () => {
-  it('name only commands and options that exist', () => {
-    const pages = [...runbooks(), 'README'].map((name) => readText(RUNBOOKS, `${name}.md`)).join('\n');
-    const named = [...pages.matchAll(/\bgangway ([a-z-]+) ([a-z-]+)([^`\n]*)/g)];
-    expect(named.length).toBeGreaterThan(10);
-    const unknown = named.filter(([, group = '', command = '', rest = '']) => {
-      const found = COMMANDS[group]?.[command];
-      const options = [...rest.matchAll(/--([a-z-]+)/g)].map(([, option = '']) => option);
-      return !found || options.some((option) => !(option in found.options));
-    });
-    expect(unknown.map(([line]) => line)).toEqual([]);
-    const alone = [...pages.matchAll(/`gangway ([a-z-]+)(?: <[^`]*)?`/g)].map(([, command = '']) => command);
-    expect(alone.filter((command) => !(command in STANDALONE))).toEqual([]);
   });
 });
 

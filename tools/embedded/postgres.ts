@@ -54,13 +54,6 @@ function adviceOn(error: unknown): string {
     : '';
 }
 
-export async function findPostgres(folder: string, password: string): Promise<string | undefined> {
-  const data = join(folder, 'data');
-  if (!existsSync(join(data, 'postmaster.pid')) || !(await isRunning(await install(), data)))
-    return undefined;
-  return urlOf(data, password);
-}
-
 export async function stopPostgres(folder: string): Promise<void> {
   const data = join(folder, 'data');
   if (!existsSync(join(data, 'postmaster.pid'))) return;

@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { ECDH, createPublicKey, type JsonWebKey } from 'node:crypto';
 
 /** COSE_Key (RFC 9052 §7). */
 export type CoseKey = ReadonlyMap<unknown, unknown>;
@@ -11,6 +11,8 @@ const RSA = { kty: 3, n: -1, e: -2 };
 
 const P256 = 1;
 const COORDINATE_BYTES = 32;
+/** The first byte of a point whose coordinates both follow (SEC1 §2.3.3). */
+const UNCOMPRESSED = Buffer.of(4);
 /** Authenticators do not make larger keys, and each additional bit makes verification slower. */
 const RSA_BITS = { least: 2048, most: 4096 };
 /** OpenSSL's limit for the exponent of large keys. */
@@ -34,8 +36,9 @@ function isP256(key: CoseKey): boolean {
   if (!isOnly(key, EC) || key.get(EC.curve) !== P256) return false;
   const [x, y] = [bytesAt(key, EC.x), bytesAt(key, EC.y)];
   if (x.length !== COORDINATE_BYTES || y.length !== COORDINATE_BYTES) return false;
-  // OpenSSL refuses a point that is not on the curve.
-  return keyOf({ kty: 'EC', crv: 'P-256', x: base64url(x), y: base64url(y) }).asymmetricKeyType === 'ec';
+  // Throws for a point that is not on the curve. A key object would do the same, but takes five times longer.
+  ECDH.convertKey(Buffer.concat([UNCOMPRESSED, x, y]), 'prime256v1');
+  return true;
 }
 
 function isRsa(key: CoseKey): boolean {

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
 import { isConnectionLost, isReadOnly } from './database-fault.js';
-import { NamedQuery, type RowDescriptions } from './named-query.js';
+import { NamedQueries, NamedQuery } from './named-query.js';
 import { ServerClock } from './server-clock.js';
 import { sessionSettings, type Pooler } from './session-settings.js';
 import { SettledQuery } from './settled-query.js';
@@ -37,7 +37,8 @@ export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
   readonly #statementTimeoutMs: number;
   readonly #clock = new ServerClock();
-  readonly #rowDescriptions: RowDescriptions = new Map();
+  readonly #named = new NamedQueries();
+  readonly #answerWithinMs: number | undefined;
   #isSpent = false;
   #holdsWrites = false;
   /** The id of the PostgreSQL process that serves this session. */
@@ -45,8 +46,9 @@ export class DatabaseClient extends Base {
   /** Called when the server reports that it is read-only. */
   onReadOnly: () => void = () => undefined;
 
-  constructor({ pooler, statementTimeoutMs, ...config }: ClientTerms) {
+  constructor({ pooler, statementTimeoutMs, query_timeout, ...config }: ClientTerms) {
     super({ ...config, pipeline: pooler === 'none' } as ClientConfig);
+    this.#answerWithinMs = query_timeout;
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
     // A broken connection rejects its statement. The error event must not end the process as well.
@@ -111,19 +113,19 @@ export class DatabaseClient extends Base {
 
   #submit(config: QueryConfig, done: Done): void {
     const query = this.#queryOf(config);
-    const { query_timeout } = config as { query_timeout?: number };
+    const { query_timeout = this.#answerWithinMs } = config as { query_timeout?: number };
     const callback: Done = (error, result) => {
       if (error) this.#note(error);
       done(error, result);
     };
-    Object.assign(query, { callback, ...(query_timeout !== undefined && { query_timeout }) });
+    Object.assign(query, { callback, query_timeout });
     super.query(query);
   }
 
   #queryOf(config: QueryConfig): Query {
     if (this.#pooler === 'transaction')
       return new SettledQuery(config, this.#statementTimeoutMs, this.#clock);
-    return config.name ? new NamedQuery(config, this.#rowDescriptions) : new Query(config);
+    return config.name ? new NamedQuery(config, this.#named) : new Query(config);
   }
 
   #note(error: Error): void {

@@ -8,7 +8,7 @@ interface Described {
   _prebuiltEmptyResultObject: unknown;
 }
 
-interface Connection {
+export interface Connection {
   /** Writes one message to the socket as one chunk. */
   _send(chunk: Buffer): boolean;
   /** Asks for a row description. */
@@ -18,6 +18,7 @@ interface Connection {
 /** Members of node-postgres's `Query` that are missing in its types. */
 interface Inside {
   name: string;
+  values: unknown[] | undefined;
   _result: Described;
   _accumulateRows: boolean;
   prepare(connection: Connection): void;
@@ -28,40 +29,57 @@ interface Inside {
  * `Query` with the internal names of its members. If node-postgres changes these names, the tests of prepared
  * statements fail.
  */
-const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
+const Base = Query as unknown as new (text: string) => Query & Inside;
 
-/** The row descriptions that a connection has received, by statement name. */
-export type RowDescriptions = Map<string, Described>;
+/** What the named queries of one connection share. */
+export class NamedQueries {
+  /** The row descriptions that the connection has received, by statement name. */
+  readonly described = new Map<string, Described>();
+  #collector: { connection: Connection; chunks: Buffer[] } | undefined;
+
+  /** Writes the messages that `write` sends as one chunk, without a request for a row description. */
+  writeOnce(connection: Connection, write: (connection: Connection) => void): void {
+    this.#collector ??= collectorFor(connection);
+    write(this.#collector.connection);
+    connection._send(Buffer.concat(this.#collector.chunks.splice(0)));
+  }
+}
+
+/** A connection that collects what is sent. It is made once: making one for each query would be slow. */
+function collectorFor(connection: Connection) {
+  const chunks: Buffer[] = [];
+  const collecting = Object.create(connection) as Connection;
+  collecting._send = (chunk) => chunks.push(chunk) > 0;
+  collecting.describe = () => undefined;
+  return { connection: collecting, chunks };
+}
 
 /**
  * A faster query by name. node-postgres requests the description of the rows in each run, and writes each
  * message as a chunk. This class requests it once per connection, and writes one chunk per run.
  */
 export class NamedQuery extends Base {
-  readonly #known: RowDescriptions;
+  readonly #shared: NamedQueries;
 
-  constructor(config: QueryConfig, known: RowDescriptions) {
-    super(config);
-    this.#known = known;
+  constructor({ text, name = '', values }: QueryConfig, shared: NamedQueries) {
+    super(text); // node-postgres copies a config in a slow way, but not a text
+    this.name = name;
+    this.values = values;
+    this.#shared = shared;
   }
 
   override prepare(connection: Connection): void {
-    const described = this.#known.get(this.name);
+    const described = this.#shared.described.get(this.name);
     if (!described) return super.prepare(connection);
     Object.assign(this._result, described);
     this._accumulateRows = true;
-    const chunks: Buffer[] = [];
-    const collecting = Object.create(connection) as Connection;
-    collecting._send = (chunk) => chunks.push(chunk) > 0;
-    collecting.describe = () => undefined;
-    super.prepare(collecting);
-    connection._send(Buffer.concat(chunks));
+    this.#shared.writeOnce(connection, (collecting) => super.prepare(collecting));
   }
 
   override handleCommandComplete(message: unknown, connection: Connection): void {
     super.handleCommandComplete(message, connection);
-    if (this.#known.has(this.name)) return;
+    if (this.#shared.described.has(this.name)) return;
     const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
-    this.#known.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
+    this.#shared.described.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 }

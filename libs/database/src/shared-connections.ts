@@ -12,12 +12,6 @@ const SAMPLES = 32;
 
 /** How often this class looks for a connection that does not answer. */
 const CHECK_EVERY_MS = 500;
-/**
- * Switches off the driver's timeout, which begins when a statement is sent, although other statements may run
- * before it.
- */
-const NEVER_MS = 2_147_483_647;
-
 export interface SharedTerms {
   take: () => Promise<PooledClient>;
   /** Whether a connection may get one more statement. */
@@ -60,7 +54,8 @@ export class SharedConnections {
     try {
       const client = lane.client ?? (await lane.taken);
       client.holdWrites();
-      const { rows } = await client.query({ ...statement, query_timeout: NEVER_MS } as QueryConfig);
+      // Without the driver's timeout: it begins when the statement is sent, although others may run first.
+      const { rows } = await client.query({ ...statement, query_timeout: 0 } as QueryConfig);
       return rows as Row[];
     } finally {
       this.#answered(lane);

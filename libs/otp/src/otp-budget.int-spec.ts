@@ -188,16 +188,17 @@ describe('a budget', () => {
     expect(await charge(subject)).toBe(true);
   });
 
-  it('drops old entries, so that its row does not grow', async () => {
+  it('keeps no more entries than its limits count', async () => {
     const subject = aSubject();
     await used(subject, Array(50).fill(25 * HOUR), Array(50).fill(25 * HOUR));
     await charge(subject);
+    await chargeTry(subject);
     const [row] = await dataSource.query(
       `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
       FROM otp_budgets WHERE subject_key = $1`,
       [subject.subjectKey],
     );
-    expect(row).toEqual({ sends: 1, wrong: 0 });
+    expect(row).toEqual({ sends: LIMITS.day, wrong: LIMITS.wrong });
   });
 
   it('refunds only the latest entry', async () => {

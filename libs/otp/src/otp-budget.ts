@@ -35,8 +35,8 @@ interface Refused {
 
 /**
  * Limits how many codes a subject gets, and how many wrong codes it may type. One row per integration and
- * subject holds the instants that still count. The store's claims write this row, so concurrent claims cannot
- * exceed the limits. This class explains refusals.
+ * subject holds the latest instants, as many as the limits count. The store's claims write this row, so
+ * concurrent claims cannot exceed the limits. This class explains refusals.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {

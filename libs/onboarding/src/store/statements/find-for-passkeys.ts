@@ -7,13 +7,11 @@ import { statement } from '../statement.js';
  */
 export const FIND_FOR_PASSKEYS = statement(
   'find_for_passkeys',
-  `WITH seen AS MATERIALIZED (
-    SELECT o.* FROM onboardings o WHERE o.id = $id::uuid
-  ),
-  charged AS (
+  `WITH charged AS (
     UPDATE webauthn_challenges w SET tries = w.tries + 1
-    FROM seen o
-    WHERE w.onboarding_id = $id::uuid AND w.challenge = ANY ($challenges::text[]) AND w.tries < $tries::int
+    FROM onboardings o
+    WHERE cardinality($challenges::text[]) > 0 AND o.id = $id::uuid
+      AND w.onboarding_id = $id::uuid AND w.challenge = ANY ($challenges::text[]) AND w.tries < $tries::int
       AND w.expires_at > clock_timestamp()
       AND o.state = 'otp_verified' AND (o.device_signing IS NOT NULL) = $byDevice::boolean
       AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
@@ -34,5 +32,5 @@ export const FIND_FOR_PASSKEYS = statement(
     SELECT k.credential_id FROM credentials k
     WHERE k.integration = o.integration AND k.subject_key = o.subject_key AND k.registered
   ) AS registered, ARRAY(SELECT c.challenge FROM charged c) AS charged
-  FROM seen o`,
+  FROM onboardings o WHERE o.id = $id::uuid`,
 );

@@ -23,11 +23,9 @@ export const ISSUE_CHALLENGE = statement(
   ),
   outdated AS (
     DELETE FROM webauthn_challenges w USING target t
-    WHERE w.onboarding_id = t.id AND w.challenge IN (
-      SELECT each.challenge FROM (
-        SELECT c.challenge, c.expires_at, row_number() OVER (ORDER BY c.expires_at DESC) AS position
-        FROM webauthn_challenges c WHERE c.onboarding_id = $id::uuid
-      ) each WHERE each.expires_at <= clock_timestamp() OR each.position >= $outstanding::int)
+    WHERE w.onboarding_id = t.id AND w.expires_at <= greatest(clock_timestamp(), (
+      SELECT c.expires_at FROM webauthn_challenges c WHERE c.onboarding_id = t.id
+      ORDER BY c.expires_at DESC OFFSET $outstanding::int - 1 LIMIT 1))
   ),
   issued AS (
     INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)

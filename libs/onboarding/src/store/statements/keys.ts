@@ -6,18 +6,19 @@ import { statement } from '../statement.js';
  */
 export const ANSWER = statement(
   'answer',
-  `WITH given AS (
-    SELECT * FROM unnest(
-      $callers::text[], $routes::text[], $keys::text[], $takenBys::uuid[], $sealedAnswers::bytea[]
-    ) AS g (caller, route, key, taken_by, sealed_answer)
-  ),
-  target AS (
-    SELECT k.ctid AS place, g.sealed_answer FROM idempotency_keys k
-    JOIN given g ON g.caller = k.caller AND g.route = k.route AND g.key = k.key AND g.taken_by = k.taken_by
-    WHERE k.sealed_answer IS NULL
-    FOR UPDATE OF k SKIP LOCKED
-  )
-  UPDATE idempotency_keys k SET sealed_answer = t.sealed_answer FROM target t WHERE k.ctid = t.place`,
+  `UPDATE idempotency_keys SET sealed_answer = target.sealed_answer
+  FROM (
+    SELECT k.ctid AS place, g.sealed_answer
+    FROM unnest($callers::text[], $routes::text[], $keys::text[], $takenBys::uuid[], $sealedAnswers::bytea[])
+      AS g (caller, route, key, taken_by, sealed_answer)
+    CROSS JOIN LATERAL (
+      SELECT k.ctid FROM idempotency_keys k
+      WHERE k.caller = g.caller AND k.route = g.route AND k.key = g.key AND k.taken_by = g.taken_by
+        AND k.sealed_answer IS NULL
+      FOR UPDATE SKIP LOCKED
+    ) k
+  ) target
+  WHERE idempotency_keys.ctid = target.place`,
 );
 
 /** Reads an idempotency key with its answer. Locks nothing. */

@@ -1,5 +1,6 @@
-import { statement } from '../statement.js';
+import { HAS_ROOM_FOR_SEND, HAS_ROOM_FOR_WRONG_CODE, WITH_SEND } from '../budget.js';
 import { IS_PAUSED } from '../paused.js';
+import { statement } from '../statement.js';
 
 /**
  * Claims the next attempt of a waiting step without a charge: the submission is already charged, or the
@@ -9,7 +10,7 @@ import { IS_PAUSED } from '../paused.js';
 export const RETRY = statement(
   'retry',
   `WITH target AS (
-    SELECT o.id FROM onboardings o
+    SELECT o.id, o.attempt, o.last_seq, o.step, o.fingerprint FROM onboardings o
     WHERE o.id = $id::uuid AND o.state = $state::text AND o.attempt = $attempt::int
       AND o.lease_until IS NULL AND o.parked_reason IS NULL AND o.next_attempt_at <= clock_timestamp()
       -- A call starts only if it can end before the code, the session and the onboarding.
@@ -19,27 +20,24 @@ export const RETRY = statement(
         o.idle_ends_at, o.life_ends_at) >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
     FOR UPDATE OF o
   ),
-  changed AS (
-    UPDATE onboardings o SET
-      attempt = o.attempt + 1, claim_id = $claimId::uuid, last_seq = o.last_seq + 1, next_attempt_at = NULL,
-      lease_until = at + $leaseMs::float8 * interval '1 millisecond',
-      due_at = at + $leaseMs::float8 * interval '1 millisecond',
-      unresolved = CASE WHEN o.step = 'init-otp' THEN o.unresolved ELSE
-        o.unresolved || jsonb_build_array(jsonb_build_object(
-          'step', o.step, 'attempt', o.attempt + 1,
-          'at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))) END,
-      updated_at = at
-    FROM target t, clock_timestamp() AS at
-    WHERE o.id = t.id AND clock_timestamp() < $claimBefore::timestamptz
-    RETURNING o.*
-  ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq, 'attempt_started', 'service',
-      jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
-    FROM changed c
+    SELECT t.id, t.last_seq + 1, 'attempt_started', 'service',
+      jsonb_build_object('attempt', t.attempt + 1, 'step', t.step, 'fingerprint', t.fingerprint)
+    FROM target t
   )
-  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM changed c`,
+  UPDATE onboardings o SET
+    attempt = o.attempt + 1, claim_id = $claimId::uuid, last_seq = o.last_seq + 1, next_attempt_at = NULL,
+    lease_until = at + $leaseMs::float8 * interval '1 millisecond',
+    due_at = at + $leaseMs::float8 * interval '1 millisecond',
+    unresolved = CASE WHEN o.step = 'init-otp' THEN o.unresolved ELSE
+      o.unresolved || jsonb_build_array(jsonb_build_object(
+        'step', o.step, 'attempt', o.attempt + 1,
+        'at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))) END,
+    updated_at = at
+  FROM target t, clock_timestamp() AS at
+  WHERE o.id = t.id AND (at < $claimBefore::timestamptz OR gangway_refuse('retry'))
+  RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );
 
 /**
@@ -49,7 +47,7 @@ export const RETRY = statement(
 export const RETRY_SEND = statement(
   'retry_send',
   `WITH target AS (
-    SELECT o.id, o.integration, o.subject_key FROM onboardings o
+    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq, o.step, o.fingerprint FROM onboardings o
     WHERE o.id = $id::uuid AND o.state = 'otp_requested' AND o.attempt = $attempt::int
       AND o.lease_until IS NULL AND o.parked_reason IS NULL AND o.next_attempt_at <= clock_timestamp()
       AND least(o.idle_ends_at, o.life_ends_at)
@@ -59,37 +57,24 @@ export const RETRY_SEND = statement(
   charged AS (
     INSERT INTO otp_budgets AS b (integration, subject_key, sends, live_id)
     SELECT t.integration, t.subject_key, ARRAY[clock_timestamp()], t.id FROM target t
-    ON CONFLICT (integration, subject_key) DO UPDATE SET
-      sends = ARRAY(
-        SELECT t FROM unnest(b.sends) t WHERE t > clock_timestamp() - interval '1 day' ORDER BY t
-      ) || clock_timestamp(),
-      wrong_codes = ARRAY(
-        SELECT t FROM unnest(b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day' ORDER BY t
-      )
-    WHERE (SELECT count(*) FROM unnest(b.sends) t
-        WHERE t > clock_timestamp() - $windowMs::float8 * interval '1 millisecond') < $sendsPerWindow::int
-      AND (SELECT count(*) FROM unnest(b.sends) t
-        WHERE t > clock_timestamp() - interval '1 day') < $sendsPerDay::int
-      AND (SELECT count(*) FROM unnest(b.wrong_codes) t
-        WHERE t > clock_timestamp() - interval '1 day') < $wrongPerDay::int
-    RETURNING 1
-  ),
-  changed AS (
-    UPDATE onboardings o SET
-      attempt = o.attempt + 1, claim_id = $claimId::uuid, last_seq = o.last_seq + 1, next_attempt_at = NULL,
-      lease_until = at + $leaseMs::float8 * interval '1 millisecond',
-      due_at = at + $leaseMs::float8 * interval '1 millisecond',
-      updated_at = at
-    FROM target t, charged, clock_timestamp() AS at
-    WHERE o.id = t.id AND clock_timestamp() < $claimBefore::timestamptz
-    RETURNING o.*
+    ON CONFLICT (integration, subject_key) DO UPDATE SET sends = ${WITH_SEND}
+    WHERE (${HAS_ROOM_FOR_SEND}
+        AND ${HAS_ROOM_FOR_WRONG_CODE})
+      OR gangway_refuse('retry_send')
+    RETURNING clock_timestamp() AS at
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq, 'attempt_started', 'service',
-      jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
-    FROM changed c
+    SELECT t.id, t.last_seq + 1, 'attempt_started', 'service',
+      jsonb_build_object('attempt', t.attempt + 1, 'step', t.step, 'fingerprint', t.fingerprint)
+    FROM target t, charged
   )
-  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM (SELECT 1) one LEFT JOIN changed c ON true
-  WHERE c.id IS NOT NULL OR (EXISTS (SELECT 1 FROM charged) AND gangway_refuse('retry_send'))`,
+  UPDATE onboardings o SET
+    attempt = o.attempt + 1, claim_id = $claimId::uuid, last_seq = o.last_seq + 1, next_attempt_at = NULL,
+    lease_until = b.at + $leaseMs::float8 * interval '1 millisecond',
+    due_at = b.at + $leaseMs::float8 * interval '1 millisecond',
+    updated_at = b.at
+  FROM target t, charged b
+  WHERE o.id = t.id AND (b.at < $claimBefore::timestamptz OR gangway_refuse('retry_send'))
+  RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );

@@ -1,3 +1,4 @@
+import { roomForSendAt } from '../budget.js';
 import { statement } from '../statement.js';
 
 /**
@@ -18,14 +19,7 @@ export const SETTLE_SEND = statement(
       -- While the step waits, its claim's cooldown counts. Later, another code must also fit each budget.
       otp_resend_at = CASE WHEN w.state = 'otp_requested' THEN w.otp_resend_at ELSE greatest(
         w.otp_resend_at,
-        (SELECT greatest(
-          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC
-            OFFSET $sendsPerWindow::int - 1 + $refundSends::int LIMIT 1)
-              + $windowMs::float8 * interval '1 millisecond',
-          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC
-            OFFSET $sendsPerDay::int - 1 + $refundSends::int LIMIT 1) + interval '1 day',
-          (SELECT t FROM unnest(b.wrong_codes) t ORDER BY t DESC OFFSET $wrongPerDay::int - 1 LIMIT 1)
-            + interval '1 day')
+        (SELECT ${roomForSendAt({ sends: '$refundSends::int' })}
         FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key)) END,
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, failure = w.failure,

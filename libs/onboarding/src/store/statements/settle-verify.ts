@@ -1,3 +1,4 @@
+import { HAS_ROOM_FOR_WRONG_CODE, roomForSendAt } from '../budget.js';
 import { statement } from '../statement.js';
 
 /**
@@ -17,20 +18,13 @@ export const SETTLE_VERIFY = statement(
       -- If the day's wrong codes are used up, this code has no tries either.
       otp_tries_left = CASE WHEN w.state = 'otp_sent' AND EXISTS (
         SELECT 1 FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key
-          AND (SELECT count(*) FROM unnest(b.wrong_codes) t
-            WHERE t > clock_timestamp() - interval '1 day') >= $wrongPerDay::int) THEN 0
+          AND NOT ${HAS_ROOM_FOR_WRONG_CODE}) THEN 0
         ELSE w.otp_tries_left END,
       otp_wrong = w.otp_wrong,
       -- The claim has counted the try. After a refund, another code may be sent sooner.
       otp_resend_at = CASE WHEN $refundTries::int = 0 THEN o.otp_resend_at ELSE greatest(
         w.otp_resend_at,
-        (SELECT greatest(
-          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerWindow::int - 1 LIMIT 1)
-            + $windowMs::float8 * interval '1 millisecond',
-          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerDay::int - 1 LIMIT 1)
-            + interval '1 day',
-          (SELECT t FROM unnest(b.wrong_codes) t ORDER BY t DESC
-            OFFSET $wrongPerDay::int - 1 + $refundTries::int LIMIT 1) + interval '1 day')
+        (SELECT ${roomForSendAt({ wrongCodes: '$refundTries::int' })}
         FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key)) END,
       device_signing = w.device_signing, session_expires_at = w.session_expires_at,
       session_ends_at = w.session_ends_at,

@@ -1,5 +1,6 @@
-import { statement } from '../statement.js';
+import { HAS_ROOM_FOR_SEND, HAS_ROOM_FOR_WRONG_CODE, WITH_SEND } from '../budget.js';
 import { IS_PAUSED } from '../paused.js';
+import { statement } from '../statement.js';
 
 /**
  * Inserts an onboarding whose first attempt is claimed. Locks, in this order: the idempotency key, the
@@ -35,61 +36,45 @@ export const START = statement(
     INSERT INTO otp_budgets AS b (integration, subject_key, sends, live_id)
     SELECT $integration::text, $subjectKey::text, ARRAY[clock_timestamp()], $id::uuid
     WHERE ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
-      AND ($oldId::uuid IS NULL OR EXISTS (SELECT 1 FROM superseded))
-    ON CONFLICT (integration, subject_key) DO UPDATE SET
-      sends = ARRAY(
-        SELECT t FROM unnest(b.sends) t WHERE t > clock_timestamp() - interval '1 day' ORDER BY t
-      ) || clock_timestamp(),
-      wrong_codes = ARRAY(
-        SELECT t FROM unnest(b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day' ORDER BY t
-      ),
-      live_id = excluded.live_id
-    WHERE (b.live_id IS NULL OR b.live_id = $oldId::uuid OR b.live_id = $goneId::uuid OR (
-        SELECT o.state IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o
-        WHERE o.id = b.live_id))
-      AND (SELECT count(*) FROM unnest(b.sends) t
-        WHERE t > clock_timestamp() - $windowMs::float8 * interval '1 millisecond') < $sendsPerWindow::int
-      AND (SELECT count(*) FROM unnest(b.sends) t
-        WHERE t > clock_timestamp() - interval '1 day') < $sendsPerDay::int
-      AND (SELECT count(*) FROM unnest(b.wrong_codes) t
-        WHERE t > clock_timestamp() - interval '1 day') < $wrongPerDay::int
-    RETURNING 1
-  ),
-  changed AS (
-    INSERT INTO onboardings AS o (
-      id, created_at, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key,
-      data_key_id,
-      otp_choice, external_ref, metadata, sealed_requests, fingerprint, claim_id, trace_parent,
-      state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at,
-      life_ends_at
-    )
-    SELECT
-      $id::uuid, $createdAt::timestamptz, $caller::text, $integration::text, $provider::text,
-      $subject::jsonb, $subjectKey::text, $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
-      $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text,
-      $claimId::uuid, $traceParent::text,
-      'otp_requested', 'init-otp', 1, 1, 2,
-      at + $leaseMs::float8 * interval '1 millisecond', at + $leaseMs::float8 * interval '1 millisecond',
-      at + $cooldownMs::float8 * interval '1 millisecond',
-      at + $idleMs::float8 * interval '1 millisecond', at + $lifeMs::float8 * interval '1 millisecond'
-    FROM charged, clock_timestamp() AS at
-    WHERE clock_timestamp() < $claimBefore::timestamptz
-    RETURNING o.*
+      AND ($oldId::uuid IS NULL OR EXISTS (SELECT 1 FROM superseded) OR gangway_refuse('start'))
+    ON CONFLICT (integration, subject_key) DO UPDATE SET sends = ${WITH_SEND}, live_id = excluded.live_id
+    WHERE ((b.live_id IS NULL OR b.live_id = $oldId::uuid OR b.live_id = $goneId::uuid OR (
+          SELECT o.state IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o
+          WHERE o.id = b.live_id))
+        AND ${HAS_ROOM_FOR_SEND}
+        AND ${HAS_ROOM_FOR_WRONG_CODE})
+      OR gangway_refuse('start')
+    RETURNING clock_timestamp() AS at
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, 1, 'created', 'caller', '{}'::jsonb FROM changed c
-    UNION ALL
-    SELECT c.id, 2, 'attempt_started', 'service',
-      jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
-    FROM changed c
+    SELECT $id::uuid, e.* FROM charged, (VALUES
+      (1, 'created', 'caller', '{}'::jsonb),
+      (2, 'attempt_started', 'service',
+        jsonb_build_object('attempt', 1, 'step', 'init-otp', 'fingerprint', $fingerprint::text))
+    ) AS e
     UNION ALL
     SELECT s.id, s.last_seq - jsonb_array_length($oldEvents::jsonb) + e.n, e.event ->> 'type',
       e.event ->> 'actor', coalesce(e.event -> 'data', '{}')
     FROM superseded s, jsonb_array_elements($oldEvents::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.*, clock_timestamp() AS now, ${IS_PAUSED} FROM (SELECT 1) one LEFT JOIN changed c ON true
-  WHERE c.id IS NOT NULL OR (
-    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM superseded UNION ALL SELECT 1 FROM charged)
-    AND gangway_refuse('start'))`,
+  INSERT INTO onboardings AS o (
+    id, created_at, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key,
+    data_key_id,
+    otp_choice, external_ref, metadata, sealed_requests, fingerprint, claim_id, trace_parent,
+    state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at,
+    life_ends_at
+  )
+  SELECT
+    $id::uuid, $createdAt::timestamptz, $caller::text, $integration::text, $provider::text,
+    $subject::jsonb, $subjectKey::text, $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
+    $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text,
+    $claimId::uuid, $traceParent::text,
+    'otp_requested', 'init-otp', 1, 1, 2,
+    b.at + $leaseMs::float8 * interval '1 millisecond', b.at + $leaseMs::float8 * interval '1 millisecond',
+    b.at + $cooldownMs::float8 * interval '1 millisecond',
+    b.at + $idleMs::float8 * interval '1 millisecond', b.at + $lifeMs::float8 * interval '1 millisecond'
+  FROM charged b
+  WHERE b.at < $claimBefore::timestamptz OR gangway_refuse('start')
+  RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );
