@@ -156,7 +156,7 @@ function laidOut(rows: readonly Row[]): object[] {
 }
 
 const datasource = { type: 'datasource', name: 'datasource', label: 'Prometheus', query: 'prometheus' };
-/** @param metric a gauge that has the label while anything is configured */
+/** @param metric a gauge with a series for each value of the label `name`, also without traffic */
 const labelVariable = (name: string, metric: string) => ({
   type: 'query',
   name,

@@ -130,7 +130,7 @@ describe('the metrics', () => {
     if (process.platform === 'linux') expect(names.sort()).toEqual(Object.keys(PROCESS_METRICS).sort());
   });
 
-  it('have a series in each of their processes, unless the reference says when', async () => {
+  it('have a series in each process, except where the reference says “only if …”', async () => {
     const found = await until('all have been counted', async () => {
       const metrics = await scrapes();
       return metrics.console.get('gangway_onboardings')!.series.length > 0 && metrics;

@@ -14,7 +14,7 @@ export function mintJwt(claims: object, { privateKey }: P256KeyPair): string {
 
 /**
  * Makes a session token as upstream does. It looks like an ES256 JWT, but the signature covers the SHA-256 of
- * the SHA-256. A standard library must refuse it.
+ * the SHA-256. A standard library refuses it.
  */
 export function mintDoubleHashedJwt(claims: object, { privateKey }: P256KeyPair): string {
   const input = signingInput({ alg: 'ES256', typ: 'JWT' }, claims);

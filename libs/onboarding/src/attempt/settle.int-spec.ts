@@ -209,7 +209,7 @@ describe('a late answer', () => {
     return row;
   }
 
-  it('settles the attempt whose answer was lost', async () => {
+  it('settles its attempt, whose outcome was recorded as unknown', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({

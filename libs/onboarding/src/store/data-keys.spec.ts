@@ -44,7 +44,7 @@ describe('the data key of a row', () => {
     );
   });
 
-  it('is not needed for values that SEALING_KEYS seals, such as a code before its row is read', () => {
+  it('is not needed for values sealed by SEALING_KEYS, such as a code sealed before its row is read', () => {
     const ring = new Sealer([key('a', 1)]);
     const sealed = ring.seal(place, 'secret');
     const dataKeys = new DataKeys(ring);

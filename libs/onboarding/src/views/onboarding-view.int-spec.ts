@@ -72,7 +72,7 @@ describe('the view of one onboarding', () => {
   it.each([
     ['an answer with a status', { headersSeen: true, status: 503 }, undefined, /answered with status 503/],
     ['nothing sent', { bytesSent: false }, undefined, /^No byte of the request was sent\.$/],
-    ['a dead process', {}, true, /^The process died or was cut off\. It is unknown whether the request/],
+    ['a dead process', {}, true, /^The process died, or could not reach PostgreSQL\. It is unknown/],
   ] as const)('says what is known of a lost answer: %s', async (_, seen, lapsed, said) => {
     const evidence = { ...EVIDENCE, ...seen };
     const detail = await read(await lost({}, { evidence, ...(lapsed && { lapsed }) }));

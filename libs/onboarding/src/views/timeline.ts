@@ -33,7 +33,7 @@ const TEXTS: { [Type in EventType]: (data: Partial<EventData<Type>>) => string }
   attempt_started: ({ attempt, step }) => `Attempt ${attempt ?? '?'} of ${step ?? 'a step'} began.`,
   attempt_ended: ({ attempt, class: end, upstreamStatus, lapsed }) =>
     lapsed
-      ? `Attempt ${attempt} has no end: its process died or was cut off.`
+      ? `Attempt ${attempt} has no end: its process died, or could not reach PostgreSQL.`
       : `Attempt ${attempt ?? '?'} ended: ${end ?? '?'}${upstreamStatus ? ` (${upstreamStatus})` : ''}.`,
   retry_scheduled: ({ attempt, inMs = 0 }) =>
     `Attempt ${attempt ?? '?'} is planned ${inMs === 0 ? 'now' : `in ${seconds(inMs)}`}.`,
@@ -150,10 +150,12 @@ function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): s
   return `The request may have been sent. ${answer}`;
 }
 
-/** The evidence if the process died or was cut off: nothing is known about the call. */
+/** The evidence if the process died or could not reach PostgreSQL: nothing is known about the call. */
 const OF_DEAD: Evidence = {
   ...evidenceOf({}),
-  detail: 'The process died or was cut off. It is unknown whether the request was sent and answered.',
+  detail:
+    'The process died, or could not reach PostgreSQL. ' +
+    'It is unknown whether the request was sent and answered.',
 };
 
 function numberIn({ data }: Seen, name: string): number | null {

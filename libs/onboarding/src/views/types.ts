@@ -240,7 +240,7 @@ export interface AttemptView {
   /** The class of the failure, or `ok` if the attempt succeeded; null while the attempt runs. */
   class: string | null;
   upstreamStatus: number | null;
-  /** True if the lease ended without an answer: the process died or was cut off. */
+  /** True if the lease ended without an answer: the process died or could not reach PostgreSQL. */
   lapsed: boolean;
   /** Whether the effect of the attempt is unknown. If so, an operator may decide. */
   unresolved: boolean;
