@@ -38,9 +38,7 @@ await runTool(() => {
 function serviceEnv(): NodeJS.ProcessEnv {
   const serving = servingHere();
   if (!serving) {
-    throw new Plain(
-      'npm start does not serve in this folder. Start it, or set DATABASE_URL and HASH_KEY for another.',
-    );
+    throw new Plain('npm start does not serve in this folder. Start it, or set DATABASE_URL and HASH_KEY.');
   }
   const { servers, ports, integration } = serving;
   return developmentEnv(loadDevSecrets(), servers, ports, process.env, integration).env;

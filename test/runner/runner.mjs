@@ -13,13 +13,16 @@ const { jestExpect: expect } = ofCircus('@jest/expect');
 /** A worker with a larger heap than this has run stories. */
 const FULL_BYTES = 300 * 1024 * 1024;
 
+/** Not so if jest runs in one process, also below an editor that talks to this process. */
+const IS_WORKER = /jest-worker.*processChild/.test(process.argv[1] ?? '');
+
 let files = 0;
 
 // jest calls a worker leaky that takes half a second to exit, but freeing a large heap takes that long. A
 // worker with an open handle never gets here.
-if (process.send) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
+if (IS_WORKER) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
 // If jest was killed, the worker must not run on. A listener of `disconnect` would keep the worker running.
-if (process.send) setInterval(() => process.connected || process.kill(process.pid, 'SIGKILL'), 1_000).unref();
+if (IS_WORKER) setInterval(() => process.connected || process.kill(process.pid, 'SIGKILL'), 1_000).unref();
 
 /**
  * jest’s test runner with two changes: Node.js loads the test file and its imports, and a worker restarts
@@ -28,7 +31,7 @@ if (process.send) setInterval(() => process.connected || process.kill(process.pi
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
   // Leftovers of one story must not affect the next. If a worker ends, jest starts another one and sends it
   // the file again. Its own `workerIdleMemoryLimit` would kill the worker when the next file already runs.
-  if (process.send && files > 0 && process.memoryUsage().heapUsed > FULL_BYTES) process.exit(1);
+  if (IS_WORKER && files > 0 && process.memoryUsage().heapUsed > FULL_BYTES) process.exit(1);
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });
   // jest maps stack traces only for files that it has transformed. Node.js has loaded these files, so Node.js

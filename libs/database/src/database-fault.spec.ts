@@ -26,7 +26,6 @@ describe('an error of PostgreSQL', () => {
     ['3D000', 'no such database', REFUSED, false],
     ['40001', 'serialization failure', BUSY, false],
     ['40P01', 'deadlock', BUSY, false],
-    ['42501', 'a role without the rights', REFUSED, false],
     ['42P05', 'a prepared statement that is there', REFUSED, true],
     ['53100', 'disk full', BUSY, true],
     ['53200', 'out of memory', BUSY, true],
@@ -47,6 +46,8 @@ describe('an error of PostgreSQL', () => {
     ['23505', 'unique violation', null, false],
     ['25001', 'a statement that cannot run in a transaction', null, false],
     ['25P02', 'a transaction that has failed and was not ended', null, true],
+    // Waiting does not help, and the statement certainly did nothing.
+    ['42501', 'a role without a right', null, false],
     ['42P01', 'no such table', null, false],
     ['55000', 'not in that state', null, false],
     ['GW001', 'a clause that refused', null, false],

@@ -19,7 +19,6 @@ const NOT_NOW: Readonly<Record<string, string>> = {
   '28': REFUSED, // user, password, pg_hba.conf
   '3D000': REFUSED, // no such database
   '40': BUSY, // deadlocks and serialization failures, after all tries
-  '42501': REFUSED, // the role lacks a right: GRANT was not run after the migration
   '42P05': REFUSED, // a prepared statement is there already: a pooler has changed the session
   '53': BUSY, // disk, memory, connections
   '55P03': BUSY, // another statement held a lock for too long

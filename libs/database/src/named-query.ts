@@ -40,8 +40,13 @@ export class NamedQueries {
   /** Writes the messages that `write` sends as one chunk, without a request for a row description. */
   writeOnce(connection: Connection, write: (connection: Connection) => void): void {
     this.#collector ??= collectorFor(connection);
-    write(this.#collector.connection);
-    connection._send(Buffer.concat(this.#collector.chunks.splice(0)));
+    const { chunks } = this.#collector;
+    try {
+      write(this.#collector.connection);
+      connection._send(Buffer.concat(chunks));
+    } finally {
+      chunks.length = 0;
+    }
   }
 }
 

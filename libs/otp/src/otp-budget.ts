@@ -105,10 +105,11 @@ export class OtpBudget implements OnModuleInit {
   }
 }
 
-/** Milliseconds until fewer than `limit` instants lie within the window. 0 if that is already so. */
+/**
+ * Milliseconds until fewer than `limit` instants lie within the window. 0 if that is already so. The claims
+ * judge by the same instant (store/budget.ts), so both agree even if PostgreSQL's clock was set back.
+ */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
-  const ages = instants.map((at) => now.getTime() - at.getTime()).filter((age) => age < windowMs);
-  if (ages.length < limit) return 0;
-  const blocking = ages.sort((a, b) => a - b)[limit - 1]!;
-  return windowMs - blocking;
+  const blocking = instants.at(-limit);
+  return blocking ? Math.max(0, blocking.getTime() + windowMs - now.getTime()) : 0;
 }

@@ -147,6 +147,11 @@ function isAddressRange(text: string): boolean {
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
+/** The text for a URL that production refuses, because {@link isPlain} is true. */
+export const PLAIN_IN_PRODUCTION =
+  'is http:// although NODE_ENV is production: ' +
+  'use https:// (http:// may lead only to localhost, 127.x or [::1])';
+
 /** Whether a URL needs TLS but does not use it. Addresses of the machine itself need no TLS. */
 export function isPlain(value: string): boolean {
   const url = URL.parse(value);

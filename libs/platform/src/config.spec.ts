@@ -353,7 +353,8 @@ describe('parseConfig', () => {
   );
 
   const PLAIN =
-    'is http:// although NODE_ENV is production: use https://. http:// is allowed only to localhost';
+    'is http:// although NODE_ENV is production: ' +
+    'use https:// (http:// may lead only to localhost, 127.x or [::1])';
   /** production.spec.ts tests the other rules for keys in production. */
   const fit = {
     ...good,

@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { ROLES, type Role } from '#libs/kernel';
-import { count, durationMs, isPlain, origin, secret, setting, tuning, url } from './config-values.js';
+import {
+  PLAIN_IN_PRODUCTION,
+  count,
+  durationMs,
+  isPlain,
+  origin,
+  secret,
+  setting,
+  tuning,
+  url,
+} from './config-values.js';
 import type { Faults } from './config-values.js';
 
 /** The role that a value of `OIDC_ROLE_CLAIM` gives. */
@@ -130,8 +140,7 @@ export function plainLogins({ OIDC_ISSUER, CONSOLE_URL }: LoginSettings): Faults
     .filter(([, value]) => value !== undefined && isPlain(value))
     .map(([variable]) => ({
       variable,
-      detail:
-        'is http:// although NODE_ENV is production: use https://. http:// is allowed only to localhost',
+      detail: PLAIN_IN_PRODUCTION,
     }));
   if (OIDC_ISSUER !== undefined && CONSOLE_URL === undefined) {
     faults.push({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isPlain, origin, parse, setting, type Faults } from './config-values.js';
+import { PLAIN_IN_PRODUCTION, isPlain, origin, parse, setting, type Faults } from './config-values.js';
 import { suggestion } from './similar-names.js';
 import { keyEnvironment, readKeys, type KeySource } from './key-config.js';
 import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passkey-policy.js';
@@ -131,7 +131,6 @@ export function plainUrls(integration: IntegrationConfig): Faults {
     .filter(([, value]) => typeof value === 'string' && isPlain(value))
     .map(([setting]) => ({
       variable: prefixOf(integration.name) + variableOf(setting),
-      detail:
-        'is http:// although NODE_ENV is production: use https://. http:// is allowed only to localhost',
+      detail: PLAIN_IN_PRODUCTION,
     }));
 }

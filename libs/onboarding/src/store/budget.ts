@@ -4,8 +4,13 @@
  * time that is as many places from the end as the limit. PostgreSQL reads an element faster than it counts.
  */
 
-/** The time that must leave its period before the budget has room again; null if the limit is not reached. */
-const blocking = (times: string, limit: string) => `b.${times}[cardinality(b.${times}) - ${limit} + 1]`;
+/**
+ * The time that must leave its period before the budget has room again; null if the limit is not reached.
+ *
+ * @param refunded how many of the latest times do not count
+ */
+const blocking = (times: string, limit: string, refunded = '0') =>
+  `b.${times}[cardinality(b.${times}) - ${refunded} - ${limit} + 1]`;
 
 const hasRoom = (times: string, limit: string, period: string) =>
   `(${blocking(times, limit)} > clock_timestamp() - ${period}) IS NOT TRUE`;
@@ -33,7 +38,7 @@ export const WITH_WRONG_CODE = charged('wrong_codes', '$wrongPerDay::int');
 export const roomForSendAt = (refunded: { sends?: string; wrongCodes?: string } = {}) => {
   const { sends = '0', wrongCodes = '0' } = refunded;
   return `greatest(
-          ${blocking('sends', `$sendsPerWindow::int - ${sends}`)} + ${WINDOW},
-          ${blocking('sends', `$sendsPerDay::int - ${sends}`)} + ${DAY},
-          ${blocking('wrong_codes', `$wrongPerDay::int - ${wrongCodes}`)} + ${DAY})`;
+          ${blocking('sends', '$sendsPerWindow::int', sends)} + ${WINDOW},
+          ${blocking('sends', '$sendsPerDay::int', sends)} + ${DAY},
+          ${blocking('wrong_codes', '$wrongPerDay::int', wrongCodes)} + ${DAY})`;
 };

@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import { Secret, timeOfUuidV7, uuidV7 } from '#libs/kernel';
 import { OtpService } from '#libs/otp';
 import { CONFIG, type Config } from '#libs/platform';
-import { aClaim, aCaller, anOnboarding, inMs } from '#libs/testing';
+import { aClaim, aCaller, anOnboarding, inMs, until } from '#libs/testing';
 import { firstRow } from '../../../../test/core/first-row.js';
 import { Claims } from '../attempt/claim.js';
 import { OnboardingService } from '../commands/onboarding.service.js';
@@ -267,6 +267,37 @@ describe('the claim of a creation of passkeys', () => {
     }))!;
     const facts = { ...submitted, fingerprint: 'print' };
     await expectMoved(before, claimed, moveOf(before, claimed, 'authenticators_submitted', facts));
+  });
+
+  it('uses up no challenge if one of them was deleted while it waited for the onboarding', async () => {
+    const { id } = await inserted({ ...SESSION, state: 'otp_verified' });
+    await dataSource.query(
+      `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+       SELECT $1, name, clock_timestamp() + interval '1 minute' FROM unnest('{one,other}'::text[]) AS name`,
+      [id],
+    );
+    const deleting = dataSource.createQueryRunner();
+    await deleting.startTransaction();
+    await deleting.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
+    await deleting.query(`DELETE FROM webauthn_challenges WHERE onboarding_id = $1 AND challenge = 'one'`, [
+      id,
+    ]);
+    const claiming = store.claimAuthenticators(givenTo(id), {
+      sealedAuthenticators: Buffer.from('passkeys'),
+      pendingAuthenticators: [PASSKEY],
+      challenges: ['one', 'other'],
+      maxAuthenticators: 10,
+    });
+    await until('the claim waits', async () => {
+      const waiting = `SELECT 1 FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      return (await dataSource.query(waiting)).length > 0;
+    });
+    await deleting.commitTransaction();
+    await deleting.release();
+    expect(await claiming).toBeNull();
+    const left = 'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1';
+    expect(await dataSource.query(left, [id])).toEqual([{ challenge: 'other' }]);
   });
 });
 

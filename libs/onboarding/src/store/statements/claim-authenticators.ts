@@ -50,7 +50,7 @@ export const CLAIM_AUTHENTICATORS = statement(
   used AS (
     DELETE FROM webauthn_challenges c USING target t
     WHERE c.onboarding_id = t.id AND c.challenge = ANY ($challenges::text[])
-      AND EXISTS (SELECT 1 FROM reserved)
+      AND (SELECT count(*) FROM reserved) = cardinality($credentialIds::text[])
       AND (SELECT count(*) FROM webauthn_challenges live
         WHERE live.onboarding_id = t.id AND live.challenge = ANY ($challenges::text[])
           AND live.expires_at > clock_timestamp()) = cardinality($challenges::text[])
@@ -80,7 +80,9 @@ export const CLAIM_AUTHENTICATORS = statement(
     sealed_otp_code = NULL, sealed_authenticators = $sealedAuthenticators::bytea, sealed_requests = NULL,
     pending_authenticators = $pendingAuthenticators::jsonb,
     idle_ends_at = u.at + $idleMs::float8 * interval '1 millisecond', updated_at = u.at
-  FROM target t LEFT JOIN (SELECT max(used.at) AS at FROM used) u ON true
+  FROM target t LEFT JOIN (
+    SELECT CASE WHEN count(*) = cardinality($challenges::text[]) THEN max(used.at) END AS at FROM used
+  ) u ON true
   WHERE o.id = t.id AND (u.at < $claimBefore::timestamptz OR gangway_refuse('claim_authenticators'))
   RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );

@@ -4,8 +4,8 @@ import { statement } from '../statement.js';
 
 /**
  * Claims the next attempt of a waiting step without a charge: the submission is already charged, or the
- * provider treats the attempt as a repetition. Locks the onboarding. If another worker was faster, the
- * attempt number differs, and nothing is written.
+ * provider treats the attempt as a repetition. Locks the onboarding, and reads the clock after that. If
+ * another worker was faster, the attempt number differs, and nothing is written.
  */
 export const RETRY = statement(
   'retry',
@@ -28,15 +28,15 @@ export const RETRY = statement(
   )
   UPDATE onboardings o SET
     attempt = o.attempt + 1, claim_id = $claimId::uuid, last_seq = o.last_seq + 1, next_attempt_at = NULL,
-    lease_until = at + $leaseMs::float8 * interval '1 millisecond',
-    due_at = at + $leaseMs::float8 * interval '1 millisecond',
+    lease_until = c.at + $leaseMs::float8 * interval '1 millisecond',
+    due_at = c.at + $leaseMs::float8 * interval '1 millisecond',
     unresolved = CASE WHEN o.step = 'init-otp' THEN o.unresolved ELSE
       o.unresolved || jsonb_build_array(jsonb_build_object(
         'step', o.step, 'attempt', o.attempt + 1,
-        'at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))) END,
-    updated_at = at
-  FROM target t, clock_timestamp() AS at
-  WHERE o.id = t.id AND (at < $claimBefore::timestamptz OR gangway_refuse('retry'))
+        'at', to_char(c.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))) END,
+    updated_at = c.at
+  FROM target t, LATERAL (SELECT clock_timestamp() AS at WHERE t.id IS NOT NULL) c
+  WHERE o.id = t.id AND (c.at < $claimBefore::timestamptz OR gangway_refuse('retry'))
   RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );
 
