@@ -13,6 +13,7 @@ export const DOCS_STYLESHEET = `
 .swagger-ui .btn.authorize { color: #1b7a4b; border-color: #1b7a4b; }
 .swagger-ui .btn.authorize svg { fill: #1b7a4b; }
 .swagger-ui .btn.cancel { color: #b3261e; border-color: #b3261e; }
+@media (prefers-reduced-motion: reduce) { .swagger-ui * { transition: none !important; } }
 .swagger-ui .btn.execute { background: #1f66b0; border-color: #1f66b0; }
 .swagger-ui .download-contents { background: #565b6b; }
 .swagger-ui .parameter__in, .swagger-ui .json-schema-2020-12-expand-deep-button { color: #4f4f4f; }

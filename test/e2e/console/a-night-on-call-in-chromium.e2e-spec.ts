@@ -136,7 +136,8 @@ describeInBrowser('a night on call', () => {
   });
 
   it('an operator retries one onboarding by keyboard alone, and may not erase it', async () => {
-    story.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 0 });
+    // The step waits, so on a slow machine too the operator acts before its next try.
+    story.sandbox.control.addFault({ route: 'init-otp', status: 503, retryAfterS: 100, times: 0 });
     const { body } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
     watched = await openConsole(browser, story, 'operator');
     const { page } = watched;
