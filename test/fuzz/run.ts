@@ -40,6 +40,9 @@ const { requests: total, parallel } = flags;
  */
 const MANY = 10_000;
 
+/** Most operations end before they can be aborted. */
+const ABORT = '/v1/operations/{id}/abort';
+
 const findings = new Findings();
 /** The number of requests that Node.js refused to send. */
 let unsent = 0;
@@ -82,6 +85,8 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     random.stream('requests'),
     `Bearer ${SETTINGS.API_KEY}`,
   );
+  // While the integration is paused, steps are parked: otherwise, no retry would be accepted.
+  requests.learn('/v1/integrations', 'byzantine');
   const agent = new Agent({ keepAlive: true, maxSockets: parallel });
   await callInAnyWeather(
     {
@@ -214,7 +219,7 @@ function report(described: Interface, smuggled: number, seconds: number): void {
   // If a route accepted no request, or refused none, this run did not test it enough.
   for (const { method, route } of described.operations) {
     const statuses = [...(answers.get(`${method} ${route}`)?.keys() ?? [])];
-    if (made >= MANY && !statuses.some((status) => status < 300))
+    if (made >= MANY && route !== ABORT && !statuses.some((status) => status < 300))
       findings.add(`${method} ${route} never succeeded`);
     if (made >= MANY && !statuses.some((status) => status >= 400))
       findings.add(`${method} ${route} never refused`);
