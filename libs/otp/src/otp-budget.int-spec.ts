@@ -261,6 +261,19 @@ describe('Retry-After', () => {
     expect(refusal!.retryAfterS).toBeGreaterThan(22 * 3600);
   });
 
+  it('says how long the claims refuse, also after PostgreSQL’s clock was set back by an hour', async () => {
+    const subject = aSubject();
+    await dataSource.query(
+      `INSERT INTO otp_budgets (integration, subject_key, sends)
+       SELECT $1, $2, array_agg(clock_timestamp() + age ORDER BY place)
+       FROM unnest('{1 hour, -2 minutes, -1 minute}'::interval[]) WITH ORDINALITY AS sends (age, place)`,
+      [subject.integration, subject.subjectKey],
+    );
+    expect(await charge(subject)).toBe(false);
+    const refusal = await refusalOf(budget.mustHaveSend(subject, { waitMs: 0 }));
+    expect(refusal!.retryAfterS).toBeGreaterThan(69 * 60);
+  });
+
   it('covers the day’s limit of wrong codes if a try is refused', async () => {
     const subject = aSubject();
     await used(subject, Array(10).fill(0), Array(LIMITS.wrong).fill(23 * HOUR));

@@ -269,22 +269,32 @@ describe('the claim of a creation of passkeys', () => {
     await expectMoved(before, claimed, moveOf(before, claimed, 'authenticators_submitted', facts));
   });
 
-  it('uses up no challenge if one of them was deleted while it waited for the onboarding', async () => {
+  it.each([
+    [
+      'a challenge was deleted',
+      `DELETE FROM webauthn_challenges WHERE onboarding_id = $1 AND challenge = 'one'`,
+      ['other'],
+    ],
+    [
+      'a passkey was registered',
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
+       SELECT integration, subject_key, 'r-1', id, true FROM onboardings WHERE id = $1`,
+      ['one', 'other'],
+    ],
+  ])('uses up nothing if %s while it waited for the onboarding', async (_, change, left) => {
     const { id } = await inserted({ ...SESSION, state: 'otp_verified' });
     await dataSource.query(
       `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
        SELECT $1, name, clock_timestamp() + interval '1 minute' FROM unnest('{one,other}'::text[]) AS name`,
       [id],
     );
-    const deleting = dataSource.createQueryRunner();
-    await deleting.startTransaction();
-    await deleting.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
-    await deleting.query(`DELETE FROM webauthn_challenges WHERE onboarding_id = $1 AND challenge = 'one'`, [
-      id,
-    ]);
+    const other = dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
+    await other.query(change, [id]);
     const claiming = store.claimAuthenticators(givenTo(id), {
       sealedAuthenticators: Buffer.from('passkeys'),
-      pendingAuthenticators: [PASSKEY],
+      pendingAuthenticators: ['r-1', 'r-2'].map((credentialId) => ({ ...PASSKEY, credentialId })),
       challenges: ['one', 'other'],
       maxAuthenticators: 10,
     });
@@ -293,11 +303,13 @@ describe('the claim of a creation of passkeys', () => {
         WHERE datname = current_database() AND wait_event_type = 'Lock'`;
       return (await dataSource.query(waiting)).length > 0;
     });
-    await deleting.commitTransaction();
-    await deleting.release();
+    await other.commitTransaction();
+    await other.release();
     expect(await claiming).toBeNull();
-    const left = 'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1';
-    expect(await dataSource.query(left, [id])).toEqual([{ challenge: 'other' }]);
+    const challenges =
+      'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1 ORDER BY challenge';
+    const kept = await dataSource.query<{ challenge: string }[]>(challenges, [id]);
+    expect(kept.map(({ challenge }) => challenge)).toEqual(left);
   });
 });
 
