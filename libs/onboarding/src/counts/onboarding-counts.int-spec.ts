@@ -189,7 +189,7 @@ describe('a round that takes longer than the rounds before', () => {
       await round;
     });
     const round = counter.count('steps', stop.signal);
-    await until('it has read a slice', () => slices === 1);
+    await until('it has read a slice', () => slices > 0);
   }
   const ending: (() => Promise<void>)[] = [];
   afterEach(async () => {
@@ -203,7 +203,8 @@ describe('a round that takes longer than the rounds before', () => {
       counted_at = counted_at - interval '70 seconds'`);
     await counts.refresh();
     expect(await shown('gangway_onboardings_retrying')).toEqual({});
-    await sql('UPDATE onboarding_counts SET next_at = clock_timestamp()');
+    // Due for some time, because the clock of a busy machine may be corrected at this moment.
+    await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await beginRound(500);
     await until('the counts are shown', async () => {
       await counts.refresh();
@@ -221,7 +222,8 @@ describe('a count', () => {
     const first = await at();
     await counter.count('idle', never);
     expect(await at()).toEqual(first);
-    await sql('UPDATE onboarding_counts SET next_at = clock_timestamp()');
+    // Due for some time, because the clock of a busy machine may be corrected at this moment.
+    await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await counter.count('idle', never);
     expect(await at()).not.toEqual(first);
   });
@@ -231,7 +233,8 @@ describe('a count', () => {
       VALUES ('idle', 'worker-a', clock_timestamp() + interval '1 minute')`);
     await counter.count('idle', never);
     expect(await sql('SELECT counted_at FROM onboarding_counts')).toEqual([{ counted_at: null }]);
-    await sql('UPDATE onboarding_counts SET next_at = clock_timestamp()');
+    // Due for some time, because the clock of a busy machine may be corrected at this moment.
+    await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await counter.count('idle', never);
     expect(await sql('SELECT process FROM onboarding_counts WHERE counted_at IS NOT NULL')).toEqual([
       { process: null },
