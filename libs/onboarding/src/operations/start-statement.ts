@@ -12,7 +12,7 @@ export interface Sql {
 }
 
 /**
- * SQL for the ids of a target, at most `limit` of them. If a given id does not exist, its item is refused
+ * SQL for the ids of a target, at most `limit`. If an id of the target does not exist, its item is refused
  * later.
  */
 export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrations'>, limit: number): Sql {
@@ -84,7 +84,7 @@ const START = statement(
     ${OPERATION} FROM counted LEFT JOIN started o ON true`,
 );
 
-/** @param given the values of the statement besides the ids. */
+/** @param given the values of the statement, except those of the ids. */
 export function startStatement(ids: Sql, given: Record<string, unknown>) {
   const values = START.bind(given);
   const shifted = ids.text.replaceAll(/\$(\d+)/g, (_, n: string) => `$${Number(n) + values.length}`);
