@@ -61,7 +61,7 @@ export interface Counts {
 
 export interface CountedPart {
   part: Part;
-  /** Null if the part was never counted. The same holds for the next members. */
+  /** Null if the part was never counted, like `countedAt` and `ageMs`. */
   counts: Counts | null;
   /** How long the statements of a round took: the longer of the last round and the running round. */
   tookMs: number | null;

@@ -24,7 +24,7 @@ import {
   type StepName,
 } from './table.js';
 
-/** The settings for the times and tries of moves. */
+/** The settings that moves use. */
 export type Settings = Pick<
   Config,
   | 'LEASE_MS'

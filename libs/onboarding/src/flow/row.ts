@@ -23,7 +23,7 @@ export interface UnresolvedAttempt {
   evidence?: CallEvidence & { detail: string };
 }
 
-/** Explains a step's end: a code, a sentence, and the faulty members. */
+/** Explains a step's end: a code, a sentence, and the faulty members of the request. */
 export interface Explanation {
   code: ResultCode;
   detail: string;
@@ -84,7 +84,7 @@ export type Columns = Onboarding & {
   paused?: true;
 };
 
-/** A row with the time of the read. Which commands are allowed depends on this time. */
+/** A row with the time of the read. The allowed commands depend on this time. */
 export type Row = Columns & ColumnsOfState;
 
 /** A row whose step is in flight, or waits for its next try. */

@@ -24,8 +24,8 @@ export interface View extends ViewFacts {
   process: string;
   integration: string;
   /**
-   * Milliseconds since the epoch on PostgreSQL's clock, as all times in this file. Null while the breaker is
-   * closed.
+   * Milliseconds since the epoch on PostgreSQL's clock, like all times in this file. Null while the breaker
+   * is closed.
    */
   breakerSince: number | null;
   refusedSince: number | null;
@@ -60,7 +60,7 @@ export interface OwnTrouble extends Pick<
   goodForMs: number | null;
 }
 
-/** Onboardings that wait for an operator. */
+/** The number of onboardings that wait for an operator. */
 export interface Count {
   integration: string;
   what: 'parked' | 'outcome_unknown';

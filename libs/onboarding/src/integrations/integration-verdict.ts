@@ -38,7 +38,7 @@ export interface IntegrationFinding extends Finding {
   outcomeUnknown?: { count: number; since: string };
 }
 
-/** One fact: a clause for people, and members for programs. */
+/** One fact: a text for people, and members for programs. */
 type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 
 /**

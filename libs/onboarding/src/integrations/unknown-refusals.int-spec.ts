@@ -112,7 +112,7 @@ it('a refusal’s text that is cut in the middle of a character is stored', asyn
   expect(await list.list(null, 10)).toHaveLength(1);
 });
 
-it('no text is noted if it is known or empty, or if the answer is not a refusal', async () => {
+it('a text is not stored if it is known or empty, or if the answer is not a refusal', async () => {
   refusals.note(call, new UpstreamError('rejected', { detail: 'x', evidence: NOTHING_SENT }));
   refusals.note(call, refused(' '));
   refusals.note(call, refused('on fire', 503));

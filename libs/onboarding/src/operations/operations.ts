@@ -58,8 +58,8 @@ export interface StartOptions {
 }
 
 /**
- * The integrations that a reader may see. The reader sees only operations that are limited to these. Null:
- * the reader sees all operations.
+ * The integrations that a reader may see. The reader sees only operations that are limited to these
+ * integrations. Null: the reader sees all operations.
  */
 export type Within = readonly string[] | null;
 

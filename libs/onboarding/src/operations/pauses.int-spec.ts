@@ -194,7 +194,7 @@ describe('the onboardings that a pause has parked', () => {
 });
 
 describe('a resume or a pause', () => {
-  it('is refused in the wrong state, and for an integration that the actor may not touch', async () => {
+  it('is refused if it would change nothing, or if the actor may not touch the integration', async () => {
     await expect(resume()).rejects.toMatchObject({ code: 'illegal_state' });
     await expect(operations.pauseIntegration('unheard-of', 'r', anActor())).rejects.toMatchObject({
       code: 'not_found',

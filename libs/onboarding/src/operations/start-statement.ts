@@ -54,8 +54,8 @@ const ENDED = ENDED_STATES.map((state) => `'${state}'`).join(', ');
 const IDS = '/* ids */';
 
 /**
- * Writes the operation, its items and the audit together. Writes nothing if the target is too large, or if
- * the idempotency key is taken.
+ * Writes the operation, its items and the audit event together. Writes nothing if the target is too large, or
+ * if the idempotency key is taken.
  */
 const START = statement(
   'start_operation',

@@ -13,7 +13,7 @@ const MOST_DAYS = 400;
 
 export interface FunnelQuery {
   integration?: string | undefined;
-  /** The first day (UTC, `YYYY-MM-DD`). Both days belong to the range. */
+  /** The first day (UTC, `YYYY-MM-DD`). The range includes this day and the day `to`. */
   from: string;
   to: string;
 }
