@@ -73,7 +73,7 @@ export class Onboarding {
   /** The options for codes that the caller chose at the start. */
   @Column('jsonb', { name: 'otp_choice' }) otpChoice!: OtpChoice;
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
-  /** The provider's key for the encryption of the code, if the provider takes encrypted codes. */
+  /** The public keys to encrypt the code with, if the provider accepts an encrypted code. */
   @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
   /** In client custody: the values that the user's device needs to sign step 3. */
   @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
