@@ -211,14 +211,17 @@ describe('a successful answer of Byzantine', () => {
     ['2026-02-05T12:00:00.123456789', '2026-02-05T12:00:00.123Z'],
     ['2026-02-05T14:00:00+02:00', '2026-02-05T12:00:00.000Z'],
     ['2026-02-05T07:00:00-0500', '2026-02-05T12:00:00.000Z'],
-  ])('to otp-auth expires at %s: read as %s in every time zone', async (expiresAt, instant) => {
-    answers(200, { ...VERBS['otp-auth'].good, expiresAt, more: 'is upstream’s freedom' });
-    const granted = await VERBS['otp-auth'].run(providerOf());
-    expect(granted).toMatchObject({ type: 'upstream-session', expiresAt: new Date(instant) });
-    expect(granted.type === 'upstream-session' && granted.sessionId.reveal()).toBe(
-      VERBS['otp-auth'].good.sessionId,
-    );
-  });
+  ])(
+    'to otp-auth may contain the expiry %s, which means %s in every time zone',
+    async (expiresAt, instant) => {
+      answers(200, { ...VERBS['otp-auth'].good, expiresAt, more: 'is upstream’s freedom' });
+      const granted = await VERBS['otp-auth'].run(providerOf());
+      expect(granted).toMatchObject({ type: 'upstream-session', expiresAt: new Date(instant) });
+      expect(granted.type === 'upstream-session' && granted.sessionId.reveal()).toBe(
+        VERBS['otp-auth'].good.sessionId,
+      );
+    },
+  );
 
   it('gives the ids in the order of the passkeys, or null if the number of ids differs', async () => {
     answers(200, { authenticatorIds: ['id-1'] });
@@ -229,7 +232,7 @@ describe('a successful answer of Byzantine', () => {
 });
 
 describe('a 2xx answer of Byzantine', () => {
-  /** The members of each answer that the service uses. It does not use `session`. */
+  /** The members of each answer that the service uses. The service does not use `session`. */
   const read: Record<Verb, string[]> = {
     'init-otp': ['otpId'],
     'otp-auth': ['sessionId', 'expiresAt'],
@@ -328,7 +331,7 @@ describe('a refusal by Byzantine', () => {
   );
 
   it.each(cases)(
-    'of $verb with $status $body ends $failure, with reason $reason',
+    'of $verb with $status $body gives the failure $failure with the reason $reason',
     async ({ verb, status, body, failure, reason }) => {
       answers(status, body);
       const error = await failureOf(verb);
@@ -401,7 +404,7 @@ describe('parseSubject of Byzantine', () => {
     [{ ...subject, email: 'a@b.c' }, ['/subject']],
     [null, ['/subject']],
     ['text', ['/subject']],
-  ])('refuses %j and points at it', (value, pointers) => {
+  ])('refuses %j with a pointer to the error', (value, pointers) => {
     try {
       providerOf().parseSubject(value);
     } catch (error) {
@@ -419,7 +422,7 @@ describe('the client of Byzantine', () => {
     const provider = providerOf();
     const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
     await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
-      /takes the code itself/,
+      /needs a code in plain text/,
     );
     const key = {
       type: 'session-key',
@@ -429,7 +432,7 @@ describe('the client of Byzantine', () => {
       expiresAt: new Date(),
     } as const;
     await expect(provider.createAuthenticators(call(), subject, key, [authenticator])).rejects.toThrow(
-      /keeps the session itself/,
+      /needs the id of its session/,
     );
     expect(received).toEqual([]);
   });
@@ -447,7 +450,7 @@ describe('parseOtpChoice of Byzantine', () => {
     [[], ['/otp']],
     ['x', ['/otp']],
     [{ otpLength: 6, 'a/b~c': 1 }, ['/otp/otpLength', '/otp/a~1b~0c']],
-  ])('refuses %j, and points at each member', (value, pointers) => {
+  ])('refuses %j with a pointer to each member', (value, pointers) => {
     const errors = pointers.map((pointer) => expect.objectContaining({ pointer, code: 'not_supported' }));
     expect(() => providerOf().parseOtpChoice(value)).toThrow(expect.objectContaining({ errors }));
   });

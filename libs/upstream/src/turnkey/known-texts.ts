@@ -98,7 +98,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
 
-/** Refusals about the user that a provider which uses Turnkey may forward. */
+/** Refusals about the user. A provider that uses Turnkey may forward them. */
 const PASSED_ON: ReadonlySet<Meaning> = new Set([
   'contact_invalid',
   'authenticator_limit',
