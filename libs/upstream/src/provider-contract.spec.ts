@@ -259,7 +259,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
       expect(effects(route)).toHaveLength(done ? 1 : 0);
       if (!isRepeatable || !door.replayable.includes(step)) return;
 
-      // A second try with the same kept texts sends the same bytes. Together they have one effect.
+      // A second try with the same kept texts sends the same bytes. The two tries have one effect.
       const bytes = doors.http.bodies(route);
       expect(await endOf(story[step](aCall({ kept: call.kept })))).toBe('well');
       expect(effects(route)).toHaveLength(1);

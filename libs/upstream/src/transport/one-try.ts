@@ -33,7 +33,6 @@ export class OneTry {
     return {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
-        // No time would be left to read an answer.
         if (this.leftMs <= 0) throw new Error('no time was left to send the request');
         this.call.beforeSend();
         this.#currentMayHaveEffect = hasEffect;

@@ -33,7 +33,7 @@ const OF_STATUS: Readonly<Record<number, Meaning>> = {
   429: 'throttled',
 };
 
-/** Turnkey accepts a `timestampMs` for one hour. If it refuses a younger one, the clocks differ. */
+/** Turnkey accepts a `timestampMs` for one hour. A refusal before this age shows that the clocks differ. */
 const REPEATABLE_MS = 55 * 60_000;
 
 const errorBody = z.object({

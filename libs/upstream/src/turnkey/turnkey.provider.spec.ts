@@ -551,8 +551,8 @@ describe('the step verify-otp at Turnkey', () => {
   });
 });
 
-describe('our clock at Turnkey', () => {
-  it('makes the call end misconfigured if the clock is wrong by more than an hour', async () => {
+describe('a call whose time Turnkey refuses', () => {
+  it('ends misconfigured if our clock is wrong by more than an hour', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
       expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
@@ -561,7 +561,7 @@ describe('our clock at Turnkey', () => {
     }
   });
 
-  it('makes a repeat after an hour end in no_answer if the clock is right', async () => {
+  it('ends in no_answer if it is a repeat after an hour and our clock is right', async () => {
     let nowMs = Date.now();
     const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
     const call = aCall();
