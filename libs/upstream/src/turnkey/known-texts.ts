@@ -61,7 +61,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   // A resource limit has the same status as a rate limit, but waiting does not help.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
   {
-    // Matches "user has exceeded maximum api keys", but not "exceeded maximum requests", which is a rate limit.
+    // Matches "user has exceeded maximum api keys", but not "exceeded maximum requests" (a rate limit).
     text: /exceeded (the )?maximum(?!.*\b(requests?|rate|calls)\b)/i,
     means: 'resource_limit',
     seen: 'documented',
