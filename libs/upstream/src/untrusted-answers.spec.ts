@@ -134,7 +134,7 @@ describe('a 2xx answer', () => {
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
   });
 
-  it('with a member __proto__ is read without this member', async () => {
+  it('with a prototype as a member is read without this member', async () => {
     const steps = await byzantine(says('{"otpId":"otp-1","__proto__":{"otpId":"otp-2","polluted":1}}'));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
     expect({}).not.toHaveProperty('polluted');
