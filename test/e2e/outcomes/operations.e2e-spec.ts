@@ -163,7 +163,7 @@ describe('an operation on many onboardings', () => {
     expect(abort).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
   });
 
-  it('shows a caller of only one integration no operations outside it', async () => {
+  it('shows a caller limited to one integration no operation on other integrations', async () => {
     const elsewhere = bearer(
       (await makeKey(story, ['operations:write'], { caller: 'elsewhere', integrations: ['turnkey'] })).token,
     );
