@@ -189,7 +189,7 @@ it.each(Object.entries(ELSEWHERE))('the log field %s is written by %s', (name, f
   expect(readFileSync(join(CHECKOUT, file), 'utf8')).toMatch(new RegExp(`\\b${name}\\b`));
 });
 
-it('no lib or app uses a logger that accepts any field', () => {
+it('no lib or app uses the logger of Nest or pino directly', () => {
   const sources = ['apps', 'libs'].flatMap((folder) =>
     readdirSync(join(CHECKOUT, folder), { recursive: true, encoding: 'utf8' })
       .map((file) => join(folder, file))
