@@ -132,13 +132,13 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn('exported spans', 'headers upstream')).toEqual([]);
   });
 
-  it('is in a webhook: there are no webhooks yet, and a new webhook must become a sink here', () => {
+  it('is in a webhook: there are no webhooks yet; this test must also search a new webhook', () => {
     expect(canary.textOf('contract and its page')).not.toMatch(/webhook|"callbacks"/i);
   });
 });
 
 describe('the search for secrets', () => {
-  it('knows secrets of every kind, and covers every sink', () => {
+  it('knows secrets of every kind, and covers every place where a secret could appear', () => {
     expect([...found.kinds.keys()].toSorted()).toEqual(
       [
         'API key',
