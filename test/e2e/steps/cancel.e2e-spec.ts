@@ -93,7 +93,7 @@ describe('cancelling a waiting onboarding', () => {
   it.each([
     ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
     ['agree', ['done', 'done', 'done', 'done']],
-  ] as const)('accepts one of four decisions that come at the same time and %s', async (_, outcomes) => {
+  ] as const)('permits one of four decisions that come at the same time and %s', async (_, outcomes) => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
     await story.cancel(id);
     const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));

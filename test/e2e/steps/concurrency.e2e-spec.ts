@@ -7,7 +7,7 @@ let story: Story;
 /** The URLs of two replicas of the service that use the same database. */
 let urls: string[];
 beforeAll(async () => {
-  // So many requests may take a second on a small machine, so calls get a longer timeout.
+  // The many requests of this story may take a second on a small machine, so calls get more time.
   story = await Story.begin({
     env: { CALL_TIMEOUT_MS: '5000', CLAIM_MAX_AGE_MS: '4000', LEASE_MS: '10000' },
   });
