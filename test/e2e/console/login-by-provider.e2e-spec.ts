@@ -85,7 +85,7 @@ describe('a login at the identity provider', () => {
     await expectRefused(await byProvider(browser, provider, null), 401, /refused the login/);
   });
 
-  it('changes a name that would imitate the emergency login, like “emergency:ada”', async () => {
+  it('changes a name like emergency:ada, which would imitate the emergency login', async () => {
     await byProvider(browser, provider, 'mallory');
     expect(await whoIs(browser)).toBe('emergency ada viewer');
   });
