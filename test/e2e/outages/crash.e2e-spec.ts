@@ -112,7 +112,7 @@ describe('kill -9 of the service', () => {
   });
 });
 
-/** @param before the failure classes of the earlier attempts. */
+/** Checks that the step ends as LAW says. @param before the failure classes of the earlier attempts. */
 async function endsByLaw(at: StepUnderTest, index: number, before: string[]): Promise<void> {
   const { step, acted, state, attempts } = LAW[index]!;
   const onboarding = await at.until((each) => each.state === state && each.nextAction.type !== 'wait');
