@@ -41,7 +41,7 @@ describe('an init-otp call that fails after it has sent a mail', () => {
   });
 });
 
-describe('a verify-otp call that fails after it has used the code', () => {
+describe('a verify-otp call that fails after the provider has checked the code', () => {
   it('has an unknown outcome if its repetition is refused; the code does not count as wrong', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(actedThenFailed).submit();

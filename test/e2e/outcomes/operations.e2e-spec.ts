@@ -122,7 +122,7 @@ describe('an operation on many onboardings', () => {
     expect(third).toMatchObject({ status: 202, body: { id: first.body.id } });
   });
 
-  it('needs its scopes, a condition and a reason', async () => {
+  it('requires its scopes, a condition and a reason', async () => {
     const { id } = await story.sent();
     const operator = bearer((await makeKey(story, ['operations:write'], { caller: 'desk' })).token);
     const reader = bearer((await makeKey(story, ['operations:read'], { caller: 'desk' })).token);

@@ -111,7 +111,7 @@ describe('Retry-After', () => {
   });
 
   it.each([429, 503])(
-    'in seconds, with status %i, is respected, and uses up neither a send nor a try',
+    'in seconds delays the retry; the answer %i uses up neither a send nor a try',
     async (status) => {
       const send = await StepUnderTest.before(story, 'init-otp');
       const sent = await send.strike({ status, retryAfterS: 1 }).submit();
@@ -133,7 +133,7 @@ describe('Retry-After', () => {
     },
   );
 
-  it('as a date is also respected', async () => {
+  it('as a date also delays the retry', async () => {
     // An HTTP date contains only whole seconds, so the wait may be up to one second shorter.
     const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
     upstream = createServer((_, response) =>
