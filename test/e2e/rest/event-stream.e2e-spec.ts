@@ -221,7 +221,7 @@ describe('an event stream of one service', () => {
     }
   });
 
-  it('about an ended onboarding does not stay open until the onboarding is erased', async () => {
+  it('of an ended onboarding ends; after an erasure, a new stream has the erasure', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const reader = await open(id);

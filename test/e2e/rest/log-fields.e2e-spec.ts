@@ -130,12 +130,12 @@ describe('the log lines of service, worker and console', () => {
     await until('a timeline is anchored', () => lines().some(({ anchored }) => anchored !== undefined));
   });
 
-  it('have no field that is not documented', () => {
+  it('have only documented fields', () => {
     const seen = new Set(lines().flatMap(Object.keys));
     expect([...seen].filter((name) => !(name in LOG_FIELDS))).toEqual([]);
   });
 
-  it('have every field that is documented', () => {
+  it('have each documented field', () => {
     const seen = new Set(lines().flatMap(Object.keys));
     const missing = Object.keys(LOG_FIELDS).filter((name) => !seen.has(name) && !OF_TRACES.has(name));
     expect(missing.filter((name) => !(name in ELSEWHERE))).toEqual([]);

@@ -304,7 +304,7 @@ describe('the log for operators', () => {
     ]);
   });
 
-  it('has one line for each parking, in the process where it happens', async () => {
+  it('has one line for each parked onboarding, in the process that parks it', async () => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ status: 401 }).submit();
