@@ -175,7 +175,7 @@ describe('the search for secrets', () => {
     expect(found.finds).toEqual([]);
   });
 
-  it('finds a secret in all of its forms', () => {
+  it('finds a secret in each of its encodings', () => {
     const secret = 'a secret of 24 characters';
     const one = new SecretHunt().add('secret', secret);
     const forms = [
@@ -194,7 +194,7 @@ describe('the search for secrets', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // Neither six digits inside a key nor a text whose hex form contains them count as the code.
+    // Digits of a longer key, and digits that occur only in a hex form, do not count as the code.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

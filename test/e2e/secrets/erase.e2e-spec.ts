@@ -171,7 +171,7 @@ describe('an erased onboarding', () => {
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
   });
 
-  it('can no longer be found by its filters', async () => {
+  it('can no longer be found by filters of the list', async () => {
     const told = new Told();
     const id = await told.completed();
     const { accountId, userId } = told.subject;
