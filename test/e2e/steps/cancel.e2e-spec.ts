@@ -261,7 +261,7 @@ describe('cancelling during retries', () => {
   /** An init-otp attempt is never unresolved, because the only possible effect is one more mail. */
   const doubtOf = (step: StepName) => (step === 'init-otp' ? null : expect.objectContaining({ step }));
 
-  it.each(STEPS)('%s: between two tries, prevents the next one', async (step) => {
+  it.each(STEPS)('%s: between two tries, prevents the next try', async (step) => {
     const at = await failing(step);
     const waiting = await at.until(({ lastResult }) => lastResult?.code === 'upstream_unavailable');
     expect(waiting.nextAction.type).toBe('wait');

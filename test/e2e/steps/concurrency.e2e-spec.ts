@@ -48,8 +48,8 @@ const hold = (route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
 /**
- * Checks that exactly one request succeeded. The others came while the step was running, or were refused
- * later.
+ * Checks that exactly one request succeeded. The other requests came while the step was running, or were
+ * refused later.
  */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {
   const { [done]: through, '409 step_in_progress': waiting = 0, ...others } = tally(answers);

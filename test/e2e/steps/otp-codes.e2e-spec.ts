@@ -97,7 +97,7 @@ describe('a mailed code', () => {
   });
 
   it.each([['12345'], ['1234567890'], ['12 456'], ['123-56'], ['１２３４５６'], [''], [123456], [null]])(
-    'is not tried if it is %j',
+    'is refused without a call if its form is wrong: %j',
     async (code) => {
       const { id, subject } = await story.sent();
       const { status, body } = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, { code });
@@ -179,7 +179,7 @@ describe('a resend', () => {
     expect(mails(subject)).toBe(2);
   });
 
-  it('is limited within a window, and a start at the limit supersedes nothing', async () => {
+  it('is limited in a time window, and a start at the limit supersedes nothing', async () => {
     const { id, subject } = await story.sent();
     await resendLater(id, subject);
     await resendLater(id, subject);
