@@ -18,8 +18,8 @@ beforeAll(async () => {
 });
 afterAll(() => void server.close());
 
-describe('the client', () => {
-  it('asks for a new code, with options of the code if there are any', async () => {
+describe('the client of Gangway', () => {
+  it('asks for a new code, with options for the code or without', async () => {
     const path = '/v1/onboardings/an-id/otp/resend';
     expect(await gangway.resend('an-id')).toMatchObject({ path, body: {} });
     const captcha = { otp: { captchaToken: 'a-token' } };
