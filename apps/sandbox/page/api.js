@@ -1,8 +1,6 @@
 /** @import { Glance } from '../src/control/glance.js' */
 
-/**
- * The sandbox runs on this machine, so it answers fast. After this time, the page counts it as unreachable.
- */
+/** After this time without an answer, the page reports the sandbox as unreachable. */
 const TIMEOUT_MS = 5_000;
 
 /**
