@@ -231,7 +231,7 @@ describe('passkeys', () => {
     refused(await create(ids, sessionId), 400, 'at least one authenticator is required');
   });
 
-  it('are registered only once, for any user', async () => {
+  it('are refused if the same or another user has registered them', async () => {
     const [mine, other] = [await t.loggedIn(), await t.loggedIn()];
     const passkey = makePasskey();
     refused(await create(mine.ids, mine.sessionId, passkey, passkey), 400, 'credential already registered');
@@ -263,8 +263,8 @@ describe('passkeys', () => {
   });
 });
 
-describe('the options of the sandbox', () => {
-  it('can accept any subject, and can shorten the lifetimes of codes and sessions', async () => {
+describe('a sandbox', () => {
+  it('can accept unknown subjects, and can have shorter lifetimes of codes and sessions', async () => {
     const other = await sandboxUnderTest({ acceptAnySubject: true, codeLifeMs: 1000, sessionLifeMs: 2000 });
     try {
       const ids = { accountId: randomUUID(), userId: randomUUID() };
@@ -287,7 +287,7 @@ describe('the options of the sandbox', () => {
     }
   });
 
-  it('create a new key pair if no key is given', async () => {
+  it('makes a new key pair if the options contain no key', async () => {
     const { startSandbox } = await import('../sandbox.js');
     const { Integrator } = await import('../../test/integrator.js');
     const sandbox = await startSandbox();

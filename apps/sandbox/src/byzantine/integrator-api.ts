@@ -22,7 +22,7 @@ export interface IntegratorApiOptions {
   relyingParty: RelyingParty;
 }
 
-/** The OTP part of the Integrator API. It gets only requests whose headers and body are checked. */
+/** The OTP part of the Integrator API, for requests whose headers and body have been checked. */
 export class IntegratorApi {
   readonly integratorId = randomUUID();
   readonly subjects: Subjects;

@@ -37,7 +37,7 @@ describe('/_sandbox/subjects', () => {
 });
 
 describe('/_sandbox/mailbox', () => {
-  it('shows the mails of an address or a code, newest first', async () => {
+  it('shows the mails to an address, newest first, or the mail with an otpId', async () => {
     const { ids, email } = t.newSubject();
     const first = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };
     const second = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PROXY_ROUTES, QUERIES, SUBMISSIONS } from '../turnkey/turnkey-paths.js';
 
-/** The routes of the provider to which a fault can apply; `*` means all of them. */
+/** The upstream routes for which a fault can be set; `*` means all routes. */
 export const FAULT_ROUTES: readonly string[] = [
   'init-otp',
   'otp-auth',
@@ -44,7 +44,7 @@ const id = z.guid().transform((text) => text.toLowerCase());
 /** A scripted fault: the body of `POST /_sandbox/faults`. */
 export const faultSpec = z
   .strictObject({
-    /** The name of the operation, or its whole path if two operations have this name. */
+    /** The last segment of a path, or the whole path if two paths end with this segment. */
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
       if (name === undefined) {
@@ -53,7 +53,7 @@ export const faultSpec = z
       }
       return { route: name, path: route.startsWith('/') ? route : null };
     }),
-    /** To how many requests the fault applies. With 0, it applies to all until it is deleted. */
+    /** To how many requests the fault applies. With 0, it applies to all requests until it is deleted. */
     times: z.int().min(0).default(1),
     /** The fault applies only to requests of this user, or about this organization or contact. */
     match: z

@@ -42,7 +42,7 @@ export interface Target {
 export interface Fault {
   id: number;
   route: string;
-  /** The one path to which the fault applies; null if the fault names only an operation. */
+  /** The only path to which the fault applies; null: every path that ends with `route`. */
   path: string | null;
   userId: string | null;
   organizationId: string | null;

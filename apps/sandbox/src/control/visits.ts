@@ -3,14 +3,14 @@ import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
 import type { Arrival, UpstreamReader } from './upstream-reader.js';
 
-/** An upstream request for which the answer is not finished. */
+/** An upstream request with everything that the sandbox knows about it. */
 export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
   upstream: UpstreamReader;
   fault: Fault | null;
   /** Records how the request ended. Only the first call counts, except that `client_gone` always counts. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
-  /** Records the effect. Also records the user of the effect, if the request named no user. */
+  /** Records the effect. If the request named no user, also records the user of the effect. */
   took(effect: object | null): void;
 }
 

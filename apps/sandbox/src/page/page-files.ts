@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The files of apps/sandbox/page by name: the sources, also when the sandbox runs from dist.
+ * The files of apps/sandbox/page, by name. A compiled sandbox reads the same source files.
  *
  * @throws Error if the folder is missing, as in an image built without it
  */
