@@ -48,7 +48,7 @@ export const faultSpec = z
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
       if (name === undefined) {
-        context.addIssue(`unknown route; one of ${[...new Set(FAULT_ROUTES)].join(', ')}`);
+        context.addIssue(`unknown route; give one of ${[...new Set(FAULT_ROUTES)].join(', ')}`);
         return z.NEVER;
       }
       return { route: name, path: route.startsWith('/') ? route : null };
@@ -58,7 +58,7 @@ export const faultSpec = z
     /** The fault applies only to requests of this user, or about this organization or contact. */
     match: z
       .strictObject({ userId: id.optional(), organizationId: id.optional(), contact: z.string().optional() })
-      .refine((match) => Object.keys(match).length > 0, 'userId, organizationId or contact')
+      .refine((match) => Object.keys(match).length > 0, 'needs a userId, an organizationId or a contact')
       .optional(),
     status: z.int().min(200).max(599).optional(),
     /** The body of the answer. A string is sent unchanged, anything else as JSON. */
@@ -82,12 +82,13 @@ export const faultSpec = z
     }
     if (activity && Object.keys(activity).length === 0)
       complain('activity', 'needs a status, polls or nested');
-    if (activity?.failure && activity.status !== 'FAILED') complain('activity.failure', 'needs FAILED');
+    if (activity?.failure && activity.status !== 'FAILED')
+      complain('activity.failure', 'needs status FAILED');
     if (activity && (fault.cut === 'before' || (answers && fault.afterEffect !== true))) {
       complain('activity', 'needs a request that takes effect: see afterEffect and cut');
     }
     if (activity && ![...SUBMISSIONS, '*'].includes(fault.route.route)) {
-      complain('activity', `only of ${SUBMISSIONS.join(', ')}`);
+      complain('activity', `needs one of the routes ${SUBMISSIONS.join(', ')}`);
     }
     if (answers && (fault.cut === 'before' || fault.cut === 'after')) {
       complain('cut', `"${fault.cut}" sends no answer: leave status and body out`);

@@ -14,7 +14,7 @@ export interface SessionKey {
 }
 
 /**
- * Registers a login's key. An eleventh expiring key evicts expired ones first, then the oldest.
+ * Registers the key of a login. Above the limit, it removes the expired keys, then the oldest key.
  *
  * @param nowMs milliseconds since the Unix epoch
  */

@@ -38,5 +38,5 @@ export const account = z.strictObject({
   verificationToken: z.string().optional(),
   oidcToken: z.string().optional(),
 });
-/** The official clients send no body to these routes. */
+/** The parameters of a route to which the official clients send no body. */
 export const nothing = z.strictObject({});

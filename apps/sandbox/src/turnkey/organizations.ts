@@ -3,7 +3,7 @@ import type { TimeSource } from '../sandbox-clock.js';
 import { newApiKey } from './api-keys.js';
 import { refusals } from './refusals.js';
 
-/** The channel of a contact, over which a code is sent to it. */
+/** How a code is sent to a contact. */
 export type Channel = 'email' | 'sms';
 
 /** An API key of a user: either permanent, or registered by a login until it expires. */

@@ -16,7 +16,6 @@ export const emailAddress = z.email({ pattern: z.regexes.html5Email });
 const customization = z.strictObject({
   logoUrl: z.url().optional(),
   magicLinkTemplate: z.string().includes('%s').optional(),
-  /** A text that contains JSON, not an object. */
   templateVariables: z.string().refine(isJsonObject, 'a JSON object as text').optional(),
   templateId: z.string().optional(),
 });

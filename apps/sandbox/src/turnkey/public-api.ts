@@ -100,7 +100,7 @@ export class PublicApi {
     this.#answers.clear();
   }
 
-  /** Every activity belongs to a request in this map. So an activity is never dropped before its request. */
+  /** Drops the oldest stored answers. An activity is kept at least as long as its answer. */
   #forgetOldest(): void {
     for (const oldest of this.#answers.keys()) {
       if (this.#answers.size <= REMEMBERED) return;

@@ -49,8 +49,7 @@ export class TurnkeyReader implements UpstreamReader {
   #checkStamp({ headers, url }: FastifyRequest, rawBody: Buffer, body: Json) {
     try {
       const id = body?.['organizationId'];
-      if (typeof id !== 'string')
-        throw refusals.badRequest('organizationId: a JSON object with one is needed');
+      if (typeof id !== 'string') throw refusals.badRequest('needs a JSON object with an organizationId');
       const organization = this.state.organizations.require(id);
       // The official clients name the parent while they do not know the user's sub-organization.
       const lookUpBelow = organization.parentId === null && /\/(?:whoami|stamp_login)$/.test(pathOf(url));
