@@ -16,7 +16,7 @@ export async function keyObjectsMade(
       return original(...args);
     };
   }
-  // With this, modules that imported these functions by name also call the counting functions.
+  // Replaces the functions also in modules that have imported them by name.
   syncBuiltinESMExports();
   try {
     await work();
