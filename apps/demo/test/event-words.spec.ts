@@ -26,7 +26,7 @@ describe('the words of an event', () => {
     }
   });
 
-  it('have a bad tone only if a call failed', () => {
+  it('have a bad tone after a failed call, and a plain tone after a successful call', () => {
     expect(eventWords(event('attempt_ended', { class: 'ok' })).tone).toBe('plain');
     expect(eventWords(event('attempt_ended', { class: 'unavailable' })).tone).toBe('bad');
   });

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => void server.close());
 
 describe('the client of Gangway', () => {
-  it('asks for a new code, with options for the code or without', async () => {
+  it('asks for a new code, and passes on the options for the code', async () => {
     const path = '/v1/onboardings/an-id/otp/resend';
     expect(await gangway.resend('an-id')).toMatchObject({ path, body: {} });
     const captcha = { otp: { captchaToken: 'a-token' } };

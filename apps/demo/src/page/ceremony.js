@@ -48,7 +48,7 @@ export async function call(path, body) {
  *
  * @param {{id: string}[]} others new passkeys that are not registered yet; their devices must not make
  *   another passkey
- * @returns the passkey, and the time `before` which the page must register it (server's clock)
+ * @returns the passkey, and `before`: the time until which the server accepts it (server's clock)
  */
 export async function makePasskey(others = []) {
   if (!window.isSecureContext) throw new Refusal({ code: 'insecure_context' });
@@ -66,7 +66,7 @@ export async function makePasskey(others = []) {
   return { credential, rpId: options.rp.id, before };
 }
 
-/** Our code for each error of SimpleWebAuthn that has a text for the user. @type {Record<string, string>} */
+/** Our codes for the errors of SimpleWebAuthn that users can solve. @type {Record<string, string>} */
 const CODES = {
   ERROR_CEREMONY_ABORTED: 'passkey_cancelled',
   ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED: 'passkey_exists',
