@@ -6,7 +6,7 @@ const TIMEOUT_MS = 5_000;
 /**
  * Fetches mails, requests and faults for the page.
  *
- * @param {{ address: string, userId: string }} filter an empty member does not filter
+ * @param {{ address: string, userId: string }} filter an empty member matches everything
  * @returns {Promise<Glance>}
  * @throws {Error} if the sandbox cannot be reached, or refuses
  */

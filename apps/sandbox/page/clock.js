@@ -3,7 +3,7 @@ import { byId, setText } from './dom.js';
 import { exactTime } from './times.js';
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** The smallest difference that the page shows as a moved clock. The delay of an answer is shorter. */
+/** If the sandbox's and the browser's clock differ less than this, the cause is the delay of the answer. */
 const MOVED_MS = 5_000;
 
 /**

@@ -68,7 +68,7 @@ describe.each(DOORS)('an API with the route $route', ({ form, route, method, unk
     expect(body).toEqual(form === 'turnkey' ? FORMS.turnkey(5, 'Not Found') : FORMS.byzantine(404, text));
   });
 
-  it('answers another method with 405 and Allow, in its own error form', async () => {
+  it('answers a wrong method with 405 and the Allow header, in its own error form', async () => {
     for (const verb of METHODS.filter((one) => one !== method)) {
       const { status, type, allow, body } = await ask(verb, route, headers);
       // `/_sandbox/faults` also accepts other methods than POST.

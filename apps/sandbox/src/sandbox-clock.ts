@@ -29,7 +29,7 @@ export class SandboxClock {
     return this.source.nowMs() + this.#headersOffsetMs;
   }
 
-  /** Whether both times would have a year of four digits after this move, as answers require. */
+  /** Whether `nowMs` and `headerNowMs` would still be in the years 1970 to 9999 after this move. */
   canAdvance(advanceMs: number): boolean {
     return [this.nowMs(), this.headerNowMs()].every(
       (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,

@@ -67,7 +67,7 @@ describe('the Integrator API', () => {
     );
   });
 
-  it('answers health without a signature, and whoami with the key that signed', async () => {
+  it('answers health without a signature, and whoami with scope and label of the signing key', async () => {
     const unsigned = { headers: { 'x-pubkey': null, 'x-timestamp': null, 'x-signature': null } };
     good('health', await t.integrator.get('/v1/health', unsigned));
 

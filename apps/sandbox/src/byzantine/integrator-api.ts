@@ -80,7 +80,7 @@ export class IntegratorApi {
     };
   }
 
-  /** whoami: returns the key that signed the request. */
+  /** whoami: returns the scope and label of the key that signed the request. */
   whoami({ accessScope, label }: IntegratorKey): object {
     const capabilities = { canWrite: accessScope === 'read_write' };
     return { integratorId: this.integratorId, accessScope, label, capabilities };

@@ -13,9 +13,7 @@ export const FAULT_ROUTES: readonly string[] = [
   '*',
 ];
 
-/**
- * The course of a Turnkey activity, as a fault scripts it. A status may have the prefix `ACTIVITY_STATUS_`.
- */
+/** How a fault changes a Turnkey activity. A status may have the prefix `ACTIVITY_STATUS_`. */
 const activityScript = z.strictObject({
   status: z
     .string()
@@ -55,7 +53,7 @@ export const faultSpec = z
     }),
     /** To how many requests the fault applies. With 0, it applies to all requests until it is deleted. */
     times: z.int().min(0).default(1),
-    /** The fault applies only to requests of this user, or about this organization or contact. */
+    /** The fault applies only to requests that have all the given values. */
     match: z
       .strictObject({ userId: id.optional(), organizationId: id.optional(), contact: z.string().optional() })
       .refine((match) => Object.keys(match).length > 0, 'needs a userId, an organizationId or a contact')

@@ -14,7 +14,8 @@ export interface SessionKey {
 }
 
 /**
- * Registers the key of a login. Above the limit, it removes the expired keys, then the oldest key.
+ * Registers the key of a login. If the user then has too many keys, first removes expired keys, then the
+ * oldest key.
  *
  * @param nowMs milliseconds since the Unix epoch
  */

@@ -58,12 +58,12 @@ describe('the answer to a preflight', () => {
     ['http://app.example', null],
     ['null', null],
     [null, null],
-  ])('from %s allows the origin %s if the options list the origins', async (origin, allowed) => {
+  ])('from %s allows the origin %s if the options list allowed origins', async (origin, allowed) => {
     const answer = await preflight(url(listed, '/v1/otp_init_v2'), origin);
     expect(answer).toMatchObject({ status: 204, origin: allowed, credentials: null, variesByOrigin: true });
   });
 
-  it('for an unknown route comes from the Auth Proxy if the preflight asks for its header', async () => {
+  it('for an unknown route comes from the Auth Proxy if the preflight names the proxy’s header', async () => {
     const answer = await preflight(url(open, '/v1/fly'), ORIGIN, 'content-type,x-auth-proxy-config-id');
     expect(answer).toMatchObject({ status: 204, origin: '*' });
   });

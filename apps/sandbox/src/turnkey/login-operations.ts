@@ -75,7 +75,7 @@ export class LoginOperations {
     return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
   }
 
-  /** A token of the parent is valid in all sub-organizations, any other token only in its own. */
+  /** A token of the parent is valid in all sub-organizations. Any other token is valid in only one. */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;
     if (!wanted) {

@@ -110,7 +110,7 @@ export class Organizations {
     return this.addSub({ organizationId: id, name: id, users: [] });
   }
 
-  /** @throws TurnkeyRefusal 404 */
+  /** @throws TurnkeyRefusal 404 for an unknown user */
   requireUser(organization: TurnkeyOrganization, userId: string): TurnkeyUser {
     const id = userId.toLowerCase();
     const known = organization.users.find((user) => user.userId === id);

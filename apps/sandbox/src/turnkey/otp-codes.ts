@@ -92,7 +92,7 @@ export class OtpCodes {
   /**
    * Checks a given code. A correct code can be used once. The third wrong try locks the code.
    *
-   * @throws TurnkeyRefusal 400
+   * @throws TurnkeyRefusal 400 if the code is wrong, unknown, used, expired or locked
    */
   redeem(organizationId: string, otpId: string, code: string): OtpCode {
     const otp = this.require(organizationId, otpId);

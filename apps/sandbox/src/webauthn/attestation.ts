@@ -13,7 +13,7 @@ export interface AttestationInput {
   attestationObject: string;
 }
 
-/** Optional checks that the upstreams do not document. */
+/** The relying party that a registration must be for. The upstreams do not document this check. */
 export interface RelyingParty {
   rpId?: string | undefined;
   origins?: readonly string[] | undefined;
