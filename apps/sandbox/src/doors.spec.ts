@@ -21,7 +21,7 @@ interface Door {
   form: Form;
   route: string;
   method: string;
-  /** A path of the same API that no route has. */
+  /** A path of the same API for which no route exists. */
   unknown: string;
   headers?: Record<string, string>;
 }

@@ -102,7 +102,7 @@ export function passkeyView(onboarding, page) {
 }
 
 /**
- * If the browser supports it, asks the device to delete a passkey that was not registered (WebAuthn Level 3
+ * Asks the device to delete a passkey that was not registered. Only some browsers can ask (WebAuthn Level 3
  * §5.1.10).
  */
 function takeBack(/** @type {Made} */ { rpId, credential }) {

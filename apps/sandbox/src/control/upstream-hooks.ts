@@ -20,8 +20,8 @@ export interface UpstreamHooksContext {
 }
 
 /**
- * Journals every upstream request, and applies faults: before the route runs, or after its effect. Only
- * Fastify hooks can also replace the answers of guards, pipes and filters, and cut connections.
+ * Journals every upstream request, and applies faults: before the route runs, or after its effect. A Fastify
+ * hook can replace every answer, even that of a guard, pipe or filter, and can cut the connection.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {

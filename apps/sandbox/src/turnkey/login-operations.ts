@@ -75,7 +75,7 @@ export class LoginOperations {
     return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
   }
 
-  /** A token of the parent is valid in all sub-organizations. Any other token is valid in only one. */
+  /** A token of the parent is valid in every sub-organization, any other token only in one of them. */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;
     if (!wanted) {

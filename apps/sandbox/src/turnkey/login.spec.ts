@@ -22,7 +22,7 @@ async function ready() {
 }
 
 describe('otp_login', () => {
-  it('registers the key and names it in the session', async () => {
+  it('registers the given key, and the session token names this key', async () => {
     const { subject, session, login } = await ready();
     const answer = await login({ expirationSeconds: '60' });
     const { session: jwt = '' } = resultOf(answer.body, 'otpLoginResult');

@@ -161,7 +161,7 @@ export class Organizations {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /** The users who own a verified contact. If there is none, and any subject is accepted, creates a user. */
+  /** The users who own a verified contact. If no user does, and `acceptAny` is set, creates a user. */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -170,8 +170,8 @@ export class Organizations {
   }
 
   /**
-   * The user of an organization who owns a verified contact. If there is none, and any subject is accepted,
-   * creates the user.
+   * The user of an organization who owns a verified contact. If no user does, and `acceptAny` is set, creates
+   * the user.
    */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
     const known = this.knownOwners(contact).find((member) => member.organization === organization);

@@ -62,8 +62,8 @@ export class TurnkeyReader implements UpstreamReader {
   }
 
   /**
-   * The ids that the body contains, the ids of the code or token in the body, and the user who stamped. The
-   * result never contains the code or token itself.
+   * The ids in the body, the ids that belong to the body's code or token, and the user whose key stamped the
+   * request. The result never contains the code or token itself.
    */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;
