@@ -2,8 +2,8 @@ import { generateP256, p256FromScalar } from '../p256.js';
 import type { P256KeyPair } from '../p256.js';
 
 /**
- * Stand-ins for two keys of Turnkey's enclaves. The official clients accept the public keys (uncompressed hex)
- * as `dangerouslyOverrideSignerPublicKey` and `dangerouslyOverrideNotarizerPublicKey`.
+ * Stand-ins for two keys of Turnkey's enclaves. The official clients accept the public keys (in uncompressed
+ * hex) as `dangerouslyOverrideSignerPublicKey` and `dangerouslyOverrideNotarizerPublicKey`.
  */
 export interface EnclaveKeys {
   /** Signs OTP encryption targets and verification tokens, as the key of Turnkey's "TLS fetcher" does. */
