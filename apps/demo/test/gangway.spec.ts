@@ -8,7 +8,6 @@ import { Gangway } from '../src/gangway.js';
 let server: Server;
 let gangway: Gangway;
 beforeAll(async () => {
-  // Answers each request with its path and body.
   server = createServer((request, response) => {
     void json(request).then((body) => response.end(JSON.stringify({ path: request.url, body })));
   }).listen(0, '127.0.0.1');

@@ -7,7 +7,6 @@ import { faultWords, routeWords, shortId } from './words.js';
 /** @import { Fault } from '../src/control/faults.js' */
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** Shows the pending faults, and sets new ones. */
 export class FaultsView {
   #act;
   #list;

@@ -8,7 +8,6 @@ const COPIED_MS = 2_000;
 
 /** @typedef {Mail & { now: string }} MailSeen */
 
-/** Shows the mails, newest first. */
 export class MailboxView {
   /** @type {KeyedList<MailSeen>} */
   #list = new KeyedList(byId('mails', HTMLElement), keyOf, makeRow);

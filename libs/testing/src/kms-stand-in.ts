@@ -2,13 +2,11 @@ import { createECDH, createPublicKey, generateKeyPairSync, randomUUID, type KeyO
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** A way in which the stand-in makes a call fail. */
 export type KmsTrouble =
   /** An error of AWS KMS with its HTTP status and its code in `__type`. */
   | { error: string; status: number }
   /** A broken service or proxy: a status with a body that KMS never sends. */
   | { status: number }
-  /** No answer. */
   | 'silence'
   /** The head of an answer without its body. */
   | 'half an answer'
@@ -29,7 +27,6 @@ export interface KmsCall {
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
 
-/** A key in the stand-in. AWS never shows `privateKey`. */
 interface StoredKey {
   arn: string;
   privateKey: KeyObject;

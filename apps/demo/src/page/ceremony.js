@@ -17,7 +17,6 @@ export class Refusal extends Error {
 /** The onboarding that this tab shows. Another tab of the browser may have started a newer one. */
 let of = '';
 
-/** Opens the timeline of the onboarding that this tab shows. */
 export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}`);
 
 /**

@@ -69,7 +69,6 @@ async function refresh(refused = '') {
   }
 }
 
-/** Shows the forms for the next action. */
 function show(/** @type {any} */ now, /** @type {string} */ refused) {
   const { createdAt, version, state, nextAction, lastResult, mailboxUrl } = now;
   // The page already shows a newer state.

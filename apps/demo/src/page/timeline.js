@@ -5,7 +5,6 @@ import { eventWords } from './event-words.js';
 /** How long the page waits before it opens a closed stream again. */
 const AGAIN_MS = 3_000;
 
-/** Shows the events of the timeline as they come. */
 export class Timeline {
   #list = byId('timeline');
   #empty = byId('timeline-empty');

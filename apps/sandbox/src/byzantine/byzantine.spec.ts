@@ -13,20 +13,17 @@ beforeAll(async () => {
 });
 afterAll(() => t.sandbox.close());
 
-/** Expects a success that fits Byzantine's schema. */
 function good(operation: ByzantineOperation, answer: Answer): Record<string, string> {
   expect(answer.status).toBe(200);
   expect(byzantineSchemas.check(operation, 'response', answer.body)).toEqual([]);
   return answer.body as Record<string, string>;
 }
 
-/** Expects a refusal that fits Byzantine's schema. */
 function refused(answer: Answer, status: number, error: string): void {
   expect({ status: answer.status, body: answer.body }).toEqual({ status, body: { error, status } });
   expect(byzantineSchemas.check('error', 'response', answer.body)).toEqual([]);
 }
 
-/** Registers another user of the same account. */
 function colleagueOf({ accountId }: { accountId: string }) {
   const ids = { accountId, userId: randomUUID() };
   t.sandbox.control.addSubject({ ...ids, email: 'colleague@example.com' });

@@ -122,7 +122,6 @@ describe('a fault that cuts the connection', () => {
     }
   });
 
-  /** Reads until the body ends or breaks. */
   async function readCut(ids: object) {
     const response = await t.integrator.send('POST', '/v1/submit/init-otp', JSON.stringify(ids));
     const got = {

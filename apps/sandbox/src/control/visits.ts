@@ -3,7 +3,6 @@ import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
 import type { Arrival, UpstreamReader } from './upstream-reader.js';
 
-/** An upstream request with everything that the sandbox knows about it. */
 export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
   upstream: UpstreamReader;
@@ -20,7 +19,7 @@ export function recordVisit(request: FastifyRequest, visit: Visit): void {
   visits.set(request, visit);
 }
 
-/** The visit of an upstream request; undefined for control routes. */
+/** What the sandbox records about an upstream request; undefined for a request to `/_sandbox`. */
 export function visitOf(request: FastifyRequest): Visit | undefined {
   return visits.get(request);
 }

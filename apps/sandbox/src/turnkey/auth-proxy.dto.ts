@@ -38,5 +38,4 @@ export const account = z.strictObject({
   verificationToken: z.string().optional(),
   oidcToken: z.string().optional(),
 });
-/** The parameters of a route to which the official clients send no body. */
 export const nothing = z.strictObject({});

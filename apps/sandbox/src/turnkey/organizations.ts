@@ -3,7 +3,6 @@ import type { TimeSource } from '../sandbox-clock.js';
 import { newApiKey } from './api-keys.js';
 import { refusals } from './refusals.js';
 
-/** How a code is sent to a contact. */
 export type Channel = 'email' | 'sms';
 
 /** An API key of a user: either permanent, or registered by a login until it expires. */

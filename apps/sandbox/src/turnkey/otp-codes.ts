@@ -4,7 +4,6 @@ import { normalContact } from './organizations.js';
 import type { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 
-/** The number of wrong tries that locks a code. */
 export const TRIES_PER_CODE = 3;
 /**
  * The maximum number of live codes per contact. Turnkey documents this limit per user; the sandbox counts per
