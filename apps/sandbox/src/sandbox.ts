@@ -26,7 +26,7 @@ export interface SandboxOptions {
   host?: string | undefined;
   /** Default 0: any free port. */
   port?: number | undefined;
-  /** `0x…[:read_only|:read_write][:label]` each; default a new key pair. */
+  /** Each key has the form `0x…[:read_only|:read_write][:label]`. Default: a new key pair. */
   pubkeys?: readonly string[] | undefined;
   acceptAnySubject?: boolean | undefined;
   /** Default 5 minutes. */

@@ -19,7 +19,7 @@ export function recordVisit(request: FastifyRequest, visit: Visit): void {
   visits.set(request, visit);
 }
 
-/** What the sandbox records about an upstream request; undefined for a request to `/_sandbox`. */
+/** The data about an upstream request; undefined for a request to `/_sandbox`. */
 export function visitOf(request: FastifyRequest): Visit | undefined {
   return visits.get(request);
 }
