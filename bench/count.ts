@@ -21,8 +21,9 @@ export interface Counts {
 }
 
 /**
- * Runs onboardings one after another, through a proxy that counts the messages of PostgreSQL's protocol,
- * without the worker, which they do not need. The median excludes the service's periodic work.
+ * Runs onboardings one after another. A proxy counts the messages between the service and PostgreSQL. The
+ * worker is suspended, because these onboardings do not need it. Each result is a median, so that the
+ * service's periodic work does not count.
  */
 export async function count(contender: Contender, surroundings: Surroundings, times = 61): Promise<Counts> {
   const proxies: Proxy[] = [];
@@ -123,7 +124,7 @@ class Server {
   }
 }
 
-/** The client messages that PostgreSQL answers with ReadyForQuery, and those that run a statement. */
+/** Types of messages: those that PostgreSQL answers with ReadyForQuery, and those that run a statement. */
 const WAITS = new Set(['Q', 'S']);
 const RUNS = new Set(['Q', 'E']);
 const QUIET_MS = 15;

@@ -30,11 +30,11 @@ export interface Bounds {
 
 export interface Try {
   ratios: Ratios;
-  /** How much the reference servers varied between turns: the largest difference, divided by the median. */
+  /** How much the throughput of a reference server varied: (largest turn − smallest turn) / median turn. */
   noise: number;
 }
 
-/** If `noise` is above this value, the machine counts as noisy, and the ratios prove nothing. */
+/** If `noise` is above this value, the machine counts as noisy, and the ratios are not judged. */
 export const TOO_NOISY = 1 / 3;
 /**
  * After this many noisy runs in a row on main, the check fails, because a check that never judges is useless.

@@ -13,7 +13,7 @@ import type { CallName } from './walk.js';
  */
 export interface Sample {
   perSecond: number;
-  /** The durations of the three calls that reach the provider, in milliseconds. */
+  /** Percentiles, in milliseconds, of the durations of the three calls that reach the provider. */
   p50: number;
   p99: number;
   byCall: Record<CallName, { p50: number; p99: number }>;
