@@ -145,8 +145,8 @@ const SHORT: Record<StepName, Partial<Columns>> = {
 };
 
 /**
- * The text of `tables/ends-of-<step>.txt`: what follows from each end of an attempt, by provider, earlier
- * calls, previous code and time left.
+ * The text of `tables/ends-of-<step>.txt`: the effect of each end of an attempt, by provider, earlier calls,
+ * previous code and time left.
  */
 export async function endsTable(step: StepName): Promise<string> {
   const sections: string[] = [];
