@@ -32,7 +32,7 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
-/** The kind of each write of the store. The probe looks for a claim whose result was lost. */
+/** The store's methods with crash points. The probe `findClaimed` looks for a claim whose result was lost. */
 const KIND_OF_WRITE = {
   start: 'claim',
   claimSend: 'claim',
