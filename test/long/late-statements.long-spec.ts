@@ -221,7 +221,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
   });
 
   it.each(Object.entries(COMMANDS))(
-    'PostgreSQL does not execute %s after the caller got a 503',
+    'is not executed by PostgreSQL after the caller got a 503: %s',
     async (_, late) => {
       const brought = await bring(late.from);
       const command = await late.prepare(brought);
@@ -238,7 +238,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
     },
   );
 
-  it('the end of an attempt is written once, even if a pooler holds its statement for too long', async () => {
+  it('writes the end of an attempt only once', async () => {
     const { id, subject } = await story.sent();
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));
