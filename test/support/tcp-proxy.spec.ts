@@ -126,7 +126,7 @@ describe('a TCP proxy', () => {
     const late = connected();
     for (const each of [client, late]) each.socket.write('stalled');
     await once(late.socket, 'connect');
-    // A direct connection to the server takes longer than these bytes would need.
+    // Without the stall, the bytes would arrive before this direct connection is closed.
     await once(connect(Number(new URL(one.url).port), '127.0.0.1').end(), 'close');
     expect([client.heard, late.heard]).toEqual(['one:hello', '']);
     proxy.stall(false);
@@ -196,9 +196,9 @@ describe('a TCP proxy', () => {
     await proxy.mend();
     await greeted();
   });
+});
 
-  it('finds a port on which no program listens', async () => {
-    const client = new Client(connect(await closedPort(), '127.0.0.1'));
-    expect(await client.ends()).toBe('ECONNREFUSED');
-  });
+it('closedPort returns a port on which no program listens', async () => {
+  const client = new Client(connect(await closedPort(), '127.0.0.1'));
+  expect(await client.ends()).toBe('ECONNREFUSED');
 });

@@ -8,10 +8,7 @@ import { installClients } from './client-folder.js';
 
 const exec = promisify(execFile);
 
-/**
- * Turnkey's official client packages have a folder and a lock file of their own. `npm start` does not install
- * them.
- */
+/** The folder with Turnkey's official client packages. `npm start` does not install them. */
 const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
 /**
  * The public key that `@turnkey/crypto` uses to verify OTP bundles. `@turnkey/core` cannot use another one.

@@ -37,7 +37,7 @@ export function describeInBrowser(what: string, stories: () => void): void {
   describeOrSkip(what, () => stories());
 }
 
-/** A page, and everything that its browser has complained about. */
+/** A page, and the complaints of its browser. */
 export interface WatchedPage {
   page: Page;
   /**

@@ -212,7 +212,7 @@ describe('I1 (no step begins before the previous step has succeeded)', () => {
     expect(broken(straight)).toContain('I1');
   });
 
-  it('is not broken by an abandoned call that arrives after the next code was mailed', () => {
+  it('permits an abandoned call that arrives after the next code was mailed', () => {
     const late = but(
       [
         ...SENT,
@@ -288,7 +288,7 @@ describe('I1 (no step begins before the previous step has succeeded)', () => {
       expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
     });
 
-    it('does not break I1 if the resend mailed nothing', () => {
+    it('keeps I1 if the resend mailed nothing', () => {
       expect(broken(verifiedAfter({}), [])).toEqual([]);
     });
   });
@@ -325,7 +325,7 @@ describe('I2 (at most one call is in flight)', () => {
     expect(broken(straight)).toEqual(['I2']);
   });
 
-  it('is not broken by a call after an abandoned call', () => {
+  it('permits a call after an abandoned call', () => {
     const retried = but(
       [
         ['created'],
@@ -375,7 +375,7 @@ describe('I3 (no code is sent again after a definite answer)', () => {
     expect(broken(twice({}), [])).toEqual(['I3']);
   });
 
-  it('is not broken by a different code', () => {
+  it('permits a different code', () => {
     expect(broken(twice({}, 'another'), [])).toEqual([]);
   });
 });
@@ -468,7 +468,7 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
   const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4, otpHandle: 'otp-2' } as const;
   const accepted = told({ what: 'resend', key: 'key-2', version: 4, state: 'otp_sent' });
 
-  it('is not broken by a resend that was accepted and carried out', () => {
+  it('permits a resend that was accepted and carried out', () => {
     expect(broken(but(resent, row, { calls, told: [accepted] }), [])).toEqual([]);
   });
 
@@ -573,7 +573,7 @@ describe('I10 (each passkey is on its row, or its attempt is unresolved)', () =>
   it.each<[string, Partial<FinalRow>, Fact[]]>([
     ['unresolved', { unresolved: [{ step: 'create-authenticators', attempt: 3 }] }, []],
     ['resolved', {}, [['resolved', { step: 'create-authenticators', outcome: 'done' }]]],
-  ])('is not broken by a passkey whose attempt is %s', (_, row, more) => {
+  ])('permits a passkey whose attempt is %s', (_, row, more) => {
     expect(broken(but([...facts, ...more], { ...lost, ...row }))).toEqual([]);
   });
 
@@ -582,7 +582,7 @@ describe('I10 (each passkey is on its row, or its attempt is unresolved)', () =>
     expect(broken(straightWay(), [...PASSKEYS, stranger])).toEqual(['I10']);
   });
 
-  it('is broken by a passkey on the row that the provider never created, or has under another id', () => {
+  it('is broken if the provider never created a passkey of the row, or gave it another id', () => {
     expect(broken(but(null, { authenticators: [{ id: null, credentialId: 'c-9' }] }))).toContain('I10');
     expect(broken(but(null, { authenticators: [{ id: 'a-9', credentialId: 'c-1' }] }))).toEqual(['I10']);
   });
@@ -660,7 +660,7 @@ describe('I12 (the timeline agrees with the calls at the provider)', () => {
     expect(broken(straight)).toContain('I12');
   });
 
-  it.each([0, 1, 2])('is not broken by a second call after the key of call %d was refused', (index) => {
+  it.each([0, 1, 2])('permits a second call after the key of call %d was refused', (index) => {
     const straight = straightWay();
     const made = straight.calls[index]!;
     straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });

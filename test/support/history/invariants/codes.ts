@@ -11,7 +11,7 @@ const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
 export const codes: Invariant = (onboarding) => {
   const found: string[] = [];
   const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
-  // If the provider refuses the key, an attempt makes two calls. The attempt ends with the second.
+  // If the provider refuses the key, an attempt makes two calls. The second call decides how it ends.
   const lastCalls = new Map(onboarding.calls.map((call) => [call.attempt, call]));
   const answered = new Map<string, number>();
   for (const call of onboarding.calls) {
