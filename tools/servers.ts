@@ -67,8 +67,8 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
 }
 
 /**
- * Deletes data that this checkout cannot decrypt. Data may outlive a deleted checkout, and a new clone at the
- * same path has other keys.
+ * Deletes data that this checkout cannot decrypt. The data of a deleted checkout may remain, and a new clone
+ * at the same path has other keys.
  */
 async function claim({ folder, password }: ServersOptions): Promise<void> {
   const file = join(folder, 'keys');
