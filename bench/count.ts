@@ -176,8 +176,7 @@ class Proxy {
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (;;) {
-        // The first message has no type byte. (A TLS client would send one more such message, but the bench
-        // uses no TLS.)
+        // Only the first message has no type byte.
         const head = started ? 1 : 0;
         if (rest.length < head + 4) break;
         const length = head + rest.readUInt32BE(head);

@@ -12,13 +12,10 @@ export interface Counted {
 }
 
 export interface Ratios {
-  /** Onboardings per second, compared with the bare relay. */
+  /** Onboardings per second, divided by those of the bare relay, or of the usual Nest service. */
   rateOfRelay: number;
   rateOfUsual: number;
-  /**
-   * CPU time of the service per onboarding, compared with the bare relay; null if the system does not report
-   * CPU time.
-   */
+  /** CPU time of the service per onboarding, divided by that of the bare relay; null if it is not known. */
   cpuOfRelay: number | null;
 }
 

@@ -64,7 +64,7 @@ function family(pid: number): (Cpu & { pid: number })[] {
 
 /**
  * CPU time of PostgreSQL so far, by the titles of its processes, such as `walwriter` and `checkpointer`.
- * `backends` are the processes that serve clients. Empty if the operating system does not show it.
+ * `backends` are the processes that serve clients. Empty if the operating system does not report CPU time.
  */
 export function postgresCpu(postmaster: number): Map<string, Pick<Cpu, 'ms' | 'systemMs'>> {
   const sums = new Map<string, Pick<Cpu, 'ms' | 'systemMs'>>();

@@ -86,7 +86,7 @@ async function statements(database: Client): Promise<Statement[]> {
 type PostgresCpu = ReturnType<typeof postgresCpu>;
 
 /**
- * Prints the CPU time of PostgreSQL's processes by kind. It includes what pg_stat_statements leaves out:
+ * Prints the CPU time of PostgreSQL's processes by kind. Unlike pg_stat_statements, this time includes
  * parsing, commits and the protocol.
  */
 function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: number): void {

@@ -16,7 +16,7 @@ import { CALLS, KEYED, type CallName } from './walk.js';
 export interface Row extends Setting {
   name: ContenderName;
   perSecond: number;
-  /** The throughput compared with the bare relay in the same setting. */
+  /** The throughput, divided by that of the bare relay in the same setting. */
   ofRelay: number | null;
   p50: number;
   p99: number;

@@ -92,7 +92,7 @@ describe('docs/reference', () => {
           .map((file) => read(join(folder, file))),
       )
       .join('\n');
-    // A name does not read its variable if it is in backticks, in a definition, or before `: true` in a list.
+    // These are no reads of a variable: its name in backticks, its definition, `: true` after its name.
     const only = '`|: setting\\(|: tuning\\(|: true';
     const isRead = (name: string) => new RegExp(`(?<!\`)\\b${name}\\b(?!${only})`).test(code);
     const names = Object.keys(testConfig()).filter((name) => !isRead(name));

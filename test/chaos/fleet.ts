@@ -71,9 +71,7 @@ export interface FleetOptions {
   onFault(detail: string): void;
 }
 
-/**
- * The replicas of the service and the worker. It starts them, lets them crash by plan, and starts them again.
- */
+/** Starts the replicas of the service and the worker, lets them crash by plan, and starts them again. */
 export class Fleet {
   readonly #replicas: Replica[];
   readonly #options: FleetOptions;

@@ -21,7 +21,7 @@ import { SETTINGS, envOf } from '../support/drivers/settings.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
-/** A process without a memory leak grows by at most this much. Garbage collection varies. */
+/** A process without a memory leak may grow by this much, because garbage collection varies. */
 const FLAT_MB = 48;
 
 const { seconds, waiting, rate } = flagsOrExit(

@@ -115,7 +115,7 @@ const scansIn = (nodes: Plan[]) =>
     .filter((node) => node['Node Type'] === 'Seq Scan' && LARGE.includes(node['Relation Name']!))
     .map((node) => node['Relation Name']);
 
-/** The indexes that a plan uses, each with the columns that it looks up. */
+/** The indexes that a plan uses, each with the columns of the index condition. */
 const lookupsIn = (nodes: Plan[]) =>
   nodes
     .flatMap(({ 'Index Name': index, 'Index Cond': condition = '' }) => {

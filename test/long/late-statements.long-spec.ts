@@ -172,7 +172,7 @@ async function bring(from: Late['from']): Promise<Brought> {
   return sent;
 }
 
-/** Holds back the next statement that matches, inside the pooler. */
+/** Makes the pooler hold back the next statement that matches. */
 function keep(write: RegExp): Promise<unknown[]> {
   return new Promise((resolve) => {
     proxy.intercept(write, async () => {
@@ -221,7 +221,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
   });
 
   it.each(Object.entries(COMMANDS))(
-    'is not executed by PostgreSQL after the caller got a 503: %s',
+    'PostgreSQL does not execute %s after the caller got a 503',
     async (_, late) => {
       const brought = await bring(late.from);
       const command = await late.prepare(brought);
@@ -238,7 +238,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
     },
   );
 
-  it('writes the end of an attempt only once', async () => {
+  it('the end of an attempt is written only once, even if a pooler holds its statement', async () => {
     const { id, subject } = await story.sent();
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));

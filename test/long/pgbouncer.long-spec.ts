@@ -36,7 +36,7 @@ describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
     ['statement', 'none', 'DATABASE_POOLER: fits no pooler in statement mode'],
     ['statement', 'transaction', 'DATABASE_POOLER: fits no pooler in statement mode'],
   ] as const)(
-    'in %s mode with DATABASE_POOLER=%s, the boot ends with error %s',
+    'behind PgBouncer in %s mode with DATABASE_POOLER=%s, the boot ends with error %s',
     async (mode, pooler, fault) => {
       await behindPgBouncer(mode, async (url) => {
         const opened = openDataSource(dataSourceOptions({ url, pooler }));

@@ -39,7 +39,7 @@ const values = flagsOrExit(
 );
 const { calls } = values;
 
-/** All lifetimes are a few seconds, so that some calls meet an expired onboarding. */
+/** All lifetimes are a few seconds, so that some calls are about an expired onboarding. */
 const ENV = {
   CALL_TIMEOUT_MS: '1200',
   CLAIM_MAX_AGE_MS: '1100',

@@ -37,6 +37,11 @@ class Client {
   }
 }
 
+it('closedPort returns a port on which no program listens', async () => {
+  const client = new Client(connect(await closedPort(), '127.0.0.1'));
+  expect(await client.ends()).toBe('ECONNREFUSED');
+});
+
 describe('a TCP proxy', () => {
   let one: Awaited<ReturnType<typeof startEcho>>;
   let other: Awaited<ReturnType<typeof startEcho>>;
@@ -196,9 +201,4 @@ describe('a TCP proxy', () => {
     await proxy.mend();
     await greeted();
   });
-});
-
-it('closedPort returns a port on which no program listens', async () => {
-  const client = new Client(connect(await closedPort(), '127.0.0.1'));
-  expect(await client.ends()).toBe('ECONNREFUSED');
 });

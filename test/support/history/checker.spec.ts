@@ -237,60 +237,58 @@ describe('I1 (no step begins before the previous step has succeeded)', () => {
     expect(broken(late, []).filter((number) => number === 'I1' || number === 'I2')).toEqual([]);
   });
 
-  describe('a success with the code that was sent before a resend', () => {
-    const verifiedAfter = (resend: Partial<UpstreamCall>) =>
-      but(
-        [
-          ...SENT,
-          ['otp_resend_asked'],
-          started('init-otp', 2),
-          ended('init-otp', 2, 'rejected_unclear'),
-          ['send_gave_up'],
-          ['otp_submitted'],
-          started('verify-otp', 3),
-          ended('verify-otp', 3, 'rejected'),
-          ['otp_rejected'],
+  const submittedAfter = (resend: Partial<UpstreamCall>) =>
+    but(
+      [
+        ...SENT,
+        ['otp_resend_asked'],
+        started('init-otp', 2),
+        ended('init-otp', 2, 'rejected_unclear'),
+        ['send_gave_up'],
+        ['otp_submitted'],
+        started('verify-otp', 3),
+        ended('verify-otp', 3, 'rejected'),
+        ['otp_rejected'],
+      ],
+      { state: 'otp_sent', ...LIVE, attempt: 3, version: 6 },
+      {
+        calls: [
+          ...SENT_CALL,
+          call('init-otp', 2, 620, { answer: 400, ...resend }),
+          call('verify-otp', 3, 1_120, { answer: 400 }),
         ],
-        { state: 'otp_sent', ...LIVE, attempt: 3, version: 6 },
-        {
-          calls: [
-            ...SENT_CALL,
-            call('init-otp', 2, 620, { answer: 400, ...resend }),
-            call('verify-otp', 3, 1_120, { answer: 400 }),
-          ],
-        },
-      );
+      },
+    );
 
-    it('breaks I1 if the resend mailed another code', () => {
-      expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
-    });
+  it('is broken by a submission of the old code after a resend that mailed another code', () => {
+    expect(broken(submittedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
+  });
 
-    it('breaks I1 if that code was already used', () => {
-      const used = but(
-        [
-          ...SENT,
-          ['otp_submitted'],
-          started('verify-otp', 2),
-          ended('verify-otp', 2, 'ok'),
-          ['otp_verified', { sessionExpiresAt: SESSION_ENDS }],
-          ['session_expired'],
-          ['otp_resend_asked'],
-          started('init-otp', 3),
-          ended('init-otp', 3, 'rejected_unclear'),
-          ['send_gave_up'],
-          ['otp_submitted'],
-          started('verify-otp', 4),
-        ],
-        { state: 'otp_submitted', ...LIVE, attempt: 4, version: 8 },
-        { calls: SENT_CALL },
-      );
-      const found = check({ onboardings: [used], passkeys: [] }, TERMS);
-      expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
-    });
+  it('is broken by a submission of an old code that was already used', () => {
+    const used = but(
+      [
+        ...SENT,
+        ['otp_submitted'],
+        started('verify-otp', 2),
+        ended('verify-otp', 2, 'ok'),
+        ['otp_verified', { sessionExpiresAt: SESSION_ENDS }],
+        ['session_expired'],
+        ['otp_resend_asked'],
+        started('init-otp', 3),
+        ended('init-otp', 3, 'rejected_unclear'),
+        ['send_gave_up'],
+        ['otp_submitted'],
+        started('verify-otp', 4),
+      ],
+      { state: 'otp_submitted', ...LIVE, attempt: 4, version: 8 },
+      { calls: SENT_CALL },
+    );
+    const found = check({ onboardings: [used], passkeys: [] }, TERMS);
+    expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
+  });
 
-    it('keeps I1 if the resend mailed nothing', () => {
-      expect(broken(verifiedAfter({}), [])).toEqual([]);
-    });
+  it('permits a submission of the old code after a resend that mailed nothing', () => {
+    expect(broken(submittedAfter({}), [])).toEqual([]);
   });
 
   it('is broken by a passkey that is sent with an expired session', () => {
@@ -433,7 +431,7 @@ describe('I6 (each change has one event, without a gap)', () => {
     expect(broken(but(null, { version: 7 }))).toEqual(['I6']);
   });
 
-  it('is broken by an event that its state does not permit', () => {
+  it('is broken by an event that the current state does not permit', () => {
     const facts: Fact[] = [...SENT, ['otp_verified']];
     expect(
       broken(but(facts, { state: 'otp_sent', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
@@ -557,7 +555,7 @@ describe('I9 (each idempotency key makes at most one onboarding)', () => {
   });
 });
 
-describe('I10 (each passkey is on its row, or its attempt is unresolved)', () => {
+describe('I10 (each registered passkey is on the row, or its attempt is unresolved)', () => {
   const lost: Partial<FinalRow> = { state: 'cancelled', authenticators: [], version: 6 };
   const facts: Fact[] = [
     ...straightWay()
