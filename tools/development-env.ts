@@ -24,7 +24,7 @@ export interface DevelopmentEnv {
   serviceUrl: string;
   workerUrl: string;
   sandboxUrl: string;
-  /** The address with the host name `localhost`, which is the id of the relying party. */
+  /** The address with the host name `localhost`, because the relying party has the id `localhost`. */
   demoUrl: string;
   consoleUrl: string;
   apiKey: string;

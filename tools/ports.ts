@@ -5,8 +5,8 @@ const TRIES = 50;
 const LOOPBACK = '127.0.0.1';
 
 /**
- * A port on which this process listens already. A child process inherits it, so that no other program can
- * take it first.
+ * A port on which this process listens already. A child process inherits the port, so that no other program
+ * can take it first.
  */
 export interface HeldPort {
   readonly port: number;

@@ -37,7 +37,7 @@ export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
 }
 
 /**
- * Starts PostgreSQL and Redis, except servers that are given.
+ * Starts PostgreSQL and Redis, except those that `options.given` names.
  *
  * @throws Plain if a server does not start, or if a given server does not answer. The other server is stopped
  *   again.

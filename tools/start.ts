@@ -26,7 +26,7 @@ const READY_MS = 120_000;
 async function main(): Promise<void> {
   const flags = flagsOrExit(COMMANDS.start, process.argv.slice(2));
   const interrupted = interruption();
-  // Stop in reverse order: apps must stop before the servers, which they need to drain.
+  // Stop in reverse order: first the apps, then the servers, because the apps need the servers to drain.
   const cleanups: (() => Promise<void>)[] = [];
   try {
     await serve(flags, cleanups, interrupted);

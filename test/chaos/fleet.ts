@@ -12,10 +12,7 @@ const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
-/**
- * A process probes only after a claim whose result was lost, which is rare. Therefore the process dies at the
- * first probe.
- */
+/** A process rarely probes: only after a claim whose result was lost. So it dies at the first probe. */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
 /** How likely each point is. Most kills happen while an attempt is settled or a call is sent. */

@@ -242,7 +242,7 @@ const ENDED_LONG_AGO = {
   updated_at: inMs(-2 * DAY_MS),
 };
 
-/** The columns of the onboarding on which two statements run at the same time, by the situation's name. */
+/** The columns of an onboarding in each situation. Two statements then run on it at the same time. */
 export const SITUATIONS = {
   otp_sent: { otp_resend_at: PAST },
   'otp_sent, the code is over': { otp_resend_at: PAST, otp_expires_at: PAST },

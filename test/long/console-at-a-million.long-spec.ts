@@ -238,7 +238,7 @@ describe('with a hundred thousand jobs', () => {
 
 describe('while a million onboardings are counted', () => {
   it('a scrape of each process is quick', async () => {
-    // A worker would release all parked onboardings, which have no secrets for a call.
+    // Pause all integrations, because the parked onboardings have no secrets for a call.
     await client.query(`INSERT INTO integration_pauses (integration, actor, reason)
       SELECT name, 'test', 'no calls' FROM unnest(ARRAY['byzantine', 'turnkey', 'auth-proxy']) AS name`);
     const roles = ['onboarding', 'worker', 'console'] as const;

@@ -17,7 +17,6 @@ export interface ActiveAlert {
 
 export interface Prometheus {
   url: string;
-  /** The firing and the pending alerts. */
   alerts(): Promise<ActiveAlert[]>;
   query(expr: string): Promise<number[]>;
   /** The health of each target by its job: `up`, `down` or `unknown`. */

@@ -14,7 +14,6 @@ async function startEcho(name: string): Promise<{ url: string; server: Server }>
   return { server, url: `tcp://127.0.0.1:${await listenAnywhere(server)}` };
 }
 
-/** A client that connects through the proxy. */
 class Client {
   heard = '';
   /** How the connection ended; null while it is open. */

@@ -27,8 +27,8 @@ export interface RedisBinary {
 }
 
 /**
- * Finds a Redis to run. It is either on the PATH, or, on Debian and Ubuntu, unpacked from the distribution's
- * packages, which does not need root.
+ * Finds a Redis to run on the PATH. If there is none, on Debian and Ubuntu, unpacks a Redis from the
+ * distribution's packages without root.
  *
  * @throws Plain with what to do, if there is no Redis
  */
