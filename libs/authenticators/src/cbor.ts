@@ -29,7 +29,7 @@ const STRICT = {
 /** Counts the items while it reads them, so that it stops before it builds a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
-  /** The number of missing items of each map or array that is not complete yet, the outermost first. */
+  /** For each map or array that is not complete yet: how many items are missing. The outermost is first. */
   readonly #open: number[] = [];
 
   override next(): Token {
@@ -47,7 +47,7 @@ class BoundedTokenizer extends Tokenizer {
       if (this.#open.push(within) > DEEPEST) throw new Error('too deep');
       return;
     }
-    // An item without inner items completes each map or array that misses only this item.
+    // A scalar, or an empty map or array, may be the last missing item of several nested maps and arrays.
     while (this.#open.length > 0 && --this.#open[this.#open.length - 1]! === 0) this.#open.pop();
   }
 }
