@@ -15,8 +15,8 @@ const DATABASE_PAUSE_MS = 250;
 
 /**
  * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for these claims.
- * Without this class, such a claim would look like a call whose process died: it would count as a try, charge
- * a budget and have an unknown effect.
+ * Otherwise, another process would settle them as calls whose process died. They would count as tries with an
+ * unknown effect, and use up a budget.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -62,8 +62,8 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   /**
-   * If the lease expired while PostgreSQL was away, the outcome already counts as unknown. This records for
-   * the operator that nothing was sent.
+   * The lease may have expired while PostgreSQL was away. Then the outcome already counts as unknown, and
+   * this method records for the operator that nothing was sent.
    */
   async #tellOfDoubt(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;

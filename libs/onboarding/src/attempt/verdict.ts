@@ -145,8 +145,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * PostgreSQL's time of the claim plus the duration of the call. The result leaves out the time that
- * PostgreSQL's answer to the claim took. So the result is a little too early, which is safe.
+ * PostgreSQL's time of the claim plus the duration of the call. The time that PostgreSQL's answer took is
+ * missing, so the result is a little too early. This is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
@@ -180,8 +180,8 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
     effect: facts.effect === 'counted' && refusedToAct(error) ? 'none' : facts.effect,
     evidence: { ...evidence, detail: message },
     ...(lapsed && { isLapsed: true as const }),
-    // An `init-otp` without an answer may have mailed a code that is not valid any more: only the newest code
-    // works.
+    // An `init-otp` without an answer may have mailed a code. The timeline shows this, because the next mail
+    // makes that code invalid.
     mayHaveMailed:
       row.step === 'init-otp' && facts.tells === 'nothing' && !isReplayable(row.provider, row.step),
   };
