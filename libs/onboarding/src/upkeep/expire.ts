@@ -10,7 +10,7 @@ import { writtenColumns } from '../store/read-row.js';
 import { logOutcomeLost } from '../attempt/step-log.js';
 import { inBatches } from './in-batches.js';
 
-/** After this time, a row that cannot be moved is tried again. */
+/** How long a row is delayed if its moves cannot be found. */
 const PUSH_BACK_MS = 60_000;
 
 /** How many codes, sessions and onboardings expired in one run, and how many outcomes became unknown. */
@@ -80,8 +80,8 @@ export class Expiry {
   }
 
   /**
-   * Finds the moves of each row. Delays a row that cannot be moved, because it would block the rows behind
-   * it.
+   * Finds the moves of each row. If this fails for a row, delays the row, because it would block the rows
+   * behind it.
    */
   async #timed(rows: Row[]): Promise<Timed[]> {
     const broken: string[] = [];

@@ -19,13 +19,12 @@ export class KeyChecks implements OnApplicationBootstrap {
     private readonly timelines: Timelines,
   ) {}
 
-  /** Never stops the boot: if a key is lost, its rows can still be read, cancelled and erased. */
+  /** Never stops the boot: without a key, its rows can still be read, cancelled and erased. */
   async onApplicationBootstrap(): Promise<void> {
     try {
       for (const fault of await this.faults()) this.#logger.error({}, fault);
     } catch {
-      // An error means that PostgreSQL is away or that migrations are missing. The readiness check reports
-      // both.
+      // PostgreSQL is away, or migrations are missing. The readiness check reports both.
     }
   }
 
