@@ -89,7 +89,7 @@ describe('Google’s root of 2026, which has a new key', () => {
     expect(root.verify(root.publicKey)).toBe(true);
   });
 
-  it('completes a chain of certificates under this root, which no other root completes', () => {
+  it('completes a chain of certificates under this root, and no other root does', () => {
     expect(completeChain([DROID_CA2], roots, today)?.at(-1)).toEqual(root.raw);
     expect(completeChain([DROID_CA2, root.raw], roots, today)).toHaveLength(2);
     expect(completeChain([DROID_CA2], roots.slice(0, -1), today)).toBeNull();

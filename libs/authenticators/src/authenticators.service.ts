@@ -38,7 +38,6 @@ export type Submitted =
   | { authenticators: SubmittedAuthenticator[]; device?: undefined }
   | { device: DeviceRequest; authenticators?: undefined };
 
-/** The passkeys of a submission, after they have passed all checks. */
 interface Checked {
   authenticators: NewAuthenticator[];
   summaries: AuthenticatorSummary[];

@@ -7,10 +7,10 @@ const DEEPEST = 8;
 
 /**
  * Decodes one item of CBOR (RFC 8949). Returns the item, and the bytes after it. Accepts only shortest forms,
- * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1): upstream could read other forms
- * differently.
+ * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1), because upstream could read other
+ * forms differently.
  *
- * @throws Error for anything else, and for more items or levels than an authenticator needs.
+ * @throws Error for other forms, and for more items or levels than an authenticator needs.
  */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
   // The decoder gets a plain Uint8Array, because slices of a Buffer would share its memory.

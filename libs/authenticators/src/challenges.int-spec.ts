@@ -41,7 +41,7 @@ async function use(id: string, challenges: string[], credentials = [randomUUID()
   await goBack(id);
   return true;
 }
-/** Moves the onboarding back, as after a refused submission, so that another submission may follow. */
+/** Moves the onboarding back to the state in which it accepts another submission. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 

@@ -29,7 +29,7 @@ const registered = async (subjectKey: string) =>
     )
   ).map(({ id }) => id);
 /**
- * Claims a submission, from the state of a row whose earlier submission has ended.
+ * Claims a submission for a row whose earlier submission has ended.
  * @returns whether the claim was written.
  */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {

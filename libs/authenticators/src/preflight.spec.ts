@@ -33,7 +33,6 @@ const challenge = randomBytes(32).toString('base64url');
 const outstanding = new Set([challenge, randomBytes(32).toString('base64url')]);
 const honest: PasskeyOptions = { rpId: policy.rpId, origin: policy.origins[0]!, challenge };
 
-/** The code of the first check that fails, or null. */
 async function faultOf(
   passkey: RegistrationResponseJSON,
   own: Partial<PasskeyPolicy> = {},

@@ -40,7 +40,7 @@ const ENDS: Record<string, AttestationCode | null> = {
   'tpm.ES256': 'attestation_not_verified',
   'android-key.ES256': null,
   'apple.ES256': null,
-  // This U2F key has an AAGUID with another value than zero. The AAGUID of a U2F key must be zero.
+  // The AAGUID of a U2F key must be zero. This key has another one.
   'fido-u2f.ES256': 'attestation_not_verified',
 };
 

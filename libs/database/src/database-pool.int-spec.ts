@@ -39,7 +39,6 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     await dataSource.destroy();
   });
 
-  /** The id of the pool's only backend. */
   const backend = async (): Promise<number> =>
     (await dataSource.query('SELECT pg_backend_pid() AS pid'))[0].pid;
 

@@ -3,7 +3,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Log, changeLogLevels, type LogLevel } from '#libs/platform';
 import { DEFAULT_MODULE, LogLevels } from './log-levels.js';
 
-/** How long an operator waits at most until a process applies a changed log level. */
+/** The longest time until a process applies a changed log level. */
 const READ_EVERY_MS = 2_500;
 
 interface Followed {

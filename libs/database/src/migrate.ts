@@ -38,8 +38,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 /**
- * Asks for the lock again and again. If a replica waited for the lock inside PostgreSQL, its statement would
- * be running, and `CREATE INDEX CONCURRENTLY` of the first replica would wait for it forever.
+ * Asks for the lock again and again. A wait inside PostgreSQL would be a running statement, and `CREATE INDEX
+ * CONCURRENTLY` of the first replica would wait for it forever.
  */
 async function takeTurn(lock: QueryRunner): Promise<void> {
   for (;;) {

@@ -12,9 +12,7 @@ interface Described {
 }
 
 export interface Connection {
-  /** Writes one message to the socket as one chunk. */
   _send(chunk: Buffer): boolean;
-  /** Asks for a row description. */
   describe(message: unknown): void;
 }
 

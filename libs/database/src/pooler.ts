@@ -3,7 +3,7 @@ import type { Pooler } from './session-settings.js';
 
 const ANSWER_MS = 3_000;
 /**
- * How many times the service looks whether a client gets another server connection. A busy pooler hardly ever
+ * How often the service checks whether a client gets another server connection. A busy pooler hardly ever
  * gives a client the same connection so many times in a row.
  */
 const LOOKS = 10;
@@ -71,9 +71,9 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * Finds out how a connection reaches PostgreSQL. The cancel key that a client receives names a PostgreSQL
- * process: if this process serves the client, the connection is direct. Behind a pooler in transaction mode,
- * two clients may be served by the same process, or the process of a client changes.
+ * The cancel key of a client names a PostgreSQL process. On a direct connection, this process serves the
+ * client. Behind a pooler in transaction mode, two clients may share a process, or the process of a client
+ * changes.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';

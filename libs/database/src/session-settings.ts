@@ -8,8 +8,8 @@ export type Pooler = 'none' | 'transaction';
  * The settings that change what a statement reads or writes, or how long it waits. A role or a database may
  * set other values.
  *
- * Sequential scans, hash joins and merge joins are off where an index can be used: a plan that was made while
- * a table was nearly empty would read the whole table. Custom plans and JIT compilation are off because they
+ * Sequential scans, hash joins and merge joins are off where an index can be used: a plan from a time when a
+ * table was nearly empty would read the whole table. Custom plans and JIT compilation are off because they
  * take longer than the statements.
  */
 const SETTINGS: Readonly<Record<string, string>> = {

@@ -8,10 +8,9 @@ export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'hol
  * for them.
  */
 const PATIENCE_MS = 10;
-/** About this many recent statements determine the mean duration of a statement. */
+/** The mean duration of a statement is computed over about this many recent statements. */
 const SAMPLES = 32;
 
-/** The interval at which this class looks for connections that do not answer. */
 const CHECK_EVERY_MS = 500;
 export interface SharedTerms {
   take: () => Promise<PooledClient>;
@@ -25,7 +24,6 @@ export interface SharedTerms {
 interface Lane {
   taken: Promise<PooledClient>;
   client?: PooledClient;
-  /** How many statements have no answer yet. */
   unanswered: number;
   /** The time when PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
   sinceMs: number;

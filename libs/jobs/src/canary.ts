@@ -91,8 +91,8 @@ export class Canary {
   }
 
   /**
-   * The time counts from the moment when this process first misses the canary's key. Neither a flush of
-   * Redis, which deletes the key and the schedule, nor a paused queue needs a restart.
+   * Counts from the moment when this process first misses the canary's key. Neither a flush of Redis (which
+   * deletes the key and the schedule) nor a paused queue needs a restart.
    */
   async #whySilent(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {

@@ -7,10 +7,7 @@ import { Queues } from './queues.js';
 
 /** How long an unreachable queue may delay a request. */
 const ADD_TIMEOUT_MS = 200;
-/**
- * The active job of a step may belong to a dead worker. In that case, this is the largest number of
- * additional jobs for the step.
- */
+/** The worker of an active job may have died. So a wake-up adds another job, up to this number of jobs. */
 const WAKES = 3;
 const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
 

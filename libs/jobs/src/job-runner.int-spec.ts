@@ -316,8 +316,8 @@ describe('the job runner, with a Redis that hangs and keeps connections open,', 
       await until('it is seen to hang', () => !jobs.queues.isReady());
       for (let round = 0; round < 3; round += 1) {
         const before = ticks;
-        // The runner must run the schedule in each period. A runner that did this only at each look at its
-        // schedules would take 50 s for ten runs.
+        // The runner must run the schedule in each period. If it did so only when it checks its schedules,
+        // ten runs would take 50 s.
         await until('it ticks by itself', () => ticks >= before + 10, 200 * EVERY_MS);
       }
     } finally {

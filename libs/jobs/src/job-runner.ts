@@ -222,7 +222,6 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 }
 
-/** The ids in a job's payload, for its log lines. */
 function idsIn(payload: unknown): { onboardingId?: string; operationId?: string } {
   const { onboardingId, operationId } = payload as { onboardingId?: string; operationId?: string };
   return { ...(onboardingId && { onboardingId }), ...(operationId && { operationId }) };

@@ -14,7 +14,6 @@ const LATE_MS = 10_000;
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
-/** The job states that the metrics count. */
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface QueuesState {
@@ -90,7 +89,7 @@ export class QueueWatch {
   async read(): Promise<QueuesState> {
     if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
     const late = pause(PATIENCE_MS, null, { ref: false });
-    // Redis may answer reads but refuse writes. Then it takes no job.
+    // A Redis that answers reads may refuse writes, and would take no job.
     const written = this.queues.link.ask();
     const asked = Promise.all(
       QUEUE_NAMES.map(async (name) => {

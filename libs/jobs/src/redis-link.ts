@@ -156,8 +156,8 @@ export class RedisLink {
   }
 
   /**
-   * The test write: it sets a key that must exist, but never exists. So nothing changes and nothing is
-   * replicated. The write fails if Redis refuses writes.
+   * The test write: it changes only an existing key, and this key never exists. So nothing changes and
+   * nothing is replicated. The write fails if Redis refuses writes.
    */
   async #write(): Promise<void> {
     this.#unanswered ??= 0;
@@ -166,7 +166,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // A timeout is no answer. A refusal is one.
+      // Only an answer ends the count of timer ticks. A refusal is an answer. A timeout is not.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));

@@ -38,7 +38,7 @@ export interface Resend {
   otp?: unknown;
 }
 
-/** How often a start is tried. Meanwhile, the subject's live onboarding may change or end. */
+/** How often a start is tried if the subject's live onboarding changes or ends during each try. */
 const TRIES = 5;
 
 /** Steps 1 and 2: sends a code, sends it again, verifies it. */
@@ -109,8 +109,8 @@ export class OtpService {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
         return this.outcome.runAndWait(claimed, terms.waitMs);
       }
-      // Looks for a live onboarding before a used-up budget is reported: a caller that lost the answer to its
-      // start must learn the id of its onboarding.
+      // A live onboarding is reported before a used-up budget: a caller that lost the answer to its start
+      // must learn the id of its onboarding.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }
@@ -210,8 +210,8 @@ export class OtpService {
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // The code is sealed with `SEALING_KEYS`. To use the row's data key, the service would have to read the
-    // row before the claim. The code is stored only for minutes.
+    // Sealed with `SEALING_KEYS`, because the row's data key would need a read before the claim. The code is
+    // stored only for minutes.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({

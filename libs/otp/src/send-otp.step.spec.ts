@@ -37,7 +37,6 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-/** The columns that a result of the step writes. */
 const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config }).patch;
 

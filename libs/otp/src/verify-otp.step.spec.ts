@@ -42,7 +42,6 @@ const row = aRow({
   sealedOtpCode: sealer.seal({ onboardingId: id, field: 'otp_code' }, '012345'),
 });
 
-/** The effects of a result of the step. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 

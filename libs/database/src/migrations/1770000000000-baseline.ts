@@ -276,7 +276,8 @@ const UP = [
     facts jsonb NOT NULL,
     PRIMARY KEY (process, integration)
   ) WITH (fillfactor = 50)`,
-  // Failed calls in a row, of all processes together. A row stays until a call succeeds.
+  // Consecutive failed calls, of all processes together. The row of an integration stays until a call
+  // succeeds.
   `CREATE TABLE integration_troubles (
     integration text NOT NULL,
     what text NOT NULL,
@@ -349,8 +350,7 @@ const UP = [
   )`,
   `CREATE INDEX operation_items_waiting ON operation_items (operation_id, onboarding_id)
     WHERE outcome = 'waiting'`,
-  // The paused integrations. Each claim reads this table: while it has a row, no call goes to the
-  // integration.
+  // The paused integrations. No call goes to an integration that has a row here. Each claim reads this table.
   `CREATE TABLE integration_pauses (
     integration text PRIMARY KEY,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),

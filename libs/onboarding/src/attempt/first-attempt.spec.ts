@@ -24,7 +24,7 @@ function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null
   }
 }
 
-describe('throwUnlessLedOn', () => {
+describe('the check of a step’s result', () => {
   it.each(STEPS)('does not throw while %s runs, regardless of how an earlier try ended', (step) => {
     const row = aRow({ state: stateOfStep(step), step, lastResult: result('upstream_unavailable') });
     expect(refusalOf(row)).toBeNull();

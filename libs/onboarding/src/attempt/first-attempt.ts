@@ -92,11 +92,10 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 }
 
 /**
- * Throws the problem that the caller gets if a step did not succeed.
+ * Throws the problem that the caller gets if a step did not succeed. A running step is no failure.
  *
  * @param row the row after the wait. Other commands may have changed the row during the wait.
  * @param step the step that the caller asked for. The caller does not get the result of a later step.
- * @returns nothing if the step succeeded or is still running.
  * @throws ProblemError if the step failed, or if the onboarding has ended.
  */
 export function throwUnlessLedOn(row: Row, step: StepName): void {

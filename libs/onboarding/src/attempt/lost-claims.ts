@@ -14,9 +14,8 @@ import type { SubjectRef } from './step.js';
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for these claims.
- * Otherwise, another process would settle them as calls whose process died. They would count as tries with an
- * unknown effect, and use up a budget.
+ * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for them. Otherwise,
+ * another process would settle them as calls with an unknown effect, which use up a budget.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {

@@ -18,7 +18,7 @@ return string.format('%.3f', at)`;
 /**
  * Keeps retries from doubling the load on a provider that fails for all callers. In ten seconds, an
  * integration may have a fixed number of retries, plus a share of the number of its first tries. Each further
- * retry gets its own time in a later window, so that many retries are spread evenly.
+ * retry gets its own time in a later window.
  *
  * All replicas share the count in Redis. They report first tries there once a second, so that no request
  * waits for Redis. While Redis is away, no job runs, so no retry can exceed the budget.

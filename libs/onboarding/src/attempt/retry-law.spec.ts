@@ -142,7 +142,7 @@ describe('an unknown effect', () => {
     },
   );
 
-  it('never follows init-otp: a refusal after a 5xx still counts as a refusal', () => {
+  it('does not matter for init-otp: a refusal after a 5xx counts as a refusal', () => {
     for (const failure of ['rejected', 'rejected_unclear'] as const) {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }

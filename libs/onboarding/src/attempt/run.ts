@@ -92,8 +92,8 @@ export class StepRunner implements BeforeApplicationShutdown {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
         // A machine that was suspended until the lease expired must not send: another process may have taken
-        // over the attempt. If a step makes several calls, only the first call must follow soon after the
-        // claim. All calls end before the lease.
+        // over the attempt. Only the first call of a step must follow soon after the claim. All calls end
+        // before the lease.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -117,8 +117,8 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   /**
-   * Milliseconds from the claim to the deadline of the state: a call must end before the code, the session or
-   * the onboarding does.
+   * Milliseconds from the claim to the deadline. A call must end before the code, the session or the
+   * onboarding ends.
    */
   #timeLeft(row: Row): number {
     return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();

@@ -65,8 +65,8 @@ export class Settlement {
   }
 
   /**
-   * Writes to the row as the claim returned it. If the row has changed, writes to the current row, as long as
-   * the attempt is still in flight there.
+   * Writes to the row as the claim returned it. If the row has changed, but the attempt is still in flight,
+   * writes to the current row.
    */
   async #write(
     row: Row,
@@ -182,7 +182,6 @@ function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end:
   return answer !== null || seen.leaseUntil !== null;
 }
 
-/** Logs the ends that may need an operator. */
 function logForOperators(row: Row, end: AttemptEnd, { parked, signal }: Verdict): void {
   const about = aboutAttempt(row);
   const error = end.type === 'failed' ? end.error : null;

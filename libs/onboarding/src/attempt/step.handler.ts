@@ -45,8 +45,7 @@ export class StepHandler {
       return this.#outcomeOf(row, await this.#traced(row, () => this.runner.takeOver(row)));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    // PostgreSQL counts microseconds, this service milliseconds. One more millisecond makes sure that the try
-    // is due.
+    // PostgreSQL counts microseconds. So the try is certainly due only one millisecond later.
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
@@ -85,7 +84,9 @@ export class StepHandler {
     return this.#outcomeOf(seen, await this.runner.giveUp(row));
   }
 
-  /** If the step failed for good, its job fails with the reason, so that operators see it. */
+  /**
+   * If the step has failed and no retry can follow, the job fails with the reason, so that operators see it.
+   */
   #outcomeOf(before: Row, row: Row): JobOutcome {
     if (row.state === before.state) {
       const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };

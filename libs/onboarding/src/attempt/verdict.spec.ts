@@ -73,7 +73,6 @@ const second = (step: StepName, before: 'unavailable' | 'no_answer', columns: Pa
     ...columns,
   });
 
-/** The row after the verdict. */
 const left = (row: Row, { moved, now }: Verdict) => rowAfter(row, moved, now);
 
 type Charge = 'counted' | 'given back' | 'none';
@@ -247,7 +246,7 @@ describe('the failure of a call without time for another call', () => {
     },
   );
 
-  it('takes the duration of the failed call into account', () => {
+  it('counts the duration of the failed call as time that has passed', () => {
     // The failed call took 12 ms. The retry waits for 250 ms and may take 10 000 ms.
     const ends = (ms: number) =>
       verdictOn(first('verify-otp', { otpExpiresAt: after(ms) }), failed('not_sent'));
@@ -451,7 +450,7 @@ describe('an attempt that was refused', () => {
     expect(moved.also.refund).toBe('try');
   });
 
-  it('records the provider’s HTTP status if it ends the onboarding', () => {
+  it('records the provider’s HTTP status if the attempt ends the onboarding', () => {
     const rejected = (): StepEnd => ({
       signal: 'step_failed',
       facts: { failure: { code: 'subject_not_found', detail: 'no' } },

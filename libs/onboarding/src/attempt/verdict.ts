@@ -22,7 +22,6 @@ export type AttemptEnd =
   | { type: 'integration_missing' | 'integration_paused' }
   | { type: 'no_next_attempt' };
 
-/** The consequences of the end of an attempt. */
 export interface Verdict {
   moved: Moved;
   /** The signal that moves the row, if any. */
@@ -134,7 +133,6 @@ const UNANSWERED = { signal: null, answer: null, retryInMs: null, parked: null }
 
 const parked = (moved: Moved, reason: ParkedReason) => ({ ...UNANSWERED, moved, parked: reason });
 
-/** Moves the row after an attempt that got no definite answer. */
 function unanswered(row: Row, { signal, facts }: StepEnd, ended: Ended | undefined, at: Moment) {
   return { ...UNANSWERED, moved: move(row, signal, facts as never, at, ended), signal };
 }
@@ -145,8 +143,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * PostgreSQL's time of the claim plus the duration of the call. The time that PostgreSQL's answer took is
- * missing, so the result is a little too early. This is safe.
+ * PostgreSQL's time of the claim plus the duration of the call. Without the time that PostgreSQL's answer
+ * took, the result is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);

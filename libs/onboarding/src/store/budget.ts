@@ -5,9 +5,10 @@
  */
 
 /**
- * SQL for the time that must leave its period before the budget has room; null if the limit is not reached.
+ * SQL for the entry that must become older than its period before the budget has room; null if the limit is
+ * not reached.
  *
- * @param refunded how many of the latest times do not count.
+ * @param refunded how many of the latest entries do not count.
  */
 const blocking = (times: string, limit: string, refunded = '0') =>
   `b.${times}[cardinality(b.${times}) - ${refunded} - ${limit} + 1]`;

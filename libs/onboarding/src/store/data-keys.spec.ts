@@ -52,7 +52,7 @@ describe('the data key of a row', () => {
     expect(dataKeys.of({ id: 'one', ...dataKeys.fresh('one').patch }).open(place, sealed)).toBe('secret');
   });
 
-  it('that a missing key seals causes an error with the id of the missing key', () => {
+  it('cannot be opened without the key that seals it: the error has the id of the missing key', () => {
     const { patch } = new DataKeys(new Sealer([key('gone', 1)])).fresh('one');
     expect(() => new DataKeys(new Sealer([key('here', 2)])).of({ id: 'one', ...patch })).toThrow(
       'data_key is sealed with key "gone", which SEALING_KEYS does not have',

@@ -8,7 +8,6 @@ export const OF_THE_ROW = '@row';
 
 const KEY_BYTES = 32;
 
-/** The columns of a row that are needed to open its data key. */
 type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 
 /**
@@ -19,8 +18,8 @@ type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 @Injectable()
 export class DataKeys {
   /**
-   * The decrypted data keys. Each is found by the Buffer with the sealed key, which belongs to a row that a
-   * request has read. The decrypted key is freed together with this row.
+   * The decrypted data keys, each by the Buffer of its sealed key. This Buffer belongs to a row that a
+   * request has read, so both are freed together.
    */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 

@@ -308,7 +308,7 @@ describe('a row has the right due time after', () => {
     expectExact((await store.find(row.id))!, other.now);
   });
 
-  it('its timeline has got an anchor: no due time', async () => {
+  it('the anchor of its timeline: no due time', async () => {
     const id = await anOnboarding(dataSource, {});
     await cancel((await store.find(id))!);
     await module.get(Timelines).anchor();

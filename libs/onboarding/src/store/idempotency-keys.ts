@@ -34,7 +34,7 @@ const DELETE_BATCH = 5_000;
 
 /**
  * Stores requests with an `Idempotency-Key`. The statement that carries out the request also writes its key,
- * so that a crash cannot separate the two. The answer is stored when it is sent.
+ * so that a crash cannot separate the two.
  */
 @Injectable()
 export class IdempotencyKeys {

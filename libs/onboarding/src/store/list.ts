@@ -25,9 +25,7 @@ export interface Listed {
   step: StepName | undefined;
   parked: boolean | undefined;
   parkedReason: ParkedReason | undefined;
-  /** Only onboardings whose step waits for its next try. */
   waiting: boolean;
-  /** Only ended onboardings with an attempt whose outcome is unknown. */
   endedUnresolved: boolean;
   /** The lowest id of the list, and the id below which all ids must be. */
   from: string;
@@ -52,13 +50,13 @@ interface Way extends KeyedIndex {
 }
 
 /**
- * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement
- * reads a page of matching rows from the end of each stretch, and returns the newest of these rows.
+ * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement reads
+ * a page of matching rows from the end of each stretch, and returns the newest of these rows.
  *
  * PostgreSQL must not choose the index itself: it assumes that common values often occur together, and would
- * read the table in the order of ids. Therefore only one index has the order that the statement asks for,
- * `CASE` hides the other conditions from PostgreSQL's estimates, and the lower bound of the ids is checked
- * only after a page is read. Locks nothing.
+ * read the table in the order of ids. Therefore the statement asks for an order that only one index has.
+ * `CASE` hides the other conditions from PostgreSQL's estimates. The lower bound of the ids is checked only
+ * after a page is read. Locks nothing.
  */
 export function listStatement(given: Listed): { text: string; values: unknown[] } {
   const listed = { ...given, states: statesWith(given) };
@@ -178,10 +176,12 @@ export const WAITING = {
 /** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
-/** @returns SQL for whether this state is written in the row `o`. The SQL can use the index of states. */
+/**
+ * @returns SQL for whether `state` is the written state of the row `o`. The SQL can use the index of states.
+ */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
-/** A row past its deadline is no longer parked, even before its end is written. */
+/** A row past its deadline is no longer parked, even before its new state is written. */
 const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
 
 /**

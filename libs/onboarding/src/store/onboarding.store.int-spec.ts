@@ -570,7 +570,7 @@ describe('a start', () => {
     expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });
 
-  it('succeeds although the subject’s last onboarding is gone, if its id is passed', async () => {
+  it('succeeds if the subject’s last onboarding is gone and its id is passed', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
     expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });

@@ -50,7 +50,7 @@ export interface KeyToTake {
   lockMs: number;
 }
 
-/** The sender of a command, and conditions on the row. The row's state is another condition. */
+/** The sender of a command, and the conditions that the row must meet, except for its state. */
 export interface Given {
   id: string;
   /** The caller that must own the row, and the allowed integrations; null means any. */
@@ -69,7 +69,6 @@ export interface ClaimTicket {
   claimBefore: Date;
 }
 
-/** The columns of a start. */
 export type Started = Pick<
   Columns,
   | 'id'
@@ -192,10 +191,10 @@ export class OnboardingStore {
   }
 
   /**
-   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing. This time is
-   * `CLAIM_MAX_AGE_MS` after the present time of PostgreSQL's clock, which is estimated from its answers. The
-   * estimate may be late by the duration of a quick answer. With an early estimate, PostgreSQL would refuse
-   * claims only because the network is slow.
+   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` after
+   * the present time of PostgreSQL's clock, which is estimated from its answers. The estimate may be late by
+   * the duration of a quick answer. With an early estimate, PostgreSQL would refuse claims only because the
+   * network is slow.
    */
   async newClaim(): Promise<ClaimTicket> {
     if (this.#aheadMs === null) await this.#hear();
@@ -367,8 +366,8 @@ export class OnboardingStore {
   }
 
   /**
-   * Records a late answer in the timeline. A deadline of the row may have passed without its end being
-   * written.
+   * Records a late answer in the timeline, even if a deadline of the row has passed and its new state is not
+   * written yet.
    * @returns null if the row has changed since it was read.
    */
   keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {

@@ -31,7 +31,6 @@ const HAS_ENTITY = /Repository(?:<|\()Onboarding(?:Event)?\b|\b(?:into|from|upda
 const ORM =
   /\.(?:save|insert|update|upsert|delete|remove|softDelete|softRemove|increment|decrement|clear)\(/g;
 
-/** The writes to onboardings and their timelines in a source text. */
 const writesIn = (text: string): string[] => [
   ...(text.match(SQL) ?? []),
   ...(HAS_ENTITY.test(text) ? (text.match(ORM) ?? []) : []),

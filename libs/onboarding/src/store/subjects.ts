@@ -29,7 +29,7 @@ export class Subjects {
     return personal.length === 0 ? key : this.blind(key);
   }
 
-  /** @returns a keyed hash of the key, with a prefix that marks it as a hash. */
+  /** @returns the same as {@link blindKey}. */
   blind(key: string): string {
     return blindKey(this.hash, key);
   }

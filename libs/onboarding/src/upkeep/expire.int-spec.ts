@@ -31,14 +31,13 @@ beforeEach(() => empty());
 /** TRUNCATE would be too slow here: the tests empty the table sixty times. */
 const empty = () => onboardings.dataSource.query('DELETE FROM onboardings');
 
-/** A time after the present begins so late that even a slow test has ended by then. */
+/** Future times are so late that even a slow test ends before them. */
 const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
 const future = fc.integer({ min: 60_000, max: 86_400_000 }).map(inMs);
 const instant = fc.oneof(past, future);
 const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
 const sealed = perhaps(fc.constant(Buffer.from('sealed')));
 
-/** Any live row, with any times. */
 const anyRow = fc
   .record({
     state: fc.constantFrom(...LIVE_STATES),
@@ -64,7 +63,7 @@ const anyRow = fc
     ...(parked && { parked_reason: 'integration_missing', parked_at: inMs(-1000) }),
   }));
 
-/** The columns in which the written row must equal the row that a read showed before the expiry. */
+/** A read shows a due row as if it were expired already. In these columns, the expiry must write the same. */
 const MOVED = [
   'state',
   'version',

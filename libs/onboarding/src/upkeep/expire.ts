@@ -28,7 +28,6 @@ const COUNTED = {
   outcome_lost: 'outcomesLost',
 } as const satisfies Partial<Record<Signal, keyof ExpiryCounts>>;
 
-/** A row, and the moves that are due by time. */
 interface Timed {
   seen: Row;
   moves: ReturnType<typeof movesOfTime>;
@@ -68,7 +67,6 @@ export class Expiry {
     if (row) await this.#write([row]);
   }
 
-  /** @returns the rows that were written, with their moves. */
   async #write(rows: Row[]): Promise<Timed[]> {
     const timed = (await this.#timed(rows)).filter(({ moves }) => moves.length > 0);
     if (timed.length === 0) return [];

@@ -90,7 +90,6 @@ export class Probe {
     return ids.length;
   }
 
-  /** @returns the released rows. */
   async #unpark(integration: string, limit = Infinity): Promise<string[]> {
     const unparked: string[] = [];
     const size = Math.min(BATCH, limit);

@@ -17,7 +17,6 @@ const list = (...keys: (typeof OLD)[]) =>
   keys.map(({ id, key }) => `${id}:${key.toString('base64')}`).join(',');
 
 let opened: Onboardings[] = [];
-/** Opens a process with these keys. */
 async function having(...keys: (typeof OLD)[]): Promise<Onboardings> {
   const one = await openOnboardings([], { SEALING_KEYS: list(...keys) });
   opened.push(one);

@@ -45,7 +45,6 @@ async function written({ ended = true } = {}): Promise<string> {
   return id;
 }
 
-/** Adds an event to an ended onboarding. */
 const addLateAnswer = (id: string) =>
   write(onboardings.store, id, [{ type: 'late_answer_kept', actor: 'upstream' }]);
 
@@ -239,7 +238,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that was deleted is replaced, even by a forged one, but the log shows both digests', async () => {
+  it('that was deleted is replaced, even for a forged timeline: the log shows both digests', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 130; n++) ids.push(await written());
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);

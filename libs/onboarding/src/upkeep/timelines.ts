@@ -68,8 +68,8 @@ export class Timelines {
   /**
    * Writes an anchor for each timeline that has ended, or has new events since its last anchor. A timeline
    * that does not fit its last anchor gets no new anchor. An attacker could forge a timeline and delete its
-   * anchor, so that a new anchor is written. Therefore each digest is logged before it is written: two
-   * digests for one event number show a forgery.
+   * anchor, so that it gets a new one. Therefore each digest is logged before it is written: two digests for
+   * one event number show a forgery.
    */
   async anchor(): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };

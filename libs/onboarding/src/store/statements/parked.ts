@@ -28,8 +28,8 @@ export const PARKED = statement(
 );
 
 /**
- * Integrations that are resumed, but still have onboardings that the pause has parked. Integrations whose
- * resume is still under way are left out: its operation releases the onboardings. Locks nothing.
+ * Resumed integrations with onboardings that the pause has parked. Leaves out integrations whose resume is
+ * still under way: the operation of the resume releases their onboardings. Locks nothing.
  */
 export const RESUMED_INTEGRATIONS = statement(
   'resumed_integrations',
