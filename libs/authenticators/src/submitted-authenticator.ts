@@ -31,7 +31,7 @@ export function asRegistration(submitted: SubmittedAuthenticator): Registration 
 }
 
 /**
- * The authenticator in the format of the port.
+ * Converts the authenticator into the format that is the same for all providers.
  *
  * @param checked the challenge in the client data, and the raw credential id.
  */

@@ -49,7 +49,7 @@ async function set(id: string, assignments: string): Promise<void> {
 const timeline = async (id: string): Promise<Pick<OnboardingEvent, 'type' | 'data'>[]> =>
   (await onboardings.store.events(id, 0, 100)).map(({ type, data }) => ({ type, data }));
 
-/** The data of the event in the timeline when {@link succeeded} is settled. */
+/** The data of the timeline's event for a call that succeeded. */
 const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });

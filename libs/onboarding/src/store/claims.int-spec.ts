@@ -114,7 +114,7 @@ async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<voi
       data: JSON.parse(JSON.stringify(data)) as object,
     })),
   );
-  // The claim was written after the earlier read, and before its answer.
+  // The claim was written after the earlier read of the row, and before PostgreSQL answered.
   expect(claimed.updatedAt.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
   expect(claimed.updatedAt.getTime()).toBeLessThanOrEqual(claimed.now.getTime());
 }

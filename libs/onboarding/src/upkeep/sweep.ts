@@ -29,8 +29,8 @@ export class Sweeper {
   ) {}
 
   /**
-   * Ends immediately if Redis takes no jobs or the queue is paused: rows would count as woken without a job,
-   * and would wait too long after the queue is resumed.
+   * Ends immediately if Redis takes no jobs or the queue is paused. Otherwise, rows would count as woken
+   * without a job, and would wait too long after the queue is resumed.
    *
    * @returns how many rows without a waiting job got a job.
    */
