@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { Secret } from '#libs/kernel';
 import { cpuMs } from '#libs/testing';
 import { errorTexts } from '../../../apps/sandbox/src/byzantine/error-texts.js';
+import { NOTHING_SENT, UpstreamError } from './port/upstream-error.js';
 import { redacted, withoutValues } from './refusal-text.js';
 
 describe('the redacted text of a refusal', () => {
@@ -125,5 +126,26 @@ describe('withoutValues', () => {
         expect(text.replaceAll('<sent>', '').includes(sent) && !'<sent>'.includes(sent)).toBe(false);
       }),
     );
+  });
+});
+
+describe('a long refusal whose kept part ends inside a sent value', () => {
+  const value = 'elephant walks home';
+  const shownOf = (unit: string, kept: number) => {
+    const room = 2_000 - kept;
+    const before = unit.repeat(Math.floor(room / unit.length)).padEnd(room);
+    const error = new UpstreamError('rejected', { detail: 'refused', evidence: NOTHING_SENT });
+    const { text } = error.saying(400, before + value).unknownText!;
+    return redacted(withoutValues(text, [{ name: value }]).reveal());
+  };
+
+  it.each([
+    ['after sent values, whose placeholders become one', `${value} `],
+    ['after letters with combining accents, which become one placeholder', 'e\u0301e\u0301e\u0301 '],
+    ['after spaces, which become one', ' '],
+  ])('is redacted without the beginning of that value, %s', (_where, unit) => {
+    for (let kept = 4; kept < value.length; kept++) {
+      expect(shownOf(`${unit}`, kept)).not.toMatch(/elep|walk/);
+    }
   });
 });

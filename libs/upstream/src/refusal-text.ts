@@ -1,11 +1,8 @@
 import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
-/**
- * How many characters of a text {@link redacted} reads. An error's text may end in the middle of a secret, so
- * this limit is lower than the length of that text.
- */
-const LOOKED_AT = 1_800;
+/** How many characters of a text are read. Half a value after them could not be recognized. */
+const LOOKED_AT = 2_000;
 /** Shorter values are not removed, because they occur inside many words. */
 const SHORTEST_VALUE = 4;
 /** Longer values contain encoded bytes, not words. */
@@ -16,6 +13,7 @@ const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType'])
 /**
  * Removes the values that we sent, because no rule can recognize a code of letters. The words of a value and
  * the local part of an e-mail address are removed too, where they stand alone.
+ * Only the beginning of a long text is kept.
  *
  * @param given any JSON values, also with secrets.
  */
@@ -42,12 +40,24 @@ export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
   ];
   // A long value may contain a short one.
   const longestFirst = forms.toSorted((one, other) => other.value.length - one.value.length);
-  return new Secret(
-    longestFirst.reduce(
-      (left, { pattern, flags }) => left.replaceAll(new RegExp(pattern, flags), '<sent>'),
-      text.reveal(),
-    ),
+  const whole = text.reveal();
+  const removed = longestFirst.reduce(
+    (left, { pattern, flags }) => left.replaceAll(new RegExp(pattern, flags), '<sent>'),
+    begin(whole),
   );
+  return new Secret(whole.length > LOOKED_AT ? withoutBegun(removed, values) : removed);
+}
+
+/** Removes the beginning of a value at the end of a text. */
+function withoutBegun(text: string, values: Iterable<string>): string {
+  const lower = text.toLowerCase();
+  const lengths = [...values].map((value) => {
+    const begun = value.slice(0, LONGEST_OF_WORDS).toLowerCase();
+    for (let length = begun.length; length >= SHORTEST_VALUE; length--)
+      if (lower.endsWith(begun.slice(0, length))) return length;
+    return 0;
+  });
+  return text.slice(0, text.length - Math.max(0, ...lengths));
 }
 
 const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\p{M}\p{N}])`;
@@ -72,7 +82,8 @@ const escaped = (value: string) => value.replaceAll(/[.*+?^${}()|[\]\\]/g, Strin
  * @returns at most 300 characters.
  */
 export function redacted(text: string): string {
-  return begin(text.normalize('NFKC'))
+  return begin(text)
+    .normalize('NFKC')
     .replaceAll(/[\p{C}\s]+/gu, ' ')
     .replaceAll(/\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s"'<>]+/gi, '<url>')
     .replaceAll(/"[^"@]{0,256}"@\S+|[^\s"<>()[\],;:\\]{0,256}(?:@|%40)[^\s"<>()[\],;:\\]{0,256}/gi, '<email>')

@@ -53,9 +53,6 @@ export const NOTHING_SENT: CallEvidence = {
   durationMs: 0,
 };
 
-/** Longer texts are cut to this length. */
-const KEPT_CHARACTERS = 2_000;
-
 export interface UpstreamErrorOptions {
   /**
    * What went wrong, for operators. It contains no secrets. It does not quote a request or an answer, because
@@ -108,7 +105,7 @@ export class UpstreamError extends Error {
   /** Stores a text that we do not know, so that operators can read it (`refusal-text.ts`). */
   saying(status: number, text: string): this {
     if (status >= 400 && status <= 499 && text.trim() !== '') {
-      this.unknownText = { status, text: new Secret(text.slice(0, KEPT_CHARACTERS)) };
+      this.unknownText = { status, text: new Secret(text) };
     }
     return this;
   }
