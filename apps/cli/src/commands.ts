@@ -23,7 +23,6 @@ export const COMMANDS: Readonly<Record<string, Group>> = {
   audit: AUDIT,
 };
 
-/** Commands of one word. */
 export const STANDALONE: Readonly<Record<string, StandaloneCommand>> = { 'contract-check': CONTRACT_CHECK };
 
 /** The usage of all commands, or of one group. */
