@@ -62,8 +62,8 @@ function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
 }
 
 /**
- * Writes the schema as a `oneOf`. In another form, client generators do not understand that exactly one of
- * two members is required.
+ * Writes the schema as a `oneOf`. Client generators know no other way to say that exactly one of two members
+ * is required.
  */
 function exactlyOne(json: JsonSchema): void {
   const names = json[EXACTLY_ONE] as string[];
@@ -85,7 +85,7 @@ const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
   return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };
 };
 
-/** Replaces the member by the schemas that the providers define for it. */
+/** Replaces a member's schema by the schemas that the providers define for the member. */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
   const member = json[BY_PROVIDER] as 'subject' | 'otp' | 'resend';
   if (member === 'resend') {
