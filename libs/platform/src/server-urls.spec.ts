@@ -56,7 +56,7 @@ describe('DATABASE_URL', () => {
       'has sslmode=allow: the driver does not fall back to plain text',
     ],
     ['postgres://u@db/gangway?sslmode=on', 'has an sslmode that is not one of: disable, no-verify, require'],
-    ['postgres://u@db/gangway?ssl=false', 'has an ssl that is not one of: true, 1, 0, no-verify'],
+    ['postgres://u@db/gangway?ssl=false', 'has the parameter ssl with another value than'],
     ['postgres://u@db/gangway?ssl=true&sslmode=disable', 'has both ssl and sslmode'],
     [
       'postgres://u@db/gangway?sslmode=verify-full&sslrootcert=/no/file',
@@ -105,7 +105,7 @@ describe('REDIS_URL', () => {
     expect(faultOf(redisUrl(), value)).toContain(fault);
   });
 
-  it('never shows a password, in any part of the URL', () => {
+  it('is refused with a text that never shows its password', () => {
     for (const value of [
       'redis://:hunter22?x@a',
       'redis://:p#hunter22@a/0',

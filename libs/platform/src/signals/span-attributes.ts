@@ -21,8 +21,8 @@ const ATTEMPT = 'request, job, claim, attempt';
 const ONBOARDING = 'request, job, item, claim, attempt';
 
 /**
- * All attributes of our spans, by their names. Semantic conventions define the names without `gangway`. The
- * compiler refuses any other attribute, so no other value can enter a span.
+ * All attributes of our spans, by their names. OpenTelemetry's semantic conventions define the names without
+ * `gangway`. The compiler refuses any other attribute.
  */
 const OF_SPANS = {
   'http.request.method': attribute('string', `${REQUEST}, ${CALL}`, 'The HTTP method.'),
