@@ -131,7 +131,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   async #run(handlers: ReadonlyMap<string, JobHandler>, job: Job, token?: string): Promise<JobOutcome> {
     const handler = handlers.get(job.name);
     if (!handler)
-      throw new UnrecoverableError(`no handler for job "${job.name}": an older version added it?`);
+      throw new UnrecoverableError(`no handler for job "${job.name}": perhaps another version added it`);
     const scheduled = this.#scheduled.get(job.name);
     if (scheduled) scheduled.lastJobMs = this.clock.monotonicMs();
     try {

@@ -146,6 +146,6 @@ export class EventFollower {
     this.#failing = true;
     const away = isDatabaseAway(error);
     if (away) this.#logger.warn({}, `event streams wait for the database: ${(error as Error).message}`);
-    else this.#logger.error({ err: errorOf(error) }, 'event streams stand still');
+    else this.#logger.error({ err: errorOf(error) }, 'event streams get no new events');
   }
 }

@@ -245,7 +245,9 @@ function refusalOfOther(row: Row, about: number | null | undefined): ProblemErro
   return new ProblemError('illegal_state', {
     detail:
       `Attempt ${open} is unresolved now. ` +
-      (about === null ? 'None was when the operation began.' : `The decision is about attempt ${about}.`),
+      (about === null
+        ? 'No attempt was unresolved when the operation began.'
+        : `The decision is about attempt ${about}.`),
     extensions: stateAndNextAction(row),
   });
 }

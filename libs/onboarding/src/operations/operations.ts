@@ -235,7 +235,7 @@ export class Operations {
     if (!operation) throw noSuchOperation(id);
     if (operation.action === 'resume_integration') {
       throw new ProblemError('illegal_state', {
-        detail: 'To stop the release, pause the integration again.',
+        detail: 'A resume cannot be aborted. Pause the integration again instead.',
       });
     }
     const aborted = await this.#write(ABORT, {

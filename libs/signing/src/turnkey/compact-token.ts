@@ -32,7 +32,7 @@ export function openToken(
   if (header['alg'] !== 'ES256') return refuse('wrong_algorithm', 'its alg is not ES256');
   if (signature.length !== 64) return refuse('malformed', 'its signature is not r‖s in 64 bytes');
   if (!isSigned(Buffer.from(`${headerText}.${payloadText}`, 'ascii'), signature)) {
-    return refuse('bad_signature', 'its signature is not by the configured key');
+    return refuse('bad_signature', 'the configured key does not verify its signature');
   }
   return claims;
 }
@@ -58,7 +58,7 @@ export function textClaims<Name extends string>(
 export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
   // Above 1e14 ms (the year 5138), the unit is wrong, and the token would never expire.
   if (!(expiresAtMs > 0 && expiresAtMs < 1e14)) {
-    throw new InvalidProofError(proof, 'missing_claims', 'its exp is not in the unit of this token');
+    throw new InvalidProofError(proof, 'missing_claims', 'its exp is missing or has the wrong unit');
   }
   if (nowMs >= expiresAtMs) throw new InvalidProofError(proof, 'expired', 'it has expired');
   return new Date(expiresAtMs);

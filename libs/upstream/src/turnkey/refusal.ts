@@ -130,8 +130,8 @@ function meant(
     // The session is open, but a policy at Turnkey forbids the request. A new code does not help.
     case 'not_permitted':
       return bySession
-        ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)
-        : keyOrSubject('our credentials may not do it');
+        ? failureOf(answer, 'rejected', `${detail}: a policy forbids the request`)
+        : keyOrSubject('our credentials do not allow the request');
     case 'captcha_required':
       return asked.takesCaptcha ? rejected(meaning) : rejected();
     case 'origin_refused':
