@@ -111,7 +111,7 @@ export const RunsStep = () =>
 export const OpenTo = (...scopes: [Scope, ...Scope[]]) =>
   applyDecorators(
     Requires(...scopes),
-    // OpenAPI lists alternatives as separate entries.
+    // In OpenAPI, each separate entry is an alternative.
     ...scopes.map((scope) => ApiSecurity('bearer', [scope])),
     ApiExtension('x-required-scopes', scopes),
   );

@@ -142,7 +142,7 @@ describe('the validation of bodies and queries', () => {
   });
 
   it.each([null, '', 'hybrid', 7, {}, ['platform']])(
-    'accepts %j for the members of a browser’s passkey that it ignores',
+    'accepts any value for the members that it ignores in a browser’s passkey: %j',
     (value) => {
       const { response } = credential;
       const copies = { authenticatorData: value, publicKey: value, publicKeyAlgorithm: value };

@@ -65,7 +65,7 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   });
   for (const path of Object.keys(document.paths)) if (!path.startsWith('/v1/')) delete document.paths[path];
   mend(document);
-  // The rules of retries are part of the API, so the document contains the service's own tables.
+  // The rules of retries are part of the API, so the document contains the service's tables of them.
   const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
   return Object.assign(document, { 'x-retry-safety': laws });
 }

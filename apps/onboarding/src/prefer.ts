@@ -3,7 +3,7 @@ import { listMembers } from '#libs/kernel';
 const DEFAULT_WAIT_S = 10;
 const MAX_WAIT_S = 30;
 
-/** The preferences of a request that the service applies (RFC 7240). */
+/** The preferences (RFC 7240) that the service applies to a request. */
 export interface Preferences {
   /** How long the caller waits for a step's end, in milliseconds. */
   waitMs: number;

@@ -4,7 +4,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Metrics } from '#libs/platform';
 import { ENDS_OF_KEYS } from './api-key-statements.js';
 
-/** How long scrapes reuse the expiry times that were read last. They change seldom. */
+/** How long scrapes reuse expiry times, which change seldom. */
 const FRESH_MS = 60_000;
 
 /** Shows when the API keys of callers expire. A scrape does not wait for PostgreSQL. */

@@ -62,7 +62,7 @@ describe('Health', () => {
     }
   });
 
-  it('is not ready while it stops, even if all parts are up', async () => {
+  it('is not ready while the process stops, even if all parts are up', async () => {
     const health = healthOf(['postgresql', true, up]);
     health.drain();
     expect(health.draining).toBe(true);
