@@ -1,7 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Store } from './store.js';
 
-/** Exit codes of commands. */
 export const DONE = 0;
 export const FAILED = 1;
 /** The command line or the configuration is wrong, so a retry cannot help. */

@@ -79,7 +79,6 @@ function exactlyOne(json: JsonSchema): void {
     delete json[member];
 }
 
-/** Makes a member required and not nullable. */
 const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
   const kinds = anyOf?.filter((each) => (each as JsonSchema).type !== 'null') as JsonSchema[] | undefined;
   return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };

@@ -12,7 +12,6 @@ const HEADERS = {
 
 export interface DocumentedAnswer {
   status: number;
-  /** Whether the body of the answer is an onboarding. */
   isOnboarding: boolean;
   /** The request headers that the route reads. */
   takes: ReadonlySet<string>;

@@ -16,7 +16,7 @@ export interface Count {
 
 /**
  * Adds requests to a count, which expires one window after its first request. The script of
- * rate-limiter-flexible for Redis before 7 would need one more command.
+ * rate-limiter-flexible for Redis before 7 needs one command more.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])

@@ -10,7 +10,7 @@ const FLOW_LIFE_MS = 10 * 60_000;
 const LONGEST_NEXT = 1_024;
 const FLOW = new RegExp(`^[\\w-]{22}\\.(\\d{13})\\.([\\w-]{0,${LONGEST_NEXT}})$`);
 
-/** The values of a login at the identity provider. They bind the login to one browser. */
+/** The values that bind a login at the identity provider to one browser. */
 export interface LoginFlow {
   /** The value of the browser's cookie. */
   flow: string;

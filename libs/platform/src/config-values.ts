@@ -22,8 +22,8 @@ export const setting = <S extends z.ZodType>(
 ): S => schema.meta({ description, ...more, group: 'setting' });
 
 /**
- * Describes a time or a limit whose default suits nearly all installations. A schema such as `count` or
- * `durationMs` also describes the example and the allowed values.
+ * Describes a time or a limit whose default suits nearly all installations. Its schema, such as `count` or
+ * `durationMs`, describes example and range.
  */
 export const tuning = <S extends z.ZodType<number>>(description: string, schema: S): S =>
   schema.meta({ description, group: 'tuning' });

@@ -16,14 +16,12 @@ export interface LoggedRequest {
   reason?: string;
 }
 
-/** The HTTP request that is being handled. */
 export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
 
 /** The job that runs now. Its fields are in each log line during the job. */
 export const currentJob = new AsyncLocalStorage<Pick<LogFields, JobField>>();
 type JobField = 'queue' | 'job' | 'onboardingId' | 'operationId';
 
-/** The span that is open now. */
 export const openSpan = new AsyncLocalStorage<Span>();
 
 /**

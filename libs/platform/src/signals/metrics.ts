@@ -12,7 +12,6 @@ import {
   type MetricName,
 } from './metric-list.js';
 
-/** A value with its labels. */
 export interface Sample<L extends string> {
   labels: Readonly<Record<L, string>>;
   value: number;

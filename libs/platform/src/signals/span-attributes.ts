@@ -8,7 +8,6 @@ export interface SpanAttribute {
   type: keyof Types;
   /** The spans that have the attribute. */
   on: string;
-  /** The meaning of the attribute, for operators. */
   meaning: string;
 }
 
