@@ -6,7 +6,7 @@ import { cpuMs } from '#libs/testing';
 import { errorTexts } from '../../../apps/sandbox/src/byzantine/error-texts.js';
 import { redacted, withoutValues } from './refusal-text.js';
 
-describe('redacted', () => {
+describe('the redacted text of a refusal', () => {
   it.each([
     ['The code 012345 is wrong for ana@example.com', 'The code <number> is wrong for <email>'],
     ['user 6ba7b810-9dad-41d1-80b4-00c04fd430c8 has no wallet', 'user <id> has no wallet'],
@@ -20,14 +20,18 @@ describe('redacted', () => {
     ['code 1 2 3 4 5 6 is wrong', 'code <number> is wrong'],
     ['code 12, 34, 56 is wrong', 'code <number> is wrong'],
     ['ana%40example.com is not known', '<email> is not known'],
-  ])('of "%s"', (text, expected) => {
+  ])('for "%s" is "%s"', (text, expected) => {
     expect(redacted(text)).toBe(expected);
   });
 
-  it('keeps sentences of words', () => {
+  it('keeps sentences that consist only of words', () => {
     for (const text of Object.values(errorTexts).filter((each) => typeof each === 'string')) {
       expect(redacted(text)).toBe(text);
     }
+  });
+
+  it('is the same for texts that differ only in ids', () => {
+    expect(redacted(`no user ${randomUUID()}`)).toBe(redacted(`no user ${randomUUID()}`));
   });
 
   it('has at most 300 characters', () => {
@@ -45,7 +49,7 @@ describe('redacted', () => {
     ['of begun addresses', '"a'.repeat(50_000)],
     ['that Unicode makes longer', '\uFDFA'.repeat(2_000)],
     ['of digits and separators', '1,,,,'.repeat(20_000)],
-  ])('is quick for a long text %s', (_name, text) => {
+  ])('takes less than 100 ms to make from a long text %s', (_name, text) => {
     expect(cpuMs(() => redacted(text))).toBeLessThan(100);
   });
 
@@ -81,7 +85,7 @@ describe('redacted', () => {
 });
 
 describe('withoutValues', () => {
-  it('removes what was sent, in any form that a text may repeat', () => {
+  it('removes sent values, in each form in which a text may repeat them', () => {
     const given = [
       { contact: { type: 'email', value: 'Ana "x" <ana@example.com>' } },
       { type: 'code', code: new Secret('elephant') },
@@ -104,7 +108,7 @@ describe('withoutValues', () => {
     ['no LOPEZ at example.com', 'no <sent> at <sent>.<sent>'],
     ['annaschmidts', 'annaschmidts'],
     ['a bad request was sent', 'a bad request was sent'],
-  ])('removes the words of what was sent from "%s"', (said, expected) => {
+  ])('removes the words of sent values from "%s"', (said, expected) => {
     const given = [
       { contact: { type: 'email', value: 'ana.lopez@example.com' }, name: 'Anna Schmidt' },
       { organizationId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8', note: 'It sent' },
@@ -121,9 +125,5 @@ describe('withoutValues', () => {
         expect(text.replaceAll('<sent>', '').includes(sent) && !'<sent>'.includes(sent)).toBe(false);
       }),
     );
-  });
-
-  it('makes texts equal that differ only in ids', () => {
-    expect(redacted(`no user ${randomUUID()}`)).toBe(redacted(`no user ${randomUUID()}`));
   });
 });

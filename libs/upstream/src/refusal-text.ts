@@ -2,13 +2,13 @@ import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
 /**
- * How many characters of a text are read. Normalization can make 18 characters of one. The limit is below
- * that of an error's text, so a value that was cut there is not shown.
+ * How many characters of a text {@link redacted} reads. An error's text may end in the middle of a secret, so
+ * this limit is lower than the length of that text.
  */
 const LOOKED_AT = 1_800;
-/** A shorter value is part of too many words. */
+/** Shorter values are not removed, because they occur inside many words. */
 const SHORTEST_VALUE = 4;
-/** A longer value holds encoded bytes, and no words. */
+/** Longer values contain encoded bytes, not words. */
 const LONGEST_OF_WORDS = 256;
 /** Members whose values come from fixed lists of words. */
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
@@ -52,7 +52,7 @@ export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
 
 const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\p{M}\p{N}])`;
 const NO_LETTER_AFTER = String.raw`(?![\p{L}\p{M}\p{N}])`;
-/** The placeholder contains this word, so it is kept. */
+/** This word stays in the text, because the placeholder `<sent>` contains it. */
 const NO_WORD = 'sent';
 
 /** The words of three letters or more, and the part before an `@`. A part of an id is no word. */
@@ -65,8 +65,9 @@ function wordsOf(value: string): string[] {
 const escaped = (value: string) => value.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 
 /**
- * A refusal's text without personal data and secrets, for operators. It keeps only what looks like words of
- * English or names of fields. All else becomes a placeholder, so that texts that differ in values are equal.
+ * A refusal's text without personal data and secrets, for operators. It keeps parts that look like English
+ * words or names of fields. It replaces all others by placeholders, so texts that differ only in values
+ * become equal.
  *
  * @returns at most 300 characters.
  */
@@ -85,7 +86,7 @@ export function redacted(text: string): string {
     .toWellFormed();
 }
 
-/** The beginning of a long text, without its last word: no rule recognizes half a value. */
+/** The beginning of a long text, without its last word, because no rule recognizes half a value. */
 function begin(text: string): string {
   if (text.length <= LOOKED_AT) return text;
   return text.slice(0, LOOKED_AT).replace(/[\p{L}\p{M}\p{N}_+/=%~.@-]{1,256}$/u, '');

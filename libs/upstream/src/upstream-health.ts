@@ -55,7 +55,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // During an outage, the breaker tries a call every few seconds. This makes only a debug line.
+      // During an outage, the breaker lets a call through every few seconds. This writes only a debug line.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };

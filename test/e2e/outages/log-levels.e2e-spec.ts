@@ -92,7 +92,7 @@ describe('a log level that an operator changes', () => {
     await follows(service, {});
   });
 
-  it('stays while PostgreSQL is away, and still expires at its time', async () => {
+  it('stays while PostgreSQL is down, and still expires on time', async () => {
     await gangway(story, 'logs', 'level', 'RequestLog', 'debug', '--for', '8s');
     await follows(service, { RequestLog: 'debug' });
     const proxy = await story.proxyTo('DATABASE_URL');
@@ -136,7 +136,7 @@ it.each([
   [['level', 'operatoraudit', 'warn'], 'OperatorAudit writes lines of the audit'],
   [['level', 'default', 'error'], 'default writes lines of the audit'],
   [['reset', 'Stepp'], 'there is no module "Stepp". Similar: Steps'],
-])('refuses logs %j', async (args, message) => {
+])('the command gangway logs refuses the arguments %j', async (args, message) => {
   const { code, err } = await gangway(story, 'logs', ...args);
   expect(code).toBe(2);
   expect(err).toContain(message);

@@ -30,7 +30,7 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // With a compressed key, the enclave authenticates other bytes and cannot decrypt.
+  // With a compressed key, the enclave would authenticate other bytes than the service, and not decrypt.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');
   }
