@@ -1,7 +1,10 @@
 /* oxlint-disable no-underscore-dangle -- the names are those of node-postgres */
 import { Query, type QueryConfig } from 'pg';
 
-/** The parts of a row description that node-postgres keeps: columns, their parsers, a row without values. */
+/**
+ * The parts of a row description that node-postgres keeps: the columns, their parsers, and a row without
+ * values.
+ */
 interface Described {
   fields: unknown[];
   _parsers: unknown;
@@ -9,9 +12,7 @@ interface Described {
 }
 
 export interface Connection {
-  /** Writes one message to the socket as one chunk. */
   _send(chunk: Buffer): boolean;
-  /** Asks for a row description. */
   describe(message: unknown): void;
 }
 
@@ -31,13 +32,15 @@ interface Inside {
  */
 const Base = Query as unknown as new (text: string) => Query & Inside;
 
-/** What the named queries of one connection share. */
+/** The data that the named queries of one connection share. */
 export class NamedQueries {
   /** The row descriptions that the connection has received, by statement name. */
   readonly described = new Map<string, Described>();
   #collector: { connection: Connection; chunks: Buffer[] } | undefined;
 
-  /** Writes the messages that `write` sends as one chunk, without a request for a row description. */
+  /**
+   * Writes all messages that `write` sends as one chunk, and leaves out the request for a row description.
+   */
   writeOnce(connection: Connection, write: (connection: Connection) => void): void {
     this.#collector ??= collectorFor(connection);
     const { chunks } = this.#collector;
@@ -50,7 +53,10 @@ export class NamedQueries {
   }
 }
 
-/** A connection that collects what is sent. It is made once: making one for each query would be slow. */
+/**
+ * A connection that only collects the messages. It is made once, because it would be slow to make one for
+ * each query.
+ */
 function collectorFor(connection: Connection) {
   const chunks: Buffer[] = [];
   const collecting = Object.create(connection) as Connection;
@@ -60,8 +66,8 @@ function collectorFor(connection: Connection) {
 }
 
 /**
- * A faster query by name. node-postgres requests the description of the rows in each run, and writes each
- * message as a chunk. This class requests it once per connection, and writes one chunk per run.
+ * A faster query by name. In each run, node-postgres requests the description of the rows, and writes each
+ * message as a chunk. This class requests the description once per connection, and writes one chunk per run.
  */
 export class NamedQuery extends Base {
   readonly #shared: NamedQueries;

@@ -63,7 +63,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('status').getByText('completed').waitFor();
   });
 
-  it('the program of docs/integrate.md reconnects after a long outage, and shows what it missed', async () => {
+  it('the program of docs/integrate.md reconnects after a long outage, and shows missed events', async () => {
     const page = await start('bea@example.com');
     const lastWord = page.waitForResponse(isRefused('/api/onboarding/events'));
     await service.close();
