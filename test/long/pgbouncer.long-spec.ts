@@ -33,8 +33,8 @@ describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
       'none',
       'DATABASE_POOLER: is none, and connections go through a pooler in transaction mode: use transaction',
     ],
-    ['statement', 'none', 'DATABASE_POOLER: fits no pooler in statement mode'],
-    ['statement', 'transaction', 'DATABASE_POOLER: fits no pooler in statement mode'],
+    ['statement', 'none', 'DATABASE_POOLER: does not allow a pooler in statement mode'],
+    ['statement', 'transaction', 'DATABASE_POOLER: does not allow a pooler in statement mode'],
   ] as const)(
     'behind PgBouncer in %s mode with DATABASE_POOLER=%s, the boot ends with error %s',
     async (mode, pooler, fault) => {

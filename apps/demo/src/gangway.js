@@ -95,7 +95,7 @@ export class Gangway {
     const response = await fetch(this.url + path, { ...init, method, headers }).catch(noAnswer);
     if (response.ok) return response;
     /** @type {any} */
-    const problem = await response.json().catch(() => ({ code: 'internal', detail: 'no problem document' }));
+    const problem = await response.json().catch(() => ({ code: 'internal', detail: 'no reason was given' }));
     throw new GangwayProblem(response.status, problem, response.headers.get('retry-after'));
   }
 }

@@ -18,7 +18,7 @@ export class RateLimits {
   ) {
     const shared = { link: redis.link, prefix: config.QUEUE_PREFIX };
     const perCaller = config.RATE_LIMIT_CALLER_PER_MINUTE;
-    // A process that gets no more requests of a caller wastes at most a hundredth of the quota.
+    // If a process gets no more requests of a caller, the unused share is at most a hundredth of the quota.
     const atOnce = Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(perCaller / 100)));
     this.#callers = new Counter({ ...shared, policy: 'caller', quota: perCaller, atOnce });
     this.#subjects = new Counter({
@@ -33,7 +33,7 @@ export class RateLimits {
   }
 
   /**
-   * @param caller has a count of its own, so that guessed ids do not use up another caller's quota.
+   * @param caller each caller has its own count, so a caller cannot use up another caller's quota.
    * @param subject the id of an onboarding, or the subject of a start.
    */
   addCommand(caller: string, subject: string): Promise<Count> {

@@ -18,7 +18,7 @@ const ASK_EVERY_MS = 200;
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const named = nameVariable('MIGRATION_DATABASE_URL, or DATABASE_URL');
   if (!(await hasSessions(databaseUrl).catch(named))) {
-    const detail = 'is missing or goes through a pooler in transaction mode: migrations need a session';
+    const detail = 'is missing or goes through a pooler in transaction mode, which migrations cannot use';
     throw new ConfigError([{ variable: 'MIGRATION_DATABASE_URL', detail }]);
   }
   const dataSource = await createDataSource({ url: databaseUrl, poolSize: 2 }).initialize();

@@ -52,7 +52,7 @@ const MISMATCH: Readonly<Record<Way, string>> = {
   direct: 'is transaction, and connections go to PostgreSQL without a pooler: use none',
   session: 'is transaction, and the pooler is in session mode: use none',
   transaction: 'is none, and connections go through a pooler in transaction mode: use transaction',
-  statement: 'fits no pooler in statement mode: change its mode to transaction',
+  statement: 'does not allow a pooler in statement mode: set the pooler to transaction mode',
 };
 
 interface Session {

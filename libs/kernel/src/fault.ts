@@ -114,11 +114,11 @@ const REQUEST_FAULTS = {
     remedy: 'Sign the sent bytes with the key of the session.',
   },
   missing_claims: {
-    meaning: 'The proof lacks a claim.',
+    meaning: 'The device’s proof lacks a claim.',
     remedy: 'Make the proof with the provider’s own package.',
   },
   expired: {
-    meaning: 'The proof has expired.',
+    meaning: 'The device’s proof has expired.',
     remedy: 'Let the device make a new one.',
   },
 } as const satisfies Record<string, Fault>;
@@ -227,8 +227,8 @@ export const PASSKEY_FAULTS = {
     remedy: 'Ask the user to use another authenticator.',
   },
   attestation_required: {
-    meaning: 'This integration accepts a passkey only with a certificate for its model.',
-    remedy: 'Ask the user to use another model, and to let the browser send the attestation.',
+    meaning: 'This integration accepts only passkeys whose attestation proves the authenticator’s model.',
+    remedy: 'Ask the user to let the browser send the attestation, or to use another authenticator.',
   },
   aaguid_denied: {
     meaning: 'This integration does not accept authenticators of this model.',

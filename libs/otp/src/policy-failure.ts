@@ -11,6 +11,6 @@ export const policyFailure = (
 ): Explanation & { code: keyof typeof REQUIRED } => ({
   code,
   detail:
-    `A policy at the provider requires ${REQUIRED[code]} for this step: ` +
-    'its administrator must change the policy.',
+    `A policy at the provider requires ${REQUIRED[code]} for this step. ` +
+    'The administrator of that policy must change it.',
 });

@@ -68,7 +68,8 @@ export async function checkContracts(
           ...found,
           key: signer && fingerprintOf(signer),
           ok: found.ok && !endsSoon,
-          detail: found.detail ?? (endsSoon ? 'a TLS certificate has ended or ends within a week' : null),
+          detail:
+            found.detail ?? (endsSoon ? 'a TLS certificate has expired, or expires within a week' : null),
           certificates,
         });
       } finally {

@@ -61,7 +61,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
       const line = { ...about, breaker };
       if (!news) this.#logger.debug(line, `${name}: the breaker is ${breaker}`);
       else if (breaker === 'closed')
-        this.#logger.info(line, `${name}: the breaker closed, calls go out again`);
+        this.#logger.info(line, `${name}: the breaker closed, calls are sent again`);
       else this.#logger.warn(line, `${name}: the breaker opened, too many calls failed`);
     };
     let refusedAtMs = 0;

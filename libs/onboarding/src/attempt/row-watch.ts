@@ -80,7 +80,7 @@ export class RowWatch {
       }
     } catch (error) {
       if (!isDatabaseAway(error))
-        this.#logger.error({ err: errorOf(error) }, 'waiting requests learn of no change');
+        this.#logger.error({ err: errorOf(error) }, 'waiting requests are not told of changes');
     } finally {
       this.#isAsking = false;
     }

@@ -59,7 +59,7 @@ export function refusalOfRetry(row: Row): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
   const step = stepOfState(row.state);
   if (step && row.leaseUntil === null) return null;
-  const detail = step ? 'The step is in flight.' : 'No step of this onboarding waits for a try.';
+  const detail = step ? 'The step is in flight.' : 'No step of this onboarding waits for its next try.';
   return new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(row) });
 }
 

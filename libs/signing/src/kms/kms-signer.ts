@@ -70,7 +70,10 @@ export class KmsSigner implements RequestSigner {
     const der = answer.Signature;
     // With a wrong signature, upstream would answer as if our key were wrong.
     if (!der || !this.publicKey.verify(message, der, 'der')) {
-      throw new SignerError('unavailable', 'AWS KMS answered with a signature that is not by its key');
+      throw new SignerError(
+        'unavailable',
+        'AWS KMS answered with a signature that its own public key does not verify',
+      );
     }
     return encoding === 'der' ? der : p256.Signature.fromBytes(der, 'der').toBytes('compact');
   }
