@@ -270,8 +270,8 @@ export const PASSKEY_FAULTS = {
 } as const satisfies Record<string, Fault>;
 
 /**
- * Every code in `errors`, by the problem that lists it. Callers switch on the code, so a code keeps its name
- * and its meaning.
+ * Every code that the member `errors` of a problem can contain, grouped by the code of the problem. Callers
+ * switch on the code, so a code keeps its name and its meaning.
  */
 export const FAULTS_BY_PROBLEM = {
   validation_failed: REQUEST_FAULTS,

@@ -21,7 +21,7 @@ describe('uuidV7', () => {
     expect(timeOfUuidV7(uuidV7(ms))).toBe(ms);
   });
 
-  it('has a lowest id for each millisecond', () => {
+  it('is never below lowestUuidV7 of its millisecond, which is above all earlier ids', () => {
     const ms = 0x0198_0000_1234;
     const lowest = lowestUuidV7(ms);
     expect(lowest <= uuidV7(ms)).toBe(true);

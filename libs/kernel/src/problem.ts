@@ -13,9 +13,8 @@ export type ProblemMember =
   | 'version';
 
 interface ProblemType {
-  /** The usual HTTP status. */
   status: number;
-  /** The status if the reason lasts longer, e.g. for a whole day. */
+  /** The HTTP status if the reason lasts longer than usual, e.g. for a whole day. */
   alsoStatus?: number;
   title: string;
   cause: string;

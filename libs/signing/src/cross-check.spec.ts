@@ -34,7 +34,7 @@ describe.each(vectors.cases)('the message of test vector $name', (vector) => {
   });
 
   it.each(bothVerify)(
-    '%s accepts a low and a high s, and refuses both for another message',
+    'has signatures with a low and a high s: the library %s accepts both, but not for another message',
     (_, verifies) => {
       for (const signature of [vector.signatureDerRfc6979, vector.signatureDerRfc6979LowS].map(bytesOf)) {
         expect(verifies(message, signature, 'der')).toBe(true);
@@ -118,7 +118,7 @@ describe('a signature', () => {
   it.each([
     ['node:crypto', key],
     ['@noble/curves', byNoble],
-  ])('is not normalized by %s: about half of the signatures have a high s', (_, { sign }) => {
+  ])('is not normalized by the library %s: about half of the signatures have a high s', (_, { sign }) => {
     const high = Array.from({ length: 64 }, (_, i) => sign(Buffer.of(i), 'raw')).filter(
       (raw) => sOf(raw) > ORDER / 2n,
     );

@@ -1,7 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { InvalidKeyError } from './invalid-key-error.js';
 
-/** A JWK (RFC 7518 §6.2), before its members are checked. */
 type Jwk = Readonly<Record<string, unknown>>;
 
 /** A decoded key. It is not yet known whether the key is on P-256. */
@@ -39,7 +38,6 @@ function decodeHex(text: string, source: string): DecodedKey {
   return { scalar: Buffer.from(digits, 'hex') };
 }
 
-/** Why another kind of PEM is refused, and what to do. */
 const OTHER_PEMS: Record<string, string> = {
   'EC PRIVATE KEY': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',
   'EC PARAMETERS': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',

@@ -14,7 +14,6 @@ const generate = (namedCurve: string): KeyObject => generateKeyPairSync('ec', { 
 const pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 const parse = (text: string) => parsePrivateKey(new Secret(text), SOURCE);
 
-/** The public key as node:crypto derives it. */
 function publicPoint(privateKeyHex: string): Buffer {
   const pair = createECDH('prime256v1');
   pair.setPrivateKey(privateKeyHex, 'hex');
@@ -47,7 +46,7 @@ describe('parsePrivateKey accepts', () => {
     ['PKCS#8 PEM on one line', goodPem.replaceAll('\n', '\\n')],
     ['a JWK', JSON.stringify(jwk)],
     ['a JWK with more members', JSON.stringify({ ...jwk, kid: 'k1', use: 'sig' })],
-  ])('%s', (_, material) => {
+  ])('a key in this form: %s', (_, material) => {
     expect(`0x${parse(material).publicKeyCompressedHex}`).toBe(vectors.xPubkey);
   });
 
@@ -105,7 +104,7 @@ describe('parsePrivateKey refuses', () => {
     ['a JWK holding zero', { ...jwk, d: base64url(Buffer.alloc(32)) }, /is zero/],
     ['broken JSON', `{"d":"${jwk.d}",`, /not valid JSON/],
     ['a JWK with the key as its curve by mistake', { ...jwk, crv: jwk.d }, /"crv" differs/],
-  ])('%s', (_, given, reason) => {
+  ])('a bad key, and does not show it: %s', (_, given, reason) => {
     const material = typeof given === 'string' ? given : JSON.stringify(given);
     const error = thrownBy(() => parse(material));
     expect(error).toBeInstanceOf(InvalidKeyError);

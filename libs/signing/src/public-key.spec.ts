@@ -6,12 +6,12 @@ import { decodePublicKey } from './public-key.js';
 const names = ['turnkeyApi', 'enclaveTarget', 'tlsFetcherSigner', 'clientSession', 'notarizer'] as const;
 const message = Buffer.from('message');
 
-describe.each(names)('the public key of %s', (name) => {
+describe.each(names)('the public key of the test key %s', (name) => {
   const { publicKeyCompressedHex: compressed, publicKeyUncompressedHex: uncompressed } =
     turnkeyVectors.keys[name];
 
   it.each([compressed, uncompressed, compressed.toUpperCase(), uncompressed.toUpperCase()])(
-    'is the same key in every form: %s',
+    'is read from each of its forms: %s',
     (text) => {
       const key = decodePublicKey(text)!;
       expect(key.compressedHex).toBe(compressed);

@@ -4,7 +4,6 @@
  */
 export type SignatureEncoding = 'der' | 'raw';
 
-/** The names of these encodings in node:crypto. */
 export const DSA_ENCODING = { der: 'der', raw: 'ieee-p1363' } as const satisfies Record<
   SignatureEncoding,
   string

@@ -37,7 +37,7 @@ const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; men
 };
 
 describe('CallEnds, the record of how calls have ended,', () => {
-  it.each(FAILURE_CLASSES)('classifies a call that ends %s', (failure) => {
+  it.each(FAILURE_CLASSES)('classifies a call that ends with the failure %s', (failure) => {
     fail(failure);
     const { trouble, mends } = MEANS[failure];
     expect([...ends.untold().keys()]).toEqual(trouble ? [trouble] : []);
@@ -98,11 +98,11 @@ describe('CallEnds, the record of how calls have ended,', () => {
   });
 
   it.each([
-    ['a failure', {}, 90_000],
-    ['a wait of ten seconds', { retryAfterMs: 10_000 }, 90_000],
-    ['a wait of two minutes', { retryAfterMs: 120_000 }, 150_000],
-    ['a wait of an hour', { retryAfterMs: 3_600_000 }, 150_000],
-  ])('limits how long %s counts', (_, more, goodForMs) => {
+    ['none', {}, 90_000],
+    ['ten seconds', { retryAfterMs: 10_000 }, 90_000],
+    ['two minutes', { retryAfterMs: 120_000 }, 150_000],
+    ['an hour', { retryAfterMs: 3_600_000 }, 150_000],
+  ])('limits how long a failure counts, if the provider asks for this wait: %s', (_, more, goodForMs) => {
     fail('throttled', more);
     expect(ends.untold().get('verify-otp')!.goodForMs).toBe(goodForMs);
   });

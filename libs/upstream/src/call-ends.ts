@@ -26,7 +26,7 @@ const AFTER_WAIT_MS = 30_000;
  * the last success of each kind of call.
  */
 export class CallEnds {
-  /** Called when the end of a call changes the failures that this process must report. */
+  /** Called after a call, if the failures that this process must report to the others have changed. */
   changed: (() => void) | null = null;
   /** Called when the provider begins to refuse the key or the clock, and when it accepts a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
@@ -55,7 +55,7 @@ export class CallEnds {
   }
 
   failed(call: CallName, error: UpstreamError): void {
-    // PostgreSQL answered the claim too late, so no call was made. This says nothing about the provider.
+    // No call was made, because PostgreSQL answered too late. This says nothing about the provider.
     if (error.heldBack) return;
     switch (error.failure) {
       // The provider has read the request and has accepted the key. A probe that is rejected proves neither.
@@ -71,7 +71,6 @@ export class CallEnds {
     }
   }
 
-  /** The consecutive failures that this process has not reported yet to the other processes. */
   untold(): Map<TroubleName, Failures> {
     return new Map(this.#untold);
   }

@@ -28,7 +28,6 @@ export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown
     clearInterval(this.#timer);
   }
 
-  /** Probes each integration whose clock may differ. */
   look(): void {
     for (const each of this.integrations.all()) {
       if (each.skew.wantsAnswer && !this.#asking.has(each.name)) void this.#ask(each);

@@ -17,7 +17,6 @@ const CERTIFICATE_LEFT_MS = 7 * 86_400_000;
 export interface ContractFinding {
   integration: string;
   provider: string;
-  /** True if nothing needs a repair. */
   ok: boolean;
   /** The fingerprint of the key that signed. Null if the service signs no request to this provider. */
   key: string | null;
@@ -26,12 +25,11 @@ export interface ContractFinding {
   keyAccepted: boolean | null;
   status: number | null;
   class: 'ok' | 'key_unusable' | FailureClass;
-  /** What is wrong, in words. */
   detail: string | null;
   latencyMs: number;
   /** The clocks differ by at least this time in ms. Null if the answer has no usable `Date`. */
   clockApartMs: number | null;
-  /** A refusal's text without personal data, if we do not know the text. */
+  /** A refusal's text, without personal data. Null if there is none, or the service knows the text. */
   unknownText: string | null;
   /** The addresses with TLS, and the end of each certificate: ISO 8601, or null if there was none. */
   certificates: { address: string; validUntil: string | null }[];
@@ -80,7 +78,6 @@ export async function checkContracts(
   return findings;
 }
 
-/** @param error names the variable of the key. */
 const unusable = ({ name, provider }: IntegrationConfig, error: Error) => ({
   integration: name,
   provider,
@@ -149,7 +146,6 @@ function acceptedBy({ status }: HttpAnswer): boolean | null {
   return status === 401 || status === 403 ? false : null;
 }
 
-/** All addresses of the settings: a provider may have more than one. */
 async function certificatesOf(integration: IntegrationConfig, timeoutMs: number) {
   const texts = Object.values(integration).filter((value) => typeof value === 'string');
   const addresses = [...new Set(texts.filter((text) => text.startsWith('https://')))];

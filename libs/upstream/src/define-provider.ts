@@ -13,12 +13,10 @@ export interface ProviderParts {
   skew: ClockSkew;
 }
 
-/** What the client of a provider needs if the service signs its requests. */
 export interface SigningParts extends ProviderParts {
   keys: SigningKeys;
 }
 
-/** Everything that the service knows about one kind of provider. */
 export interface Provider extends ProviderSettings {
   /** Whether the provider's signatures expire soon. If so, no step is sent while the clocks differ. */
   limitsSignatureAge: boolean;
@@ -27,8 +25,8 @@ export interface Provider extends ProviderSettings {
   schemas: { subject: z.ZodType; otp: z.ZodType | null };
   /**
    * @param contact an e-mail address or a phone number, as a person types it.
-   * @returns the key of the subject with this contact. Null if the text is no contact, or if this provider
-   *   does not identify subjects by their contact.
+   * @returns the key that identifies the subject with this contact. Null if the text is no contact, or if
+   *   this provider does not identify subjects by their contact.
    */
   keyOfContact(contact: string): string | null;
   /** The steps at which two requests with the same bytes have only one effect. */

@@ -60,7 +60,7 @@ const opened = () => guarded.state === 'half_open';
 
 describe('GuardedProvider, a provider behind a circuit breaker,', () => {
   it.each(['unavailable', 'no_answer'] as const)(
-    'opens its breaker after twenty calls if half of them end %s',
+    'opens its breaker after twenty calls if half of them end with the failure %s',
     async (failure) => {
       let n = 0;
       const { end, calls } = guard(() =>
@@ -76,7 +76,7 @@ describe('GuardedProvider, a provider behind a circuit breaker,', () => {
   );
 
   it.each(['rejected', 'rejected_unclear', 'throttled', 'misconfigured', 'not_sent'] as const)(
-    'keeps its breaker closed however many calls end %s',
+    'keeps its breaker closed however many calls end with the failure %s',
     async (failure) => {
       const { end } = guard(() => Promise.reject(failing(failure)));
       expect(new Set(await times(60, end))).toEqual(new Set([failure]));

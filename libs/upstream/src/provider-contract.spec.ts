@@ -167,7 +167,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     });
   });
 
-  it('rejects an eleventh passkey, also when the request is repeated', async () => {
+  it('reports that the provider refuses an eleventh passkey, also when the request is repeated', async () => {
     const story = await new Story(
       door,
       door.newUser(),
@@ -220,7 +220,8 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
         { done: true },
       ],
       ['an answer that is too large', { status: 200, body: 'x'.repeat(300_000) }, 'no_answer'],
-      // Ten minutes: a reset does not stop the sandbox, which must not answer during a later test.
+      // Ten minutes, because a reset of the sandbox does not cancel the late answer, which must not disturb a
+      // later test.
       ['an answer that is late', { delayMs: 600_000 }, 'no_answer'],
       ['a 429', { status: 429 }, 'throttled'],
       ['a 429 with Retry-After', { status: 429, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
@@ -270,7 +271,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
   );
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'in client custody, a repeated login refused with "%s" does not prove that nothing happened',
+    'if the device holds the key, does not know the outcome after a repeated login is refused with "%s"',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');
@@ -301,7 +302,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     },
   );
 
-  it('in client custody, refuses a session that belongs to another user, and registers nothing', async () => {
+  it('if the device holds the key, refuses a session of another user, and registers nothing', async () => {
     if (door.provider.custody !== 'client') return;
     const story = await new Story(door).upTo('create');
     const { userId } = story.grant as Grant & { type: 'device-key' };

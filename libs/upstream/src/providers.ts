@@ -3,7 +3,6 @@ import type { Provider } from './define-provider.js';
 import { authProxy } from './turnkey/auth-proxy.js';
 import { turnkey } from './turnkey/turnkey.js';
 
-/** All kinds of providers. To add a kind, add it to this list. */
 export const PROVIDERS = [byzantine, turnkey, authProxy] as const;
 
 export type ProviderKind = (typeof PROVIDERS)[number]['kind'];

@@ -1,13 +1,13 @@
 import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
-/** How many characters of a text are read. Half a value after them could not be recognized. */
+/** The number of characters of a text that are read. The rest of the text is dropped. */
 const LOOKED_AT = 2_000;
 /** Shorter values are not removed, because they occur inside many words. */
 const SHORTEST_VALUE = 4;
 /** Longer values contain encoded bytes, not words. */
 const LONGEST_OF_WORDS = 256;
-/** Members whose values come from fixed lists of words. */
+/** The values of these members stay in the text: they come from fixed lists and are not personal. */
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
 
 /**
@@ -48,7 +48,7 @@ export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
   return new Secret(whole.length > LOOKED_AT ? withoutBegun(removed, values) : removed);
 }
 
-/** Removes the beginning of a value at the end of a text. */
+/** If the text ends with the first characters of a value, removes these characters. */
 function withoutBegun(text: string, values: Iterable<string>): string {
   const lower = text.toLowerCase();
   const lengths = [...values].map((value) => {

@@ -122,7 +122,7 @@ describe('a client with two keys', () => {
     [403, '', 1],
     [401, 'ORGANIZATION_NOT_FOUND', 1],
     [400, 'PUBLIC_KEY_NOT_FOUND', 1],
-  ])('after Turnkey’s %d %s, makes this number of requests: %d', async (status, code, requests) => {
+  ])('after Turnkey’s answer %d %s, makes this number of requests: %d', async (status, code, requests) => {
     await listen(refusal(status, code), refusal(status, code));
     await endOf(DOORS.turnkey(bothKeys())(aCall()));
     expect(server.requests).toBe(requests);

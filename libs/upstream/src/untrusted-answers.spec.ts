@@ -255,7 +255,7 @@ describe('an answer that never ends or breaks the rules of HTTP', () => {
     await until('the connection is gone', () => server!.connections.every(({ socket }) => socket.destroyed));
   });
 
-  it('does not make the next call receive a second answer on the same connection', async () => {
+  it('is not given to the next call, if it came as a second answer on the same connection', async () => {
     const poison = answering(200, '{"otpId":"poison"}', JSON_TYPE);
     const steps = await byzantine(({ socket }, count) => {
       socket.write(answering(200, `{"otpId":"otp-${count}"}`, JSON_TYPE) + (count === 1 ? poison : ''));

@@ -11,7 +11,6 @@ import { findProvider } from './providers.js';
 import { SigningKeys } from './transport/signing-keys.js';
 import { UpstreamHealth } from './upstream-health.js';
 
-/** Creates the client of each configured integration. */
 @Module({
   providers: [
     ClockWatch,

@@ -99,7 +99,7 @@ describe('the boot stops and names the variable if', () => {
     ['the key does not exist', /refuses to give .*NotFoundException/],
     ['access is denied', /refuses to give .*AccessDeniedException/],
     ['KMS is broken', /could not be asked/],
-  ])('%s', async (what, message) => {
+  ])('KMS does not give the public key: %s', async (what, message) => {
     if (what === 'access is denied') kms.meet({ error: 'AccessDeniedException', status: 400 });
     if (what === 'KMS is broken') kms.meet({ status: 500 });
     const opened = open(what === 'the key does not exist' ? 'alias/unknown' : key.arn);
@@ -130,7 +130,7 @@ describe('signing with KMS', () => {
     ['a corrupted signature', 'corrupted', 'unavailable'],
     ['a signature by another key', 'foreign', 'unavailable'],
     ['an alias that was moved', 'moved alias', 'refused'],
-  ])('fails after %s', async (_, trouble, failure) => {
+  ])('fails if KMS does not sign correctly: %s', async (_, trouble, failure) => {
     kms.meet(trouble);
     const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 400));
     expect(error.failure).toBe(failure);
@@ -147,7 +147,7 @@ describe('signing with KMS', () => {
     ['throttling', { error: 'ThrottlingException', status: 400 }],
     ['a 429', { error: 'SomethingElse', status: 429 }],
     ['a 408', { error: 'SomethingElse', status: 408 }],
-  ])('fails after %s, when all tries are used', async (_, trouble) => {
+  ])('fails if KMS answers every try with a temporary error: %s', async (_, trouble) => {
     kms.meet(trouble);
     const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 20_000));
     expect(error).toMatchObject({
@@ -167,8 +167,8 @@ describe('signing with KMS', () => {
     const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
     expect(kms.mostSockets).toBeLessThanOrEqual(64);
-    // KMS never gets the calls that only waited, so the next signature does not wait behind 168 abandoned
-    // calls.
+    // Calls that timed out while they waited for a socket are never sent, so the next call does not wait for
+    // them.
     kms.mend();
     await signer.sign(Buffer.from('x'));
     expect(kms.calls.length).toBeLessThan(150);

@@ -12,7 +12,7 @@ const { body, purejs, decodedJson, nodeSamples, rfc6979DerHex } = turnkeyVectors
 const stamp = JSON.parse(decodedJson) as { publicKey: string; scheme: string; signature: string };
 const other = turnkeyVectors.keys.clientSession;
 
-describe('stamping a request', () => {
+describe('making the X-Stamp of a request', () => {
   it('gives exactly the header of the test vector, with the nonce of the vector', async () => {
     expect(await stampTurnkeyRequest(deterministicTestKey('turnkeyApi'), body)).toEqual({
       'X-Stamp': purejs,
@@ -28,12 +28,12 @@ describe('stamping a request', () => {
   });
 });
 
-describe('verifying a stamp', () => {
+describe('verifying an X-Stamp', () => {
   it.each([purejs, ...nodeSamples])('accepts test vector %#', (value) => {
     expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('accepts the signature of an attested stamp under the scheme of API keys', () => {
+  it('accepts the signature of a stamp by an attested key, if its scheme is that of API keys', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
     expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });
@@ -77,7 +77,7 @@ describe('verifying a stamp', () => {
     ],
     ['a body with an extra space', 'bad_signature', purejs, `${body} `],
     ['no body', 'bad_signature', purejs, ''],
-  ])('refuses %s as %s', (_, reason, value, of = body) => {
+  ])('refuses %s, with the reason %s', (_, reason, value, of = body) => {
     expect(() => verifyTurnkeyStamp(value, of)).toThrow(
       expect.objectContaining({ name: 'InvalidProofError', proof: 'API key stamp', reason }),
     );

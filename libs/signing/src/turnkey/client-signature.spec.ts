@@ -27,7 +27,7 @@ describe('the message of a client signature', () => {
   it.each<[string, TokenUsage, string]>([
     ['login', loginUsage, login.message],
     ['signup', signupUsage, signupMessage],
-  ])('of a %s matches the vector', (_, usage, message) => {
+  ])('for a %s equals the test vector', (_, usage, message) => {
     expect(clientSignatureMessage(usage)).toBe(message);
   });
 
@@ -131,7 +131,7 @@ describe('verifying a client signature', () => {
       'bad_signature',
       { ...login, signature: login.signature.slice(64) + login.signature.slice(0, 64) },
     ],
-  ])('refuses %s as %s', (_, reason, given, change = {}) => {
+  ])('refuses %s, with the reason %s', (_, reason, given, change = {}) => {
     expect(() => verifyClientSignature(given, { ...expected, ...change })).toThrow(
       expect.objectContaining({ name: 'InvalidProofError', proof: 'client signature', reason }),
     );

@@ -77,8 +77,8 @@ describe.each([
   });
 });
 
-describe('our stamp', () => {
-  it('equals that of the purejs runtime byte for byte, with the nonce of RFC 6979', async () => {
+describe('the X-Stamp that we make', () => {
+  it('equals Turnkey’s byte for byte, if both sign with the nonce of RFC 6979', async () => {
     const purejs = new ApiKeyStamper({
       apiPublicKey: publicKeyCompressedHex,
       apiPrivateKey: privateKeyHex,

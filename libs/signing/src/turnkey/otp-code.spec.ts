@@ -92,7 +92,7 @@ describe('HPKE', () => {
 });
 
 describe('encryptOtpCode', () => {
-  it('encrypts the code and then the key, with a new ephemeral key each time', async () => {
+  it('encrypts the code and the client’s public key together, with a fresh ephemeral key', async () => {
     const sealed = await encryptOtpCode(target, new Secret(code), publicKeyHex);
     expect(Object.keys(JSON.parse(sealed) as object)).toEqual(['encappedPublic', 'ciphertext']);
     expect(bytesOf(sealed).enc).toHaveLength(65);
@@ -102,7 +102,7 @@ describe('encryptOtpCode', () => {
     expect(bytesOf(again).enc).not.toEqual(bytesOf(sealed).enc);
   });
 
-  it('encrypts any code so that the enclave can decrypt it, as @turnkey/crypto does', async () => {
+  it('encrypts the same text as @turnkey/crypto, for any code', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 12 }), async (any) => {
         const ours = await encryptOtpCode(target, new Secret(any), publicKeyHex);

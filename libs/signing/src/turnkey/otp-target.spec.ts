@@ -70,7 +70,7 @@ describe('reading an OTP target bundle', () => {
     ['a compressed target', 'malformed', target(enclaveTarget.publicKeyCompressedHex)],
     ['a target off the curve', 'malformed', target(uncompressed.replace(/.$/, '1'))],
     ['a target with 0x', 'malformed', target(`0x${uncompressed}`)],
-  ])('refuses %s as %s', (_, reason, made) => {
+  ])('refuses %s, with the reason %s', (_, reason, made) => {
     expect(() => readOtpTarget(made, signer)).toThrow(
       expect.objectContaining({ name: 'InvalidProofError', proof: 'OTP target bundle', reason }),
     );

@@ -30,7 +30,8 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // With a compressed key, the enclave would authenticate other bytes than the service, and not decrypt.
+  // The encryption also authenticates this key's bytes, and the service uses the uncompressed form. An
+  // enclave that uses the compressed form could not decrypt.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');
   }

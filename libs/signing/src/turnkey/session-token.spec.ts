@@ -69,7 +69,7 @@ describe('reading a session token', () => {
     ['exp in milliseconds', 'missing_claims', sessionOf({ ...claims, exp: END_S * 1000 })],
     ['a negative exp', 'missing_claims', sessionOf({ ...claims, exp: -1 })],
     ['exp in the past', 'expired', sessionOf({ ...claims, exp: END_S - 1 })],
-  ])('refuses %s as %s', (_, reason, token) => {
+  ])('refuses %s, with the reason %s', (_, reason, token) => {
     expect(() => readSessionToken(token, signer, NOW_MS)).toThrow(
       expect.objectContaining({ name: 'InvalidProofError', proof: 'session token', reason }),
     );

@@ -86,7 +86,7 @@ describe('reading a verification token', () => {
     ['exp in microseconds', 'missing_claims', tokenOf({ ...claims, exp: `${END_MS}000` })],
     ['exp in seconds', 'expired', tokenOf({ ...claims, exp: '4102444800' })],
     ['exp in the past', 'expired', tokenOf({ ...claims, exp: String(NOW_MS) })],
-  ])('refuses %s as %s', (_, reason, token) => {
+  ])('refuses %s, with the reason %s', (_, reason, token) => {
     expect(() => readVerificationToken(token, signer, NOW_MS)).toThrow(
       expect.objectContaining({ name: 'InvalidProofError', proof: 'verification token', reason }),
     );

@@ -68,7 +68,6 @@ const providerOf = () =>
 
 const call = () => aCall();
 
-/** The three steps, each with a valid answer of Byzantine. */
 const STEPS = {
   'init-otp': {
     path: '/v1/submit/init-otp',
@@ -363,10 +362,13 @@ describe('a refusal by Byzantine', () => {
     [403, 'credential is read-only', false],
     [401, 'Unauthorized', true],
     [403, 'forbidden', true],
-  ])('with %d "%s" may be about the subject: %s', async (status, error, mayBeOfSubject) => {
-    answers(status, { error, status });
-    expect(await failureOf('init-otp')).toMatchObject({ failure: 'misconfigured', mayBeOfSubject });
-  });
+  ])(
+    'with status %d and text "%s" may be about the subject instead of our key: %s',
+    async (status, error, mayBeOfSubject) => {
+      answers(status, { error, status });
+      expect(await failureOf('init-otp')).toMatchObject({ failure: 'misconfigured', mayBeOfSubject });
+    },
+  );
 
   it('with Retry-After contains the time to wait', async () => {
     answers(503, '', { 'retry-after': '3' });
@@ -418,7 +420,7 @@ describe('parseSubject of Byzantine', () => {
 });
 
 describe('the client of Byzantine', () => {
-  it('refuses a proof and a grant of another provider', async () => {
+  it('refuses an encrypted code and a session key, which only other providers use', async () => {
     const provider = providerOf();
     const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
     await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(

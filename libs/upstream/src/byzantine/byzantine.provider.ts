@@ -125,7 +125,8 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // A successful probe resumes all parked onboardings. Therefore a probe fails after one wrong time.
+    // A successful probe resumes all parked onboardings. Therefore a probe already fails if a
+    // single answer shows that the clocks differ.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)

@@ -16,7 +16,7 @@ export const byzantine = defineProvider({
     'init-otp': {
       not_sent: retry(null, 'give_up'),
       throttled: retry(null, 'give_up'),
-      // Each try may send a mail and counts as a send. Therefore the subject's budget limits the number of
+      // Each try may send a mail and counts as a sent code. The subject's limit of codes therefore limits the
       // tries.
       unavailable: retry(null, 'give_up'),
       no_answer: retry(1, 'give_up', AFTER_COOLDOWN),

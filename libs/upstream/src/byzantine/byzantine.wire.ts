@@ -2,8 +2,6 @@ import { z } from 'zod';
 import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** The parts of Byzantine's answers that the service uses. Answers may contain other members. */
-
 /**
  * The form of `otpId` is not documented. The example in the documentation has a prefix, and a recorded answer
  * has a UUID.
@@ -47,7 +45,6 @@ const TRANSPORTS: Record<AuthenticatorTransport, string> = {
   unknown: 'Unknown',
 };
 
-/** A passkey in the form that `create-authenticators-otp` requires. */
 export function toAuthenticatorParam(authenticator: NewAuthenticator) {
   return {
     authenticatorName: authenticator.name,

@@ -42,7 +42,7 @@ describe('readText of Byzantine’s error texts', () => {
     expect(readText(`${'x'.repeat(600)} invalid OTP code`)).toBeNull();
   });
 
-  it('has a list in which each text has a source', () => {
+  it('names a source for each text that it knows', () => {
     for (const { seen } of KNOWN_TEXTS) expect(['upstream', 'documented', 'sandbox']).toContain(seen);
   });
 });

@@ -9,7 +9,7 @@ const STEP = {
   ...REFUSED,
 };
 
-it('the type of a retry law refuses an unknown outcome of init-otp', () => {
+it('the type RetryLaw (retry rules) refuses a rule that leaves the outcome of init-otp unknown', () => {
   // `npm run typecheck` fails if the next line is no error.
   // @ts-expect-error the state machine has no unknown outcome for init-otp
   const law: RetryLaw = { 'init-otp': STEP, 'verify-otp': STEP, 'create-authenticators': STEP };

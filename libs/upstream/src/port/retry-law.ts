@@ -7,8 +7,8 @@ export type Otherwise = 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
 /** What follows when a call ends with one failure class. */
 export interface Rule<O extends Otherwise = Otherwise> {
   /**
-   * How many retries this failure class allows in one submission. Null: only the time and the budgets limit
-   * them.
+   * How many retries of a command this failure class allows. Null: as many as the deadline and the subject's
+   * limits allow.
    */
   retries: number | null;
   /** Whether a retry also waits until a resend is allowed, in addition to its backoff and `Retry-After`. */
@@ -16,7 +16,6 @@ export interface Rule<O extends Otherwise = Otherwise> {
   otherwise: O;
 }
 
-/** The rules of one step: what follows for each failure class. */
 export type StepLaw<O extends Otherwise = Otherwise> = Readonly<Record<FailureClass, Rule<O>>>;
 
 /**

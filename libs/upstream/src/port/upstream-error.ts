@@ -84,7 +84,6 @@ export class UpstreamError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly mayBeOfSubject: boolean;
   readonly heldBack: boolean;
-  /** Set if upstream refused with a text that we do not know. */
   unknownText: UnknownText | null = null;
 
   constructor(

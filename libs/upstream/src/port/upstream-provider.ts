@@ -1,30 +1,28 @@
 import type { Secret } from '#libs/kernel';
 
-/** The steps that call a provider. */
 export type StepCall = 'init-otp' | 'verify-otp' | 'create-authenticators';
 export type CallName = StepCall | 'probe';
 
 /** The user of an onboarding, in the provider's own ids. It is JSON without secrets. */
 export type Subject = Readonly<Record<string, unknown>>;
 
-/** A caller's subject after validation. */
 export interface ParsedSubject {
   subject: Subject;
   /** Equal subjects have equal keys. */
   key: string;
   /**
-   * The members that identify a person, such as the contact. If there are any, they are stored sealed, and
+   * The members that identify a person, such as the contact. If there are any, they are stored encrypted, and
    * the key is stored only as a keyed hash.
    */
   personal: readonly string[];
 }
 
 /**
- * Options that a start sets for its codes. They override the defaults. JSON in the provider's form.
+ * The options for codes in the request that starts an onboarding: JSON in the provider's form. They override
+ * the integration's defaults.
  */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
-/** The options of a start after validation. */
 export interface ParsedChoice {
   /** Options for every code of the onboarding. */
   choice: OtpChoice;
@@ -45,10 +43,10 @@ export interface CallLimits {
 /** One attempt of a step. */
 export interface Call extends CallLimits {
   /**
-   * Keeps a text for all attempts of a submission. The first attempt makes the text and stores it sealed.
+   * Keeps a text for all attempts of a command. The first attempt makes the text and stores it encrypted.
    * Later attempts can therefore send the same bytes, which some providers recognize as the same request.
    *
-   * @param name identifies the text within the submission.
+   * @param name identifies the text within the command.
    * @throws UpstreamError `not_sent` if the row no longer contains this attempt.
    */
   kept(name: string, make: () => string | Promise<string>): Promise<string>;
@@ -96,7 +94,7 @@ export type DeviceSigning = Pick<
 
 /** The registration request that the user's device has signed. The service forwards it unchanged. */
 export interface DeviceRequest {
-  /** The signature of the grant's `loginMessage`: raw r‖s in hex. */
+  /** The signature of `DeviceSigning.loginMessage`: raw r‖s in hex. */
   clientSignature: string;
   /** The exact request body, which is JSON. */
   body: string;
@@ -143,7 +141,7 @@ export interface UpstreamProvider {
   /** Step 1: the provider sends a code to the subject. */
   initOtp(call: Call, subject: Subject, choice: OtpChoice): Promise<SentOtp>;
 
-  /** Step 2: exchanges the code for a grant. */
+  /** Step 2: exchanges the code for the proof that it was correct. */
   verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof): Promise<Grant>;
 
   /**
@@ -158,7 +156,7 @@ export interface UpstreamProvider {
    * Step 3: registers passkeys.
    *
    * @param device the request that the user's device has signed. It is present only if the device holds the
-   *   grant's key.
+   *   session's key.
    * @returns the provider's ids in the order of the passkeys, or null if the number of ids differs.
    * @throws UpstreamError `no_answer` if the answer contains no id, because such an answer proves nothing.
    */

@@ -31,7 +31,6 @@ function tlsServer(validFor: number): Server {
   });
 }
 
-/** Starts to listen. @returns the server's port. */
 async function listen(server: Server, port = 0): Promise<number> {
   server.on('request', (_request, response) => response.end('fine'));
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -39,7 +38,6 @@ async function listen(server: Server, port = 0): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Sends a request over a new connection. */
 async function send(origin: string, ends: CertificateEnds): Promise<void> {
   const connect = ends.watch(origin, withoutInterimAnswers(buildConnector({ ca: issuer.pem })));
   const pool = new Pool(origin, { connect });

@@ -17,7 +17,6 @@ export class CertificateEnds {
     return seen && this.clock.monotonicMs() - seen.atMs < FORGET_AFTER_MS ? seen.endsMs : undefined;
   }
 
-  /** Notes the certificate of each new connection. */
   watch(origin: string, connect: buildConnector.connector): buildConnector.connector {
     return (options, callback) =>
       connect(options, (...result) => {

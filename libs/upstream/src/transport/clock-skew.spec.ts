@@ -49,11 +49,11 @@ function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
 
 describe('the measured clock difference after two answers that agree', () => {
   it.each([
-    ['the same second', 0, 0],
-    ['a second that began before', -400, 0],
+    ['that shows the same second', 0, 0],
+    ['less than a second behind', -400, 0],
     ['ten seconds behind', -10_400, 9_400],
     ['forty seconds ahead', 40_000, 39_600],
-  ])('%s: %d ms', (_name, ahead, expected) => {
+  ])('for a provider’s clock %s: %d ms', (_name, ahead, expected) => {
     const { skew, saw, pass } = between();
     saw(ahead);
     pass(1_000);
@@ -186,7 +186,7 @@ describe('no clock difference is measured from', () => {
         }
       },
     ],
-  ])('%s', (_, tell) => {
+  ])('answers that prove none: %s', (_, tell) => {
     const two = between();
     tell(two);
     expect(two.skew.ms()).toBe(0);
@@ -256,7 +256,7 @@ describe('a measured clock difference', () => {
   });
 });
 
-describe('the clock measurement needs another answer', () => {
+describe('the clock measurement asks for another answer', () => {
   it.each([
     ['after one answer that is ten seconds off', [12_000], true],
     ['not after two answers that are twelve seconds off', [12_000, 12_000], false],
@@ -264,7 +264,7 @@ describe('the clock measurement needs another answer', () => {
     ['after two answers that stop the steps, until the clocks agree', [40_000, 40_000], true],
     ['not while the clocks agree', [0, 0], false],
     ['not after an answer that shows that the clocks agree again', [40_000, 40_000, 0], false],
-  ])('%s', (_, readings, wanted) => {
+  ])('only if it can change the result: %s', (_, readings, wanted) => {
     const { skew, saw, pass } = between();
     for (const ahead of readings) {
       saw(ahead);

@@ -47,7 +47,6 @@ export class ClockSkew {
     private readonly limits: SkewLimits = { warnMs: Infinity, stopMs: Infinity },
   ) {}
 
-  /** Reads the provider's time from a new answer. */
   saw(answer: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>): void {
     const reading = readingOf(answer);
     if (!reading) return;

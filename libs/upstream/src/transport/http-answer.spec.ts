@@ -34,7 +34,7 @@ describe('commonFailure (the failure that a status shows at any provider)', () =
   });
 
   it.each([200, 201, 204, 400, 404, 409, 418, 422, 451])(
-    'returns null for %d, because the provider must read the text',
+    'returns null for %d, because the provider’s client must read the text',
     (status) => {
       expect(commonFailure(answer(status))).toBeNull();
     },
@@ -80,7 +80,7 @@ describe('retryAfter (the wait in the header Retry-After)', () => {
 });
 
 describe('failureOf', () => {
-  it('returns an error with the reason and the evidence', () => {
+  it('returns an error with the reason and with facts about the answer, such as its status', () => {
     expect(
       failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid'),
     ).toMatchObject({

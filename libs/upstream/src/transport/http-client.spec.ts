@@ -70,7 +70,7 @@ describe('the HTTP client', () => {
     expect(span.attributes['url.template']).toBe('/v1/submit/init-otp');
   });
 
-  it('returns a whole answer with any status, and the evidence of the call', async () => {
+  it('returns a whole answer with any status, and the facts about the call', async () => {
     const server = await listen(({ socket }) =>
       socket.write(answering(418, '{"error":"☕"}', 'x-a: 1\r\nretry-after: 9\r\n')),
     );
@@ -125,7 +125,7 @@ describe('the HTTP client reports not_sent', () => {
   it.each([
     ['no server listens', 'http://127.0.0.1:1'],
     ['the host does not exist', 'http://nowhere.invalid'],
-  ])('if %s', async (_, url) => {
+  ])('if the server cannot be reached: %s', async (_, url) => {
     const error = await failureOf(client.send(call(), request({ url })));
     expect(error).toMatchObject({
       failure: 'not_sent',
@@ -224,7 +224,7 @@ describe('the HTTP client reports no_answer for a request that was sent', () => 
       ({ socket }) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'),
       { headersSeen: true, status: 200 },
     ],
-  ])('if %s', async (_, behave, evidence) => {
+  ])('if the answer does not come or is broken: %s', async (_, behave, evidence) => {
     const server = await listen(behave);
     const error = await failureOf(client.send(call({ timeoutMs: 1_000 }), request(server)));
     expect(error).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true, ...evidence } });
@@ -270,7 +270,7 @@ describe('the connections of the HTTP client', () => {
     expect(server.connections.length).toBeLessThanOrEqual(2);
   });
 
-  it('do not block the connections of another lane if they hang', async () => {
+  it('do not block those of another lane (kind of call) if they hang', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '2' });
     const server = await listen(({ socket, received }) => {

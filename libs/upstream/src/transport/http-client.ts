@@ -38,7 +38,6 @@ export interface Instant {
   monotonicMs: number;
 }
 
-/** A complete answer, with any status. */
 export interface HttpAnswer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
@@ -134,7 +133,6 @@ function noteAnswer(span: Span, { status }: HttpAnswer): void {
   if (status >= 400) span.fail(String(status));
 }
 
-/** One request and its answer or failure. */
 class Exchange {
   readonly #startedAt: number;
   #bytesSent = false;

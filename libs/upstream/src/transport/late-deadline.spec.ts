@@ -28,12 +28,12 @@ function ownCertificate(): { cert: string; key: string } {
 
 /** Node.js has this function since versions 22.19 and 24.5. */
 const canTrust = 'setDefaultCACertificates' in tls;
-const doors: [string, { cert: string; key: string } | undefined][] = [
+const transports: [string, { cert: string; key: string } | undefined][] = [
   ['HTTP', undefined],
   ...(canTrust ? ([['TLS', ownCertificate()]] as [string, { cert: string; key: string }][]) : []),
 ];
 
-describe.each(doors)('a call whose deadline passed during a suspension, over %s', (_, certificates) => {
+describe.each(transports)('a call whose deadline passed during a suspension, over %s', (_, certificates) => {
   let client: UpstreamHttpClient;
   let server: AnsweringThread;
   beforeEach(() => {

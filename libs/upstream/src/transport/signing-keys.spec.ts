@@ -81,7 +81,7 @@ describe('an integration with two keys', () => {
   );
 
   it.each<FailureClass>(['no_answer', 'not_sent', 'unavailable'])(
-    'does not try the second key if the first request ends %s',
+    'does not try the second key if the first request ends with the failure %s',
     async (failure) => {
       const { sent, sending } = aSending({ first: lost(failure), second: 200 });
       expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({ failure });
@@ -131,7 +131,7 @@ describe('a signer that does not sign', () => {
   it.each([
     ['unavailable', 'not_sent'],
     ['refused', 'misconfigured'],
-  ] as const)('(%s) makes the attempt end %s, and nothing is sent', async (why, failure) => {
+  ] as const)('because it is %s makes the attempt end in %s, and nothing is sent', async (why, failure) => {
     const { sent, sending } = aSending({ first: 200 });
     const keys = new SigningKeys([failing(why)]);
     expect(await endOf(keys.send(sending))).toMatchObject({
@@ -168,7 +168,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble).toBeNull();
   });
 
-  it('gets the time that is left for the call, but at most the maximum age of a claim', async () => {
+  it('gets the time that is left for the call, but at most signatureTimeoutMs', async () => {
     const given: number[] = [];
     const signer: RequestSigner = {
       ...first,

@@ -12,15 +12,13 @@ export interface KeyChange {
 }
 
 export interface SigningKeysOptions {
-  /** The time limit of a signature. With a later signature, the claim would be too old to send. */
+  /** The time limit of a signature, in ms. A later signature would come too late to send the request. */
   signatureTimeoutMs?: number;
   /** Called when another key becomes the first one to be tried. */
   changed?: (change: KeyChange) => void;
 }
 
-/** A request that either of two keys can sign. */
 export interface SignedSending {
-  /** The time left for the whole call, in ms. */
   leftMs: () => number;
   /** Signs and sends the request once. If it throws, no other key is tried. */
   send: (sign: Sign) => Promise<HttpAnswer>;

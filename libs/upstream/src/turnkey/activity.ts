@@ -25,11 +25,11 @@ const envelope = z.object({
 });
 
 /**
- * Reads an activity from the answer to a submission or to `get_activity`. A failed activity also comes with
- * HTTP status 200, so only its own status counts.
+ * Reads an activity from the answer to a request that creates it, or to `get_activity`. A failed activity
+ * also comes with HTTP status 200, so only its own status counts.
  *
- * @param fingerprint the hash of the submitted bytes. An activity with another fingerprint belongs to other
- *   bytes.
+ * @param fingerprint the hash of the submitted bytes. An activity with another fingerprint belongs to
+ *   another request.
  * @throws UpstreamError if the activity failed, or cannot be read.
  */
 export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {
@@ -40,7 +40,11 @@ export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: stri
   }
   const { id, organizationId, status, result, failure, fingerprint: answered } = parsed.data.activity;
   if (answered && answered !== fingerprint) {
-    throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with another activity`);
+    throw failureOf(
+      answer,
+      'no_answer',
+      `upstream answered ${answer.status} with the activity of another request`,
+    );
   }
   const end = (detail: string, reason?: 'consensus_needed' | 'mfa_needed') =>
     failureOf(answer, 'rejected', detail, reason);

@@ -39,8 +39,8 @@ export interface FromBrowser {
 }
 
 /**
- * A client for Turnkey's Auth Proxy. Its requests are unsigned JSON with a config id. The proxy creates the
- * activities, so a repeated request creates a second activity.
+ * A client for Turnkey's Auth Proxy. Its requests are unsigned JSON with a config id. The proxy does
+ * not recognize a repeated request, so a repeat takes effect a second time.
  */
 export class AuthProxyApi {
   constructor(
@@ -84,7 +84,7 @@ export class AuthProxyApi {
     if (isSuccess(answer)) {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
-    // Requests of these routes name no organization, or the subject's.
+    // These requests name the subject's organization or none, but never the parent organization.
     const withOrigin = origin !== this.origin;
     throw refusalOf(answer, {
       signedBy: 'none',

@@ -57,20 +57,23 @@ it('the Auth Proxy logs in to the organization that the subject names, without a
 });
 
 describe('a correct code at the Auth Proxy', () => {
-  it.each(['account', 'signup_v2', 'otp_login_v2'])('is not verified twice if %s fails', async (route) => {
-    const { verify } = await toVerify(false);
-    fault({ route, status: 503 });
-    expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
-    expect(await verify()).toMatchObject({ type: 'session-key' });
-    expect(requests('otp_verify_v2')).toHaveLength(1);
-  });
+  it.each(['account', 'signup_v2', 'otp_login_v2'])(
+    'is not verified twice if the route %s fails',
+    async (route) => {
+      const { verify } = await toVerify(false);
+      fault({ route, status: 503 });
+      expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
+      expect(await verify()).toMatchObject({ type: 'session-key' });
+      expect(requests('otp_verify_v2')).toHaveLength(1);
+    },
+  );
 
   it.each([
     ['account', {}],
     ['signup_v2', {}],
     ['signup_v2', { cut: 'after' }],
     ['otp_login_v2', {}],
-  ] as const)('allows another try if an answer of %s is lost: %j', async (route, more) => {
+  ] as const)('allows another try if an answer of the route %s is lost (fault %j)', async (route, more) => {
     const { verify } = await toVerify(false);
     fault({ route, cut: 'before', ...more });
     // The look-up of the result fails too.
@@ -127,7 +130,7 @@ describe('after a lost answer of the Auth Proxy, the service', () => {
   });
 });
 
-/** A call of a submission that has already kept these texts. */
+/** A call whose earlier tries have already stored these texts with `kept`. */
 async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
   const call = aCall();
   for (const [name, text] of Object.entries(texts)) await call.kept(name, () => text);
@@ -234,7 +237,7 @@ describe('a wrong configuration of the Auth Proxy', () => {
 });
 
 describe('a registration after a login at the Auth Proxy', () => {
-  it('ends in no_answer if the session expires before the lookup of its result', async () => {
+  it('ends in no_answer if the session expires before the result is looked up', async () => {
     const { subject, verify } = await toVerify();
     const grant = await verify();
     const { kept } = aCall();

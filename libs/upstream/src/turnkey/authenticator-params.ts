@@ -14,7 +14,6 @@ const NAMES = new Map(
   Object.entries(TRANSPORTS).map(([name, wire]) => [wire, name as AuthenticatorTransport]),
 );
 
-/** A passkey in the form that `create_authenticators` requires. */
 export function toAuthenticatorParams(authenticator: NewAuthenticator) {
   const { name, challenge, credentialId, clientDataJson, attestationObject } = authenticator;
   const transports = authenticator.transports.flatMap((each) =>

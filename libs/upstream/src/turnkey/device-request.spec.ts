@@ -17,7 +17,6 @@ const passkeys = [aPasskey(), aPasskey()];
 const params = passkeys.map((passkey) => passkey.params);
 const good = () => device.request(signing, params);
 
-/** The pointer and the code of each error. */
 function faultsOf(request: DeviceRequest): [string, string][] {
   try {
     readDeviceRequest(request, signing, Date.now());

@@ -6,7 +6,6 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 export interface InitOtpRequest {
   type: string;
   parameters: Readonly<Record<string, unknown>>;
-  /** How long the code is valid, in ms. */
   lifeMs: number;
 }
 

@@ -18,6 +18,5 @@ export function readLoginProof(
   );
 }
 
-/** The message that a device signs to open a session with its key. */
 export const loginMessageOf = (tokenId: string, publicKey: string): string =>
   clientSignatureMessage({ tokenId, login: { publicKey } });

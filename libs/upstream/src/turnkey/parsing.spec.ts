@@ -70,7 +70,7 @@ describe('a subject at Turnkey', () => {
     [{ contact: email, 'a/b~c': 1 }, ['/subject/a~1b~0c']],
     [{ contact: email, organizationId: 'x', userId: 7 }, ['/subject/organizationId', '/subject/userId']],
     [{ contact: email, organizationId: PARENT }, ['/subject/organizationId']],
-  ])('%j is refused with a pointer', (value, pointers) => {
+  ])('%j is refused with a pointer to the error', (value, pointers) => {
     expect(pointersOf(() => server(value))).toEqual(pointers);
   });
 
@@ -117,7 +117,7 @@ describe('a subject at Turnkey', () => {
     );
   });
 
-  it('needs both ids in client custody, because the device signs them', () => {
+  it('needs both ids if the device holds the session’s key, because the device signs them', () => {
     const client = (value: unknown) => parseTurnkeySubject(value, 'client', PARENT);
     expect(client({ contact: email, organizationId, userId }).key).toBe('email:ana@example.com');
     expect(pointersOf(() => client({ contact: email }))).toEqual([
@@ -176,7 +176,7 @@ describe('the options of a code', () => {
     [{ replyToEmailAddress: 'acme' }, ['/otp/replyToEmailAddress']],
     [{ sendFromEmailSenderName: 7 }, ['/otp/sendFromEmailSenderName']],
     [{ contact: 'b@example.com', appName: 'Evil' }, ['/otp/contact', '/otp/appName']],
-  ])('%j is refused with a pointer', (value, pointers) => {
+  ])('%j is refused with a pointer to the error', (value, pointers) => {
     expect(pointersOf(() => parseInitOtpChoice(value))).toEqual(pointers);
   });
 
@@ -190,7 +190,7 @@ describe('the options of a code', () => {
     [{ captchaToken: 'a\r\nx-stamp: b' }, ['/otp/captchaToken']],
     [{ origin: 'https://app.example.com/path' }, ['/otp/origin']],
     [{ origin: 'app' }, ['/otp/origin']],
-  ])('%j is refused at the Auth Proxy with a pointer', (value, pointers) => {
+  ])('%j is refused at the Auth Proxy, with a pointer to the error', (value, pointers) => {
     expect(pointersOf(() => parseAuthProxyChoice(value))).toEqual(pointers);
   });
 

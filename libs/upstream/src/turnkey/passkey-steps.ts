@@ -23,7 +23,6 @@ export type DeviceLogin = (
   send: (body: string) => Promise<string>;
 };
 
-/** Registers passkeys, in server custody and in client custody. */
 export class PasskeySteps {
   readonly #passkeys: Passkeys;
 
@@ -83,7 +82,7 @@ export class PasskeySteps {
   /**
    * Logs in with the device's signature, and forwards the device's request unchanged.
    *
-   * The login's answer may be lost, or an earlier submission may have used the token. Then the passkey
+   * The login's answer may be lost, or an earlier command may have used the token. Then the passkey
    * request shows whether the session is open. If a repeated login is refused, this proves nothing, because
    * an earlier try may have registered the passkeys.
    *
@@ -156,7 +155,7 @@ function untold(error: UpstreamError): UpstreamError {
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
-/** A text that all tries of the submission use, and whether the current try has made it. */
+/** A text that all tries of the command use, and whether the current try has made it. */
 async function keptText(call: Call, name: string, make: () => string) {
   let first = false;
   const text = await call.kept(name, () => {

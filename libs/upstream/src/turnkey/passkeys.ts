@@ -4,13 +4,11 @@ import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { OneTry } from '../transport/one-try.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 
-/** A request to register passkeys, ready to send. */
 export interface NewPasskeys {
   organizationId: string;
   userId: string;
   /** The credential ids of the passkeys in the body, in the same order, in base64url without padding. */
   credentialIds: readonly string[];
-  /** The exact text of the body. */
   body: string;
   stamper: Stamper;
   /** A key that may read the result; null if the service has none. */
@@ -50,12 +48,12 @@ export class Passkeys {
       if (Array.isArray(found)) return found;
       // A refusal because of an expired session or a policy does not show whether an earlier try succeeded.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
-      const detail = 'the session may not register passkeys now, and an earlier try may have registered them';
+      const detail = 'the session cannot register passkeys now, but an earlier try may have registered them';
       throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
     }
   }
 
-  /** @returns the ids if Turnkey has all passkeys of the request. */
+  /** @returns the ids, `absent` if Turnkey lacks one of the passkeys, or `unknown` if the look-up failed. */
   async #readBack(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | 'absent' | 'unknown'> {
     const { organizationId, userId, credentialIds, reader } = passkeys;
     if (!reader || oneTry.leftMs <= 0) return 'unknown';
@@ -71,7 +69,6 @@ export class Passkeys {
       const found = credentialIds.flatMap((credentialId) => ids.get(credentialId) ?? []);
       return found.length === credentialIds.length ? found : 'absent';
     } catch (error) {
-      // The look-up failed, so the result of the lost request is still unknown.
       if (error instanceof UpstreamError) return 'unknown';
       throw error;
     }
@@ -79,7 +76,8 @@ export class Passkeys {
 }
 
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
-  // Turnkey checks the session's rights before it looks whether it knows the bytes.
+  // Turnkey checks the session's rights first. Such a refusal therefore does not show whether Turnkey got the
+  // same request before.
   const unheard =
     reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
   return failure === 'unavailable' || failure === 'no_answer' || unheard;

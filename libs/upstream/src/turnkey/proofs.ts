@@ -1,12 +1,11 @@
 import { InvalidProofError, type TurnkeyVerifier } from '#libs/signing';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
-/** The content of a verification token, after it was checked. */
 export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>;
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
 /**
- * Reads a proof that an enclave has signed. The class OneTry adds the evidence to the error.
+ * Reads a proof that an enclave has signed. The class OneTry adds the facts about the call to the error.
  *
  * @throws UpstreamError `rejected` if the configured key has not signed the proof, `no_answer` if the proof
  *   cannot be used. Never `misconfigured`, which would park the onboarding: the probe does not test these

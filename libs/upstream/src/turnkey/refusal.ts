@@ -16,7 +16,6 @@ export interface Asked {
   ageMs: number | null;
   /** Whether the request has the caller's web origin instead of the integration's. */
   withOrigin?: boolean;
-  /** Whether the request can contain a captcha token. */
   takesCaptcha?: boolean;
 }
 
@@ -53,7 +52,6 @@ interface Said {
   text: string;
 }
 
-/** The failure for an answer that is not 2xx. */
 export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   const { status } = answer;
   const said = read(parseJson(answer.text), status);
@@ -72,7 +70,8 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * The failure of an activity. A retry would not help, because the same bytes always mean the same activity.
+ * The failure of an activity. A retry would not help, because Turnkey answers the same body with the
+ * same activity.
  *
  * @param failure the activity's gRPC status.
  */
@@ -146,7 +145,7 @@ function meant(
     case 'token_used':
       return new TokenRefusal(rejected(asked.tokenOver), meaning);
     case 'not_current':
-      // The request is too old to be repeated, so a repeat cannot return the result of the first try.
+      // Turnkey no longer accepts such an old request, so a repeat cannot return the result of the first try.
       return (asked.ageMs ?? 0) > REPEATABLE_MS
         ? failureOf(answer, 'no_answer', `${detail}: the request is too old to be repeated`)
         : misconfigured('our clock differs from the provider’s');

@@ -1,8 +1,8 @@
 import { REFUSED, retry, type Otherwise } from '../port/retry-law.js';
 
 /**
- * The rules of a step in which the same bytes are the same activity. The answer to a repeated request
- * contains the result of the first try.
+ * The retry rules of a step whose requests Turnkey recognizes: if it gets the same body again, it does
+ * nothing new, and answers with the result of the first try.
  */
 export function replayed<const O extends Otherwise>(otherwise: O) {
   return {

@@ -5,7 +5,7 @@ import { SigningKeys } from '../transport/signing-keys.js';
 import { refusesApiKey } from './refusal.js';
 import type { Stamper } from './turnkey-api.js';
 
-/** Server custody: all tries of a submission use the same session key. */
+/** If the service holds the session's key, all tries of a command use the same key. */
 export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
@@ -20,7 +20,6 @@ export const openSessionKey = (privateKey: Secret): SigningKey =>
 /** Stamps with our key of the parent organization. If Turnkey refuses it, stamps with the second key. */
 export const parentStamper = (keys: SigningKeys): Stamper => stamperOf('parent', keys);
 
-/** Stamps with a session's key that this process holds. */
 export const sessionStamper = (key: SigningKey): Stamper => stamperOf('session', new SigningKeys([key]));
 
 const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({

@@ -21,7 +21,6 @@ const jsonObject = z.string().transform((value, context): Record<string, unknown
   return z.NEVER;
 });
 
-/** The settings that both kinds of Turnkey integrations have. */
 const common = {
   custody: setting(
     'Who holds the key of a user’s session: the service, or the user’s device.',
@@ -46,7 +45,7 @@ const common = {
     { values: 'a P-256 public key in hex', example: '04…' },
   ),
   otpDefaults: setting(
-    'Default options of codes. The `otp` of a start overrides them.',
+    'Default options of codes. The `otp` of a request overrides them.',
     jsonObject.default({}),
     {
       values: 'a JSON object',
@@ -76,10 +75,14 @@ export const turnkeySettings = z
 
 export const authProxySettings = z.object({
   ...common,
-  authProxyUrl: setting('The Auth Proxy. `BASE_URL` is the public API.', origin('it'), {
-    values: 'scheme, host and port',
-    example: 'https://authproxy.turnkey.com',
-  }),
+  authProxyUrl: setting(
+    'The address of the Auth Proxy. `BASE_URL` is that of the public API.',
+    origin('it'),
+    {
+      values: 'scheme, host and port',
+      example: 'https://authproxy.turnkey.com',
+    },
+  ),
   authProxyConfigId: setting(
     'The id of the Auth Proxy’s configuration, from Turnkey’s dashboard.',
     text(128),
@@ -92,6 +95,5 @@ export const authProxySettings = z.object({
 
 type Common = Pick<IntegrationConfig, 'name' | 'baseUrl'>;
 
-/** The settings that a client gets. */
 export type TurnkeyIntegration = Common & z.output<typeof turnkeySettings>;
 export type AuthProxyIntegration = Common & z.output<typeof authProxySettings>;

@@ -14,7 +14,7 @@ import { refusalOf, type Asked } from './refusal.js';
 export interface Stamper {
   whose: 'parent' | 'session';
   /**
-   * @param body the exact text that is sent. The same body means the same activity, whatever its stamp is.
+   * @param body the exact text that is sent. Turnkey recognizes a repeat by its body, not by its stamp.
    * @param send receives the header that contains the stamp.
    */
   send(
@@ -27,7 +27,7 @@ export interface Stamper {
 export interface Submission<T> {
   /** The last segment of the path, for example `init_otp`. */
   path: string;
-  /** The exact text of the body. The same bytes are the same activity (Turnkey public API, idempotency). */
+  /** The exact text of the body. Turnkey recognizes a repeat by these bytes (public API, idempotency). */
   body: string;
   stamper: Stamper;
   /** A key that may read the result; null if the service has none. */
@@ -52,8 +52,8 @@ const POLL_FIRST_MS = 250;
 const POLL_LAST_MS = 2_000;
 
 /**
- * A client for Turnkey's public API. All requests are POST requests with a stamp. Submissions create
- * activities, queries change nothing.
+ * A client for Turnkey's public API. All requests are POST requests with a stamp. A submission
+ * creates an activity, a query changes nothing.
  */
 export class TurnkeyApi {
   #lastTimestampMs = 0;
@@ -66,8 +66,8 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Makes a body with a unique `timestampMs`. With the same time, two requests for codes would be the same
-   * activity.
+   * Makes a body with a unique `timestampMs`. Otherwise Turnkey could take two requests for codes for one
+   * repeated request.
    *
    * @param type for example `ACTIVITY_TYPE_INIT_OTP_V3`.
    */

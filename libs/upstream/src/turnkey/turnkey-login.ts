@@ -18,7 +18,7 @@ const loggedIn = z.object({ session: opaqueText });
 const organizations = z.object({ organizationIds: z.array(opaqueId) });
 const signedUp = z.object({ subOrganizationId: opaqueId });
 
-/** Versions must not be mixed, because bundle, token and key belong together (Turnkey's migration notes). */
+/** All steps must use one version: its bundle, token and key belong together (Turnkey's migration notes). */
 const GENERATIONS = {
   encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
@@ -33,7 +33,6 @@ export interface TurnkeyLoginOptions {
   sessionLifeS: number;
 }
 
-/** The text of a verification token, and its checked content. */
 export interface Verified {
   jwt: string;
   token: VerificationToken;
@@ -72,7 +71,6 @@ export class TurnkeyLogin {
     return afterTheCode(() => this.#open(oneTry, call, subject, types, key, privateKey, token));
   }
 
-  /** Opens a session from a verification token. */
   async #open(
     oneTry: OneTry,
     call: Call,
@@ -281,7 +279,7 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The error for a subject that cannot be onboarded. The class OneTry adds the evidence. */
+/** The error for a subject that cannot be onboarded. The class OneTry adds the facts about the call. */
 export const notFound = (detail: string, cause?: UpstreamError) =>
   refusedSubject('subject_not_found', detail, cause);
 

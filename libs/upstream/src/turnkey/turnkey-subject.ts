@@ -83,14 +83,14 @@ export function parseTurnkeySubject(
 }
 
 /**
- * The key depends only on the contact: budgets protect the person who gets the mails, whichever organization
- * sends them.
+ * The key contains only the contact, because the limits on codes protect the person who gets them, whichever
+ * organization sends them.
  */
 const keyOf = ({ type, value }: Contact) => `${type}:${value}`;
 
 /**
- * @returns the key of the subject with this contact; null if the text is no e-mail address and no phone
- *   number.
+ * @returns the key that identifies the subject with this contact; null if the text is no e-mail address
+ *   and no phone number.
  */
 export function keyOfContact(contact: string): string | null {
   const type = contact.includes('@') ? 'email' : 'phone';
@@ -98,5 +98,5 @@ export function keyOfContact(contact: string): string | null {
   return parsed.success ? keyOf(parsed.data) : null;
 }
 
-/** Casts the subject of a stored onboarding, which {@link parseTurnkeySubject} accepted at the start. */
+/** Casts the subject of a stored onboarding, which {@link parseTurnkeySubject} has validated. */
 export const turnkeySubject = (subject: Subject) => subject as unknown as TurnkeySubject;

@@ -29,7 +29,6 @@ const fault = (spec: Parameters<typeof doors.sandbox.control.addFault>[0]) =>
   doors.sandbox.control.addFault(spec);
 const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
-/** The activity types in the bodies that were sent to this path. */
 const typesOf = (path: string) =>
   doors.http
     .bodies(path)
@@ -186,7 +185,7 @@ describe('the request init_otp at Turnkey', () => {
     });
   });
 
-  it('refuses an otpType that does not fit the contact, and an otpType among the defaults', () => {
+  it('is not built if otpType does not fit the contact, or is in the integration’s default options', () => {
     const { subject } = known();
     expect(() => provider.parseOtpChoice({ otpType: 'OTP_TYPE_SMS' }, subject)).toThrow(
       expect.objectContaining({ errors: [expect.objectContaining({ pointer: '/otp/otpType' })] }),
@@ -213,7 +212,6 @@ describe('the request init_otp at Turnkey', () => {
 
 describe('an activity of Turnkey', () => {
   const routes = ['init_otp', 'verify_otp', 'create_sub_organization', 'otp_login', 'create_authenticators'];
-  /** Runs all steps for a new user. */
   const wholeWay = async (call: (step: string) => Call = () => aCall()) => {
     const subject = byEmail();
     const sent = await provider.initOtp(call('init'), subject, {});
@@ -221,12 +219,12 @@ describe('an activity of Turnkey', () => {
     return provider.createAuthenticators(call('create'), subject, grant, [aPasskey().authenticator]);
   };
 
-  it.each(routes)('%s may contain its result in a nested activity', async (route) => {
+  it.each(routes)('returned by %s may contain its result in a nested activity', async (route) => {
     fault({ route, activity: { nested: true } });
     expect(await wholeWay()).toHaveLength(1);
   });
 
-  it.each(routes)('%s is polled while it is pending', async (route) => {
+  it.each(routes)('returned by %s is polled while it is pending', async (route) => {
     fault({ route, activity: { status: 'PENDING', polls: 1 } });
     expect(await wholeWay()).toHaveLength(1);
     // The first poll returns a pending activity, the second one a completed activity.
@@ -332,7 +330,7 @@ describe('an activity of Turnkey', () => {
     });
   });
 
-  it('is the same for the same bytes, although each try has a new stamp', async () => {
+  it('is the same if the same body is sent again, although each try has a new stamp', async () => {
     const kept = aCall().kept;
     const { create } = await toCreate();
     for (let tries = 0; tries < 2; tries += 1) {
@@ -532,7 +530,7 @@ describe('the step verify-otp at Turnkey', () => {
     expect(doors.http.bodies('create_sub_organization')).toEqual([]);
   });
 
-  it('refuses a subject without ids in client custody, before it uses the code', async () => {
+  it('refuses a subject without ids if the device holds the key, before it uses the code', async () => {
     const client = doors.turnkey({ custody: 'client' });
     const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
     const sent = { handle: 'otp-1', targetBundle: '{}' };
@@ -623,7 +621,7 @@ describe('the step create-authenticators at Turnkey', () => {
     [400, 'API_KEY_EXPIRED', 'session_expired'],
     [401, 'SIGNATURE_INVALID', 'session_expired'],
   ])(
-    'if a request under the session’s key is refused with %s and %s, the step ends with reason %s',
+    'if a request under the session’s key is refused with status %s and code %s, the step has the reason %s',
     async (status, code, reason) => {
       const { create } = await toCreate();
       fault({ route: 'create_authenticators', status, body: refusal(code) });
@@ -641,7 +639,7 @@ describe('the step create-authenticators at Turnkey', () => {
     [401, 'SIGNATURE_INVALID', 'misconfigured'],
     [400, 'SIGNATURE_INVALID', 'rejected_unclear'],
   ])(
-    'if a request under our own key is refused with %s and %s, the step ends %s',
+    'if a request under our own key is refused with status %s and code %s, the step ends with %s',
     async (status, code, failure) => {
       fault({ route: 'init_otp', status, body: refusal(code) });
       const end = await endOf(provider.initOtp(aCall(), known().subject, {}));
@@ -700,7 +698,7 @@ describe('the step create-authenticators at Turnkey', () => {
   });
 });
 
-describe('in client custody, the client for Turnkey', () => {
+describe('if the device holds the session’s key, the client for Turnkey', () => {
   const client = () => doors.turnkey({ custody: 'client' });
   const opened = async (at = client()) => {
     const device = new Device();
@@ -712,7 +710,7 @@ describe('in client custody, the client for Turnkey', () => {
     return { at, device, subject, organizationId, userId, grant, who: { subject, device } };
   };
 
-  it('returns the token, bound to the device’s key, as the grant until the token expires', async () => {
+  it('returns a token that is bound to the device’s key, and its expiry', async () => {
     const { device, grant, organizationId, userId } = await opened();
     expect(grant).toMatchObject({ type: 'device-key', organizationId, userId, publicKey: device.publicKey });
     const { id } = JSON.parse(
@@ -792,7 +790,6 @@ describe('in client custody, the client for Turnkey', () => {
   });
 });
 
-/** The answer to a registration that has completed. */
 const created = (authenticatorIds: string[]) => ({
   activity: {
     id: 'a',

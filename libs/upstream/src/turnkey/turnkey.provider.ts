@@ -41,8 +41,8 @@ const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
 const whoami = z.object({ organizationId: z.string() });
 
 /**
- * A client for Turnkey's public API with the parent organization's key. The bytes of a request identify its
- * activity. The service stores the bytes before it sends them, so that a repeat is the same activity.
+ * A client for Turnkey's public API with the parent organization's key. Turnkey recognizes
+ * a repeated request by its bytes. Therefore the service stores the bytes before it sends them.
  */
 export class TurnkeyProvider implements UpstreamProvider {
   readonly kind = 'turnkey';

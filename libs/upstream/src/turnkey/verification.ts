@@ -7,8 +7,8 @@ import { notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
- * Exchanges a code for a grant: a plain text code for a session, or a code that the user's device has
- * encrypted for a token.
+ * Exchanges a code for a proof that it was correct. `byCode` takes the code in plain text and returns a
+ * session. `byDevice` takes the code as encrypted by the user's device, and returns a token.
  */
 export interface CodeTaker {
   byCode(oneTry: OneTry, call: Call, subject: TurnkeySubject, sent: SentOtp, code: Secret): Promise<Grant>;
@@ -26,20 +26,20 @@ export interface CodeTaker {
  * before the code is used up.
  */
 export async function verifyBy(
-  door: CodeTaker,
+  taker: CodeTaker,
   oneTry: OneTry,
   call: Call,
   subject: TurnkeySubject,
   sent: SentOtp,
   proof: OtpProof,
 ): Promise<Grant> {
-  if (proof.type === 'code') return door.byCode(oneTry, call, subject, sent, proof.code);
+  if (proof.type === 'code') return taker.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw codeOfOtherCustody();
   // The onboarding has only a contact, because it began in server custody. The device has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the subject does not name the sub-organization and the user that the device signs for');
   }
-  return grantToDevice(subject, await door.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
+  return grantToDevice(subject, await taker.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
 /**
