@@ -22,9 +22,7 @@ interface ProblemType {
   members?: readonly ProblemMember[];
 }
 
-/** Members of a problem whose cause is the state of an onboarding. */
 const OF_STATE = ['state', 'nextAction'] as const;
-/** Members of a refusal after a step that failed. */
 const OF_STEP = ['attemptsLeft', 'onboardingId', 'state', 'nextAction', 'errors'] as const;
 
 /**
@@ -262,7 +260,7 @@ export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>
 
 export interface ProblemOptions {
   detail: string;
-  /** Replaces the usual status of the code: `otp_locked` for a whole day is 429. */
+  /** Replaces the usual status of the code, e.g. by 429 if `otp_locked` lasts a whole day. */
   status?: number;
   /** Whether the same request may succeed later, without any other action. */
   retryable?: boolean;

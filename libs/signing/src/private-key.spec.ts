@@ -38,7 +38,7 @@ function pemWithScalar(hex: string): string {
   return `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----`;
 }
 
-describe('parsePrivateKey accepts', () => {
+describe('parsePrivateKey, given a good key,', () => {
   it.each<[string, string]>([
     ['hex', vectors.privateKeyHex],
     ['hex with 0x, spaces around it', ` 0x${vectors.privateKeyHex}\n`],
@@ -46,11 +46,11 @@ describe('parsePrivateKey accepts', () => {
     ['PKCS#8 PEM on one line', goodPem.replaceAll('\n', '\\n')],
     ['a JWK', JSON.stringify(jwk)],
     ['a JWK with more members', JSON.stringify({ ...jwk, kid: 'k1', use: 'sig' })],
-  ])('a key in this form: %s', (_, material) => {
+  ])('accepts this form: %s', (_, material) => {
     expect(`0x${parse(material).publicKeyCompressedHex}`).toBe(vectors.xPubkey);
   });
 
-  it('upper-case hex, and n − 1, which is the largest allowed number', () => {
+  it('accepts upper-case hex, and n − 1, which is the largest allowed number', () => {
     const largest = ORDER_HEX.replace(/51$/, '50');
     const expected = publicPoint(largest);
     const sign = expected.at(-1)! % 2 === 0 ? '02' : '03';
@@ -59,7 +59,7 @@ describe('parsePrivateKey accepts', () => {
     );
   });
 
-  it('a key that node:crypto made, and derives the same public key', () => {
+  it('accepts a key that node:crypto made, and derives the same public key', () => {
     const key = generate('P-256');
     const { x } = key.export({ format: 'jwk' });
     const { publicKeyCompressedHex } = parse(pem(key));
@@ -67,7 +67,7 @@ describe('parsePrivateKey accepts', () => {
   });
 });
 
-describe('parsePrivateKey refuses', () => {
+describe('parsePrivateKey, given a bad key,', () => {
   const secp256k1 = generate('secp256k1');
   const stranger = generate('P-256').export({ format: 'jwk' });
 
@@ -104,7 +104,7 @@ describe('parsePrivateKey refuses', () => {
     ['a JWK holding zero', { ...jwk, d: base64url(Buffer.alloc(32)) }, /is zero/],
     ['broken JSON', `{"d":"${jwk.d}",`, /not valid JSON/],
     ['a JWK with the key as its curve by mistake', { ...jwk, crv: jwk.d }, /"crv" differs/],
-  ])('a bad key, and does not show it: %s', (_, given, reason) => {
+  ])('throws an error that does not show the key: %s', (_, given, reason) => {
     const material = typeof given === 'string' ? given : JSON.stringify(given);
     const error = thrownBy(() => parse(material));
     expect(error).toBeInstanceOf(InvalidKeyError);

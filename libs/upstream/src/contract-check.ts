@@ -31,7 +31,7 @@ export interface ContractFinding {
   clockApartMs: number | null;
   /** A refusal's text, without personal data. Null if there is none, or the service knows the text. */
   unknownText: string | null;
-  /** The addresses with TLS, and the end of each certificate: ISO 8601, or null if there was none. */
+  /** The addresses with TLS, and the end of each certificate: ISO 8601, or null if the server sent none. */
   certificates: { address: string; validUntil: string | null }[];
 }
 

@@ -271,7 +271,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
   );
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'if the device holds the key, does not know the outcome after a repeated login is refused with "%s"',
+    'if the device holds the key, does not take the refusal "%s" of a repeated login as a failure',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');

@@ -61,7 +61,7 @@ const listen = async (...answers: (string | null)[]) => {
 const refusal = (status: number, code = '') =>
   answering(status, JSON.stringify({ message: '', details: [{ turnkeyErrorCode: code }] }), JSON_TYPE);
 
-describe.each(Object.entries(DOORS))('when %s refuses one of two keys, the client', (_, door) => {
+describe.each(Object.entries(DOORS))('a client of %s, which refuses one of the two keys,', (_, door) => {
   it('sends the same body again, signed with the other key', async () => {
     await listen(refusal(401), answering(404, '{}', JSON_TYPE));
     expect(await endOf(door(bothKeys())(aCall()))).toHaveProperty('evidence.status', 404);

@@ -83,12 +83,12 @@ describe('a key at KMS', () => {
   });
 });
 
-describe('the boot stops and names the variable if', () => {
+describe('an error stops the boot and names the variable', () => {
   it.each([
     ['ECC_SECG_P256K1', 'it is secp256k1, not on P-256'],
     ['RSA_2048', 'it is rsa, not on P-256'],
     ['ECC_NIST_P256 for ECDH', 'its usage is KEY_AGREEMENT, not SIGN_VERIFY'],
-  ] as const)('the key is %s', async (kind, why) => {
+  ] as const)('if the key is %s', async (kind, why) => {
     const { arn } = kms.createKey(kind);
     await expect(open(arn)).rejects.toThrow(
       `INTEGRATION_ACME_KMS_KEY_ID does not name a usable P-256 key at AWS KMS: ${why}`,
@@ -99,7 +99,7 @@ describe('the boot stops and names the variable if', () => {
     ['the key does not exist', /refuses to give .*NotFoundException/],
     ['access is denied', /refuses to give .*AccessDeniedException/],
     ['KMS is broken', /could not be asked/],
-  ])('KMS does not give the public key: %s', async (what, message) => {
+  ])('if KMS does not give the public key: %s', async (what, message) => {
     if (what === 'access is denied') kms.meet({ error: 'AccessDeniedException', status: 400 });
     if (what === 'KMS is broken') kms.meet({ status: 500 });
     const opened = open(what === 'the key does not exist' ? 'alias/unknown' : key.arn);
@@ -107,7 +107,7 @@ describe('the boot stops and names the variable if', () => {
     await expect(opened).rejects.toThrow('INTEGRATION_ACME_KMS_KEY_ID');
   });
 
-  it('no server answers', async () => {
+  it('if no server answers', async () => {
     await expect(open(key.arn, 'http://127.0.0.1:1')).rejects.toThrow(
       /^INTEGRATION_ACME_KMS_KEY_ID .* could not be asked/,
     );

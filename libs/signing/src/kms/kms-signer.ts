@@ -17,7 +17,7 @@ export interface KmsKey {
   endpoint?: string;
 }
 
-/** The time limit in milliseconds for the only request at boot, including its retries and waits. */
+/** The time limit in milliseconds for fetching the public key at boot, including retries and waits. */
 const BOOT_TIMEOUT_MS = 10_000;
 /** The time limit in milliseconds for a signature, if the caller gives none. */
 const SIGN_TIMEOUT_MS = 2_000;

@@ -42,13 +42,13 @@ describe('the message of a client signature', () => {
 });
 
 describe('making a client signature', () => {
-  it('gives exactly the object of the login vector, with the nonce of the vector', () => {
+  it('gives exactly the object of the test vector for a login, if it uses the vector’s nonce', () => {
     const signed = signClientSignature(deterministicTestKey('clientSession'), loginUsage);
     expect(signed).toEqual(login);
     expect(Object.keys(signed)).toEqual(['publicKey', 'scheme', 'message', 'signature']);
   });
 
-  it('gives the signature of the signup vector, with the nonce of the vector', () => {
+  it('gives the signature of the test vector for a signup, if it uses the vector’s nonce', () => {
     const { signature } = signClientSignature(deterministicTestKey('clientSession'), signupUsage);
     expect(signature).toBe(signupSignatureRawHex);
   });

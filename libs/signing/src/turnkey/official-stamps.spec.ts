@@ -47,14 +47,14 @@ it('Turnkey’s verifyStampSignature refuses our stamp for another body', async 
 describe.each([
   ['node', 800],
   ['purejs', 200],
-] as const)('Turnkey’s stamper on its %s runtime', (runtimeOverride, numRuns) => {
+] as const)('Turnkey’s class ApiKeyStamper with its runtime %s', (runtimeOverride, numRuns) => {
   const stamper = new ApiKeyStamper({
     apiPublicKey: publicKeyCompressedHex,
     apiPrivateKey: privateKeyHex,
     runtimeOverride,
   });
 
-  it(`stamps ${numRuns} bodies, and we accept each stamp only for its own body`, async () => {
+  it(`makes ${numRuns} stamps, and verifyTurnkeyStamp accepts each only for its own body`, async () => {
     await fc.assert(
       fc.asyncProperty(anyBody, async (body) => {
         const stamp = await stamper.stamp(body);
@@ -70,7 +70,7 @@ describe.each([
     );
   });
 
-  it('stamps a request of @turnkey/http, and we return that stamp unchanged', async () => {
+  it('signs a request of @turnkey/http, and verifyTurnkeyStamp returns its X-Stamp unchanged', async () => {
     const client = new TurnkeyClient({ baseUrl: 'https://upstream.invalid' }, stamper);
     const { stamp, body } = await client.stampGetWhoami({ organizationId: 'o-1' });
     expect(verifyTurnkeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** This token itself gives no access. Access needs stamps that are made with the session's key. */
+/** This token itself gives no access. Access needs requests that are signed with the session's key. */
 export interface SessionToken {
   /** The session key, in the same hex form as in the login request. */
   publicKey: string;

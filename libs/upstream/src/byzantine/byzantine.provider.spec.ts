@@ -264,7 +264,7 @@ describe('a 2xx answer of Byzantine', () => {
     expect((await failureOf('create-authenticators-otp')).failure).toBe('no_answer');
   });
 
-  it('to otp-auth counts as lost if its expiry is not an instant', async () => {
+  it('to otp-auth counts as lost if its expiry is not a valid time', async () => {
     for (const expiresAt of ['soon', '', '2026-13-45T99:00:00Z']) {
       answers(200, { ...STEPS['otp-auth'].good, expiresAt });
       expect((await failureOf('otp-auth')).failure).toBe('no_answer');
@@ -390,7 +390,7 @@ describe('a refusal by Byzantine', () => {
 });
 
 describe('parseSubject of Byzantine', () => {
-  it('accepts both ids in upper and lower case, and gives equal subjects the same key', () => {
+  it('accepts ids in upper and lower case, and treats both spellings as one subject', () => {
     const upper = { accountId: subject.accountId.toUpperCase(), userId: subject.userId.toUpperCase() };
     expect(providerOf().parseSubject(upper)).toEqual({
       subject,

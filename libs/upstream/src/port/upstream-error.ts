@@ -1,6 +1,6 @@
 import { Secret } from '#libs/kernel';
 
-/** How a call upstream can fail. Every failure is exactly one of these (docs/explanation/retry-law.md). */
+/** How a call to a provider can fail. Every failure has exactly one class (docs/explanation/retry-law.md). */
 export const FAILURE_CLASSES = [
   'not_sent',
   'throttled',

@@ -8,11 +8,11 @@ export type Subject = Readonly<Record<string, unknown>>;
 
 export interface ParsedSubject {
   subject: Subject;
-  /** Equal subjects have equal keys. */
+  /** Identifies the subject: equal subjects have equal keys. */
   key: string;
   /**
    * The members that identify a person, such as the contact. If there are any, they are stored encrypted, and
-   * the key is stored only as a keyed hash.
+   * `key` is stored only as a keyed hash.
    */
   personal: readonly string[];
 }
@@ -55,7 +55,7 @@ export interface Call extends CallLimits {
 /** A code that the provider has sent. Only the provider's own client understands the handle. */
 export interface SentOtp {
   handle: string;
-  /** The public keys to encrypt the code with, if the provider accepts an encrypted code. Not a secret. */
+  /** Contains the public key to encrypt the code, if the provider accepts an encrypted code. Not a secret. */
   targetBundle?: string;
   /** How long the code is valid in ms, if the provider says it. */
   lifeMs?: number;

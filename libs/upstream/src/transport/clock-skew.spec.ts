@@ -81,7 +81,7 @@ describe('the measured clock difference after two answers that agree', () => {
   });
 });
 
-describe('no clock difference is measured from', () => {
+describe('answers that do not prove a clock difference', () => {
   it.each<[string, (two: ReturnType<typeof between>) => void]>([
     ['one answer alone', ({ saw }) => saw(-600_000)],
     [
@@ -186,7 +186,7 @@ describe('no clock difference is measured from', () => {
         }
       },
     ],
-  ])('answers that prove none: %s', (_, tell) => {
+  ])('are ignored: %s', (_, tell) => {
     const two = between();
     tell(two);
     expect(two.skew.ms()).toBe(0);
@@ -256,7 +256,7 @@ describe('a measured clock difference', () => {
   });
 });
 
-describe('the clock measurement asks for another answer', () => {
+describe('the clock measurement', () => {
   it.each([
     ['after one answer that is ten seconds off', [12_000], true],
     ['not after two answers that are twelve seconds off', [12_000, 12_000], false],
@@ -264,7 +264,7 @@ describe('the clock measurement asks for another answer', () => {
     ['after two answers that stop the steps, until the clocks agree', [40_000, 40_000], true],
     ['not while the clocks agree', [0, 0], false],
     ['not after an answer that shows that the clocks agree again', [40_000, 40_000, 0], false],
-  ])('only if it can change the result: %s', (_, readings, wanted) => {
+  ])('asks for another answer only if the last answers require it: %s', (_, readings, wanted) => {
     const { skew, saw, pass } = between();
     for (const ahead of readings) {
       saw(ahead);

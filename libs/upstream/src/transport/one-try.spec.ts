@@ -22,8 +22,8 @@ describe('an attempt that consists of several requests', () => {
   });
 
   /**
-   * The requests (`-`: not sent). Then the failure and `bytesSent`: first of the last request, then of the
-   * whole attempt.
+   * The columns: the requests (`-` means not sent), the failure and `bytesSent` of the last request, and the
+   * same two of the whole attempt.
    */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],

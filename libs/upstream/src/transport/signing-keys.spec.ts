@@ -56,7 +56,6 @@ describe('an integration with two keys', () => {
     expect(keys.inUse).toBe(2);
     expect(changes).toEqual([{ from: fingerprintOf(first), to: fingerprintOf(second) }]);
 
-    // The order changes back if the provider removes the new key again.
     Object.assign(upstream, { first: 200, second: 401 });
     expect((await keys.send(sending)).status).toBe(200);
     expect(keys.inUse).toBe(1);

@@ -94,7 +94,7 @@ describe('a correct code at the Auth Proxy', () => {
   });
 });
 
-describe('after a lost answer of the Auth Proxy, the service', () => {
+describe('the service, after a lost answer of the Auth Proxy,', () => {
   it('finds out by whoami, with the session’s key, whether the login succeeded', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
@@ -106,7 +106,7 @@ describe('after a lost answer of the Auth Proxy, the service', () => {
     expect(lifeMs).toBeGreaterThan(870_000);
   });
 
-  it('can also find out in a later try whether the login succeeded', async () => {
+  it('finds out in a later try whether the login succeeded', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     fault({ route: 'whoami', status: 503 });
@@ -187,30 +187,40 @@ describe('the integration’s default origin at the Auth Proxy', () => {
   const strict = Doors.open({ allowedOrigins: [ours, theirs] });
   afterAll(async () => (await strict).close());
 
-  it.each(['server', 'client'] as const)('is sent with every call, in %s custody', async (custody) => {
-    const at = await strict;
-    at.reset();
-    const name = custody === 'client' ? 'auth proxy, client custody' : 'auth proxy';
-    const proxy = at.authProxy({ custody, otpDefaults: { origin: ours } });
-    const door = at.door(name);
-    const { subject, device } =
-      custody === 'client' ? door.newUser() : { ...door.newUser(), ...newSubject(false) };
-    const sent = await proxy.initOtp(aCall(), subject, { origin: theirs });
-    const proof = await door.proof({ subject, device }, sent, at.codeOf(sent));
-    at.sandbox.control.addFault({ route: 'otp_login_v2', cut: 'after' });
-    const grant = await proxy.verifyOtp(aCall(), subject, sent, proof);
-    const passkey = aPasskey();
-    const request = await deviceRequest({ subject, device }, grant, [passkey]);
-    await proxy.createAuthenticators(aCall(), subject, grant, [passkey.authenticator], request);
-    await proxy.probe(aCall());
-    const calls = at.http.sent.filter(({ pathAndQuery }) => pathAndQuery.startsWith('/v1/'));
-    const origins = calls.map(({ pathAndQuery, headers }) => [pathAndQuery.slice(4), headers['origin']]);
-    const routes =
-      custody === 'client'
-        ? ['otp_verify_v2', 'otp_login_v2', 'wallet_kit_config']
-        : ['otp_verify_v2', 'account', 'signup_v2', 'otp_login_v2', 'wallet_kit_config', 'wallet_kit_config'];
-    expect(origins).toEqual([['otp_init_v2', theirs], ...routes.map((route) => [route, ours])]);
-  });
+  it.each(['server', 'client'] as const)(
+    'is sent with every call, if the %s holds the session’s key',
+    async (custody) => {
+      const at = await strict;
+      at.reset();
+      const name = custody === 'client' ? 'auth proxy, client custody' : 'auth proxy';
+      const proxy = at.authProxy({ custody, otpDefaults: { origin: ours } });
+      const door = at.door(name);
+      const { subject, device } =
+        custody === 'client' ? door.newUser() : { ...door.newUser(), ...newSubject(false) };
+      const sent = await proxy.initOtp(aCall(), subject, { origin: theirs });
+      const proof = await door.proof({ subject, device }, sent, at.codeOf(sent));
+      at.sandbox.control.addFault({ route: 'otp_login_v2', cut: 'after' });
+      const grant = await proxy.verifyOtp(aCall(), subject, sent, proof);
+      const passkey = aPasskey();
+      const request = await deviceRequest({ subject, device }, grant, [passkey]);
+      await proxy.createAuthenticators(aCall(), subject, grant, [passkey.authenticator], request);
+      await proxy.probe(aCall());
+      const calls = at.http.sent.filter(({ pathAndQuery }) => pathAndQuery.startsWith('/v1/'));
+      const origins = calls.map(({ pathAndQuery, headers }) => [pathAndQuery.slice(4), headers['origin']]);
+      const routes =
+        custody === 'client'
+          ? ['otp_verify_v2', 'otp_login_v2', 'wallet_kit_config']
+          : [
+              'otp_verify_v2',
+              'account',
+              'signup_v2',
+              'otp_login_v2',
+              'wallet_kit_config',
+              'wallet_kit_config',
+            ];
+      expect(origins).toEqual([['otp_init_v2', theirs], ...routes.map((route) => [route, ours])]);
+    },
+  );
 
   it('makes every call end in misconfigured if the proxy does not allow this origin', async () => {
     const at = (await strict).authProxy({ otpDefaults: { origin: 'https://old.example.com' } });

@@ -17,7 +17,7 @@ export async function keptSessionKey(
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');
 
-/** Stamps with our key of the parent organization. If Turnkey refuses it, stamps with the second key. */
+/** Signs with our key of the parent organization. If Turnkey refuses it, signs with the second key. */
 export const parentStamper = (keys: SigningKeys): Stamper => stamperOf('parent', keys);
 
 export const sessionStamper = (key: SigningKey): Stamper => stamperOf('session', new SigningKeys([key]));

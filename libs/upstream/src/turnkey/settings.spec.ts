@@ -81,7 +81,7 @@ describe('the settings of turnkey', () => {
     });
   });
 
-  it('refuse V1 in client custody, because V1 returns no key to encrypt a code', () => {
+  it('refuse V1 if the device holds the session’s key, because V1 returns no key to encrypt a code', () => {
     expect(faultsOf({ ...api, CUSTODY: 'client', INIT_OTP: 'V1' })).toEqual({
       INIT_OTP: 'is V1, but client custody needs V3: only V3 returns a key to encrypt the code',
     });

@@ -698,7 +698,7 @@ describe('the step create-authenticators at Turnkey', () => {
   });
 });
 
-describe('if the device holds the session’s key, the client for Turnkey', () => {
+describe('the client for Turnkey, if the user’s device holds the session’s key,', () => {
   const client = () => doors.turnkey({ custody: 'client' });
   const opened = async (at = client()) => {
     const device = new Device();
@@ -778,7 +778,7 @@ describe('if the device holds the session’s key, the client for Turnkey', () =
     );
   });
 
-  it('asks for a new code if the old code was sent for server custody', async () => {
+  it('asks for a new code if the old one was sent without a key to encrypt it', async () => {
     const { at, subject } = await opened();
     const sent = { handle: randomUUID() };
     const end = at.verifyOtp(aCall(), subject, sent, { type: 'encrypted-code', encryptedOtpBundle: '{}' });

@@ -22,8 +22,8 @@ export interface CodeTaker {
 }
 
 /**
- * Verifies a code, in both custodies. If the device must sign ids that the subject does not have, refuses
- * before the code is used up.
+ * Verifies a code that came in plain text or encrypted by the user's device. If the device must sign ids that
+ * the subject does not have, refuses before the code is used up.
  */
 export async function verifyBy(
   taker: CodeTaker,
@@ -34,19 +34,17 @@ export async function verifyBy(
   proof: OtpProof,
 ): Promise<Grant> {
   if (proof.type === 'code') return taker.byCode(oneTry, call, subject, sent, proof.code);
-  if (sent.targetBundle === undefined) throw codeOfOtherCustody();
-  // The onboarding has only a contact, because it began in server custody. The device has no ids to sign.
+  if (sent.targetBundle === undefined) throw encryptedWithoutKey();
+  // The onboarding has only a contact, because the service held the key when it began. The device has no ids
+  // to sign.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the subject does not name the sub-organization and the user that the device signs for');
   }
   return grantToDevice(subject, await taker.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/**
- * The error for an encrypted code where the custody is `server`. There, the caller has no key to encrypt the
- * code with.
- */
-function codeOfOtherCustody(): UpstreamError {
+/** The error for an encrypted code, if the provider sent this code without a key to encrypt it. */
+function encryptedWithoutKey(): UpstreamError {
   return new UpstreamError('rejected', {
     detail: 'this code must be sent in plain text, but it came encrypted',
     evidence: NOTHING_SENT,
