@@ -26,8 +26,8 @@ afterEach(async () => {
 const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
 const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 
-/** The clients of both providers. The server returns the listed answers in order. */
-const DOORS = {
+/** For each provider: a function that takes the keys, and returns a function that asks for a code. */
+const CLIENTS = {
   byzantine: (keys: SigningKeys) => {
     const provider = new ByzantineProvider(
       { name: 'b', baseUrl: server.url },
@@ -51,6 +51,7 @@ const DOORS = {
   },
 };
 
+/** Starts a server that gives these answers in order. For null, and after the last one, it disconnects. */
 const listen = async (...answers: (string | null)[]) => {
   server = await RawServer.listen(({ socket }, count) => {
     const answer = answers[count - 1] ?? null;
@@ -61,58 +62,61 @@ const listen = async (...answers: (string | null)[]) => {
 const refusal = (status: number, code = '') =>
   answering(status, JSON.stringify({ message: '', details: [{ turnkeyErrorCode: code }] }), JSON_TYPE);
 
-describe.each(Object.entries(DOORS))('a client of %s, which refuses one of the two keys,', (_, door) => {
-  it('sends the same body again, signed with the other key', async () => {
-    await listen(refusal(401), answering(404, '{}', JSON_TYPE));
-    expect(await endOf(door(bothKeys())(aCall()))).toHaveProperty('evidence.status', 404);
-    const [first, second] = http.sent;
-    expect(http.sent).toHaveLength(2);
-    expect(second!.body).toBe(first!.body);
-    expect(second!.headers).not.toEqual(first!.headers);
-  });
-
-  it('reports not_sent if beforeSend throws for the second request', async () => {
-    await listen(refusal(401));
-    let sent = 0;
-    const beforeSend = () => {
-      if (++sent > 1) throw new Error('the claim is too old to send');
-    };
-    expect(await endOf(door(bothKeys())(aCall({ beforeSend })))).toMatchObject({
-      failure: 'not_sent',
-      heldBack: true,
-      message: 'the claim is too old to send',
+describe.each(Object.entries(CLIENTS))(
+  'a client of %s, which refuses one of the two keys,',
+  (_, clientWith) => {
+    it('sends the same body again, signed with the other key', async () => {
+      await listen(refusal(401), answering(404, '{}', JSON_TYPE));
+      expect(await endOf(clientWith(bothKeys())(aCall()))).toHaveProperty('evidence.status', 404);
+      const [first, second] = http.sent;
+      expect(http.sent).toHaveLength(2);
+      expect(second!.body).toBe(first!.body);
+      expect(second!.headers).not.toEqual(first!.headers);
     });
-    expect(server.requests).toBe(1);
-  });
 
-  it('reports no_answer if the second request is cut off', async () => {
-    await listen(refusal(401), null);
-    expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({
-      failure: 'no_answer',
-      evidence: { bytesSent: true },
+    it('reports not_sent if beforeSend throws for the second request', async () => {
+      await listen(refusal(401));
+      let sent = 0;
+      const beforeSend = () => {
+        if (++sent > 1) throw new Error('the claim is too old to send');
+      };
+      expect(await endOf(clientWith(bothKeys())(aCall({ beforeSend })))).toMatchObject({
+        failure: 'not_sent',
+        heldBack: true,
+        message: 'the claim is too old to send',
+      });
+      expect(server.requests).toBe(1);
     });
-    expect(server.requests).toBe(2);
-  });
 
-  it('reports misconfigured if the other key is refused too', async () => {
-    await listen(refusal(401), refusal(401));
-    expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({ failure: 'misconfigured' });
-    expect(server.requests).toBe(2);
-  });
-
-  it('gives the second request only the time left until the deadline', async () => {
-    server = await RawServer.listen(({ socket }, count) => {
-      if (count === 1) setTimeout(() => socket.write(refusal(401)), 100);
-      else socket.write(answering(404, '{}', JSON_TYPE));
+    it('reports no_answer if the second request is cut off', async () => {
+      await listen(refusal(401), null);
+      expect(await endOf(clientWith(bothKeys())(aCall()))).toMatchObject({
+        failure: 'no_answer',
+        evidence: { bytesSent: true },
+      });
+      expect(server.requests).toBe(2);
     });
-    const end = await endOf(door(bothKeys())(aCall({ timeoutMs: 20_000 })));
-    expect(end).toHaveProperty('evidence.status', 404);
-    const [first, second] = http.timeoutsMs;
-    expect(first).toBeLessThanOrEqual(20_000);
-    // Node.js's timers may fire up to a millisecond early.
-    expect(second).toBeLessThanOrEqual(first! - 99);
-  });
-});
+
+    it('reports misconfigured if the other key is refused too', async () => {
+      await listen(refusal(401), refusal(401));
+      expect(await endOf(clientWith(bothKeys())(aCall()))).toMatchObject({ failure: 'misconfigured' });
+      expect(server.requests).toBe(2);
+    });
+
+    it('gives the second request only the time left until the deadline', async () => {
+      server = await RawServer.listen(({ socket }, count) => {
+        if (count === 1) setTimeout(() => socket.write(refusal(401)), 100);
+        else socket.write(answering(404, '{}', JSON_TYPE));
+      });
+      const end = await endOf(clientWith(bothKeys())(aCall({ timeoutMs: 20_000 })));
+      expect(end).toHaveProperty('evidence.status', 404);
+      const [first, second] = http.timeoutsMs;
+      expect(first).toBeLessThanOrEqual(20_000);
+      // Node.js's timers may fire up to a millisecond early.
+      expect(second).toBeLessThanOrEqual(first! - 99);
+    });
+  },
+);
 
 describe('a client with two keys', () => {
   it.each([
@@ -124,13 +128,13 @@ describe('a client with two keys', () => {
     [400, 'PUBLIC_KEY_NOT_FOUND', 1],
   ])('after Turnkey’s answer %d %s, makes this number of requests: %d', async (status, code, requests) => {
     await listen(refusal(status, code), refusal(status, code));
-    await endOf(DOORS.turnkey(bothKeys())(aCall()));
+    await endOf(CLIENTS.turnkey(bothKeys())(aCall()));
     expect(server.requests).toBe(requests);
   });
 
   it('does not try the second key after a 401 of Byzantine about the account', async () => {
     await listen(answering(401, '{"error":"Account does not belong to integrator"}', JSON_TYPE));
-    expect(await endOf(DOORS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
+    expect(await endOf(CLIENTS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
     expect(server.requests).toBe(1);
   });
 
@@ -141,7 +145,7 @@ describe('a client with two keys', () => {
     [500, 1],
   ])('after a %d of Byzantine, makes this number of requests: %d', async (status, requests) => {
     await listen(refusal(status), refusal(status));
-    await endOf(DOORS.byzantine(bothKeys())(aCall()));
+    await endOf(CLIENTS.byzantine(bothKeys())(aCall()));
     expect(server.requests).toBe(requests);
   });
 });

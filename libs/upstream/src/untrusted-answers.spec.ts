@@ -30,7 +30,7 @@ afterEach(async () => {
 const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const subject = { accountId: randomUUID(), userId: randomUUID() };
 
-/** The steps at a provider that answers each request with these bytes. */
+/** The steps at a provider whose server answers each request as `behave` does. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const provider = new ByzantineProvider(

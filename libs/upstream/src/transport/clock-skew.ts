@@ -99,7 +99,7 @@ function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'se
   const dateMs = httpDate(headers['date']);
   // An answer with the header `Age` comes from a cache, so its `Date` is old (RFC 9111 §5.1).
   if (dateMs === null || headers['age'] !== undefined || haveParted(sentAt, headAt)) return null;
-  // The header has whole seconds: its time may be up to a second before the time when it was written.
+  // The header has whole seconds, so it may be up to a second older than the moment when it was written.
   const mostMs = dateMs + 1_000 - sentAt.wallMs;
   return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
 }

@@ -270,7 +270,7 @@ describe('the connections of the HTTP client', () => {
     expect(server.connections.length).toBeLessThanOrEqual(2);
   });
 
-  it('do not block those of another lane (kind of call) if they hang', async () => {
+  it('can hang for one kind of call (lane) without blocking the other kinds', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '2' });
     const server = await listen(({ socket, received }) => {

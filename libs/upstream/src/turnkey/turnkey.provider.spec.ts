@@ -315,7 +315,7 @@ describe('an activity of Turnkey', () => {
     const init = () => provider.initOtp(aCall({ kept }), subject, {});
     expect(await endOf(init())).toMatchObject({
       failure: 'no_answer',
-      message: expect.stringContaining('another activity'),
+      message: expect.stringContaining('the activity of another request'),
     });
     expect((await init()).handle).not.toBe(other);
   });
