@@ -16,7 +16,7 @@ export interface AttemptFacts {
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
   /**
-   * The attempts whose outcome this end shows: none, only this attempt, or all attempts of the submission.
+   * The attempts whose outcome is known after this one: none, only itself, or all attempts of the submission.
    */
   tells: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;

@@ -42,7 +42,7 @@ const ATTEMPT: AttemptFacts = {
   durationMs: 12.5,
 };
 
-/** An onboarding that moves from state to state, with all its events. */
+/** An onboarding that changes from state to state, with all its events. */
 class Walk {
   readonly events: NewEvent[] = [];
 

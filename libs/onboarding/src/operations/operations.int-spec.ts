@@ -127,7 +127,7 @@ describe('the start of an operation', () => {
     expect(await operations.list(10, operation.id)).toEqual([]);
   });
 
-  it('makes an item for each onboarding that matches, and stores no personal filter value', async () => {
+  it('makes an item for each onboarding that matches, and stores no filter value of a person', async () => {
     const one = await insert({ ...lost, external_ref: 'order-7' });
     await insert(lost);
     const filter = { states: ['outcome_unknown', 'otp_sent'], externalRef: 'order-7' } as const;
