@@ -1,6 +1,8 @@
 import type { Call } from '#libs/upstream';
 
-/** The limits of a call upstream. The call may begin immediately, and its saved texts stay in memory. */
+/**
+ * The limits of a call to a provider. The call may begin immediately, and its saved texts stay in memory.
+ */
 export function aCall(terms: Partial<Call> = {}): Call {
   const kept = new Map<string, string>();
   return {

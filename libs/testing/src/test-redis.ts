@@ -19,7 +19,7 @@ export function testQueuePrefix(): string {
   return `{gangway-test-${workerName('-')}}`;
 }
 
-/** A prefix for a single test story, so that the story has no jobs, pauses and counts of other stories. */
+/** A prefix for a single test, so that it sees no jobs, pauses and counts of other tests. */
 export function ownQueuePrefix(): string {
   return testQueuePrefix().replace('}', `-${randomBytes(4).toString('hex')}}`);
 }

@@ -23,7 +23,7 @@ const TAKE = `
   VALUES ('a', 'b', $1, 'c', $2, $3)`;
 
 describe('an erasure', () => {
-  it('keeps the later answer of a running request from being stored', async () => {
+  it('prevents a request that is still running from storing its answer', async () => {
     const keys = onboardings.module.get(IdempotencyKeys);
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
@@ -82,7 +82,7 @@ describe('an erasure', () => {
     expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
   });
 
-  it('removes the data of later events: of a late answer, and of a decision', async () => {
+  it('is followed only by events without data, even for a late answer and for a decision', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'outcome_unknown',
       step: 'create-authenticators',
@@ -126,7 +126,7 @@ describe('the timeline of an erased onboarding', () => {
     return { type, actor: 'caller', data } as NewEvent;
   };
 
-  it.each(['command', ...STEPS] as const)('gets events without data from: %s', async (by) => {
+  it.each(['command', ...STEPS] as const)('gets only events without data (writer: %s)', async (by) => {
     const id = await anOnboarding(onboardings.dataSource);
     await erase(id);
     const { store } = onboardings;

@@ -5,8 +5,9 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/timelines.js';
 
 /**
- * Erases the personal data of an onboarding. The row and the timeline stay, without personal data. An anchor
- * that matches the timeline (see `Timelines`) is replaced by an anchor over the erased timeline.
+ * Erases the personal data of an onboarding. The row and the timeline stay, without personal data. The stored
+ * hash of the timeline (`anchor`) is replaced by the hash of the erased timeline. A hash that did not match
+ * before is kept, so that the mismatch stays visible.
  */
 @Injectable()
 export class Erasure {

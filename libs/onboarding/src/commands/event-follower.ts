@@ -5,7 +5,7 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
 export interface TimelineReader {
-  /** Whether the reader accepts events now. If not, they are read later: until then, they use no memory. */
+  /** Whether the reader accepts events now. If not, they are read later, and use no memory until then. */
   readonly hasRoom: boolean;
   /** @param events the next events, in order, without gaps, each event once. */
   receive(events: OnboardingEvent[]): void;
@@ -18,7 +18,6 @@ interface Follow {
   reader: TimelineReader;
   /** The number of the reader's last event. */
   after: number;
-  /** Whether a statement that reads for this reader is running. */
   asked: boolean;
 }
 
@@ -60,7 +59,6 @@ export class EventFollower {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** The number of onboardings whose timelines have a reader. */
   get onboardings(): number {
     return new Set([...this.#follows].map(({ onboardingId }) => onboardingId)).size;
   }
@@ -86,7 +84,7 @@ export class EventFollower {
     };
   }
 
-  /** Each reader is in one statement at a time: two statements could give it the same event twice. */
+  /** For each reader, at most one statement runs: two could give it the same event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;

@@ -46,7 +46,7 @@ describe('a list by state', () => {
   });
 
   it.each(STATES)(
-    'has exactly the onboardings that a read shows as "%s", even if their rows have another state',
+    'contains exactly the onboardings that a read shows in the state "%s", even if the stored state is older',
     async (state) => {
       const { rows: listed } = await onboardings.module
         .get(OnboardingLists)

@@ -36,7 +36,7 @@ export interface Resolution {
 /** How often a command is tried if other commands change its row. */
 const TRIES = 3;
 
-/** The commands and reads of an onboarding, except its steps. */
+/** Reads onboardings, and carries out commands on them. Other libs carry out the steps. */
 @Injectable()
 export class OnboardingService {
   constructor(
@@ -63,7 +63,7 @@ export class OnboardingService {
   }
 
   /**
-   * The subject's latest onboarding, live or ended. Moves that are due by time are written first.
+   * The subject's latest onboarding, live or ended. If a deadline has passed, its effect is written first.
    *
    * @returns null if the subject never had an onboarding. `row` is null if the row was deleted.
    */
@@ -100,8 +100,9 @@ export class OnboardingService {
    * the decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends
    * a new code, because the old code cannot be used again. Only the first decision is accepted.
    *
-   * @param about the number of the attempt to decide. Undefined: the attempt that is unresolved now. Null: no
-   *   attempt was unresolved when the operation started, so the decision is refused.
+   * @param about the number of the attempt to decide. Undefined: the attempt that is unresolved now. Null: an
+   *   operator started an operation on many onboardings when no attempt was unresolved, so the decision is
+   *   refused.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
@@ -123,7 +124,7 @@ export class OnboardingService {
       };
       throwAny(refusalOfDecision(row, resolution.outcome) ?? refusalOfOther(row, about));
       if (isEnded(row.state)) return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
-      // The row has changed since the read. Now the decision must send a new code: the caller must retry.
+      // The row has changed since the read: the decision now needs a new code, so the caller must retry.
       if (asksForNewCode(row, resolution.outcome)) throw changing();
       const signal = resolution.outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
       return this.#moved(row, signal, { ...by, decision });
@@ -131,8 +132,8 @@ export class OnboardingService {
   }
 
   /**
-   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live onboarding. A repeated
-   * erasure does nothing, and does not check `If-Match`.
+   * Erases the personal data of an onboarding; the row stays without it. Cancels a live onboarding. A
+   * repeated erasure does nothing, and does not check `If-Match`.
    */
   async erase(id: string, terms: Terms): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
@@ -188,7 +189,10 @@ export class OnboardingService {
     return move(row, signal, facts, { now: row.now, settings: this.config });
   }
 
-  /** The provider's ids of the passkeys, from an answer that came after the onboarding had ended. */
+  /**
+   * The provider's ids of the passkeys, from an answer that came after the onboarding had ended; null if
+   * there is no such answer.
+   */
   async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
     const open = row.unresolved.at(-1);
     if (!isEnded(row.state) || !open) return null;
@@ -207,7 +211,7 @@ export class OnboardingService {
   }
 
   /**
-   * Reads a row, and first writes the moves that are due by time. Otherwise, callers would see two states
+   * Reads a row. If a deadline has passed, first writes its effect. Otherwise, callers would see two states
    * with the same version.
    */
   async #current(id: string, { caller }: Terms): Promise<Row> {
@@ -217,7 +221,6 @@ export class OnboardingService {
     return this.#read(id);
   }
 
-  /** Reads the row, decides and writes. Tries again if the row has changed between the read and the write. */
   async #command(id: string, terms: Terms, decide: (row: Row, by: { by?: string }) => Moved): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = await this.#current(id, terms);

@@ -18,14 +18,14 @@ const group = (more: Partial<Group>): Group => ({
   ...more,
 });
 
-describe('the parts of the live states', () => {
+describe('the parts `steps` and `idle`', () => {
   it('together contain each live state exactly once', () => {
     expect([...PARTS.steps, ...PARTS.idle].sort()).toEqual([...LIVE_STATES].sort());
     expect([...PARTS.idle].sort()).toEqual(['otp_needed', 'otp_sent', 'otp_verified']);
   });
 });
 
-describe('the groups of several statements', () => {
+describe('the counts of several SQL statements', () => {
   it('are added up, and the sum has the earliest times', () => {
     const later = { began: 11, updatedAt: 12, answeredAt: 25, nextAttemptAt: null, count: 2 };
     expect(merged([group({}), group(later)])).toEqual([
@@ -39,7 +39,7 @@ describe('the groups of several statements', () => {
     { step: 'init-otp' },
     { reason: 'integration_missing' },
     { waits: false },
-  ])('are not added up if they differ in %p', (more) => {
+  ])('are not added up if only one of them has the value %p', (more) => {
     expect(merged([group({}), group(more)])).toHaveLength(2);
   });
 });

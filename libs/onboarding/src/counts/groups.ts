@@ -26,7 +26,6 @@ export interface Group {
   /** Whether an operator has paused the integration. */
   paused: boolean;
   count: number;
-  /** When the onboarding began. */
   began: number;
   parkedAt: number | null;
   updatedAt: number;
@@ -38,7 +37,7 @@ export interface Group {
 const keyOf = ({ state, integration, step, reason, waits }: Group) =>
   [state, integration, step, reason, waits].join(' ');
 
-/** Adds up the groups of several statements: groups with the same values become one. */
+/** Adds up groups with the same values, which several statements have counted. */
 export function merged(groups: readonly Group[]): Group[] {
   const sums = new Map<string, Group>();
   for (const group of groups) {

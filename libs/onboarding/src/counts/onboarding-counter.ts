@@ -9,11 +9,10 @@ import { PARTS, merged, type Group, type Part } from './groups.js';
 const SLICE = 5_000;
 /** The most rows that are read to find out how late the expiry is. */
 const DUE = 10_000;
-/** How often a part with few rows is counted. */
+/** How often a part (`steps` or `idle`) with few rows is counted. */
 const EVERY_MS = 3_000;
 /** The pause after a statement, as a multiple of the statement's duration: counting takes 2 % of the time. */
 const REST = 50;
-/** The longest pause. */
 const LONGEST_REST_MS = 30_000;
 /** If the counting process has been silent for this time, another process may count. */
 const HELD_MS = 2 * LONGEST_REST_MS;
@@ -21,7 +20,8 @@ const LOWEST = '00000000-0000-0000-0000-000000000000';
 
 /**
  * Lets this process count a part, unless another process counts it; returns a row if this process may count.
- * Stores the duration of the running round if it is longer than the last one: old counts stay valid longer.
+ * Stores the duration of the running count if it is longer than the last one, because slow counts are shown
+ * for longer.
  */
 const HOLD = `
   INSERT INTO onboarding_counts AS c (part, process, next_at)
@@ -41,7 +41,7 @@ const GIVE_UP = `
     next_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
   WHERE part = $1::text AND process = $2::text`;
 
-/** Reads the counts of all parts. Times and ages are on PostgreSQL's clock, in milliseconds. */
+/** Reads the counts of both parts. Times and ages are on PostgreSQL's clock, in milliseconds. */
 const READ = `
   SELECT part, counts, took_ms AS "tookMs",
     extract(epoch FROM counted_at)::float8 * 1000 AS "countedAt",
@@ -49,12 +49,12 @@ const READ = `
     next_at <= clock_timestamp() AS "isDue"
   FROM onboarding_counts`;
 
-/** The result of a round: the counts of all rows of a part. */
+/** The counts of all rows of a part. */
 export interface Counts {
   groups: Group[];
   /**
-   * Milliseconds since the oldest passed deadline whose move is not written; 0 if there is none. Always 0 in
-   * the part `idle`.
+   * Milliseconds since the oldest deadline that has passed without an effect on its row; 0 if there is none.
+   * Always 0 in the part `idle`.
    */
   expiryLagMs: number;
 }
@@ -63,14 +63,13 @@ export interface CountedPart {
   part: Part;
   /** Null if the part was never counted, like `countedAt` and `ageMs`. */
   counts: Counts | null;
-  /** How long the statements of a round took: the longer of the last round and the running round. */
+  /** How long the statements of a count took: the last count or the running one, whichever took longer. */
   tookMs: number | null;
   countedAt: number | null;
   ageMs: number | null;
   isDue: boolean;
 }
 
-/** A group of rows in one slice, as PostgreSQL returns it. */
 interface Row {
   group: Group;
   lastId: string;
@@ -102,7 +101,7 @@ export class OnboardingCounter {
   /**
    * Counts a part, unless another process counts it or has counted it a short time ago.
    *
-   * @param stopped ends the round early.
+   * @param stopped ends the count early.
    */
   async count(part: Part, stopped: AbortSignal): Promise<void> {
     if (!(await this.#hold(part, 0))) return;

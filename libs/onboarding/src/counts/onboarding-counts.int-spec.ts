@@ -11,7 +11,7 @@ let onboardings: Onboardings;
 let counter: OnboardingCounter;
 let counts: OnboardingCounts;
 beforeAll(async () => {
-  // Without this hook, no timer runs: the tests decide when to count.
+  // This hook would start a timer. Without it, the tests decide when to count.
   jest.spyOn(OnboardingCounts.prototype, 'onApplicationBootstrap').mockReturnValue();
   onboardings = await openOnboardings();
   counter = onboardings.module.get(OnboardingCounter);
@@ -30,14 +30,13 @@ const insert = (columns: Record<string, unknown>) => anOnboarding(onboardings.da
 const never = new AbortController().signal;
 const ago = (s: number) => inMs(-s * 1_000);
 
-/** Counts both parts, and then reads the counts. */
 async function counted(): Promise<void> {
   await counter.count('steps', never);
   await counter.count('idle', never);
   await counts.refresh();
 }
 
-/** The values of a metric by their labels, without quotes and without the label of `byzantine`. */
+/** The values of a metric by their labels. Quotes and the label `integration="byzantine"` are left out. */
 async function shown(name: string): Promise<Record<string, number>> {
   const text = await onboardings.module.get(Metrics).registry.getSingleMetricAsString(name);
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -166,8 +165,8 @@ describe('the counts of onboardings', () => {
   });
 });
 
-describe('a round that takes longer than earlier rounds', () => {
-  /** Begins a round that does not end. Each of its statements seems to take `tookMs`. */
+describe('a count that takes longer than the last one', () => {
+  /** Begins a count that does not end. Each of its statements seems to take `tookMs`. */
   async function beginRound(tookMs: number): Promise<void> {
     const { run } = PreparedStatements.prototype;
     let slices = 0;
@@ -196,7 +195,7 @@ describe('a round that takes longer than earlier rounds', () => {
     for (const end of ending.splice(0)) await end();
   });
 
-  it('lets the earlier counts stay visible until it ends', async () => {
+  it('lets the older counts stay visible until it ends', async () => {
     await insert({ ...retrying });
     await counted();
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() + interval '1 minute',
@@ -214,7 +213,7 @@ describe('a round that takes longer than earlier rounds', () => {
   });
 });
 
-describe('a count', () => {
+describe('a count of the onboardings', () => {
   it('is made by one process for all processes, every few seconds', async () => {
     await insert({ state: 'otp_sent' });
     const at = async () => (await sql('SELECT counted_at FROM onboarding_counts'))[0].counted_at as Date;
@@ -222,7 +221,6 @@ describe('a count', () => {
     const first = await at();
     await counter.count('idle', never);
     expect(await at()).toEqual(first);
-    // A minute ago, so that the count stays due even if the machine's clock is set back now.
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await counter.count('idle', never);
     expect(await at()).not.toEqual(first);
@@ -233,7 +231,6 @@ describe('a count', () => {
       VALUES ('idle', 'worker-a', clock_timestamp() + interval '1 minute')`);
     await counter.count('idle', never);
     expect(await sql('SELECT counted_at FROM onboarding_counts')).toEqual([{ counted_at: null }]);
-    // A minute ago, so that the count stays due even if the machine's clock is set back now.
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await counter.count('idle', never);
     expect(await sql('SELECT process FROM onboarding_counts WHERE counted_at IS NOT NULL')).toEqual([
@@ -290,7 +287,7 @@ describe('a count', () => {
 });
 
 describe('the timer that refreshes the counts', () => {
-  it('removes its fault after another process has counted', async () => {
+  it('forgets the failure of a count after another process has counted', async () => {
     jest.spyOn(counter, 'count').mockRejectedValue(new Error('away'));
     await counts.refresh();
     await until('the fault is known', () => counts.fault?.message === 'away');
@@ -299,7 +296,7 @@ describe('the timer that refreshes the counts', () => {
     expect(counts.fault).toBeNull();
   });
 
-  it('counts the parts that are due, and removes the fault of a failed count after a success', async () => {
+  it('counts the parts that are due, and forgets the failure of a count after a success', async () => {
     await insert({ state: 'otp_sent' });
     const slice = jest.spyOn(counter, 'count').mockRejectedValueOnce(new Error('away'));
     await counts.refresh();

@@ -12,8 +12,8 @@ import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 /** How often each process reads the counts, and counts the parts that are due. */
 const REFRESH_MS = 1_500;
 /**
- * Counts are hidden if they are older than this and older than the duration of three rounds, because they
- * would look current. The alert CountsStale also allows three rounds.
+ * Counts older than this are hidden, because readers would take them for current. Slow counts are hidden only
+ * after the time of three counts with their pauses, as in the alert CountsStale.
  */
 const STALE_MS = 60_000;
 const STALE_ROUNDS = 3 * 50;
@@ -31,7 +31,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
-  /** The faults of counts and reads. `countedAt`: the time of the latest counts when the fault occurred. */
+  /** Why counting or reading failed. `countedAt`: the time of the latest counts at the failure. */
   readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number }>();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | null = null;
@@ -95,7 +95,6 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  /** @returns the time of the part's latest counts; 0 if it was never counted. */
   #countedAt(what: Part | 'read'): number {
     return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? 0;
   }

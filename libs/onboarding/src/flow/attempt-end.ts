@@ -16,7 +16,7 @@ export interface AttemptFacts {
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
   /**
-   * The attempts whose outcome this end shows: none, only this attempt, or all attempts of the submission.
+   * The attempts whose outcome is known after this one: none, only itself, or all attempts of the submission.
    */
   tells: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
@@ -29,8 +29,8 @@ export interface AttemptFacts {
 }
 
 /**
- * The changes that every end of an attempt writes: counts, whether the effect is unknown, and a refund to the
- * subject's budget.
+ * The changes that every end of an attempt writes: counts, whether the effect is unknown, and whether the
+ * attempt still counts against the limits of the subject.
  */
 export function endOf(row: Row, facts: AttemptFacts): Ended {
   const { effect, upstreamStatus } = facts;
@@ -83,7 +83,7 @@ function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
 const openAfter = ({ unresolved, submission }: Row, doubt: number | null): UnresolvedAttempt[] =>
   unresolved.filter(({ attempt }) => attempt < submission || attempt === doubt);
 
-/** A successful answer settles the whole submission: no attempt of it has an unknown effect any more. */
+/** After a successful answer, no attempt of the submission has an unknown effect any more. */
 export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   const patch = {
     ...ended.patch,
@@ -94,7 +94,6 @@ export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   return { ...ended, patch };
 }
 
-/** Lets the step wait for its next try. */
 export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {
   const result: Explanation = {
     code: 'upstream_unavailable',

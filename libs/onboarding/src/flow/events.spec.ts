@@ -42,7 +42,7 @@ const ATTEMPT: AttemptFacts = {
   durationMs: 12.5,
 };
 
-/** An onboarding that moves from state to state, with all its events. */
+/** An onboarding that changes from state to state, with all its events. */
 class Walk {
   readonly events: NewEvent[] = [];
 
@@ -58,7 +58,6 @@ class Walk {
     return this.write(move(this.row, signal, facts, AT, ended));
   }
 
-  /** Lets the attempt in flight succeed. */
   succeeds<S extends Exclude<Signal, 'late_answer'>>(signal: S, facts: Facts[S]): this {
     const ended = endOf(this.row, { ...ATTEMPT, class: 'ok', tells: 'all' });
     return this.signal(signal, facts, succeeded(ended, AT));
@@ -188,8 +187,8 @@ const WALKS: Record<string, () => Walk> = {
   },
 };
 
-describe('a sequence of moves', () => {
-  it.each(Object.entries(WALKS))('%s writes events that fit their schemas', (_, walked) => {
+describe('sequences of state changes', () => {
+  it.each(Object.entries(WALKS))('write events that fit their schemas: %s', (_, walked) => {
     const { events } = walked();
     expect(events.length).toBeGreaterThan(0);
     for (const { type, data } of events) {
@@ -198,7 +197,7 @@ describe('a sequence of moves', () => {
     }
   });
 
-  it('writes every type of event in at least one case, except "created"', () => {
+  it('together write each type of event, except "created"', () => {
     const types = new Set(Object.values(WALKS).flatMap((walked) => walked().events.map(({ type }) => type)));
     expect(EVENT_TYPES.filter((type) => !types.has(type))).toEqual(['created']);
   });

@@ -19,7 +19,7 @@ describe('the median of a histogram', () => {
       { [BUCKET_ENDS_MS.length]: 3 },
       86_400_000,
     ],
-  ])('with %s', (_, counts, median) => {
+  ])('is estimated from the buckets: %s', (_, counts, median) => {
     expect(medianOf(histogram(counts))).toBe(median);
   });
 

@@ -54,8 +54,8 @@ const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt:
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
 
 /**
- * A row for each place of TABLE: a state, or a state in a situation. All sealed columns are set, even if the
- * state does not need them.
+ * One row for each entry of TABLE: a state, or a state in a certain situation. All encrypted columns are set,
+ * even if the state does not need them.
  */
 const ROWS = {
   otp_requested: aRow({ ...SEAL, ...IN_FLIGHT, state: 'otp_requested', step: 'init-otp' }),
@@ -163,8 +163,8 @@ const NEEDS_CODE: Goes = ['otp_needed', ALL, IDLE_END];
 const LOST: Goes = ['outcome_unknown', [CODE, PASSKEYS, REQUESTS], LIFE_END];
 
 /**
- * Written by hand: each signal's next state, the sealed columns that it wipes, and when the row is due. A
- * signal that a place does not list is not allowed in this place.
+ * Written by hand. For each state and signal (what has happened): the next state, the encrypted columns that
+ * are wiped, and when a worker must look at the row again. Other signals are not allowed in the state.
  */
 const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: string }> = {
   otp_requested: {
@@ -254,13 +254,13 @@ const codeOf = (work: () => unknown): string => {
   } catch (error) {
     return (error as ProblemError).code;
   }
-  throw new Error('it was let through');
+  throw new Error('nothing was refused');
 };
 
-describe.each(Object.entries(ROWS))('%s', (place, row) => {
+describe.each(Object.entries(ROWS))('a row in the state %s', (place, row) => {
   const { goes, refuses } = TABLE[place as Place];
 
-  it.each(MOVING)('the signal %s has the effects that TABLE lists', (signal) => {
+  it.each(MOVING)('accepts or refuses the signal %s, and changes, as TABLE says', (signal) => {
     const wanted = goes[signal];
     if (!wanted) {
       expect(codeOf(() => move(row, signal, FACTS[signal] as never, AT))).toBe(refuses);
@@ -302,7 +302,7 @@ const started = (step: StepName, attempt: number, fingerprint: string | null = '
   data: { attempt, step, fingerprint },
 });
 
-describe('the events of a move', () => {
+describe('the events of a state change', () => {
   const [by, reason, fingerprint] = ['operator', 'no mail', 'f'];
 
   it.each<[Place, Moving, object, NewEvent[]]>([
@@ -360,7 +360,7 @@ describe('the events of a move', () => {
       { decision, fingerprint },
       [decision, asked('resolved_not_done'), started('init-otp', 5)],
     ],
-  ])('in the state %s, with the signal %s, are recorded in order', (place, signal, facts, events) => {
+  ])('are recorded in order (in the state %s, after the signal %s)', (place, signal, facts, events) => {
     expect(move(ROWS[place], signal, facts as never, AT).events).toStrictEqual(events);
   });
 });
@@ -384,13 +384,13 @@ describe('the wait before another code', () => {
     expect(otpResendAt).toEqual(inFuture === null ? undefined : inMs(inFuture));
   });
 
-  it('is not limited if no code was sent', () => {
+  it('is not needed if no code was sent', () => {
     const row = { ...ROWS.otp_sent, otpSentAt: null } as Row;
     expect(move(row, 'otp_submitted', FACTS.otp_submitted, AT).patch.otpResendAt).toBeNull();
   });
 });
 
-describe('a move', () => {
+describe('a state change', () => {
   it('keeps a valid code if another code could not be sent', () => {
     const { patch } = move(ROWS.otp_requested, 'send_gave_up', { codeLives: true, result }, AT);
     expect(patch).toMatchObject({ state: 'otp_sent', reason: null, lastResult: { ...result } });
@@ -408,7 +408,7 @@ describe('a move', () => {
   });
 
   it.each(['otp_resend_asked', 'otp_submitted', 'authenticators_submitted'] as const)(
-    'by the signal %s begins a new submission',
+    'begins a new submission if the signal is %s',
     (signal) => {
       const from = signal === 'authenticators_submitted' ? ROWS.otp_verified : ROWS.otp_sent;
       const used = {
@@ -431,7 +431,7 @@ describe('a move', () => {
         lastResult: null,
         idleEndsAt: IDLE_END,
       });
-      // A new code settles verifications with an unknown effect, but not a registration of passkeys.
+      // A new code makes the outcome of earlier verifications unimportant, but not that of a registration.
       expect(patch.unresolved!.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(
         {
           otp_resend_asked: ['create-authenticators 4'],
@@ -443,7 +443,7 @@ describe('a move', () => {
     },
   );
 
-  it('takes the shorter life of a code, the provider’s or OTP_LIFE_MS, and starts the cooldown', () => {
+  it('lets a code expire after OTP_LIFE_MS, or earlier if the provider says so; starts the cooldown', () => {
     const sent = (lifeMs: number | null) =>
       move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
     expect(sent(MINUTE)).toMatchObject({
@@ -454,7 +454,7 @@ describe('a move', () => {
     expect(sent(60 * MINUTE)).toMatchObject({ otpExpiresAt: CODE_END, otpSentAt: NOW, otpTargetBundle: 'b' });
   });
 
-  it('records confirmed passkeys, releases refused ones, and keeps those with an unknown outcome', () => {
+  it('records registered passkeys, forgets refused ones, and keeps those with an unknown outcome', () => {
     const facts = FACTS.authenticators_created;
     const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', facts, AT);
     expect(patch).toMatchObject({
@@ -470,7 +470,7 @@ describe('a move', () => {
     expect(lost.also.credentials).toBeNull();
   });
 
-  it('by a decision keeps the unresolved attempts of earlier submissions', () => {
+  it('that a decision causes keeps the unresolved attempts of earlier submissions', () => {
     const row = ROWS['outcome_unknown in a session'];
     const earlier = { ...row.unresolved[0]!, attempt: 3 };
     for (const signal of ['resolved_done', 'resolved_not_done'] as const) {
@@ -507,7 +507,7 @@ describe('a move', () => {
     expect(after(ROWS.otp_sent, moved, now)).toMatchObject({ now, updatedAt: now });
   });
 
-  it('records who caused the move', () => {
+  it('records who caused it', () => {
     const actors = (row: Row, signal: Moving, facts: object = FACTS[signal]) =>
       move(row, signal, facts as never, AT).events.find(({ type }) => type === signal)!.actor;
     expect(actors(ROWS.otp_sent, 'otp_resend_asked')).toBe('caller');
@@ -536,7 +536,7 @@ describe('the end of an attempt', () => {
     ['verify-otp', 'repeated', { otpTriesLeft: 3 }, null],
     ['verify-otp', 'none', {}, null],
     ['create-authenticators', 'counted', {}, null],
-  ] as const)('of %s with effect "%s" counts %j and refunds %s', (step, effect, counted, refund) => {
+  ] as const)('of %s with the effect "%s" writes %j and refunds: %s', (step, effect, counted, refund) => {
     const row = [ROWS.otp_requested, ROWS.otp_submitted, ROWS.authenticators_submitted].find(
       (each) => each.step === step,
     )!;
@@ -604,7 +604,7 @@ describe('the end of an attempt', () => {
     ['upstream_misconfigured', 1],
     ['integration_missing', 0],
   ] as const)(
-    'parks the step for %s, counts %i parkings, and keeps the unknown effect',
+    'parks the step (reason %s, `parkings` %i), and keeps that an effect is unknown',
     (reason, parkings) => {
       const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
       const ended = endOf(row, { ...ATTEMPT, tells: 'all' });
@@ -638,11 +638,11 @@ describe('the end of an attempt', () => {
   );
 });
 
-describe('a released step', () => {
+describe('the release of a parked step', () => {
   const nothingElse = { refund: null, credentials: null };
   const step = 'verify-otp';
 
-  it('is recorded as released by the service', () => {
+  it('is recorded as done by the service', () => {
     const { events, also } = unpark(NOW);
     expect({ events, also }).toStrictEqual({
       events: [{ type: 'unparked', actor: 'service' }],
@@ -651,7 +651,7 @@ describe('a released step', () => {
   });
 
   it.each([{ reason: 'fixed' }, { reason: 'fixed', by: 'operator' }])(
-    'is recorded as released by the command with %j',
+    'is recorded as done by a command, with its data %j',
     (data) => {
       const scheduled = {
         type: 'retry_scheduled',
@@ -817,7 +817,7 @@ const anyRow = fc
   });
 
 describe('for any row', () => {
-  it('dueOf returns the time of the next change; after the end: now, until the timeline is anchored', () => {
+  it('dueOf returns when the row changes next; after the end: now, until the hash is stored', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const due = dueOf(row, NOW);
@@ -829,7 +829,7 @@ describe('for any row', () => {
     );
   });
 
-  it('no move is due by time after all due moves are made; each move adds one version', () => {
+  it('the changes of passed deadlines leave no change due, and each adds one to the version', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const moves = movesOfTime(row);

@@ -24,7 +24,6 @@ import {
   type StepName,
 } from './table.js';
 
-/** The settings that moves use. */
 export type Settings = Pick<
   Config,
   | 'LEASE_MS'
@@ -36,21 +35,23 @@ export type Settings = Pick<
   | 'ONBOARDING_LIFE_MS'
 >;
 
-/** The time of a move by PostgreSQL's clock, and the settings. */
+/** The time of a state change by PostgreSQL's clock, and the settings. */
 export interface Moment {
   now: Date;
   settings: Settings;
 }
 
-/** The changes in other tables that the statement of the move also writes. */
+/** The changes in other tables, which the same statement writes. */
 export interface Also {
-  /** The charge that the subject's budget gets back: one sent code, or one try. */
+  /** What does not count against the subject's limits any more: one sent code, or one try. */
   refund: 'send' | 'try' | null;
-  /** What to do with the passkeys that the submission has reserved. */
+  /**
+   * Whether the submission's passkeys are now registered (`confirm`), or may be submitted again (`release`).
+   */
   credentials: 'confirm' | 'release' | null;
 }
 
-/** The writes of one move: changed columns, events, and changes in other tables. */
+/** The writes of one state change: changed columns, events, and changes in other tables. */
 export interface Moved {
   patch: Patch;
   events: NewEvent[];
@@ -59,7 +60,6 @@ export interface Moved {
 
 export const NOTHING_ELSE: Also = { refund: null, credentials: null };
 
-/** The input for the claim of a submission's first attempt. */
 interface Submitted {
   /** Keyed hash of the submitted values. */
   fingerprint: string;
@@ -67,7 +67,7 @@ interface Submitted {
   sealedRequests?: Buffer;
 }
 
-/** The facts that a move needs for each signal, besides the row. */
+/** For each signal (what has happened): the facts that the state change needs besides the row. */
 export interface Facts {
   otp_resend_asked: Submitted & { reason?: string };
   otp_submitted: Submitted & { sealedOtpCode: Buffer };
@@ -84,7 +84,7 @@ export interface Facts {
   authenticators_created: { authenticatorIds: string[] | null };
   authenticators_rejected: { result: Explanation };
   outcome_lost: { result: Explanation; evidence: EventData<'outcome_lost'> } | ByTime;
-  /** `refund`: true if the code was certainly not wrong. */
+  /** `refund`: true if the try does not count, because the code was certainly not wrong. */
   step_failed: { failure: Explanation; isWrong?: boolean; refund?: boolean };
 
   otp_expired: { result: Explanation; refund?: boolean } | ByTime;
@@ -93,7 +93,9 @@ export interface Facts {
 
   cancelled: { reason?: string; by?: string };
   resolved_done: { decision: NewEvent; by?: string };
-  /** If the answer to a verification was lost, this decision also claims an attempt that sends a new code. */
+  /**
+   * If the answer to a verification was lost, this decision also begins an attempt that sends a new code.
+   */
   resolved_not_done: { decision: NewEvent; by?: string } & Partial<Submitted>;
   late_answer: { answer: Signal };
 }
@@ -102,13 +104,13 @@ export interface Facts {
 type ByTime = { byTime: true };
 export const BY_TIME: ByTime = { byTime: true };
 
-/** The writes for the end of an attempt, as part of a move: see {@link endOf}. */
+/** The writes for the end of an attempt, as part of a state change: see {@link endOf}. */
 export interface Ended extends Moved {
   upstreamStatus: number | null;
 }
 
 /**
- * Applies a signal to a row. No other code decides the next state.
+ * Applies a signal (what has happened) to a row. No other code decides the next state.
  *
  * @param ended the writes for the end of an attempt, if the signal ends one.
  * @throws ProblemError with the reason, if the row's state does not allow the signal.
@@ -152,7 +154,7 @@ export function move<S extends Exclude<Signal, 'late_answer'>>(
   };
 }
 
-/** The row after a move. `version` counts the changes of state, `lastSeq` counts the events. */
+/** The row after a state change. `version` counts the state changes, `lastSeq` counts the events. */
 export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events'>, now: Date): Row {
   const moved: Columns = {
     ...row,
@@ -166,9 +168,7 @@ export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events
 }
 
 /**
- * The moves that are due by time, in order: the earliest deadline counts first.
- *
- * @returns none if no deadline has passed.
+ * The state changes of all deadlines that have passed, the earliest first; empty if no deadline has passed.
  */
 export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }[] {
   const signal = signalOfTime(row);
@@ -179,8 +179,8 @@ export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }
 }
 
 /**
- * The row after all moves that are due by time, whether they are written or not. A call in flight keeps its
- * state until its lease ends.
+ * The row after the state changes of all passed deadlines, whether they are written or not. A call in flight
+ * keeps its state until its lease ends.
  */
 export function asOfNow(row: Row): Row {
   const last = movesOfTime(row).at(-1);
@@ -201,13 +201,13 @@ const effects = <S extends Signal>(
   },
 ) => by;
 
-/** The effects of each signal, besides the effects of entering the new state. */
+/** What each signal (what has happened) changes, besides the changes of `entering`. */
 const EFFECTS = {
   otp_resend_asked: effects<'otp_resend_asked'>((row, { reason, ...submitted }, at) => ({
     patch: {
       ...submitted,
       ...sending(row, at),
-      // A new code settles a verification with an unknown effect, but not a registration of passkeys.
+      // A new code makes the outcome of an earlier verification unimportant, but not that of a registration.
       unresolved: row.unresolved.filter(({ step }) => step !== 'verify-otp'),
     },
     ...(reason !== undefined && { data: { reason } }),
@@ -361,8 +361,8 @@ const startedIn = (row: Row, step: StepName, facts: object): EventData<'attempt_
 });
 
 /**
- * The entry of an attempt in `unresolved`. The claim of the attempt writes this entry, and the end of the
- * attempt removes it. After a crash, the entry stays.
+ * The entry of an attempt in `unresolved`. It is written when the attempt begins, and removed when it ends.
+ * After a crash, the entry stays.
  */
 const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAttempt => ({
   step,
@@ -371,8 +371,8 @@ const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAtte
 });
 
 /**
- * Voids the session of the earlier code. In `otp_sent`, the earlier code stays valid, because no new code may
- * have been sent.
+ * Deletes the session and the earlier code. In `otp_sent`, that code stays valid, in case no new code can be
+ * sent.
  */
 function sending(row: Row, { now, settings }: Moment): Patch {
   return {
@@ -399,7 +399,6 @@ export const unpark = (now: Date, given?: { by: string; reason: string }): Moved
   also: NOTHING_ELSE,
 });
 
-/** Tries a waiting or parked step now. */
 export function retryNow(row: Row, step: StepName, given: { reason: string; by?: string }): Moved {
   return {
     patch: { parkedReason: null, parkedAt: null, nextAttemptAt: row.now },
@@ -466,7 +465,7 @@ export function recordDecision(
 }
 
 /**
- * Whether the decision on an unknown outcome settles this attempt. Attempts of earlier submissions stay
+ * Whether the decision on an unknown outcome is about this attempt. Attempts of earlier submissions stay
  * unresolved.
  */
 export const isOfDecision = ({ submission }: Row, { attempt }: UnresolvedAttempt) => attempt >= submission;
@@ -480,7 +479,9 @@ const decided = (row: Row, { now, settings }: Moment): Patch => ({
   idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
 });
 
-/** Registers the submission's passkeys. @param ids the provider's ids; null if they are not known. */
+/**
+ * Records the submission's passkeys as registered. @param ids the provider's ids; null if they are not known.
+ */
 function registered(row: Row, ids: string[] | null, now: Date): Patch {
   const authenticators = row.pendingAuthenticators.map((pending, index) => ({
     id: ids?.[index] ?? null,
@@ -490,7 +491,7 @@ function registered(row: Row, ids: string[] | null, now: Date): Patch {
   return { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] };
 }
 
-/** Empty settings for cancellations and for moves by time: these moves use no setting. */
+/** Empty settings, because cancellations and the changes of passed deadlines use no setting. */
 export const NO_SETTINGS = {} as Settings;
 
 const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
@@ -513,7 +514,6 @@ const reasonFor = (signal: Signal) =>
 
 const RAN_OUT = 'The time ran out before the step could end.';
 
-/** The result of a step whose time ran out. */
 function resultOfTime(row: Row, signal: Signal) {
   if (!stepOfState(row.state) || signal === 'expired') return row.lastResult;
   const code = signal === 'outcome_lost' ? 'outcome_unknown' : (signal as 'otp_expired' | 'session_expired');
@@ -526,7 +526,7 @@ export const resultOf = (row: Row, explanation: Explanation, now: Date) => ({
   at: now.toISOString(),
 });
 
-/** The end of the cooldown after the current code. The subject's budgets may delay the next code further. */
+/** The end of the cooldown after the current code. The subject's limits may delay the next code further. */
 const cooldownEnd = ({ otpSentAt }: Row, { settings }: Moment) =>
   otpSentAt && later(otpSentAt, settings.OTP_RESEND_COOLDOWN_MS);
 

@@ -57,7 +57,7 @@ function waitUntil({ nextAttemptAt, leaseUntil, now }: Row): Date | null {
   return due !== null && due <= now ? new Date(now.getTime() + LATE_MS) : due;
 }
 
-/** Whether a call that starts now would end before the onboarding, and before `bound`. */
+/** Whether a call that starts now would end before the onboarding ends, and before `bound`. */
 export function hasTimeFor(row: Row, bound: Date | null): boolean {
   return row.now.getTime() + row.callMs <= earlier(bound, row.lifeEndsAt).getTime();
 }

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => onboardings.close());
 
-describe.each([Onboarding, OnboardingEvent])('%p', (entity) => {
+describe.each([Onboarding, OnboardingEvent])('the entity %p', (entity) => {
   it('has exactly the columns of its table, with the same types and nullability', async () => {
     const { dataSource } = onboardings;
     const metadata = dataSource.getMetadata(entity);

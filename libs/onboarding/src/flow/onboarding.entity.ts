@@ -14,18 +14,17 @@ import type { OtpNeededReason, State, StepName } from './table.js';
 @Entity('onboardings')
 export class Onboarding {
   @PrimaryColumn('uuid') id!: string;
-  /** The name of the caller that owns the onboarding. */
   @Column('text') caller!: string;
   @Column('text') integration!: string;
   @Column('text') provider!: string;
   /** The subject without its personal members: see `sealedContact`. */
   @Column('jsonb') subject!: Subject;
   @Column('text', { name: 'subject_key' }) subjectKey!: string;
-  /** The personal members of the subject. */
+  /** The personal members of the subject, encrypted with the data key. */
   @Column('bytea', { name: 'sealed_contact', nullable: true }) sealedContact!: Buffer | null;
-  /** The data key, sealed with a key of `SEALING_KEYS`; null on erased rows. */
+  /** The data key, encrypted with a key of `SEALING_KEYS`; null on erased rows. */
   @Column('bytea', { name: 'sealed_data_key', nullable: true }) sealedDataKey!: Buffer | null;
-  /** The id of the key of `SEALING_KEYS` that seals the data key. */
+  /** The id of the key of `SEALING_KEYS` that encrypts the data key. */
   @Column('text', { name: 'data_key_id', nullable: true }) dataKeyId!: string | null;
   @Column('text', { name: 'external_ref', nullable: true }) externalRef!: string | null;
   @Column('jsonb') metadata!: Record<string, unknown>;
@@ -49,7 +48,8 @@ export class Onboarding {
   /** Keyed hash of the submitted values. */
   @Column('text', { nullable: true }) fingerprint!: string | null;
   /**
-   * The id of the claim that began the attempt. A process that got no answer to its claim looks for this id.
+   * The id that the process chose when it began the attempt. If its statement gets no answer, the process
+   * looks for this id.
    */
   @Column('uuid', { name: 'claim_id', nullable: true }) claimId!: string | null;
   /** The W3C trace context of the request that began the step, if this request is traced. */
@@ -75,7 +75,7 @@ export class Onboarding {
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
   /** The public keys to encrypt the code with, if the provider accepts an encrypted code. */
   @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
-  /** In client custody: the values that the user's device needs to sign step 3. */
+  /** If the user's device keeps the session key: the values that the device needs to sign step 3. */
   @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
   @Column('integer', { name: 'otp_sends' }) otpSends!: number;
   /** From this instant on, the caller may ask for another code. */
@@ -87,7 +87,7 @@ export class Onboarding {
   /** How many wrong codes were submitted in the whole onboarding. */
   @Column('integer', { name: 'otp_wrong' }) otpWrong!: number;
   @Column('timestamptz', { name: 'session_expires_at', nullable: true }) sessionExpiresAt!: Date | null;
-  /** When this service stops using the session: its expiry minus the margin. */
+  /** When this service stops using the session: `SESSION_MARGIN_MS` before it expires. */
   @Column('timestamptz', { name: 'session_ends_at', nullable: true }) sessionEndsAt!: Date | null;
 
   @Column('bytea', { name: 'sealed_otp_code', nullable: true, select: false }) sealedOtpCode!: Buffer | null;
@@ -113,8 +113,8 @@ export class Onboarding {
   @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;
   @Column('timestamptz', { name: 'life_ends_at' }) lifeEndsAt!: Date;
   /**
-   * When a worker must look at the row again: see `dueOf`. Null once the timeline of an ended onboarding is
-   * anchored.
+   * When a worker must look at the row again: see `dueOf`. Null once the onboarding has ended and the digest
+   * of its timeline is stored.
    */
   @Column('timestamptz', { name: 'due_at', nullable: true }) dueAt!: Date | null;
 }

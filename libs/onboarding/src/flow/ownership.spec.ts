@@ -29,21 +29,21 @@ describe('an onboarding', () => {
       'yes',
     ],
     [
-      'is read and changed by its owner, limited to its integration',
+      'is read and changed by an owner who may use only the onboarding’s integration',
       aCaller('shop', PLAIN, ['byzantine']),
       'yes',
       'yes',
       'yes',
     ],
     [
-      'is not found by its owner, limited to another integration',
+      'is not found by an owner who may use only another integration',
       aCaller('shop', PLAIN, ['turnkey']),
       'not_found',
       'not_found',
       'not_found',
     ],
     [
-      'is not found by an operator, limited to another integration',
+      'is not found by an operator who may use only another integration',
       aCaller('bank', SCOPES, ['turnkey']),
       'not_found',
       'not_found',
@@ -62,7 +62,7 @@ describe('an onboarding', () => {
       } catch (error) {
         return { ...(error as ProblemError), message: (error as ProblemError).message };
       }
-      throw new Error('it was let through');
+      throw new Error('nothing was refused');
     };
     expect(said(row)).toEqual(said(null));
   });

@@ -88,10 +88,8 @@ export const changing = () =>
     retryable: true,
   });
 
-/** The members of a problem that show the onboarding. */
 export const stateAndNextAction = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });
 
-/** Refuses a call that could not finish before its deadline. */
 function tooLate(row: Row, step: StepName): ProblemError {
   const extensions = stateAndNextAction(row);
   if (step === 'init-otp' || !hasTimeFor(row, null)) {

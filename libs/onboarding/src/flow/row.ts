@@ -18,7 +18,7 @@ import {
 export interface UnresolvedAttempt {
   step: StepName;
   attempt: number;
-  /** When the attempt was claimed, RFC 3339. */
+  /** When the attempt began, RFC 3339. */
   at: string;
   evidence?: CallEvidence & { detail: string };
 }
@@ -80,14 +80,16 @@ type ColumnsOfState =
 export type Columns = Onboarding & {
   now: Date;
   callMs: number;
-  /** Set only in the result of a claim: an operator has paused the integration, so no call may be made. */
+  /**
+   * Set only in the result of a statement that begins an attempt: an operator has paused the integration, so
+   * no call may be made.
+   */
   paused?: true;
 };
 
 /** A row with the time of the read. The allowed commands depend on this time. */
 export type Row = Columns & ColumnsOfState;
 
-/** A row whose step is in flight, or waits for its next try. */
 export type RowInStep = Row & {
   step: StepName;
   state: 'otp_requested' | 'otp_submitted' | 'authenticators_submitted';
@@ -108,7 +110,7 @@ export function deadlineOf(
 
 /**
  * When a worker must look at a row again. In flight: when the lease ends. Waiting: at the next try or the
- * deadline, if that is earlier. Ended: now, until its timeline is anchored.
+ * deadline, if that is earlier. Ended: now, until the digest of its timeline is stored.
  */
 export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   if (isEnded(row.state)) return row.anchoredSeq === row.lastSeq ? null : now;

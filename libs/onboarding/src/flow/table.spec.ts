@@ -94,19 +94,19 @@ const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
 
 describe('the state machine', () => {
   describe.each(expected)('%s', (_name, situation, moves) => {
-    it.each(SIGNALS)('the signal %s leads where the design says', (signal) => {
+    it.each(SIGNALS)('goes to the state that the design names for the signal %s', (signal) => {
       const target = { ...moves, ...endings }[signal] ?? null;
       expect(nextState(situation, signal)).toBe(target);
     });
   });
 
   describe.each(ENDED_STATES)('%s', (state) => {
-    it.each(SIGNALS)('the signal %s is not allowed', (signal) =>
+    it.each(SIGNALS)('does not allow the signal %s in an ended state', (signal) =>
       expect(nextState({ state }, signal)).toBeNull(),
     );
   });
 
-  it('is tested by the cases above in every live state', () => {
+  it('is tested in every live state', () => {
     expect(new Set(expected.map(([, situation]) => situation.state))).toEqual(new Set(LIVE_STATES));
   });
 
@@ -161,7 +161,7 @@ const KEPT: Partial<Record<State, string[]>> = {
   outcome_unknown: ['sealedGrant'],
 };
 
-describe('the sealed columns', () => {
+describe('the encrypted columns', () => {
   it.each(STATES)('are wiped in the state %s unless the state needs them', (state) => {
     expect(SEALED.filter((field) => needs(state, field))).toEqual(KEPT[state] ?? []);
   });

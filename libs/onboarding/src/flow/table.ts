@@ -2,7 +2,6 @@
  * The next state for each state and signal, and the rules of each state. See the diagram in ARCHITECTURE.md.
  */
 
-/** The steps in their order. */
 export const STEPS = ['init-otp', 'verify-otp', 'create-authenticators'] as const;
 export type StepName = (typeof STEPS)[number];
 
@@ -47,7 +46,7 @@ export type Signal = (typeof SIGNALS)[number];
 export const OTP_NEEDED_REASONS = ['otp_expired', 'session_expired', 'send_failed'] as const;
 export type OtpNeededReason = (typeof OTP_NEEDED_REASONS)[number];
 
-/** The sealed columns that are wiped after use. */
+/** The columns with encrypted secrets that are wiped after use. */
 export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators', 'sealedRequests'] as const;
 export type SealedField = (typeof SEALED)[number];
 
@@ -83,13 +82,11 @@ const IN: Readonly<Record<LiveState, RulesOfState>> = {
   outcome_unknown: { keeps: ['sealedGrant'] },
 };
 
-/** The next state, depending on whether the session at the provider is still valid. */
 interface IfSessionLives {
   sessionLives: State;
   otherwise: State;
 }
 
-/** The next state, depending on whether the earlier code is still valid. */
 interface IfCodeLives {
   codeLives: State;
   otherwise: State;
@@ -159,7 +156,6 @@ type Place = Exclude<State, 'outcome_unknown'> | `outcome_unknown after ${Doubtf
 /** The facts about an onboarding that decide the next state. `step` matters in `outcome_unknown` only. */
 export interface Situation {
   state: State;
-  /** The step whose outcome is unknown. */
   step?: StepName | null;
   sessionLives?: boolean;
   /** For `send_gave_up`: whether an earlier code is still valid. */
@@ -200,7 +196,8 @@ function placeOf({ state, step }: Situation): Place {
 }
 
 /**
- * The states in which a signal is allowed. `outcome_unknown` counts if one of its two rows allows the signal.
+ * The states in which a signal is allowed. `outcome_unknown` counts if one of its two entries in
+ * `TRANSITIONS` allows the signal.
  */
 export function statesFor(signal: Signal): LiveState[] {
   const places = (Object.keys(TRANSITIONS) as Place[]).filter((place) => signal in TRANSITIONS[place]);
@@ -233,7 +230,6 @@ export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   return step && mayHaveActed ? 'outcome_lost' : atBound;
 }
 
-/** Whether a secret is still needed in a state. */
 export const needs = (state: State, field: SealedField) => !isEnded(state) && IN[state].keeps.includes(field);
 
 /** Whether idle time ends an onboarding in this state. In `outcome_unknown`, only the total life ends it. */

@@ -12,7 +12,7 @@ import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 
 /** The name of a check that `/health/ready` shows only while the check is down. */
 const GROUP = 'upstreams';
-/** How often each process reports its view and reads the views of the others. */
+/** How often each process reports its view of the integrations, and reads the views of the others. */
 const REFRESH_MS = 2_500;
 /** A process reports a change within this time. Answers about health are at most this old. */
 const SOON_MS = 250;
@@ -33,7 +33,6 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   readonly #logger = new Log('IntegrationHealth');
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
-  /** The integrations that this process has logged as degraded. */
   readonly #logged = new Set<string>();
   readonly #troubledSinceMs = new Map<string, number>();
 

@@ -17,15 +17,14 @@ import {
 import type { Known } from './integration-verdict.js';
 
 /**
- * What all processes know about the integrations. Reports the view of this process, and reads the views of
- * the others. During an outage of PostgreSQL, the known facts stay.
+ * What all processes know about the integrations. Reports what this process sees of them, and reads what the
+ * others see. During an outage of PostgreSQL, the known facts stay.
  */
 @Injectable()
 export class IntegrationKnowledge {
   readonly #logger = new Log('IntegrationKnowledge');
   #read: { reports: Reports; atMs: number } | null = null;
   #syncing: Promise<void> | null = null;
-  /** Why the last exchange with the other processes failed. */
   #fault: Error | null = null;
   #closed = false;
 
@@ -56,8 +55,8 @@ export class IntegrationKnowledge {
   }
 
   /**
-   * Deletes this process's views and stops reporting. While PostgreSQL is away, the views are not deleted,
-   * but they expire.
+   * Deletes this process's reports and stops reporting. While PostgreSQL is away, the reports are not
+   * deleted, but they expire.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -158,7 +157,7 @@ export class IntegrationKnowledge {
     return [...others, ...own];
   }
 
-  /** The shared troubles, and the troubles that this process has not reported yet. */
+  /** The failures that all processes have reported, and those that this process has not reported yet. */
   #troubles(): Trouble[] {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations

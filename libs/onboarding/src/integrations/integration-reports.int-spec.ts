@@ -45,7 +45,7 @@ const of = <T extends { integration: string }>(all: T[]) =>
   all.filter((each) => each.integration === integration);
 const troubles = async () => of((await reports.read()).troubles);
 
-describe('reported views', () => {
+describe('the reports of processes about an integration', () => {
   it('keep the start of a problem as it was first reported', async () => {
     await reports.publish('worker-a', [view()]);
     const { views, now } = await reports.read();
@@ -88,7 +88,7 @@ describe('rows that another process has locked', () => {
     }
   };
 
-  it('do not block the report of a view', async () => {
+  it('do not block the report of another process', async () => {
     await reports.publish('worker-d', [view()]);
     await onboardings.dataSource.query(
       `UPDATE integration_views SET seen_at = seen_at - interval '2 minutes' WHERE process = 'worker-d'`,
@@ -97,7 +97,7 @@ describe('rows that another process has locked', () => {
     expect(of((await reports.read()).views).map(({ process }) => process)).toEqual(['worker-e']);
   });
 
-  it('do not block the deletion of troubles that are over or old', async () => {
+  it('do not block the deletion of failures that are over or old', async () => {
     await reports.report([trouble({ lastAgeMs: 90_000_000 })]);
     const another = trouble({ integration: 'another' });
     await locked('integration_troubles', async () => {
@@ -113,7 +113,7 @@ describe('rows that another process has locked', () => {
   });
 });
 
-describe('reported troubles', () => {
+describe('reported failures of calls', () => {
   it('are added up over all processes, with the latest failure of any process', async () => {
     await reports.report([trouble()]);
     await reports.report([trouble({ failures: 3, status: 500, sinceAgeMs: 9_000, lastAgeMs: 8_000 })]);
@@ -125,12 +125,12 @@ describe('reported troubles', () => {
     expect(found!.goodUntil).toBeGreaterThan(now);
   });
 
-  it('without an expiry stay until a call succeeds', async () => {
+  it('are kept until a call succeeds, if they have no expiry', async () => {
     await reports.report([trouble({ what: 'access', goodForMs: null })]);
     expect(await troubles()).toMatchObject([{ what: 'access', goodUntil: Infinity }]);
   });
 
-  it('end only with a success after the last failure', async () => {
+  it('are deleted only after a success that is later than the last failure', async () => {
     await reports.report([trouble(), trouble({ what: 'access' })]);
     await reports.mended([{ integration, what: 'init-otp', age: 60_000 }]);
     expect(await troubles()).toHaveLength(2);

@@ -5,7 +5,7 @@ import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
 /** A process that has not refreshed its views for this time counts as gone. */
 export const LIVE_MS = 10_000;
 
-/** The current view of a process, without times. */
+/** How a process sees an integration now, without times. */
 export interface ViewFacts {
   breaker: BreakerState;
   /**
@@ -31,7 +31,10 @@ export interface View extends ViewFacts {
   refusedSince: number | null;
 }
 
-/** A view to report. It has ages in milliseconds instead of times, because clocks may differ. */
+/**
+ * What a process reports about an integration, with ages in milliseconds instead of times, because clocks may
+ * differ.
+ */
 export interface OwnView extends ViewFacts {
   integration: string;
   breakerAgeMs: number | null;
@@ -56,7 +59,7 @@ export interface OwnTrouble extends Pick<
 > {
   sinceAgeMs: number;
   lastAgeMs: number;
-  /** For how long the trouble counts after the last failure; null means until a call succeeds. */
+  /** For how long the last failure counts; null means until a call succeeds. */
   goodForMs: number | null;
 }
 
@@ -64,7 +67,6 @@ export interface OwnTrouble extends Pick<
 export interface Count {
   integration: string;
   what: 'parked' | 'outcome_unknown';
-  /** Why the onboardings are parked; null if they are not. */
   reason: string | null;
   count: number;
   since: number;
@@ -89,7 +91,7 @@ const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8
 
 /**
  * Writes the views. The start of a problem stays as first reported. Deletes the views of processes that have
- * been silent for a minute, except locked rows, because their processes are writing them. Waiting for locks
+ * been silent for a minute. Skips locked rows: their processes are writing them, and waiting for the locks
  * would delay all processes after an outage of PostgreSQL.
  */
 const PUBLISH = `
@@ -113,8 +115,8 @@ const PUBLISH = `
 const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
 
 /**
- * Writes troubles. Deletes troubles without a failure for a day, because a removed integration leaves such
- * rows.
+ * Writes the failures of calls. Deletes rows without a failure for a day, because a removed integration
+ * leaves such rows.
  */
 const REPORT = `
   WITH gone AS (DELETE FROM integration_troubles WHERE (integration, what) IN (
@@ -136,7 +138,8 @@ const REPORT = `
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
 /**
- * Deletes troubles that are over. Skips rows that another process is writing: the next run deletes them.
+ * Deletes failures that a later success has ended. Skips rows that another process is writing: the next run
+ * deletes them.
  */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
@@ -169,7 +172,7 @@ const PROCESSES = `
 export class IntegrationReports {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Reports this process's views, and that the process is alive. */
+  /** Reports what this process sees of the integrations, and that the process is alive. */
   async publish(process: string, views: readonly OwnView[]): Promise<void> {
     const rows = views.map(({ integration, breakerAgeMs, refusedAgeMs, ...facts }) => ({
       integration,
@@ -180,7 +183,7 @@ export class IntegrationReports {
     await this.statements.run(prepared(PUBLISH), [process, JSON.stringify(rows)]);
   }
 
-  /** Deletes the views of a process that ends. */
+  /** Deletes the reports of a process that ends. */
   async withdraw(process: string): Promise<void> {
     await this.statements.run(prepared(WITHDRAW), [process]);
   }
@@ -196,9 +199,9 @@ export class IntegrationReports {
   }
 
   /**
-   * Ends troubles whose last failure is before a success.
+   * Deletes failures that a later success has ended.
    *
-   * @param mended the troubles. `age`: milliseconds since the success.
+   * @param mended the calls that have succeeded. `age`: milliseconds since the success.
    */
   async mended(mended: readonly { integration: string; what: TroubleName; age: number }[]): Promise<void> {
     await this.statements.run(prepared(MENDED), [JSON.stringify(mended)]);

@@ -8,7 +8,6 @@ const FAILURES_IN_A_ROW = 3;
 
 /** All known facts about one integration. Times are in milliseconds since the epoch. */
 export interface Known {
-  /** The views of live processes. */
   views: readonly View[];
   troubles: readonly Trouble[];
   counts: readonly Count[];
@@ -27,7 +26,6 @@ export interface IntegrationFinding extends Finding {
   breakers?: { process: string; state: string; since: string }[];
   /** The provider refuses our key, its scope or our clock. `status`: of the last such answer. */
   refused?: { since: string; status?: number };
-  /** Processes that cannot sign. */
   unsigned?: string[];
   /** The largest difference between the clock of a process and the provider's clock, if it is too large. */
   clockSkewSeconds?: number;

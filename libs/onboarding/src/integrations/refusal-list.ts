@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { statement } from '../store/statement.js';
 
-/** A text with which a provider refused calls, and which the code does not know. */
+/** A text with which a provider refused calls, and which this service does not know. */
 export interface UnknownRefusal {
   id: string;
   integration: string;
@@ -48,15 +48,14 @@ export class RefusalList {
     return this.statements.run<UnknownRefusal>(LIST, LIST.bind({ integration, limit }));
   }
 
-  /** The number of texts of each integration. */
   async counts(): Promise<Map<string, number>> {
     const rows = await this.statements.run<{ integration: string; texts: number }>(COUNTS, []);
     return new Map(rows.map(({ integration, texts }) => [integration, texts]));
   }
 
   /**
-   * Deletes one text, or all texts of an integration, after a developer has added them to the code. If a
-   * provider sends a deleted text again, the text is listed again.
+   * Deletes one text, or all texts of an integration, after a developer has added them to the source code. If
+   * a provider sends a deleted text again, the text is listed again.
    */
   forget(
     which: { id: string } | { integration: string },

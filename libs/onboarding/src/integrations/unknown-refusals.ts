@@ -61,8 +61,8 @@ const NOTE = statement(
 );
 
 /**
- * Collects texts of refusals that the code does not know, without personal data, so that a developer can add
- * them. Writes many texts at once, later: no attempt waits for this.
+ * Collects texts of refusals that this service does not know, without personal data, so that a developer can
+ * add them. Writes many texts at once, later: no attempt waits for this.
  */
 @Injectable()
 export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -70,7 +70,6 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
   readonly #counter;
   /** The texts that are not written yet, by integration, step, status and text. */
   #waiting = new Map<string, Seen>();
-  /** The texts that this process has logged. */
   readonly #logged = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | null = null;
@@ -98,9 +97,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     await Promise.race([this.write(), patience]);
   }
 
-  /**
-   * Keeps the text of a refusal for a later write, if the code does not know the text. Never throws.
-   */
+  /** Keeps the text of a refusal for a later write, if this service does not know the text. Never throws. */
   note(call: RefusedCall, { unknownText }: Pick<UpstreamError, 'unknownText'>): void {
     if (!unknownText) return;
     const { integration, step, onboardingId } = call;
@@ -174,7 +171,6 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     await this.statements.run(NOTE, NOTE.bind({ seen, kept: TEXTS_KEPT }));
   }
 
-  /** Puts back the texts that could not be written. */
   #keep(taken: Map<string, Seen>): void {
     for (const [key, newer] of this.#waiting) {
       const older = taken.get(key);

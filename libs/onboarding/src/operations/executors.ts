@@ -4,7 +4,7 @@ import type { Row } from '../flow/row.js';
 import type { OperationAction } from './operation.js';
 
 /**
- * Carries out an action on one onboarding, and waits for its calls.
+ * Carries out an action on one onboarding, and waits for its calls to the provider.
  *
  * @returns the onboarding after the action; null if the item's result does not depend on the onboarding.
  * @throws ProblemError if the onboarding does not allow the action.

@@ -106,7 +106,7 @@ export const ABORT = statement(
   SELECT ${OPERATION} FROM aborted o`,
 );
 
-/** Whether a process has reported the integration, or an onboarding names it. */
+/** Whether a process has reported the integration, it is paused, or a subject has limits for it. */
 export const KNOWS_INTEGRATION = statement(
   'knows_integration',
   `SELECT EXISTS (SELECT 1 FROM integration_views v WHERE v.integration = $integration::text)

@@ -37,7 +37,6 @@ import type { ItemOutcome, Operation, OperationAction } from './operation.js';
 const BATCH = 10;
 /** How many waiting steps one statement reads for `rebuild_wake_ups`. */
 const WAKE_BATCH = 200;
-/** How many jobs are queued at the same time. */
 const WAKES_AT_ONCE = 10;
 /** How long queuing one job may take. This is long, because no request waits for the job. */
 const WAKE_MS = 2_000;
@@ -308,7 +307,7 @@ type Count = (more: number) => Promise<boolean>;
 
 const doneAs = (id: string): Ended => ({ id, outcome: 'done', code: null, detail: null });
 
-/** The result of an item. `detail` says if a command succeeded but its code was not sent yet. */
+/** The result of an item. If a command succeeded but its code was not sent yet, `detail` says so. */
 function endOf(action: OperationAction, id: string, row: Row | null): Ended {
   const done = doneAs(id);
   if (!row || (action !== 'resend' && action !== 'resolve_not_done')) return done;

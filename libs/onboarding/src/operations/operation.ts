@@ -64,7 +64,6 @@ export interface Operation {
   endedAt: Date | null;
   /** The target as the actor gave it. A filter value that identifies a person is replaced by "not kept". */
   target: Record<string, unknown>;
-  /** The integrations that the actor may touch; null for all. */
   integrations: string[] | null;
   /** The W3C trace context of the request that started the operation, if this request is traced. */
   traceParent: string | null;

@@ -69,7 +69,7 @@ describe('a dry run', () => {
     expect(await query('SELECT id FROM audit_events')).toEqual([]);
   });
 
-  it('counts only ids that exist, within the integrations of the actor', async () => {
+  it('counts only ids that exist, at the integrations that the actor may use', async () => {
     const [mine] = [await insert({ integration: 'mine' }), await insert({ integration: 'other' })];
     const all = (await query('SELECT id FROM onboardings')).map(({ id }) => String(id));
     const target = { ids: [...all, randomUUID()] };
@@ -127,7 +127,7 @@ describe('the start of an operation', () => {
     expect(await operations.list(10, operation.id)).toEqual([]);
   });
 
-  it('makes an item for each onboarding that matches, and stores no personal filter value', async () => {
+  it('makes an item for each onboarding that matches, and stores no filter value of a person', async () => {
     const one = await insert({ ...lost, external_ref: 'order-7' });
     await insert(lost);
     const filter = { states: ['outcome_unknown', 'otp_sent'], externalRef: 'order-7' } as const;
@@ -160,7 +160,7 @@ describe('the start of an operation', () => {
     ['a blank reason', ever, ' \n', '/reason'],
     ['a long reason', ever, 'r'.repeat(501), '/reason'],
     ['a reason with U+0000', ever, 'r\0', '/reason'],
-  ] as const)('refuses %s', async (_, target, reason, pointer) => {
+  ] as const)('is refused with %s', async (_, target, reason, pointer) => {
     const refusal = { code: 'validation_failed', errors: [expect.objectContaining({ pointer })] };
     await expect(operations.start('cancel', target, reason, anActor())).rejects.toMatchObject(refusal);
     if (pointer === '/filter') await expect(operations.preview(target)).rejects.toMatchObject(refusal);
@@ -256,7 +256,7 @@ describe('the worker', () => {
     expect(await operations.find(id, ['byzantine', 'another'])).not.toBeNull();
   });
 
-  it('records an item as failed if the service has a fault', async () => {
+  it('records an item as failed if the service throws an unexpected error', async () => {
     const ids = await several(1);
     onboardings.module.get(Executors).register('resend', () => Promise.reject(new Error('a fault')));
     const { id } = await operations.start('resend', { ids }, 'r', anActor());
@@ -279,7 +279,7 @@ describe('the worker', () => {
       'The code was not sent.',
     ],
     ['was sent', { state: 'otp_sent', step: null }, 'done', null],
-  ])('records that the code of a resend %s', async (_, columns, outcome, detail) => {
+  ])('records what became of the code of a resend: the code %s', async (_, columns, outcome, detail) => {
     const id = await insert({ state: 'otp_requested', step: 'init-otp', ...columns });
     onboardings.module.get(Executors).register('resend', () => onboardings.load(id));
     const operation = await operations.start('resend', { ids: [id] }, 'r', anActor());

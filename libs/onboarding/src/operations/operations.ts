@@ -145,7 +145,7 @@ export class Operations {
       values,
     );
     const { count, isRepetition, ...operation } = started!;
-    // A repeated request gets the first answer, even if more onboardings match now.
+    // A repeated request gets the first answer instead of this error, even if more onboardings match now.
     if (isRepetition) throw changing();
     if (count > MAX_ITEMS) {
       throw invalid('/filter', 'too_big', `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`);

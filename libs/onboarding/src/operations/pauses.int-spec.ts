@@ -137,7 +137,7 @@ describe('the onboardings that a pause has parked', () => {
     expect(await wake(id)).toMatchObject({ outcome: 'otp_verified' });
   });
 
-  it('are released by the operation that resumes, not by a probe, until this operation ends', async () => {
+  it('are released by the operation that resumes the integration, not by an earlier probe', async () => {
     const id = await insert(byPause);
     await pause();
     const operation = await resume();
@@ -147,7 +147,7 @@ describe('the onboardings that a pause has parked', () => {
     expect(events.at(-1)).toMatchObject({ type: 'unparked', data: { by: 'operator:jane' } });
   });
 
-  it('are released by one worker, and by another worker after a crash', async () => {
+  it('are released by only one worker, and by another worker if the first one crashes', async () => {
     const id = await insert(byPause);
     await pause();
     const operation = await resume();

@@ -78,7 +78,7 @@ async function copies(count: number, id: string): Promise<void> {
 
 const kinds = ({ problems }: Now) => problems.map(({ kind, severity }) => `${severity} ${kind}`);
 
-describe('NowView', () => {
+describe('the view of the present problems', () => {
   it('shows no problem if nothing is wrong', async () => {
     await anOnboarding(database);
     expect(await now()).toMatchObject({
@@ -223,7 +223,7 @@ describe('NowView', () => {
     expect(kinds(read)).toContain('notice waiting');
   });
 
-  it('counts the onboardings of every group, even if there are many groups', async () => {
+  it('counts all waiting onboardings, even if their last results have many different codes', async () => {
     for (let n = 0; n < 60; n++) await waiting({ last_result: { ...LAST, code: `code-${n}` } });
     const read = await now();
     expect(read.waiting).toHaveLength(60);

@@ -166,7 +166,7 @@ const countOf = (
   since: since.getTime(),
 });
 
-/** Joins the groups of the steps: one group for each integration and reason. */
+/** Joins the groups of different steps that have the same integration and reason. */
 function byReason(groups: readonly Parked[]) {
   const keys = new Map(
     groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]),

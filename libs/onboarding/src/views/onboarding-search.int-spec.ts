@@ -57,11 +57,11 @@ describe('a search', () => {
     ['blanks only, without a result', () => '  ', () => []],
     ['a character that PostgreSQL cannot store, without a result', () => '\0', () => []],
     ['SQL code, without a result', () => `' OR 1=1 --`, () => []],
-  ])('finds an onboarding by %s', async (_, text, ids) => {
+  ])('returns the right onboardings for %s', async (_, text, ids) => {
     expect(await found(text())).toEqual(ids());
   });
 
-  it('returns no contact and no sealed value', async () => {
+  it('returns no contact and no encrypted value', async () => {
     const [row] = await search.search('ana@example.com');
     expect(Object.keys(row!).sort()).toEqual(
       [

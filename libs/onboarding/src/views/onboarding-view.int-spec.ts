@@ -114,7 +114,7 @@ describe('the view of one onboarding', () => {
     expect(text).not.toMatch(/sealed|"contact"/);
   });
 
-  it('shows the state after all moves that are due by time, and what the state means', async () => {
+  it('shows the state after all passed deadlines, and what the state means', async () => {
     const id = await anOnboarding(onboardings.dataSource, { otp_expires_at: inMs(-1_000) });
     expect(await read(id)).toMatchObject({
       state: 'otp_needed',

@@ -97,7 +97,9 @@ const jobOf = ({ id, step, attempt, leaseUntil, state }: Row): OnboardingDetail[
     ? { queue: 'steps', id: stepJobId(step, id, leaseUntil ? attempt : attempt + 1) }
     : null;
 
-/** The subject's ids at the provider. The contact is sealed, so it is not among the members of `subject`. */
+/**
+ * The subject's ids at the provider. The contact is encrypted, so it is not among the members of `subject`.
+ */
 const idsOf = ({ subject }: Row): Record<string, string> =>
   Object.fromEntries(
     Object.entries(subject).filter((member): member is [string, string] => typeof member[1] === 'string'),

@@ -59,11 +59,9 @@ export interface Problem {
 export interface IntegrationNow {
   name: string;
   status: 'up' | 'down';
-  /** One line for people; null if there is nothing to say. */
   detail: string | null;
   /** The same facts for programs: breakers, refused, unsigned, clockSkewSeconds, failing, lastError, … */
   finding: IntegrationFinding;
-  /** Who has paused the integration, and why; null if it is not paused. */
   pause: { since: string; by: string; reason: string } | null;
   /** When the oldest of the integration's present problems began. */
   since: string | null;
@@ -84,7 +82,6 @@ export interface IntegrationNow {
     breakerSince: string | null;
     refusedSince: string | null;
     refusedStatus: number | null;
-    /** The difference between our clock and the provider's, never negative. */
     clockSkewMs: number;
     /** Why the last signing failed; null if signing works. */
     signer: string | null;
@@ -135,7 +132,6 @@ export interface QueueNow {
   delayed: number;
   failed: number;
   completed: number;
-  /** Since when the oldest due job waits. */
   oldestWaitingSince: string | null;
   /** For how long the oldest due job waits, in milliseconds; 0 if none waits. */
   lagMs: number;
@@ -168,7 +164,6 @@ export interface FunnelFigures {
   codeSent: number;
   verified: number;
   registered: number;
-  /** The onboardings that were live when they were counted. */
   live: number;
   /** The ended onboardings, the largest group first. `code` is the result code of the last step, if any. */
   endings: { state: EndedState; code: ResultCode | null; count: number }[];
@@ -185,7 +180,7 @@ export interface OnboardingSummary {
   id: string;
   integration: string;
   caller: string;
-  /** The state after all moves that are due by time. */
+  /** The state after the effects of all passed deadlines, even if they are not written yet. */
   state: State;
   step: StepName | null;
   parkedReason: ParkedReason | null;
@@ -199,7 +194,6 @@ export interface OnboardingSummary {
 export interface OnboardingDetail extends OnboardingSummary {
   provider: string;
   version: number;
-  /** In `otp_needed`: why a new code is needed. */
   reason: OtpNeededReason | null;
   erasedAt: string | null;
   parkedAt: string | null;
@@ -244,11 +238,9 @@ export interface AttemptView {
   lapsed: boolean;
   /** Whether the effect of the attempt is unknown, so that an operator may decide it. */
   unresolved: boolean;
-  /** The class of an answer that came too late. */
   lateAnswer: string | null;
   /** What is known of a call with an unknown outcome. A member is null if it is unknown. */
   evidence: {
-    /** All that is known of the call, in one or two sentences. */
     detail: string;
     /** Whether a byte of the request may have been sent. */
     bytesSent: boolean | null;
@@ -264,7 +256,6 @@ export interface TimelineEntry {
   type: EventType;
   actor: 'caller' | 'service' | 'upstream';
   text: string;
-  /** The attempt that the event is about. */
   attempt: number | null;
   /** The caller or operator that gave the command, if the owner did not give it. */
   by: string | null;
