@@ -37,7 +37,6 @@ const handlers = (): JobHandler[] => [
   { job: operate, handle: async () => ({}) },
 ];
 
-/** How many jobs of a queue have failed, by their name. */
 async function failed(jobs: Jobs, queue: string): Promise<Record<string, number>> {
   const { values } = await jobs.metrics.counter('gangway_jobs_failed_total').get();
   const ofQueue = values.filter(({ labels }) => labels.queue === queue);
@@ -180,7 +179,6 @@ describe('a schedule whose job does not run', () => {
     await expiry().pause();
     const before = ticks;
     await until('it ticks by itself', () => ticks >= before + 10);
-    // No jobs have accumulated during the pause.
     const { waiting, delayed } = await expiry().getJobCounts('waiting', 'delayed');
     expect(waiting! + delayed!).toBeLessThanOrEqual(2);
     await expiry().resume();

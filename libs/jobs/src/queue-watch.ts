@@ -42,7 +42,6 @@ interface Seen {
   /** When the queue was paused; null if BullMQ's events no longer show the time. */
   pausedAt: number | null;
   waiting: number;
-  /** When the oldest waiting job became due. */
   oldestDueAt: number | null;
   lastFinishedAt: number | null;
 }
@@ -167,7 +166,6 @@ export class QueueWatch {
     return seen;
   }
 
-  /** Logs one line when a queue goes down, and one when it is in order again. */
   #logChange(name: QueueName, { status, detail }: Finding): void {
     if (status === 'down' && !this.#logged.has(name)) {
       this.#logged.add(name);
@@ -196,7 +194,6 @@ export class QueueWatch {
   }
 }
 
-/** The health of a queue, from its state. */
 export function findingOf(seen: Seen, now = Date.now()): Finding {
   const oldestMs = ageOf(seen.oldestDueAt, now);
   const since = seen.pausedAt === null ? '' : ` since ${instant(seen.pausedAt)}`;

@@ -31,7 +31,6 @@ const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
 export interface LinkOptions {
   /** The connection's name, as `CLIENT LIST` shows it. */
   name: string;
-  /** The prefix of all keys of this installation. */
   prefix: string;
 }
 

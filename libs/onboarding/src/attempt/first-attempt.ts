@@ -78,7 +78,6 @@ const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getT
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
 
-/** @returns the value of the promise; null if it takes longer than `ms`. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {

@@ -10,12 +10,12 @@ import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js'
 import { Settlement } from './settle.js';
 import type { SubjectRef } from './step.js';
 
-/** The pause between two searches for a lost claim while PostgreSQL is away. */
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for them. Otherwise,
- * another process would settle them as calls with an unknown effect, which use up a budget.
+ * Ends attempts whose first write (the claim) PostgreSQL did not answer. This process knows that it sent
+ * nothing to the provider. Otherwise, another process would record an unknown effect after the lease has
+ * expired, and the attempt would use up a budget.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {

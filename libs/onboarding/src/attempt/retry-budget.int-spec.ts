@@ -41,7 +41,7 @@ describe('RetryBudget', () => {
   it('is shared by all replicas, and grows by one retry for ten first tries', async () => {
     const [one, two] = [await budget(), await budget()];
     for (let n = 0; n < 30; n++) (n % 2 ? one : two).firstTry('shared');
-    await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports the last first tries
+    await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports all first tries
     const waits = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? one : two).take('shared')));
     expect(allowed(waits)).toBe(5 + 3);
   });

@@ -109,7 +109,7 @@ describe('the retry law', () => {
   );
 
   it.each(CELLS)(
-    'after $failure of $step without time for another call, decides: $noTime',
+    'decides $noTime after $failure of $step, if no time is left for another call',
     ({ step, failure, noTime }) => {
       expect(after(step, [failure], { timeLeftMs: 0 })).toEqual({ type: noTime });
     },
@@ -147,7 +147,7 @@ describe('an unknown effect', () => {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
     expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'give_up' });
-    // The service did not send the second call, because the clocks differ.
+    // The second call was not sent, because the clocks of the service and the provider differ too much.
     expect(after('init-otp', ['no_answer', 'misconfigured'], { sent: false })).toEqual({ type: 'park' });
   });
 });
@@ -160,7 +160,7 @@ describe('after a call without an answer', () => {
   const answered = ['throttled', 'unavailable', 'no_answer'] as const;
 
   it.each(unanswered.flatMap((each) => answered.map((second) => ({ ...each, second }))))(
-    '$step: a second call that ends $second is the last',
+    '$step: a second call that ends with $second is the last',
     ({ step, second, otherwise }) => {
       expect(after(step, ['no_answer', second])).toEqual({ type: otherwise });
       expect(after(step, ['no_answer', 'not_sent', second])).toEqual({ type: otherwise });

@@ -70,7 +70,6 @@ export class StepRunner implements BeforeApplicationShutdown {
     return this.settlement.settle(row, { type: 'no_next_attempt' });
   }
 
-  /** Lets running attempts finish. */
   async beforeApplicationShutdown(): Promise<void> {
     // During this wait, more attempts may begin.
     while (this.#running.size > 0) await Promise.all(this.#running);

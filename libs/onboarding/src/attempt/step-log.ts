@@ -12,7 +12,6 @@ interface Attempt {
 
 const logger = new Log('Steps');
 
-/** The fields that each log line about an attempt has. */
 export const aboutAttempt = ({ id, integration, step, attempt }: Row): Attempt => ({
   onboardingId: id,
   integration,

@@ -129,7 +129,7 @@ describe('a wake-up job', () => {
     expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
   });
 
-  it('settles its attempt after an internal error, as unanswered only if bytes were sent', async () => {
+  it('records an attempt with an internal error as unanswered only if bytes were sent', async () => {
     const unsent = await insert();
     step.script.push(() => {
       throw new TypeError('a bug before the call');

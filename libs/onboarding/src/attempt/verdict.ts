@@ -24,7 +24,7 @@ export type AttemptEnd =
 
 export interface Verdict {
   moved: Moved;
-  /** The signal that moves the row, if any. */
+  /** The signal that changes the state of the row, if any. */
   signal: Signal | null;
   /**
    * The signal of a definite answer. It counts even if the outcome of the attempt was already recorded as
@@ -50,7 +50,7 @@ export class Verdicts {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** @param row the row that the claim of the attempt returned. */
+  /** @param row the row that the first write of the attempt returned. */
   on(row: Row, end: AttemptEnd): Verdict {
     const at: Moment = { now: endedAt(row, end), settings: this.config };
     return { ...this.#on(row, end, at), now: at.now };

@@ -201,7 +201,6 @@ function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   };
 }
 
-/** All filters except the state and the ids. */
 function filtersOf(listed: Listed, bind: Bind): string[] {
   const { callers, integrations, accountId, organizationId, userId, externalRef, subjectKeys } = listed;
   const { step, parked, parkedReason, waiting, endedUnresolved } = listed;

@@ -4,7 +4,7 @@ import type { ParsedSubject } from '#libs/upstream';
 import { DataKeys } from './data-keys.js';
 import type { Onboarding } from '../flow/onboarding.entity.js';
 
-/** The prefix of blind keys, also in the index `onboardings_by_contact`. */
+/** The prefix of subject keys that are hashes. The index `onboardings_by_contact` has only these keys. */
 const BLIND = 'blind:';
 
 /** @returns a keyed hash of a subject's key, with a prefix that marks it as a hash. */
@@ -29,7 +29,6 @@ export class Subjects {
     return personal.length === 0 ? key : this.blind(key);
   }
 
-  /** @returns the same as {@link blindKey}. */
   blind(key: string): string {
     return blindKey(this.hash, key);
   }

@@ -76,7 +76,6 @@ const MOVED = [
 ] as const satisfies (keyof Row)[];
 const movedBy = (row: Row) => Object.fromEntries(MOVED.map((column) => [column, row[column]]));
 
-/** For each onboarding: the states by which lists find it. */
 async function shownStates(): Promise<Map<string, string[]>> {
   const shown = new Map<string, string[]>();
   for (const state of STATES) {

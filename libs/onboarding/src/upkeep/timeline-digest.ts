@@ -24,8 +24,8 @@ export interface StoredTimeline {
 }
 
 /**
- * The fault in a timeline. `seq` is the number of the first missing or surplus event. For `anchor`, `seq` is
- * the last event that the anchor covers.
+ * The fault in a timeline. `seq` is the number of the first missing or surplus event. `anchor`: the timeline
+ * does not fit its stored hash; `seq` is the last event that the hash covers.
  */
 export interface TimelineFault {
   seq: number;
@@ -68,8 +68,8 @@ function gapIn({ events, lastSeq }: StoredTimeline): TimelineFault | null {
 }
 
 /**
- * An anchor of a live onboarding is a fault: only ended onboardings have an anchor, and an ended state never
- * changes.
+ * A live onboarding with a stored hash (an anchor) is a fault: only ended onboardings get one, and an ended
+ * state never changes.
  */
 function anchorFault(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   const { anchor, anchoredSeq, state } = timeline;

@@ -20,8 +20,8 @@ export const DUE = statement(
 );
 
 /**
- * Writes the moves of many rows whose deadlines have passed. Locks the onboardings in the order of their ids.
- * Skips rows that another statement is writing, and rows that have changed since they were read.
+ * Writes the new states of many rows whose deadlines have passed. Locks the onboardings in the order of their
+ * ids. Skips rows that another statement is writing, and rows that have changed since they were read.
  */
 export const EXPIRE = statement(
   'expire',
