@@ -20,7 +20,7 @@ import { Steps, type SubjectRef } from './step.js';
  */
 export interface Claimed {
   row: Row;
-  /** When the claim began, on the monotonic clock. */
+  /** When this write began, on the monotonic clock. */
   claimedAtMs: number;
 }
 
@@ -29,7 +29,7 @@ export interface Terms {
   caller: Caller;
   /** How long the caller waits for the end of the step, in milliseconds. */
   waitMs: number;
-  /** From `If-Match`: the row must have one of these versions. */
+  /** The versions in `If-Match`. The row must have one of them. */
   versions?: readonly number[] | undefined;
   /** The idempotency key of the command. If the key was used before, the command is not carried out. */
   key?: KeyToTake | undefined;

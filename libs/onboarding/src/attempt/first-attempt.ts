@@ -34,7 +34,7 @@ export class FirstAttempt {
 
   /**
    * @param waitMs how long the caller waits. The attempt continues in any case.
-   * @returns the row after the wait: settled, or still in its step.
+   * @returns the row after the wait, with the end of the step or still in the step.
    */
   async runAndWait(claimed: Claimed, waitMs: number): Promise<Row> {
     const until = this.clock.monotonicMs() + waitMs;

@@ -27,7 +27,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     private readonly settlement: Settlement,
   ) {}
 
-  /** Returns immediately, because the request that made the claim has already failed. */
+  /** Returns immediately, because the request that began the attempt has already failed. */
   settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
     const settling = this.#settle(id, claim, starts)
       .catch((error: unknown) =>
@@ -41,7 +41,7 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    // During this wait, more claims may be lost.
+    // During this wait, PostgreSQL may fail to answer more claims.
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 

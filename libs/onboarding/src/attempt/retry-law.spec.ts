@@ -115,14 +115,14 @@ describe('the retry law', () => {
     },
   );
 
-  it('throws for a provider without a table', () => {
+  it('throws for a provider that has no retry rules', () => {
     expect(() => decide(circumstances({ provider: 'of-the-past' }), TIMING, 0)).toThrow(
       'no table for provider "of-the-past"',
     );
   });
 });
 
-describe('an unknown effect', () => {
+describe('the retry law after a call with an unknown effect', () => {
   const definite = ['rejected', 'rejected_unclear', 'misconfigured'] as const;
 
   it.each(DOUBTFUL.flatMap((step) => definite.map((failure) => ({ step, failure }))))(
@@ -142,7 +142,7 @@ describe('an unknown effect', () => {
     },
   );
 
-  it('does not matter for init-otp: a refusal after a 5xx counts as a refusal', () => {
+  it('treats a refusal of init-otp after a 5xx as a refusal', () => {
     for (const failure of ['rejected', 'rejected_unclear'] as const) {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
@@ -152,7 +152,7 @@ describe('an unknown effect', () => {
   });
 });
 
-describe('after a call without an answer', () => {
+describe('the retry law after a call without an answer', () => {
   const unanswered = [
     { step: 'init-otp', otherwise: 'give_up' },
     { step: 'create-authenticators', otherwise: 'outcome_unknown' },
@@ -219,7 +219,7 @@ describe('the time of a retry', () => {
   });
   const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-  it('lies between floor and cap, except for a later Retry-After (at most 120 s) or cooldown', () => {
+  it('is between floor and cap, but respects a later Retry-After (at most 120 s) or cooldown', () => {
     fc.assert(
       fc.property(at, random, (some, jitter) => {
         const decision = decide(circumstances(some), TIMING, jitter);

@@ -55,7 +55,7 @@ const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, du
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
 
 describe('an attempt, when its end is written,', () => {
-  it('moves the row to the next state, and has no lease and no unknown outcome any more', async () => {
+  it('moves the row to the next state, and leaves no lease and no unknown outcome', async () => {
     const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -293,7 +293,7 @@ describe('a late answer', () => {
 });
 
 describe('the record of a late answer', () => {
-  it('is written even if the onboarding is due to expire', async () => {
+  it('is written even if a deadline of the onboarding has passed', async () => {
     const row = await inFlight();
     await set(
       row.id,

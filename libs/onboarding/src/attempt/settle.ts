@@ -96,7 +96,7 @@ export class Settlement {
    */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
     if (end.type !== 'succeeded' && end.type !== 'failed') return seen;
-    // A takeover has no answer of the provider to record. Another process has already settled the attempt.
+    // A takeover has no answer of the provider to record. Another process has already written the end.
     if (end.type === 'failed' && end.lapsed) return seen;
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
     const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;

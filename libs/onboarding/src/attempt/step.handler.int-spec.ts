@@ -144,7 +144,7 @@ describe('a wake-up job', () => {
   });
 });
 
-describe('a wake-up job over the retry budget', () => {
+describe('a wake-up job that exceeds the retry budget', () => {
   const WAIT_MS = 7_000;
   const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
   afterEach(() => void jest.restoreAllMocks());

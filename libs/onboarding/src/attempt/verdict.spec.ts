@@ -132,7 +132,7 @@ describe('a first attempt that failed', () => {
   );
 });
 
-describe('a second attempt, after a 5xx, that failed', () => {
+describe('a second attempt that failed, after a first attempt with a 5xx', () => {
   it.each<Cell>([
     ['init-otp', 'no_answer', 'retry', 'counted', null],
     ['init-otp', 'rejected', 'step_failed', 'counted', null],
@@ -159,7 +159,7 @@ describe('a second attempt, after a 5xx, that failed', () => {
   );
 });
 
-describe('a second attempt, after one without an answer, that failed', () => {
+describe('a second attempt that failed, after a first attempt without an answer', () => {
   it.each<Cell>([
     ['init-otp', 'not_sent', 'retry', 'given back', null],
     ['init-otp', 'throttled', 'send_gave_up', 'given back', null],
@@ -201,7 +201,7 @@ describe('the answer to a repeated call, by provider', () => {
       'authenticators_rejected',
     ],
   ])(
-    'at %s, for %s with %s, leads to %s and the definite answer %p',
+    'at %s, for %s that ends with %s: leads to %s, with the definite answer %p',
     (provider, step, failure, what, answer) => {
       const row = second(step, 'unavailable', { provider });
       const verdict = verdictOn(row, failed(failure));
@@ -210,7 +210,7 @@ describe('the answer to a repeated call, by provider', () => {
   );
 });
 
-describe('the failure of a call without time for another call', () => {
+describe('the failure of a call, if no time is left for another call,', () => {
   const noTime = { idleEndsAt: after(10_000) };
 
   it.each<[StepName, FailureClass, string, boolean, Charge]>([
@@ -325,7 +325,7 @@ describe('a retry', () => {
     ]);
   });
 
-  it('keeps the unresolved attempt of an earlier submission', () => {
+  it('keeps the unknown outcome of an attempt of an earlier submission', () => {
     const earlier = open('create-authenticators', 1);
     const row = first('verify-otp', { unresolved: [earlier, open('verify-otp', 2)] });
     expect(verdictOn(row, failed('not_sent')).moved.patch.unresolved).toEqual([earlier]);
@@ -422,7 +422,7 @@ describe('an attempt that succeeded', () => {
     expect(types({})).toEqual(['attempt_ended', 'authenticators_created']);
   });
 
-  it('throws if the state does not allow its signal', () => {
+  it('throws if the state of the row does not allow its result', () => {
     const stray: AttemptEnd = { type: 'succeeded', end: created, durationMs: 1 };
     expect(() => verdictOn(first('verify-otp'), stray)).toThrow('Step verify-otp is in flight');
   });
@@ -556,7 +556,7 @@ describe('a step whose next attempt exceeds a budget', () => {
 });
 
 describe('an attempt whose end the service did not see', () => {
-  it('is shown as lapsed in the timeline, and has an unknown outcome', () => {
+  it('is shown in the timeline as lapsed (its lease expired), and has an unknown outcome', () => {
     const error = failure('no_answer');
     const { moved, signal, now } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
     expect([signal, now]).toEqual(['outcome_lost', after(0)]);

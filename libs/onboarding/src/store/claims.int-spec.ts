@@ -38,7 +38,10 @@ const DAY_MS = 86_400_000;
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
-/** The row has values of earlier steps, so that a test notices a claim that leaves such a value. */
+/**
+ * The row has values of earlier steps. So a test notices if the first write of an attempt leaves such a
+ * value.
+ */
 const BEFORE = {
   attempt: 4,
   submission: 2,
@@ -112,7 +115,6 @@ async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<voi
       data: JSON.parse(JSON.stringify(data)) as object,
     })),
   );
-  // The claim was written after the earlier read of the row, and before PostgreSQL answered.
   expect(claimed.updatedAt.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
   expect(claimed.updatedAt.getTime()).toBeLessThanOrEqual(claimed.now.getTime());
 }
@@ -169,7 +171,7 @@ describe('the SQL that begins a resend', () => {
     );
   });
 
-  it('changes the row as the function `move` does, with options for the new code only', async () => {
+  it('changes the row as the function `move` does: with options only for the new code', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');
     const claimed = (await store.claimSend(givenTo(before.id), {
@@ -186,11 +188,11 @@ describe('the SQL that begins a resend', () => {
   });
 });
 
-describe('the SQL that begins a new code after a decision', () => {
+describe('the SQL that sends a new code after a decision on a lost outcome', () => {
   it.each([
     ['its owner', aCaller()],
     ['an operator', aCaller('operator', ['operations:write'])],
-  ])('changes the row as the function `move` does, by %s', async (_, caller) => {
+  ])('changes the row as the function `move` does: decided by %s', async (_, caller) => {
     const before = await inserted(LOST_VERIFICATION);
     const resolution = { outcome: 'not_done', reason: 'asked upstream' } as const;
     const claimed = await module.get(OnboardingService).resolve(before.id, resolution, { ...terms, caller });
@@ -438,7 +440,7 @@ describe('the SQL that starts an onboarding', () => {
     );
     const cancelled = (await store.find(before.id))!;
     const expected = after(before, moved, cancelled.updatedAt);
-    // The due time of the cancelled row is some time during the statement.
+    // The statement sets the due time of the cancelled row to PostgreSQL's present time.
     expect(Math.abs(cancelled.dueAt!.getTime() - expected.dueAt!.getTime())).toBeLessThan(1_000);
     expect(withoutNow({ ...cancelled, dueAt: expected.dueAt } as Row)).toEqual(withoutNow(expected));
     expect((await eventsAfter(before)).map(({ seq, type }) => [seq, type])).toEqual([

@@ -276,8 +276,8 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * Checks a due time, to the millisecond. Exception: the due time of an ended row is some time during its last
- * write.
+ * Checks a due time to the millisecond. For an ended row, checks only that the last write has set it to a
+ * time during this write.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);
@@ -289,7 +289,7 @@ function expectExact(row: Row, from: Date): void {
   expect(row.dueAt!.getTime()).toBeLessThanOrEqual(row.now.getTime());
 }
 
-describe('the due time of a row is right after', () => {
+describe('the due time of a row is correct after', () => {
   it.each(WRITES)('%s', async (_, columns, act, state) => {
     const id = await anOnboarding(dataSource, columns);
     // A write that does not set the column leaves this value, which the test notices.
@@ -307,7 +307,7 @@ describe('the due time of a row is right after', () => {
     expectExact((await store.find(row.id))!, other.now);
   });
 
-  it('the hash of its timeline was stored: there is no due time', async () => {
+  it('the storage of its timeline’s hash: there is none', async () => {
     const id = await anOnboarding(dataSource, {});
     await cancel((await store.find(id))!);
     await module.get(Timelines).anchor();

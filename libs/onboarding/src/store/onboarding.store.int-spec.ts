@@ -172,7 +172,7 @@ const useUp = ({ subjectKey }: Pick<Row, 'subjectKey'>, column: 'sends' | 'wrong
     [subjectKey, count],
   );
 
-describe('a conditional write', () => {
+describe('a write that depends on the version of the row', () => {
   type Write = (seen: Row) => Promise<unknown>;
   const WRITES: [string, Columns, Write][] = [
     ['a settle', IN_FLIGHT, (seen) => store.settle('verify-otp', seen, verified(seen), seen.now)],
@@ -381,7 +381,7 @@ describe('a claim (the first write of an attempt)', () => {
   });
 });
 
-describe('a claim of passkeys', () => {
+describe('the first write of an attempt to register passkeys', () => {
   it('reserves the passkeys and uses up their challenges', async () => {
     const row = await inserted(VERIFIED);
     await Promise.all([issue(row.id, 'one'), issue(row.id, 'two'), issue(row.id, 'three')]);
@@ -415,7 +415,7 @@ describe('a claim of passkeys', () => {
     expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
   });
 
-  it('may reserve a passkey that another claim has reserved', async () => {
+  it('may reserve a passkey that another attempt has reserved', async () => {
     const again = passkey();
     const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
     await submit(one, { passkeys: [again] });
@@ -564,7 +564,7 @@ describe('the start of an onboarding', () => {
     });
   });
 
-  it('counts a due onboarding as live until its end is written', async () => {
+  it('counts an onboarding past its deadline as live until its end is written', async () => {
     const due = await inserted({ idle_ends_at: inMs(-1) });
     expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });

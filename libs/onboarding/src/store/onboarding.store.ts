@@ -189,10 +189,10 @@ export class OnboardingStore {
   }
 
   /**
-   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` after
-   * the present time of PostgreSQL's clock, which is estimated from its answers. The estimate may be late by
-   * the duration of a quick answer. With an early estimate, PostgreSQL would refuse claims only because the
-   * network is slow.
+   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing. This time is
+   * `CLAIM_MAX_AGE_MS` after now by PostgreSQL's clock, which is estimated from earlier answers. The estimate
+   * may be late by the duration of a quick answer. If it were early, PostgreSQL would refuse claims only
+   * because the network is slow.
    */
   async newClaim(): Promise<ClaimTicket> {
     if (this.#aheadMs === null) await this.#hear();
@@ -201,7 +201,7 @@ export class OnboardingStore {
   }
 
   /**
-   * @param answeredAtMs the time of the refusal, on the monotonic clock.
+   * @param answeredAtMs when PostgreSQL refused the claim, on the monotonic clock.
    * @returns whether the claim may have come too late by PostgreSQL's clock.
    */
   async isLate({ claimBefore }: ClaimTicket, answeredAtMs: number): Promise<boolean> {
@@ -287,8 +287,9 @@ export class OnboardingStore {
   /**
    * Begins the sending of another code.
    *
-   * Without `lost`, this is a resend, which also settles verifications with an unknown outcome. With `lost`,
-   * this is a decision on the lost attempt, and the attempts in `lost.unresolved` stay unresolved.
+   * Without `lost`, this is a resend, which also ends the doubt about verifications with an unknown outcome.
+   * With `lost`, this is a decision on the lost attempt, and the attempts in `lost.unresolved` keep their
+   * unknown outcome.
    */
   claimSend(
     given: Given,
@@ -489,8 +490,8 @@ export class OnboardingStore {
 
   #written(seen: Row, moved: Moved, now: Date) {
     const row = after(seen, moved, now);
-    // Leaves each sealed column as it is in the database, unless the move wipes it. The value in `seen` may
-    // be out of date: the call may have stored its requests in that column since then.
+    // Leaves each sealed column as it is in the database, unless the change of state wipes it. The value in
+    // `seen` may be out of date: the call may have stored its requests in that column since then.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
   }

@@ -22,8 +22,8 @@ export class Subjects {
   ) {}
 
   /**
-   * The key of a subject for limits and searches: the provider's key, or its keyed hash if the provider's key
-   * would identify a person.
+   * The text by which limits and searches find a subject: the key that the provider's code has made of the
+   * subject, or its keyed hash if that key would identify a person.
    */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);

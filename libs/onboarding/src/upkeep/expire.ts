@@ -33,8 +33,8 @@ interface Timed {
 }
 
 /**
- * Expires codes, sessions and onboardings that are due. Several workers may run this at the same time: each
- * skips rows that another worker has locked or written.
+ * Expires codes, sessions and onboardings whose deadline has passed. Several workers may run this at the same
+ * time: each skips rows that another worker has locked or written.
  */
 @Injectable()
 export class Expiry {

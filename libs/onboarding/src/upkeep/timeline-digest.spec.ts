@@ -76,7 +76,7 @@ describe('the check of a timeline', () => {
     );
   });
 
-  it('computes different digests if text moves from one member to the next', () => {
+  it('finds that text has moved from one member of an event to the next', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '[', '\\'), maxLength: 4 });
     const events = fc
       .array(fc.record({ type: text, atUs: text, actor: text, data: text }), { maxLength: 3 })
@@ -89,7 +89,7 @@ describe('the check of a timeline', () => {
     );
   });
 
-  it('accepts for an erased timeline only a digest of the events without their data', () => {
+  it('accepts for an erased timeline only a hash of the events without their data', () => {
     const erased = blanked(whole);
     expect(erased.events.map(({ data }) => data)).toEqual(['{}', '{}', '{}']);
     expect(faultIn(erased, hash)).toEqual({ seq: 3, fault: 'anchor' });

@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Live rows that are due by time. The row that has been due for longest is first. Locks nothing: the write
- * checks that the row has not changed.
+ * Live rows whose deadline may have passed. The row that has been due for longest is first. Locks nothing:
+ * the write checks that the row has not changed.
  */
 export const DUE = statement(
   'due',
