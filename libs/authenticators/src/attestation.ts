@@ -117,8 +117,7 @@ export async function isVerified(
 
 /**
  * For android-key, @simplewebauthn/server expects a valid root at the end of `x5c`. That list is not part of
- * the
- * signed data, so this function may add the root.
+ * the signed data, so this function may add the root.
  */
 function asLibraryTakes(
   response: RegistrationResponseJSON,

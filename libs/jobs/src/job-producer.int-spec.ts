@@ -47,7 +47,7 @@ describe('the job producer with a reachable Redis', () => {
     expect(await (await jobs.queues.get('steps').getJob('a_5'))!.getState()).toBe('waiting');
   });
 
-  describe('a wake-up', () => {
+  describe('a job that wakes a step', () => {
     const queue = () => jobs.queues.get('steps');
     /** The jobs that have not run yet, and whose id begins with `id`. */
     const toCome = async (id: string) =>

@@ -94,7 +94,7 @@ export class StepRunner implements BeforeApplicationShutdown {
         // over the attempt. Only the first call of an attempt must follow soon after its first write (the
         // claim). Later calls must only begin within the timeout of a call.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
-        if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
+        if (ageMs() > maxAgeMs) throw new Error('the attempt began too long ago to be sent');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
         mayHaveLeft = true;
       },
@@ -103,7 +103,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     try {
       const opened = this.subjects.opened(row);
       const step = stepOfState(row.state);
-      if (!step) throw new Error(`no step is claimed in ${row.state}`);
+      if (!step) throw new Error(`no step is in flight in the state ${row.state}`);
       const end = await this.steps.get(step).call(integration.provider, call, opened);
       return { type: 'succeeded', end, durationMs: durationMs() };
     } catch (error) {

@@ -99,8 +99,8 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
   ) o WHERE o.id >= ids.first`;
 
 /**
- * @returns the requested states in which a row may have the step. Without states, PostgreSQL would search all
- *   rows.
+ * @returns the states in which rows with the requested step must be searched. Without any state, PostgreSQL
+ *   would search all rows.
  */
 function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly State[] | undefined {
   if (step === undefined) return states;

@@ -142,7 +142,7 @@ describe('the funnel (how many onboardings reach each stage)', () => {
     expect((await funnel()).total).toEqual(before);
   });
 
-  it('counts stages reached by a late answer or decision, but no times that a decision ends', async () => {
+  it('counts stages reached by a late answer or decision, but measures no time to a decision', async () => {
     await began(
       TODAY_MS,
       [
