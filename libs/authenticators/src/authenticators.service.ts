@@ -229,8 +229,8 @@ export class AuthenticatorsService {
 }
 
 /**
- * @returns the challenges; an empty list if one passkey fails a cheap check, so that no challenge loses a
- *   try.
+ * @returns the challenges. If a passkey fails one of the checks that do not need its attestation, returns an
+ *   empty list, so that no challenge loses a try.
  */
 function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   const challenges = new Set<string>();

@@ -64,7 +64,7 @@ export interface Given {
 /** Identifies a claim (the first write of an attempt), in case PostgreSQL's answer is lost. */
 export interface ClaimTicket {
   claimId: string;
-  /** From this time on PostgreSQL's clock, the claim writes nothing. */
+  /** When PostgreSQL's clock has reached this time, the claim writes nothing any more. */
   claimBefore: Date;
 }
 

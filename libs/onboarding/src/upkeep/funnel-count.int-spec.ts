@@ -173,7 +173,7 @@ describe('the funnel (how many onboardings reach each stage)', () => {
     expect(integrations).toHaveLength(1);
   });
 
-  it('is counted less often if the counts of more days are not final', async () => {
+  it('is counted at longer intervals if the counts of more days are not final', async () => {
     await began(OLD, [['otp_sent', 400]]);
     await began(TODAY_MS, [['otp_sent', 400]]);
     await count();
