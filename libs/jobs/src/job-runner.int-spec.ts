@@ -72,7 +72,7 @@ describe('the job runner, with a reachable Redis,', () => {
       return job?.finishedOn ? job : null;
     });
 
-  it('counts the failed jobs of each queue from 0', async () => {
+  it('has a count of failed jobs for each queue, which begins at 0', async () => {
     expect(await failed(jobs, 'steps')).toEqual({ 'init-otp': 0, unknown: 0 });
     expect(await failed(jobs, 'upkeep')).toEqual({ sweep: 0, unknown: 0 });
   });

@@ -29,7 +29,6 @@ export interface QueueState extends Seen, JobCounts {
   finding: Finding;
 }
 
-/** The number of jobs by state. {@link Seen} has the number of waiting jobs. */
 interface JobCounts {
   active: number;
   delayed: number;

@@ -118,7 +118,6 @@ export class RedisLink {
 
   readonly name: string;
 
-  /** Whether Redis would accept a write now. */
   get accepts(): boolean {
     return this.#trouble === null && this.isConnected;
   }

@@ -137,7 +137,7 @@ const failed = (failure: Explanation): StepEnd => ({
   facts: { failure, refund: true },
 });
 
-/** The part of the grant that the user's device gets: all except the token. */
+/** The part of the grant (the session at the provider) that the user's device gets: all except the token. */
 function signingOf({ organizationId, userId, publicKey, loginMessage }: Grant & { type: 'device-key' }) {
   return { organizationId, userId, publicKey, loginMessage };
 }

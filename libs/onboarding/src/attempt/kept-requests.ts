@@ -5,8 +5,9 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * Request bodies and keys that each try of a step uses again, by name. Each text is sealed and stored in the
- * row before its first use. At first there are no texts, except for the options of a resend.
+ * Texts that each try of a step uses again, by name, for example request bodies and tokens. Each text is
+ * sealed and stored in the row before its first use. At first there are no texts, except for the options of a
+ * resend.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;

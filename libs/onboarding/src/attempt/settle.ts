@@ -201,7 +201,6 @@ function evidenceOf(
   return { ...attempt, class: 'ok', answer: end.end.signal, ...dataOfAnswer(end) };
 }
 
-/** The content of a late answer, for the operator who decides the outcome of the attempt. */
 function dataOfAnswer({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
   if (end.signal === 'otp_verified') return { sessionExpiresAt: end.facts.sessionExpiresAt.toISOString() };
   if (end.signal !== 'authenticators_created') return {};

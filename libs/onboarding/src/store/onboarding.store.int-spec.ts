@@ -165,7 +165,6 @@ const budgetOf = async ({ subjectKey }: Pick<Row, 'subjectKey'>) =>
     )
   )[0];
 
-/** Uses up a subject's budget: writes `count` entries with the present time. */
 const useUp = ({ subjectKey }: Pick<Row, 'subjectKey'>, column: 'sends' | 'wrong_codes', count: number) =>
   sql(
     `UPDATE otp_budgets SET ${column} = array_fill(clock_timestamp(), ARRAY[$2::int]) WHERE subject_key = $1`,

@@ -32,11 +32,7 @@ export interface TimelineFault {
   fault: 'missing' | 'surplus' | 'anchor';
 }
 
-/**
- * Checks one timeline.
- *
- * @returns the first fault; null if there is none.
- */
+/** @returns the first fault in the timeline; null if there is none. */
 export function faultIn(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   return gapIn(timeline) ?? anchorFault(timeline, hash);
 }

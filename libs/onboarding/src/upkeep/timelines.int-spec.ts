@@ -241,7 +241,7 @@ describe('an anchor (the stored hash of a timeline)', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that was deleted is replaced, even for a forged timeline: the log shows both hashes', async () => {
+  it('that was deleted is replaced, even for a forged timeline: the log has the two hashes', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 130; n++) ids.push(await written());
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
