@@ -19,7 +19,7 @@ export function check(holds: boolean, code: AttestationCode): asserts holds {
 }
 
 /**
- * Hides a decoder's own error, because that error shows internals.
+ * Runs `work`. If it throws, its own error is hidden, because the message of a decoder shows internals.
  * @throws PreflightError with the given code.
  */
 export function decoding<T>(code: AttestationCode, work: () => T): T {
@@ -30,7 +30,6 @@ export function decoding<T>(code: AttestationCode, work: () => T): T {
   }
 }
 
-/** A passkey that failed a check, and its place in the submission. */
 export interface AttestationFault {
   index: number;
   code: AttestationCode;

@@ -3,7 +3,6 @@ import { EXTENSION, LeafCertificate } from './certificate.js';
 import { isOwnSigningKey } from './key-description.js';
 import { algorithmOf, type CoseKey } from './public-key.js';
 
-/** An attestation statement, and the other parts of the attestation that must fit the statement. */
 interface Claim {
   statement: AttestationObject['statement'];
   key: CoseKey;
@@ -94,7 +93,6 @@ const KEY_TYPES = new Map<unknown, string>([
 const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
   x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);
 
-/** @throws Error if the chain is empty. */
 const leafOf = ([der]: readonly Uint8Array[]): LeafCertificate => new LeafCertificate(der!);
 
 /**

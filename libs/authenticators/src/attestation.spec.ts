@@ -32,11 +32,11 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('a real device with certificates under the root of its vendor', () => {
+describe('the passkey of a real device, with certificates of the vendor', () => {
   it.each<[string, RealAttestation, string]>([
     ['an iPhone', IPHONE, '00000000-0000-0000-0000-000000000000'],
     ['a Pixel', PIXEL, 'b93fd961-f2e6-462f-b122-82002247de78'],
-  ])('%s passes only while its certificates are valid', async (_, device, model) => {
+  ])('is accepted only while the certificates are valid: %s', async (_, device, model) => {
     expect(await endOf(device, device.at)).toBe(model);
     for (const year of ['2019', '2030']) {
       expect(await endOf(device, new Date(`${year}-01-01T00:00:00Z`))).toBe('attestation_not_trusted');
@@ -64,7 +64,7 @@ describe('Google’s Android root of 2016, which Google renewed with the same ke
 
   const ofOneKey = roots.filter(({ publicKey }) => publicKey.equals(roots[0]!.publicKey));
   it.each(ofOneKey.map((root): [string, X509Certificate] => [root.validFrom, root]))(
-    'has several versions, and each of them is accepted from a device: valid from %s',
+    'is accepted at the end of a chain in each of its versions: valid from %s',
     async (_, root) => {
       const chained = new Map(statement).set('x5c', [...x5c.slice(0, -1), root.raw]);
       const object = encode({ fmt: format, attStmt: chained, authData });

@@ -116,8 +116,8 @@ export async function isVerified(
 }
 
 /**
- * For android-key, the library expects a valid root at the end of `x5c`. That list is not part of the signed
- * data, so it may be completed.
+ * For android-key, @simplewebauthn/server expects a valid root at the end of `x5c`. That list is not part of
+ * the signed data, so this function may add the root.
  */
 function asLibraryTakes(
   response: RegistrationResponseJSON,

@@ -5,7 +5,6 @@ import { Challenges } from './challenges.js';
 import { CreateAuthenticatorsStep } from './create-authenticators.step.js';
 import { Credentials } from './credentials.js';
 
-/** Step 3 (passkeys), with its challenges and the registered credentials. */
 @Module({
   imports: [OnboardingModule],
   providers: [AuthenticatorsService, Challenges, CreateAuthenticatorsStep, Credentials],

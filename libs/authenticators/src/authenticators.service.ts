@@ -60,8 +60,8 @@ export class AuthenticatorsService {
   ) {}
 
   /**
-   * Issues a challenge, and returns the options to create one passkey.
-   * @throws ProblemError `attestation_invalid` if the subject may not register another passkey.
+   * Issues a challenge, and returns the options with which a browser creates one passkey.
+   * @throws ProblemError `attestation_invalid` if the integration allows the user no further passkey.
    */
   async options(
     id: string,
@@ -84,11 +84,11 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Checks passkeys, and claims the attempt to register them. If all passkeys pass the cheap checks, each of
-   * their challenges loses one try.
+   * Checks passkeys, and begins the attempt to register them. If all of them pass the checks that need no
+   * decoding of an attestation, each of their challenges loses one of its tries.
    *
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case, nothing
-   *   was sent upstream.
+   *   was sent to the provider.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
@@ -96,7 +96,8 @@ export class AuthenticatorsService {
     // Comes before the checks: if the onboarding accepts no passkeys now, their faults do not matter.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // The row is needed to read a device's signed request. So the tries are counted by a second call.
+    // A device's signed request can be read only with the row. So a second call counts the tries of its
+    // challenges.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -135,7 +136,8 @@ export class AuthenticatorsService {
     row: Row,
     { authenticators, device }: Submitted,
   ): { submitted: SubmittedAuthenticator[]; device?: DeviceRequest } {
-    // The row says which party holds the session's key. The integration's setting may have changed since.
+    // The row says which party holds the session's key. The setting may have changed since the onboarding
+    // began.
     if (!row.deviceSigning && authenticators) return { submitted: authenticators };
     if (!row.deviceSigning || !device) {
       const detail = row.deviceSigning
@@ -153,7 +155,6 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  /** Makes the cheap checks of all passkeys before any attestation is decoded. */
   async #check(
     { row, outstanding, charged }: ForPasskeys,
     submitted: SubmittedAuthenticator[],
@@ -195,7 +196,7 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Explains a refused claim.
+   * Finds the reason for which PostgreSQL refused the attempt.
    * @throws ProblemError if a credential is registered already, the subject would have too many passkeys, or
    *   a challenge is used up.
    */
@@ -228,8 +229,8 @@ export class AuthenticatorsService {
 }
 
 /**
- * @returns the challenges; an empty list if one passkey fails a cheap check, so that no challenge loses a
- *   try.
+ * @returns the challenges. If a passkey fails one of the checks that do not need its attestation, returns an
+ *   empty list, so that no challenge loses a try.
  */
 function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   const challenges = new Set<string>();

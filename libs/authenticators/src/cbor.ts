@@ -7,8 +7,8 @@ const DEEPEST = 8;
 
 /**
  * Decodes one item of CBOR (RFC 8949). Returns the item, and the bytes after it. Accepts only shortest forms,
- * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1), because upstream could read other
- * forms differently.
+ * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1), because the provider could read
+ * other forms differently.
  *
  * @throws Error for other forms, and for more items or levels than an authenticator needs.
  */

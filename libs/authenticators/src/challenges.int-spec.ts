@@ -33,15 +33,14 @@ const expire = (challenge: string) =>
   );
 
 /**
- * Claims a submission with these challenges.
- * @returns whether the claim was written.
+ * Submits passkeys with these challenges.
+ * @returns whether the submission was accepted.
  */
 async function use(id: string, challenges: string[], credentials = [randomUUID()]): Promise<boolean> {
   if (!(await claimed(authenticators, id, credentials, { challenges }))) return false;
   await goBack(id);
   return true;
 }
-/** Moves the onboarding back to the state in which it accepts another submission. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 
@@ -104,7 +103,7 @@ describe('a passkey challenge', () => {
     expect(await use(id, [one])).toBe(true);
   });
 
-  it('loses no try for a submission to another onboarding', async () => {
+  it('loses no try if it is submitted to another onboarding', async () => {
     const [mine, theirs] = [await insert(), await insert()];
     const challenge = await issue(mine);
     expect(await charged(theirs, [challenge])).toEqual([]);
@@ -131,7 +130,7 @@ describe('a passkey challenge', () => {
     expect(await outstanding(id)).toEqual([one]);
   });
 
-  it('remains valid if its submission is refused for another reason', async () => {
+  it('remains valid if its submission contains a registered passkey', async () => {
     const id = await insert();
     const challenge = await issue(id);
     const taken = randomUUID();
@@ -145,8 +144,8 @@ describe('a passkey challenge', () => {
   });
 });
 
-describe('stored passkeys', () => {
-  it('are found only by the id of their own onboarding', async () => {
+describe('the data for a creation of passkeys', () => {
+  it('is null if there is no onboarding with the id', async () => {
     const id = await insert();
     expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
       id,

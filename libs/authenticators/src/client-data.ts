@@ -11,8 +11,8 @@ export interface ClientData {
 }
 
 /**
- * Reads client data, and refuses what upstream may read differently: invalid UTF-8, a byte order mark, a
- * duplicate member.
+ * Reads client data, and refuses forms that the provider may read differently: invalid UTF-8, a byte order
+ * mark, a duplicate member.
  *
  * @param clientDataJson base64url.
  * @throws PreflightError `client_data_malformed`

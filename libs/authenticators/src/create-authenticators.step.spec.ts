@@ -70,7 +70,7 @@ const refusal = (reason?: RejectionReason) =>
   });
 
 describe('step 3 (passkeys)', () => {
-  it('decrypts the passkeys and the session, sends them, and assigns the returned ids by order', async () => {
+  it('sends the decrypted passkeys and session, and assigns the returned ids in their order', async () => {
     const seen: unknown[] = [];
     const end = await step.call(providerThatAnswers(['id-a', 'id-b'], seen), call, row);
     expect(seen).toEqual(['session-1', passkeys]);
@@ -137,18 +137,21 @@ describe('step 3 (passkeys)', () => {
       { code: 'attestation_invalid', errors: [{ code: 'upstream_refused' }] },
     ],
     [undefined, 'authenticators_rejected', { code: 'upstream_rejected' }],
-  ])('returns the right result if the provider refuses for the reason %s', (reason, signal, result) => {
-    const end = step.rejected(row, refusal(reason));
-    expect(end).toMatchObject({ signal, facts: { result } });
-    const { patch, also } = moved(row, end);
-    expect(patch).toMatchObject({ lastResult: result, pendingAuthenticators: [] });
-    expect(also).toEqual({ refund: null, credentials: 'release' });
-  });
+  ])(
+    'turns the provider’s reason for a refusal into a result for the caller: %s',
+    (reason, signal, result) => {
+      const end = step.rejected(row, refusal(reason));
+      expect(end).toMatchObject({ signal, facts: { result } });
+      const { patch, also } = moved(row, end);
+      expect(patch).toMatchObject({ lastResult: result, pendingAuthenticators: [] });
+      expect(also).toEqual({ refund: null, credentials: 'release' });
+    },
+  );
 
   it.each([
     ['/authenticators', { deviceSigning: null }],
     ['/device', { deviceSigning: { publicKey: 'k' } as Row['deviceSigning'] }],
-  ])('names the submitted member in its refusal: %s', (pointer, more) => {
+  ])('names the member of the caller’s request that the provider refused: %s', (pointer, more) => {
     const end = step.rejected({ ...row, ...more }, refusal('attestation_invalid'));
     expect(end).toMatchObject({ facts: { result: { errors: [{ pointer, code: 'upstream_refused' }] } } });
   });

@@ -54,7 +54,6 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 }
 
-/** The submitted values that the row contains in sealed form. */
 interface Content {
   authenticators: NewAuthenticator[];
   device?: DeviceRequest;

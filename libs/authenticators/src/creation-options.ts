@@ -47,7 +47,7 @@ export async function creationOptions({
     excludeCredentials: known.map((id) => ({ id })),
     authenticatorSelection: { residentKey: policy.residentKey, userVerification: policy.userVerification },
   });
-  // The service sets this member itself, because the library does not know `indirect`.
+  // The service sets this member itself, because @simplewebauthn/server does not know `indirect`.
   return { ...options, attestation: policy.attestation };
 }
 

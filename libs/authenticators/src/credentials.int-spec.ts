@@ -29,8 +29,8 @@ const registered = async (subjectKey: string) =>
     )
   ).map(({ id }) => id);
 /**
- * Claims a submission for a row whose earlier submission has ended.
- * @returns whether the claim was written.
+ * Submits passkeys for a row whose earlier submission has ended.
+ * @returns whether the submission was accepted.
  */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
   const { dataSource, challenges } = authenticators;
@@ -53,7 +53,7 @@ async function settle(id: string, credentials: 'confirm' | 'release', ids: strin
   const moved = { patch, events: [], also: { refund: null, credentials } };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** Settles the attempt. After that, these credentials are the registered ones of the row. */
+/** Writes that the attempt succeeded. This registers the given credentials. */
 const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
 const release = (id: string) => settle(id, 'release');
 
@@ -103,7 +103,7 @@ describe('a credential id', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('that is registered is unique at its integration (WebAuthn Level 3 §7.1, step 27)', async () => {
+  it('that is registered is refused from other subjects (WebAuthn Level 3 §7.1, step 27)', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const [id, fresh] = [randomUUID(), randomUUID()];
     const first = await insert(key);
@@ -117,7 +117,7 @@ describe('a credential id', () => {
     expect([...(await taken('other'))]).toEqual([]);
   });
 
-  it('is registered for two simultaneous submissions if the provider accepts both', async () => {
+  it('is registered for two subjects at the same time if the provider accepts both', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
@@ -127,7 +127,7 @@ describe('a credential id', () => {
     expect(await reserve(await insert(randomUUID()), [id])).toBe(false);
   });
 
-  it('in two simultaneous submissions is registered for the one that the provider accepts', async () => {
+  it('from two subjects at the same time is registered for the one that the provider accepts', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
@@ -136,7 +136,7 @@ describe('a credential id', () => {
     expect([await registered(key), await registered(otherKey)]).toEqual([[id], []]);
   });
 
-  it('of a lost submission is not registered when a later submission succeeds', async () => {
+  it('of a submission without an answer is not registered when a later submission succeeds', async () => {
     const key = randomUUID();
     const id = await insert(key);
     await reserve(id, ['lost']);
@@ -160,7 +160,7 @@ describe('a credential id', () => {
     expect(rows).toEqual([{ id: 'a' }, { id: 'c' }]);
   });
 
-  it('is registered only once if many submissions contain it at the same time', async () => {
+  it('is registered once for a subject, even if many submissions contain it at the same time', async () => {
     const key = randomUUID();
     const ids = await Promise.all(Array.from({ length: 6 }, () => insert(key)));
     const outcomes = await Promise.all(

@@ -12,9 +12,9 @@ const TAKEN = statement(
 );
 
 /**
- * The registered credentials. A claim also reserves the submitted credentials, so that the settle only
- * updates rows, and cannot fail on a duplicate. Several subjects may reserve one credential: the provider
- * decides who registers it.
+ * The registered credentials. The write that begins an attempt also reserves the submitted credentials. So
+ * the write that ends the attempt only updates rows, and cannot fail on a duplicate. Several subjects may
+ * reserve one credential: the provider decides who registers it.
  */
 @Injectable()
 export class Credentials {

@@ -54,7 +54,6 @@ function isRsa(key: CoseKey): boolean {
   return publicExponent >= 3n && publicExponent % 2n === 1n && publicExponent < 1n << EXPONENT_BITS;
 }
 
-/** Whether the key has the type `kty` and exactly these labels. */
 function isOnly(key: CoseKey, { kty, ...labels }: { kty: number } & Record<string, number>): boolean {
   const all = [KTY, ALG, ...Object.values(labels)];
   return key.get(KTY) === kty && key.size === all.length && all.every((label) => key.has(label));
@@ -72,5 +71,4 @@ function bytesAt(key: CoseKey, label: number): Uint8Array {
 
 const isOdd = (number: Uint8Array): boolean => ((number.at(-1) ?? 0) & 1) === 1;
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
-/** @throws Error if the JWK is not a key. */
 const keyOf = (key: JsonWebKey) => createPublicKey({ key, format: 'jwk' });

@@ -20,7 +20,6 @@ export class BoundedLog {
     return this.#say('warn', fields, text);
   }
 
-  /** Like {@link warn}, with level `info`. */
   info(fields: LogFields, text: string): boolean {
     return this.#say('info', fields, text);
   }

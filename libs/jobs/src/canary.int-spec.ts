@@ -95,7 +95,7 @@ describe('the canary (a scheduled job that proves that jobs run)', () => {
   });
 });
 
-describe('the canary while Redis is away', () => {
+describe('the canary (a scheduled job that proves that jobs run), while Redis is away,', () => {
   it('causes no restart, and leaves a worker time to continue after the outage', async () => {
     const proxy = await TcpProxy.start(testRedisUrl());
     jobs = await openJobs(proxy.url, { wait: true, env: ENV });

@@ -42,8 +42,8 @@ export class Canary {
   }
 
   /**
-   * The handler for a process that runs jobs. From now on, the process asks for a restart if no worker runs
-   * the canary for some time.
+   * The handler for a process that runs jobs. After this call, the process asks for a restart if no worker
+   * runs the canary for some time.
    */
   handler(): JobHandler {
     this.health.registerLiveness(async () => this.#whyStuck());

@@ -47,9 +47,9 @@ describe('the job producer with a reachable Redis', () => {
     expect(await (await jobs.queues.get('steps').getJob('a_5'))!.getState()).toBe('waiting');
   });
 
-  describe('a wake-up', () => {
+  describe('a job that wakes a step', () => {
     const queue = () => jobs.queues.get('steps');
-    /** The jobs that have not run yet, and whose id begins with this one. */
+    /** The jobs that have not run yet, and whose id begins with `id`. */
     const toCome = async (id: string) =>
       (await queue().getJobs(['waiting', 'delayed', 'prioritized'])).filter((job) => job.id!.startsWith(id));
     const taken = async (id: string) => {
@@ -67,7 +67,7 @@ describe('the job producer with a reachable Redis', () => {
       }
     };
 
-    /** The limit is long, because a busy machine may need more time than a request allows. */
+    /** Waits up to 10 s, because a busy machine may need more time than a request allows. */
     const wake = (id: string) => jobs.producer.wake(step, { n: 1 }, id, 10_000);
 
     it('wakes a step by one job, and queues no second job while the first one waits', async () => {
@@ -131,7 +131,6 @@ describe('the job producer, while Redis is away,', () => {
 
   const addSoon = (jobs: Jobs) => within(SOON_MS, jobs.producer.add(step, { n: 1 }));
 
-  /** Starts a server that accepts connections, and passes each connection to `behave`. */
   async function listening(behave: (socket: Socket) => void): Promise<string> {
     const sockets = new Set<Socket>();
     const server: Server = createServer((socket) => {
@@ -187,7 +186,7 @@ describe('the job producer, while Redis is away,', () => {
 
   it('adds jobs again if Redis goes away just after the first connection', async () => {
     // ioredis sends INFO to learn whether Redis has loaded its data. The proxy cuts the connection at this
-    // command. BullMQ would ask only once more.
+    // command. BullMQ would send this command only once more.
     const redis = await TcpProxy.start(testRedisUrl());
     redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
     const jobs = await openJobs(redis.url, { wait: true });

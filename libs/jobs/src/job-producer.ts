@@ -90,8 +90,8 @@ export class JobProducer {
 
   /** @returns null if Redis took no job. */
   async #inTime<T>(name: string, work: () => Promise<T>, withinMs = ADD_TIMEOUT_MS): Promise<T | null> {
-    // BullMQ would wait for its first connection without limit. When it adds the job at last, the sweeper has
-    // already queued one.
+    // BullMQ would wait for its first connection without limit. By the time it added the job, the sweeper
+    // would have queued another one.
     if (!this.queues.isReady()) return this.#notAdded(name, 'Redis takes no jobs');
     const working = work();
     let timer: NodeJS.Timeout | undefined;

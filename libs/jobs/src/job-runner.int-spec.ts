@@ -37,7 +37,6 @@ const handlers = (): JobHandler[] => [
   { job: operate, handle: async () => ({}) },
 ];
 
-/** How many jobs of a queue have failed, by their name. */
 async function failed(jobs: Jobs, queue: string): Promise<Record<string, number>> {
   const { values } = await jobs.metrics.counter('gangway_jobs_failed_total').get();
   const ofQueue = values.filter(({ labels }) => labels.queue === queue);
@@ -73,7 +72,7 @@ describe('the job runner, with a reachable Redis,', () => {
       return job?.finishedOn ? job : null;
     });
 
-  it('counts the failed jobs of each queue from 0', async () => {
+  it('has a count of failed jobs for each queue, which begins at 0', async () => {
     expect(await failed(jobs, 'steps')).toEqual({ 'init-otp': 0, unknown: 0 });
     expect(await failed(jobs, 'upkeep')).toEqual({ sweep: 0, unknown: 0 });
   });
@@ -180,7 +179,6 @@ describe('a schedule whose job does not run', () => {
     await expiry().pause();
     const before = ticks;
     await until('it ticks by itself', () => ticks >= before + 10);
-    // No jobs have accumulated during the pause.
     const { waiting, delayed } = await expiry().getJobCounts('waiting', 'delayed');
     expect(waiting! + delayed!).toBeLessThanOrEqual(2);
     await expiry().resume();

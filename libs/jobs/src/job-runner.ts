@@ -23,9 +23,7 @@ const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
 /** BullMQ's default is 15 s, which would make every outage longer. */
 const FETCH_AGAIN_MS = 1_000;
-/** Stands for the name of a job without a handler. */
 const UNKNOWN = 'unknown';
-/** The states of a job that will still run. */
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
 interface Scheduled {

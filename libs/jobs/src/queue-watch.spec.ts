@@ -4,7 +4,7 @@ import { findingOf } from './queue-watch.js';
 const NOW = Date.parse('2026-11-28T12:00:00Z');
 const quiet = { paused: false, pausedAt: null, waiting: 0, oldestDueAt: null, lastFinishedAt: NOW - 2_000 };
 
-describe('the health check of a queue, by situation', () => {
+describe('the health check of a queue', () => {
   it.each([
     ['quiet', {}, 'up', 'none waiting; last finished 2 s ago'],
     ['new', { lastFinishedAt: null }, 'up', 'none waiting; none finished yet'],

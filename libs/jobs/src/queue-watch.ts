@@ -29,7 +29,6 @@ export interface QueueState extends Seen, JobCounts {
   finding: Finding;
 }
 
-/** The number of jobs by state. {@link Seen} has the number of waiting jobs. */
 interface JobCounts {
   active: number;
   delayed: number;
@@ -42,7 +41,6 @@ interface Seen {
   /** When the queue was paused; null if BullMQ's events no longer show the time. */
   pausedAt: number | null;
   waiting: number;
-  /** When the oldest waiting job became due. */
   oldestDueAt: number | null;
   lastFinishedAt: number | null;
 }
@@ -167,7 +165,6 @@ export class QueueWatch {
     return seen;
   }
 
-  /** Logs one line when a queue goes down, and one when it is in order again. */
   #logChange(name: QueueName, { status, detail }: Finding): void {
     if (status === 'down' && !this.#logged.has(name)) {
       this.#logged.add(name);
@@ -196,7 +193,6 @@ export class QueueWatch {
   }
 }
 
-/** The health of a queue, from its state. */
 export function findingOf(seen: Seen, now = Date.now()): Finding {
   const oldestMs = ageOf(seen.oldestDueAt, now);
   const since = seen.pausedAt === null ? '' : ` since ${instant(seen.pausedAt)}`;

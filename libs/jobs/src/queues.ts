@@ -48,7 +48,6 @@ export class Queues implements OnApplicationShutdown {
     return [...this.#queues.values()];
   }
 
-  /** Whether Redis would accept a job now. */
   isReady(): boolean {
     return this.link.accepts;
   }

@@ -31,7 +31,6 @@ const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
 export interface LinkOptions {
   /** The connection's name, as `CLIENT LIST` shows it. */
   name: string;
-  /** The prefix of all keys of this installation. */
   prefix: string;
 }
 
@@ -119,7 +118,6 @@ export class RedisLink {
 
   readonly name: string;
 
-  /** Whether Redis would accept a write now. */
   get accepts(): boolean {
     return this.#trouble === null && this.isConnected;
   }

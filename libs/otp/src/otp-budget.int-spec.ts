@@ -39,7 +39,7 @@ const aSubject = (): SubjectRef => ({ integration: 'byzantine', subjectKey: rand
 const rowOf = ({ integration, subjectKey }: SubjectRef, columns: Record<string, unknown> = {}) =>
   anOnboarding(dataSource, { integration, subject_key: subjectKey, ...columns });
 
-/** The terms of every claim in this file. Every caller may make these claims. */
+/** The conditions of every write in this file: any caller may make it. */
 const given = (id: string) => ({
   id,
   by: { caller: null, integrations: null },
@@ -49,13 +49,12 @@ const given = (id: string) => ({
   claim: aClaim(),
 });
 
-/** @returns whether a resend was claimed. */
 async function charge(subject: SubjectRef): Promise<boolean> {
   const id = await rowOf(subject, { state: 'otp_needed', reason: 'otp_expired', otp_resend_at: inMs(-1) });
   return (await store.claimSend(given(id), { states: ['otp_needed'], events: [] })) !== null;
 }
 
-/** @returns the row after the claim of a verification; null if it was refused. */
+/** @returns the row after a verification has begun; null if it was refused. */
 const claimTry = async (subject: SubjectRef) =>
   store.claimVerify(given(await rowOf(subject, { otp_sent_at: inMs(-HOUR) })), Buffer.from('sealed'), null);
 const chargeTry = async (subject: SubjectRef) => (await claimTry(subject)) !== null;
@@ -66,8 +65,8 @@ const IN_STEP = {
 } as const;
 
 /**
- * Settles an attempt with the given refund.
- * @returns the row after the attempt is settled.
+ * Writes the end of an attempt, and gives back the counted send or try.
+ * @returns the row after this write.
  */
 async function settle(
   subject: SubjectRef,
@@ -138,7 +137,7 @@ const refusalOf = (explained: Promise<void>) =>
     (error: unknown) => error as ProblemError,
   );
 
-describe('a budget', () => {
+describe('a subject’s budget of sends and wrong codes', () => {
   it('allows exactly the configured number of sends, also if they are concurrent', async () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => charge(subject)));

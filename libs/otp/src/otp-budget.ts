@@ -38,8 +38,9 @@ interface Refused {
 
 /**
  * Limits how many codes a subject gets, and how many wrong codes it may type. One row per integration and
- * subject holds the times of the latest sends and wrong codes, as many as the limits count. The store's
- * claims write this row, so concurrent claims cannot exceed the limits. This class explains refusals.
+ * subject holds the times of the latest sends and wrong codes, as many as the limits count. The statements
+ * that begin an attempt also write this row, so concurrent requests cannot exceed the limits. This class
+ * explains refusals.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {
@@ -112,8 +113,8 @@ export class OtpBudget implements OnModuleInit {
 }
 
 /**
- * Milliseconds until fewer than `limit` instants lie within the window; 0 if this is so now. The claims
- * decide by the same instant (store/budget.ts), so both agree even if PostgreSQL's clock was set back.
+ * Milliseconds until fewer than `limit` instants lie within the window; 0 if this is so now. The SQL in
+ * store/budget.ts decides by the same instant, so both agree even if PostgreSQL's clock was set back.
  */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
   const blocking = instants.at(-limit);

@@ -6,7 +6,6 @@ import { ResendExecutor } from './resend.executor.js';
 import { SendOtpStep } from './send-otp.step.js';
 import { VerifyOtpStep } from './verify-otp.step.js';
 
-/** Steps 1 and 2 (sending and verifying a code), with their budgets. */
 @Module({
   imports: [OnboardingModule],
   providers: [OtpBudget, OtpService, ResendExecutor, SendOtpStep, VerifyOtpStep],

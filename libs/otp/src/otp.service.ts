@@ -34,7 +34,7 @@ export interface Start {
 
 export interface Resend {
   reason?: string | undefined;
-  /** Options for this one code, e.g. a captcha token. */
+  /** Options for the next code only, e.g. a captcha token. */
   otp?: unknown;
 }
 
@@ -172,7 +172,7 @@ export class OtpService {
   }
 
   /**
-   * Seals the options for this one code. Options that apply to all codes were set when the onboarding
+   * Seals the options for the next code only. Options that apply to all codes were set when the onboarding
    * started.
    */
   #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
@@ -210,8 +210,8 @@ export class OtpService {
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // Sealed with `SEALING_KEYS`, because the row's data key would need a read before the claim. The code is
-    // stored only for minutes.
+    // Sealed with `SEALING_KEYS`, because the row's data key would need another read. The code is stored only
+    // for minutes.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({

@@ -101,7 +101,7 @@ describe('step 1, the sending of a code', () => {
     ['a repeat shows the outcome of an earlier try', { provider: 'turnkey', unavailableCount: 1 }, true],
     ['it has expired', { otpExpiresAt: after(0) }, false],
     ['it has no try left', { otpTriesLeft: 0 }, false],
-  ])('after a refusal keeps the earlier code or makes it invalid: %s', (_, columns, codeLives) => {
+  ])('after a refused resend, keeps the earlier code or makes it invalid: %s', (_, columns, codeLives) => {
     const resent = { ...again, ...columns } as Row;
     for (const reason of [undefined, 'subject_not_found', 'contact_invalid', 'captcha_required'] as const) {
       const end = step.rejected(resent, refusal(reason));
@@ -138,7 +138,7 @@ describe('step 1, the sending of a code', () => {
     });
   });
 
-  it('without time for a retry keeps the earlier code, unless a new code may have been sent', () => {
+  it('keeps the earlier code if no time is left for a retry, unless a new code may have been sent', () => {
     const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
       step.gaveUp({ ...again, ...columns } as Row, { unanswered });
     expect(gaveUp(false)).toMatchObject({ signal: 'send_gave_up', facts: { codeLives: true } });

@@ -105,13 +105,8 @@ function captchaRequired(row: Row, codeLives: boolean): StepEnd {
   };
 }
 
-/**
- * Whether an earlier try of this submission may have sent a code. That code would make the previous code
- * invalid.
- */
 const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCount + noAnswerCount > 0;
 
-/** Whether the code from before the resend is still valid. */
 const hasLiveCode = ({ otpHandle, otpExpiresAt, otpTriesLeft, now }: Row) =>
   otpHandle !== null && otpTriesLeft > 0 && otpExpiresAt !== null && otpExpiresAt > now;
 

@@ -117,14 +117,17 @@ describe('step 2, the verification of a code', () => {
     ['subject_not_found', { signal: 'step_failed', told: { code: 'subject_not_found' } }, true],
     [undefined, { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
     ['session_expired', { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
-  ])('returns the right result if the provider refuses for the reason %s', (reason, end, refunded) => {
-    const ended = step.rejected(row, refusal(reason));
-    const { patch, also } = moved(row, ended);
-    expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
-    expect(also.refund).toBe(refunded ? 'try' : null);
-    // After a refund, a new code has to wait only for the cooldown.
-    expect(patch.otpResendAt).toEqual(refunded ? after(60_000) : undefined);
-  });
+  ])(
+    'turns the provider’s reason for a refusal into a result for the caller: %s',
+    (reason, end, refunded) => {
+      const ended = step.rejected(row, refusal(reason));
+      const { patch, also } = moved(row, ended);
+      expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
+      expect(also.refund).toBe(refunded ? 'try' : null);
+      // After a refund, a new code has to wait only for the cooldown.
+      expect(patch.otpResendAt).toEqual(refunded ? after(60_000) : undefined);
+    },
+  );
 
   it('ends the onboarding at its sixth wrong code', () => {
     expect(step.rejected({ ...row, otpWrong: 4 }, refusal('otp_invalid')).signal).toBe('otp_rejected');

@@ -106,7 +106,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The try stays charged, as for a code that has expired. */
+  /** The try still counts, as for a code that has expired. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };
@@ -125,7 +125,9 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 }
 
-/** The end of a code for another reason than a wrong code. The charge of the claim is refunded. */
+/**
+ * The end of a code for another reason than a wrong code. The try that was counted in advance is given back.
+ */
 const needsNewCode = (result: Explanation): StepEnd => ({
   signal: 'otp_expired',
   facts: { result, refund: true },
@@ -135,7 +137,7 @@ const failed = (failure: Explanation): StepEnd => ({
   facts: { failure, refund: true },
 });
 
-/** The part of the grant that the user's device gets: all except the token. */
+/** The part of the grant (the session at the provider) that the user's device gets: all except the token. */
 function signingOf({ organizationId, userId, publicKey, loginMessage }: Grant & { type: 'device-key' }) {
   return { organizationId, userId, publicKey, loginMessage };
 }

@@ -9,7 +9,6 @@ export const spanAttributesOf = ({ id, integration, step, attempt }: Row) => ({
   'gangway.attempt': attempt,
 });
 
-/** Adds the end of the call to the span of its attempt. */
 export function noteEnd(span: Span, end: AttemptEnd): void {
   const type = end.type === 'failed' ? end.error.failure : end.type;
   span.set({ 'gangway.attempt.class': type === 'succeeded' ? 'ok' : type });

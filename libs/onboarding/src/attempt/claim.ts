@@ -14,10 +14,13 @@ import { LostClaims } from './lost-claims.js';
 import { repeatsEffect } from './retry-law.js';
 import { Steps, type SubjectRef } from './step.js';
 
-/** A committed attempt. Its call may be sent only until the claim reaches the age `CLAIM_MAX_AGE_MS`. */
+/**
+ * An attempt that is written in the database. Its first call may begin only within `CLAIM_MAX_AGE_MS` after
+ * this write (the claim) began.
+ */
 export interface Claimed {
   row: Row;
-  /** When the claim began, on the monotonic clock. */
+  /** When this write began, on the monotonic clock. */
   claimedAtMs: number;
 }
 
@@ -26,7 +29,7 @@ export interface Terms {
   caller: Caller;
   /** How long the caller waits for the end of the step, in milliseconds. */
   waitMs: number;
-  /** From `If-Match`: the row must have one of these versions. */
+  /** The versions in `If-Match`. The row must have one of them. */
   versions?: readonly number[] | undefined;
   /** The idempotency key of the command. If the key was used before, the command is not carried out. */
   key?: KeyToTake | undefined;
@@ -46,10 +49,14 @@ export interface Submission extends Asked {
   terms: Terms;
   /** Keyed hash of the submitted values. */
   fingerprint: string;
-  /** Runs the claim's statement. @returns null if the statement refused the claim and wrote nothing. */
+  /**
+   * Runs the statement that begins the attempt.
+   * @returns null if the statement wrote nothing, because a condition was not met.
+   */
   write(given: Given): Promise<Row | null>;
   /**
-   * Explains why a claim was refused although the transition table allows the signal.
+   * Finds the reason for which PostgreSQL refused the write, although the state of the row allows the
+   * command.
    *
    * @throws ProblemError with the reason. Does not throw if another writer was faster and there is no other
    *   reason.
@@ -58,15 +65,15 @@ export interface Submission extends Asked {
 }
 
 /**
- * How often a claim is tried. The next try follows if the row had to be expired first, or has changed since
- * it was read.
+ * How often the write that begins an attempt is tried. It is tried again if the row had to be expired first,
+ * or has changed since it was read.
  */
 const TRIES = 3;
-/** How often a claim is tried if each try comes too late, e.g. because PostgreSQL's clock was changed. */
+/** How often this write is tried if each try is too late, e.g. because PostgreSQL's clock was changed. */
 const LATE_TRIES = 2;
 
 /**
- * Makes the first of the two writes of an attempt. This write commits the attempt before a byte is sent to
+ * Makes the first of the two writes of an attempt: the claim. It commits the attempt before a byte is sent to
  * the provider.
  */
 @Injectable()
@@ -98,11 +105,12 @@ export class Claims {
   }
 
   /**
-   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. PostgreSQL may still have written the
-   * claim. In this case, the attempt is settled later as not sent.
+   * Writes the claim of an attempt. If PostgreSQL does not answer, nothing is sent to the provider.
+   * PostgreSQL may still have written the claim. In this case, {@link LostClaims} later records that nothing
+   * was sent.
    *
    * @param starts the subject, if the claim starts an onboarding.
-   * @returns null if the claim was refused and wrote nothing.
+   * @returns null if PostgreSQL refused the claim and wrote nothing.
    * @throws ProblemError `not_ready` if the claim came too late at each try.
    */
   claim(
@@ -128,7 +136,7 @@ export class Claims {
         if (isDatabaseAway(error)) this.lost.settleLater(id, claim, starts);
         throw error;
       }
-      // A late claim is tried again. It only waited too long for a lock, or PostgreSQL's clock was changed.
+      // Tries again only if the claim came too late: it waited for a lock, or PostgreSQL's clock was changed.
       if (!(await this.store.isLate(claim, this.clock.monotonicMs()))) return null;
     }
     throw new ProblemError('not_ready', {
@@ -138,9 +146,9 @@ export class Claims {
   }
 
   /**
-   * Claims the next attempt of a waiting step.
+   * Begins the next attempt of a waiting step.
    *
-   * @returns null if the row has changed, or if the subject has no sends left.
+   * @returns null if the row has changed, or if the limits allow the subject no further code now.
    */
   retry(row: RowInStep): Promise<Claimed | null> {
     const isCharged = row.step === 'init-otp' && !repeatsEffect(row, row.step);

@@ -34,7 +34,7 @@ export class FirstAttempt {
 
   /**
    * @param waitMs how long the caller waits. The attempt continues in any case.
-   * @returns the row after the wait: settled, or still in its step.
+   * @returns the row after the wait, with the end of the step or still in the step.
    */
   async runAndWait(claimed: Claimed, waitMs: number): Promise<Row> {
     const until = this.clock.monotonicMs() + waitMs;
@@ -78,7 +78,6 @@ const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getT
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
 
-/** @returns the value of the promise; null if it takes longer than `ms`. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {

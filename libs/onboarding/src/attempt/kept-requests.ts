@@ -5,8 +5,9 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * Request bodies and keys that each try of a submission uses again, by name. Each text is sealed and stored
- * in the row before its first use. A new submission has no texts, except for the options of a resend.
+ * Texts that each try of a step uses again, by name, for example request bodies and tokens. Each text is
+ * sealed and stored in the row before its first use. At first there are no texts, except for the options of a
+ * resend.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;
@@ -18,8 +19,8 @@ export class KeptRequests {
   ) {}
 
   /**
-   * @throws UpstreamError `not_sent` if the row no longer holds this attempt: nothing may be sent for such an
-   *   attempt.
+   * @throws UpstreamError `not_sent` if the onboarding has continued without this attempt, so nothing may be
+   *   sent.
    */
   async kept(name: string, make: () => string | Promise<string>): Promise<string> {
     const texts = (this.#texts ??= this.#open());

@@ -4,7 +4,6 @@ import type { OnboardingStore } from '../store/onboarding.store.js';
 import { LostClaims } from './lost-claims.js';
 import type { Settlement } from './settle.js';
 
-/** A store whose searches end only when the test ends them. */
 function aStore() {
   const searches: (() => void)[] = [];
   const store = {
@@ -13,7 +12,7 @@ function aStore() {
   return { store, searches };
 }
 
-it('a shutdown waits until all lost claims are settled, even those lost during it', async () => {
+it('a shutdown waits until `LostClaims` has ended all its searches, even new ones', async () => {
   const { store, searches } = aStore();
   const lost = new LostClaims(store, {} as Settlement);
   lost.settleLater('one', aClaim(), null);

@@ -10,12 +10,12 @@ import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js'
 import { Settlement } from './settle.js';
 import type { SubjectRef } from './step.js';
 
-/** The pause between two searches for a lost claim while PostgreSQL is away. */
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for them. Otherwise,
- * another process would settle them as calls with an unknown effect, which use up a budget.
+ * Ends attempts whose first write (the claim) PostgreSQL did not answer. This process knows that it sent
+ * nothing to the provider. Otherwise, another process would record an unknown effect after the lease has
+ * expired, and the attempt would use up a budget.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -27,7 +27,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     private readonly settlement: Settlement,
   ) {}
 
-  /** Returns immediately, because the request that made the claim has already failed. */
+  /** Returns immediately, because the request that began the attempt has already failed. */
   settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
     const settling = this.#settle(id, claim, starts)
       .catch((error: unknown) =>
@@ -41,7 +41,7 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    // During this wait, more claims may be lost.
+    // During this wait, PostgreSQL may fail to answer more claims.
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 

@@ -31,7 +31,7 @@ describe('RetryBudget', () => {
     expect(waits.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 0, ...later]);
   });
 
-  it('books no time twice, even in later windows and for another replica', async () => {
+  it('gives no two retries the same time, even in later windows or on another replica', async () => {
     const [one, two] = [await budget(), await budget()];
     const takes = Array.from({ length: 40 }, (_, n) => (n % 2 ? one : two).take('twice'));
     const times = (await Promise.all(takes)).filter((wait) => wait > 0);
@@ -41,7 +41,7 @@ describe('RetryBudget', () => {
   it('is shared by all replicas, and grows by one retry for ten first tries', async () => {
     const [one, two] = [await budget(), await budget()];
     for (let n = 0; n < 30; n++) (n % 2 ? one : two).firstTry('shared');
-    await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports the last first tries
+    await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports all first tries
     const waits = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? one : two).take('shared')));
     expect(allowed(waits)).toBe(5 + 3);
   });

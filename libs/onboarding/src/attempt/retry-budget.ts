@@ -85,7 +85,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
       const key = this.#key('first-tries', integration, window);
       pipeline.incrby(key, count).pexpire(key, 2 * WINDOW_MS);
     }
-    await pipeline.exec().catch(() => undefined); // loses one second's count: the burst still allows retries
+    await pipeline.exec().catch(() => undefined); // an error loses the count of one second
   }
 
   #key(what: string, integration: string, window?: number): string {

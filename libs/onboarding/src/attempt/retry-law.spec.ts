@@ -109,20 +109,20 @@ describe('the retry law', () => {
   );
 
   it.each(CELLS)(
-    'after $failure of $step without time for another call, decides: $noTime',
+    'decides $noTime after $failure of $step, if no time is left for another call',
     ({ step, failure, noTime }) => {
       expect(after(step, [failure], { timeLeftMs: 0 })).toEqual({ type: noTime });
     },
   );
 
-  it('throws for a provider without a table', () => {
+  it('throws for a provider that has no retry rules', () => {
     expect(() => decide(circumstances({ provider: 'of-the-past' }), TIMING, 0)).toThrow(
       'no table for provider "of-the-past"',
     );
   });
 });
 
-describe('an unknown effect', () => {
+describe('the retry law after a call with an unknown effect', () => {
   const definite = ['rejected', 'rejected_unclear', 'misconfigured'] as const;
 
   it.each(DOUBTFUL.flatMap((step) => definite.map((failure) => ({ step, failure }))))(
@@ -142,17 +142,17 @@ describe('an unknown effect', () => {
     },
   );
 
-  it('does not matter for init-otp: a refusal after a 5xx counts as a refusal', () => {
+  it('treats a refusal of init-otp after a 5xx as a refusal', () => {
     for (const failure of ['rejected', 'rejected_unclear'] as const) {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
     expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'give_up' });
-    // The service did not send the second call, because the clocks differ.
+    // The second call was not sent, because the clocks of the service and the provider differ too much.
     expect(after('init-otp', ['no_answer', 'misconfigured'], { sent: false })).toEqual({ type: 'park' });
   });
 });
 
-describe('after a call without an answer', () => {
+describe('the retry law after a call without an answer', () => {
   const unanswered = [
     { step: 'init-otp', otherwise: 'give_up' },
     { step: 'create-authenticators', otherwise: 'outcome_unknown' },
@@ -160,7 +160,7 @@ describe('after a call without an answer', () => {
   const answered = ['throttled', 'unavailable', 'no_answer'] as const;
 
   it.each(unanswered.flatMap((each) => answered.map((second) => ({ ...each, second }))))(
-    '$step: a second call that ends $second is the last',
+    '$step: a second call that ends with $second is the last',
     ({ step, second, otherwise }) => {
       expect(after(step, ['no_answer', second])).toEqual({ type: otherwise });
       expect(after(step, ['no_answer', 'not_sent', second])).toEqual({ type: otherwise });
@@ -219,7 +219,7 @@ describe('the time of a retry', () => {
   });
   const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-  it('lies between floor and cap, except for a later Retry-After (at most 120 s) or cooldown', () => {
+  it('is between floor and cap, but respects a later Retry-After (at most 120 s) or cooldown', () => {
     fc.assert(
       fc.property(at, random, (some, jitter) => {
         const decision = decide(circumstances(some), TIMING, jitter);

@@ -12,8 +12,8 @@ export const isReplayable = (provider: string, step: StepName): boolean =>
   findProvider(provider)?.replayable.includes(step) ?? false;
 
 /**
- * Whether an attempt repeats an earlier attempt that may have taken effect. If it does, it is not charged:
- * the effect cannot happen twice.
+ * Whether an attempt repeats an earlier attempt that may have taken effect, at a provider that treats both as
+ * one call. Such an attempt does not count in a budget: the effect cannot happen twice.
  */
 export const repeatsEffect = (
   row: { provider: string; unavailableCount: number; noAnswerCount: number },
@@ -38,7 +38,6 @@ export interface Circumstances {
   inDoubt: boolean;
   /** The time until the deadline of the step: the end of the code, the session or the onboarding. */
   timeLeftMs: number;
-  /** The value of `Retry-After`, if the answer had one. */
   retryAfterMs: number | undefined;
   /** The time until a resend would be allowed. */
   cooldownLeftMs: number;
@@ -69,7 +68,7 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
   const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
-  // A step is not parked here, because it would make a third call after the repair.
+  // A step that is parked continues after the repair. Here, this would be a third call.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }

@@ -28,7 +28,7 @@ describe('requests that wait', () => {
     expect(await nothing).toBeNull();
   });
 
-  it('share one statement in each interval', async () => {
+  it('share one SQL statement in each interval', async () => {
     const row = await onboardings.load(await anId());
     const asked = jest.spyOn(onboardings.store, 'rows');
     const waiting = Array.from({ length: 350 }, () => watch.next(row, 10 * POLL_MS));

@@ -13,7 +13,6 @@ const WAITS_PER_CALLER = 500;
 
 interface Wait {
   row: Row;
-  /** Ends the wait. `row` is null if the onboarding has no new event. */
   end(row: Row | null): void;
 }
 

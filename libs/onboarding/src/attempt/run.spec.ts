@@ -18,7 +18,7 @@ const config = testConfig({
   CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS),
 });
 
-/** The monotonic clock. The claim began at 0. */
+/** The monotonic clock. The attempt was written at 0. */
 let nowMs = 0;
 let calls: Call[] = [];
 let ends: AttemptEnd[] = [];
@@ -51,7 +51,7 @@ const runner = new StepRunner(
   { monotonicMs: () => nowMs, nowMs: () => nowMs } as Clock,
 );
 
-/** A claimed attempt whose code expires `leftMs` after the claim. */
+/** An attempt whose code expires `leftMs` after the attempt was written. */
 const claimed = (leftMs: number) => {
   const now = new Date();
   const row = aRow({
@@ -65,20 +65,20 @@ const claimed = (leftMs: number) => {
   return { row, claimedAtMs: 0 };
 };
 
-describe('a claimed attempt', () => {
-  it('has the whole timeout of a call if no deadline is earlier', async () => {
+describe('the call of an attempt', () => {
+  it('may take the whole configured timeout if no deadline is earlier', async () => {
     await runner.run(claimed(60_000));
     expect(calls[0]!.timeoutMs).toBe(CALL_TIMEOUT_MS);
     expect(ends).toMatchObject([{ type: 'succeeded' }]);
   });
 
-  it('has at most the time that is left until its deadline', async () => {
+  it('gets a shorter timeout if the code, the session or the onboarding ends earlier', async () => {
     nowMs = 100;
     await runner.run(claimed(300));
     expect(calls[0]!.timeoutMs).toBe(200);
   });
 
-  it('is not sent after its code has expired or its session has ended', async () => {
+  it('is not sent after the code has expired', async () => {
     nowMs = 21;
     await runner.run(claimed(21));
     expect(ends).toMatchObject([

@@ -16,8 +16,8 @@ import { Steps } from './step.js';
 import type { AttemptEnd } from './verdict.js';
 
 /**
- * Makes the call of a claimed attempt, and settles the attempt. The first attempt runs in a request, each
- * later attempt in a job. The call continues even if the caller of the request disconnects.
+ * Makes the call of an attempt, and writes its end. The first attempt runs in a request, each later attempt
+ * in a job. The call continues even if the caller of the request disconnects.
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {
@@ -35,7 +35,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @returns the row after the attempt was settled. */
+  /** @returns the row after the end of the attempt was written. */
   run(claimed: Claimed): Promise<Row> {
     const running = traced(`attempt ${claimed.row.step}`, (span) => {
       span?.set(spanAttributesOf(claimed.row));
@@ -56,7 +56,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     return running;
   }
 
-  /** Settles an attempt whose process died during the call. The call may have taken effect. */
+  /** Ends an attempt whose process died during the call. The call may have taken effect. */
   takeOver(row: Row): Promise<Row> {
     const error = new UpstreamError('no_answer', {
       detail: 'the process that made the call wrote no result before its lease ended',
@@ -70,7 +70,6 @@ export class StepRunner implements BeforeApplicationShutdown {
     return this.settlement.settle(row, { type: 'no_next_attempt' });
   }
 
-  /** Lets running attempts finish. */
   async beforeApplicationShutdown(): Promise<void> {
     // During this wait, more attempts may begin.
     while (this.#running.size > 0) await Promise.all(this.#running);
@@ -82,8 +81,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
     const startedAtMs = this.clock.monotonicMs();
-    // The duration is rounded down and begins after the claim. So it never exceeds the time between the two
-    // events of the attempt.
+    // The duration is rounded down, and begins after the first write of the attempt. So it never exceeds the
+    // time between the attempt's two events in the timeline.
     const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
@@ -92,10 +91,10 @@ export class StepRunner implements BeforeApplicationShutdown {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
         // A machine that was suspended until the lease expired must not send: another process may have taken
-        // over the attempt. Only the first call of a step must follow soon after the claim. All calls end
-        // before the lease.
+        // over the attempt. Only the first call of an attempt must follow soon after its first write (the
+        // claim). Later calls must only begin within the timeout of a call.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
-        if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
+        if (ageMs() > maxAgeMs) throw new Error('the attempt began too long ago to be sent');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
         mayHaveLeft = true;
       },
@@ -104,7 +103,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     try {
       const opened = this.subjects.opened(row);
       const step = stepOfState(row.state);
-      if (!step) throw new Error(`no step is claimed in ${row.state}`);
+      if (!step) throw new Error(`no step is in flight in the state ${row.state}`);
       const end = await this.steps.get(step).call(integration.provider, call, opened);
       return { type: 'succeeded', end, durationMs: durationMs() };
     } catch (error) {
@@ -117,8 +116,8 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   /**
-   * Milliseconds from the claim to the deadline. A call must end before the code, the session or the
-   * onboarding ends.
+   * Milliseconds from the first write of the attempt to the deadline. A call must end before the code, the
+   * session or the onboarding ends.
    */
   #timeLeft(row: Row): number {
     return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();

@@ -49,14 +49,13 @@ async function set(id: string, assignments: string): Promise<void> {
 const timeline = async (id: string): Promise<Pick<OnboardingEvent, 'type' | 'data'>[]> =>
   (await onboardings.store.events(id, 0, 100)).map(({ type, data }) => ({ type, data }));
 
-/** The data of the timeline's event for a call that succeeded. */
 const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
 
-describe('an attempt in flight, when it is settled,', () => {
-  it('moves the row, is no longer unresolved, and ends its lease', async () => {
+describe('an attempt, when its end is written,', () => {
+  it('moves the row to the next state, and leaves no lease and no unknown outcome', async () => {
     const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -80,7 +79,7 @@ describe('an attempt in flight, when it is settled,', () => {
     expect(onboardings.added).toEqual([]);
   });
 
-  it('leaves the attempt of an earlier submission unresolved when it succeeds', async () => {
+  it('leaves the unknown outcome of an attempt of an earlier submission as it is', async () => {
     const earlier = { step: 'create-authenticators', attempt: 1, at: AT };
     const row = await inFlight({ unresolved: [earlier, { step: 'verify-otp', attempt: 2, at: AT }] });
     expect((await settlement.settle(row, succeeded())).unresolved).toEqual([earlier]);
@@ -138,7 +137,7 @@ describe('an attempt in flight, when it is settled,', () => {
     expect(onboardings.added[0]!.options.delayMs).toBeGreaterThanOrEqual(90_000);
   });
 
-  it('leaves nothing unresolved if no byte was sent', async () => {
+  it('has no unknown outcome if no byte was sent', async () => {
     const row = await inFlight();
     expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({
       state: 'otp_submitted',
@@ -148,7 +147,7 @@ describe('an attempt in flight, when it is settled,', () => {
     });
   });
 
-  it('has an unknown outcome if no answer comes, and a later refusal does not settle it', async () => {
+  it('has an unknown outcome if no answer comes, even if the next attempt is refused', async () => {
     const row = await inFlight();
     const lost = await settlement.settle(row, failed('no_answer'));
     expect(lost).toMatchObject({
@@ -209,7 +208,7 @@ describe('a late answer', () => {
     return row;
   }
 
-  it('settles its attempt, whose outcome was recorded as unknown', async () => {
+  it('decides its attempt, whose outcome was recorded as unknown', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -224,7 +223,7 @@ describe('a late answer', () => {
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
-  it('settles the attempt even if the answer is a definite refusal', async () => {
+  it('decides its attempt also if the provider clearly refused', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
     expect(settled).toMatchObject({
@@ -293,8 +292,8 @@ describe('a late answer', () => {
   });
 });
 
-describe('a late answer that is only recorded', () => {
-  it('is recorded even if the onboarding is due to expire', async () => {
+describe('the record of a late answer', () => {
+  it('is written even if a deadline of the onboarding has passed', async () => {
     const row = await inFlight();
     await set(
       row.id,
@@ -322,7 +321,7 @@ describe('a late answer that is only recorded', () => {
 });
 
 describe('the takeover of an attempt', () => {
-  it('settles the attempt once, as an attempt without an answer, after its lease has expired', async () => {
+  it('writes once that the attempt got no answer, after its lease has expired', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
     const seen = await onboardings.load(row.id);
@@ -338,7 +337,7 @@ describe('the takeover of an attempt', () => {
     ]);
   });
 
-  it('does nothing after the attempt’s own process has settled it', async () => {
+  it('does nothing after the attempt’s own process has written the end', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
     const seen = await onboardings.load(row.id);
@@ -354,31 +353,34 @@ describe('the takeover of an attempt', () => {
   });
 });
 
-describe('a refused claim', () => {
+describe('the first write of an attempt (the claim)', () => {
   it.each([
     { late: [false], writes: 1, end: null },
     { late: [true, false], writes: 2, end: null },
     { late: [true, true], writes: 2, end: { code: 'not_ready', retryable: true } },
-  ])('is tried at most twice, and again only if it came too late: $late', async ({ late, writes, end }) => {
-    const isLate = jest.spyOn(onboardings.store, 'isLate');
-    for (const each of late) isLate.mockResolvedValueOnce(each);
-    const write = jest.fn<() => Promise<null>>().mockResolvedValue(null);
-    const claimed = onboardings.module.get(Claims).claim('id', null, write);
-    if (end) await expect(claimed).rejects.toMatchObject(end);
-    else expect(await claimed).toBeNull();
-    expect(write).toHaveBeenCalledTimes(writes);
-    isLate.mockRestore();
-  });
+  ])(
+    'is tried again only if it came too late, and at most twice in all: $late',
+    async ({ late, writes, end }) => {
+      const isLate = jest.spyOn(onboardings.store, 'isLate');
+      for (const each of late) isLate.mockResolvedValueOnce(each);
+      const write = jest.fn<() => Promise<null>>().mockResolvedValue(null);
+      const claimed = onboardings.module.get(Claims).claim('id', null, write);
+      if (end) await expect(claimed).rejects.toMatchObject(end);
+      else expect(await claimed).toBeNull();
+      expect(write).toHaveBeenCalledTimes(writes);
+      isLate.mockRestore();
+    },
+  );
 });
 
-describe('a claim that PostgreSQL did not answer', () => {
+describe('an attempt whose first write PostgreSQL did not answer', () => {
   const claim = { claimId: '0198a000-0000-4000-8000-00000000000c', claimBefore: new Date(0) };
   let lost: LostClaims;
   beforeAll(() => {
     lost = onboardings.module.get(LostClaims);
   });
 
-  it('is settled as not sent', async () => {
+  it('is recorded as not sent', async () => {
     const row = await inFlight({ claim_id: claim.claimId });
     lost.settleLater(row.id, claim, null);
     await lost.beforeApplicationShutdown();
@@ -386,7 +388,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     expect((await timeline(row.id))[0]).toMatchObject({ type: 'attempt_ended', data: { class: 'not_sent' } });
   });
 
-  it('records for the operator that nothing was sent, if the outcome already counts as unknown', async () => {
+  it('gets the note that nothing was sent, if its outcome already counts as unknown', async () => {
     const row = await inFlight({ claim_id: claim.claimId });
     await set(row.id, LAPSED);
     await runner.takeOver(await onboardings.load(row.id));
@@ -399,7 +401,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     });
   });
 
-  it('is not settled if the row has another claim since then', async () => {
+  it('stays as it is if the row was written by another attempt', async () => {
     const row = await inFlight({ claim_id: '0198a000-0000-4000-8000-00000000000d' });
     lost.settleLater(row.id, claim, null);
     await lost.beforeApplicationShutdown();
@@ -407,8 +409,8 @@ describe('a claim that PostgreSQL did not answer', () => {
   });
 });
 
-describe('with PostgreSQL away', () => {
-  it('an attempt is settled once PostgreSQL is back, although only this process has the answer', async () => {
+describe('the end of an attempt', () => {
+  it('that only this process knows is written once PostgreSQL is back', async () => {
     const row = await inFlight();
     const holder = new Client({ connectionString: await testDatabaseUrl() });
     await holder.connect();
@@ -422,7 +424,7 @@ describe('with PostgreSQL away', () => {
     let cut = 0;
     const deadline = performance.now() + 5000;
     while (cut === 0 && performance.now() < deadline) {
-      // Only the settle of this test waits for the lock of the row.
+      // Only the write of this test waits for the lock of the row.
       const { rowCount } = await watcher.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
@@ -436,7 +438,7 @@ describe('with PostgreSQL away', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('an error that is not an outage is thrown', async () => {
+  it('is not written again after an error other than an outage: the error is thrown', async () => {
     const row = await inFlight();
     const spy = jest
       .spyOn(onboardings.store, 'settle')

@@ -13,7 +13,6 @@ import { aboutAttempt, logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
 import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 
-/** The pause before a settle is tried again while PostgreSQL is away. */
 const DATABASE_PAUSE_MS = 250;
 
 /**
@@ -38,8 +37,8 @@ export class Settlement {
   }
 
   /**
-   * @param row the row that the claim returned.
-   * @returns the row after the settle, even if another process has moved it.
+   * @param row the row that the first write of the attempt returned.
+   * @returns the row after the second write, even if another process has changed its state.
    */
   settle(row: Row, end: AttemptEnd): Promise<Row> {
     return traced('settle', () => this.#settle(row, end), noteState);
@@ -65,8 +64,8 @@ export class Settlement {
   }
 
   /**
-   * Writes to the row as the claim returned it. If the row has changed, but the attempt is still in flight,
-   * writes to the current row.
+   * Writes the end of the attempt if the row has not changed since the attempt began. If it has changed, but
+   * the attempt is still in flight, writes to the current row.
    */
   async #write(
     row: Row,
@@ -97,7 +96,7 @@ export class Settlement {
    */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
     if (end.type !== 'succeeded' && end.type !== 'failed') return seen;
-    // A takeover has no answer of the provider to record. Another process has already settled the attempt.
+    // A takeover has no answer of the provider to record. Another process has already written the end.
     if (end.type === 'failed' && end.lapsed) return seen;
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
     const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
@@ -150,7 +149,7 @@ export class Settlement {
     }
   }
 
-  /** Whether a settle was written although PostgreSQL did not confirm it. */
+  /** Whether the end of the attempt was written although PostgreSQL did not confirm it. */
   async #isWritten(fresh: Row, attempt: number): Promise<boolean> {
     const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
     return events.some((event) => {
@@ -163,8 +162,8 @@ export class Settlement {
 const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': state });
 
 /**
- * Whether this process claimed the attempt. It only read the row in two cases: in a takeover, and if no
- * budget is left for the next attempt.
+ * False if this process has only read the row, and not begun an attempt. There are two cases: a takeover, and
+ * a step without budget for its next attempt.
  */
 const isClaimed = (end: AttemptEnd) =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
@@ -202,7 +201,6 @@ function evidenceOf(
   return { ...attempt, class: 'ok', answer: end.end.signal, ...dataOfAnswer(end) };
 }
 
-/** The content of a late answer, for the operator who decides the outcome of the attempt. */
 function dataOfAnswer({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
   if (end.signal === 'otp_verified') return { sessionExpiresAt: end.facts.sessionExpiresAt.toISOString() };
   if (end.signal !== 'authenticators_created') return {};

@@ -12,7 +12,6 @@ interface Attempt {
 
 const logger = new Log('Steps');
 
-/** The fields that each log line about an attempt has. */
 export const aboutAttempt = ({ id, integration, step, attempt }: Row): Attempt => ({
   onboardingId: id,
   integration,
@@ -33,7 +32,7 @@ export function logParked(
 /**
  * Logs that a step has an unknown outcome: it may have had an effect, and the service cannot find out.
  *
- * @param failure the failure class, or: `lapsed` (the lease expired before its process settled the attempt),
+ * @param failure the failure class, or: `lapsed` (the lease expired before its process wrote the end),
  *   `out_of_time` (no time was left for another try).
  */
 export function logOutcomeLost(

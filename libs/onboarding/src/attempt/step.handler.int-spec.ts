@@ -129,7 +129,7 @@ describe('a wake-up job', () => {
     expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
   });
 
-  it('settles its attempt after an internal error, as unanswered only if bytes were sent', async () => {
+  it('records an attempt with an internal error as unanswered only if bytes were sent', async () => {
     const unsent = await insert();
     step.script.push(() => {
       throw new TypeError('a bug before the call');
@@ -144,7 +144,7 @@ describe('a wake-up job', () => {
   });
 });
 
-describe('a wake-up job over the retry budget', () => {
+describe('a wake-up job that exceeds the retry budget', () => {
   const WAIT_MS = 7_000;
   const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
   afterEach(() => void jest.restoreAllMocks());

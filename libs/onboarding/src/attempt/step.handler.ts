@@ -71,8 +71,8 @@ export class StepHandler {
   }
 
   /**
-   * Handles a refused claim. If another process was faster, does nothing. If the budget is used up, ends the
-   * step.
+   * Handles an attempt that could not begin. If another process was faster, does nothing. If the budget is
+   * used up, ends the step.
    */
   async #notClaimed(seen: Row): Promise<JobOutcome> {
     const row = await this.store.find(seen.id);

@@ -5,7 +5,7 @@ import { stepJob, stepJobId } from './step.job.js';
 
 const payload = { onboardingId: randomUUID() };
 
-describe.each(STEPS)('the job of %s', (step) => {
+describe.each(STEPS)('the job of the step %s', (step) => {
   it('accepts only ids in its payload', () => {
     const { payload: parser } = stepJob(step);
     expect(parser.parse(payload)).toEqual(payload);

@@ -4,7 +4,10 @@ import type { Facts } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import type { StepName } from '../flow/table.js';
 
-/** A subject. Budgets count its sends and wrong codes. */
+/**
+ * A user at an integration's provider. Budgets count the codes that are sent to the user, and the wrong
+ * codes.
+ */
 export interface SubjectRef {
   integration: string;
   subjectKey: string;
@@ -22,12 +25,12 @@ type EndSignal =
   | 'outcome_lost'
   | 'step_failed';
 
-/** The signal that the end of a step causes, with the facts of the signal. */
+/** How a step ended: a signal, which is an input of the transition table, and the facts that belong to it. */
 export type StepEnd = { [S in EndSignal]: { signal: S; facts: Facts[S] } }[EndSignal];
 
 /**
- * The parts that differ between the steps. Claims, the retry law, unknown outcomes, settles and the timeline
- * are the same for all steps.
+ * The parts that differ between the steps. The two writes of an attempt, the retry law, unknown outcomes and
+ * the timeline are the same for all steps.
  */
 export interface Step {
   readonly name: StepName;
@@ -42,15 +45,15 @@ export interface Step {
   misconfigured?(row: Row): StepEnd | null;
 
   /**
-   * The end of the step if no retry can follow, and no outcome is unknown. Either no retry is left, or it
-   * could not end in time.
+   * The end of the step if no retry can follow, and no outcome is unknown. Either no retry is left, or a
+   * retry could not end in time.
    *
    * @param last `unanswered`: whether the last attempt had no clear answer.
    */
   gaveUp(row: Row, last: { unanswered: boolean }): StepEnd;
 
   /**
-   * @param row the onboarding; undefined if a start was refused.
+   * @param row the onboarding; undefined if the request was to start a new one.
    * @throws ProblemError that names the limit, if a limit is used up.
    */
   mustHaveRoom?(subject: SubjectRef, row?: Row): Promise<void>;

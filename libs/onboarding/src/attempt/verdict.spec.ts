@@ -12,7 +12,6 @@ const config = testConfig({ RETRY_FLOOR_MS: '250', RETRY_BASE_MS: '1000', CALL_T
 
 const told: Explanation = { code: 'upstream_rejected', detail: 'of a test' };
 
-/** Stand-ins for the steps. Each end of a step has its own signal. */
 const ENDS: Record<StepName, { refused: StepEnd; gaveUp: StepEnd }> = {
   'init-otp': {
     refused: { signal: 'step_failed', facts: { failure: told } },
@@ -41,7 +40,6 @@ function verdictOn(row: Row, end: AttemptEnd, more: Partial<Step> = {}): Verdict
   return new Verdicts(steps, config, { next: () => 0 }).on(row, end);
 }
 
-/** A failed call. It took 12 ms. */
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({
   type: 'failed',
   error: failure(...of),
@@ -78,8 +76,8 @@ const left = (row: Row, { moved, now }: Verdict) => rowAfter(row, moved, now);
 type Charge = 'counted' | 'given back' | 'none';
 
 /**
- * Whether the attempt stays charged. The row and the subject's budget count a sent code. Only the row counts
- * a try.
+ * Whether the attempt still counts in the limits after the decision. A sent code counts in the row and in the
+ * subject's budget, a try only in the row.
  */
 function chargeOf(row: Row, verdict: Verdict): Charge {
   const { otpSends, otpTriesLeft } = verdict.moved.patch;
@@ -90,8 +88,8 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
 }
 
 /**
- * The decision, whether the attempt stays charged, and the attempt whose effect is unknown after the
- * decision.
+ * The decision, whether the attempt still counts in the limits, and the number of the attempt whose effect is
+ * unknown after the decision.
  */
 function toldOf(row: Row, verdict: Verdict) {
   const { signal, retryInMs, parked } = verdict;
@@ -126,7 +124,7 @@ describe('a first attempt that failed', () => {
     ['create-authenticators', 'rejected_unclear', 'authenticators_rejected', 'none', null],
     ['create-authenticators', 'misconfigured', PARKED, 'none', null],
   ])(
-    '%s, %s: the decision is %s, the charge is %s, the attempt in doubt is %p',
+    '%s that ends with %s leads to %s; the try or send is: %s; attempt with an unknown effect: %p',
     (step, failure, what, charge, doubt) => {
       const row = first(step);
       expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
@@ -134,7 +132,7 @@ describe('a first attempt that failed', () => {
   );
 });
 
-describe('a second attempt, after a 5xx, that failed', () => {
+describe('a second attempt that failed, after a first attempt with a 5xx', () => {
   it.each<Cell>([
     ['init-otp', 'no_answer', 'retry', 'counted', null],
     ['init-otp', 'rejected', 'step_failed', 'counted', null],
@@ -153,7 +151,7 @@ describe('a second attempt, after a 5xx, that failed', () => {
     ['create-authenticators', 'rejected', 'outcome_lost', 'none', 2],
     ['create-authenticators', 'misconfigured', 'outcome_lost', 'none', 2],
   ])(
-    '%s, %s: the decision is %s, the charge is %s, the attempt in doubt is %p',
+    '%s that ends with %s leads to %s; the try or send is: %s; attempt with an unknown effect: %p',
     (step, failure, what, charge, doubt) => {
       const row = second(step, 'unavailable');
       expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
@@ -161,14 +159,14 @@ describe('a second attempt, after a 5xx, that failed', () => {
   );
 });
 
-describe('a second attempt, after one without an answer, that failed', () => {
+describe('a second attempt that failed, after a first attempt without an answer', () => {
   it.each<Cell>([
     ['init-otp', 'not_sent', 'retry', 'given back', null],
     ['init-otp', 'throttled', 'send_gave_up', 'given back', null],
     ['init-otp', 'unavailable', 'send_gave_up', 'counted', null],
     ['init-otp', 'no_answer', 'send_gave_up', 'counted', null],
     ['init-otp', 'rejected', 'step_failed', 'counted', null],
-    // If the step were parked, it would make a third call.
+    // A step that is parked continues after the repair. Here, this would be a third call.
     ['init-otp', 'misconfigured', 'send_gave_up', 'counted', null],
     ['create-authenticators', 'not_sent', 'retry', 'none', 2],
     ['create-authenticators', 'throttled', 'outcome_lost', 'none', 2],
@@ -176,7 +174,7 @@ describe('a second attempt, after one without an answer, that failed', () => {
     ['create-authenticators', 'no_answer', 'outcome_lost', 'none', 3],
     ['create-authenticators', 'rejected', 'outcome_lost', 'none', 2],
   ])(
-    '%s, %s: the decision is %s, the charge is %s, the attempt in doubt is %p',
+    '%s that ends with %s leads to %s; the try or send is: %s; attempt with an unknown effect: %p',
     (step, failure, what, charge, doubt) => {
       const row = second(step, 'no_answer');
       expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
@@ -203,7 +201,7 @@ describe('the answer to a repeated call, by provider', () => {
       'authenticators_rejected',
     ],
   ])(
-    'at %s, for %s with %s, leads to %s and the definite answer %p',
+    'at %s, for %s that ends with %s: leads to %s, with the definite answer %p',
     (provider, step, failure, what, answer) => {
       const row = second(step, 'unavailable', { provider });
       const verdict = verdictOn(row, failed(failure));
@@ -212,7 +210,7 @@ describe('the answer to a repeated call, by provider', () => {
   );
 });
 
-describe('the failure of a call without time for another call', () => {
+describe('the failure of a call, if no time is left for another call,', () => {
   const noTime = { idleEndsAt: after(10_000) };
 
   it.each<[StepName, FailureClass, string, boolean, Charge]>([
@@ -224,7 +222,7 @@ describe('the failure of a call without time for another call', () => {
     ['verify-otp', 'throttled', 'otp_expired', false, 'given back'],
     ['create-authenticators', 'not_sent', 'session_expired', false, 'none'],
   ])(
-    '%s, %s: the signal is %s, unanswered is %p, the charge is %s',
+    '%s that ends with %s leads to %s; without an answer: %p; the try or send is: %s',
     (step, failure, signal, unanswered, charge) => {
       const row = first(step, noTime);
       const lasts: object[] = [];
@@ -240,7 +238,7 @@ describe('the failure of a call without time for another call', () => {
   );
 
   it.each(['verify-otp', 'create-authenticators'] as const)(
-    '%s, unavailable: the signal is outcome_lost',
+    '%s that ends with unavailable has an unknown outcome',
     (step) => {
       expect(verdictOn(first(step, noTime), failed('unavailable')).signal).toBe('outcome_lost');
     },
@@ -327,7 +325,7 @@ describe('a retry', () => {
     ]);
   });
 
-  it('keeps the unresolved attempt of an earlier submission', () => {
+  it('keeps the unknown outcome of an attempt of an earlier submission', () => {
     const earlier = open('create-authenticators', 1);
     const row = first('verify-otp', { unresolved: [earlier, open('verify-otp', 2)] });
     expect(verdictOn(row, failed('not_sent')).moved.patch.unresolved).toEqual([earlier]);
@@ -347,10 +345,13 @@ describe('a mail that may have been sent', () => {
     ['turnkey', 'init-otp', 'no_answer', false],
     ['turnkey-auth-proxy', 'init-otp', 'no_answer', true],
     ['byzantine', 'verify-otp', 'no_answer', false],
-  ])('at %s, after %s with %s, is shown in the timeline: %p', (provider, step, failure, isTold) => {
-    const { events } = verdictOn(first(step, { provider }), failed(failure)).moved;
-    expect(events.some(({ type }) => type === 'second_mail_possible')).toBe(isTold);
-  });
+  ])(
+    'is shown in the timeline or not: at %s, after %s that ends with %s: %p',
+    (provider, step, failure, isTold) => {
+      const { events } = verdictOn(first(step, { provider }), failed(failure)).moved;
+      expect(events.some(({ type }) => type === 'second_mail_possible')).toBe(isTold);
+    },
+  );
 });
 
 describe('an attempt that succeeded', () => {
@@ -366,7 +367,7 @@ describe('an attempt that succeeded', () => {
   };
   const created: StepEnd = { signal: 'authenticators_created', facts: { authenticatorIds: null } };
 
-  it('moves the row, and settles only unresolved attempts of its own submission', () => {
+  it('moves the row to the next state, and resolves only attempts of its own submission', () => {
     const earlier = open('create-authenticators', 1);
     const row = second('verify-otp', 'unavailable', {
       unresolved: [earlier, open('verify-otp', 2), open('verify-otp', 3)],
@@ -393,7 +394,7 @@ describe('an attempt that succeeded', () => {
       idleEndsAt: after(40 + config.ONBOARDING_IDLE_MS),
       otpTriesLeft: 2,
     });
-    // The code was not wrong: the claim's charge is refunded.
+    // The code was not wrong, so the try that was counted in advance is given back.
     expect(moved.also).toEqual({ refund: 'try', credentials: null });
     expect(moved.events).toEqual([
       {
@@ -421,7 +422,7 @@ describe('an attempt that succeeded', () => {
     expect(types({})).toEqual(['attempt_ended', 'authenticators_created']);
   });
 
-  it('throws if the state does not allow its signal', () => {
+  it('throws if the state of the row does not allow its result', () => {
     const stray: AttemptEnd = { type: 'succeeded', end: created, durationMs: 1 };
     expect(() => verdictOn(first('verify-otp'), stray)).toThrow('Step verify-otp is in flight');
   });
@@ -462,7 +463,7 @@ describe('an attempt that was refused', () => {
     });
   });
 
-  it('refunds the charge if the provider asks for a captcha', () => {
+  it('gives back the counted send if the provider asks for a captcha', () => {
     const row = first('init-otp');
     expect(chargeOf(row, verdictOn(row, refused({ reason: 'captcha_required' })))).toBe('given back');
   });
@@ -493,7 +494,7 @@ describe('a fault of the integration', () => {
     ]);
   });
 
-  it('parks a row whose integration is missing, counts no parking, and refunds the charge', () => {
+  it('parks a row without its integration, counts no parking, and gives back the counted try', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const verdict = verdictOn(row, { type: 'integration_missing' });
     expect(verdict.parked).toBe('integration_missing');
@@ -555,7 +556,7 @@ describe('a step whose next attempt exceeds a budget', () => {
 });
 
 describe('an attempt whose end the service did not see', () => {
-  it('is shown as lapsed in the timeline, and has an unknown outcome', () => {
+  it('is shown in the timeline as lapsed (its lease expired), and has an unknown outcome', () => {
     const error = failure('no_answer');
     const { moved, signal, now } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
     expect([signal, now]).toEqual(['outcome_lost', after(0)]);
@@ -598,7 +599,6 @@ describe('every end of an attempt', () => {
       expect(patch).toHaveProperty('nextAttemptAt');
       expect(events.length).toBeGreaterThan(0);
       if (patch.state === undefined) return;
-      // A state keeps only the secrets that it needs.
       const grantStays = patch.state === 'otp_verified' || patch.state === 'outcome_unknown';
       const to = left(row, verdict);
       for (const field of SEALED) {

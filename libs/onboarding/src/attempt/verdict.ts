@@ -11,11 +11,11 @@ import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } fr
 import { Steps, type Step, type StepEnd } from './step.js';
 
 /**
- * How an attempt ended. `lapsed`: the lease expired before its process settled the attempt.
- * `no_next_attempt`: no attempt was in flight, and the next one would exceed a budget.
+ * How an attempt ended. `lapsed`: the lease expired before its process wrote the end. `no_next_attempt`: no
+ * attempt was in flight, and the next one would exceed a budget.
  */
 export type AttemptEnd =
-  /** `durationMs`: the time from the commit of the claim to the end of the call. */
+  /** `durationMs`: the time from the first write of the attempt to the end of the call. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
   /** `durationMs` is missing if this service did not see the end of the call. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
@@ -24,7 +24,7 @@ export type AttemptEnd =
 
 export interface Verdict {
   moved: Moved;
-  /** The signal that moves the row, if any. */
+  /** The signal that changes the state of the row, if any. A signal is an input of the transition table. */
   signal: Signal | null;
   /**
    * The signal of a definite answer. It counts even if the outcome of the attempt was already recorded as
@@ -50,7 +50,7 @@ export class Verdicts {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** @param row the row that the claim of the attempt returned. */
+  /** @param row the row that the first write of the attempt returned. */
   on(row: Row, end: AttemptEnd): Verdict {
     const at: Moment = { now: endedAt(row, end), settings: this.config };
     return { ...this.#on(row, end, at), now: at.now };
@@ -143,8 +143,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * PostgreSQL's time of the claim plus the duration of the call. Without the time that PostgreSQL's answer
- * took, the result is a little too early, which is safe.
+ * PostgreSQL's time of the attempt's first write, plus the duration of the call. Without the time that
+ * PostgreSQL's answer took, the result is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);

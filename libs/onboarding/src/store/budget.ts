@@ -1,7 +1,7 @@
 /**
- * SQL for the budget row `b` of a subject. Its arrays hold the times of the latest sends and wrong codes, the
- * latest last. An array has at most as many times as its limit. If the limit is n, the n-th time from the end
- * shows whether the budget has room. PostgreSQL reads this one time faster than it counts.
+ * SQL for the budget row `b` of a subject. Its arrays have the times of the latest sends and wrong codes, the
+ * latest last, and at most as many as the limit. If the limit is n, the n-th time from the end shows whether
+ * the budget has room. PostgreSQL reads this one time faster than it counts.
  */
 
 /**

@@ -17,8 +17,8 @@ import { canLeaveDoubt, type Signal } from '../flow/table.js';
 import { OnboardingStore, type Given, type Started } from './onboarding.store.js';
 
 /**
- * A claim writes without reading the row first, so its SQL statement contains the change. These tests compare
- * each statement with `move`: both must change the earlier row in the same way.
+ * A claim (the first write of an attempt) does not read the row first, so its SQL contains the change of the
+ * row. These tests compare the SQL with the function `move`: both must change the row in the same way.
  */
 
 let module: TestingModule;
@@ -38,7 +38,10 @@ const DAY_MS = 86_400_000;
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
-/** The row has values of earlier steps, so that a test notices a claim that leaves such a value. */
+/**
+ * The row has values of earlier steps. So a test notices if the first write of an attempt leaves such a
+ * value.
+ */
 const BEFORE = {
   attempt: 4,
   submission: 2,
@@ -91,9 +94,7 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
  */
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
-/** The row as a read returns it after the write, without `now`, the time of the read. */
 const withoutNow = (row: Row) => ({ ...row, now: null });
-/** Allows any claim id: each claim has its own id, in case its answer is lost. */
 const claimedRow = (row: Row) => ({ ...withoutNow(row), claimId: expect.any(String) });
 
 async function eventsAfter(row: Row): Promise<(NewEvent & { seq: number })[]> {
@@ -101,7 +102,7 @@ async function eventsAfter(row: Row): Promise<(NewEvent & { seq: number })[]> {
   return events.map(({ seq, type, actor, data }) => ({ seq, type, actor, data }) as never);
 }
 
-/** Compares the returned row, the written row and the new events with a move of the earlier row. */
+/** Checks that the returned row, the written row and the new events are those that `moved` describes. */
 async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<void> {
   const expected = claimedRow(after(before, moved, at(claimed).now));
   expect(withoutNow(claimed)).toEqual(expected);
@@ -114,7 +115,6 @@ async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<voi
       data: JSON.parse(JSON.stringify(data)) as object,
     })),
   );
-  // The claim was written after the earlier read of the row, and before PostgreSQL answered.
   expect(claimed.updatedAt.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
   expect(claimed.updatedAt.getTime()).toBeLessThanOrEqual(claimed.now.getTime());
 }
@@ -135,7 +135,7 @@ const givenTo = (id: string): Given => ({
   claim: aClaim(),
 });
 
-describe('the claim of a resend', () => {
+describe('the SQL that begins a resend', () => {
   const resend = (id: string, more: object = {}) => module.get(OtpService).resend(id, more, terms);
 
   it.each<[string, Record<string, unknown>]>([
@@ -160,7 +160,7 @@ describe('the claim of a resend', () => {
         unresolved: [{ step: 'create-authenticators', attempt: 4, at: AT }],
       },
     ],
-  ])('writes the same as a move: %s', async (_, columns) => {
+  ])('changes the row as the function `move` does: %s', async (_, columns) => {
     const before = await inserted(columns);
     const claimed = await resend(before.id, { reason: 'no mail' });
     const { fingerprint } = claimed;
@@ -171,7 +171,7 @@ describe('the claim of a resend', () => {
     );
   });
 
-  it('writes the same as a move, with options for the new code only', async () => {
+  it('changes the row as the function `move` does: with options only for the new code', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');
     const claimed = (await store.claimSend(givenTo(before.id), {
@@ -188,11 +188,11 @@ describe('the claim of a resend', () => {
   });
 });
 
-describe('the claim of a new code after a decision', () => {
+describe('the SQL that sends a new code after a decision on a lost outcome', () => {
   it.each([
     ['its owner', aCaller()],
     ['an operator', aCaller('operator', ['operations:write'])],
-  ])('writes the same as a move, by %s', async (_, caller) => {
+  ])('changes the row as the function `move` does: decided by %s', async (_, caller) => {
     const before = await inserted(LOST_VERIFICATION);
     const resolution = { outcome: 'not_done', reason: 'asked upstream' } as const;
     const claimed = await module.get(OnboardingService).resolve(before.id, resolution, { ...terms, caller });
@@ -207,7 +207,7 @@ describe('the claim of a new code after a decision', () => {
   });
 });
 
-describe('the claim of a verification', () => {
+describe('the SQL that begins a verification', () => {
   const verify = (id: string) =>
     module.get(OtpService).verify(id, { type: 'code', code: new Secret('123456') }, terms);
   const factsOf = ({ fingerprint, sealedOtpCode }: Row) => ({
@@ -215,7 +215,7 @@ describe('the claim of a verification', () => {
     sealedOtpCode: sealedOtpCode!,
   });
 
-  it('writes the same as a move, if no budget is used up', async () => {
+  it('changes the row as the function `move` does, if no budget is used up', async () => {
     const before = await inserted({ otp_sent_at: inMs(-5_000) });
     const claimed = await verify(before.id);
     expect(claimed.sealedOtpCode).toBeInstanceOf(Buffer);
@@ -251,8 +251,8 @@ describe('the claim of a verification', () => {
   });
 });
 
-describe('the claim of a creation of passkeys', () => {
-  it('writes the same as a move, during the session', async () => {
+describe('the SQL that begins a creation of passkeys', () => {
+  it('changes the row as the function `move` does, during the session', async () => {
     const before = await inserted({ ...SESSION, state: 'otp_verified' });
     await dataSource.query(
       `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
@@ -281,47 +281,44 @@ describe('the claim of a creation of passkeys', () => {
        SELECT integration, subject_key, 'r-1', id, true FROM onboardings WHERE id = $1`,
       ['one', 'other'],
     ],
-  ])(
-    'writes nothing if %s while the claim waited for the lock of the onboarding',
-    async (_, change, left) => {
-      const { id } = await inserted({ ...SESSION, state: 'otp_verified' });
-      await dataSource.query(
-        `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+  ])('writes nothing if %s while it waited for the lock of the onboarding', async (_, change, left) => {
+    const { id } = await inserted({ ...SESSION, state: 'otp_verified' });
+    await dataSource.query(
+      `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
        SELECT $1, name, clock_timestamp() + interval '1 minute' FROM unnest('{one,other}'::text[]) AS name`,
-        [id],
-      );
-      const other = dataSource.createQueryRunner();
-      await other.startTransaction();
-      await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
-      await other.query(change, [id]);
-      const claiming = store.claimAuthenticators(givenTo(id), {
-        sealedAuthenticators: Buffer.from('passkeys'),
-        pendingAuthenticators: ['r-1', 'r-2'].map((credentialId) => ({ ...PASSKEY, credentialId })),
-        challenges: ['one', 'other'],
-        maxAuthenticators: 10,
-      });
-      await until('the claim waits', async () => {
-        const waiting = `SELECT 1 FROM pg_stat_activity
+      [id],
+    );
+    const other = dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
+    await other.query(change, [id]);
+    const claiming = store.claimAuthenticators(givenTo(id), {
+      sealedAuthenticators: Buffer.from('passkeys'),
+      pendingAuthenticators: ['r-1', 'r-2'].map((credentialId) => ({ ...PASSKEY, credentialId })),
+      challenges: ['one', 'other'],
+      maxAuthenticators: 10,
+    });
+    await until('the claim waits', async () => {
+      const waiting = `SELECT 1 FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-        return (await dataSource.query(waiting)).length > 0;
-      });
-      await other.commitTransaction();
-      await other.release();
-      expect(await claiming).toBeNull();
-      const challenges =
-        'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1 ORDER BY challenge';
-      const kept = await dataSource.query<{ challenge: string }[]>(challenges, [id]);
-      expect(kept.map(({ challenge }) => challenge)).toEqual(left);
-    },
-  );
+      return (await dataSource.query(waiting)).length > 0;
+    });
+    await other.commitTransaction();
+    await other.release();
+    expect(await claiming).toBeNull();
+    const challenges =
+      'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1 ORDER BY challenge';
+    const kept = await dataSource.query<{ challenge: string }[]>(challenges, [id]);
+    expect(kept.map(({ challenge }) => challenge)).toEqual(left);
+  });
 });
 
-describe('the claim of a retry', () => {
+describe('the SQL that begins a retry', () => {
   const WAITING = { lease_until: null, next_attempt_at: inMs(-100), sealed_requests: Buffer.from('kept') };
 
   /**
-   * The changes that a further attempt of the same submission makes. No signal describes them, because the
-   * state stays.
+   * The changes that a further attempt of the same submission makes. The function `move` does not make them,
+   * because the state does not change.
    */
   function nextTry(before: RowInStep, claimed: Row): Moved {
     const attempt = before.attempt + 1;
@@ -368,7 +365,7 @@ describe('the claim of a retry', () => {
         sealed_authenticators: Buffer.from('passkeys'),
       },
     ],
-  ])('writes the same as a move: %s', async (_, charges, columns) => {
+  ])('changes the row as the function `move` does: %s', async (_, charges, columns) => {
     const before = (await inserted({ ...WAITING, ...columns })) as RowInStep;
     const claimed = (await module.get(Claims).retry(before))!.row;
     await expectMoved(before, claimed, nextTry(before, claimed));
@@ -380,7 +377,7 @@ describe('the claim of a retry', () => {
   });
 });
 
-describe('a start', () => {
+describe('the SQL that starts an onboarding', () => {
   const started = (subjectKey: string = randomUUID()): Started => ({
     id: uuidV7(Date.now()),
     caller: 'shop',
@@ -425,7 +422,7 @@ describe('a start', () => {
     await expectFirst(given, (await store.start(given, aClaim(), undefined, {}))!);
   });
 
-  it('that supersedes cancels the earlier onboarding', async () => {
+  it('cancels the earlier onboarding that it supersedes', async () => {
     const before = await inserted({
       ...SESSION,
       state: 'authenticators_submitted',
@@ -443,7 +440,7 @@ describe('a start', () => {
     );
     const cancelled = (await store.find(before.id))!;
     const expected = after(before, moved, cancelled.updatedAt);
-    // The due time of the cancelled row is some time during the statement.
+    // The statement sets the due time of the cancelled row to PostgreSQL's present time.
     expect(Math.abs(cancelled.dueAt!.getTime() - expected.dueAt!.getTime())).toBeLessThan(1_000);
     expect(withoutNow({ ...cancelled, dueAt: expected.dueAt } as Row)).toEqual(withoutNow(expected));
     expect((await eventsAfter(before)).map(({ seq, type }) => [seq, type])).toEqual([

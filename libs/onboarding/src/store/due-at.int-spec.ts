@@ -127,7 +127,6 @@ const submitPasskeys: Act = async ({ id }) => {
   });
 };
 
-/** Starts an onboarding, for a new subject or to supersede the row. */
 const start = (row: Row, supersedes: boolean) => {
   const moved = move(row, 'cancelled', {}, { now: row.now, settings: config });
   const id = uuidV7(Date.now());
@@ -277,8 +276,8 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * Checks a due time, to the millisecond. Exception: the due time of an ended row is some time during its last
- * write.
+ * Checks a due time to the millisecond. For an ended row, checks only that the last write has set it to a
+ * time during this write.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);
@@ -290,7 +289,7 @@ function expectExact(row: Row, from: Date): void {
   expect(row.dueAt!.getTime()).toBeLessThanOrEqual(row.now.getTime());
 }
 
-describe('a row has the right due time after', () => {
+describe('the due time of a row is correct after', () => {
   it.each(WRITES)('%s', async (_, columns, act, state) => {
     const id = await anOnboarding(dataSource, columns);
     // A write that does not set the column leaves this value, which the test notices.
@@ -302,13 +301,13 @@ describe('a row has the right due time after', () => {
     expectExact(row, new Date(before.now.getTime() - 1));
   });
 
-  it('its start', async () => {
+  it('the start of the onboarding', async () => {
     const other = (await store.find(await anOnboarding(dataSource)))!;
     const row = (await start(other, false))!;
     expectExact((await store.find(row.id))!, other.now);
   });
 
-  it('the anchor of its timeline: no due time', async () => {
+  it('the storage of its timeline’s hash: there is none', async () => {
     const id = await anOnboarding(dataSource, {});
     await cancel((await store.find(id))!);
     await module.get(Timelines).anchor();

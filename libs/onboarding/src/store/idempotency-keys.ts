@@ -28,7 +28,7 @@ interface NewAnswer {
   sealedAnswer: Buffer;
 }
 
-/** How long a first request may take, besides its wait and its call to the provider. */
+/** How long the first request with a key may take, in addition to its wait and its call to the provider. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
 

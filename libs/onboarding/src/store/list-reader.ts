@@ -15,7 +15,7 @@ import { blindKey } from './subjects.js';
 
 export interface ListFilter {
   caller?: string | undefined;
-  /** Onboardings that show one of these states. */
+  /** Only onboardings in one of these states, as a read shows them. */
   states?: readonly State[] | undefined;
   integration?: string | undefined;
   accountId?: string | undefined;

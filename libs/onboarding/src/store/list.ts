@@ -45,7 +45,7 @@ interface Way extends KeyedIndex {
   areBeginnings?: true;
   /** Whether the index holds hashes of the keys. If so, a filter checks the value itself. */
   isHashed?: true;
-  /** Whether the key contains the written state. */
+  /** Whether the key contains the stored state. */
   hasState?: true;
 }
 
@@ -99,8 +99,8 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
   ) o WHERE o.id >= ids.first`;
 
 /**
- * @returns the requested states in which a row may have the step. Without states, PostgreSQL would search all
- *   rows.
+ * @returns the states in which rows with the requested step must be searched. Without any state, PostgreSQL
+ *   would search all rows.
  */
 function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly State[] | undefined {
   if (step === undefined) return states;
@@ -148,8 +148,9 @@ function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null
 }
 
 /**
- * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Claims compare
- * plain columns, so PostgreSQL cannot choose these indexes for a claim, which must find its row by the id.
+ * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. A statement that
+ * begins an attempt compares plain columns, so that PostgreSQL cannot choose these indexes: the statement
+ * must find its row by the id.
  */
 export const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
@@ -177,7 +178,7 @@ export const WAITING = {
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
 /**
- * @returns SQL for whether `state` is the written state of the row `o`. The SQL can use the index of states.
+ * @returns SQL for whether `state` is the stored state of the row `o`. The SQL can use the index of states.
  */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
@@ -185,7 +186,7 @@ export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${
 const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
 
 /**
- * @returns the conditions on rows whose written state is requested, and on rows that are in a requested state
+ * @returns the conditions on rows whose stored state is requested, and on rows that are in a requested state
  *   only because a deadline has passed. The second conditions are null if there are no such rows, or if the
  *   index does not contain the state.
  */
@@ -201,7 +202,6 @@ function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   };
 }
 
-/** All filters except the state and the ids. */
 function filtersOf(listed: Listed, bind: Bind): string[] {
   const { callers, integrations, accountId, organizationId, userId, externalRef, subjectKeys } = listed;
   const { step, parked, parkedReason, waiting, endedUnresolved } = listed;
@@ -223,8 +223,8 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 
 /**
  * SQL for rows whose deadline has passed but whose new state is not written. There are few while a worker
- * runs. A row that the expiry could not move has got a later `due_at`, and is not listed. `BETWEEN` makes
- * PostgreSQL expect few rows.
+ * runs. A row whose new state could not be computed has got a later `due_at`, and is not listed. `BETWEEN`
+ * makes PostgreSQL expect few rows.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

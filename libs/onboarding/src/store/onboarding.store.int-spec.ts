@@ -165,14 +165,13 @@ const budgetOf = async ({ subjectKey }: Pick<Row, 'subjectKey'>) =>
     )
   )[0];
 
-/** Uses up a subject's budget: writes `count` entries with the present time. */
 const useUp = ({ subjectKey }: Pick<Row, 'subjectKey'>, column: 'sends' | 'wrong_codes', count: number) =>
   sql(
     `UPDATE otp_budgets SET ${column} = array_fill(clock_timestamp(), ARRAY[$2::int]) WHERE subject_key = $1`,
     [subjectKey, count],
   );
 
-describe('a conditional write', () => {
+describe('a write that depends on the version of the row', () => {
   type Write = (seen: Row) => Promise<unknown>;
   const WRITES: [string, Columns, Write][] = [
     ['a settle', IN_FLIGHT, (seen) => store.settle('verify-otp', seen, verified(seen), seen.now)],
@@ -294,21 +293,20 @@ describe('a conditional write', () => {
   });
 });
 
-/** Inserts a row with a challenge. */
 const ready = async (columns: Columns) => {
   const row = await inserted(columns);
   await issue(row.id);
   return row;
 };
 
-describe('a claim', () => {
+describe('a claim (the first write of an attempt)', () => {
   const CLAIMS: [string, Columns, typeof resend][] = [
     ['of a resend', { otp_resend_at: inMs(-1) }, resend],
     ['of a verification', {}, verify],
     ['of passkeys', VERIFIED, (row, more) => submit(row, more)],
   ];
   it.each(CLAIMS)(
-    'of %s succeeds only once if many run at the same time, and is charged once',
+    'of %s succeeds only once if many run at the same time, and counts once in the budget',
     async (_, columns, claim) => {
       const row = await ready(columns);
       const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
@@ -382,7 +380,7 @@ describe('a claim', () => {
   });
 });
 
-describe('a claim of passkeys', () => {
+describe('the first write of an attempt to register passkeys', () => {
   it('reserves the passkeys and uses up their challenges', async () => {
     const row = await inserted(VERIFIED);
     await Promise.all([issue(row.id, 'one'), issue(row.id, 'two'), issue(row.id, 'three')]);
@@ -416,7 +414,7 @@ describe('a claim of passkeys', () => {
     expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
   });
 
-  it('may reserve a passkey that another claim has reserved', async () => {
+  it('may reserve a passkey that another attempt has reserved', async () => {
     const again = passkey();
     const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
     await submit(one, { passkeys: [again] });
@@ -424,7 +422,7 @@ describe('a claim of passkeys', () => {
   });
 });
 
-describe('the claim of a retry', () => {
+describe('the first write of a retry', () => {
   it.each<[string, Columns]>([
     ['is not due yet', { next_attempt_at: inMs(60_000) }],
     ['is in flight', { lease_until: inMs(60_000), next_attempt_at: null }],
@@ -444,7 +442,7 @@ describe('the claim of a retry', () => {
     expect((await load(row.id)).attempt).toBe(3);
   });
 
-  it('is refused if it is charged and the budget is used up', async () => {
+  it('is refused if it counts in a budget that is used up', async () => {
     const row = (await inserted({ ...SENDING, next_attempt_at: inMs(-10) })) as RowInStep;
     await useUp(row, 'sends', config.OTP_SENDS_PER_WINDOW);
     const before = await standing(row);
@@ -454,8 +452,8 @@ describe('the claim of a retry', () => {
   });
 });
 
-describe('a settle', () => {
-  it('refunds the charge of its claim only if the settle is written', async () => {
+describe('the second write of an attempt (the settle)', () => {
+  it('gives back the try that the first write counted, but only if the row has not changed', async () => {
     const claimed = (await verify(await inserted()))!;
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 1 });
     const stale = { ...claimed, lastSeq: 0 } as Row;
@@ -528,7 +526,7 @@ describe('a stored provider request', () => {
   });
 });
 
-describe('a start', () => {
+describe('the start of an onboarding', () => {
   it('inserts the row with its first events', async () => {
     const created = (await store.start(started(), aClaim(), undefined, {}))!;
     expect(created).toMatchObject({
@@ -565,12 +563,12 @@ describe('a start', () => {
     });
   });
 
-  it('counts a due onboarding as live until its end is written', async () => {
+  it('counts an onboarding past its deadline as live until its end is written', async () => {
     const due = await inserted({ idle_ends_at: inMs(-1) });
     expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });
 
-  it('succeeds if the subject’s last onboarding is gone and its id is passed', async () => {
+  it('succeeds if the row of the subject’s last onboarding is gone, and its id is given', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
     expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
@@ -580,7 +578,7 @@ describe('a start', () => {
     ).not.toBeNull();
   });
 
-  it('writes nothing if a budget is used up, and supersedes nothing', async () => {
+  it('writes nothing if a budget is used up, and leaves the earlier onboarding as it is', async () => {
     const live = await inserted();
     await useUp(live, 'sends', config.OTP_SENDS_PER_WINDOW);
     const before = await standing(live);
@@ -614,7 +612,7 @@ describe('a start', () => {
     sql(`UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1`, [id]);
 });
 
-describe('a start that PostgreSQL did not answer', () => {
+describe('the start of an onboarding that PostgreSQL did not answer', () => {
   const tooLate = () => ({ claimId: randomUUID(), claimBefore: new Date(Date.now() - 1_000) });
 
   it.each([
@@ -671,7 +669,7 @@ describe('an erasure', () => {
 });
 
 describe('a read', () => {
-  it('of the timeline continues after an event, oldest first', async () => {
+  it('of the timeline returns the events after a given event, oldest first', async () => {
     const row = await inserted();
     const events = Array.from({ length: 5 }, () => resent);
     await store.command(row, { patch: {}, events, also: { refund: null, credentials: null } });

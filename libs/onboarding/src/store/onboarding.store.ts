@@ -36,7 +36,6 @@ import { EVENTS_AFTER } from './statements/timelines.js';
 import { ISSUE_CHALLENGE } from './statements/issue-challenge.js';
 import { KEEP_REQUESTS, PUT_OFF } from './statements/waiting.js';
 
-/** An idempotency key. The statement of the command stores it. */
 export interface KeyToTake {
   caller: string;
   /** Method and pattern of the path. */
@@ -62,10 +61,10 @@ export interface Given {
   claim: ClaimTicket;
 }
 
-/** Identifies a claim, in case its answer is lost. */
+/** Identifies a claim (the first write of an attempt), in case PostgreSQL's answer is lost. */
 export interface ClaimTicket {
   claimId: string;
-  /** From this time on PostgreSQL's clock, the claim writes nothing. */
+  /** When PostgreSQL's clock has reached this time, the claim writes nothing any more. */
   claimBefore: Date;
 }
 
@@ -100,7 +99,6 @@ const SETTLE: Record<StepName, Statement> = {
   'create-authenticators': SETTLE_AUTHENTICATORS,
 };
 
-/** The challenges of a submission, and the conditions on its row. */
 type ForChallenges = Pick<Given, 'by' | 'versions'> & {
   challenges: readonly string[];
   /** How many submissions may use a challenge. */
@@ -191,10 +189,10 @@ export class OnboardingStore {
   }
 
   /**
-   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` after
-   * the present time of PostgreSQL's clock, which is estimated from its answers. The estimate may be late by
-   * the duration of a quick answer. With an early estimate, PostgreSQL would refuse claims only because the
-   * network is slow.
+   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing. This time is
+   * `CLAIM_MAX_AGE_MS` after now by PostgreSQL's clock, which is estimated from earlier answers. The estimate
+   * may be late by the duration of a quick answer. If it were early, PostgreSQL would refuse claims only
+   * because the network is slow.
    */
   async newClaim(): Promise<ClaimTicket> {
     if (this.#aheadMs === null) await this.#hear();
@@ -203,7 +201,7 @@ export class OnboardingStore {
   }
 
   /**
-   * @param answeredAtMs the time of the refusal, on the monotonic clock.
+   * @param answeredAtMs when PostgreSQL refused the claim, on the monotonic clock.
    * @returns whether the claim may have come too late by PostgreSQL's clock.
    */
   async isLate({ claimBefore }: ClaimTicket, answeredAtMs: number): Promise<boolean> {
@@ -251,9 +249,9 @@ export class OnboardingStore {
   }
 
   /**
-   * Inserts a row with its first events. The first attempt is claimed.
+   * Inserts a row with its first events. Its first attempt is in flight.
    *
-   * @param superseded the subject's live onboarding, and the move that cancels it.
+   * @param superseded the subject's live onboarding, and the change that cancels it.
    * @param goneId the subject's latest onboarding, if its row is gone.
    * @returns the row; null if the subject has a live onboarding, a budget is used up, or the idempotency key
    *   exists. If null, nothing was written.
@@ -287,10 +285,11 @@ export class OnboardingStore {
   }
 
   /**
-   * Claims the sending of another code.
+   * Begins the sending of another code.
    *
-   * Without `lost`, this is a resend, which also settles verifications with an unknown outcome. With `lost`,
-   * this is a decision on the lost attempt, and the attempts in `lost.unresolved` stay unresolved.
+   * Without `lost`, this is a resend, which also ends the doubt about verifications with an unknown outcome.
+   * With `lost`, this is a decision on the lost attempt, and the attempts in `lost.unresolved` keep their
+   * unknown outcome.
    */
   claimSend(
     given: Given,
@@ -334,10 +333,10 @@ export class OnboardingStore {
   }
 
   /**
-   * Claims the next attempt of a waiting step.
+   * Begins the next attempt of a waiting step.
    *
-   * @param isCharged whether a budget is charged. Each sending of a code is charged, unless the provider
-   *   treats it as a repetition.
+   * @param isCharged whether the attempt counts in a budget. Each sending of a code counts, unless the
+   *   provider treats it as a repetition.
    * @returns null if the attempt is not due, the row has changed, or a budget is used up.
    */
   retry({ id, state, attempt }: RowInStep, claim: ClaimTicket, isCharged: boolean): Promise<Row | null> {
@@ -381,7 +380,8 @@ export class OnboardingStore {
   /**
    * Writes an erasure, in every table with personal data.
    *
-   * @param anchor the anchor of the timeline without its data; null if the timeline has no anchor.
+   * @param anchor the new stored hash of the timeline, without the data of its events; null if the timeline
+   *   has no such hash.
    * @returns null if the row has changed since it was read.
    */
   async erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
@@ -490,8 +490,8 @@ export class OnboardingStore {
 
   #written(seen: Row, moved: Moved, now: Date) {
     const row = after(seen, moved, now);
-    // Leaves each sealed column as it is in the database, unless the move wipes it. The value in `seen` may
-    // be out of date: the call may have stored its requests in that column since then.
+    // Leaves each sealed column as it is in the database, unless the change of state wipes it. The value in
+    // `seen` may be out of date: the call may have stored its requests in that column since then.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
   }

@@ -24,8 +24,8 @@ const SQL = new RegExp(
   'gi',
 );
 /**
- * TypeORM can write without SQL, but only in a file that uses a repository or a query builder of these
- * entities.
+ * TypeORM can write without SQL, but only in a file that uses a repository or a query builder of `Onboarding`
+ * or `OnboardingEvent`.
  */
 const HAS_ENTITY = /Repository(?:<|\()Onboarding(?:Event)?\b|\b(?:into|from|update)\(Onboarding(?:Event)?\b/;
 const ORM =
@@ -46,7 +46,7 @@ describe('the store', () => {
     expect(writers.filter(({ path }) => !path.startsWith(STORE))).toEqual([]);
   });
 
-  it('contains writes, and the scan finds them', () => {
+  it('contains writes that the scan of the source code finds', () => {
     expect(sources.length).toBeGreaterThan(200);
     expect(new Set(writers.map(({ write }) => write))).toEqual(
       new Set([
@@ -59,7 +59,7 @@ describe('the store', () => {
   });
 });
 
-describe('the scan for writes', () => {
+describe('the scan of the source code for writes', () => {
   it.each([
     'UPDATE onboardings o SET state = $1',
     'update only "onboardings" set state = 1',

@@ -1,6 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
-/** An answer as it was sent. */
 export interface KeptAnswer {
   status: number;
   headers: Record<string, string>;
@@ -45,7 +44,6 @@ const DICTIONARIES: readonly Buffer[] = [
   ),
 ];
 
-/** The fastest level of compression. */
 const LEVEL = 1;
 
 /** @returns `dictionary's number (1 byte) ‖ raw DEFLATE`, about a quarter of the answer. */

@@ -40,9 +40,9 @@ export function readRow(raw: Raw, callMs: number): Row {
 const PROPERTIES = new Map<string, string>(COLUMNS.map(([property, column]) => [column, property]));
 
 /**
- * @returns the row of a settled attempt as it is stored: the written row, with the columns that its statement
- *   has computed, and PostgreSQL's time. Without a lease, because each settle ends it. Without `paused`,
- *   which only a claim reports.
+ * @returns the row as the end of an attempt has stored it: the written row, with the columns that the
+ *   statement has computed, and PostgreSQL's time. Without a lease, because each end of an attempt ends the
+ *   lease. Without `paused`, which only the first write of an attempt reports.
  */
 export function withComputed(written: Row, computed: Raw): Row {
   const row: Raw = { ...written, leaseUntil: null };

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SharedWrite } from './shared-write.js';
 
-/** Writes that end only when the test ends them. */
 function held() {
   const writes: { items: number[]; end(error?: Error): void }[] = [];
   const shared = new SharedWrite<number>(

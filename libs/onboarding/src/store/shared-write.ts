@@ -7,7 +7,6 @@ export class SharedWrite<Item> {
   #next: Promise<void> | null = null;
   #writing: Promise<unknown> = Promise.resolve();
 
-  /** @param write writes all given items together. */
   constructor(private readonly write: (items: Item[]) => Promise<void>) {}
 
   /** Resolves when the item is written. If a write fails, the promises of all its items reject. */

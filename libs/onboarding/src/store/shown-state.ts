@@ -9,8 +9,9 @@ import {
 } from '../flow/table.js';
 
 /**
- * SQL for lists: the state that a read shows for the row `o`, which may differ from the written state. The
- * SQL is derived from the transition table, and writes nothing.
+ * SQL for lists: the state that a read shows for the row `o`. It differs from the stored state if a deadline
+ * has passed and no worker has written the new state yet. The SQL is derived from the transition table, and
+ * writes nothing.
  */
 
 const COLUMN = { otpExpiresAt: 'o.otp_expires_at', sessionEndsAt: 'o.session_ends_at' } as const;
@@ -28,16 +29,15 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
   .map((state) => `'${state}'`)
   .join(', ')}) THEN o.idle_ends_at END`;
 
-/** All parts of a statement use the same time, so that each part sees a due row in the same state. */
+/**
+ * All parts of a statement use the same time. So each part sees a row past its deadline in the same state.
+ */
 const NOW = 'statement_timestamp()';
 
 /** SQL for the time at which the row `o` leaves its state because a deadline passes. */
 export const deadlineSql = `least(${boundSql}, ${idleSql}, o.life_ends_at)`;
 
-/**
- * SQL for whether a read shows a state that differs from the written state of the row `o`: see
- * `signalOfTime`.
- */
+/** SQL for whether a read shows another state than the stored state of the row `o`: see `signalOfTime`. */
 export const isDueSql = `${deadlineSql} <= ${NOW}
   AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
   AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;

@@ -4,7 +4,7 @@ import type { ParsedSubject } from '#libs/upstream';
 import { DataKeys } from './data-keys.js';
 import type { Onboarding } from '../flow/onboarding.entity.js';
 
-/** The prefix of blind keys, also in the index `onboardings_by_contact`. */
+/** The prefix of subject keys that are hashes. The index `onboardings_by_contact` has only these keys. */
 const BLIND = 'blind:';
 
 /** @returns a keyed hash of a subject's key, with a prefix that marks it as a hash. */
@@ -22,14 +22,13 @@ export class Subjects {
   ) {}
 
   /**
-   * The key of a subject for limits and searches: the provider's key, or its keyed hash if the provider's key
-   * would identify a person.
+   * The text by which limits and searches find a subject: the key that the provider's code has made of the
+   * subject, or its keyed hash if that key would identify a person.
    */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
   }
 
-  /** @returns the same as {@link blindKey}. */
   blind(key: string): string {
     return blindKey(this.hash, key);
   }

@@ -63,7 +63,10 @@ const anyRow = fc
     ...(parked && { parked_reason: 'integration_missing', parked_at: inMs(-1000) }),
   }));
 
-/** A read shows a due row as if it were expired already. In these columns, the expiry must write the same. */
+/**
+ * A read shows a row past its deadline as if it were expired already. In these columns, the expiry must write
+ * the same.
+ */
 const MOVED = [
   'state',
   'version',
@@ -76,7 +79,6 @@ const MOVED = [
 ] as const satisfies (keyof Row)[];
 const movedBy = (row: Row) => Object.fromEntries(MOVED.map((column) => [column, row[column]]));
 
-/** For each onboarding: the states by which lists find it. */
 async function shownStates(): Promise<Map<string, string[]>> {
   const shown = new Map<string, string[]>();
   for (const state of STATES) {
@@ -91,7 +93,7 @@ async function shownStates(): Promise<Map<string, string[]>> {
 const withoutNow = (row: Row) => ({ ...row, now: null });
 
 describe('the expiry batch', () => {
-  it('writes the states that a read shows, and skips rows that are in flight or not due', async () => {
+  it('writes the states that a read shows, and skips rows in flight or before their deadline', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 7 }), async (rows) => {
         await empty();
@@ -133,7 +135,7 @@ describe('the expiry batch', () => {
     );
   });
 
-  it('works in batches until nothing is due, and returns a count for each kind of expiry', async () => {
+  it('works in batches until no deadline has passed, and counts each kind of expiry', async () => {
     const { dataSource } = onboardings;
     const due = { otp_expires_at: inMs(-1), session_ends_at: inMs(-1) };
     for (let n = 0; n < 2 * BATCH + 1; n++) await anOnboarding(dataSource, due);
@@ -155,7 +157,7 @@ describe('the expiry batch', () => {
     expect(await expiry.run()).toEqual({ codes: 0, sessions: 0, onboardings: 0, outcomesLost: 0 });
   });
 
-  it('writes moves in the order of their deadlines, as reads show them', async () => {
+  it('writes changes of state in the order of their deadlines, as reads show them', async () => {
     const { dataSource, load, eventTypes } = onboardings;
     const both = { otp_expires_at: inMs(-2000), idle_ends_at: inMs(-1000) };
     const idle = await anOnboarding(dataSource, both);
@@ -220,7 +222,7 @@ describe('the expiry batch', () => {
 });
 
 describe('the expiry of one onboarding', () => {
-  it('moves this onboarding if it is due, and no other onboarding', async () => {
+  it('changes only this onboarding, if its deadline has passed', async () => {
     const { dataSource, load } = onboardings;
     const [one, other] = [
       await anOnboarding(dataSource, { otp_expires_at: inMs(-1) }),

@@ -10,10 +10,9 @@ import { writtenColumns } from '../store/read-row.js';
 import { logOutcomeLost } from '../attempt/step-log.js';
 import { inBatches } from './in-batches.js';
 
-/** How long a row is delayed if its moves cannot be found. */
+/** How long the expiry skips a row whose next state it could not compute. */
 const PUSH_BACK_MS = 60_000;
 
-/** How many codes, sessions and onboardings expired in one run, and how many outcomes became unknown. */
 export interface ExpiryCounts {
   codes: number;
   sessions: number;
@@ -34,8 +33,8 @@ interface Timed {
 }
 
 /**
- * Expires codes, sessions and onboardings that are due. Several workers may run this at the same time: each
- * skips rows that another worker has locked or written.
+ * Expires codes, sessions and onboardings whose deadline has passed. Several workers may run this at the same
+ * time: each skips rows that another worker has locked or written.
  */
 @Injectable()
 export class Expiry {
@@ -46,7 +45,6 @@ export class Expiry {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Works in batches until nothing is due. */
   async run(): Promise<ExpiryCounts> {
     const counts: ExpiryCounts = { codes: 0, sessions: 0, onboardings: 0, outcomesLost: 0 };
     await inBatches(this.config.EXPIRY_BATCH, async (limit) => {
@@ -59,7 +57,7 @@ export class Expiry {
     return counts;
   }
 
-  /** Moves one onboarding, for a command that cannot wait for the batch. */
+  /** Expires one onboarding, for a command that cannot wait for the next batch. */
   async runFor(id: string): Promise<void> {
     // Another worker's batch may have locked the row.
     await this.store.run(WAIT_FOR_WRITERS, { id });
@@ -78,8 +76,8 @@ export class Expiry {
   }
 
   /**
-   * Finds the moves of each row. If this fails for a row, delays the row, because it would block the rows
-   * behind it.
+   * Computes the new state of each row. If this fails for a row, delays the row, because it would block the
+   * rows behind it.
    */
   async #timed(rows: Row[]): Promise<Timed[]> {
     const broken: string[] = [];
@@ -98,7 +96,6 @@ export class Expiry {
   }
 }
 
-/** The input of the statement: the row after the moves, and the version and event number at the read. */
 function asWritten({ seen, moves }: Timed) {
   const to = moves.at(-1)!.to;
   return {

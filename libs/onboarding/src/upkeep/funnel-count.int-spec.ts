@@ -68,14 +68,14 @@ const failed = (atMs: number) =>
 
 const count = async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
-  // Without a duration of the last count, no pause follows it.
+  // The pause before the next count depends on the duration of the last count. After 0 ms, there is no pause.
   await onboardings.dataSource.query('UPDATE funnel_counts SET took_ms = 0');
   return onboardings.module.get(FunnelCount).run();
 };
 const funnel = (from = BEFORE, integration?: string) =>
   views.get(FunnelView).read({ from: nameOf(from), to: nameOf(TODAY_MS), integration });
 
-describe('the funnel', () => {
+describe('the funnel (how many onboardings reach each stage)', () => {
   it('has the stages, endings and median times of each day and integration', async () => {
     await completed(OLD);
     await completed(OLD + 3_600_000, { integration: 'turnkey' });
@@ -142,7 +142,7 @@ describe('the funnel', () => {
     expect((await funnel()).total).toEqual(before);
   });
 
-  it('counts late answers and decisions, but measures no times up to a decision', async () => {
+  it('counts stages reached by a late answer or decision, but measures no time to a decision', async () => {
     await began(
       TODAY_MS,
       [
@@ -173,7 +173,7 @@ describe('the funnel', () => {
     expect(integrations).toHaveLength(1);
   });
 
-  it('is counted less often if the counts of more days are not final', async () => {
+  it('is counted at longer intervals if the counts of more days are not final', async () => {
     await began(OLD, [['otp_sent', 400]]);
     await began(TODAY_MS, [['otp_sent', 400]]);
     await count();
@@ -182,7 +182,8 @@ describe('the funnel', () => {
         `UPDATE funnel_counts SET took_ms = 1000, counted_at = clock_timestamp() - $1 * interval '1 second'`,
         [seconds],
       );
-    // The ages fit two and three days: for some minutes after midnight, yesterday is counted too.
+    // These ages fit two and three days that are not final: for some minutes after midnight, yesterday is
+    // also not final.
     await age(90);
     expect(await onboardings.module.get(FunnelCount).run()).toEqual({ days: 0, onboardings: 0 });
     await age(160);
@@ -200,7 +201,7 @@ describe('the funnel', () => {
     [{ from: '2026-13-01', to: '2026-12-01' }],
     [{ from: '2026-11-02', to: '2026-11-01' }],
     [{ from: '2020-01-01', to: '2026-11-01' }],
-  ])('refuses the days %p', async (days) => {
+  ])('refuses to show the days %p', async (days) => {
     await expect(views.get(FunnelView).read(days)).rejects.toMatchObject({ code: 'validation_failed' });
   });
 });

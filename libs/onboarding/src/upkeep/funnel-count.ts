@@ -127,5 +127,4 @@ function addFacts(byIntegration: Map<string, FunnelCounts>, facts: readonly Fact
 
 const dayOf = (ms: number) => Math.floor(ms / DAY_MS) * DAY_MS;
 const nameOf = (day: number) => new Date(day).toISOString().slice(0, 10);
-/** The highest onboarding id before a day. */
 const idBefore = (day: number) => lowestUuidV7(day - 1).replace(/7000-8000-0{12}$/, '7fff-bfff-ffffffffffff');

@@ -11,7 +11,7 @@ import { KeyChecks } from './key-checks.js';
 
 const another = () => randomBytes(32).toString('base64');
 
-/** The process that wrote the database: a sealed row and two anchored timelines. */
+/** Stands for the process that wrote the database: a sealed row, and two timelines with a stored hash. */
 let before: Onboardings;
 beforeAll(async () => {
   before = await openOnboardings();
@@ -36,7 +36,7 @@ describe('a boot with a restored database', () => {
     ['another hash key', { HASH_KEY: another() }, [HASH]],
     ['another sealing key', { SEALING_KEYS: `new:${another()}` }, [SEALING]],
     ['another sealing key with the same id', { SEALING_KEYS: `test:${another()}` }, [SEALING]],
-  ])('with %s logs which keys do not fit the database, if any', async (_, env, told) => {
+  ])('logs which keys do not fit the database, if the service has %s', async (_, env, told) => {
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
     const after = await openOnboardings([], env as Record<string, string>);
     expect(error.mock.calls.map(([, line]) => line)).toEqual(told);

@@ -9,7 +9,6 @@ import { PARKED_BY_PAUSE, RESUMED_INTEGRATIONS } from '../store/statements/parke
 import { someAtOnce } from './in-batches.js';
 
 const BATCH = 200;
-/** How many rows are released at the same time. */
 const AT_ONCE = 5;
 
 export interface Resumed {

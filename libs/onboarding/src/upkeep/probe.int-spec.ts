@@ -114,8 +114,8 @@ describe('a probe without a clear result', () => {
   });
 });
 
-describe('a successful probe', () => {
-  it('releases all rows, but a row that was parked again only after a longer time', async () => {
+describe('the probe of an integration', () => {
+  it('releases all rows if it succeeds; a row that was parked again must wait longer', async () => {
     answers('well');
     const fresh = await parked(4);
     const again = await parked(1, { parkings: 2, parked_at: inMs(-1.5 * EVERY_MS) });
@@ -123,20 +123,20 @@ describe('a successful probe', () => {
     expect(await probe.run()).toEqual({ unparked: 5, unhealthy: [] });
     expect(await stillParked([...fresh, ...again, ...oftener])).toEqual(again);
   });
-});
 
-it('a refused probe releases no row', async () => {
-  answers('misconfigured');
-  const ids = await parked(2);
-  expect(await probe.run()).toEqual({ unparked: 0, unhealthy: [integration()] });
-  expect(await stillParked(ids)).toHaveLength(2);
-});
+  it('releases no row if the provider refuses the probe', async () => {
+    answers('misconfigured');
+    const ids = await parked(2);
+    expect(await probe.run()).toEqual({ unparked: 0, unhealthy: [integration()] });
+    expect(await stillParked(ids)).toHaveLength(2);
+  });
 
-it('the trials are deleted once nothing is parked', async () => {
-  answers('rejected');
-  await parked(1);
-  await probe.run();
-  await trialIsDue();
-  await probe.run();
-  expect(await query(`SELECT 1 FROM integration_trials`)).toEqual([]);
+  it('deletes the trials once nothing is parked', async () => {
+    answers('rejected');
+    await parked(1);
+    await probe.run();
+    await trialIsDue();
+    await probe.run();
+    expect(await query(`SELECT 1 FROM integration_trials`)).toEqual([]);
+  });
 });

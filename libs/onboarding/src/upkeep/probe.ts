@@ -9,7 +9,6 @@ import { Pauses } from './pauses.js';
 import { Trials } from './trials.js';
 
 const BATCH = 500;
-/** How many rows a trial releases to test the integration. */
 const TRIAL_ROWS = 3;
 const DOUBLINGS = 4;
 

@@ -39,7 +39,6 @@ afterEach(async () => {
 
 const reseal = (at: Onboardings) => at.module.get(Reseal);
 
-/** Makes a row with its own data key, which seals a contact and a code. */
 async function sealedRow(at: Onboardings, code = '123456'): Promise<string> {
   const id = uuidV7(Date.now());
   const { patch, sealer } = at.module.get(DataKeys).fresh(id);
@@ -145,7 +144,7 @@ describe('a rotation of SEALING_KEYS', () => {
     expect((await service.load(lost, aCaller())).subject).toEqual({ userId: 'u' });
     const cancelled = await service.cancel(lost, undefined, { caller: aCaller(), waitMs: 0 });
     expect(cancelled).toMatchObject({ state: 'cancelled', subject: { userId: 'u' } });
-    // Without the contact, no call goes to a provider.
+    // The contact cannot be decrypted, so the service cannot call the provider for this row.
     const row = await early.load(lost);
     expect(() => early.module.get(Subjects).opened(row)).toThrow('which SEALING_KEYS does not have');
   });

@@ -14,7 +14,6 @@ export type KeyUse = Record<string, number>;
 
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
-/** The counts of one run, and the number of values per key after the run. */
 export interface ResealCounts {
   resealed: number;
   /** Rows whose data key is sealed with a key that SEALING_KEYS does not have. */

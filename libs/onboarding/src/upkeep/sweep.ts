@@ -18,7 +18,7 @@ interface Due {
   attempt: number;
 }
 
-/** Wakes steps that no process holds, because their job was lost or their process is gone. */
+/** Wakes steps that no process works on, because their job was lost or their process is gone. */
 @Injectable()
 export class Sweeper {
   constructor(

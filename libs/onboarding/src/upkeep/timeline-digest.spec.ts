@@ -30,7 +30,7 @@ const THREE = [event(1), event(2), event(3)];
 const whole = anchored(timeline(THREE));
 
 describe('the check of a timeline', () => {
-  it('finds no fault in an unaltered timeline, with or without an anchor or later events', () => {
+  it('finds no fault in an unaltered timeline, with or without a stored hash, and with later events', () => {
     expect(faultIn(timeline(THREE), hash)).toBeNull();
     expect(faultIn(timeline([]), hash)).toBeNull();
     expect(faultIn(whole, hash)).toBeNull();
@@ -43,7 +43,7 @@ describe('the check of a timeline', () => {
     ['all events missing', { events: [] }, { seq: 1, fault: 'missing' }],
     ['a surplus event', { events: [...THREE, event(4)] }, { seq: 4, fault: 'surplus' }],
     ['a repeated number', { events: [event(1), event(1), event(2)] }, { seq: 2, fault: 'surplus' }],
-  ])('finds %s and its place, with and without an anchor', (_, change, fault) => {
+  ])('finds %s and its place, with and without a stored hash', (_, change, fault) => {
     expect(faultIn({ ...timeline(THREE), ...change }, hash)).toEqual(fault);
     expect(faultIn({ ...whole, ...change }, hash)).toEqual(fault);
   });
@@ -57,15 +57,15 @@ describe('the check of a timeline', () => {
     ['no anchor beside its number', { anchor: null }],
     ['no number beside the anchor', { anchoredSeq: null }],
     ['an anchor of another length', { anchor: whole.anchor!.subarray(1) }],
-  ])('finds that a timeline does not fit its anchor with %s', (_, change) => {
+  ])('finds that a timeline does not fit its stored hash: %s', (_, change) => {
     expect(faultIn({ ...whole, ...change }, hash)).toMatchObject({ fault: 'anchor' });
   });
 
-  it('finds that an anchor under another key does not fit its timeline', () => {
+  it('finds that a hash under another key does not fit the timeline', () => {
     expect(faultIn(whole, new KeyedHash(Buffer.alloc(32, 2)))).toEqual({ seq: 3, fault: 'anchor' });
   });
 
-  it('finds a change to any member of any event that the anchor covers', () => {
+  it('finds a change to any member of any event that the stored hash covers', () => {
     const members = ['type', 'atUs', 'actor', 'data'] as const;
     fc.assert(
       fc.property(fc.nat(2), fc.constantFrom(...members), fc.string(), (index, member, value) => {
@@ -76,7 +76,7 @@ describe('the check of a timeline', () => {
     );
   });
 
-  it('computes different digests if text moves from one member to the next', () => {
+  it('finds that text has moved from one member of an event to the next', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '[', '\\'), maxLength: 4 });
     const events = fc
       .array(fc.record({ type: text, atUs: text, actor: text, data: text }), { maxLength: 3 })
@@ -89,7 +89,7 @@ describe('the check of a timeline', () => {
     );
   });
 
-  it('accepts for an erased timeline only a digest of the events without their data', () => {
+  it('accepts for an erased timeline only a hash of the events without their data', () => {
     const erased = blanked(whole);
     expect(erased.events.map(({ data }) => data)).toEqual(['{}', '{}', '{}']);
     expect(faultIn(erased, hash)).toEqual({ seq: 3, fault: 'anchor' });

@@ -24,19 +24,15 @@ export interface StoredTimeline {
 }
 
 /**
- * The fault in a timeline. `seq` is the number of the first missing or surplus event. For `anchor`, `seq` is
- * the last event that the anchor covers.
+ * The fault in a timeline. `seq` is the number of the first missing or surplus event. `anchor`: the timeline
+ * does not fit its stored hash; `seq` is the last event that the hash covers.
  */
 export interface TimelineFault {
   seq: number;
   fault: 'missing' | 'surplus' | 'anchor';
 }
 
-/**
- * Checks one timeline.
- *
- * @returns the first fault; null if there is none.
- */
+/** @returns the first fault in the timeline; null if there is none. */
 export function faultIn(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   return gapIn(timeline) ?? anchorFault(timeline, hash);
 }
@@ -68,8 +64,8 @@ function gapIn({ events, lastSeq }: StoredTimeline): TimelineFault | null {
 }
 
 /**
- * An anchor of a live onboarding is a fault: only ended onboardings have an anchor, and an ended state never
- * changes.
+ * A live onboarding with a stored hash (an anchor) is a fault: only ended onboardings get one, and an ended
+ * state never changes.
  */
 function anchorFault(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   const { anchor, anchoredSeq, state } = timeline;

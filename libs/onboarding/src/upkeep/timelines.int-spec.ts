@@ -107,12 +107,15 @@ describe('a stored timeline', () => {
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
       SELECT onboarding_id, 5, 'resolved', 'caller' FROM onboarding_events WHERE seq = 4`,
     ],
-  ])('is found broken before it has an anchor, with the place: %s', async (_, seq, tampering) => {
-    const [id, other] = [await written(), await written()];
-    await sql(`${tampering} AND onboarding_id = $1`, [id]);
-    expect(await faultOf(id)).toEqual({ seq, fault: seq === 5 ? 'surplus' : 'missing' });
-    expect(await faultOf(other)).toBeNull();
-  });
+  ])(
+    'is found broken even before its hash is stored, and the place is found: %s',
+    async (_, seq, tampering) => {
+      const [id, other] = [await written(), await written()];
+      await sql(`${tampering} AND onboarding_id = $1`, [id]);
+      expect(await faultOf(id)).toEqual({ seq, fault: seq === 5 ? 'surplus' : 'missing' });
+      expect(await faultOf(other)).toBeNull();
+    },
+  );
 
   it('is found broken in a check that reads all timelines page by page', async () => {
     const broken = await written();
@@ -135,7 +138,7 @@ describe('a stored timeline', () => {
   });
 });
 
-describe('an anchor', () => {
+describe('an anchor (the stored hash of a timeline)', () => {
   it('is written for ended onboardings only', async () => {
     const [ended, live] = [await written(), await written({ ended: false })];
     await timelines.anchor();
@@ -238,7 +241,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that was deleted is replaced, even for a forged timeline: the log shows both digests', async () => {
+  it('that was deleted is replaced, even for a forged timeline: the log has the two hashes', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 130; n++) ids.push(await written());
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
@@ -278,7 +281,7 @@ describe('the timeline of an erased onboarding', () => {
       ({ data }: { data: unknown }) => data,
     );
 
-  it('is intact without its data, before and after it gets an anchor', async () => {
+  it('is intact without its data, before and after its new hash is stored', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);
@@ -288,7 +291,7 @@ describe('the timeline of an erased onboarding', () => {
     expect(await dataOf(id)).toEqual([{}, {}, {}, {}, {}]);
   });
 
-  it('gets an anchor over the events without data, if it had none before the erasure', async () => {
+  it('gets a hash over the events without data, if no hash was stored before the erasure', async () => {
     const id = await written();
     await eraseByCaller(id);
     expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 5, anchoredSeq: null, fault: null });
@@ -327,7 +330,7 @@ describe('an erasure', () => {
         await addLateAnswer(id);
       },
     ],
-  ])('is refused if the row was read before its latest anchor: %s', async (_, prepare) => {
+  ])('is refused if the hash of the timeline was stored after the row was read: %s', async (_, prepare) => {
     const id = await written();
     await prepare(id);
     const erasure = onboardings.module.get(Erasure);

@@ -17,15 +17,17 @@ export interface TimelineReport {
   onboardingId: string;
   events: number;
   /**
-   * The last event that the anchor covers. Null if there is no anchor yet: while the onboarding is live, and
-   * shortly after its end.
+   * The last event that the stored hash covers. Null if there is no hash yet: while the onboarding is live,
+   * and shortly after its end.
    */
   anchoredSeq: number | null;
-  /** Null if the check found no fault. */
   fault: TimelineFault | null;
 }
 
-/** Checks timelines against their anchors, and writes anchors for timelines that have ended. */
+/**
+ * Checks timelines against their anchors, and writes the anchors. An anchor is the stored keyed hash of the
+ * timeline of an ended onboarding.
+ */
 @Injectable()
 export class Timelines {
   readonly #logger = new Log('Timelines');
@@ -66,10 +68,10 @@ export class Timelines {
   }
 
   /**
-   * Writes an anchor for each timeline that has ended, or has new events since its last anchor. A timeline
-   * that does not fit its last anchor gets no new anchor. An attacker could forge a timeline and delete its
-   * anchor, so that it gets a new one. Therefore each digest is logged before it is written: two digests for
-   * one event number show a forgery.
+   * Writes an anchor (a keyed hash) for each timeline that has ended, or has new events since its last
+   * anchor. A timeline that does not fit its last anchor gets no new anchor. An attacker could forge a
+   * timeline and delete its anchor, so that it gets a new one. Therefore each hash is logged before it is
+   * written: two hashes for one event number show a forgery.
    */
   async anchor(): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
@@ -89,8 +91,8 @@ export class Timelines {
   }
 
   /**
-   * @returns the anchor of the timeline after an erasure, over the same events without their data; null if
-   *   there is no anchor yet. A broken timeline keeps its anchor, so that it stays broken.
+   * @returns the stored hash of the timeline after an erasure, over the same events without their data; null
+   *   if there is no stored hash yet. A broken timeline keeps its hash, so that it stays broken.
    */
   async anchorOfErased(id: string): Promise<Buffer | null> {
     const timeline = await this.#find(id);

@@ -55,7 +55,6 @@ export class Trials {
     return begun.length > 0;
   }
 
-  /** Records which onboardings a trial released. */
   async released(integration: string, ids: string[]): Promise<void> {
     await this.statements.run(prepared(RELEASED), [integration, ids]);
   }

@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Deletes the budgets of a page that have no entry that still counts and no live onboarding. Locks the rows
- * of the budgets. Skips rows that are being charged: the next run takes them. Finds rows by `ctid`, so that
- * PostgreSQL reads no other rows.
+ * Deletes budgets, in one page of the table, if they have no live onboarding and all their entries are too
+ * old to count. Locks the rows of the budgets. Skips rows that another statement is writing: the next run
+ * takes them. Finds rows by `ctid`, so that PostgreSQL reads no other rows.
  */
 export const FORGET_BUDGETS = statement(
   'forget_budgets',

@@ -2,7 +2,7 @@ import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
- * Claims the creation of passkeys. Locks, in this order: the onboarding, the idempotency key, the
+ * Begins an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key, the
  * credentials, the challenges. Reserves the credentials if none of them is registered for any user (WebAuthn
  * Level 3 §7.1, step 27) and the subject will not have too many passkeys. Uses up all challenges or none.
  * After a wait for the onboarding, PostgreSQL checks the conditions again. If one part refuses, the whole

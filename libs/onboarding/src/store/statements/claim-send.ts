@@ -3,8 +3,8 @@ import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
- * Claims another sending of a code: a resend, or the decision that a lost verification did not happen.
- * Locks, in this order: the onboarding, the idempotency key, the subject's budget row. After a wait for the
+ * Begins another sending of a code: a resend, or the decision that a lost verification did not happen. Locks,
+ * in this order: the onboarding, the idempotency key, the subject's budget row. After a wait for the
  * onboarding, PostgreSQL checks the conditions again. If refused, the statement writes nothing.
  */
 export const CLAIM_SEND = statement(

@@ -3,10 +3,10 @@ import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
- * Claims the verification of a code. Locks, in this order: the onboarding, the idempotency key, the
- * subject's budget row. After a wait for the onboarding, PostgreSQL checks the conditions again. Charges the
- * day's budget as if the code were wrong. The settle counts the tries of this code. If refused, the statement
- * writes nothing.
+ * Begins the verification of a code. Locks, in this order: the onboarding, the idempotency key, the subject's
+ * budget row. After a wait for the onboarding, PostgreSQL checks the conditions again. Counts a wrong code in
+ * the day's budget in advance. The write that ends the attempt counts the tries of this code. If refused, the
+ * statement writes nothing.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',

@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Live rows that are due by time. The row that has been due for longest is first. Locks nothing: the write
- * checks that the row has not changed.
+ * Live rows whose deadline may have passed. The row that has been due for longest is first. Locks nothing:
+ * the write checks that the row has not changed.
  */
 export const DUE = statement(
   'due',
@@ -20,8 +20,8 @@ export const DUE = statement(
 );
 
 /**
- * Writes the moves of many rows whose deadlines have passed. Locks the onboardings in the order of their ids.
- * Skips rows that another statement is writing, and rows that have changed since they were read.
+ * Writes the new states of many rows whose deadlines have passed. Locks the onboardings in the order of their
+ * ids. Skips rows that another statement is writing, and rows that have changed since they were read.
  */
 export const EXPIRE = statement(
   'expire',

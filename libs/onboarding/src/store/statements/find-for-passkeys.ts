@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Reads a row with its outstanding challenges and the credentials of its subject. Charges a try to each given
- * challenge that has a try left, if all given challenges are outstanding and the row accepts passkeys of this
- * form from this caller. Locks the charged challenges.
+ * Reads a row with its outstanding challenges and the credentials of its subject. Takes one try from each
+ * given challenge that has a try left, if all given challenges are outstanding and the row accepts passkeys
+ * of this form from this caller. Locks these challenges.
  */
 export const FIND_FOR_PASSKEYS = statement(
   'find_for_passkeys',

@@ -5,8 +5,8 @@ import { statement } from '../statement.js';
 const isEnded = `w.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})`;
 
 /**
- * SQL for a fact: the bucket of the time between two events. There is no fact if the time of an event is
- * unknown.
+ * SQL for one measured fact: the histogram bucket of the time between two events. There is no fact if the
+ * time of an event is unknown.
  */
 const span = (what: string, from: string, to: string) =>
   `(CASE WHEN ${from} <= ${to} THEN '${what}' END,

@@ -50,7 +50,7 @@ export const NOW_PARKED = grouped(
   { of: ANY, by: 'o.parked_reason AS reason, o.step', facts: 'min(o.parked_at) AS since' },
 );
 
-/** Live onboardings that wait for a decision. */
+/** Live onboardings with an unknown outcome, which wait for a decision. */
 export const NOW_LOST = grouped(
   'now_lost',
   { key: OF_STATE },

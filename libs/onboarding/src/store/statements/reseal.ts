@@ -80,7 +80,7 @@ export const ONE_PER_SEALING_KEY = statement(
   { alone: true },
 );
 
-/** The newest onboardings with an anchor. Locks nothing. */
+/** The newest onboardings with an anchor (the stored hash of a timeline). Locks nothing. */
 export const LAST_ANCHORED = statement(
   'last_anchored',
   `SELECT o.id FROM onboardings o WHERE o.anchor IS NOT NULL ORDER BY o.id DESC LIMIT 5`,

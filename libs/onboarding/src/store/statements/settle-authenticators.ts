@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Settles a creation of passkeys. Locks the onboarding, then the rows of the credentials that its submission
- * has reserved. Writes only if the row has not changed since it was read.
+ * Writes the end of an attempt to create passkeys. Locks the onboarding, then the rows of the credentials
+ * that its submission has reserved. Writes only if the row has not changed since it was read.
  */
 export const SETTLE_AUTHENTICATORS = statement(
   'settle_authenticators',

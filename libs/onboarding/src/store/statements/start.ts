@@ -3,7 +3,7 @@ import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
- * Inserts an onboarding whose first attempt is claimed. Locks, in this order: the idempotency key, the
+ * Inserts an onboarding whose first attempt is in flight. Locks, in this order: the idempotency key, the
  * superseded onboarding, the subject's budget row. The budget row also has the id of the subject's live
  * onboarding. Of two starts for one subject, the second waits for the budget row, and then reads the id that
  * the first has written. If the snapshot does not contain an onboarding with this id, the onboarding is new

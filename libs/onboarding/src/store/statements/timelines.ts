@@ -24,8 +24,8 @@ export const TIMELINES = statement(
 );
 
 /**
- * Reads timelines of ended onboardings that need a new anchor. The one that has been due for longest is
- * first. Locks nothing.
+ * Reads timelines of ended onboardings whose stored hash (the anchor) is missing or covers too few events.
+ * The timeline that has been due for longest is first. Locks nothing.
  */
 export const UNANCHORED = statement(
   'unanchored',
@@ -41,8 +41,8 @@ export const UNANCHORED = statement(
 );
 
 /**
- * Writes the anchors of timelines. Locks the onboardings in the order of their ids. Skips rows that have new
- * events or that another statement is writing: the next run takes them.
+ * Writes the anchors (stored hashes) of timelines. Locks the onboardings in the order of their ids. Skips
+ * rows that have new events or that another statement is writing: the next run takes them.
  */
 export const ANCHOR = statement(
   'anchor',
