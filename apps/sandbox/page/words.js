@@ -39,8 +39,6 @@ const STATUSES = {
 };
 
 /**
- * The answer to a request in words, and its colour.
- *
  * @param {JournalEntry['answer']} answer
  * @returns {{ text: string, tone: 'good' | 'refused' | 'bad' | 'waiting' }}
  */
@@ -72,8 +70,6 @@ export function effectWords(effect) {
 }
 
 /**
- * What a fault does to a request, in words.
- *
  * @param {Fault} fault
  */
 export function faultWords({ answer, cut, delayMs, effectFirst, activity }) {

@@ -47,7 +47,6 @@ export interface JournalFilter {
   route?: string | undefined;
 }
 
-/** All upstream requests, in order of arrival. */
 export class Journal {
   readonly #entries = new BoundedLog<JournalEntry>();
   #lastSeq = 0;

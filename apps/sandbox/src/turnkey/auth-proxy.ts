@@ -26,7 +26,6 @@ export interface AuthProxyConfig {
    * accepts any text as this token.
    */
   captcha: boolean;
-  /** Whether a lookup of an account by contact needs a verification token of this contact. */
   accountNeedsToken: boolean;
   appName: string;
   otpLength: number;

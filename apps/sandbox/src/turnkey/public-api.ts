@@ -144,7 +144,7 @@ export class PublicApi {
  * Refuses a stamp that does not allow the activity:
  * - a stamp by the parent, if only a user may submit the activity;
  * - a stamp by a sub-organization, if only the parent may submit the activity;
- * - an attested stamp, if the activity is not a login.
+ * - a stamp by a verification token, if the activity is not a login.
  *
  * @throws TurnkeyRefusal 403
  */

@@ -84,7 +84,6 @@ export class Queries {
     return { users: organization.users.map((user) => userOnTheWire(user, passkeys.list(user.userId))) };
   }
 
-  /** Finds sub-organizations also by contacts that are not verified. */
   #listSubOrganizations(query: Query): object {
     requireParent(query);
     const { filterType, filterValue } = checked(listSubOrganizations, jsonObject(query.rawBody));
