@@ -51,8 +51,6 @@ export function answerWords(answer) {
 }
 
 /**
- * The effect of a request in words; empty if it had none.
- *
  * @param {JournalEntry['effect']} effect
  */
 export function effectWords(effect) {

@@ -24,7 +24,6 @@ export class TurnkeyCaller {
     private readonly nowMs: () => number,
   ) {}
 
-  /** A client with the same settings and another key. */
   as(privateKeyHex: string, organizationId: string): TurnkeyCaller {
     return new TurnkeyCaller(this.url, p256FromScalar(privateKeyHex), organizationId, this.nowMs);
   }

@@ -35,7 +35,6 @@ export interface JournalEntry {
   answer: number | 'cut' | 'client_gone' | null;
   /** The time immediately before the first byte of the answer. ISO 8601, by the sandbox's clock. */
   answeredAt: string | null;
-  /** The id of the fault that applied to the request. */
   fault: number | null;
 }
 

@@ -36,7 +36,7 @@ export interface AuthProxyConfig {
 }
 
 /**
- * The Auth Proxy. Its answers have no envelope, its requests have no stamps, and a repeated request runs
+ * The Auth Proxy. Its answers are not activities, its requests are not signed, and a repeated request runs
  * again.
  */
 export class AuthProxy {

@@ -19,7 +19,6 @@ export interface Submitted {
   effect: object | null;
 }
 
-/** A submission with a valid stamp. */
 export interface Submission {
   /** The last segment of the path. */
   path: string;

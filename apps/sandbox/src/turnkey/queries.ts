@@ -9,7 +9,6 @@ import { findSubOrganizations, SUB_ORGANIZATION_FILTERS } from './sub-organizati
 import type { TurnkeyState } from './turnkey-state.js';
 import { authenticatorOnTheWire, userOnTheWire } from './users.js';
 
-/** A query with a valid stamp. */
 export interface Query {
   rawBody: Buffer;
   stamper: Stamper;

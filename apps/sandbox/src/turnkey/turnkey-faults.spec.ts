@@ -214,7 +214,7 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.control('POST', 'turnkey/subjects', { contact: 'ana' })).toMatchObject({ status: 400 });
   });
 
-  it('loses subjects, activities and tokens at a reset, but not the parent organization and the keys', async () => {
+  it('loses subjects, activities and tokens at a reset, and keeps its parent organization', async () => {
     const { subject, user, order, token } = await t.loggedIn();
     const body = t.parent.activity('INIT_OTP_V3', {
       otpType: 'OTP_TYPE_EMAIL',

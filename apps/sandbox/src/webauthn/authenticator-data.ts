@@ -12,7 +12,6 @@ export interface AuthenticatorData {
   signCount: number;
   aaguid: string;
   credentialId: Buffer;
-  /** The COSE_Key, as decoded from CBOR. */
   cosePublicKey: Map<unknown, unknown>;
 }
 
