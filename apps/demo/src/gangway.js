@@ -5,7 +5,7 @@ const TRIES = 3;
 /** The time limit for all tries of a request together: users do not wait longer after they press a button. */
 const ANSWER_MS = 10_000;
 
-/** A refusal by Gangway, with its code (RFC 9457), or a failure to reach it. */
+/** A refusal by Gangway, with its problem details (RFC 9457), or a failure to reach Gangway. */
 export class GangwayProblem extends Error {
   /**
    * @param {number} status

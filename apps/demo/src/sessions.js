@@ -5,7 +5,7 @@ import { GangwayProblem } from './gangway.js';
  * @typedef {object} Session
  * @property {string} id the onboarding's id; the browser never gets it
  * @property {string} email
- * @property {string} of the name under which a tab knows its onboarding. All tabs share one cookie, so
+ * @property {string} of a random name of the onboarding, which each tab sends. All tabs share one cookie, so
  *   another tab may have started a newer onboarding.
  */
 
@@ -13,9 +13,8 @@ import { GangwayProblem } from './gangway.js';
 const MOST = 10_000;
 
 /**
- * Stands in for your own login. A cookie that scripts cannot read binds a browser to the one onboarding that
- * it may see. The browser never sends an onboarding's id, so it cannot send the id of another user's
- * onboarding.
+ * Stands in for your own login. A cookie that scripts cannot read binds a browser to one onboarding. The
+ * browser never sends an onboarding's id, so it cannot send the id of another user's onboarding.
  */
 export class Sessions {
   /** @type {Map<string, Session>} */
@@ -52,8 +51,6 @@ export class Sessions {
   }
 
   /**
-   * Ends the session of a browser.
-   *
    * @param {import('fastify').FastifyRequest} request
    * @returns {string} the Set-Cookie header that deletes the session's cookie
    */

@@ -17,8 +17,8 @@ const event = (type: string, data: Record<string, unknown> = {}) => ({
   data,
 });
 
-describe('the words of an event', () => {
-  it.each(TYPES)('exist for %s, with and without data', (type) => {
+describe('the text for an event of the timeline', () => {
+  it.each(TYPES)('exists for the type %s, with and without data', (type) => {
     for (const data of [{}, { step: 'init-otp', class: 'ok', durationMs: 3, inMs: 20, authenticators: 2 }]) {
       const { text } = eventWords(event(type, data));
       expect(text).toMatch(/^[A-Z\d]/);
@@ -26,12 +26,12 @@ describe('the words of an event', () => {
     }
   });
 
-  it('have a bad tone after a failed call, and a plain tone after a successful call', () => {
+  it('has the tone "bad" for a failed call, and "plain" for a successful call', () => {
     expect(eventWords(event('attempt_ended', { class: 'ok' })).tone).toBe('plain');
     expect(eventWords(event('attempt_ended', { class: 'unavailable' })).tone).toBe('bad');
   });
 
-  it('are the name of the type if the type is unknown', () => {
+  it('is the name of the type if the type is unknown', () => {
     expect(eventWords(event('made_up_later'))).toEqual({ text: 'made_up_later', tone: 'plain' });
   });
 });

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => void server.close());
 
 describe('the client of Gangway', () => {
-  it('asks for a new code, and passes on the options for the code', async () => {
+  it('asks for a new code, and sends Gangway the options for this code', async () => {
     const path = '/v1/onboardings/an-id/otp/resend';
     expect(await gangway.resend('an-id')).toMatchObject({ path, body: {} });
     const captcha = { otp: { captchaToken: 'a-token' } };

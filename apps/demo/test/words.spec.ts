@@ -7,7 +7,6 @@ const OPENAPI = join(import.meta.dirname, '..', '..', '..', 'docs', 'openapi.jso
 const { paths } = JSON.parse(readFileSync(OPENAPI, 'utf8')) as {
   paths: Record<string, { post?: { responses: Record<string, { description: string }> } }>;
 };
-/** The commands that the demo sends. */
 const COMMANDS = [
   '',
   '/{id}/otp/resend',
@@ -35,8 +34,8 @@ const codes = COMMANDS.flatMap((command) =>
     .flatMap(([, { description }]) => [...description.matchAll(/`(\w+)`/g)].map(([, code]) => code!)),
 );
 
-describe('the words of a fault', () => {
-  it('exist for each error code that can reach the page of the demo', () => {
+describe('the text for an error', () => {
+  it('exists for each error code that can reach the page of the demo', () => {
     const detail = 'text for a log';
     const shown = [...new Set(codes)].filter((code) => !NEVER_SHOWN.has(code));
     expect(shown).toEqual(expect.arrayContaining(['otp_expired', 'rate_limited']));

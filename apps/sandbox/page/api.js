@@ -20,8 +20,6 @@ export async function glance({ address, userId }) {
 }
 
 /**
- * Asks the sandbox for a change.
- *
  * @param {'POST' | 'DELETE'} method
  * @param {string} path under `/_sandbox/`
  * @param {object} [body]

@@ -3,11 +3,11 @@ import { byId, setText } from './dom.js';
 import { exactTime } from './times.js';
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** If the sandbox's and the browser's clock differ less than this, the cause is the delay of the answer. */
+/** A smaller difference between the sandbox's and the browser's clock is only the delay of the answer. */
 const MOVED_MS = 5_000;
 
 /**
- * Moves the sandbox's clock only for the expiry of codes and sessions, and not for timestamps in requests,
+ * Moves only the time that decides when codes and sessions expire. The time for timestamps in requests stays,
  * because the caller's clock does not move.
  */
 export class ClockView {

@@ -1,6 +1,4 @@
 /**
- * The element of index.html with this id.
- *
  * @template {HTMLElement} T
  * @param {string} id
  * @param {{ new (): T }} type

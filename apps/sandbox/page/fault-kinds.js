@@ -1,8 +1,6 @@
 /** @import { FaultSpec } from '../src/control/fault.dto.js' */
 
 /**
- * The kinds of fault that the form offers.
- *
  * @type {readonly { name: string, text: string, answers: boolean, spec: Partial<FaultSpec> }[]}
  */
 export const KINDS = [

@@ -19,7 +19,6 @@ import { answerWords, counted, effectWords, faultWords, routeWords, shortId } fr
  */
 /** @typedef {{ series: Series, who: string, tries: Try[] }} Step */
 
-/** Shows the requests, grouped by step. */
 export class JournalView {
   #list;
   #empty = byId('no-requests', HTMLElement);

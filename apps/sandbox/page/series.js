@@ -6,7 +6,7 @@
  * @typedef {{ key: string, route: string, first: JournalEntry, tries: JournalEntry[] }} Series
  */
 
-/** After these answers, the caller may send the same request again. */
+/** Statuses below 500 after which the caller may send the same request again. */
 const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {JournalEntry['answer']} answer */

@@ -23,16 +23,16 @@ const request = (answer: JournalEntry['answer'], ids: Partial<JournalEntry> = {}
 const stepsOf = (...requests: JournalEntry[]) =>
   seriesOf(requests.toReversed()).map(({ tries }) => tries.map(({ answer }) => answer));
 
-describe('a step in the journal', () => {
+describe('a step in the sandbox’s journal', () => {
   it.each([503, 500, 429, 408, 'cut', 'client_gone', null] as const)(
-    'stays open after the answer %s',
+    'also contains the request that follows the answer %s',
     (answer) => {
       expect(stepsOf(request(answer), request(200))).toEqual([[answer, 200]]);
     },
   );
 
   it.each([200, 400, 404])(
-    'ends with the answer %s, and a new step above it begins with the next request',
+    'ends with the answer %s: the next request begins a new step, which is shown first',
     (answer) => {
       expect(stepsOf(request(503), request(answer), request(503))).toEqual([[503], [503, answer]]);
     },
@@ -45,11 +45,11 @@ describe('a step in the journal', () => {
     { otpId: 'code' },
     { organizationId: 'org' },
     { contact: 'ben@example.com' },
-  ])('does not include a request that differs in %j', (other) => {
+  ])('does not contain a request with a different value: %j', (other) => {
     expect(stepsOf(request(503), request(503, other), request(200))).toEqual([[503], [503, 200]]);
   });
 
-  it('keeps its key and its place in the list after a retry', () => {
+  it('keeps its key after a retry', () => {
     const [first, second] = [request(503), request(200)];
     expect(seriesOf([second, first])[0]!.key).toBe(seriesOf([first])[0]!.key);
   });

@@ -37,8 +37,6 @@ export function timeAgo(at, now) {
 }
 
 /**
- * The wait between two instants.
- *
  * @param {string} from ISO 8601
  * @param {string} to ISO 8601
  */

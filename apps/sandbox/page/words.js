@@ -39,8 +39,6 @@ const STATUSES = {
 };
 
 /**
- * The answer to a request in words, and its colour.
- *
  * @param {JournalEntry['answer']} answer
  * @returns {{ text: string, tone: 'good' | 'refused' | 'bad' | 'waiting' }}
  */
@@ -53,8 +51,6 @@ export function answerWords(answer) {
 }
 
 /**
- * The effect of a request in words; empty if it had none.
- *
  * @param {JournalEntry['effect']} effect
  */
 export function effectWords(effect) {
@@ -72,8 +68,6 @@ export function effectWords(effect) {
 }
 
 /**
- * What a fault does to a request, in words.
- *
  * @param {Fault} fault
  */
 export function faultWords({ answer, cut, delayMs, effectFirst, activity }) {

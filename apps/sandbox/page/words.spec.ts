@@ -20,17 +20,17 @@ describe('times on the page', () => {
     expect(timeAgo(at, NOW)).toBe(words);
   });
 
-  it('include the wait between two tries', () => {
+  it('show the time between two tries', () => {
     expect(gapWords('2026-11-20T09:59:58.500Z', NOW)).toBe('+1.5 s');
     expect(gapWords('2026-11-20T09:57:55.000Z', NOW)).toBe('+2 min 5 s');
   });
 });
 
-describe('a fault from the page', () => {
+describe('a fault that the page offers', () => {
   const wordsOf = (spec: FaultSpec) => faultWords(new Faults().add(faultSpec.parse(spec)));
 
   it.each(['byzantine', 'turnkey', 'auth-proxy'])(
-    'is valid, and the page describes it: each preset of %s',
+    'is valid, and has a description, if it is one of the common faults of %s',
     (provider) => {
       const words = presetsOf(provider).map(({ spec }) => wordsOf(spec));
       expect(words).toEqual([
@@ -43,7 +43,7 @@ describe('a fault from the page', () => {
     },
   );
 
-  it.each(KINDS)('is valid, and the page describes it: "$text"', ({ answers, spec }) => {
+  it.each(KINDS)('is valid, and has a description, if it is of the kind "$text"', ({ answers, spec }) => {
     const words = wordsOf({ route: '*', delayMs: 500, ...spec, ...(answers && { status: 500 }) });
     expect(words).toMatch(/^0\.5 s late/);
   });

@@ -61,14 +61,17 @@ async function ask(method: string, path: string, headers: Record<string, string>
 }
 
 describe.each(DOORS)('an API with the route $route', ({ form, route, method, unknown, headers }) => {
-  it.each(METHODS)(`answers %s ${unknown} with 404 in its own error form`, async (verb) => {
-    const { status, type, body } = await ask(verb, unknown, headers);
-    expect({ status, type }).toEqual({ status: 404, type: JSON_TYPE });
-    const text = expect.not.stringMatching(/cannot/i);
-    expect(body).toEqual(form === 'turnkey' ? FORMS.turnkey(5, 'Not Found') : FORMS.byzantine(404, text));
-  });
+  it.each(METHODS)(
+    `answers the method %s on the unknown path ${unknown} with 404 in its own error format`,
+    async (verb) => {
+      const { status, type, body } = await ask(verb, unknown, headers);
+      expect({ status, type }).toEqual({ status: 404, type: JSON_TYPE });
+      const text = expect.not.stringMatching(/cannot/i);
+      expect(body).toEqual(form === 'turnkey' ? FORMS.turnkey(5, 'Not Found') : FORMS.byzantine(404, text));
+    },
+  );
 
-  it('answers a wrong method with 405 and the Allow header, in its own error form', async () => {
+  it('answers a wrong method with 405 and the Allow header, in its own error format', async () => {
     for (const verb of METHODS.filter((one) => one !== method)) {
       const { status, type, allow, body } = await ask(verb, route, headers);
       // `/_sandbox/faults` also accepts other methods than POST.
@@ -95,7 +98,7 @@ describe.each(DOORS)('an API with the route $route', ({ form, route, method, unk
       JSON.stringify('x'.repeat(1_100_000)),
       { 'content-type': 'application/json' },
     ],
-  ])('refuses %s in its own error form', async (_what, body, given) => {
+  ])('refuses a request with %s in its own error format', async (_what, body, given) => {
     if (method !== 'POST') return;
     const { status, type, body: answer } = await ask(method, route, { ...given, ...headers } as never, body);
     expect(status).toBeGreaterThanOrEqual(400);
@@ -110,7 +113,7 @@ describe.each(DOORS)('an API with the route $route', ({ form, route, method, unk
   });
 });
 
-describe('a path that looks like a pattern of the router', () => {
+describe('a path that contains ":" or "*", as the patterns of routes do', () => {
   it.each(['/v1/:x(', '/v1/*', '/:a(b', '/v1/submit/:path', '/*'])('is not found: %s', async (path) => {
     expect(await ask('POST', path)).toMatchObject({ status: 404, body: { error: 'not found', status: 404 } });
     expect(await ask('POST', path, CONFIG)).toMatchObject({
@@ -140,7 +143,7 @@ describe('a path with percent-encoding', () => {
   it.each([
     ['/v1/%zz', { error: expect.any(String), status: 400 }],
     ['/public/v1/%zz', FORMS.turnkey(3, expect.any(String))],
-  ])('is refused if it is malformed, in the error form of its API: %s', async (path, body) => {
+  ])('is refused if it is malformed, in the error format of its API: %s', async (path, body) => {
     const answer = await ask('POST', path);
     expect(answer).toMatchObject({ status: 400, type: JSON_TYPE, body });
   });

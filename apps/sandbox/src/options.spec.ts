@@ -57,7 +57,7 @@ describe('the options of the sandbox', () => {
     });
   });
 
-  it('for Turnkey are read from flags, and a flag overrides its variable', () => {
+  it('for Turnkey are read from flags, and a flag overrides its environment variable', () => {
     const id = '11111111-2222-4333-8444-555555555555';
     const key = (digits: string) => digits.repeat(32);
     const env = {

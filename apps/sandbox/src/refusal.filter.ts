@@ -17,7 +17,6 @@ export class RefusalFilter implements ExceptionFilter {
   }
 }
 
-/** Answers an error in the form of the API to which the request came. */
 export function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const refusal = asRefusal(error, request);
   if (refusal.effect) visitOf(request)?.took(refusal.effect);

@@ -33,14 +33,12 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
     sandbox.control.addSubject({ ...ids, email });
     return { ids, email };
   };
-  /** A subject with a mailed code. */
   const mailed = async () => {
     const { ids, email } = newSubject();
     await integrator.submit('init-otp', ids);
     const { otpId, code } = sandbox.control.mails({ email })[0] ?? { otpId: '', code: '' };
     return { ids, email, otpId, code };
   };
-  /** A subject with an open session. */
   const loggedIn = async () => {
     const { ids, otpId, code } = await mailed();
     const answer = await integrator.submit('otp-auth', { ...ids, otpId, otpCode: code });
@@ -64,5 +62,4 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A six-digit code that differs from the given code. */
 export const otherThan = (code: string) => (code === '000000' ? '000001' : '000000');

@@ -24,7 +24,6 @@ export class TurnkeyCaller {
     private readonly nowMs: () => number,
   ) {}
 
-  /** A client with the same settings and another key. */
   as(privateKeyHex: string, organizationId: string): TurnkeyCaller {
     return new TurnkeyCaller(this.url, p256FromScalar(privateKeyHex), organizationId, this.nowMs);
   }
@@ -49,7 +48,6 @@ export class TurnkeyCaller {
     return this.send(`query/${path}`, JSON.stringify({ organizationId, ...parameters }), deviation);
   }
 
-  /** Stamps and sends a text unchanged. */
   async send(path: string, body: string, deviation: CallerDeviation = {}): Promise<Answer> {
     const headers: Record<string, string | null> = {
       'content-type': 'application/json',
@@ -60,7 +58,6 @@ export class TurnkeyCaller {
   }
 }
 
-/** Makes the `X-Stamp` header for a body. */
 export function stampOf(body: string, { privateKey, compressed }: P256KeyPair): string {
   const signature = sign('sha256', Buffer.from(body), privateKey).toString('hex');
   const stamp = { publicKey: compressed, scheme: 'SIGNATURE_SCHEME_TK_API_P256', signature };
@@ -84,14 +81,12 @@ export function sealed(code: string, bundle: string, keys: P256KeyPair, signer: 
   return encryptOtpCodeToBundle(code, bundle, keys.compressed, signer);
 }
 
-/** The claims of a JWT, unverified. */
 export function claimsOf(jwt: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
 }
 
 export const fingerprint = (body: string) => `sha256:${createHash('sha256').update(body).digest('hex')}`;
 
-/** Posts a text, and parses the answer's body if it is JSON. */
 export async function post(
   url: string,
   body: string,

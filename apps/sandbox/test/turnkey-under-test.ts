@@ -47,12 +47,10 @@ export async function turnkeyUnderTest(options: SandboxOptions = {}) {
     const token = resultOf(answer.body, 'verifyOtpResult')['verificationToken'] ?? '';
     return { session, token, tokenId: String(claimsOf(token)['id']) };
   };
-  /** The parameters of a login, correctly signed. */
   const loginOrder = (token: string, session: P256KeyPair, publicKey = session.compressed) => {
     const message = { login: { publicKey }, tokenId: claimsOf(token)['id'], type: 'USAGE_TYPE_LOGIN' };
     return { verificationToken: token, publicKey, clientSignature: clientSignatureOf(message, session) };
   };
-  /** A subject with a session, and a client that stamps with the session's key. */
   const loggedIn = async (parameters: object = {}, contact = newContact()) => {
     const subject = t.sandbox.control.addTurnkeySubject({ contact });
     const { session, token } = await verified(contact);

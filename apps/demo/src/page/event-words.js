@@ -14,10 +14,7 @@ const CALLS = {
   'create-authenticators': 'to register the passkey',
 };
 
-/**
- * The text for the result of a call, by the class of the result in the retry law. @type {Record<string,
- * string>}
- */
+/** The text for the result of a call, by the `class` of the event. @type {Record<string, string>} */
 const ENDS = {
   ok: 'The provider did it',
   not_sent: 'The provider was not reached',
@@ -31,11 +28,7 @@ const ENDS = {
 
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(1)} s`;
 
-/**
- * The text for each event type of the OpenAPI document.
- *
- * @type {Record<string, (data: Record<string, any>) => string>}
- */
+/** @type {Record<string, (data: Record<string, any>) => string>} */
 const WORDS = {
   created: () => 'The onboarding started',
   otp_sent: () => 'A code was mailed',

@@ -50,7 +50,7 @@ function wordsFor({ code, retryAfterS = 0 }) {
   return retryAfterS > 0 ? `${text} Try again in ${retryAfterS} s.` : text;
 }
 
-/** The onboarding on the page. @type {{createdAt?: string, version?: number}} */
+/** @type {{createdAt?: string, version?: number}} */
 let shown = { version: 0 };
 /** @type {EventSource | undefined} */
 let events;

@@ -55,9 +55,7 @@ const RETRYING =
   'The wallet provider has problems at the moment. We are still trying. ' +
   'You can leave this page open: it continues by itself.';
 
-/**
- * The view for a step whose outcome is unknown. @param {any} onboarding @param {Page} page @returns {View}
- */
+/** @param {any} onboarding @param {Page} page @returns {View} */
 export function unknownView(onboarding, page) {
   const ofPasskey = onboarding.unresolved?.step === 'create-authenticators' || onboarding.session !== null;
   const why = ofPasskey
@@ -143,10 +141,7 @@ function another(email, page) {
 const kept = (/** @type {string[]} */ transports) =>
   transports.some((each) => /internal$/i.test(each)) ? 'on this device' : 'on another device';
 
-/**
- * The texts for an onboarding that has ended, by its state. @type {Record<string, {title: string, why:
- * string}>}
- */
+/** @type {Record<string, {title: string, why: string}>} */
 const ENDS = {
   failed: { title: 'That did not work', why: 'It cannot continue from here.' },
   expired: { title: 'Time is up', why: 'Nothing happened here for too long. We closed it to keep you safe.' },

@@ -145,7 +145,6 @@ async function read() {
 function show(/** @type {any} */ now) {
   const before = onboarding;
   follow(now);
-  // The page already shows a newer state.
   if (before?.createdAt === now.createdAt && before?.version > now.version) return;
   onboarding = now;
   setClock(now.now, now.updatedAt);

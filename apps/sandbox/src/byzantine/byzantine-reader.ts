@@ -27,7 +27,6 @@ export class ByzantineReader implements UpstreamReader {
   }
 }
 
-/** The ids in a body, for the journal; none if the body is not JSON. */
 function idsOf(rawBody: Buffer): Arrival['ids'] {
   let body: Record<string, unknown> | null;
   try {

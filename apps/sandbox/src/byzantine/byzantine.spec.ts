@@ -30,8 +30,8 @@ function colleagueOf({ accountId }: { accountId: string }) {
   return ids;
 }
 
-describe('the Integrator API', () => {
-  it('leads from a mailed code through a session to stored passkeys', async () => {
+describe('Byzantine’s Integrator API', () => {
+  it('mails a code, opens a session for the right code, and stores passkeys in this session', async () => {
     const { ids, email } = t.newSubject();
     expect(byzantineSchemas.check('init-otp', 'request', ids)).toEqual([]);
     const { otpId } = good('init-otp', await t.integrator.submit('init-otp', ids));
@@ -64,7 +64,7 @@ describe('the Integrator API', () => {
     );
   });
 
-  it('answers health without a signature, and whoami with scope and label of the signing key', async () => {
+  it('answers health without a signature, and whoami with scope and label of the caller’s key', async () => {
     const unsigned = { headers: { 'x-pubkey': null, 'x-timestamp': null, 'x-signature': null } };
     good('health', await t.integrator.get('/v1/health', unsigned));
 
@@ -85,7 +85,7 @@ describe('the Integrator API', () => {
   });
 });
 
-describe('a request is refused', () => {
+describe('a request to Byzantine’s API is refused', () => {
   it('for wrong headers, before its body is read', async () => {
     const broken = '{';
     refused(await t.reader.submit('init-otp', broken), 403, 'credential is read-only');
@@ -137,7 +137,7 @@ describe('a request is refused', () => {
     expect(answer.body).toBe('Failed to deserialize the JSON body: userId: UUID parsing failed');
   });
 
-  it('for an unknown account or user, on every step', async () => {
+  it('for an unknown account or user, in every step', async () => {
     const { ids } = t.newSubject();
     const rest = { otpId: 'x', otpCode: '123456', sessionId: randomUUID(), authenticators: [makePasskey()] };
     for (const step of ['init-otp', 'otp-auth', 'create-authenticators-otp']) {
@@ -148,7 +148,7 @@ describe('a request is refused', () => {
     }
   });
 
-  it('on an unknown path', async () => {
+  it('if its path is unknown', async () => {
     expect(await t.integrator.get('/v1/nothing')).toMatchObject({ status: 404, body: { status: 404 } });
   });
 });
@@ -183,7 +183,7 @@ describe('a code', () => {
     refused(await login(second.ids, second.otpId, second.code), 400, 'OTP code expired');
   });
 
-  it('belongs to one user', async () => {
+  it('is refused for another user', async () => {
     const [mine, other] = [await t.mailed(), t.newSubject()];
     refused(await login(other.ids, mine.otpId, mine.code), 400, 'OTP not found');
     refused(await login(mine.ids, 'unheard-of', mine.code), 400, 'OTP not found');
@@ -204,7 +204,7 @@ describe('passkeys', () => {
     t.integrator.submit('create-authenticators-otp', { ...ids, sessionId, authenticators });
   const countOf = (ids: { userId: string }) => t.sandbox.control.authenticators(ids.userId).length;
 
-  it('are accepted only with an open session of the same subject', async () => {
+  it('are accepted only with an open session of the same account and user', async () => {
     const [mine, other] = [await t.loggedIn(), await t.loggedIn()];
     refused(await create(mine.ids, other.sessionId, makePasskey()), 404, 'session not found');
     refused(await create(mine.ids, randomUUID(), makePasskey()), 404, 'session not found');
@@ -248,7 +248,7 @@ describe('passkeys', () => {
     refused(await create(ids, sessionId, makePasskey()), 400, tooMany);
   });
 
-  it('are refused with an unknown transport', async () => {
+  it('are refused if one of their transports is unknown', async () => {
     const { ids, sessionId } = await t.loggedIn();
     const passkey = makePasskey();
     passkey.attestation.transports = ['internal'];
@@ -260,8 +260,8 @@ describe('passkeys', () => {
   });
 });
 
-describe('a sandbox', () => {
-  it('can accept unknown subjects, and can have shorter lifetimes of codes and sessions', async () => {
+describe('the options of a sandbox', () => {
+  it('can make it accept unknown users, and let codes and sessions expire earlier', async () => {
     const other = await sandboxUnderTest({ acceptAnySubject: true, codeLifeMs: 1000, sessionLifeMs: 2000 });
     try {
       const ids = { accountId: randomUUID(), userId: randomUUID() };
@@ -284,7 +284,7 @@ describe('a sandbox', () => {
     }
   });
 
-  it('makes a new key pair if the options contain no key', async () => {
+  it('may contain no key: the sandbox then makes a new key pair', async () => {
     const { startSandbox } = await import('../sandbox.js');
     const { Integrator } = await import('../../test/integrator.js');
     const sandbox = await startSandbox();

@@ -12,7 +12,6 @@ export interface IntegratorKey {
   publicKey: KeyObject;
 }
 
-/** The value of X-Pubkey as Byzantine writes it: the compressed point in lower-case hex. */
 export const PUBKEY_PATTERN = /^0x0[23][0-9a-f]{64}$/;
 
 /**

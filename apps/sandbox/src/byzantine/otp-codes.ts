@@ -83,7 +83,7 @@ export class OtpCodes {
     this.#liveByUser.clear();
   }
 
-  /** The map has the codes in the order in which they were sent, so the oldest codes come first. */
+  /** Stops at the first code that it must keep, because the map has the oldest codes first. */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;
     for (const [otpId, otp] of this.#codes) {

@@ -39,7 +39,7 @@ const refusal = (request: ReturnType<typeof requestOf>, nowMs = signedAtMs) =>
   checkSignature(request, keys, nowMs).refusal;
 const initOtp = vectors.cases[0] as Vector;
 
-describe.each(vectors.cases)('test vector $name', (vector) => {
+describe.each(vectors.cases)('the signature of the test vector $name', (vector) => {
   it('is accepted with high S and with low S', () => {
     const message = vectors.timestamp + vector.method + vector.pathAndQuery + vector.bodyString;
     expect(createHash('sha256').update(message).digest('hex')).toBe(vector.sha256Hex);
@@ -47,7 +47,7 @@ describe.each(vectors.cases)('test vector $name', (vector) => {
     expect(refusal(requestOf(vector, vector.signatureDerRfc6979LowS))).toBeNull();
   });
 
-  it('is refused if any part of the message is altered', () => {
+  it('is refused if any part of the signed request is changed', () => {
     const good = requestOf(vector);
     const later = { ...good.headers, 'x-timestamp': String(Number(vectors.timestamp) + 1) };
     for (const altered of [
@@ -62,7 +62,7 @@ describe.each(vectors.cases)('test vector $name', (vector) => {
   });
 });
 
-describe('the signature', () => {
+describe('the signature of a request', () => {
   it('is refused if any one of its bits is flipped', () => {
     const der = Buffer.from(initOtp.signatureDerRfc6979.slice(2), 'hex');
     for (let bit = 0; bit < der.length * 8; bit += 1) {
@@ -77,7 +77,7 @@ describe('the signature', () => {
   });
 });
 
-describe('the headers', () => {
+describe('the headers of a signed request', () => {
   const withHeader = (name: string, value: string | undefined) => {
     const request = requestOf(initOtp);
     return { ...request, headers: { ...request.headers, [name]: value } };
@@ -130,7 +130,7 @@ describe('the headers', () => {
   });
 });
 
-describe('a key of the configuration', () => {
+describe('a configured public key', () => {
   it('has a scope (read_write by default) and an optional label', () => {
     expect(parseIntegratorKey(vectors.xPubkey)).toMatchObject({ accessScope: 'read_write', label: null });
     expect(parseIntegratorKey(`${vectors.xPubkey}:read_only:audit`)).toMatchObject({

@@ -12,7 +12,6 @@ export class BoundedLog<Entry> {
     if (this.#entries.length > this.limit) this.#entries.shift();
   }
 
-  /** The entries that match, oldest first. */
   filter(matches: (entry: Entry) => boolean): Entry[] {
     return this.#entries.filter(matches);
   }

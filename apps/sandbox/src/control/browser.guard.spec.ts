@@ -32,8 +32,8 @@ async function forgets(headers: Record<string, string>, path = '/_sandbox/reset'
   return isDone;
 }
 
-describe('a request that changes something', () => {
-  it('is accepted without an origin, as from curl and tests', async () => {
+describe('a request that changes the sandbox’s state', () => {
+  it('is accepted without the header Origin, as curl and tests send it', async () => {
     expect(await forgets({})).toBe(true);
     expect(await forgets({ 'content-type': 'application/x-www-form-urlencoded' })).toBe(true);
   });
@@ -49,7 +49,7 @@ describe('a request that changes something', () => {
     { origin: 'http://127.0.0.1:1' },
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
-  ])('is refused from another website: %j', async (headers) => {
+  ])('is refused if its headers show another website: %j', async (headers) => {
     expect(await forgets(headers)).toBe(false);
   });
 

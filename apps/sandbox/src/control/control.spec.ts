@@ -13,7 +13,7 @@ beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
 describe('/_sandbox/subjects', () => {
-  it('registers a subject, and changes its address', async () => {
+  it('registers a subject (an account and its user), and changes the e-mail address', async () => {
     const subject = { accountId: randomUUID(), userId: randomUUID(), email: 'ana@example.com' };
     const { email, ...ids } = subject;
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 404 });
@@ -37,7 +37,7 @@ describe('/_sandbox/subjects', () => {
 });
 
 describe('/_sandbox/mailbox', () => {
-  it('shows the mails to an address, newest first, or the mail with an otpId', async () => {
+  it('shows all mails to an address, newest first, or one mail, chosen by its otpId', async () => {
     const { ids, email } = t.newSubject();
     const first = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };
     const second = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };
@@ -109,21 +109,21 @@ describe('/_sandbox/journal', () => {
     expect((await t.control('GET', 'journal?route=init-otp')).body).toHaveLength(2);
   });
 
-  it('shows what was wrong with the headers', async () => {
+  it('shows the clock difference and the wrong signature of a request', async () => {
     await t.integrator.submit('init-otp', 'no json', { signedBody: 'other', skewS: -7 });
     expect((await t.control('GET', 'journal')).body).toMatchObject([
       { userId: null, headers: { timestampSkewMs: -7000, signatureOk: false }, answer: 401, effect: null },
     ]);
   });
 
-  it('does not list requests to control routes', async () => {
+  it('does not list requests to /_sandbox', async () => {
     await t.control('GET', 'mailbox');
     expect((await t.control('GET', 'journal')).body).toEqual([]);
   });
 });
 
 describe('/_sandbox/clock', () => {
-  it('moves the expiry of codes, the accepted X-Timestamp and the Date header together', async () => {
+  it('moves the time for the expiry of codes, for X-Timestamp and for the header Date', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000 })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -137,7 +137,7 @@ describe('/_sandbox/clock', () => {
     expect(late).toMatchObject({ status: 400, body: { error: 'OTP code expired' } });
   });
 
-  it('moves only the expiry of codes if livesOnly is set, so that signatures stay valid', async () => {
+  it('moves only the time for the expiry of codes if livesOnly is set: signatures stay valid', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000, livesOnly: true })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -177,7 +177,7 @@ describe('a parameter that is given twice', () => {
 });
 
 describe('/_sandbox/faults', () => {
-  it('lists pending faults, and deletes them', async () => {
+  it('lists the faults that are not used up, and deletes them', async () => {
     const outage = await t.control('POST', 'faults', { route: 'otp-auth', status: 503, times: 0 });
     const cut = await t.control('POST', 'faults', { route: 'init-otp', cut: 'after', times: 2 });
     expect(outage).toMatchObject({ status: 201, body: { remaining: null, effectFirst: false } });

@@ -22,7 +22,7 @@ const activityScript = z.strictObject({
     .optional(),
   /** How many `get_activity` calls show the activity as pending before they show its result. */
   polls: z.int().min(1).optional(),
-  /** Whether to put the result inside another activity. */
+  /** Whether to move the result one level deeper, to `activity.result.activity.result`. */
   nested: z.boolean().optional(),
   /** The failure of a FAILED activity. The gRPC code follows from the HTTP `status`. */
   failure: z

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterEach(() => t.sandbox.control.removeFaults());
 afterAll(async () => {
   await t.sandbox.close();
-  // An unexpected error in the server is only printed, so the tests above may have missed it.
+  // The server only prints an unexpected error, so no other check of this file finds it.
   expect(complaints).not.toHaveBeenCalled();
 });
 
@@ -18,7 +18,7 @@ const LONG_MS = 600_000;
 const mailsOf = (email: string) => t.sandbox.control.mails({ email }).length;
 const lastEntry = (userId: string) => t.sandbox.control.requests({ userId }).at(-1);
 
-describe('a scripted answer', () => {
+describe('the answer that a fault gives', () => {
   it('replaces the true answer, and the request has no effect', async () => {
     const { ids, email } = t.newSubject();
     const fault = t.sandbox.control.addFault({ route: 'init-otp', status: 503, retryAfterS: 7 });
@@ -32,7 +32,7 @@ describe('a scripted answer', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 200, fault: null });
   });
 
-  it('replaces the true answer after the effect, if afterEffect is set', async () => {
+  it('replaces the true answer, but the request has its effect, if afterEffect is set', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', status: 500, afterEffect: true });
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 500 });
@@ -107,7 +107,7 @@ describe('a fault that cuts the connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('can come in the middle of a scripted answer, with or without an effect', async () => {
+  it('can come in the middle of an answer that the fault gives, with or without an effect', async () => {
     for (const afterEffect of [false, true]) {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({
@@ -139,8 +139,8 @@ describe('a fault that cuts the connection', () => {
   }
 });
 
-describe('a delay', () => {
-  it('can come after the effect, and the journal shows if the caller hangs up meanwhile', async () => {
+describe('the delay of a fault', () => {
+  it('can come after the effect of the request, and the journal shows if the caller hangs up', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
     const hangUp = new AbortController();
@@ -166,7 +166,7 @@ describe('a delay', () => {
   });
 
   it.each([{}, { status: 503 }, { afterEffect: true }, { status: 503, afterEffect: true }])(
-    'leads to the same effect if the caller hangs up: %j',
+    'keeps the effect of the request if the caller hangs up meanwhile: fault %j',
     async (fault) => {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({ route: 'init-otp', delayMs: 30, times: 2, ...fault });
@@ -185,7 +185,7 @@ describe('a delay', () => {
     },
   );
 
-  it('comes before the true answer, a scripted answer or a cut', async () => {
+  it('comes before the true answer, the answer of the fault or the cut of the connection', async () => {
     const delayMs = 30;
     const timed = async (fault: object) => {
       t.sandbox.control.addFault({ route: 'init-otp', delayMs, ...fault });
@@ -262,7 +262,7 @@ describe('faults', () => {
     [{ route: 'init-otp', status: 500, contentType: 'text/html' }, 'contentType'],
     [{ route: 'init-otp', status: 99 }, 'status'],
     [{ route: 'init-otp', staus: 500, delayMs: 1 }, 'staus'],
-  ])('are refused if they are contradictory: %j', async (fault, field) => {
+  ])('are refused if they are invalid or contradictory: %j', async (fault, field) => {
     expect(() => t.sandbox.control.addFault(fault)).toThrow(field);
     const answer = await t.control('POST', 'faults', fault);
     expect(answer).toMatchObject({

@@ -10,7 +10,6 @@ export interface FaultAnswer {
   retryAfterS: number | null;
 }
 
-/** How a fault changes a Turnkey activity. */
 export interface ActivityScript {
   /**
    * How the activity ends, or CREATED or PENDING if it completes later. Null means that the activity
@@ -23,7 +22,7 @@ export interface ActivityScript {
    */
   polls: number | null;
   effect: boolean;
-  /** Whether the result is inside another activity: `activity.result.activity.result`. */
+  /** Whether the result is one level deeper, in `activity.result.activity.result`. */
   nested: boolean;
   /** The failure of a FAILED activity; null: a default error. */
   failure: NonNullable<ParsedActivityScript['failure']> | null;
@@ -49,7 +48,6 @@ export interface Fault {
   contact: string | null;
   /** To how many more requests the fault applies. Null means that it applies to all, until it is deleted. */
   remaining: number | null;
-  /** Whether the request takes effect before the fault applies. */
   effectFirst: boolean;
   delayMs: number;
   answer: FaultAnswer | null;

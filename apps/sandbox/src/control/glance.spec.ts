@@ -41,7 +41,7 @@ describe('/_sandbox/glance', () => {
     expect((await glance(`?userId=${ana.ids.userId.toUpperCase()}`)).requests).toMatchObject([ana.ids]);
   });
 
-  it('omits health checks without a fault, and limits the number of requests', async () => {
+  it('omits health checks to which no fault applied, and limits the number of requests', async () => {
     t.sandbox.control.addFault({ route: 'health', status: 503 });
     for (let n = 0; n < GLANCE_LIMIT + 2; n += 1) await t.integrator.get('/v1/health');
     expect((await glance()).requests).toMatchObject([{ seq: 1, answer: 503 }]);

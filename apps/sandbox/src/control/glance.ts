@@ -26,13 +26,13 @@ export interface GlanceFilter {
   userId?: string | undefined;
 }
 
-/** Whether the recipient's address contains this part. */
 export function isTo(mail: Mail, part = ''): boolean {
   return (mail.contact ?? mail.email).toLowerCase().includes(part.toLowerCase());
 }
 
 /**
- * Hides health checks. Supervisors send one every two seconds, so they would crowd out all other requests.
+ * Whether the page shows a request. It hides health checks, because a process supervisor may send one every
+ * two seconds, and the page shows only the newest requests.
  */
 export function isWorthAGlance({ route, fault }: JournalEntry): boolean {
   return route !== 'health' || fault !== null;

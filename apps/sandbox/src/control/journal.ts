@@ -35,7 +35,6 @@ export interface JournalEntry {
   answer: number | 'cut' | 'client_gone' | null;
   /** The time immediately before the first byte of the answer. ISO 8601, by the sandbox's clock. */
   answeredAt: string | null;
-  /** The id of the fault that applied to the request. */
   fault: number | null;
 }
 
@@ -47,7 +46,6 @@ export interface JournalFilter {
   route?: string | undefined;
 }
 
-/** All upstream requests, in order of arrival. */
 export class Journal {
   readonly #entries = new BoundedLog<JournalEntry>();
   #lastSeq = 0;

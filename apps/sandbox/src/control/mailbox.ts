@@ -18,7 +18,6 @@ export interface Mail {
 export interface MailFilter {
   email?: string | undefined;
   otpId?: string | undefined;
-  /** An address or a phone number. */
   contact?: string | undefined;
 }
 

@@ -92,7 +92,6 @@ export class SandboxControl {
     return this.journal.list(filter);
   }
 
-  /** The newest mails and requests, and the faults, for the page. */
   glance({ address, userId }: GlanceFilter = {}): Glance {
     const requests = this.journal.list({ userId }).filter(isWorthAGlance).slice(-GLANCE_LIMIT).reverse();
     const struck = [...new Set(requests.map(({ fault }) => fault))].map((id) => this.faults.find(id));

@@ -13,15 +13,16 @@ export interface UpstreamHooksContext {
   clock: SandboxClock;
   faults: Faults;
   journal: Journal;
-  /** The emulated upstreams. The first upstream to which a request belongs reads the request. */
+  /** One reader for each emulated upstream. The first one whose `owns` returns true reads a request. */
   readers: readonly UpstreamReader[];
   /** Aborted when the sandbox closes, so that a delayed answer does not delay the close. */
   closing: AbortSignal;
 }
 
 /**
- * Journals every upstream request, and applies faults: before the route runs, or after its effect. A Fastify
- * hook can replace every answer, even that of a guard, pipe or filter, and can cut the connection.
+ * Writes every request to an emulated upstream into the journal, and applies faults: before the route runs,
+ * or after its effect. A Fastify hook can replace every answer, even that of a guard, pipe or filter, and can
+ * cut the connection.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {

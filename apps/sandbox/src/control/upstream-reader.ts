@@ -3,7 +3,7 @@ import type { SignatureVerdict } from '../byzantine/request-signature.js';
 import type { StampedArrival } from '../turnkey/turnkey-reader.js';
 import type { JournalEntry } from './journal.js';
 
-/** The facts that an upstream reads from a request on arrival, before any route runs. */
+/** The facts that an `UpstreamReader` reads from a request on arrival, before any route runs. */
 export interface Arrival {
   ids: Pick<JournalEntry, 'userId' | 'accountId' | 'otpId' | 'organizationId' | 'contact'>;
   headers: Omit<JournalEntry['headers'], 'requestId'>;
@@ -15,9 +15,8 @@ export interface Arrival {
 
 /** Reads the requests of one upstream, and knows the form of its errors. */
 export interface UpstreamReader {
-  /** Whether a request came to this upstream. */
   owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
-  /** The body of a scripted answer for which the fault gives no body. */
+  /** The body of the answer that a fault gives, if the fault has no body. */
   scriptedError(status: number): object;
 }

@@ -14,7 +14,7 @@ afterAll(() => t.sandbox.close());
 
 const get = (path: string) => fetch(`${t.sandbox.url}/_sandbox${path}`);
 
-describe('the page', () => {
+describe('the page of the sandbox', () => {
   it.each(['', '/', '/?email=ana@example.com'])('is served at /_sandbox%s', async (path) => {
     const response = await get(path);
     expect(response.status).toBe(200);
@@ -64,7 +64,7 @@ describe('the page', () => {
     expect((await get(path)).status).toBe(404);
   });
 
-  it('leaves /_sandbox/mailbox to the JSON route', async () => {
+  it('does not hide the route /_sandbox/mailbox, which answers JSON', async () => {
     const response = await get('/mailbox');
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(await response.json()).toEqual([]);

@@ -7,7 +7,7 @@ import { turnkeyError } from './turnkey-refusal.js';
 /** The maximum number of activities, and of stored answers. Above it, the oldest ones are dropped. */
 export const REMEMBERED = 10_000;
 
-/** An activity with its real outcome. A scripted fault may hide the outcome for a while. */
+/** An activity with its real outcome. With a `script`, callers see another outcome, or see it later. */
 export interface NewActivity {
   organizationId: string;
   type: string;
@@ -50,7 +50,6 @@ export class Activities {
     return id;
   }
 
-  /** The organization of an activity; null if the activity is unknown. */
   organizationOf(id: string): string | null {
     return this.#byId.get(id)?.organizationId ?? null;
   }

@@ -20,12 +20,11 @@ import type { Stamper } from './stamps.js';
 
 /**
  * Who may submit an activity. `parent`: only the parent's key. `member`: only a credential of the
- * organization that the request names. `either`: one of these two. `self`: like `either`, and also a
+ * organization that the request names. `either`: one of these two. `self`: like `member`, and also a
  * credential of a sub-organization if the request names the parent.
  */
 export type Submitter = 'parent' | 'member' | 'either' | 'self';
 
-/** An activity to run, from a request that was checked. */
 export interface ActivityCall<Parameters> {
   parameters: Parameters;
   organization: TurnkeyOrganization;
@@ -41,7 +40,7 @@ export interface ActivityKind {
   intent: string;
   result: string;
   submitter: Submitter;
-  /** Whether the activity accepts an attested stamp. */
+  /** Whether a stamp by a verification token (`X-Stamp-Attested`) may submit the activity. */
   attested: boolean;
   schema: z.ZodType;
   run: (call: ActivityCall<unknown>) => Outcome<object> | Promise<Outcome<object>>;

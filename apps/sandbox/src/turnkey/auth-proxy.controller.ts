@@ -8,7 +8,7 @@ import * as dto from './auth-proxy.dto.js';
 import { checked, jsonObject } from './json-of.js';
 import { Turnkey } from './turnkey.js';
 
-/** Turnkey's Auth Proxy. Its requests contain the id of its configuration, and no stamps. */
+/** Turnkey's Auth Proxy. Its requests contain the id of its configuration, and are not signed. */
 @Controller('v1')
 @UseGuards(AuthProxyGuard)
 export class AuthProxyController {

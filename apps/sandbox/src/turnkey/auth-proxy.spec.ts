@@ -50,7 +50,7 @@ async function verified(contact: string) {
   };
 }
 
-describe('the configuration of the Auth Proxy', () => {
+describe('the configuration of Turnkey’s Auth Proxy', () => {
   it.each([
     ['no config id', { 'x-auth-proxy-config-id': null }, 401],
     ['another config id', { 'x-auth-proxy-config-id': 'x' }, 401],
@@ -58,7 +58,7 @@ describe('the configuration of the Auth Proxy', () => {
     ['no origin', { origin: null }, 403],
     ['no captcha', { 'x-captcha-token': null }, 403],
     ['its origin', { origin: ORIGIN }, 200],
-  ])('decides whether a request is accepted with %s', async (_name, headers, status) => {
+  ])('decides whether a request with %s is accepted', async (_name, headers, status) => {
     const answer = await call('otp_init_v2', order(), headers as Record<string, string | null>);
     expect(answer.status).toBe(status);
     if (status !== 200)
@@ -89,7 +89,7 @@ describe('the configuration of the Auth Proxy', () => {
     expect(withNone.status).toBe(400);
   });
 
-  it('contains a site key only if a captcha is required', async () => {
+  it('contains the key of the captcha widget only if a captcha is required', async () => {
     const noCaptcha = { 'x-captcha-token': null };
     expect((await call('wallet_kit_client_params', {}, noCaptcha)).body).toEqual({
       turnstileSiteKey: expect.stringMatching(/^1x0+AA$/),
@@ -126,7 +126,7 @@ describe('the configuration of the Auth Proxy', () => {
   });
 });
 
-describe('the Auth Proxy', () => {
+describe('Turnkey’s Auth Proxy', () => {
   it('sends a new code for each request, and accepts each code once', async () => {
     const contact = t.newContact();
     for (let times = 0; times < 2; times += 1) {
@@ -141,7 +141,7 @@ describe('the Auth Proxy', () => {
     expect(await call('otp_init_v2', { ...order(), otpLength: 6 })).toMatchObject({ status: 400 });
   });
 
-  it('finds the sub-organization of a contact only with a token of that contact', async () => {
+  it('finds the sub-organization of a contact only with a verification token for this contact', async () => {
     const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const { token, session } = await verified(subject.contact);
     const filter = { filterType: 'EMAIL', filterValue: subject.contact };

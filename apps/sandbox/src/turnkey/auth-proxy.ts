@@ -26,7 +26,6 @@ export interface AuthProxyConfig {
    * accepts any text as this token.
    */
   captcha: boolean;
-  /** Whether a lookup of an account by contact needs a verification token of this contact. */
   accountNeedsToken: boolean;
   appName: string;
   otpLength: number;
@@ -37,7 +36,7 @@ export interface AuthProxyConfig {
 }
 
 /**
- * The Auth Proxy. Its answers have no envelope, its requests have no stamps, and a repeated request runs
+ * The Auth Proxy. Its answers are not activities, its requests are not signed, and a repeated request runs
  * again.
  */
 export class AuthProxy {

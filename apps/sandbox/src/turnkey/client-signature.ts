@@ -26,7 +26,6 @@ export function checkClientSignature(
   type: 'USAGE_TYPE_LOGIN' | 'USAGE_TYPE_SIGNUP',
   usages: readonly object[],
 ): void {
-  // A token that is bound to no key needs no signature.
   if (token.publicKey === null) return;
   if (!given) throw refusals.clientSignatureMissing();
   if (given.publicKey !== token.publicKey) throw refusals.clientSignatureInvalid('not the key of the token');

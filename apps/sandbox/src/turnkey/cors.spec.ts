@@ -34,9 +34,9 @@ function corsOf({ status, headers }: Response) {
 }
 const url = (t: TurnkeyUnderTest, path: string) => `${t.sandbox.url}${path}`;
 
-describe('the answer to a preflight', () => {
+describe('the answer to a CORS preflight', () => {
   it.each(['/v1/otp_init_v2', '/v1/wallet_kit_config', '/v1/signup_v2', '/v1/oauth_login'])(
-    'for %s allows any origin, and the headers that the clients send',
+    'for the path %s allows any origin, and the headers that the clients send',
     async (path) => {
       for (const origin of [ORIGIN, 'null', null]) {
         expect(await preflight(url(open, path), origin)).toMatchObject({
@@ -58,10 +58,13 @@ describe('the answer to a preflight', () => {
     ['http://app.example', null],
     ['null', null],
     [null, null],
-  ])('from %s allows the origin %s if the options list allowed origins', async (origin, allowed) => {
-    const answer = await preflight(url(listed, '/v1/otp_init_v2'), origin);
-    expect(answer).toMatchObject({ status: 204, origin: allowed, credentials: null, variesByOrigin: true });
-  });
+  ])(
+    'from the origin %s allows only this origin: %s, if the options list origins',
+    async (origin, allowed) => {
+      const answer = await preflight(url(listed, '/v1/otp_init_v2'), origin);
+      expect(answer).toMatchObject({ status: 204, origin: allowed, credentials: null, variesByOrigin: true });
+    },
+  );
 
   it('for an unknown route comes from the Auth Proxy if the preflight names the proxy’s header', async () => {
     const answer = await preflight(url(open, '/v1/fly'), ORIGIN, 'content-type,x-auth-proxy-config-id');
@@ -86,7 +89,7 @@ describe('the answer to a preflight', () => {
   });
 
   it.each(['/v1/submit/init-otp', '/v1/health', '/_sandbox/faults', '/_sandbox/', '/'])(
-    'for %s is a refusal, because other pages must not call this path',
+    'for the path %s is a refusal, because other pages must not call this path',
     async (path) => {
       const { status, origin } = await preflight(url(open, path), ORIGIN);
       expect({ refused: [404, 405].includes(status), origin }).toEqual({ refused: true, origin: null });
@@ -102,7 +105,7 @@ describe('the answer to a preflight', () => {
   });
 });
 
-describe('an answer', () => {
+describe('an answer to a request by a page', () => {
   const call = async (t: TurnkeyUnderTest, origin: string | null, headers: Record<string, string> = {}) => {
     const given = { 'content-type': 'application/json', ...headers, ...(origin !== null && { origin }) };
     return corsOf(
@@ -111,7 +114,7 @@ describe('an answer', () => {
   };
   const config = (t: TurnkeyUnderTest) => ({ 'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId });
 
-  it('can be read by pages of an allowed origin, even if it is a refusal', async () => {
+  it('can be read if the page has an allowed origin, even if the answer is a refusal', async () => {
     expect(await call(open, ORIGIN, config(open))).toMatchObject({ status: 200, origin: '*' });
     expect(await call(open, ORIGIN)).toMatchObject({ status: 401, origin: '*' });
     expect(await call(listed, ORIGIN, config(listed))).toMatchObject({ status: 200, origin: ORIGIN });
@@ -119,14 +122,14 @@ describe('an answer', () => {
   });
 
   it.each(['https://evil.example', 'null', null])(
-    'cannot be read by pages of %s, which the options do not list',
+    'cannot be read if the page has the origin %s, which the options do not list',
     async (origin) => {
       const answer = await call(listed, origin, config(listed));
       expect(answer).toMatchObject({ status: 403, origin: null, variesByOrigin: true });
     },
   );
 
-  it('that a fault gives can be read by a page', async () => {
+  it('can be read if a fault gives the answer', async () => {
     open.sandbox.control.addFault({ route: 'wallet_kit_config', status: 503 });
     expect(await call(open, ORIGIN, config(open))).toMatchObject({ status: 503, origin: '*' });
   });
@@ -135,7 +138,7 @@ describe('an answer', () => {
     ['an unknown route', '/public/v1/submit/fly', 404, '{}'],
     ['a missing stamp', '/public/v1/query/whoami', 400, '{}'],
     ['a body that is too large', '/public/v1/query/whoami', 413, JSON.stringify('x'.repeat(1_100_000))],
-  ])('of the public API to %s can be read by any page', async (_what, path, status, body) => {
+  ])('can be read if the public API refuses the request because of %s', async (_what, path, status, body) => {
     const answer = await fetch(url(open, path), { method: 'POST', headers: { origin: ORIGIN }, body });
     expect(corsOf(answer)).toMatchObject({ status, origin: '*' });
   });

@@ -44,7 +44,7 @@ export class LoginOperations {
   /**
    * Logs in the user who stamped the request.
    *
-   * @param token the token of an attested stamp, which the login uses up; null for other stamps
+   * @param token the verification token of `X-Stamp-Attested`, which the login uses up; null for other stamps
    */
   byStamp(
     member: Member,

@@ -21,7 +21,7 @@ async function ready() {
   return { subject, session, token, tokenId, login };
 }
 
-describe('otp_login', () => {
+describe('Turnkey’s otp_login', () => {
   it('registers the given key, and the session token names this key', async () => {
     const { subject, session, login } = await ready();
     const answer = await login({ expirationSeconds: '60' });
@@ -59,7 +59,7 @@ describe('otp_login', () => {
     expect(answer).toMatchObject({ status: 200 });
   });
 
-  it('refuses a client signature that does not match', async () => {
+  it('refuses a client signature that does not fit the token or the request', async () => {
     const { session, tokenId, login } = await ready();
     const message = { login: { publicKey: session.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
     const signed = (changes: object) => clientSignatureOf({ ...message, ...changes }, session);
@@ -107,7 +107,7 @@ describe('otp_login', () => {
     });
   });
 
-  it('refuses an organization without a user who has the contact', async () => {
+  it('refuses an organization in which no user has the contact of the token', async () => {
     const { login, token, session } = await ready();
     const other = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const order = t.loginOrder(token, session);
@@ -145,7 +145,7 @@ describe('a session', () => {
     expect(await nextUser.query('whoami')).toMatchObject({ status: 200 });
   });
 
-  it('ends if it is the oldest of eleven sessions', async () => {
+  it('ends if its user opens ten newer sessions', async () => {
     const { user } = await t.loggedIn();
     for (let login = 0; login < 9; login += 1) {
       await user.submit('stamp_login', 'STAMP_LOGIN', { publicKey: generateP256().compressed });
@@ -163,7 +163,7 @@ describe('authenticators', () => {
     authenticators: object[],
   ) => user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators });
 
-  it('are stored with their key, read and deleted', async () => {
+  it('are stored with their public key, and can be read and deleted', async () => {
     const { user, subject } = await t.loggedIn();
     const [passkey, rsa] = [turnkeyPasskey({ format: 'packed' }), turnkeyPasskey({ algorithm: -257 })];
     const answer = await create(user, subject.userId, [passkey, rsa]);
@@ -208,7 +208,7 @@ describe('authenticators', () => {
     expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
   });
 
-  it('are accepted in the form of CREATE_AUTHENTICATORS, the first version of the activity', async () => {
+  it('are also accepted as the oldest version of this activity, CREATE_AUTHENTICATORS', async () => {
     const { user, subject } = await t.loggedIn();
     const { attestation, ...passkey } = turnkeyPasskey();
     const { credentialId, transports, ...response } = attestation;

@@ -41,7 +41,7 @@ const signed = async (message: object, keys: P256KeyPair) => {
   };
 };
 
-describe('the official packages', () => {
+describe('Turnkey’s official packages', () => {
   it.each([
     ['a known contact', true],
     ['a new contact', false],

@@ -67,7 +67,7 @@ export interface ParentOrganization {
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
-/** E-mail addresses are compared without regard to upper and lower case. */
+/** Contacts are compared in lower case, and without spaces around them. */
 export const normalContact = (contact: string) => contact.trim().toLowerCase();
 export const channelOf = (contact: string): Channel => (contact.includes('@') ? 'email' : 'sms');
 

@@ -30,7 +30,7 @@ export interface OtpRequest {
   lifeMs: number;
   /** Requests with the same value share one request limit. Null means no limit. */
   userIdentifier: string | null;
-  /** Null for the first generation of activities, in which the caller sends the code unencrypted. */
+  /** The key pair for the encryption of the code; null if the caller sends the code unencrypted. */
   target: OtpTarget | null;
 }
 
@@ -113,8 +113,8 @@ export class OtpCodes {
   }
 
   /**
-   * The map has the codes in the order in which they were sent, and lifetimes differ only by minutes. So the
-   * oldest codes come first.
+   * Stops at the first code that it must keep. The map has the codes in the order in which they were sent,
+   * and their lifetimes differ only by minutes.
    */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;

@@ -5,7 +5,6 @@ import { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** A caller's request for a code. */
 export interface OtpOrder extends Omit<OtpRequest, 'target'> {
   /** Whether the caller must send the code back encrypted. */
   encrypted: boolean;
@@ -14,7 +13,6 @@ export interface OtpOrder extends Omit<OtpRequest, 'target'> {
 }
 
 export interface TokenOrder {
-  /** The organization that asked for the code. */
   organizationId: string;
   otpId: string;
   lifeMs: number;
@@ -44,7 +42,7 @@ export class OtpOperations {
     return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** First generation of activities: the code is not encrypted. A given key becomes the token's key. */
+  /** For the first version of the activity: the code is not encrypted. The token is bound to a given key. */
   verifyPlain(
     order: TokenOrder,
     otpCode: string,
@@ -56,8 +54,8 @@ export class OtpOperations {
   }
 
   /**
-   * Second generation of activities: one encrypted bundle contains code and key. A bundle that cannot be
-   * decrypted costs no try.
+   * For the second version of the activity: an encrypted bundle contains the code and the key to which the
+   * token is bound. A bundle that cannot be decrypted does not count as a wrong try.
    */
   async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
     const { codes } = this.state;

@@ -13,7 +13,6 @@ const SUITE = new CipherSuite({
 });
 const INFO = Buffer.from('turnkey_hpke');
 
-/** The content of an encrypted bundle. */
 export interface OpenedCode {
   code: string;
   /** The key to which the token is bound, compressed SEC1 hex. */

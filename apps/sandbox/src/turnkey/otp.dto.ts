@@ -47,7 +47,6 @@ export const initOtp = z
   })
   .superRefine(contactOfType);
 
-/** The maximum lifetime of a verification token: one day. */
 const MAX_TOKEN_S = 86_400;
 export const verifyOtpPlain = z.strictObject({
   otpId: z.string(),

@@ -4,7 +4,6 @@ import { resultOf, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import { generateP256 } from '../p256.js';
 
-/** Turnkey's documented text for an exceeded rate limit. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -120,7 +119,7 @@ describe('a code', () => {
   });
 });
 
-describe('verify_otp', () => {
+describe('Turnkey’s verify_otp', () => {
   it('answers with a token that names the verified contact', async () => {
     const contact = t.newContact();
     const { token, session } = await t.verified(contact, generateP256(), '60');
@@ -198,7 +197,7 @@ describe('verify_otp', () => {
     expect(await verify(mine.otpId, JSON.stringify(good))).toMatchObject({ status: 200 });
   });
 
-  it('refuses a code that another version of init_otp has sent', async () => {
+  it('refuses a code from a version of init_otp that does not fit', async () => {
     const session = generateP256();
     const { otpId, code } = await t.sent(t.newContact());
     const plain = { otpId, otpCode: code };

@@ -5,7 +5,7 @@ import { refusals } from './refusals.js';
 import { Turnkey } from './turnkey.js';
 import { QUERIES, SUBMISSIONS } from './turnkey-paths.js';
 
-/** The OTP part of Turnkey's public API. Every request is stamped. Each submission is an activity. */
+/** The OTP part of Turnkey's public API. Each request is signed (stamped). Each submission is an activity. */
 @Controller('public/v1')
 export class PublicApiController {
   constructor(private readonly turnkey: Turnkey) {}

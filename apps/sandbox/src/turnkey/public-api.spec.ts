@@ -21,13 +21,13 @@ const error = (code: number, message: string | RegExp, errorCode?: string) => ({
     : [],
 });
 
-describe('a stamp', () => {
+describe('a stamp (Turnkey’s signature of a request)', () => {
   const body = () => JSON.stringify({ organizationId: t.parent.organizationId });
   const json = (stamp: object) => Buffer.from(JSON.stringify(stamp)).toString('base64url');
   const parts = () =>
     JSON.parse(Buffer.from(stampOf(body(), t.parent.keys), 'base64url').toString()) as object;
 
-  it('by the parent’s key is accepted, and identifies the key’s user', async () => {
+  it('by the parent organization’s key is accepted, and identifies the key’s user', async () => {
     const answer = await t.parent.query('whoami');
     expect(answer).toMatchObject({
       status: 200,
@@ -65,7 +65,7 @@ describe('a stamp', () => {
       /could not find public key/,
       'PUBLIC_KEY_NOT_FOUND',
     ],
-  ])('that is %s is refused', async (_name, stamp, message, code) => {
+  ])('is refused if it has this fault: %s', async (_name, stamp, message, code) => {
     const answer = await t.parent.send('query/whoami', body(), { headers: { 'x-stamp': stamp() } });
     expect(answer).toMatchObject({ status: 401, body: error(16, message, code) });
     expect(t.sandbox.control.requests().at(-1)?.headers.signatureOk).toBe(false);
@@ -176,7 +176,7 @@ describe('a stamp', () => {
   });
 });
 
-describe('a query', () => {
+describe('a query to Turnkey’s public API', () => {
   it('reads users with their credentials', async () => {
     const { user, subject, session } = await t.loggedIn();
     const { organizationId, userId, contact } = subject;
@@ -241,8 +241,8 @@ describe('a query', () => {
   });
 });
 
-describe('an activity', () => {
-  it('is returned in the documented envelope', async () => {
+describe('an activity (a changing request at Turnkey)', () => {
+  it('is returned in the documented form', async () => {
     const body = t.parent.activity('INIT_OTP_V3', mail());
     const answer = await t.parent.send('submit/init_otp', body);
     expect(answer).toMatchObject({

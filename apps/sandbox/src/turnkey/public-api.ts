@@ -19,7 +19,6 @@ export interface Submitted {
   effect: object | null;
 }
 
-/** A submission with a valid stamp. */
 export interface Submission {
   /** The last segment of the path. */
   path: string;
@@ -144,7 +143,7 @@ export class PublicApi {
  * Refuses a stamp that does not allow the activity:
  * - a stamp by the parent, if only a user may submit the activity;
  * - a stamp by a sub-organization, if only the parent may submit the activity;
- * - an attested stamp, if the activity is not a login.
+ * - a stamp by a verification token, if the activity is not a login.
  *
  * @throws TurnkeyRefusal 403
  */

@@ -9,7 +9,6 @@ import { findSubOrganizations, SUB_ORGANIZATION_FILTERS } from './sub-organizati
 import type { TurnkeyState } from './turnkey-state.js';
 import { authenticatorOnTheWire, userOnTheWire } from './users.js';
 
-/** A query with a valid stamp. */
 export interface Query {
   rawBody: Buffer;
   stamper: Stamper;
@@ -84,7 +83,6 @@ export class Queries {
     return { users: organization.users.map((user) => userOnTheWire(user, passkeys.list(user.userId))) };
   }
 
-  /** Finds sub-organizations also by contacts that are not verified. */
   #listSubOrganizations(query: Query): object {
     requireParent(query);
     const { filterType, filterValue } = checked(listSubOrganizations, jsonObject(query.rawBody));

@@ -41,7 +41,7 @@ async function ready() {
   return { contact, usage, user, signed, create, owners, session, token };
 }
 
-describe('create_sub_organization', () => {
+describe('Turnkey’s create_sub_organization', () => {
   it('creates a user with a verified contact and passkeys, and the token still allows a login', async () => {
     const { create, owners, contact, session, token } = await ready();
     expect(await owners()).toEqual([]);
@@ -64,7 +64,7 @@ describe('create_sub_organization', () => {
     ]);
   });
 
-  it('refuses a client signature that does not match, and a second signup with the same token', async () => {
+  it('refuses a client signature that does not fit the request, and a second use of the token', async () => {
     const { create, owners, signed, usage, user } = await ready();
     const bad = [
       { clientSignature: undefined },
@@ -115,7 +115,7 @@ describe('create_sub_organization', () => {
   });
 });
 
-describe('an unknown subject', () => {
+describe('an unknown organization or user', () => {
   it('is created at its first use if acceptAnySubject is set', async () => {
     const any = await turnkeyUnderTest({ acceptAnySubject: true });
     const contact = any.newContact();

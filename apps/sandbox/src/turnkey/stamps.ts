@@ -10,7 +10,7 @@ import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
 export interface Stamper extends Member {
-  /** The token of an attested stamp, which allows only a login; null for other stamps. */
+  /** The verification token of `X-Stamp-Attested`, which allows only a login; null for other stamps. */
   token: VerificationToken | null;
 }
 
@@ -31,8 +31,8 @@ export interface StampedRequest {
   rawBody: Buffer;
   organization: TurnkeyOrganization;
   /**
-   * Whether to search the sub-organizations for the key, too. A login and `whoami` that name the parent need
-   * this.
+   * Whether to search the key in the sub-organizations, too: a login or `whoami` may name only the parent
+   * organization.
    */
   lookUpBelow: boolean;
 }

@@ -3,7 +3,6 @@ import { post } from '../../test/turnkey-caller.js';
 import { activityOf, turnkeyPasskey, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 
-/** Turnkey's documented text for an exceeded rate limit. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -22,8 +21,8 @@ const poll = async (activityId: string) =>
   activityOf((await t.parent.query('get_activity', { activityId })).body);
 const mailsTo = (contact: string) => t.sandbox.control.mails({ contact }).length;
 
-describe('a fault at Turnkey', () => {
-  it('answers in Turnkey’s error form, without a Retry-After header', async () => {
+describe('a fault of the emulated Turnkey', () => {
+  it('answers in Turnkey’s error format, without a Retry-After header', async () => {
     const contact = t.newContact();
     t.sandbox.control.addFault({ route: 'init_otp', status: 429 });
     const limited = await send(request(contact));
@@ -76,25 +75,28 @@ describe('a fault at Turnkey', () => {
   });
 });
 
-describe('a scripted activity', () => {
-  it.each(['PENDING', 'ACTIVITY_STATUS_CREATED'])('is %s for the given number of polls', async (status) => {
-    const contact = t.newContact();
-    const body = request(contact);
-    const name = `ACTIVITY_STATUS_${status.replace('ACTIVITY_STATUS_', '')}`;
-    t.sandbox.control.addFault({ route: 'init_otp', activity: { status, polls: 2 } });
-    const { id, ...first } = activityOf((await send(body)).body);
-    expect(first).toMatchObject({ status: name, result: {} });
-    expect(activityOf((await send(body)).body).status).toBe(name);
-    expect([(await poll(id)).status, (await poll(id)).status]).toEqual([name, name]);
-    expect(await poll(id)).toMatchObject({
-      status: 'ACTIVITY_STATUS_COMPLETED',
-      result: { initOtpResultV2: {} },
-    });
-    expect(activityOf((await send(body)).body).status).toBe('ACTIVITY_STATUS_COMPLETED');
-    expect(mailsTo(contact)).toBe(1);
-  });
+describe('a Turnkey activity that a fault changes', () => {
+  it.each(['PENDING', 'ACTIVITY_STATUS_CREATED'])(
+    'has the status %s for the given number of polls',
+    async (status) => {
+      const contact = t.newContact();
+      const body = request(contact);
+      const name = `ACTIVITY_STATUS_${status.replace('ACTIVITY_STATUS_', '')}`;
+      t.sandbox.control.addFault({ route: 'init_otp', activity: { status, polls: 2 } });
+      const { id, ...first } = activityOf((await send(body)).body);
+      expect(first).toMatchObject({ status: name, result: {} });
+      expect(activityOf((await send(body)).body).status).toBe(name);
+      expect([(await poll(id)).status, (await poll(id)).status]).toEqual([name, name]);
+      expect(await poll(id)).toMatchObject({
+        status: 'ACTIVITY_STATUS_COMPLETED',
+        result: { initOtpResultV2: {} },
+      });
+      expect(activityOf((await send(body)).body).status).toBe('ACTIVITY_STATUS_COMPLETED');
+      expect(mailsTo(contact)).toBe(1);
+    },
+  );
 
-  it('stays PENDING if no number of polls is given', async () => {
+  it('always has the status PENDING if the fault gives no number of polls', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'PENDING' } });
     const { id } = activityOf((await send(request(t.newContact()))).body);
     for (let polls = 0; polls < 5; polls += 1)
@@ -102,7 +104,7 @@ describe('a scripted activity', () => {
   });
 
   it.each(['CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED'])(
-    'ends as %s without effect, immediately or after the given number of polls',
+    'ends with the status %s and without effect, at once or after the given number of polls',
     async (status) => {
       const contact = t.newContact();
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status } });
@@ -123,7 +125,7 @@ describe('a scripted activity', () => {
     },
   );
 
-  it('fails with the scripted failure', async () => {
+  it('fails with the failure that the fault gives', async () => {
     const failure = { status: 400, message: 'could not reach email', turnkeyErrorCode: 'INVALID_EMAIL' };
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'FAILED', failure } });
     expect((await send(request(t.newContact()))).body).toMatchObject({
@@ -133,7 +135,7 @@ describe('a scripted activity', () => {
     });
   });
 
-  it('can have its result inside another activity', async () => {
+  it('can have its result one level deeper, in activity.result.activity.result', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { nested: true } });
     expect((await send(request(t.newContact()))).body).toMatchObject({
       activity: { result: { activity: { result: { initOtpResultV2: { otpId: expect.any(String) } } } } },
@@ -149,12 +151,12 @@ describe('a scripted activity', () => {
     [{ route: 'init_otp', cut: 'before' as const, activity: { status: 'PENDING' } }, 'activity'],
     [{ route: 'init_otp', activity: { status: 'PENDING', failure: {} } }, 'failure'],
     [{ route: 'init_otp', status: 500, match: {} }, 'match'],
-  ])('is refused if its script is contradictory: %j', (fault, field) => {
+  ])('needs a valid fault; this one is refused: %j', (fault, field) => {
     expect(() => t.sandbox.control.addFault(fault)).toThrow(field);
   });
 });
 
-describe('the journal', () => {
+describe('the journal of the sandbox', () => {
   it('lists all requests of a user, without code, bundle, token or signature', async () => {
     const contact = t.newContact();
     const { subject, user, token, session } = await t.loggedIn({}, contact);
@@ -212,7 +214,7 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.control('POST', 'turnkey/subjects', { contact: 'ana' })).toMatchObject({ status: 400 });
   });
 
-  it('loses its subjects, activities and tokens at a reset, but keeps the parent and the keys', async () => {
+  it('loses subjects, activities and tokens at a reset, and keeps its parent organization', async () => {
     const { subject, user, order, token } = await t.loggedIn();
     const body = t.parent.activity('INIT_OTP_V3', {
       otpType: 'OTP_TYPE_EMAIL',

@@ -36,13 +36,11 @@ export const PROXY_ROUTES = [
 /** Documented routes of the Auth Proxy that are not emulated. */
 const OTHER_PROXY_ROUTES = ['oauth_login', 'oauth2_authenticate'];
 
-/** Whether a path (without the query) belongs to Turnkey's public API. */
 export const isPublicApi = (path: string) => path === '/public' || path.startsWith('/public/');
 
 export const isEmulated = (path: string) =>
   SUBMISSIONS.some((name) => path === `/public/v1/submit/${name}`) ||
   QUERIES.some((name) => path === `/public/v1/query/${name}`);
 
-/** Whether a path belongs to the Auth Proxy, which shares `/v1` with Byzantine. */
 export const isAuthProxy = (path: string) =>
   [...PROXY_ROUTES, ...OTHER_PROXY_ROUTES].some((route) => path === `/v1/${route}`);

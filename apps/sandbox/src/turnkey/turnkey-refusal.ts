@@ -21,12 +21,11 @@ const GRPC_CODES: Readonly<Record<number, number>> = {
 };
 const UNKNOWN = 2;
 
-/** Turnkey's text for an organization that exceeds its rate limit. */
 export const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
 
-/** The text and code of a scripted fault without a body, by status. */
+/** The text and code that a fault answers if it gives no body, by status. */
 const SCRIPTED: Readonly<Record<number, [string, string]>> = {
   429: [RATE_LIMITED, 'RATE_LIMIT_EXCEEDED'],
   500: ['internal server error', 'INTERNAL'],

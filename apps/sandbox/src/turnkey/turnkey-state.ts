@@ -9,7 +9,6 @@ import { OtpCodes } from './otp-codes.js';
 import { refusals } from './refusals.js';
 import { VerificationTokens } from './verification-tokens.js';
 
-/** The state that the two APIs of the emulated Turnkey share. */
 export class TurnkeyState {
   readonly organizations: Organizations;
   readonly passkeys = new Authenticators(refusals);

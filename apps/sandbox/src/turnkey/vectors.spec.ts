@@ -25,8 +25,8 @@ const vectors = JSON.parse(
 };
 const keyOf = (name: keyof typeof vectors.keys) => p256FromScalar(vectors.keys[name]);
 
-describe('the test vectors', () => {
-  it('of stamps are accepted with low and with high S, as stamps of the same activity', async () => {
+describe('the test vectors from Turnkey’s official packages', () => {
+  it('of stamps are accepted with low and with high S, and belong to one activity', async () => {
     const { body, fingerprint, deterministic, random } = vectors.stamp;
     const { timestampMs } = JSON.parse(body) as { timestampMs: string };
     const { organizationId } = vectors;
@@ -53,7 +53,7 @@ describe('the test vectors', () => {
     }
   });
 
-  it('of target bundles equal the sandbox’s bundles, which have valid signatures', () => {
+  it('of bundles with an encryption key equal the sandbox’s bundles, which have valid signatures', () => {
     const signer = keyOf('signer');
     const bundle = JSON.parse(
       new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId),

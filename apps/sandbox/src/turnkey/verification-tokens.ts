@@ -15,8 +15,8 @@ export interface VerificationToken {
   organizationId: string;
   contact: string;
   /**
-   * The key to which the token is bound, compressed SEC1 hex. Null if the caller gave no key (first
-   * generation only).
+   * The key to which the token is bound, compressed SEC1 hex. Null if the caller gave no key, which only the
+   * first version of the activity allows.
    */
   publicKey: string | null;
   expiresAtMs: number;
@@ -25,7 +25,7 @@ export interface VerificationToken {
   usedFor: Set<'login' | 'signup'>;
 }
 
-/** How long an expired token is kept. During this time, it is refused as expired; later, as invalid. */
+/** How long an expired token is kept, at least. Until then, it is refused as expired; later, as invalid. */
 const REMEMBERED_MS = 60 * 60_000;
 
 /** The issued verification tokens: ES256 JWTs, each valid for one login and one signup. */

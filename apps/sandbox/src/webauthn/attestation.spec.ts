@@ -9,7 +9,7 @@ const verifyPasskey = (passkey: ReturnType<typeof makePasskey>, relyingParty = {
 const verifyFlawed = (flaws: PasskeyFlaws, relyingParty = {}) =>
   verifyPasskey(makePasskey(flaws), relyingParty);
 
-describe('a good registration', () => {
+describe('a valid passkey registration', () => {
   it.each([
     ['none', -7],
     ['none', -257],
@@ -28,20 +28,20 @@ describe('a good registration', () => {
     expect(credential.publicKey.asymmetricKeyType).toBe(algorithm === -7 ? 'ec' : 'rsa');
   });
 
-  it('may wrap its credential id in a CBOR byte string, as Byzantine’s form allows', () => {
+  it('may wrap its credential id in a CBOR byte string, as Byzantine allows', () => {
     const id = Buffer.alloc(16, 7);
     const claimedCredentialId = Buffer.concat([Buffer.of(0x50), id]).toString('base64url');
     const { credentialId } = verifyFlawed({ credentialId: id, claimedCredentialId });
     expect(credentialId).toBe(id.toString('base64url'));
   });
 
-  it('may carry extensions', () => {
+  it('may contain extensions', () => {
     const trailing = Buffer.from(encode(new Map([['credProtect', 2]])));
     expect(verifyFlawed({ flags: 0xc5, trailing }).userVerified).toBe(true);
   });
 });
 
-describe('a registration is refused', () => {
+describe('a passkey registration is refused', () => {
   const flawed: [string, PasskeyFlaws, RegExp][] = [
     ['of an assertion', { type: 'webauthn.get' }, /type is not webauthn.create/],
     ['over another challenge', { challengeInClientData: 'AAAA' }, /challenge does not match/],
@@ -79,7 +79,7 @@ describe('a registration is refused', () => {
       /certificate is not readable/,
     ],
   ];
-  it.each(flawed)('%s', (_name, flaws, message) => {
+  it.each(flawed)('if it has this flaw: %s', (_name, flaws, message) => {
     expect(() => verifyFlawed(flaws)).toThrow(message);
   });
 

@@ -19,7 +19,6 @@ export interface RelyingParty {
   origins?: readonly string[] | undefined;
 }
 
-/** The credential that a valid attestation proves. */
 export interface VerifiedCredential {
   /** base64url without padding. */
   credentialId: string;

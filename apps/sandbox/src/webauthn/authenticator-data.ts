@@ -10,10 +10,8 @@ export interface AuthenticatorData {
     backedUp: boolean;
   };
   signCount: number;
-  /** The AAGUID as a UUID string. */
   aaguid: string;
   credentialId: Buffer;
-  /** The COSE_Key, as decoded from CBOR. */
   cosePublicKey: Map<unknown, unknown>;
 }
 

@@ -20,7 +20,6 @@ export interface StoredAuthenticator extends Omit<VerifiedCredential, 'publicKey
   createdAt: string;
 }
 
-/** A passkey with a verified attestation and the name that its owner chose. */
 export interface NewAuthenticator {
   authenticatorName: string;
   transports: string[];
