@@ -58,7 +58,7 @@ describe('a JWT of the issuer', () => {
     expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
   });
 
-  it('is limited to its integrations', async () => {
+  it('can start onboardings only at the integrations that the token names', async () => {
     const subject = story.newSubject();
     for (const [integrations, status] of [
       [['elsewhere'], 403],
@@ -79,7 +79,7 @@ describe('a JWT of the issuer', () => {
   });
 });
 
-/** Values of the claim `sub`: most are examples from the documentation of an issuer. */
+/** Values of the JWT claim `sub`. Most come from the documentation of identity providers. */
 const SUBJECTS = {
   'Auth0, a machine': 'dGhpcyBpcyBub3QgYSBrZXk@clients',
   'Auth0, a user': 'auth0|64b0f1e2a3',
@@ -136,7 +136,7 @@ describe('the name of a JWT’s caller', () => {
     expect((await story.call('POST', `${path}/cancel`, {}, as)).status).toBe(404);
   });
 
-  it('may be longer and use more characters than the caller’s name of an API key', async () => {
+  it('may be longer, and have more kinds of characters, than the caller name of an API key', async () => {
     for (const caller of ['Shop', 'a@clients', 'auth0|x', 'a b', 'x'.repeat(65)]) {
       const made = await story.call('POST', '/v1/admin/api-keys', { caller, scopes: ['admin'] });
       expect(made.status).toBe(400);
@@ -185,7 +185,7 @@ describe('scopes in a JWT claim other than scope', () => {
     ['Okta', 'scp', ['onboardings:read', 'openid']],
     ['Entra ID, delegated', 'scp', 'onboardings:read profile'],
     ['Entra ID, a machine', 'roles', ['onboardings:read']],
-  ])('are read in the format of %s', async (_, claim, scopes) => {
+  ])('are read as this issuer writes them: %s', async (_, claim, scopes) => {
     const { url } = await story.startService({ ...issuer.env, JWT_SCOPE_CLAIM: claim });
     expect(await statusOf(await issuer.token(key, { scope: undefined, [claim]: scopes }), url)).toBe(200);
     expect(await statusOf(await issuer.token(key), url)).toBe(403);

@@ -126,7 +126,7 @@ describe('invalid tokens', () => {
     isOver(await ask('192.0.2.5'));
   });
 
-  it('are audited once in a burst; when the process stops, it audits how many more there were', async () => {
+  it('make one audit entry in a burst; when the process stops, an entry counts the others', async () => {
     story = await begin({});
     const service = await story.startService();
     const [last] = await story.sql<{ id: string }>('SELECT coalesce(max(id), 0) AS id FROM audit_events');
@@ -186,13 +186,16 @@ describe('a caller', () => {
     expect((await readWith(story, others)).status).toBe(200);
   });
 
-  /** Makes a key with the development key, because a request of `caller` would count for its limit. */
+  /**
+   * Makes a key of `caller`, by a request of the development key. A request of `caller` would count for its
+   * limit.
+   */
   const makeKeyElsewhere = async (caller: string) =>
     (await makeKey(story, ['onboardings:read'], { caller })).token;
 });
 
-describe('a subject', () => {
-  it('has a limit for its starts and for all requests about its onboarding', async () => {
+describe('a user (the subject of an onboarding)', () => {
+  it('has a limit for starting onboardings, and a limit for commands to one onboarding', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '3' });
     const { id, subject } = await story.sent();
     const path = `/v1/onboardings/${id}/otp/verify`;
@@ -221,7 +224,7 @@ describe('a subject', () => {
     );
   });
 
-  it('does not appear in Redis', async () => {
+  it('is named in no Redis key that counts requests, and neither are callers and addresses', async () => {
     story = await begin({});
     const { subject } = await story.sent();
     const { Redis } = await import('ioredis');

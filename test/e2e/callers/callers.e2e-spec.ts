@@ -8,7 +8,7 @@ import { API_KEY, Story } from '../../support/story.js';
 const KEYS = '/v1/admin/api-keys';
 
 let story: Story;
-/** The URL of another replica, which caches keys for a shorter time. */
+/** The URL of a second replica, which caches API keys for a shorter time. */
 let replica: string;
 beforeAll(async () => {
   story = await Story.begin({ worker: false, env: { API_KEY_CACHE_MS: '60000' } });
@@ -292,8 +292,8 @@ describe('scopes', () => {
   });
 });
 
-describe('a start at an integration', () => {
-  it('is refused to callers without access, whether or not the request names the integration', async () => {
+describe('a request to start an onboarding', () => {
+  it('is refused without access to the integration, even if the request does not name one', async () => {
     const { token } = await makeKey(story, ['onboardings:write'], { integrations: ['elsewhere'] });
     const subject = story.newSubject();
     for (const more of [{}, { integration: 'byzantine' }, { integration: 'nowhere' }]) {
@@ -329,7 +329,7 @@ describe('while PostgreSQL is down', () => {
 });
 
 describe('two tokens in one request', () => {
-  it('are refused in any order', async () => {
+  it('are refused, whether the valid token comes first or second', async () => {
     const { token } = await makeKey(story, ['onboardings:read']);
     const { hostname, port } = new URL(story.serviceUrl);
     for (const order of [

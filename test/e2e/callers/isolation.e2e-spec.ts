@@ -66,8 +66,8 @@ const as = (who: string, more: Record<string, string> = {}) => ({
   ...more,
 });
 
-/** All routes about one onboarding, from the OpenAPI document. */
-const ofOne = () => described.operations.filter(({ route }) => route.startsWith('/v1/onboardings/{id}'));
+const routesOfOneOnboarding = () =>
+  described.operations.filter(({ route }) => route.startsWith('/v1/onboardings/{id}'));
 
 function call(
   { method, route, requestBody }: Operation,
@@ -80,7 +80,7 @@ function call(
   return story.call(method, route.replace('{id}', id), body, headers);
 }
 
-/** Makes onboardings of the caller `shop`, one in each kind of state. */
+/** Makes four onboardings of the caller `shop`, each in another state. @returns their ids by state. */
 async function ofShop(): Promise<Record<string, string>> {
   const start = async () => {
     const subject = story.newSubject();
@@ -112,7 +112,7 @@ const plain = ({ status, body }: Answer, id: string) => {
 
 describe('a caller that does not own the onboarding', () => {
   it('gets 404 on every route and in every state, as for an unknown id, and changes nothing', async () => {
-    const operations = ofOne();
+    const operations = routesOfOneOnboarding();
     expect(operations.length).toBeGreaterThan(8);
     for (const [state, id] of Object.entries(await ofShop())) {
       const before = await whole(id);
@@ -137,7 +137,7 @@ describe('a caller that does not own the onboarding', () => {
 
   it('gets 404 although the requests are valid: the owner gets neither 400 nor 404 for them', async () => {
     const { otp_sent: id } = await ofShop();
-    for (const operation of ofOne()) {
+    for (const operation of routesOfOneOnboarding()) {
       const { status, body } = await call(operation, id!, as('shop'));
       expect({ route: operation.route, status, errors: body?.errors }).not.toMatchObject({ status: 400 });
       expect(status).not.toBe(404);
@@ -171,7 +171,7 @@ describe('a caller that does not own the onboarding', () => {
     expect(body.items.map((item) => item.id)).toContain(id);
   });
 
-  it('learns that the subject has a live onboarding, but not its id, and cannot supersede it', async () => {
+  it('learns that the user already has an onboarding, but not its id, and cannot replace it', async () => {
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop'));
     for (const more of [{}, { supersede: true }]) {
@@ -211,7 +211,7 @@ describe('an operator', () => {
       caller: 'shop',
     });
     const before = await whole(id!);
-    for (const operation of ofOne().filter(({ method }) => method !== 'GET')) {
+    for (const operation of routesOfOneOnboarding().filter(({ method }) => method !== 'GET')) {
       const { status, body } = await call(operation, id!, as('reader'));
       expect({ route: operation.route, status, code: body.code }).toMatchObject({
         status: 403,
@@ -245,7 +245,7 @@ describe('an operator', () => {
 describe('an API key limited to one integration', () => {
   it('gives no access to its caller’s onboardings at other integrations', async () => {
     const { otp_sent: id } = await ofShop();
-    for (const operation of ofOne()) {
+    for (const operation of routesOfOneOnboarding()) {
       const { status } = await call(operation, id!, as('elsewhere'));
       expect({ route: operation.route, status }).toEqual({ route: operation.route, status: 404 });
     }

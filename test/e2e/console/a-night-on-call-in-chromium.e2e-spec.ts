@@ -41,7 +41,7 @@ describeInBrowser('a night on call', () => {
     return rows.map(({ actor, action }) => `${actor} ${action}`);
   };
 
-  it('an operator sees many 503, and resolves the lost outcomes in bulk after a dry run', async () => {
+  it('an operator sees an outage, and resolves many unknown outcomes in one operation', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };
     story.sandbox.control.addFault(storm);
@@ -89,7 +89,7 @@ describeInBrowser('a night on call', () => {
     ]);
   });
 
-  it('the console shows a refusal of our key by the provider; the users continue afterwards', async () => {
+  it('the console shows that the provider refuses our key; later, the users continue', async () => {
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
     watched = await openConsole(browser, story, 'viewer');

@@ -32,7 +32,7 @@ const ROWS: [count: number, columns: Record<string, unknown>][] = [
   [5, { ...CREATING, lease_until: inMs(60_000) }],
 ];
 
-it('for a lost verify-otp, the page Now offers only “Send a new code”', async () => {
+it('if the outcome of verify-otp is unknown, the page Now offers only “Send a new code”', async () => {
   const { text } = await operator.visit('/');
   const linksOf = (step: string) => {
     const [row = ''] = text.match(new RegExp(`<td[^>]*>${step}</td>.*?</tr>`, 's')) ?? [];
@@ -52,10 +52,13 @@ it('for a lost verify-otp, the page Now offers only “Send a new code”', asyn
 it.each([
   ['state=outcome_unknown', '2 of 3'],
   ['step=verify-otp&state=outcome_unknown', '0 of 1'],
-])('a dry run of “It was done” does not count a lost verify-otp: filter %s', async (filter, counted) => {
-  const { text } = await operator.visit(`/operations/new?${filter}&action=resolve_done`);
-  expect(text).toContain(`Dry run: ${counted} can be tried`);
-});
+])(
+  'a dry run of “It was done” does not count verify-otp steps with an unknown outcome: filter %s',
+  async (filter, counted) => {
+    const { text } = await operator.visit(`/operations/new?${filter}&action=resolve_done`);
+    expect(text).toContain(`Dry run: ${counted} can be tried`);
+  },
+);
 
 it('each link of the console’s page Now lists exactly the onboardings that it counted', async () => {
   const { text } = await operator.visit('/');

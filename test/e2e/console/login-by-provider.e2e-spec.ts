@@ -66,7 +66,7 @@ describe('a login at the identity provider', () => {
     await expectRefused(await byProvider(browser, provider, 'nina'), 403, /^nina has no role/);
   });
 
-  it('has no limit that a stranger or a colleague without a role could use up', async () => {
+  it('is not counted by the limit of login tries, so refused logins do not lock out others', async () => {
     const { url } = await story.startConsole({ OPS_LOGIN_TRIES: '1' });
     for (let times = 0; times < 3; times++) {
       const reply = await byProvider(new ConsoleBrowser({ consoleUrl: url }), provider, 'nina');
@@ -192,7 +192,7 @@ describe('an answer of the identity provider', () => {
     expect((await callBack(victim, address)).status).toBe(303);
   });
 
-  it('is refused a second time, also with the same cookie', async () => {
+  it('is accepted only once, even with the same cookie', async () => {
     const address = await accepted();
     const flow = [...browser.cookies].find(([name]) => name.endsWith('_flow'))!;
     expect((await callBack(browser, address)).status).toBe(303);
@@ -213,7 +213,8 @@ describe('an answer of the identity provider', () => {
       return callBack(browser, `${CONSOLE}/login/callback?${new URLSearchParams(query).toString()}`);
     };
     await expectRefused(await answer(flowOf(Date.now() - 1)), 401, EXPIRED);
-    // Before its expiry, the same cookie lets the console ask the provider, which does not know the code.
+    // A cookie that has not expired passes this check. The console then asks the provider, which does not
+    // know the code.
     await expectRefused(await answer(flowOf(Date.now() + 60_000)), 401, INVALID);
     await expectRefused(await answer('x'), 401, EXPIRED);
   });

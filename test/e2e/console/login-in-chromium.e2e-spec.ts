@@ -61,7 +61,6 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     await page.getByRole('button', { name: 'Log in with 127.0.0.1' }).click();
     await page.getByRole('button', { name: 'vera', exact: true }).click();
     await page.locator('header.masthead').waitFor();
-    // This page of another site links to the console.
     await page.goto(`${provider.issuer}/.well-known/openid-configuration`);
     await page.evaluate(
       `document.body.innerHTML = '<a href="${provider.consoleOrigin}/sessions">see this</a>'`,

@@ -105,7 +105,8 @@ describe('failed emergency logins', () => {
     const { app, url } = await story.startConsole();
     await counts(app);
     const other = { consoleUrl: url };
-    // The first login of a process loads code. This delays Redis, so the console may count in memory.
+    // Makes one login at each console first. The first login loads code and thereby delays Redis, and a
+    // console whose Redis is late counts in memory.
     for (const target of [story, other]) expect(await statusOf(OPS_PASSWORD, '192.0.2.3', target)).toBe(303);
     const tries = [story, other, story, other].map((target) => statusOf(WRONG, '192.0.2.1', target));
     expect((await Promise.all(tries)).sort()).toEqual([401, 401, 429, 429]);

@@ -75,7 +75,6 @@ describeInBrowser('the queue board under its Content-Security-Policy', () => {
       await tab('Progress');
       await tab('Error');
       await shows(REASON);
-      // The list of jobs shows the same texts.
       await page.goto('/queues/queue/steps?status=failed');
       await shows(REASON);
       expect(complaints).toEqual([]);

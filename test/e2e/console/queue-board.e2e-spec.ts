@@ -17,7 +17,6 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends a request to the console without cookies. */
 const ask = (...args: Parameters<typeof send> extends [unknown, ...infer Rest] ? Rest : never) =>
   send({ serviceUrl: story.consoleUrl }, ...args);
 
@@ -114,7 +113,6 @@ describe('the queue board', () => {
   });
 });
 
-/** Each route of the board that changes something, with the role that it needs. */
 const ACTIONS: [method: string, path: string, needed: Role][] = [
   ['PUT', 'pause', 'operator'],
   ['PUT', 'resume', 'operator'],

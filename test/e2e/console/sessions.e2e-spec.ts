@@ -65,7 +65,7 @@ describe('a session of the console', () => {
     expect(browser.session).toBeUndefined();
     expect(await whoIs(thief)).toBeNull();
 
-    // The page links to the provider's logout page, which accepts the request.
+    // The page links to the logout page of the provider, which accepts the logout.
     const page = await browser.visit('/login?out=oidc');
     const there =
       /<a href="(http:\/\/127[^"]+)">Log out of/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? '';

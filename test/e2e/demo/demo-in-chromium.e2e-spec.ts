@@ -13,7 +13,6 @@ const COOLDOWN_MS = 60_000;
 
 let world: DemoWorld;
 
-/** Moves time on until the service may send another code. */
 async function coolDown(demo: DemoPage, email: string): Promise<void> {
   await demo.page.getByText(/^possible in/).waitFor();
   expect(await demo.button('Send a new code').isDisabled()).toBe(true);

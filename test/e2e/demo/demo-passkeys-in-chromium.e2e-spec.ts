@@ -24,7 +24,7 @@ async function verify(demo: DemoPage, email: string): Promise<void> {
   await demo.at('Create your passkey');
 }
 
-/** Checks that the provider got no passkey, and that the session permits another try. */
+/** Checks that the provider got only this number of passkeys, and that the session permits another try. */
 async function expectKeptBack(email: string, creations = 0): Promise<void> {
   expect(world.creations(email)).toBe(creations);
   expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified' });
@@ -136,7 +136,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     await expectKeptBack(email);
   });
 
-  it('the same passkey is refused a second time, by the device and then by the service', async () => {
+  it('a registered passkey cannot be registered again: the device and the service refuse it', async () => {
     const { demo, email } = await verified();
     await demo.plug();
     await demo.create();
@@ -184,7 +184,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(await world.onboarding(email)).toMatchObject({ state: 'cancelled' });
   });
 
-  it('the demo adds a passkey of another device after a new code', async () => {
+  it('the demo lets the user add a passkey of another device after a new code', async () => {
     const { demo, email } = await verified();
     await demo.timeline('The code was right').waitFor();
     expect(await keepScreenshots(demo.page, 'demo-passkey')).toEqual([]);
@@ -211,7 +211,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(made).toHaveLength(2);
   });
 
-  it('the demo completes by itself after the provider and the service were down', async () => {
+  it('the demo completes the onboarding by itself after provider and service were down', async () => {
     const { demo, email } = await verified();
     const { id } = await world.onboarding(email);
     await demo.plug();

@@ -36,7 +36,6 @@ const passkey = async (browser: DemoBrowser, lies: Partial<PasskeyOptions> = {})
   const { challenge } = (await browser.post('/passkeys/options')).body as unknown as { challenge: string };
   return { name: 'My phone', credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }) };
 };
-/** Reads until the stream ends, or until the text has arrived. */
 async function read(response: Response, until?: string): Promise<string> {
   let text = '';
   const decoder = new TextDecoder();
@@ -238,8 +237,8 @@ describe('a browser at the demo', () => {
   });
 });
 
-describe('a problem at the demo', () => {
-  it('is forwarded with the members that the page uses, and no others', async () => {
+describe('an error answer of the demo', () => {
+  it('contains only those members of the service’s answer that the page uses', async () => {
     const { browser, email } = await started();
     const wrong = await browser.post('/code', { code: code(email) === '000000' ? '000001' : '000000' });
     expect(wrong).toMatchObject({ status: 422, body: { code: 'otp_invalid', attemptsLeft: 2 } });
@@ -274,7 +273,7 @@ describe('a problem at the demo', () => {
     }
   });
 
-  it('does not reveal that the demo’s key is refused, or that the service is down', async () => {
+  it('hides that the service refuses the demo’s API key, and the service’s address', async () => {
     const refused = await story.startDemo({ GANGWAY_API_KEY: 'gw_not_a_key_of_theirs' });
     const { status, body } = await new DemoBrowser(refused.url).post('', { email: newEmail() });
     expect({ status, code: body.code }).toEqual({ status: 502, code: 'internal' });
@@ -287,7 +286,7 @@ describe('a problem at the demo', () => {
     expect(JSON.stringify(away.body)).not.toMatch(/127\.0\.0\.1|ECONN/);
   });
 
-  it('does not appear if an answer is lost, because the repeated request has no second effect', async () => {
+  it('is not sent if the service’s answer is lost: the demo safely repeats its request', async () => {
     const service = await story.proxyTo('service');
     let lost = 0;
     service.intercept(/^POST /, ({ loseAnswer }) => loseAnswer(Buffer.from('}'), () => (lost += 1)));
@@ -298,7 +297,7 @@ describe('a problem at the demo', () => {
     expect(story.sandbox.control.mails({ email })).toHaveLength(1);
   });
 
-  it('does not appear if the connection drops: the client repeats its request', async () => {
+  it('is not sent if the connection to the service drops: the demo repeats its request', async () => {
     const service = await story.proxyTo('service');
     const patient = await story.startDemo({ GANGWAY_URL: service.url });
     const email = newEmail();

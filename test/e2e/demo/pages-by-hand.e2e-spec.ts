@@ -26,16 +26,19 @@ function commandsOf(page: string): string {
     .replace(/^eval "\$\(npm run -s gangway -- env\)".*$/m, '');
 }
 
-it.each(['README.md', 'docs/tutorial.md'])('%s has commands that print what the page says', async (page) => {
-  const commands = commandsOf(page);
-  const addresses = { SERVICE: story.serviceUrl, SANDBOX: story.sandbox.url, DEMO: ORIGIN };
-  const { stdout } = await run('bash', ['-eu', '-o', 'pipefail', '-c', commands], {
-    cwd: ROOT,
-    env: { ...process.env, ...addresses, API_KEY },
-  });
-  const promised = [...commands.matchAll(/pick .* # (\w+)$/gm)].map(([, word = '']) => word);
-  expect(promised.length).toBeGreaterThan(1);
-  const printed = stdout.match(new RegExp(`\\b(?:${promised.join('|')})\\b`, 'g')) ?? [];
-  expect(printed).toEqual(expect.arrayContaining(promised));
-  expect(printed.at(-1)).toBe('completed');
-});
+it.each(['README.md', 'docs/tutorial.md'])(
+  'the commands on the page %s print what the page says',
+  async (page) => {
+    const commands = commandsOf(page);
+    const addresses = { SERVICE: story.serviceUrl, SANDBOX: story.sandbox.url, DEMO: ORIGIN };
+    const { stdout } = await run('bash', ['-eu', '-o', 'pipefail', '-c', commands], {
+      cwd: ROOT,
+      env: { ...process.env, ...addresses, API_KEY },
+    });
+    const promised = [...commands.matchAll(/pick .* # (\w+)$/gm)].map(([, word = '']) => word);
+    expect(promised.length).toBeGreaterThan(1);
+    const printed = stdout.match(new RegExp(`\\b(?:${promised.join('|')})\\b`, 'g')) ?? [];
+    expect(printed).toEqual(expect.arrayContaining(promised));
+    expect(printed.at(-1)).toBe('completed');
+  },
+);

@@ -67,7 +67,7 @@ describe('kill -9 of the worker', () => {
     expect(await next.stop()).toBe(0);
   });
 
-  it('with a call in flight: each step ends as the retry law says', async () => {
+  it('with a call in flight: each step ends as docs/explanation/retry-law.md says', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(LAW.map(({ step }) => step));
     for (const [index, at] of all.entries()) {
@@ -94,7 +94,7 @@ describe('kill -9 of the service', () => {
   });
   afterAll(() => story.end());
 
-  it('with the first attempt in flight: the worker ends each step as the retry law says', async () => {
+  it('with the first call in flight: each step ends as docs/explanation/retry-law.md says', async () => {
     const service = await story.startProcess('onboarding');
     const all = await Promise.all(LAW.map(({ step }) => StepUnderTest.before(story, step)));
     const callers = all.map((at, index) =>

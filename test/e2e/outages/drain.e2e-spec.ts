@@ -40,7 +40,7 @@ describe('the service after SIGTERM', () => {
 });
 
 describe('the worker after SIGTERM', () => {
-  it('finishes and settles each call in flight, and exits with 0', async () => {
+  it('finishes each call in flight, writes its result, and exits with 0', async () => {
     const worker = await story.startProcess('worker');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     for (const at of all) await at.strike({ status: 503 }, slow).submit({ headers: { prefer: 'wait=0' } });

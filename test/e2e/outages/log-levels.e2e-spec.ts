@@ -34,8 +34,8 @@ const follows = (app: AppProcess, levels: Record<string, string>) =>
     () => JSON.stringify(lastChange(app)) === JSON.stringify(levels),
   );
 
-describe('a log level that an operator changes', () => {
-  it('of one module applies to this module in service and worker, until it is reset', async () => {
+describe('a log level set by an operator', () => {
+  it('for one module applies in service and worker until it is reset', async () => {
     const set = await gangway(story, 'logs', 'level', 'RequestLog', 'debug', '--for', '10m');
     expect(set).toMatchObject({ code: 0, err: '' });
     await gangway(story, 'logs', 'level', 'jobrunner', 'debug');
@@ -67,7 +67,7 @@ describe('a log level that an operator changes', () => {
     expect(await another.stop()).toBe(0);
   });
 
-  it('of one module can make this module quieter than the others', async () => {
+  it('can make one module quieter than the others', async () => {
     await gangway(story, 'logs', 'level', 'RequestLog', 'silent');
     await follows(service, { RequestLog: 'silent' });
     const written = () =>
@@ -81,7 +81,7 @@ describe('a log level that an operator changes', () => {
     expect(written()).toHaveLength(before + 1);
   });
 
-  it('can be set for all modules without a level of their own', async () => {
+  it('as the default applies to all modules without a level of their own', async () => {
     await gangway(story, 'logs', 'level', 'default', 'debug');
     await follows(service, { default: 'debug' });
     await story.sent();

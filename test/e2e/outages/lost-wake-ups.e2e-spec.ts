@@ -17,7 +17,7 @@ describe('a flush of Redis between retries', () => {
   });
   afterAll(() => story.end());
 
-  it('loses no onboarding: the sweeper wakes every step, and the scheduled jobs come back', async () => {
+  it('loses no onboarding: the worker finds the due steps, and schedules its jobs again', async () => {
     const all = await Promise.all([...STEPS, ...STEPS].map((step) => StepUnderTest.before(story, step)));
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
@@ -45,7 +45,7 @@ describe('a flush of Redis between retries', () => {
     ]);
   });
 
-  /** Deletes only the keys of this story, because other tests use the same Redis. */
+  /** Deletes only the keys of this test, because other tests use the same Redis. */
   async function flush(): Promise<number> {
     const { redis } = story.service.get(Queues);
     const keys = await redis.keys(`${story.env['QUEUE_PREFIX']}:*`);
@@ -82,7 +82,7 @@ describe('a replica whose Redis is down', () => {
     }
   });
 
-  it('cannot queue a retry, so the worker’s sweeper starts it', async () => {
+  it('cannot queue a retry, so the worker finds the due step in PostgreSQL and retries it', async () => {
     for (const step of STEPS) {
       const at = await StepUnderTest.before(story, step);
       at.strike({ status: 503, times: 2 });

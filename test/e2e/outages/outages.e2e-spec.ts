@@ -46,7 +46,7 @@ describe('an outage of PostgreSQL', () => {
     ).toBe(200);
   });
 
-  it('lets no claim take effect after its caller got a 503', async () => {
+  it('leaves no attempt behind for a request whose caller got a 503', async () => {
     const { id, subject } = await story.sent();
     const blocker = new Client({ connectionString: story.databaseUrl });
     await blocker.connect();
@@ -58,8 +58,8 @@ describe('an outage of PostgreSQL', () => {
     });
     await blocker.query('COMMIT');
     await blocker.end();
-    // Without CLAIM_MAX_AGE_MS, PostgreSQL would have written the late claim, and no process would make its
-    // call.
+    // Without CLAIM_MAX_AGE_MS, PostgreSQL would now execute the delayed statement of the first verify. No
+    // process would make the call of this attempt.
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     const events = (await story.eventTypes(id)).slice(before.length);
     expect(events.filter((type) => type === 'otp_submitted')).toHaveLength(1);
@@ -104,7 +104,7 @@ describe('an outage of Redis', () => {
   });
   afterAll(() => story.end());
 
-  it('prevents no start and no expiry, and all retries are made afterwards', async () => {
+  it('prevents neither new onboardings nor expiries, and all retries are made afterwards', async () => {
     await redis.close();
     const failing = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of failing)

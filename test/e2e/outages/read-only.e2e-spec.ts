@@ -32,8 +32,7 @@ async function makeReadOnly(): Promise<void> {
 }
 
 /**
- * Makes the database writable, and cuts no connection. Connections that were opened while it was read-only
- * stay so.
+ * Makes the database writable, and cuts no connection. Connections that were opened before stay read-only.
  */
 async function makeWritable(): Promise<void> {
   await alter('RESET default_transaction_read_only');

@@ -50,7 +50,7 @@ describe('a Redis that has become a read-only replica while connections were ope
       Number(/^total_commands_processed:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
     const connected = async () =>
       Number(/^total_connections_received:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
-    // While jobs are waiting, the worker asks Redis for the next job immediately.
+    // Adds waiting jobs, because with them the worker asks Redis for the next job without a pause.
     const steps = `${story.env['QUEUE_PREFIX']}:steps`;
     await redis.admin.hset(`${steps}:meta`, 'paused', '1');
     await Promise.all(Array.from({ length: 50 }, (_, n) => redis.admin.lpush(`${steps}:wait`, `gone-${n}`)));

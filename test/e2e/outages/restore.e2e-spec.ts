@@ -73,7 +73,7 @@ async function copyInto(to: Client): Promise<void> {
   }
 }
 
-describe('a restore of a dump without the schema', () => {
+describe('a restore of a data-only dump into migrated tables', () => {
   it('keeps each timeline, and the service continues', async () => {
     await restored.act();
     await copyRows();

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 describe('an init-otp call that fails after it has sent a mail', () => {
-  it('is repeated: the timeline warns of a second mail, and both mails count', async () => {
+  it('is repeated: the timeline warns of a second mail, and the onboarding counts two sends', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({
@@ -53,7 +53,7 @@ describe('a verify-otp call that fails after the provider has checked the code',
       state: 'outcome_unknown',
       nextAction: { type: 'resolve' },
       session: null,
-      // This is the attempt whose answer was lost, not the attempt that repeated its call.
+      // Attempt 1 sent the code. Attempt 2 made the call whose answer was lost. Attempt 3 repeated the call.
       unresolved: { step: 'verify-otp', attempt: 2 },
       lastResult: { step: 'verify-otp', code: 'outcome_unknown' },
       otp: { attemptsLeft: 1 },

@@ -10,7 +10,7 @@ jest.setTimeout(240_000);
 /** Each process must show an outage within this time. */
 const SEEN_MS = 15_000;
 const CHECK = 'upstream byzantine';
-/** The default values of the retry settings, which stories otherwise shorten. */
+/** The default values of the retry settings. Other tests use shorter values. */
 const DEFAULT_RETRIES = {
   RETRY_FLOOR_MS: '250',
   RETRY_BASE_MS: '1000',
@@ -21,7 +21,7 @@ const DEFAULT_RETRIES = {
 let story: Story;
 afterEach(async () => {
   await story.end();
-  // Deletes rows that would appear in the health of the next story.
+  // Deletes rows that would appear in the health of the next test.
   for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'onboarding_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });
@@ -126,7 +126,7 @@ describe('the health of an integration', () => {
     expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });
   });
 
-  it('keeps a refusal when the process that received it stops', async () => {
+  it('still shows a refusal of our key after the process that received it has stopped', async () => {
     story = await Story.begin({ worker: false, env: { PROBE_EVERY_MS: '600000' } });
     const met = await story.startService();
     story.sandbox.control.addFault({ route: '*', status: 403, times: 0 });
@@ -187,7 +187,7 @@ describe('the health of an integration', () => {
     expect(await views()).toHaveLength(1);
   });
 
-  it('lists a removed integration with onboardings, at the same place in each process', async () => {
+  it('lists a removed integration that has onboardings, in the same order in each process', async () => {
     const second = Object.entries({
       PROVIDER: 'byzantine',
       RP_ID: 'b.example.com',

@@ -9,7 +9,7 @@ jest.setTimeout(240_000);
 
 const ENV = { SWEEP_EVERY_MS: '100' };
 
-/** Before the answer comes, the test has this time to cut the replica's connection to the database. */
+/** The provider delays its answer for this time, in which the test cuts the replica off from the database. */
 const delayMs = 1_500;
 const held: Fault = { delayMs, afterEffect: true };
 
@@ -98,7 +98,7 @@ describe('a late answer, written after the worker has made another attempt', () 
     expect((await story.verify(at.id, newest!.code)).body.state).toBe('otp_verified');
   });
 
-  it('tells the operator the ids of passkeys that may be registered', async () => {
+  it('records the ids of the passkeys that the provider has registered, for the operator', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     await answeredLate(at, held, () => at.until('outcome_unknown'));
     const [stored] = story.sandbox.control.authenticators(at.subject.userId);
@@ -167,7 +167,7 @@ describe('a process that is paused until its lease has lapsed', () => {
 
   const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
 
-  it('resolves only its own attempt when it resumes and reads the late answer', async () => {
+  it('resumes, reads the late answers, and changes only outcomes that are still unknown', async () => {
     const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');

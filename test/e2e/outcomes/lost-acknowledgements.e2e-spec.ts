@@ -13,7 +13,9 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** During the call, the test has this time to prepare the loss of PostgreSQL's acknowledgement. */
+/**
+ * The provider delays its answer for this time, in which the test prepares the loss of an acknowledgement.
+ */
 const delayMs = 1_500;
 const UNKNOWN_KEY = { status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 };
 
@@ -25,7 +27,7 @@ interface Case {
   event: string;
 }
 
-describe('the end of an attempt, if PostgreSQL’s acknowledgement is lost', () => {
+describe('the statement that ends an attempt, if PostgreSQL’s acknowledgement is lost', () => {
   it.each<Case>([
     {
       what: 'succeeded',
@@ -57,7 +59,7 @@ describe('the end of an attempt, if PostgreSQL’s acknowledgement is lost', () 
       event: 'outcome_lost',
     },
   ])(
-    'is written once, and its caller gets an answer: the attempt $what',
+    'takes effect once, and the caller gets an answer: the attempt $what',
     async ({ fault, status, state, event }) => {
       const at = await StepUnderTest.before(story, 'verify-otp');
       const submitted = at.strike({ ...fault, delayMs }).submit({ headers: { prefer: 'wait=5' } });
@@ -77,7 +79,9 @@ describe('the end of an attempt, if PostgreSQL’s acknowledgement is lost', () 
   );
 });
 
-/** Checks the step's attempts and budgets: an attempt that was not sent uses up nothing. */
+/**
+ * Checks that the step made only one call, and that the attempt without a call used up no try and no send.
+ */
 async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise<void> {
   expect(await at.attempts()).toEqual(['not_sent', 'ok']);
   expect(at.calls).toBe(1);
@@ -96,7 +100,7 @@ async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise
   expect(budget).toEqual({ sends: body.otp.sends, tries: 0 });
 }
 
-describe('the claim of an attempt, if PostgreSQL’s acknowledgement is lost', () => {
+describe('the statement that begins an attempt, if PostgreSQL’s acknowledgement is lost', () => {
   beforeAll(() => story.startWorker());
 
   it.each([
@@ -114,7 +118,7 @@ describe('the claim of an attempt, if PostgreSQL’s acknowledgement is lost', (
     await expectOneCall(at, before);
   });
 
-  it('at a start: the onboarding’s code is sent, and the caller can find the onboarding', async () => {
+  it('for a new onboarding: the code is still sent, and the caller can find the onboarding', async () => {
     const subject = story.newSubject();
     let lost = 0;
     database.intercept(/gw_start/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
@@ -129,7 +133,7 @@ describe('the claim of an attempt, if PostgreSQL’s acknowledgement is lost', (
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('uses up no try if PostgreSQL executes the claim only after the caller got a 503', async () => {
+  it('uses up no try if PostgreSQL executes the statement only after the caller got a 503', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const before = (await story.get(at.id)).body;
     const other = new Client({ connectionString: story.databaseUrl });

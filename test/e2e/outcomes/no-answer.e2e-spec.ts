@@ -76,30 +76,33 @@ describe('a call without an answer', () => {
   });
   afterAll(() => story.end());
 
-  it.each(CASES)('of $step ends the step as the retry law says: $meets', async ({ step, fault }) => {
-    const end = ENDS[step];
-    const at = await StepUnderTest.before(story, step);
-    at.strike({ ...fault, times: 0 });
-    const answer = await at.submit(fault.delayMs ? { at: impatient } : {});
-    expect(answer.status).toBe(end.status);
-    const { body: onboarding } = await story.get(at.id);
-    expect(onboarding).toMatchObject({
-      state: end.state,
-      reason: end.reason ?? null,
-      lastResult: { step, code: end.code },
-      unresolved: step === 'init-otp' ? null : { step },
-    });
-    expect(at.calls).toBe(end.calls);
-    if (step !== 'create-authenticators' || fault.afterEffect !== true) {
-      expect(await at.attempts()).toEqual(Array.from({ length: end.calls }, () => 'no_answer'));
-    }
-    if (step === 'init-otp') {
-      expect(onboarding.otp.sends).toBe(2);
-      expect(await at.eventsOf('second_mail_possible')).toHaveLength(2);
-    }
-  });
+  it.each(CASES)(
+    'of $step ends the step as docs/explanation/retry-law.md says: $meets',
+    async ({ step, fault }) => {
+      const end = ENDS[step];
+      const at = await StepUnderTest.before(story, step);
+      at.strike({ ...fault, times: 0 });
+      const answer = await at.submit(fault.delayMs ? { at: impatient } : {});
+      expect(answer.status).toBe(end.status);
+      const { body: onboarding } = await story.get(at.id);
+      expect(onboarding).toMatchObject({
+        state: end.state,
+        reason: end.reason ?? null,
+        lastResult: { step, code: end.code },
+        unresolved: step === 'init-otp' ? null : { step },
+      });
+      expect(at.calls).toBe(end.calls);
+      if (step !== 'create-authenticators' || fault.afterEffect !== true) {
+        expect(await at.attempts()).toEqual(Array.from({ length: end.calls }, () => 'no_answer'));
+      }
+      if (step === 'init-otp') {
+        expect(onboarding.otp.sends).toBe(2);
+        expect(await at.eventsOf('second_mail_possible')).toHaveLength(2);
+      }
+    },
+  );
 
-  it('records whether bytes were sent, and whether a status came', async () => {
+  it('has an event that tells whether bytes were sent, and which HTTP status was received', async () => {
     const cut = await StepUnderTest.before(story, 'verify-otp');
     await cut.strike({ cut: 'mid-response' }).submit();
     const [lost] = await cut.eventsOf('outcome_lost');
@@ -110,7 +113,7 @@ describe('a call without an answer', () => {
     expect(gone!.data).toMatchObject({ bytesSent: true, headersSeen: false, status: null });
   });
 
-  it('of verify-otp leaves nothing unresolved after a resend', async () => {
+  it('of verify-otp no longer counts as unresolved after a resend', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer.body).toMatchObject({ code: 'outcome_unknown', nextAction: { type: 'resolve' } });
@@ -121,14 +124,14 @@ describe('a call without an answer', () => {
   });
 });
 
-describe('a second send, after the answer to the first was lost', () => {
+describe('the retry of a send whose answer was lost', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: { OTP_RESEND_COOLDOWN_MS: '1500' } });
   });
   afterAll(() => story.end());
 
-  it('waits for the cooldown, and then only the newest code works', async () => {
+  it('waits for the cooldown of codes, and then only the newest code works', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer).toMatchObject({ status: 201, body: { state: 'otp_sent', otp: { sends: 2 } } });

@@ -163,7 +163,7 @@ describe('an operation on many onboardings', () => {
     expect(abort).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
   });
 
-  it('shows a caller limited to one integration no operation on other integrations', async () => {
+  it('is hidden from callers without access to the integration of its onboardings', async () => {
     const elsewhere = bearer(
       (await makeKey(story, ['operations:write'], { caller: 'elsewhere', integrations: ['turnkey'] })).token,
     );
@@ -229,8 +229,8 @@ describe('an operation that resends codes while the integration is paused', () =
   });
 });
 
-describe('the operation that rebuilds wake-ups', () => {
-  it('shows how many wake-ups it has rebuilt', async () => {
+describe('the operation that queues the jobs of all waiting steps again', () => {
+  it('ends as done, with no refused or failed item', async () => {
     const started = await post('/v1/operations', { action: 'rebuild_wake_ups', reason: 'Redis was flushed' });
     expect(started.status).toBe(202);
     expect(await ended(started.body.id)).toMatchObject({ state: 'done', refused: 0, failed: 0 });

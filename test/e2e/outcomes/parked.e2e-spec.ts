@@ -73,7 +73,7 @@ describe('a misconfigured integration', () => {
     },
   );
 
-  it.each([401, 403])('is not assumed if the provider answers %d for one subject only', async (status) => {
+  it.each([401, 403])('is not assumed if the provider answers %d for one user only', async (status) => {
     await story.sent();
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ status, times: 0 }).submit();

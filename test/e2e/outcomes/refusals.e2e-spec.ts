@@ -60,7 +60,7 @@ describe('an unclear refusal', () => {
 });
 
 describe('a clear refusal', () => {
-  it('with 404 ends a start as failed, and asks for a new code at create-authenticators', async () => {
+  it('with 404 makes init-otp fail for good, and create-authenticators require a new code', async () => {
     const unknown = { accountId: crypto.randomUUID(), userId: crypto.randomUUID(), email: '' };
     const start = await story.start(unknown);
     expect(start).toMatchObject({ status: 422, body: { code: 'subject_not_found', state: 'failed' } });
@@ -75,7 +75,7 @@ describe('a clear refusal', () => {
     });
   });
 
-  it('of the email address ends a start as failed', async () => {
+  it('of the email address makes a new onboarding fail', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const error = 'Turnkey error 3: invalid email address (Details: [])';
     const answer = await at.strike({ status: 400, body: { error, status: 400 } }).submit();
@@ -94,7 +94,7 @@ describe('a clear refusal', () => {
     expect((await story.get(at.id)).body).toMatchObject({ state: 'otp_verified', authenticators: [] });
   });
 
-  it('is understood in upper and lower case: the third wrong code locks the code', async () => {
+  it('is understood in upper and lower case: three such refusals of a wrong code lock the code', async () => {
     const { id, subject } = await story.sent();
     const fault = { route: 'otp-auth', match: { userId: subject.userId }, status: 400, times: 3 };
     story.sandbox.control.addFault({ ...fault, body: { error: 'INVALID otp CODE' } });

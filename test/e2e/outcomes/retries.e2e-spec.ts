@@ -111,7 +111,7 @@ describe('Retry-After', () => {
   });
 
   it.each([429, 503])(
-    'in seconds delays the retry; the answer %i uses up neither a send nor a try',
+    'in seconds delays the retry; an answer with status %i uses up neither a send nor a try',
     async (status) => {
       const send = await StepUnderTest.before(story, 'init-otp');
       const sent = await send.strike({ status, retryAfterS: 1 }).submit();
@@ -167,7 +167,7 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('may be missing: a 5xx without time for another call makes the outcome unknown', async () => {
+  it('is missing in a 5xx, and no time is left for another call: the outcome is unknown', async () => {
     const { id, subject } = await story.sent();
     const [spareMs, delayMs] = [2_400, 2_500];
     story.sandbox.control.addFault({
@@ -214,7 +214,7 @@ describe('an unreachable provider', () => {
   it('is called until too little time is left, and the calls use up no tries and no sends', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
-    // Before the preparation has ended, the worker must make no retries.
+    // The worker starts only now, because it must make no retries while the test prepares the steps.
     await story.startWorker(unreachable);
     const lastCalls = await Promise.all(
       all.map(async ({ id }) => {
@@ -226,7 +226,7 @@ describe('an unreachable provider', () => {
     const ends = await Promise.all(
       all.map(async (at) => {
         const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
-        // A 202 is the onboarding itself. A later read could find it expired.
+        // The body of a 202 is the onboarding itself. A later read could find it expired.
         const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
         return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
       }),
@@ -237,7 +237,7 @@ describe('an unreachable provider', () => {
       expect(new Set(attempts)).toEqual(new Set(['not_sent']));
       expect(attempts.length).toBeGreaterThan(5);
       expect(at.calls).toBe(0);
-      // The retry law has ended the step, because no further call fits into the time left.
+      // The step ended without another retry, because no further call fits into the time left.
       const lastCall = lastCalls[index];
       if (lastCall) expect(ends[index]!.endedAt).toBeLessThan(Date.parse(lastCall) + 2_000);
     }
@@ -261,7 +261,8 @@ describe('an unreachable provider', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
-    // The code expired during the step, so the subject's budget still counts the try (decision 10).
+    // The code expired during the step, so the user's daily count of wrong codes contains the try (decision
+    // 10).
     expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
   });
 });
@@ -273,7 +274,7 @@ describe('an upstream that fails for a long time', () => {
   });
   afterAll(() => story.end());
 
-  it('gets no more requests to send mails than the subject’s limit allows', async () => {
+  it('gets no more requests to send mails than the user’s limit allows', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ status: 500, times: 0, afterEffect: true }).submit();
     expect(answer).toMatchObject({
@@ -285,7 +286,7 @@ describe('an upstream that fails for a long time', () => {
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
     const resent = await story.resend(at.id);
     expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
-    // Like the refusal, the next action permits a new code only when the window of the send limit permits it.
+    // The next action names the same time as the refusal: when the send limit permits another code.
     const { otp, createdAt } = answer.body;
     expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
     const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);
@@ -301,7 +302,6 @@ async function pauses(at: StepUnderTest): Promise<number[]> {
   return starts.slice(1).map(({ at: start }, index) => Date.parse(start) - Date.parse(ends[index]!.at));
 }
 
-/** How many sends and wrong codes the subject's budget counts. */
 async function budget(story: Story, { subject }: StepUnderTest): Promise<{ sends: number; wrong: number }> {
   const [row] = await story.sql<{ sends: number; wrong: number }>(
     `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong

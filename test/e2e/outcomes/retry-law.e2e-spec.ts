@@ -416,7 +416,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('the retry law, case by case', () => {
+describe('each case of docs/explanation/retry-law.md', () => {
   it.each(CELLS)('$step ends in the state $state after $meets', async (cell) => {
     const at = cell.resend
       ? await StepUnderTest.beforeResend(story)
@@ -432,7 +432,6 @@ describe('the retry law, case by case', () => {
     expect(answer.status).toBe(cell.status);
     expect(answer.status >= 400 ? answer.body.code : onboarding.lastResult?.code).toBe(cell.code);
     expect((onboarding.failure ?? onboarding.lastResult)?.code).toBe(cell.code);
-    // Each attempt that was sent has made one call.
     expect(at.calls).toBe(cell.attempts.filter((each) => each !== 'not_sent').length);
     expect(await at.eventsOf('retry_scheduled')).toHaveLength(cell.attempts.length - 1);
 

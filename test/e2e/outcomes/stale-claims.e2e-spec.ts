@@ -9,8 +9,7 @@ const SLOW_MS = 600;
 
 let database: TcpProxy;
 let story: Story;
-/** The URL of a replica with a slow connection to PostgreSQL. */
-let slow: string;
+let slowReplicaUrl: string;
 beforeEach(async () => {
   story = await Story.begin({ worker: false });
   database = await story.proxyTo('DATABASE_URL');
@@ -20,30 +19,33 @@ beforeEach(async () => {
     RETRY_FLOOR_MS: '300',
     RETRY_CAP_MS: '300',
   };
-  slow = (await story.startService(env)).url;
+  slowReplicaUrl = (await story.startService(env)).url;
 });
 afterEach(() => story.end());
 
-describe('a claim that PostgreSQL acknowledges too late', () => {
-  it.each(STEPS)('is followed by no call, uses up nothing, and is repeated later: %s', async (step) => {
-    const at = await StepUnderTest.before(story, step);
-    // Opens the connections before the proxy becomes slow.
-    const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slow);
-    await Promise.all(Array.from({ length: 4 }, read));
-    database.slow(SLOW_MS);
-    const { status, body } = await at.submit({ at: slow, headers: { prefer: 'wait=2' } });
-    database.slow(0);
-    expect([status, body.state]).toEqual([202, WAITING_STATE[step]]);
-    await until('the attempt has ended', async () => (await at.attempts()).length > 0);
-    expect(await at.attempts()).toEqual(['not_sent']);
-    expect(at.calls).toBe(0);
-    const { otp, unresolved } = (await story.get(at.id)).body;
-    expect(unresolved).toBeNull();
-    if (step === 'init-otp') expect(otp.sends).toBe(0);
-    if (step === 'verify-otp') expect(otp.attemptsLeft).toBe(3);
+describe('an attempt whose first statement PostgreSQL acknowledges too late', () => {
+  it.each(STEPS)(
+    'makes no call and uses up neither a try nor a send; the worker tries again later: %s',
+    async (step) => {
+      const at = await StepUnderTest.before(story, step);
+      // Opens the connections before the proxy becomes slow.
+      const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slowReplicaUrl);
+      await Promise.all(Array.from({ length: 4 }, read));
+      database.slow(SLOW_MS);
+      const { status, body } = await at.submit({ at: slowReplicaUrl, headers: { prefer: 'wait=2' } });
+      database.slow(0);
+      expect([status, body.state]).toEqual([202, WAITING_STATE[step]]);
+      await until('the attempt has ended', async () => (await at.attempts()).length > 0);
+      expect(await at.attempts()).toEqual(['not_sent']);
+      expect(at.calls).toBe(0);
+      const { otp, unresolved } = (await story.get(at.id)).body;
+      expect(unresolved).toBeNull();
+      if (step === 'init-otp') expect(otp.sends).toBe(0);
+      if (step === 'verify-otp') expect(otp.attemptsLeft).toBe(3);
 
-    await story.startWorker();
-    await at.until(DONE_STATE[step]);
-    expect(at.calls).toBe(1);
-  });
+      await story.startWorker();
+      await at.until(DONE_STATE[step]);
+      expect(at.calls).toBe(1);
+    },
+  );
 });

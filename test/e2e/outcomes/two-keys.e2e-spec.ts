@@ -103,7 +103,7 @@ describe('Byzantine, while our keys are rotated', () => {
 describe('an attempt that may have had an effect', () => {
   let story: Story;
   beforeAll(async () => {
-    // Without a worker, each step makes only one attempt, and this attempt makes all calls.
+    // Without a worker, each step has only its first attempt. So all calls of a step come from this attempt.
     story = await Story.begin({
       worker: false,
       sandbox: { pubkeys: [old, fresh].map(({ publicKey }) => `0x${publicKey}`) },
@@ -124,7 +124,7 @@ describe('an attempt that may have had an effect', () => {
     ['a 400', { status: 400, body: { error: 'some new text' } }],
   ];
   it.each(STEPS.flatMap((step) => FAULTS.map(([what, fault]) => ({ step, what, fault }))))(
-    '$step: does not try the other key after $what',
+    'is not repeated with the other key: $step, after $what',
     async ({ step, fault }) => {
       const at = await StepUnderTest.before(story, step);
       await at.strike({ ...fault, times: 0 }).submit({ headers: { prefer: 'wait=0' } });

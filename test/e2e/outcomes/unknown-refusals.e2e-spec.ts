@@ -22,14 +22,13 @@ beforeAll(async () => {
     console: true,
     env: (sandbox) => ({
       ...throughDoor('turnkey')(sandbox),
-      ...both(sandbox.url, sandbox.credential!.privateKeyHex),
+      ...bothIntegrations(sandbox.url, sandbox.credential!.privateKeyHex),
     }),
   });
 });
 afterAll(() => story.end());
 
-/** The settings for two integrations, Byzantine and Turnkey. */
-const both = (url: string, key: string) => ({
+const bothIntegrations = (url: string, key: string) => ({
   INTEGRATIONS: 'byzantine,turnkey',
   INTEGRATION_BYZANTINE_BASE_URL: url,
   INTEGRATION_BYZANTINE_PRIVATE_KEY: key,
@@ -57,7 +56,7 @@ const startByzantine = ({ accountId, userId }: Subject) =>
   story.call('POST', '/v1/onboardings', { integration: 'byzantine', subject: { accountId, userId } });
 
 describe('the list of unknown refusals', () => {
-  it('has each text without personal data, with its count and one onboarding', async () => {
+  it('shows each text without personal data, with its count and the latest onboarding’s id', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 2; n++) {
       const subject = story.newSubject();
@@ -83,7 +82,7 @@ describe('the list of unknown refusals', () => {
     expect(await metricsAt(story.serviceUrl, name)).toEqual([`${name}2`]);
   });
 
-  it('leaves out known texts, empty texts and the texts of a 503', async () => {
+  it('leaves out texts that Gangway knows, empty texts and the texts of a 503', async () => {
     for (const [status, error] of [
       [400, 'Invalid OTP code'],
       [400, ''],
@@ -101,7 +100,7 @@ describe('the list of unknown refusals', () => {
     expect((await listed()).map(({ refusal }) => refusal).join()).not.toMatch(/invalid otp|fire/i);
   });
 
-  it('has Turnkey’s error code with the text, and leaves out the contact', async () => {
+  it('shows Turnkey’s error code and error text, without the user’s email address', async () => {
     const person = new Person(story);
     story.sandbox.control.addFault({
       route: 'init_otp',
@@ -123,7 +122,7 @@ describe('the list of unknown refusals', () => {
 });
 
 describe('the page of unknown refusals', () => {
-  it('is linked from the integration on the page Now, and may be read by viewers', async () => {
+  it('is linked from the console’s page Now, and may be read by viewers', async () => {
     const viewer = await ConsoleBrowser.as('viewer', story);
     const now = await viewer.visit('/');
     expect(now.text).toMatch(/<a href="\/refusals\?integration=byzantine">\d+<\/a>/);
@@ -133,7 +132,7 @@ describe('the page of unknown refusals', () => {
     expect(text).not.toContain('>Forget<');
   });
 
-  it('lets only admins forget a text, and this is audited', async () => {
+  it('lets only admins delete a text, and this is audited', async () => {
     const { id } = await seen('moon');
     for (const role of ['viewer', 'operator'] as const) {
       const browser = await ConsoleBrowser.as(role, story);
@@ -152,7 +151,7 @@ describe('the page of unknown refusals', () => {
   });
 });
 
-it('the command line forgets one unknown text, or all unknown texts of an integration', async () => {
+it('the command line deletes one unknown refusal text, or all of an integration', async () => {
   const { id } = await seen('asleep');
   expect((await gangway(story, 'refusals', 'forget', id)).out).toBe('Forgotten: 1.');
   expect((await gangway(story, 'refusals', 'forget', id)).out).toBe('There is no such text.');

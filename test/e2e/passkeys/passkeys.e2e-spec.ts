@@ -182,7 +182,7 @@ describe('a credential', () => {
     await expectRefused(await story.register(id, passkeys), subject, [1, 'credential_duplicate']);
   });
 
-  it('that the subject has registered is in excludeCredentials, and refused if it is submitted', async () => {
+  it('that the user has registered is in excludeCredentials, and is refused if submitted', async () => {
     const first = await story.verified();
     const passkey = await story.passkey(first.id);
     expect((await story.register(first.id, [passkey])).body.state).toBe('completed');
@@ -209,7 +209,7 @@ describe('a credential', () => {
     expect((await story.register(id, [made(options.challenge)])).body.state).toBe('completed');
   });
 
-  it('that another subject has registered is refused with any key; the session stays open', async () => {
+  it('whose id another user has registered is refused, whatever its public key', async () => {
     const theirs = await story.verified();
     const passkey = await story.passkey(theirs.id);
     expect((await story.register(theirs.id, [passkey])).body.state).toBe('completed');
@@ -255,7 +255,7 @@ describe('the options for a new passkey', () => {
     expect(again['challenge']).not.toBe(body['challenge']);
   });
 
-  it('give the browser the time that is left for a submission', async () => {
+  it('have the time that is left for a submission as their timeout', async () => {
     const { id, subject } = await story.verified();
     const timeout = async () => {
       const path = `/v1/onboardings/${id}/authenticators/options`;

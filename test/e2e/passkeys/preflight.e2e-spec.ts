@@ -66,7 +66,7 @@ describe('each fault of a passkey', () => {
     expect(story.calls(subject, ROUTE)).toBe(1);
   }, 120_000);
 
-  it('is not found in a passkey with a valid attestation', async () => {
+  it('is not found in a valid passkey, for four formats of attestations', async () => {
     for (const attestation of [tpm(), androidKey(), apple(), fidoU2f()]) {
       // As its contract says, the sandbox accepts only the formats none and packed. A refusal by the sandbox
       // shows that the service has sent the passkey.
@@ -133,7 +133,7 @@ describe('an integration’s own policy', () => {
     expect(story.calls(subject, ROUTE)).toBe(0);
   });
 
-  it('limits the number of a subject’s passkeys, and refuses options beyond the limit', async () => {
+  it('limits the number of a user’s passkeys; at the limit, it refuses options for more', async () => {
     const { id, subject } = await verified();
     const short = await story.startService({ INTEGRATION_BYZANTINE_MAX_AUTHENTICATORS: '2' });
     const post = (path: string, body: object) =>

@@ -47,7 +47,7 @@ describe('a refused request', () => {
   });
 });
 
-describe('a request that needs sealed data', () => {
+describe('a request that needs encrypted data', () => {
   afterEach(async () => {
     jest.restoreAllMocks();
     await story.end();

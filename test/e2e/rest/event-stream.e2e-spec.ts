@@ -183,7 +183,7 @@ describe('an event stream of one service', () => {
     await none();
   });
 
-  it('about an ended onboarding sends the remaining events, and then answers 204', async () => {
+  it('about an ended onboarding sends the remaining events and ends, and a reconnect gets 204', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const all = await story.events(id);
@@ -205,7 +205,7 @@ describe('an event stream of one service', () => {
     expect(reader.types.at(-1)).toBe('expired');
   });
 
-  it('sends the erasure and ends, and a new stream has no personal data', async () => {
+  it('sends the event of the erasure and ends, and a new stream has no personal data', async () => {
     const { id, subject } = await story.sent();
     const reader = await open(id);
     await reader.has('otp_sent');
@@ -221,7 +221,7 @@ describe('an event stream of one service', () => {
     }
   });
 
-  it('of an ended onboarding ends; after an erasure, a new stream has the erasure', async () => {
+  it('about an ended onboarding ends; after an erasure, a reconnect gets only this event', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const reader = await open(id);
@@ -288,7 +288,7 @@ describe('an event stream of one service', () => {
     const dataSource = new DataSource({ type: 'postgres', url: story.databaseUrl });
     await dataSource.initialize();
     const id = await anOnboarding(dataSource, { last_seq: EVENTS });
-    // The buffers of the sockets cannot hold so much data.
+    // This is more data than the sockets buffer, so the service notices that the reader does not read.
     await dataSource.query(
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
        SELECT $1, n, 'retry_scheduled', 'service', jsonb_build_object('reason', repeat('x', 60000))

@@ -77,7 +77,7 @@ describe('every answer has the security headers', () => {
     for (const code of PROBLEM_CODES) expect(text).toContain(`id="${problemType(code).split('#')[1]}"`);
   });
 
-  it('and the page /docs runs only our scripts, and allows inline styles only by their hashes', async () => {
+  it('also on /docs, which runs only our scripts, and allows inline styles only by hash', async () => {
     const { text, headers } = await send(story, 'GET', '/docs');
     expect(text).not.toMatch(/<script>|\son\w+=/);
     const policy = String(headers['content-security-policy']);

@@ -13,7 +13,6 @@ afterAll(() => story.end());
 
 const withKey = (key = randomUUID()) => ({ 'idempotency-key': key });
 
-/** Sends a POST. @returns the exact text of the answer. */
 async function raw(base: string, path: string, body: unknown, headers: Record<string, string>) {
   const response = await fetch(base + path, {
     method: 'POST',
@@ -77,7 +76,7 @@ describe('an idempotency key', () => {
     expect(story.calls(two.subject, 'otp-auth')).toBe(0);
   });
 
-  it('makes one onboarding from fifty starts at the same time over two replicas', async () => {
+  it('makes only one onboarding from fifty requests at the same time, over two replicas', async () => {
     const subject = story.newSubject();
     const body = { subject: { accountId: subject.accountId, userId: subject.userId } };
     const headers = withKey();
@@ -179,7 +178,7 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
 
-  it('of a repeated resolve gets the current state if the first answer was lost', async () => {
+  it('gives a repeated resolve command the current state if the first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, cut: 'after' });

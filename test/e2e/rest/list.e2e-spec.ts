@@ -36,7 +36,7 @@ describe('the list of onboardings', () => {
     await story.cancel(rows[2]!.id);
   });
 
-  it('pages from the newest onboarding, without gaps or repeats, while new onboardings start', async () => {
+  it('gives each onboarding once, the newest first, although new ones start between two pages', async () => {
     const seen: string[] = [];
     let cursor: string | null = null;
     let pages = 0;
@@ -59,7 +59,8 @@ describe('the list of onboardings', () => {
     story.sandbox.control.addSubject(subject);
     const { userId, accountId: account } = subject;
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId }, status: 401, times: 0 });
-    // The provider refuses the probe too. This shows that it refuses our key, and not only this subject.
+    // The provider refuses the probe too. So the key is at fault, not the user, and the service parks the
+    // onboarding.
     const ours = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const { id } = (await story.start(subject)).body;
     expect((await story.get(id)).body.parked).not.toBeNull();

@@ -15,7 +15,7 @@ import { newKey } from '../secrets/canary/integrations.js';
 type Line = Record<string, unknown>;
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
-/** Fields of lines that this story does not cause, with the file that writes them. */
+/** Fields of log lines that do not occur in this test, with the file that writes the lines. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   apiKeyId: 'libs/callers/src/api-key-login.ts',
   count: 'libs/onboarding/src/upkeep/reseal.ts',

@@ -33,7 +33,6 @@ const scrapes = async () =>
     await Promise.all(Object.entries(urls).map(async ([role, url]) => [role, await scrape(url)] as const)),
   ) as Record<Role, Map<string, Scraped>>;
 
-/** Sends any bytes as a request. */
 async function sendBytes(bytes: string): Promise<string> {
   const { port } = new URL(story.serviceUrl);
   const socket = connect(Number(port), '127.0.0.1');
@@ -41,7 +40,6 @@ async function sendBytes(bytes: string): Promise<string> {
   return text(socket);
 }
 
-/** Sends a request with any method and path. */
 async function send(url: string, method: string, path: string): Promise<number> {
   const { port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -104,7 +102,7 @@ async function drive(): Promise<void> {
 }
 
 describe('the metrics', () => {
-  it('of each process are those of the reference, with the same kinds and labels', async () => {
+  it('of each process are those of docs/reference/signals.md, with the same kinds and labels', async () => {
     await drive();
     const found = await scrapes();
     for (const [role, metrics] of Object.entries(found)) {
@@ -130,7 +128,7 @@ describe('the metrics', () => {
     if (process.platform === 'linux') expect(names.sort()).toEqual(Object.keys(PROCESS_METRICS).sort());
   });
 
-  it('have a series in each process, except where the reference says “only if …”', async () => {
+  it('have a series in each process, except where docs/reference/signals.md says “only if …”', async () => {
     const found = await until('all have been counted', async () => {
       const metrics = await scrapes();
       return metrics.console.get('gangway_onboardings')!.series.length > 0 && metrics;
@@ -147,7 +145,7 @@ describe('the metrics', () => {
         [...metrics].filter(([, { series }]) => series.length > 0).map(([name]) => name),
       ),
     );
-    // This story has no parked or retrying onboardings, and none with an unknown outcome.
+    // This test has no parked or retrying onboardings, and none with an unknown outcome.
     const unseen = DEFINITIONS.map(([name]) => name).filter((name) => !seen.has(name));
     expect(unseen.filter((name) => !/_parked|_unknown|_retrying/.test(name))).toEqual([]);
   });
@@ -172,7 +170,7 @@ describe('the metrics', () => {
     const sizes: Record<string, number> = {
       integration: names.length,
       state: LIVE_STATES.length,
-      // In the label `step`, the probe is one more value.
+      // The label `step` has one more value: the probe.
       step: STEPS.length + 1,
       class: FAILURE_CLASSES.length + 1,
       signal: SIGNALS.length,

@@ -26,7 +26,7 @@ beforeAll(async () => {
     worker: false,
     env: {
       EVENTS_STREAMS_PER_CALLER: '1',
-      // Retries come only after the story has ended.
+      // Retries come only after the test has ended.
       RETRY_FLOOR_MS: '60000',
       RETRY_BASE_MS: '60000',
       RETRY_CAP_MS: '60000',
@@ -66,7 +66,7 @@ async function raw(bytes: string): Promise<string> {
 const post = (path: string, body: unknown, headers: Record<string, string> = JSON_KEY) =>
   send(story, 'POST', path, { headers, body: typeof body === 'string' ? body : JSON.stringify(body) });
 
-describe('the traceId of a problem', () => {
+describe('the traceId of an error answer', () => {
   const none = randomUUID();
   const cases: [string, () => Promise<Pick<Reply, 'text'>>, Partial<Line>][] = [
     [
@@ -190,7 +190,7 @@ describe('the traceId of a problem', () => {
     ]);
   });
 
-  it('can be replaced by the caller’s own request id or traceparent: they find the line too', async () => {
+  it('is the request id that the caller sent, if any; the caller’s trace id finds the line too', async () => {
     const own = `own-${randomUUID()}`;
     const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;
     const headers = { ...KEY, 'x-request-id': own, traceparent };
@@ -235,7 +235,7 @@ describe('the traceId of a problem', () => {
   });
 });
 
-describe('a flood of problems', () => {
+describe('a flood of error answers', () => {
   const FLOOD = 100;
   const ask = (app: AppProcess, headers: Record<string, string> = {}) =>
     fetch(`${app.url}/v1/onboardings`, { headers }).then(async (answer) => ({

@@ -54,7 +54,7 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
       otp_verified: { ...NO_STEP, verify: '409 illegal_state', resend: '409 illegal_state' },
       'authenticators_submitted, waiting for its retry': UNDER_WAY,
       'authenticators_submitted, waiting for its retry, outcome unknown': UNDER_WAY,
-      // If the lost call was a verification, it cannot be resolved as done.
+      // A verification whose outcome is unknown cannot be resolved as done.
       'outcome_unknown, after verify-otp': { ...LOST, resolve: '409 outcome_unknown' },
       'outcome_unknown, after create-authenticators': LOST,
     } satisfies Record<keyof typeof SITUATIONS, Refused>).map(([name, refused]) => [

@@ -49,7 +49,7 @@ describe('a bad request', () => {
     ['GET', '/v1/onboardings/'],
     ['GET', '/V1/Onboardings'],
     ['DELETE', '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000'],
-  ])('%s %s is an unknown route', async (method, path) => {
+  ])('for an unknown route gets 404: %s %s', async (method, path) => {
     const problem = expectProblem(await send(story, method, path, { headers: KEY }), 404, 'not_found');
     expect(problem.instance).toBe(path);
   });
@@ -328,8 +328,8 @@ describe('headers', () => {
   });
 });
 
-describe('the problems of commands that the state does not permit', () => {
-  it('name the possible next action', async () => {
+describe('the error answers to commands', () => {
+  it('name the next action that the state permits', async () => {
     const sent = await story.sent();
     const passkey = await story.passkey((await story.verified()).id);
     const early = await post(`/v1/onboardings/${sent.id}/authenticators`, { authenticators: [passkey] });
@@ -364,7 +364,7 @@ describe('the problems of commands that the state does not permit', () => {
     expectProblem(done, 409, 'outcome_unknown');
   });
 
-  it('include an unknown subject, in the answer to the start and in the onboarding', async () => {
+  it('report, like the onboarding itself, a user whom the provider does not know', async () => {
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     const problem = expectProblem(await post('/v1/onboardings', { subject }), 422, 'subject_not_found');
     const { body } = await story.get(problem.onboardingId);

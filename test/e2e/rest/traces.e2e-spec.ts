@@ -37,7 +37,7 @@ describe('the traces of service and worker', () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
         OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-receiver',
         OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
-        // Only requests with a `traceparent` are traced, so that the polls of this story are not.
+        // Only requests with a `traceparent` are traced, so that the polls of this test are not.
         OTEL_TRACES_SAMPLER: 'parentbased_always_off',
       },
     });
@@ -73,7 +73,7 @@ describe('the traces of service and worker', () => {
   });
 
   const rootOf = (traceId: string) => receiver.of(traceId).find(({ kind }) => kind === 'SERVER')!;
-  /** The traces that a span caused, except those of jobs whose attempt was already made. */
+  /** The spans of all traces that link to this span, except traces without an attempt. */
   const causedBy = ({ traceId, spanId }: ReceivedSpan) => {
     const links = JSON.stringify([{ traceId, spanId }]);
     const roots = receiver.spans.filter((span) => JSON.stringify(span.links) === links);
@@ -155,7 +155,7 @@ describe('the traces of service and worker', () => {
     expect(treeOf(causedBy(root!))).toMatch(/^job init-otp CONSUMER\n/);
   });
 
-  it('show a request that succeeds at once', () => {
+  it('show a request that succeeds at the first attempt', () => {
     expect(treeOf(receiver.of(traces.verify))).toBe(
       [
         'POST /v1/onboardings/:id/otp/verify SERVER',
@@ -202,7 +202,7 @@ describe('the traces of service and worker', () => {
     expect(settle!.endMs).toBeGreaterThan(root.endMs);
   });
 
-  it('leave out requests that are not sampled, their later attempts, health and upkeep', async () => {
+  it('leave out health checks, scheduled jobs, and unsampled requests with their attempts', async () => {
     expect(receiver.of(traces.unsampled)).toEqual([]);
     expect(unsampled.headers.get('traceparent')).toBe(from(traces.unsampled, '00').traceparent);
     expect(without.headers.get('traceparent')).toMatch(/-00$/);
@@ -221,7 +221,7 @@ describe('the traces of service and worker', () => {
     expect(row).toEqual({ traced: 0, attempts: 2 });
   });
 
-  it('have exactly the attributes of the reference, and no events', () => {
+  it('have exactly the attributes that docs/reference/signals.md lists, and no events', () => {
     const seen = receiver.spans.flatMap(({ attributes, resource }) => [
       ...Object.keys(attributes),
       ...Object.keys(resource),
@@ -283,7 +283,7 @@ describe('a process that traces', () => {
   });
 });
 
-/** Sends a start, and closes the connection while the provider is asked. */
+/** Starts an onboarding, and closes the connection while the service waits for the provider. */
 async function leave(story: Story, traceId: string): Promise<void> {
   const subject = story.newSubject();
   const { accountId, userId } = subject;

@@ -92,7 +92,7 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn(...sinks)).toEqual([]);
   });
 
-  it('is in a page of the console, in an answer of its board, or in the OpenAPI document', () => {
+  it('is in a page of the console, in an answer of its queue board, or in the OpenAPI document', () => {
     expect(canary.textOf('queue board')).toMatch(/onboardingId/);
     expect(hitsIn('console', 'queue board', 'contract and its page')).toEqual([]);
   });
@@ -132,7 +132,7 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn('exported spans', 'headers upstream')).toEqual([]);
   });
 
-  it('is in a webhook: there are no webhooks yet; this test must also search a new webhook', () => {
+  it('is in a webhook (none exist yet; if you add one, search it in this test)', () => {
     expect(canary.textOf('contract and its page')).not.toMatch(/webhook|"callbacks"/i);
   });
 });
@@ -194,7 +194,8 @@ describe('the search for secrets', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // Digits of a longer key, and digits that occur only in a hex form, do not count as the code.
+    // This text contains the six digits in a longer key. Its hex form also contains them, across the bytes of
+    // "\x124V". Neither is the code.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const word = () => `w${randomBytes(8).toString('hex')}`;
 
-/** A user with all their personal data, which a test later searches for. */
+/** A user with known personal data, which a test later searches for. */
 class Told {
   readonly subject: Subject = story.newSubject();
   readonly externalRef = word();
@@ -67,7 +67,9 @@ class Told {
     story.sandbox.control.addFault({ route, match: { userId: this.subject.userId }, ...spec });
   }
 
-  /** Waits for the id of the onboarding whose start has not been answered yet. */
+  /**
+   * Waits until the onboarding is in the list. The request that starts it has no answer yet. @returns its id.
+   */
   async started(): Promise<string> {
     let id: string | undefined;
     await until('the onboarding is there', async () => {
@@ -90,7 +92,7 @@ async function runJob(name: string): Promise<void> {
   await handlers.find(({ job }) => job.name === name)!.handle({});
 }
 
-/** Lets the subject's budgets expire, and checks that no personal data is left. */
+/** Lets the user's counts of sends and wrong codes expire, and checks that no personal data is left. */
 async function expectGone(id: string, { hunt, subject }: Told): Promise<void> {
   await story.sql(
     `UPDATE otp_budgets SET sends = ARRAY(SELECT t - interval '25 hours' FROM unnest(sends) t),
@@ -110,7 +112,7 @@ async function expectGone(id: string, { hunt, subject }: Told): Promise<void> {
 }
 
 describe('an erased onboarding', () => {
-  it('leaves only a tombstone after it was completed', async () => {
+  it('keeps its row and events, but no personal data', async () => {
     const told = new Told();
     const id = await told.completed();
     expect(told.hunt.in(await sinks.databaseDump()).length).toBeGreaterThan(4);
@@ -185,7 +187,7 @@ describe('an erased onboarding', () => {
     expect(await Promise.all(queries.map(found))).toEqual([0, 0, 0]);
   });
 
-  it('does not block another onboarding of its subject, and the subject’s budgets stay', async () => {
+  it('does not block another onboarding of its user, and the user’s count of sent codes stays', async () => {
     const told = new Told();
     const id = await told.sent();
     await erase(id);
@@ -197,7 +199,7 @@ describe('an erased onboarding', () => {
     expect(budget).toEqual({ sends: 2 });
   });
 
-  it('gives a repeated idempotency key 410 onboarding_erased, and nothing is done', async () => {
+  it('answers 410 onboarding_erased to a repeated idempotency key, and nothing is done', async () => {
     const told = new Told();
     const id = await told.sent();
     expect((await told.start()).headers.get('idempotent-replayed')).toBe('true');
@@ -307,7 +309,7 @@ describe('an erased onboarding', () => {
     },
   );
 
-  it('gets a new anchor over its timeline', async () => {
+  it('gets a new stored hash of its timeline, which matches', async () => {
     const told = new Told();
     const id = await told.completed();
     await erase(id);

@@ -32,7 +32,7 @@ describe('cancelling a waiting onboarding', () => {
   afterAll(() => story.end());
 
   it.each(SITUATION_NAMES)(
-    '%s: works immediately and only once, and keeps an unresolved attempt',
+    'works immediately and only once, and keeps an unresolved attempt: %s',
     async (situation) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const before = (await story.get(id)).body;
@@ -77,7 +77,7 @@ describe('cancelling a waiting onboarding', () => {
     },
   );
 
-  it('permits an unresolved attempt to be resolved once', async () => {
+  it('still lets an unresolved attempt be resolved once', async () => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
     await story.cancel(id);
     const resolved = await story.resolve(id, 'done');
@@ -93,26 +93,29 @@ describe('cancelling a waiting onboarding', () => {
   it.each([
     ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
     ['agree', ['done', 'done', 'done', 'done']],
-  ] as const)('permits one of four decisions that come at the same time and %s', async (_, outcomes) => {
-    const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
-    await story.cancel(id);
-    const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));
-    const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
-    expect(taken).toHaveLength(1);
-    for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
-      // 410 if the onboarding had already ended when the request came, 409 if the two commands ran at the
-      // same time.
-      expect([
-        [409, 'illegal_state'],
-        [410, 'onboarding_ended'],
-      ]).toContainEqual([status, body.code]);
-      expect(body).toMatchObject({ state: 'cancelled', nextAction: { type: 'none' } });
-    }
-    const resolved = (await story.events(id)).filter(({ type }) => type === 'resolved');
-    expect(resolved.map(({ data }) => data['outcome'])).toEqual(taken);
-  });
+  ] as const)(
+    'lets only one of four resolve commands succeed that come at the same time and %s',
+    async (_, outcomes) => {
+      const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
+      await story.cancel(id);
+      const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));
+      const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
+      expect(taken).toHaveLength(1);
+      for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
+        // 409 if the two commands ran at the same time. 410 if the other command had already resolved the
+        // attempt.
+        expect([
+          [409, 'illegal_state'],
+          [410, 'onboarding_ended'],
+        ]).toContainEqual([status, body.code]);
+        expect(body).toMatchObject({ state: 'cancelled', nextAction: { type: 'none' } });
+      }
+      const resolved = (await story.events(id)).filter(({ type }) => type === 'resolved');
+      expect(resolved.map(({ data }) => data['outcome'])).toEqual(taken);
+    },
+  );
 
-  it('frees the subject for another start', async () => {
+  it('lets the user start another onboarding', async () => {
     const { id, subject } = await story.sent();
     const live = await story.start(subject);
     expect(live.status).toBe(409);
@@ -153,7 +156,7 @@ describe('cancelling with a call in flight', () => {
   });
   afterAll(() => story.end());
 
-  it('start: its caller learns of the cancel, and the mail is recorded', async () => {
+  it('during a start: the starting caller is told of the cancel, and the mail is recorded', async () => {
     const subject = story.newSubject();
     hold('init-otp', subject.userId);
     const inline = story.start(subject);
@@ -177,7 +180,7 @@ describe('cancelling with a call in flight', () => {
     });
   });
 
-  it('resend: its caller learns of the cancel, and the mail is recorded', async () => {
+  it('during a resend: the resending caller is told of the cancel, and the mail is recorded', async () => {
     const { id, subject } = await story.sent();
     await mayResend(story, id);
     expectEnded(await cancelUnder('init-otp', { id, subject }, () => story.resend(id)));
@@ -185,7 +188,7 @@ describe('cancelling with a call in flight', () => {
     expect((await story.get(id)).body.state).toBe('cancelled');
   });
 
-  it('verify: the opened session is not stored', async () => {
+  it('during a verify: the opened session is not stored', async () => {
     const { id, subject } = await story.sent();
     const inline = await cancelUnder('otp-auth', { id, subject }, () =>
       story.verify(id, story.code(subject)),
@@ -199,7 +202,7 @@ describe('cancelling with a call in flight', () => {
     });
   });
 
-  it('verify: a late refusal of a wrong code changes nothing', async () => {
+  it('during a verify: a late refusal of a wrong code changes nothing', async () => {
     const { id, subject } = await story.sent();
     const inline = await cancelUnder('otp-auth', { id, subject }, () =>
       story.verify(id, story.wrongCode(subject)),
@@ -213,7 +216,7 @@ describe('cancelling with a call in flight', () => {
     expect((await story.get(id)).body).toMatchObject({ state: 'cancelled', lastResult: null, failure: null });
   });
 
-  it('authenticators: the row shows that a passkey may exist, and the provider has it', async () => {
+  it('during a submission: the onboarding shows that a passkey may exist at the provider', async () => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     const inline = await cancelUnder('create-authenticators-otp', { id, subject }, () =>
@@ -261,7 +264,7 @@ describe('cancelling during retries', () => {
   /** An init-otp attempt is never unresolved, because the only possible effect is one more mail. */
   const doubtOf = (step: StepName) => (step === 'init-otp' ? null : expect.objectContaining({ step }));
 
-  it.each(STEPS)('%s: between two tries, prevents the next try', async (step) => {
+  it.each(STEPS)('between two tries prevents the next try: %s', async (step) => {
     const at = await failing(step);
     const waiting = await at.until(({ lastResult }) => lastResult?.code === 'upstream_unavailable');
     expect(waiting.nextAction.type).toBe('wait');
@@ -275,14 +278,17 @@ describe('cancelling during retries', () => {
     expect((await story.get(at.id)).body.unresolved).toEqual(doubtOf(step));
   });
 
-  it.each(STEPS)('%s: with the retry in flight, only records the answer', async (step) => {
-    const at = await failing(step, { delayMs: HELD_MS, afterEffect: true });
-    await until('the retry', () => at.calls === 2);
-    expect((await story.cancel(at.id)).status).toBe(200);
-    expect(await lateAnswer(at.id)).toMatchObject({ step, class: 'ok' });
-    expect((await story.get(at.id)).body).toMatchObject({ state: 'cancelled', unresolved: doubtOf(step) });
-    expect(at.calls).toBe(2);
-  });
+  it.each(STEPS)(
+    'with a retry in flight records the answer, which changes nothing else: %s',
+    async (step) => {
+      const at = await failing(step, { delayMs: HELD_MS, afterEffect: true });
+      await until('the retry', () => at.calls === 2);
+      expect((await story.cancel(at.id)).status).toBe(200);
+      expect(await lateAnswer(at.id)).toMatchObject({ step, class: 'ok' });
+      expect((await story.get(at.id)).body).toMatchObject({ state: 'cancelled', unresolved: doubtOf(step) });
+      expect(at.calls).toBe(2);
+    },
+  );
 
   async function jobsOf(id: string): Promise<Job[]> {
     const jobs = (await steps.getJobs(['completed', 'delayed', 'active', 'wait', 'failed'])) as Job[];

@@ -35,8 +35,8 @@ async function sent(known = true) {
 const mails = (person: Person) => story.sandbox.control.mails({ email: person.email }).length;
 const failed = { status: 400, body: { code: 3, message: 'captcha verification failed', details: [] } };
 
-describe('behind a captcha', () => {
-  it('a start without a token can continue with a resend that has a token, also for new users', async () => {
+describe('at a provider that requires a captcha', () => {
+  it('an onboarding without a token can continue with a resend that has one, for new users too', async () => {
     const person = new Person(story, { known: false });
     const { status, body } = await person.start();
     expect(status).toBe(422);
@@ -132,11 +132,14 @@ describe('behind a captcha', () => {
     [{ otp: { captchaToken: 'a b' } }, '/otp/captchaToken'],
     [{ otp: { otpLength: 6 } }, '/otp/otpLength'],
     [{ captchaToken: 'x' }, '/captchaToken'],
-  ])('a resend with %j is refused with the member’s name, and changes nothing', async (body, pointer) => {
-    const { id } = await sent();
-    const answer = await resend(id, body);
-    expect(answer).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
-    expect(JSON.stringify(answer.body)).toContain(pointer.slice(1).split('/').at(-1));
-    expect((await story.get(id)).body).toMatchObject({ state: 'otp_sent', lastResult: null });
-  });
+  ])(
+    'a resend with a wrong member is refused and changes nothing; the answer names the member: %j',
+    async (body, pointer) => {
+      const { id } = await sent();
+      const answer = await resend(id, body);
+      expect(answer).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
+      expect(JSON.stringify(answer.body)).toContain(pointer.slice(1).split('/').at(-1));
+      expect((await story.get(id)).body).toMatchObject({ state: 'otp_sent', lastResult: null });
+    },
+  );
 });

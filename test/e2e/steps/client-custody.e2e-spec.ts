@@ -11,7 +11,7 @@ import { ORIGIN, RP_ID, Story } from '../../support/story.js';
 import { DOORS, Person, throughDoor, type Door } from '../../support/turnkey-door.js';
 
 /**
- * In these stories, the user's device uses Turnkey's own packages, and the caller forwards the device's
+ * In these tests, the user's device uses Turnkey's own packages, and the caller forwards the device's
  * requests.
  */
 let story: Story;
@@ -50,7 +50,6 @@ const verify = (id: string, body: object, headers: Record<string, string> = {}) 
   story.call('POST', `/v1/onboardings/${id}/otp/verify`, body, headers);
 const AT_ONCE = { prefer: 'respond-async' };
 
-/** A passkey in Turnkey's form, for a new challenge. */
 async function passkey(id: string, origin = ORIGIN) {
   const challenge = await story.challenge(id);
   const { response, rawId } = createPasskey({ rpId: RP_ID, origin, challenge });
@@ -90,7 +89,7 @@ async function opened(id: string): Promise<string> {
     .join('\n');
 }
 
-describe.each(DOORS)('client custody at %s', (door) => {
+describe.each(DOORS)('%s, with the session’s key on the user’s device', (door) => {
   beforeAll(() => begin(door), 30_000);
   afterAll(async () => {
     sinks?.close();
@@ -100,8 +99,8 @@ describe.each(DOORS)('client custody at %s', (door) => {
   it('completes in spite of failures, and neither code nor key reaches the service', async () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
-    // At the Auth Proxy, a verification that took effect cannot be repeated. Therefore the fault has no
-    // effect there.
+    // A verification at the Auth Proxy cannot be repeated after it took effect. So there, the call fails
+    // before its effect.
     const afterEffect = door === 'turnkey';
     control.addFault({ route: VERIFY[door], status: 503, retryAfterS: 1, afterEffect });
     await verify(id, verification, AT_ONCE);
@@ -138,7 +137,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect(service.said).toContain(id);
   });
 
-  it('refuses an unencrypted code in any place, and names the right member', async () => {
+  it('refuses an unencrypted code in any place, and names the member for encrypted codes', async () => {
     const { id, person } = await encrypted();
     const code = person.code();
     const cases = [

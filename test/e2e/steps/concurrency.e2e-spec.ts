@@ -4,14 +4,13 @@ import { Story, type Answer, type Subject } from '../../support/story.js';
 import { mayResend } from '../../support/time-travel.js';
 
 let story: Story;
-/** The URLs of two replicas of the service that use the same database. */
-let urls: string[];
+let replicaUrls: string[];
 beforeAll(async () => {
-  // The many requests of this story may take a second on a small machine, so calls get more time.
+  // The many requests of this test may take a second on a small machine, so calls get more time.
   story = await Story.begin({
     env: { CALL_TIMEOUT_MS: '5000', CLAIM_MAX_AGE_MS: '4000', LEASE_MS: '10000' },
   });
-  urls = [story.serviceUrl, (await story.startService()).url];
+  replicaUrls = [story.serviceUrl, (await story.startService()).url];
 });
 afterAll(() => story.end());
 
@@ -19,7 +18,7 @@ afterAll(() => story.end());
 function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   return Promise.all(
     Array.from({ length: times }, (_, n) =>
-      story.call<Answer['body']>('POST', path, body, {}, urls[n % urls.length]),
+      story.call<Answer['body']>('POST', path, body, {}, replicaUrls[n % replicaUrls.length]),
     ),
   );
 }
@@ -34,8 +33,8 @@ function tally(answers: Answer[]): Record<string, number> {
 const mails = ({ email }: Subject) => story.sandbox.control.mails({ email }).length;
 
 /**
- * Cancels. If the answer is a retryable 409, cancels again: other commands changed the onboarding first,
- * three times in a row.
+ * Cancels. Repeats the cancel after a retryable 409: the service answers so if other commands have changed
+ * the onboarding during each of its three tries.
  */
 const cancelled = (id: string) =>
   until('a cancel that no other command overtook', async () => {
@@ -62,7 +61,7 @@ async function claims(id: string, signal: string): Promise<number> {
   return (await story.eventTypes(id)).filter((type) => type === signal).length;
 }
 
-describe('at the same time, over two replicas,', () => {
+describe('requests at the same time, to two replicas', () => {
   it('a hundred verifies make one upstream call', async () => {
     const { id, subject } = await story.sent();
     hold('otp-auth', subject);
@@ -90,7 +89,7 @@ describe('at the same time, over two replicas,', () => {
     expect((await story.get(id)).body.otp.attemptsLeft).toBe(3 - wrong);
   });
 
-  it('two starts for one subject make one onboarding, and the other answer names it', async () => {
+  it('two starts for one user make one onboarding, and the refused caller gets its id', async () => {
     for (let round = 0; round < 10; round++) {
       const subject = story.newSubject();
       const { accountId, userId } = subject;
@@ -102,7 +101,7 @@ describe('at the same time, over two replicas,', () => {
     }
   });
 
-  it('superseding starts leave one live onboarding, the last one', async () => {
+  it('requests that replace the user’s onboarding leave only one live onboarding, a new one', async () => {
     const { id, subject } = await story.sent();
     const { accountId, userId } = subject;
     const answers = await crowd(4, '/v1/onboardings', { subject: { accountId, userId }, supersede: true });

@@ -18,8 +18,8 @@ const SESSION_GONE: Outcome = { state: 'otp_needed', reason: 'session_expired', 
 const LOST: Outcome = { state: 'outcome_unknown', reason: null, signal: 'outcome_lost' };
 
 /**
- * What happens in each live state when a deadline passes: for the code, for the session, without activity, or
- * for the whole onboarding.
+ * What happens in each state when the lifetime of the code, of the session or of the whole onboarding ends,
+ * or the time without activity.
  */
 const ENDS: [Situation, Life, Outcome][] = [
   ['otp_requested, waiting for its retry', 'idle', EXPIRED],
@@ -101,7 +101,7 @@ describe('the service without a worker', () => {
   afterAll(() => story.end());
 
   it.each(ENDS)(
-    'shows the end of a lifetime immediately: %s, %s',
+    'shows at the next read that a lifetime has ended: state %s, lifetime %s',
     async (situation, life, { state, reason, signal }) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const before = (await story.get(id)).body;
@@ -146,7 +146,7 @@ describe('the service without a worker', () => {
   );
 
   it.each(OUTLASTED)(
-    'leaves an onboarding unchanged: %s, when its %s lifetime ends',
+    'leaves an onboarding unchanged: state %s, although its lifetime has ended: %s',
     async (situation, life) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const { body: before } = await story.get(id);
@@ -164,7 +164,7 @@ describe('the service without a worker', () => {
     ['otp_verified', 'session', 'authenticators', '410 session_expired', { type: 'resend_otp' }],
     ['otp_verified', 'whole', 'authenticators', '410 onboarding_ended', { type: 'none' }],
   ])(
-    '%s: with less %s lifetime than a call may take, %s sends nothing and names the next action',
+    'makes no call that could outlast a lifetime: state %s, lifetime %s, command %s',
     async (state, life, command, refusal, nextAction) => {
       const { id, subject } = await SITUATIONS[state](story);
       const passkey = state === 'otp_verified' ? await story.passkey(id) : null;
@@ -296,7 +296,7 @@ describe('configured lifetimes', () => {
   });
 });
 
-describe('with a worker', () => {
+describe('the service with a worker', () => {
   let queue: Queue;
   beforeAll(async () => {
     await emptyDatabase();
@@ -311,7 +311,7 @@ describe('with a worker', () => {
     await story.end();
   });
 
-  it('each expiry is written, secrets are wiped, and the job results count the expiries', async () => {
+  it('writes each expiry, wipes the secrets, and counts the expiries in the job results', async () => {
     const brought = await Promise.all(
       ENDS.map(async ([situation, life, outcome]) => ({
         life,

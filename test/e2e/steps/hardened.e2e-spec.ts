@@ -16,7 +16,7 @@ const rowsOf = (userId: string) =>
     [`%${userId}`],
   );
 
-describe('superseding starts at the same time', () => {
+describe('requests at the same time that replace the user’s onboarding', () => {
   it('leave one live onboarding, and get 201, 409 or 410', async () => {
     const { id, subject } = await story.sent();
     const answers = await Promise.all([1, 2, 3, 4].map(() => story.start(subject, { supersede: true })));
@@ -39,7 +39,7 @@ describe('superseding starts at the same time', () => {
     expect((await rowsOf(subject.userId)).map(({ state }) => state)).toEqual(['cancelled', 'otp_sent']);
   });
 
-  it('keep the live onboarding if a budget refuses the new one', async () => {
+  it('keep the live onboarding if the limit of sends refuses the new one', async () => {
     const { id, subject } = await story.sent();
     await story.sql(
       `UPDATE otp_budgets SET sends = array_fill(clock_timestamp(), ARRAY[8]) WHERE subject_key LIKE $1`,
@@ -69,7 +69,7 @@ describe('an idempotency key whose command was refused by a limit', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('is not used up by a refused start either', async () => {
+  it('is not used up by a refused request to start an onboarding', async () => {
     const { id, subject } = await story.sent();
     await story.cancel(id);
     const headers = withKey();

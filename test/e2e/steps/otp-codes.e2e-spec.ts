@@ -109,8 +109,8 @@ describe('a mailed code', () => {
   );
 });
 
-describe('the wrong codes of a subject in one day', () => {
-  it('block verify, resend and start at their limit, until Retry-After has passed', async () => {
+describe('the wrong codes of a user in one day', () => {
+  it('block verify, resend and a new onboarding at their limit, until Retry-After has passed', async () => {
     const { id, subject } = await story.sent();
     await mistype(id, subject, 3);
     await resendLater(id, subject);
@@ -122,7 +122,7 @@ describe('the wrong codes of a subject in one day', () => {
     await story.cancel(second.id);
 
     const third = await story.sent(subject);
-    // This is the eighth wrong code of the day. The code itself allows another try, but the subject's daily
+    // This is the eighth wrong code of the day. The code itself allows another try, but the user's daily
     // limit does not.
     const last = await mistype(third.id, subject, 2);
     expect(last.body).toMatchObject({ code: 'otp_invalid', attemptsLeft: 0, nextAction: { type: 'none' } });
@@ -179,7 +179,7 @@ describe('a resend', () => {
     expect(mails(subject)).toBe(2);
   });
 
-  it('is limited in a time window, and a start at the limit supersedes nothing', async () => {
+  it('is limited in a time window; at the limit, no new onboarding replaces the current one', async () => {
     const { id, subject } = await story.sent();
     await resendLater(id, subject);
     await resendLater(id, subject);
@@ -206,7 +206,7 @@ describe('a resend', () => {
     expect((await story.get(id)).body.state).toBe('otp_sent');
     expect(mails(subject)).toBe(3);
 
-    // A caller that lost the answer to its first start still gets the onboarding's id.
+    // A caller that did not get the answer to its first request still gets the onboarding's id.
     expect(await story.start(subject)).toMatchObject({
       status: 409,
       body: { code: 'onboarding_live', onboardingId: id },
@@ -237,7 +237,7 @@ describe('a resend', () => {
     expect((await story.get(id)).body.state).toBe('expired');
   });
 
-  it('does not count the codes of other subjects', async () => {
+  it('is not limited by the codes of other users', async () => {
     const { id, subject } = await story.sent();
     await resendLater(id, subject);
     await resendLater(id, subject);

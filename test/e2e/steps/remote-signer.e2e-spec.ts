@@ -20,8 +20,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** The settings for a key at KMS instead of a key in the environment. */
-const atKms = (name: string): Record<string, string> => ({
+const settingsForKeyAtKms = (name: string): Record<string, string> => ({
   [`INTEGRATION_${name}_PRIVATE_KEY`]: '',
   [`INTEGRATION_${name}_KMS_KEY_ID`]: key.arn,
   [`INTEGRATION_${name}_KMS_REGION`]: KmsStandIn.region,
@@ -33,7 +32,7 @@ describe('Byzantine, with a key that stays at KMS', () => {
   beforeAll(async () => {
     story = await Story.begin({
       sandbox: { pubkeys: [`0x${key.publicKeyHex}`] },
-      env: { ...atKms('BYZANTINE'), PROBE_EVERY_MS: '100', SWEEP_EVERY_MS: '100' },
+      env: { ...settingsForKeyAtKms('BYZANTINE'), PROBE_EVERY_MS: '100', SWEEP_EVERY_MS: '100' },
     });
   });
   afterAll(() => story.end());
@@ -46,7 +45,7 @@ describe('Byzantine, with a key that stays at KMS', () => {
     expect(kms.callsOf('Sign')).toHaveLength(3);
   });
 
-  it.each(STEPS)('%s: waits while the signer is down, and sends nothing meanwhile', async (step) => {
+  it.each(STEPS)('waits while the signer is down, and sends nothing meanwhile: %s', async (step) => {
     const at = await StepUnderTest.before(story, step);
     kms.meet({ error: 'KMSInternalException', status: 500 });
     const { status, body } = await at.submit({ headers: { prefer: 'wait=1' } });
@@ -98,7 +97,7 @@ describe('Turnkey, with a key that stays at KMS', () => {
   beforeAll(async () => {
     story = await Story.begin({
       sandbox: { turnkey: { apiPublicKeys: [key.publicKeyHex] } },
-      env: (sandbox) => ({ ...throughDoor('turnkey')(sandbox), ...atKms('TURNKEY') }),
+      env: (sandbox) => ({ ...throughDoor('turnkey')(sandbox), ...settingsForKeyAtKms('TURNKEY') }),
     });
   });
   afterAll(() => story.end());

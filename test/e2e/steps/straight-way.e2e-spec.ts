@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 describe('an onboarding without faults', () => {
-  it('takes a subject from a mailed code to a registered passkey', async () => {
+  it('takes a user from a mailed code to a registered passkey', async () => {
     const subject = story.newSubject();
     const started = await story.start(subject, { externalRef: 'signup-42', metadata: { plan: 'pro' } });
     expect(started.status).toBe(201);
@@ -95,7 +95,7 @@ describe('an onboarding without faults', () => {
     });
   });
 
-  it('reports no call as longer than the time between its two events', async () => {
+  it('reports call durations that are not longer than their attempts', async () => {
     const stories = await Promise.all(Array.from({ length: 10 }, () => story.verified()));
     for (const { id } of stories) {
       const events = await story.events(id);

@@ -5,8 +5,7 @@ import { DOORS, Person, throughDoor, type Door } from '../../support/turnkey-doo
 
 let story: Story;
 
-/** Completes an onboarding of this person. @returns its id. */
-async function allTheWay(person: Person): Promise<string> {
+async function completeOnboarding(person: Person): Promise<string> {
   const started = await person.start();
   expect([201, 202]).toContain(started.status);
   const { id } = started.body;
@@ -35,7 +34,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     ['a user without a sub-organization', { known: false }],
   ])('completes for %s', async (_, who) => {
     const person = new Person(story, who);
-    const id = await allTheWay(person);
+    const id = await completeOnboarding(person);
     const { body } = await story.get(id);
     expect(body).toMatchObject({
       provider: door,
@@ -56,7 +55,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     expect((await story.verify(id, person.code())).status).toBe(200);
   });
 
-  it('treats a contact as one subject, whatever ids a caller sends', async () => {
+  it('treats a contact as one user, whatever ids a caller sends', async () => {
     const person = new Person(story, { named: true });
     expect((await person.start()).status).toBe(201);
     const { contact } = person.subject;
@@ -97,12 +96,11 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     const refused = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, {
       encryptedOtpBundle: JSON.stringify(bundle),
     });
-    // An integration has one custody. A code in the other custody's form is refused before the onboarding is
-    // read.
+    // This integration accepts only plain codes. It refuses an encrypted code before it reads the onboarding.
     expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: '/encryptedOtpBundle' }] } });
   });
 
-  it('resumes a lost login without using the code again', async () => {
+  it('repeats a login whose answer was lost, without using the code again', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     story.sandbox.control.addFault({
@@ -132,7 +130,7 @@ describe('turnkey', () => {
   const CALLS = ['init_otp', 'verify_otp', '/public/v1/submit/otp_login', 'create_authenticators'];
 
   it.each(CALLS.flatMap((route) => Object.keys(LOSSES).map((loss) => [route, loss] as const)))(
-    '%s after %s: sends the same bytes again, for one activity and one passkey',
+    'repeats a call with the same bytes, so that it takes effect only once: %s after %s',
     async (route, loss) => {
       const person = new Person(story, { named: true });
       const spec = LOSSES[loss as keyof typeof LOSSES];
@@ -147,12 +145,12 @@ describe('turnkey', () => {
         ...spec,
         ...('status' in spec && { afterEffect: true }),
       });
-      const id = await allTheWay(person);
+      const id = await completeOnboarding(person);
       story.sandbox.control.removeFaults();
       expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
       expect(await story.eventTypes(id)).not.toContain('outcome_lost');
       expect(await story.eventTypes(id)).not.toContain('second_mail_possible');
-      // Repeated calls use up neither a try nor a send, and the subject's budget counts none of them.
+      // Repeated calls use up neither a try nor a send, and the user's daily counts contain none of them.
       expect((await story.get(id)).body.otp).toMatchObject({ sends: 1, attemptsLeft: 2 });
       const [budget] = await story.sql(
         `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
@@ -178,7 +176,7 @@ describe('turnkey', () => {
       ...spec,
       ...('status' in spec && { afterEffect: true }),
     });
-    const id = await allTheWay(person);
+    const id = await completeOnboarding(person);
     story.sandbox.control.removeFaults();
     expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
     for (const effect of ['otp_verified', 'sub_organization_created', 'authenticators_created']) {
@@ -186,7 +184,7 @@ describe('turnkey', () => {
     }
   });
 
-  it('lets a start choose the length, the characters and the life of its code', async () => {
+  it('lets the caller choose the length, the characters and the lifetime of a code', async () => {
     const person = new Person(story);
     const otp = { otpLength: 6, alphanumeric: false, expirationSeconds: '120' };
     const { body } = await person.start({ otp });
@@ -202,13 +200,16 @@ describe('turnkey', () => {
   it.each([
     ['ACTIVITY_STATUS_CONSENSUS_NEEDED', 'consensus_needed'],
     ['ACTIVITY_STATUS_AUTHENTICATORS_NEEDED', 'mfa_needed'],
-  ] as const)('%s ends a verification with its own error code', async (status, code) => {
-    const person = new Person(story);
-    const { id } = (await person.start()).body;
-    story.sandbox.control.addFault({ route: 'verify_otp', times: 1, activity: { status } });
-    expect((await story.verify(id, person.code())).status).toBe(422);
-    expect((await story.get(id)).body).toMatchObject({ state: 'failed', failure: { code } });
-  });
+  ] as const)(
+    'the activity status %s makes a verification fail with its own error code',
+    async (status, code) => {
+      const person = new Person(story);
+      const { id } = (await person.start()).body;
+      story.sandbox.control.addFault({ route: 'verify_otp', times: 1, activity: { status } });
+      expect((await story.verify(id, person.code())).status).toBe(422);
+      expect((await story.get(id)).body).toMatchObject({ state: 'failed', failure: { code } });
+    },
+  );
 
   it('waits for a pending activity', async () => {
     const person = new Person(story);

@@ -81,7 +81,7 @@ async function refusals(canary: Canary): Promise<void> {
 }
 
 /**
- * Verifies a code while the provider fails and repeats the request in its answer. The attempt stays
+ * Verifies a code while the provider fails and answers with a text that contains the code. The attempt stays
  * unresolved.
  */
 async function loss(canary: Canary): Promise<void> {
@@ -97,7 +97,7 @@ async function loss(canary: Canary): Promise<void> {
  * Submits passkeys and meets a refusal, a lost answer that an operator resolves, and a parked onboarding that
  * continues.
  */
-async function doubt(canary: Canary): Promise<void> {
+async function unclearOutcomes(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await verified(canary);
   const made = await passkey(canary, id);
@@ -120,7 +120,6 @@ async function doubt(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/** Lets a code, a session and an onboarding expire. */
 async function expiry(canary: Canary): Promise<void> {
   const { story } = canary;
   const [code, session, whole] = await Promise.all([sent(canary), verified(canary), verified(canary)]);
@@ -135,7 +134,7 @@ async function expiry(canary: Canary): Promise<void> {
   await story.until(whole.id, 'expired');
 }
 
-/** Leaves a sealed code and a sealed passkey in their rows until the run ends. */
+/** Leaves an encrypted code and an encrypted passkey in their rows until the run ends. */
 async function waiting(canary: Canary): Promise<void> {
   const { story } = canary;
   const [first, second] = await Promise.all([sent(canary), verified(canary)]);
@@ -145,7 +144,7 @@ async function waiting(canary: Canary): Promise<void> {
   await story.register(second.id, [await passkey(canary, second.id)], { prefer: 'respond-async' });
 }
 
-/** Makes the provider repeat the request of each step in its answer, in each of several ways. */
+/** Makes the provider answer with a copy of the request, in each of the ways in ECHOES. */
 async function echoed(canary: Canary): Promise<void> {
   const { story } = canary;
   await Promise.all(
@@ -169,7 +168,7 @@ async function echoed(canary: Canary): Promise<void> {
   );
 }
 
-/** Uses a remote signer that repeats requests in its errors. */
+/** Uses a remote signer whose errors contain the AWS session token of the request. */
 async function remoteSigner(canary: Canary): Promise<void> {
   const { story, kms } = canary;
   const { id, code } = await sent(canary, { integration: 'kms' });
@@ -188,6 +187,6 @@ async function remoteSigner(canary: Canary): Promise<void> {
  * connections to PostgreSQL and refuse starts.
  */
 export async function byzantineFlows(canary: Canary): Promise<void> {
-  await Promise.all([retries, refusals, loss, doubt, expiry].map((flow) => flow(canary)));
+  await Promise.all([retries, refusals, loss, unclearOutcomes, expiry].map((flow) => flow(canary)));
   await Promise.all([waiting, echoed, remoteSigner].map((flow) => flow(canary)));
 }

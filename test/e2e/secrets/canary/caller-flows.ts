@@ -3,13 +3,12 @@ import { bearer, type MadeKey } from '../../../support/callers.js';
 import { unique, type Canary } from './canary.js';
 import { runToEnd } from './run-to-end.js';
 
-/** Adds two secrets: the API key's token, and the secret half of the token. */
+/** Tells the search to look for the API key's token, and for the secret half of the token. */
 function know(canary: Canary, { token }: { token: string }): void {
   canary.secret('API key', token);
   canary.secret('API key', token.slice(-43));
 }
 
-/** Makes API keys, uses, rotates and revokes them, and uses some of them wrongly. */
 async function keys(canary: Canary): Promise<void> {
   const { story } = canary;
   const make = async (body: object) => {

@@ -27,7 +27,7 @@ const PATIENCE_MS = 30_000;
 
 interface Sink {
   texts: Set<string>;
-  /** The kinds of secrets that may appear here, because this place shows them to their owner. */
+  /** The kinds of secrets that may appear here, because only their owner sees this place. */
   may: ReadonlySet<string>;
 }
 
@@ -51,14 +51,12 @@ export class Canary {
   mirror!: UpstreamMirror;
   issuer!: TokenIssuer;
   kms!: KmsStandIn;
-  /** Gets the spans of all requests and attempts. */
   receiver!: OtlpReceiver;
   service!: AppProcess;
   worker!: AppProcess;
   databaseSinks!: Sinks;
   console!: AppProcess;
   provider!: IdentityProvider;
-  /** The URL of a one-time login link that the command line has created. */
   loginLink = '';
   #sampling = true;
   #sampler!: Promise<void>;
@@ -90,7 +88,6 @@ export class Canary {
     texts.add(text);
   }
 
-  /** Keeps an answer of the API, separately for errors and for successes. */
   told(status: number, headers: Iterable<[string, unknown]>, body: string): void {
     const text = `${JSON.stringify([...headers])} ${body}`;
     if (status >= 400) this.put('error bodies', text);
@@ -258,7 +255,7 @@ export class Canary {
     this.secret('client data', '{"type":"webauthn.create"');
   }
 
-  /** From now on, the story calls the API with this key, and each answer is kept. */
+  /** From now on, all calls of this test use this API key, and each answer is kept. */
   #listen(): void {
     const { story, apiKey } = this;
     const { ask, events, start, until } = story;
@@ -320,8 +317,8 @@ export class Canary {
   }
 
   /**
-   * Decrypts the secrets in the database and adds them: each row's data key, and the session keys that it
-   * seals.
+   * Decrypts the data key of each row, and the session keys under it. Adds all of them to the secrets to
+   * search for.
    */
   async #openRows(): Promise<void> {
     const rows = await this.story.sql<Record<string, Buffer> & { id: string }>(

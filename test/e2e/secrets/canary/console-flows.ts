@@ -77,7 +77,6 @@ interface Board {
   queues: { name: string; jobs: { id: string }[] }[];
 }
 
-/** Reads all lists of the queue board, and jobs with their data and logs. */
 async function board(canary: Canary, browser: ConsoleBrowser): Promise<void> {
   const read = async (path: string) => {
     const reply = await browser.fetch('GET', `/queues/api/${path}`);

@@ -25,7 +25,10 @@ export function newKey(): KeyPair {
   };
 }
 
-/** An integration for each combination of provider, key and custody. All have the same base URL. */
+/**
+ * The settings of six integrations: Byzantine with its keys in the settings and with its key at KMS, and both
+ * APIs of Turnkey with the session's key in the service and on the user's device. All have the same base URL.
+ */
 export function integrations(
   sandbox: Sandbox,
   url: string,

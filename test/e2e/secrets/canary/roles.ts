@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 
-/** A PostgreSQL user and a Redis user whose passwords are known and unique. */
 export interface Roles {
   databaseUrl: string;
   databasePassword: string;
@@ -11,7 +10,10 @@ export interface Roles {
   close(): Promise<void>;
 }
 
-/** Creates a PostgreSQL user and a Redis user. @param databaseUrl a URL whose user may create roles. */
+/**
+ * Creates a PostgreSQL user and a Redis user with new passwords. @param databaseUrl a URL whose user may
+ * create roles.
+ */
 export async function openRoles(databaseUrl: string, redisUrl: string): Promise<Roles> {
   const name = `canary_${randomBytes(6).toString('hex')}`;
   const [databasePassword, redisPassword] = [1, 2].map(() => randomBytes(24).toString('base64url')) as [

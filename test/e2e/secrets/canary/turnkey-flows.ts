@@ -134,7 +134,10 @@ async function device(canary: Canary, door: Door): Promise<void> {
   await story.events(id);
 }
 
-/** Makes Turnkey repeat requests in its answers: contacts in the first step, and tokens at the login. */
+/**
+ * Makes Turnkey answer with a copy of the request: of the first step, with a contact, and of the login, with
+ * a token.
+ */
 async function echoed(canary: Canary, door: Door, echo: Echo): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -159,8 +162,8 @@ export async function turnkeyFlows(canary: Canary): Promise<void> {
       device(canary, door),
     ]),
   );
-  // These flows run one after the other: the proxy does not know the token yet, and finds it only by the
-  // name of its JSON member.
+  // These flows run one after the other. The test does not know the token, so the proxy copies the next
+  // request that contains the member name `verificationToken`.
   for (const echo of Object.keys(ECHOES) as Echo[]) {
     for (const door of DOORS) await echoed(canary, door, echo);
   }

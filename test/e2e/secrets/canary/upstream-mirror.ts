@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Ways to repeat a request in an answer. */
+/** Answers that contain a copy of the request, by where the copy is. */
 export const ECHOES = {
   'in every member of JSON': (response, raw) =>
     json(response, 400, {
@@ -50,11 +50,11 @@ const GIVEN = /"(sessionId|session|sessionToken|verificationToken)":"([^"\\]{16,
 
 /**
  * A proxy in front of the sandbox. It reports the sessions and tokens in the answers. A test can make it
- * answer requests itself and repeat the request in the answer.
+ * answer some requests itself, with a copy of the request.
  */
 export class UpstreamMirror {
   readonly #echoes: { word: string; echo: Echo; times: number }[] = [];
-  /** How often the proxy has repeated a request in an answer. */
+  /** The number of answers that contained a copy of their request. */
   echoed = 0;
   /** The headers of all requests, except the headers that must contain a secret. */
   readonly headers: string[] = [];
@@ -76,7 +76,7 @@ export class UpstreamMirror {
     return mirror;
   }
 
-  /** The next requests that contain this word are repeated in their answers. */
+  /** Makes the proxy answer the next requests that contain this word itself, with a copy of the request. */
   echo(word: string, echo: Echo, times = 1): void {
     this.#echoes.push({ word, echo, times });
   }
