@@ -91,7 +91,7 @@ export function timesWork(row: Row): Outcome {
 }
 
 /**
- * What the retry law decides after the last call of a submission.
+ * What the retry law, the table of rules for retries, decides after the latest call of a step.
  *
  * @param random in [0, 1), for the jitter.
  */
@@ -155,7 +155,6 @@ export async function command(
   return { ...store.written, also: woken.map((job) => `the job ${job} is woken`) };
 }
 
-/** The end of an attempt whose call failed with this class. */
 export const failed = (
   failure: FailureClass,
   more: { status?: number; reason?: RejectionReason; unsent?: true; lapsed?: true } = {},
@@ -197,7 +196,6 @@ function problemWords({ code, status, retryable, retryAfterS, errors, extensions
   return words.join(', ');
 }
 
-/** The services that decide, with a store that holds one row in memory. */
 function coreOver(store: OneRow) {
   const steps = new Steps();
   const usage = { run: () => Promise.resolve([store.used]) };
@@ -435,7 +433,7 @@ function applied(before: Row, moved: Moved): Outcome {
   };
 }
 
-/** Adds notes on values that SQL computes from the subject's budgets when an attempt is settled. */
+/** Adds notes on values that SQL computes from the subject's budgets when an attempt ends. */
 function settled(before: Row, moved: Moved): Outcome {
   const { patch, also } = moved;
   const counted = also.refund ? `, -1 ${also.refund} counted` : '';

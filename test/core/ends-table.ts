@@ -7,7 +7,6 @@ import { grouped, outcomeWords, type Cell } from './words.js';
 
 export const KINDS = PROVIDERS.map(({ kind }) => kind);
 
-/** A way in which an attempt can end, and the columns that its row needs. */
 interface End {
   name: string;
   end: AttemptEnd | 'success';

@@ -51,7 +51,10 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
   ', ',
 );
 
-/** How the earlier calls of the submission failed, by the title in the table. One more call then fails. */
+/**
+ * How the earlier calls of the step failed, by the title in the table. The table then shows what follows if
+ * one more call fails.
+ */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],
