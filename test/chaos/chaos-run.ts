@@ -35,7 +35,9 @@ export interface ChaosResult {
   faults: string[];
   kills: Record<string, number>;
   events: Record<string, number>;
-  /** The number of claims whose result from PostgreSQL did not reach the process. */
+  /**
+   * How often PostgreSQL's answer to a statement that begins an attempt (a claim) did not reach the process.
+   */
   lostClaims: number;
   seconds: number;
 }
@@ -45,7 +47,7 @@ export interface ChaosResult {
  * wake-up.
  */
 const SETTLE_MS = 60_000;
-/** Matches the names of the SQL statements that claim an attempt. */
+/** Matches the names of the SQL statements that begin an attempt. */
 const CLAIM = /gw_(start|claim_|retry)/;
 const CALLER_EVERY_MS = 60;
 
@@ -147,7 +149,7 @@ export class ChaosRun {
     this.#fleet.disarm();
     this.#sandbox.control.removeFaults();
     clearInterval(reporting);
-    this.#options.say(`  the script has ended after ${this.#killed} kills; onboardings still settle`);
+    this.#options.say(`  the script has ended after ${this.#killed} kills; some onboardings still change`);
     await Promise.all(this.#mending);
     await callers;
   }

@@ -32,7 +32,10 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
-/** The store's methods with crash points. The probe `findClaimed` looks for a claim whose result was lost. */
+/**
+ * The store's methods with crash points. `findClaimed` is the probe: it finds out whether a statement that
+ * began an attempt was executed, if its answer was lost.
+ */
 const KIND_OF_WRITE = {
   start: 'claim',
   claimSend: 'claim',

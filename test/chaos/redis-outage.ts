@@ -168,7 +168,6 @@ async function waitingForRetry(): Promise<number> {
   return count('next_attempt_at IS NOT NULL');
 }
 
-/** Checks that a code was sent for each accepted start. */
 async function allSent(started: number): Promise<void> {
   const sent = await count(`state = 'otp_sent' OR reason = 'otp_expired'`);
   if (sent !== started) faults.push(`${started} starts, but ${sent} codes sent`);
