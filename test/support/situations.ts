@@ -35,7 +35,7 @@ export const SITUATIONS = {
 
   'otp_needed, after a resend that was refused': async (story) => {
     const { id, subject } = await story.sent();
-    // A valid code would stay valid after the refusal, so the code expires first.
+    // Let the code expire first: a refused resend does not end a valid code.
     await mayResend(story, id);
     await runOut(story, id, 'code');
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });
