@@ -210,8 +210,8 @@ export class Caller {
   }
 
   /**
-   * @returns whether the sandbox has the passkey of the attempt that was claimed at `claimedAt`. This is the
-   *   last passkey that the caller submitted before `claimedAt`.
+   * @returns whether the sandbox has the passkey of the attempt that began at `claimedAt`. This is the last
+   *   passkey that the caller submitted before `claimedAt`.
    */
   async #isRegistered(claimedAt: number): Promise<boolean> {
     await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));

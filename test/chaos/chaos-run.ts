@@ -15,7 +15,10 @@ import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
-  /** The run ends after `kills` kills, or after `seconds` seconds. */
+  /**
+   * The run ends after `seconds` seconds. It ends earlier after `kills` kills, if an onboarding has completed
+   * by then.
+   */
   kills: number;
   seconds: number;
   /** How many callers run at the same time (`callers`), and how many run in total (`onboardings`). */
@@ -133,7 +136,8 @@ export class ChaosRun {
   }
 
   async #breakThings(until: number): Promise<void> {
-    // On a slow machine, all kills may come before the first onboarding has completed.
+    // On a slow machine, all kills may come before the first onboarding has completed. So enough kills alone
+    // do not end the run.
     const enough = () => this.#killed >= this.#options.kills && this.#hasCompleted();
     const ends = () => this.#over || Date.now() > until || enough();
     const callers = this.#keepCalling();

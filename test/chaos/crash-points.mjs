@@ -33,8 +33,8 @@ export const CRASH_POINTS = [
 ];
 
 /**
- * The store's methods with crash points. `findClaimed` is the probe: it finds out whether a statement that
- * began an attempt was executed, if its answer was lost.
+ * The store's methods with crash points. `findClaimed` is the probe: if the answer to a statement that begins
+ * an attempt was lost, it finds out whether PostgreSQL has executed the statement.
  */
 const KIND_OF_WRITE = {
   start: 'claim',

@@ -18,7 +18,7 @@ export type Kind = 'onboarding' | 'worker';
  */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
-/** How likely each point is. Most kills happen while an attempt is settled or a call is sent. */
+/** How likely each point is. Most kills happen while the end of an attempt is written, or a call is sent. */
 const POINTS: Record<Kind, Record<string, number>> = {
   onboarding: {
     'before-claim': 1,

@@ -108,7 +108,8 @@ async function outage(): Promise<void> {
   const running: Promise<void>[] = [];
   const until = performance.now() + seconds * 1_000;
   for (let n = 0; performance.now() < until; n++) {
-    // For one start in ten, the first attempt fails. While Redis is down, no job can be queued for its retry.
+    // For one onboarding in ten, the first attempt fails. While Redis is down, no job can be queued for its
+    // retry.
     if (n % 10 === 0) sandbox.control.addFault({ route: 'init-otp', status: 503, times: 1 });
     running.push(
       start()

@@ -61,7 +61,9 @@ export const config = testConfig({
   ONBOARDING_LIFE_MS: '86400000',
 });
 
-/** The changes to a row when its attempt ends as `end` says. `row` is the row after the claim. */
+/**
+ * The changes to a row when its attempt ends as `end` says. `row` is the row at the beginning of the attempt.
+ */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
@@ -394,7 +396,10 @@ const byOf = (events: NewEvent[]) => {
   return by === undefined ? {} : { by };
 };
 
-/** Stands for the missing row before a start. The table shows how the new row differs from these values. */
+/**
+ * Stands for the row before an onboarding starts, when there is none. The table shows how the new row differs
+ * from these values.
+ */
 const BLANK = aRow({
   caller: '',
   integration: '',

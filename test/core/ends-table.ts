@@ -112,7 +112,7 @@ const familiesOf = (step: StepName): readonly Family[] => [
   },
 ];
 
-/** How the earlier calls of the same submission failed, by the title in the table. */
+/** How the earlier calls of the same step failed, by the title in the table. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],

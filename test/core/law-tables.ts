@@ -14,7 +14,10 @@ const PLACES: readonly { state: State; step: StepName | null }[] = STATES.flatMa
       : [{ state, step: null }],
 );
 
-/** The text of `tables/machine.txt`: the next state for each state and signal. */
+/**
+ * The text of `tables/machine.txt`: the next state for each state and each signal (input of the state
+ * machine).
+ */
 export function machineTable(): string {
   return PLACES.map(({ state, step }) => {
     const moves = ALL_SIGNALS.map(({ signal, answer }) => {

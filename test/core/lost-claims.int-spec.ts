@@ -212,7 +212,8 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
 }
 
 describe('a broken connection while the statement that begins an attempt waits for a row lock', () => {
-  // The service tries a superseding start twice. This test is about the first try.
+  // If an onboarding supersedes another one, the service tries the statement twice. This test is about the
+  // first try.
   it.each(ALL)('leaves no change if the lock comes too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);

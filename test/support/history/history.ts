@@ -23,8 +23,8 @@ export interface FinalRow {
   id: string;
   userId: string;
   /**
-   * The caller's own reference for the onboarding. The caller also used it as the idempotency key of the
-   * start.
+   * The caller's own reference for the onboarding. It is also the idempotency key of the request that started
+   * it.
    */
   externalRef: string | null;
   state: State;
