@@ -1,7 +1,7 @@
 /**
- * The libs that each part may import (ARCHITECTURE.md). An import of a lib gets only the lib's index: the
- * `#libs/*` imports of package.json name no other file, and these rules forbid a relative path out of a lib
- * or app.
+ * The libs that each part may import (ARCHITECTURE.md). Code outside a lib can import only the lib's index:
+ * `#libs/*` in package.json leads to no other file, and these rules forbid a relative path out of a lib or
+ * app.
  */
 const MAY_IMPORT = {
   kernel: [],

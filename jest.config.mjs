@@ -1,6 +1,6 @@
 /**
- * Four sizes of test: unit, int with real servers, e2e for whole stories, and long for tests that need other
- * programs too.
+ * Four sizes of test: unit; int with real servers; e2e for the service as a whole; long for tests that need
+ * other programs too.
  */
 // In UTC, a bug with times that lack a zone would not show.
 process.env.TZ = 'Asia/Kolkata';

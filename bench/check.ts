@@ -24,8 +24,8 @@ const PLAN: Plan = {
 const COMPARED = new Set<ContenderName>(['relay', 'usual', 'gangway']);
 const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
 /**
- * The file that counts the noisy runs in a row. It is outside the checkout, because the next run on this
- * machine may use another checkout.
+ * The file with the number of noisy runs in a row on main. It is outside the checkout, because the next run
+ * on this machine may use another checkout.
  */
 const NOISY_BEFORE = join(cacheFolder(), 'bench-noisy-runs');
 

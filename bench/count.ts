@@ -61,7 +61,7 @@ export async function count(contender: Contender, surroundings: Surroundings, ti
       await proxy!.quiet();
       byCall.authenticators.push(byCall.authenticators.pop()! + proxy!.roundTrips - last);
       statements.push(now().statements - before.statements);
-      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // minus our own INFO
+      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // without our own command INFO
       commits.push((await server.writes()) - writesBefore);
       walBytes.push((await server.walBytes()) - walBefore);
     }
@@ -85,7 +85,6 @@ export async function count(contender: Contender, surroundings: Surroundings, ti
   }
 }
 
-/** The middle value; for an even number of values, the mean of the two middle ones. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (index: number) => sorted[Math.floor(index)] ?? NaN;

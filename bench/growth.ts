@@ -8,7 +8,6 @@ import { prepare } from './prepare.js';
 
 const SIZES = [10_000, 100_000, 1_000_000];
 const LOAD = { atOnce: 16, warmMs: 5_000, windowMs: 8_000 };
-/** How often each read is repeated, one after the other. */
 const READS = 21;
 /** An account that has every tenth onboarding, and an account that has only one. */
 const [COMMON, RARE] = ['00000000-0000-4000-8000-000000000000', '00000000-0000-4000-8000-000000000007'];
@@ -53,7 +52,6 @@ const DUE = `SELECT o.* FROM onboardings o
     AND o.due_at <= (SELECT clock_timestamp())
   ORDER BY o.due_at LIMIT 500`;
 
-/** Requests that operators and services send to read onboardings. */
 const PATHS: Record<string, string> = {
   'first page': '/v1/onboardings',
   'by state': '/v1/onboardings?state=otp_sent',

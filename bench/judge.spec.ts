@@ -60,7 +60,7 @@ describe('judge', () => {
     [{ cpuOfRelay: 30 }, true],
     [{ cpuOfRelay: 30.1 }, false],
     [{ cpuOfRelay: null }, true],
-  ])('sets `passes` for the ratios %p to %p', (changed, passes) => {
+  ])('given the ratios %p, sets `passes` to %p', (changed, passes) => {
     const tries = [{ ratios: { ...ratios, ...changed }, noise: 0 }];
     expect(judge({ counted, bounds, tries, onMain: true, noisyBefore: 0 }).passes).toBe(passes);
   });

@@ -1,6 +1,6 @@
 /**
- * Judges counts in every run of `npm run bench:check`, and ratios only on a quiet machine. On a noisy
- * machine, the check passes with a warning. On main, the check fails at the third noisy run in a row.
+ * Judges the counted costs in every run of `npm run bench:check`, but the ratios only on a quiet machine. On
+ * a noisy machine, the check passes with a warning. On main, the check fails at the third noisy run in a row.
  */
 
 /** Costs per onboarding that do not depend on noise. */
@@ -19,7 +19,6 @@ export interface Ratios {
   cpuOfRelay: number | null;
 }
 
-/** The committed bounds (bounds.json). */
 export interface Bounds {
   atMost: Counted & { cpuOfRelay: number };
   atLeast: { rateOfRelay: number; rateOfUsual: number };

@@ -45,7 +45,6 @@ function cpuOf(pid: number): Cpu {
   };
 }
 
-/** CPU time in milliseconds of a process and its children. */
 const cpuOfFamily = (pid: number) => family(pid).reduce((sum, { ms }) => sum + ms, 0);
 
 function family(pid: number): (Cpu & { pid: number })[] {

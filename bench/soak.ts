@@ -63,7 +63,6 @@ export async function soak(): Promise<void> {
   }
 }
 
-/** The sum of a metric's series that have this label. */
 const sum = (metrics: string, name: string, label: string) =>
   [...metrics.matchAll(new RegExp(`^${name}\\{.*${label}.*\\} (\\d+)`, 'gm'))].reduce(
     (all, [, value]) => all + Number(value),

@@ -82,7 +82,6 @@ export async function storm(): Promise<void> {
   }
 }
 
-/** Starts {@link WAITING} onboardings of different users, 64 at the same time. */
 async function startMany(running: Running): Promise<void> {
   const pool = new Pool(running.url, { connections: 64, pipelining: 1 });
   let left = WAITING;
@@ -96,7 +95,6 @@ async function startMany(running: Running): Promise<void> {
   await pool.close();
 }
 
-/** Starts an onboarding of a new user. @returns the status of the answer. */
 async function startOne(pool: Pool, { token }: Running, prefer: string): Promise<number> {
   const { statusCode, body } = await pool.request({
     method: 'POST',

@@ -15,7 +15,7 @@ import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-refere
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** Signals that the diagram does not show. The text below the diagram explains them. */
+/** Signals of the state machine that the diagram does not show. The text below the diagram explains them. */
 const NOT_DRAWN = new Set(['step_failed', 'expired', 'cancelled', 'late_answer']);
 
 /** The diagram has two nodes for `outcome_unknown`, one for each step whose outcome may be unknown. */
@@ -57,7 +57,7 @@ function arrowsOfMachine(): string[] {
 }
 
 describe('the diagram of the state machine', () => {
-  it('has the states and signals of the code', () => {
+  it('shows the same states and signals as the code', () => {
     expect(arrowsOfDiagram()).toEqual(arrowsOfMachine());
   });
 });
@@ -72,19 +72,24 @@ describe('docs/reference', () => {
     expect(read('docs/reference/signals.md')).toBe(signalsMarkdown());
   });
 
-  it.each(PROVIDERS)('describes each variable, also those of $kind, in its own row', (provider) => {
-    const rows = [
-      ...configurationMarkdown([provider]).matchAll(/^\| `([^`]+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
-    ];
-    const names = rows.map(([, name]) => name);
-    for (const name of Object.keys(testConfig())) expect(names).toContain(name);
-    expect(new Set(names).size).toBe(names.length);
-    expect(rows.filter(([, , ...cells]) => cells.some((cell) => cell === '' || cell === '`…`'))).toEqual([]);
-    const withoutExample = rows.filter((row) => row.at(-1) === '–').map(([, name]) => name);
-    expect(withoutExample).toEqual([]);
-  });
+  it.each(PROVIDERS)(
+    'has a row for each environment variable, also for those of the provider $kind',
+    (provider) => {
+      const rows = [
+        ...configurationMarkdown([provider]).matchAll(/^\| `([^`]+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
+      ];
+      const names = rows.map(([, name]) => name);
+      for (const name of Object.keys(testConfig())) expect(names).toContain(name);
+      expect(new Set(names).size).toBe(names.length);
+      expect(rows.filter(([, , ...cells]) => cells.some((cell) => cell === '' || cell === '`…`'))).toEqual(
+        [],
+      );
+      const withoutExample = rows.filter((row) => row.at(-1) === '–').map(([, name]) => name);
+      expect(withoutExample).toEqual([]);
+    },
+  );
 
-  it('describes only variables that the code reads', () => {
+  it('describes only environment variables that the code reads', () => {
     const code = ['apps', 'libs']
       .flatMap((folder) =>
         readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
@@ -99,19 +104,19 @@ describe('docs/reference', () => {
     expect(names).toEqual([]);
   });
 
-  it('shows at most 27 variables that most installations must look at', () => {
+  it('lists at most 27 settings, the environment variables that most installations must look at', () => {
     const [settings = ''] = read('docs/reference/configuration.md').split('## Integrations');
     expect(settings.match(/^\| `/gm)!.length).toBeLessThanOrEqual(27);
   });
 
-  it('has an entry for each problem, with the anchor that the problem’s type names', () => {
+  it('has an entry for each problem, at the address that `type` of the problem names', () => {
     const headings = [...read('docs/reference/errors.md').matchAll(/^## (\w+)$/gm)].map(
       ([, code]) => `/docs/errors#${code}`,
     );
     expect(headings).toEqual(PROBLEM_CODES.map(problemType));
   });
 
-  it('has an entry for each code that `errors` of a problem may contain', () => {
+  it('has an entry for each code that the member `errors` of a problem may contain', () => {
     const entries = [...read('docs/reference/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, code]) => code);
     expect(entries).toEqual(expect.arrayContaining([...FAULT_CODES]));
   });
@@ -223,7 +228,6 @@ const anchorOf = (heading: string) =>
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');
 
-/** The links of a document to files of the project, each with its target and anchor. */
 const linksIn = (paper: string) =>
   [...read(paper).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].map(([link, path = '', anchor]) => ({
     link,
@@ -256,7 +260,6 @@ const gangwayCommandsIn = (paper: string) =>
       words.map((word) => (word === '<id>' ? (words[0] === 'keys' ? KEY_ID : UUID) : (WORDS[word] ?? word))),
     );
 
-/** Whether these words are only the name of a command or of a group of commands, without arguments. */
 const isName = ([group = '', name = '', ...more]: string[]) =>
   more.length === 0 &&
   (name === '' ? group in COMMANDS || group in STANDALONE : name in (COMMANDS[group] ?? {}));
@@ -292,7 +295,7 @@ describe('the documents', () => {
   });
 });
 
-describe.each(PAPERS)('%s', (paper) => {
+describe.each(PAPERS)('the document %s', (paper) => {
   it('has no broken links', () => {
     const broken = linksIn(paper).filter(({ target, anchor }) => {
       if (!existsSync(join(ROOT, target))) return true;

@@ -59,7 +59,7 @@ it('the OpenAPI document describes each member of each event’s data', () => {
   expect(undescribed(events, (_member, path) => path.includes('.data.'), /./)).toEqual([]);
 });
 
-it('the OpenAPI document describes each member that client custody needs', () => {
+it('the OpenAPI document describes each member for client custody, where a device keeps the key', () => {
   const needed = new Set([
     'deviceSigning',
     'targetBundle',

@@ -23,22 +23,25 @@ function testsNamedIn(text: string): NamedTest[] {
 const hasTitle = (source: string, title: string) =>
   [`'`, `"`, '`'].some((quote) => source.includes(quote + title + quote));
 
-describe.each(['SECURITY.md', 'docs/security/threat-model.md', 'docs/security/asvs.md'])('%s', (paper) => {
-  it('names only test files that exist', () => {
-    const named = testsNamedIn(read(paper));
-    expect(named.map(({ file }) => file).filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
-  });
-
-  it('quotes only titles that the named test file contains', () => {
-    const named = testsNamedIn(read(paper));
-    const missing = named.flatMap(({ file, titles }) => {
-      const source = existsSync(join(ROOT, file)) ? read(file) : '';
-      return titles.filter((title) => !hasTitle(source, title)).map((title) => `${file}: ${title}`);
+describe.each(['SECURITY.md', 'docs/security/threat-model.md', 'docs/security/asvs.md'])(
+  'the document %s',
+  (paper) => {
+    it('names only test files that exist', () => {
+      const named = testsNamedIn(read(paper));
+      expect(named.map(({ file }) => file).filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
     });
-    expect(missing).toEqual([]);
-    expect(named.flatMap(({ titles }) => titles)).toEqual(titlesIn(read(paper)));
-  });
-});
+
+    it('quotes only titles that the named test file contains', () => {
+      const named = testsNamedIn(read(paper));
+      const missing = named.flatMap(({ file, titles }) => {
+        const source = existsSync(join(ROOT, file)) ? read(file) : '';
+        return titles.filter((title) => !hasTitle(source, title)).map((title) => `${file}: ${title}`);
+      });
+      expect(missing).toEqual([]);
+      expect(named.flatMap(({ titles }) => titles)).toEqual(titlesIn(read(paper)));
+    });
+  },
+);
 
 const VERDICTS = ['met', 'deployment', 'not applicable', 'not met'] as const;
 /** The number of requirements of OWASP ASVS 5.0.0 at levels 1 and 2. */

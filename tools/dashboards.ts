@@ -13,7 +13,6 @@ interface Panel {
 }
 
 type Query = readonly [expr: string, legend: string];
-/** A heading and the panels under it. */
 type Row = readonly [title: string, ...panels: Panel[]];
 
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
@@ -98,7 +97,6 @@ const text = (title: string, height: number, content: string): Panel => ({
   options: { mode: 'markdown', content },
 });
 
-/** A row for each alert that fires. */
 const alerts: Panel = {
   type: 'table',
   title: 'Alerts that fire',

@@ -20,7 +20,6 @@ export interface DevSecrets {
   turnkeyApiPrivateKey: string;
   turnkeySignerPrivateKey: string;
   turnkeyNotarizerPrivateKey: string;
-  /** A UUID. */
   turnkeyOrganizationId: string;
   /** The password of both embedded servers. */
   databasePassword: string;

@@ -54,12 +54,12 @@ describe('developmentEnv', () => {
     });
   });
 
-  it.each(PROVIDERS)('configures an integration at $kind', ({ kind }) => {
+  it.each(PROVIDERS)('configures an integration with the provider $kind', ({ kind }) => {
     const { env } = developmentEnv(secrets, servers, ports, {}, kind);
     expect(parseConfig(env, PROVIDERS).INTEGRATIONS).toMatchObject([{ name: kind, provider: kind }]);
   });
 
-  it('names the file that lacks the variables of an integration', () => {
+  it('refuses an integration without development values, and names the file that lacks them', () => {
     const start = () => developmentEnv(secrets, servers, ports, {}, 'of-the-past');
     expect(start).toThrow('tools/development-env.ts has no variables INTEGRATION_OF_THE_PAST_…');
   });

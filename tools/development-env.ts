@@ -30,7 +30,10 @@ export interface DevelopmentEnv {
   apiKey: string;
   rpId: string;
   origin: string;
-  /** The integration's custody, if the integration has that setting. */
+  /**
+   * The integration's CUSTODY setting, if the integration has one: who keeps the session key, `server` or
+   * `client`.
+   */
   custody: string | undefined;
 }
 

@@ -21,8 +21,8 @@ const prototype = Server.prototype as { listen: Listen };
 const listen = prototype.listen;
 
 /**
- * Finds the inherited socket for an address; without an address, the first socket of the port. "localhost"
- * means all addresses.
+ * Finds the inherited socket for a port and an address. If the app gives no address, or "localhost", takes
+ * the first socket of the port.
  */
 function take(port: unknown, host: unknown): InheritedPort | undefined {
   const named = inherited.findIndex((socket) => socket.port === Number(port) && socket.address === host);

@@ -19,21 +19,24 @@ const verify = (options: PasskeyOptions, expectedChallenge = CHALLENGE, supporte
     supportedAlgorithmIDs,
   });
 
-describe('an honest passkey is accepted', () => {
+describe('a passkey without wrong values', () => {
   const algorithms: PasskeyAlgorithm[] = [-7, -257, -8];
   const cases = algorithms.flatMap((alg) => (['none', 'packed'] as const).map((fmt) => ({ alg, fmt })));
 
-  it.each(cases)('alg $alg, attestation $fmt', async ({ alg, fmt }) => {
-    const { verified, registrationInfo } = await verify({ ...HONEST, alg, attestation: fmt }, CHALLENGE, [
-      alg,
-    ]);
-    expect(verified).toBe(true);
-    expect(registrationInfo).toMatchObject({ fmt, userVerified: true, origin: ORIGIN, rpID: RP_ID });
-    const credential = registrationInfo!.credential;
-    expect(decodeCredentialPublicKey(credential.publicKey).get(3)).toBe(alg);
-  });
+  it.each(cases)(
+    'is accepted with the algorithm $alg and the attestation format $fmt',
+    async ({ alg, fmt }) => {
+      const { verified, registrationInfo } = await verify({ ...HONEST, alg, attestation: fmt }, CHALLENGE, [
+        alg,
+      ]);
+      expect(verified).toBe(true);
+      expect(registrationInfo).toMatchObject({ fmt, userVerified: true, origin: ORIGIN, rpID: RP_ID });
+      const credential = registrationInfo!.credential;
+      expect(decodeCredentialPublicKey(credential.publicKey).get(3)).toBe(alg);
+    },
+  );
 
-  it('with the requested id and transports, in base64url without padding', async () => {
+  it('has the requested id and transports, in base64url without padding', async () => {
     const credentialId = Uint8Array.from({ length: 300 }, (_, i) => i);
     const passkey = createPasskey({ ...HONEST, credentialId, transports: ['usb'] });
     expect(passkey.id).toBe(Buffer.from(credentialId).toString('base64url'));

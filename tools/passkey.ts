@@ -30,7 +30,6 @@ export interface PasskeyOptions {
   wrong?: PasskeyLies;
 }
 
-/** The values from which an attestation statement is made. */
 export interface Attestable {
   alg: PasskeyAlgorithm;
   authenticatorData: Buffer;
@@ -57,7 +56,6 @@ export interface PasskeyLies {
   alg?: number;
   /** 16 bytes. By default all are zero, as browsers send them without an attestation. */
   aaguid?: Uint8Array;
-  /** The signature of a `packed` attestation. */
   signature?: Uint8Array;
 }
 

@@ -20,7 +20,6 @@ export interface Addresses {
   API_KEY: string;
 }
 
-/** The facts about a running `npm start` that the command line needs. */
 export interface Serving {
   addresses: Addresses;
   servers: Pick<Servers, 'databaseUrl' | 'redisUrl'>;

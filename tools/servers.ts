@@ -120,7 +120,6 @@ async function givenRedis(url: string) {
 
 export const devServersFolder = (): string => join(serversFolder(), 'dev');
 
-/** Stops the embedded servers of a folder, if they run, and deletes their data. */
 export async function removeServers(folder: string): Promise<void> {
   await Promise.all([stopPostgres(join(folder, 'postgres')), stopRedis(join(folder, 'redis'))]);
   await rm(folder, { recursive: true, force: true });

@@ -13,7 +13,6 @@ const REDIS = 'redis:8';
 /** Loads testcontainers only if it is needed, because loading takes half a second. */
 const testcontainers = () => import('testcontainers');
 
-/** Whether testcontainers finds a Docker engine that answers. */
 export async function containersAnswer(): Promise<boolean> {
   const { getContainerRuntimeClient } = await testcontainers();
   return getContainerRuntimeClient().then(

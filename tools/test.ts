@@ -5,7 +5,6 @@ import { CHECKOUT } from './checkout.js';
 import { Plain, runTool } from './console.js';
 import { startTestServers, type TestServers } from './test-servers.js';
 
-/** The sizes that `npm test` runs by default. */
 const USUAL = ['unit', 'int', 'e2e'];
 const SIZES = new Set([...USUAL, 'long']);
 

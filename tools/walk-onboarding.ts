@@ -18,7 +18,6 @@ export interface WalkOptions {
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 
-/** The part of an onboarding's REST representation that the walk reads. */
 interface Onboarding {
   id: string;
   state: string;
@@ -33,7 +32,6 @@ interface TimelineEvent {
   data: Record<string, unknown> | null;
 }
 
-/** The onboarding that the walk has completed, with its new subject. */
 export interface Walked {
   onboardingId: string;
   /** The subject in the form that `POST /v1/onboardings` takes. */
@@ -113,7 +111,6 @@ interface CreationOptions {
   challenge: string;
 }
 
-/** A client for JSON at one address. */
 class Caller {
   constructor(
     private readonly base: string,

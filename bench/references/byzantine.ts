@@ -59,7 +59,6 @@ export function toByzantine({ authenticatorName, credential: { id, response } }:
   };
 }
 
-/** The options for a browser to make a passkey, with a fresh challenge. */
 export function creationOptions(challenge: string, userName: string): object {
   return {
     challenge,

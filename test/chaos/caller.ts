@@ -21,7 +21,7 @@ export interface CallerOptions {
 const CALM_MS =
   2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS) + 2 * Number(SETTINGS.CLAIM_MAX_AGE_MS);
 const PATIENCE_MS = 90_000;
-/** How long a caller continues after the end of the run. */
+/** How long a caller continues with its user's onboarding after the end of the run. */
 const FAREWELL_MS = 10_000;
 
 interface Sent {
@@ -210,8 +210,8 @@ export class Caller {
   }
 
   /**
-   * @returns whether the sandbox has the passkey of the attempt that was claimed at `claimedAt`. This is the
-   *   last passkey that the caller submitted before `claimedAt`.
+   * @returns whether the sandbox has the passkey of the attempt that began at `claimedAt`. This is the last
+   *   passkey that the caller submitted before `claimedAt`.
    */
   async #isRegistered(claimedAt: number): Promise<boolean> {
     await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));

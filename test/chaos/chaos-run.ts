@@ -15,7 +15,10 @@ import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
-  /** The run ends after `kills` kills, or after `seconds` seconds. */
+  /**
+   * The run ends after `seconds` seconds. It ends earlier after `kills` kills, if an onboarding has completed
+   * by then.
+   */
   kills: number;
   seconds: number;
   /** How many callers run at the same time (`callers`), and how many run in total (`onboardings`). */
@@ -35,7 +38,9 @@ export interface ChaosResult {
   faults: string[];
   kills: Record<string, number>;
   events: Record<string, number>;
-  /** The number of claims whose result from PostgreSQL did not reach the process. */
+  /**
+   * How often PostgreSQL's answer to a statement that begins an attempt (a claim) did not reach the process.
+   */
   lostClaims: number;
   seconds: number;
 }
@@ -45,7 +50,7 @@ export interface ChaosResult {
  * wake-up.
  */
 const SETTLE_MS = 60_000;
-/** Matches the names of the SQL statements that claim an attempt. */
+/** Matches the names of the SQL statements that begin an attempt. */
 const CLAIM = /gw_(start|claim_|retry)/;
 const CALLER_EVERY_MS = 60;
 
@@ -131,7 +136,8 @@ export class ChaosRun {
   }
 
   async #breakThings(until: number): Promise<void> {
-    // On a slow machine, all kills may come before the first onboarding has completed.
+    // On a slow machine, all kills may come before the first onboarding has completed. So enough kills alone
+    // do not end the run.
     const enough = () => this.#killed >= this.#options.kills && this.#hasCompleted();
     const ends = () => this.#over || Date.now() > until || enough();
     const callers = this.#keepCalling();
@@ -147,7 +153,7 @@ export class ChaosRun {
     this.#fleet.disarm();
     this.#sandbox.control.removeFaults();
     clearInterval(reporting);
-    this.#options.say(`  the script has ended after ${this.#killed} kills; onboardings still settle`);
+    this.#options.say(`  the script has ended after ${this.#killed} kills; some onboardings still change`);
     await Promise.all(this.#mending);
     await callers;
   }

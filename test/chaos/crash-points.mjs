@@ -32,7 +32,10 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
-/** The store's methods with crash points. The probe `findClaimed` looks for a claim whose result was lost. */
+/**
+ * The store's methods with crash points. `findClaimed` is the probe: if the answer to a statement that begins
+ * an attempt was lost, it finds out whether PostgreSQL has executed the statement.
+ */
 const KIND_OF_WRITE = {
   start: 'claim',
   claimSend: 'claim',

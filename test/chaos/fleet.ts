@@ -12,10 +12,13 @@ const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
-/** A process rarely probes: only after a claim whose result was lost. So it dies at the first probe. */
+/**
+ * A process rarely runs a probe: only if the answer to a statement that begins an attempt was lost. So it
+ * dies at the first probe.
+ */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
-/** How likely each point is. Most kills happen while an attempt is settled or a call is sent. */
+/** How likely each point is. Most kills happen while the end of an attempt is written, or a call is sent. */
 const POINTS: Record<Kind, Record<string, number>> = {
   onboarding: {
     'before-claim': 1,
@@ -90,7 +93,6 @@ export class Fleet {
     await this.untilUp();
   }
 
-  /** @returns the URL of a random replica of the service, or null if no replica is up. */
   serviceUrl(random: SeededRandom): string | null {
     const up = this.#replicas.filter(({ kind, url }) => kind === 'onboarding' && url !== null);
     return up.length > 0 ? random.pick(up).url : null;

@@ -108,7 +108,8 @@ async function outage(): Promise<void> {
   const running: Promise<void>[] = [];
   const until = performance.now() + seconds * 1_000;
   for (let n = 0; performance.now() < until; n++) {
-    // For one start in ten, the first attempt fails. While Redis is down, no job can be queued for its retry.
+    // For one onboarding in ten, the first attempt fails. While Redis is down, no job can be queued for its
+    // retry.
     if (n % 10 === 0) sandbox.control.addFault({ route: 'init-otp', status: 503, times: 1 });
     running.push(
       start()
@@ -168,7 +169,6 @@ async function waitingForRetry(): Promise<number> {
   return count('next_attempt_at IS NOT NULL');
 }
 
-/** Checks that a code was sent for each accepted start. */
 async function allSent(started: number): Promise<void> {
   const sent = await count(`state = 'otp_sent' OR reason = 'otp_expired'`);
   if (sent !== started) faults.push(`${started} starts, but ${sent} codes sent`);

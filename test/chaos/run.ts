@@ -70,7 +70,7 @@ function report({ history, violations, faults, kills, events, lostClaims, second
   say(`seed ${values.seed}: ${total} kills in ${Math.round(seconds)} s`);
   say(`kills by kind: ${counted(kills)}`);
   say(`kills by point: ${CRASH_POINTS.map((point) => `${point} ${killsAt(kills, point)}`).join(', ')}`);
-  say(`claims whose acknowledgement was lost: ${lostClaims}`);
+  say(`begun attempts whose acknowledgement was lost: ${lostClaims}`);
   say(`events: ${counted(events)}`);
   say(`onboardings: ${onboardings.length} (${counted(countBy(onboardings, ({ row }) => row.state))})`);
   say(`timeline events: ${onboardings.reduce((sum, each) => sum + each.events.length, 0)}`);
@@ -94,7 +94,6 @@ function report({ history, violations, faults, kills, events, lostClaims, second
     say(`\nTo repeat: npm run test:chaos -- --seed ${values.seed} …`);
 }
 
-/** The number of kills at this crash point, in services and workers together. */
 function killsAt(kills: Record<string, number>, point: string): number {
   return Object.entries(kills).reduce((sum, [cause, n]) => sum + (cause.endsWith(` ${point}`) ? n : 0), 0);
 }

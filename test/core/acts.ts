@@ -46,7 +46,7 @@ const OLD_KEY = { id: 'test', key: Buffer.alloc(32, 7) };
 const NEW_KEY = { id: 'new', key: Buffer.alloc(32, 8) };
 const DAY_MS = 86_400_000;
 
-/** The settings of both processes. Both still know the old sealing key, but seal with the new key. */
+/** The settings of both processes. Both can still decrypt with the old key, but encrypt with the new key. */
 export const ENV = {
   SEALING_KEYS: [NEW_KEY, OLD_KEY].map(({ id, key }) => `${id}:${key.toString('base64')}`).join(','),
   RETENTION_DAYS: '1',
@@ -72,8 +72,8 @@ const start = (side: Side, { row }: Seen, supersede: boolean) =>
   stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
 
 /**
- * Settles the attempt in flight of this row. If the attempt's outcome is already unknown, settles the attempt
- * with the row as it was at the claim, as a late answer does.
+ * Writes the end of this row's attempt. If the outcome is already unknown, this is a late answer: the
+ * statement then gets the row as it was when the attempt began.
  */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   return (side, { row }) => {
@@ -287,10 +287,9 @@ export const SITUATIONS = {
 } satisfies Record<string, Record<string, unknown>>;
 export type Situation = keyof typeof SITUATIONS;
 
-/** The data keys of a process that does not have the new sealing key yet. */
+/** The data keys of a process that does not have the new key yet. */
 const OLD_DATA_KEYS = new DataKeys(new Sealer([OLD_KEY]));
 
-/** Writes an onboarding, with its rows in other tables. */
 export async function begin(side: Side, situation: Situation): Promise<Seen> {
   const { dataSource } = side;
   const id = uuidV7(Date.now());

@@ -18,7 +18,6 @@ const used = (sends: number, wrong: number) => ({
   usage: { sends: Array(sends).fill(after(-60_000)), wrongCodes: Array(wrong).fill(after(-60_000)) },
 });
 
-/** The rows on which the tables try each command, by the situation's name. */
 const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = {
   'otp_requested, in flight': [UNDER_WAY['init-otp']],
   'otp_requested, waits for a try': [{ ...UNDER_WAY['init-otp'], ...RESTING }],

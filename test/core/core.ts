@@ -61,7 +61,9 @@ export const config = testConfig({
   ONBOARDING_LIFE_MS: '86400000',
 });
 
-/** The changes to a row when its attempt ends as `end` says. `row` is the row after the claim. */
+/**
+ * The changes to a row when its attempt ends as `end` says. `row` is the row at the beginning of the attempt.
+ */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
@@ -91,7 +93,7 @@ export function timesWork(row: Row): Outcome {
 }
 
 /**
- * What the retry law decides after the last call of a submission.
+ * What the retry law, the table of rules for retries, decides after the latest call of a step.
  *
  * @param random in [0, 1), for the jitter.
  */
@@ -155,7 +157,6 @@ export async function command(
   return { ...store.written, also: woken.map((job) => `the job ${job} is woken`) };
 }
 
-/** The end of an attempt whose call failed with this class. */
 export const failed = (
   failure: FailureClass,
   more: { status?: number; reason?: RejectionReason; unsent?: true; lapsed?: true } = {},
@@ -197,7 +198,6 @@ function problemWords({ code, status, retryable, retryAfterS, errors, extensions
   return words.join(', ');
 }
 
-/** The services that decide, with a store that holds one row in memory. */
 function coreOver(store: OneRow) {
   const steps = new Steps();
   const usage = { run: () => Promise.resolve([store.used]) };
@@ -396,7 +396,10 @@ const byOf = (events: NewEvent[]) => {
   return by === undefined ? {} : { by };
 };
 
-/** Stands for the missing row before a start. The table shows how the new row differs from these values. */
+/**
+ * Stands for the row before an onboarding starts, when there is none. The table shows how the new row differs
+ * from these values.
+ */
 const BLANK = aRow({
   caller: '',
   integration: '',
@@ -435,7 +438,7 @@ function applied(before: Row, moved: Moved): Outcome {
   };
 }
 
-/** Adds notes on values that SQL computes from the subject's budgets when an attempt is settled. */
+/** Adds notes on values that SQL computes from the subject's budgets when an attempt ends. */
 function settled(before: Row, moved: Moved): Outcome {
   const { patch, also } = moved;
   const counted = also.refund ? `, -1 ${also.refund} counted` : '';

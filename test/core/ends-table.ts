@@ -7,7 +7,6 @@ import { grouped, outcomeWords, type Cell } from './words.js';
 
 export const KINDS = PROVIDERS.map(({ kind }) => kind);
 
-/** A way in which an attempt can end, and the columns that its row needs. */
 interface End {
   name: string;
   end: AttemptEnd | 'success';
@@ -113,7 +112,7 @@ const familiesOf = (step: StepName): readonly Family[] => [
   },
 ];
 
-/** How the earlier calls of the same submission failed, by the title in the table. */
+/** How the earlier calls of the same step failed, by the title in the table. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],

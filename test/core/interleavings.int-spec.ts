@@ -107,10 +107,13 @@ callers, all onboardings of the subject with their events, and the counts of row
 );
 
 describe('two overlapping statements: the second begins before the first commits', () => {
-  it.each(INTERLEAVINGS)('$situation: $first, then $second', async (row) => {
-    const course = await interleaved(row.situation, [row.first, row.second]);
-    table.compare(told(row, course));
-  });
+  it.each(INTERLEAVINGS)(
+    'have the recorded effect in the situation "$situation": $first, then $second',
+    async (row) => {
+      const course = await interleaved(row.situation, [row.first, row.second]);
+      table.compare(told(row, course));
+    },
+  );
 
   it('have exactly the entries of the committed table', () => table.end());
 

@@ -194,7 +194,6 @@ export interface Interleaving {
   second: ActName;
 }
 
-/** Each pair in both orders. */
 export const INTERLEAVINGS: readonly Interleaving[] = Object.entries(PAIRS).flatMap(([situation, pairs]) =>
   pairs.flatMap(([a, b]) => {
     const both = a === b ? [[a, b] as const] : [[a, b] as const, [b, a] as const];

@@ -14,7 +14,10 @@ const PLACES: readonly { state: State; step: StepName | null }[] = STATES.flatMa
       : [{ state, step: null }],
 );
 
-/** The text of `tables/machine.txt`: the next state for each state and signal. */
+/**
+ * The text of `tables/machine.txt`: the next state for each state and each signal (input of the state
+ * machine).
+ */
 export function machineTable(): string {
   return PLACES.map(({ state, step }) => {
     const moves = ALL_SIGNALS.map(({ signal, answer }) => {
@@ -51,7 +54,10 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
   ', ',
 );
 
-/** How the earlier calls of the submission failed, by the title in the table. One more call then fails. */
+/**
+ * How the earlier calls of the step failed, by the title in the table. The table then shows what follows if
+ * one more call fails.
+ */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],

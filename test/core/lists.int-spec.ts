@@ -27,10 +27,10 @@ const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9,
 ];
 
 /**
- * The rows are three thirds by age. Each third has another caller, integration or state, so that some pairs
- * of common values have no row: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey,
- * otp_sent. The oldest rows have all rare values: an integration, a caller, and states that are not written
- * but follow from the time.
+ * The rows are three thirds by age, with these callers, integrations and states: `bank`, byzantine, failed;
+ * `shop`, byzantine, completed; `bank`, turnkey, otp_sent. So some pairs of common values, such as `shop` and
+ * failed, have no row. The oldest rows have all rare values: an integration, a caller, and states that are
+ * not written but follow from the time.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key,
@@ -91,7 +91,7 @@ async function costOf(filter: Partial<ListFilter>, caller: Caller): Promise<Cost
   try {
     const { rows } = await module.get(OnboardingLists).list({ limit: LIMIT, ...filter }, caller);
     const [text, values] = log.mock.calls.at(-1)!;
-    // The service's connections also use generic plans.
+    // Explain the generic plan, because the service's connections use generic plans too.
     await client.query(`PREPARE list AS ${text}`);
     const given = (values as ListValue[]).map(literal).join(', ');
     const { rows: plans } = await client.query<{ 'QUERY PLAN': [Explained] }>(
@@ -173,11 +173,14 @@ const CASES: [name: string, filter: Partial<ListFilter>, rows: number, caller?: 
 ];
 
 describe('a list of onboardings, in a table of 300 000 rows', () => {
-  it.each(CASES)('filtered by %s, reads few pages', async (name, filter, rows, caller = aCaller()) => {
-    await costOf(filter, caller);
-    const cost = await costOf(filter, caller);
-    told.push(`list by ${name}: ${cost.buffers} buffers, ${cost.ms.toFixed(1)} ms`);
-    expect(cost.rows).toBe(rows);
-    expect(cost.buffers).toBeLessThan(MOST_BUFFERS);
-  });
+  it.each(CASES)(
+    'reads few pages if it is filtered by %s',
+    async (name, filter, rows, caller = aCaller()) => {
+      await costOf(filter, caller);
+      const cost = await costOf(filter, caller);
+      told.push(`list by ${name}: ${cost.buffers} buffers, ${cost.ms.toFixed(1)} ms`);
+      expect(cost.rows).toBe(rows);
+      expect(cost.buffers).toBeLessThan(MOST_BUFFERS);
+    },
+  );
 });

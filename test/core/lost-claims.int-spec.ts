@@ -12,14 +12,14 @@ import { ENV, begin, heard, type ActName, type Seen, type Situation } from './ac
 import { Side, Watcher } from './two-sides.js';
 
 /**
- * In these tests, a process loses its connection while it claims an attempt, and sends no call. PostgreSQL
- * may still execute the claim. Then the row must end as if there had been no claim, or the step must wait
- * for its next try.
+ * A claim is the statement that begins an attempt, before the call to the provider. In these tests, a process
+ * loses its connection during the claim, and makes no call. PostgreSQL may still execute the claim. Then the
+ * row must end as if there had been no claim, or the step must wait for its next try.
  */
 
 /**
- * Two maximum ages of a claim, in ms. After the connection breaks, PostgreSQL still executes a claim with the
- * long age, but refuses a claim with the short age as too old.
+ * Two values of CLAIM_MAX_AGE_MS. After the connection breaks, PostgreSQL still executes the begun statement
+ * with the long age. With the short age, it refuses the statement as too old.
  */
 const PATIENT = '2000';
 const HASTY = '300';
@@ -94,7 +94,10 @@ async function lockOnboarding(id: string): Promise<void> {
   await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
 }
 
-/** Locks the row that a claim locks. The probe for a lost claim locks the same row. */
+/**
+ * Locks the row that the statement under test needs. The service needs the same row when it searches for the
+ * attempt.
+ */
 async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
   if (isStart(name)) {
     await holder.query('BEGIN');
@@ -107,14 +110,17 @@ async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
 
 const pauseCommits = () => holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${COMMITS})`);
 
-/** Inserts the idempotency key first. The claim then waits for the key, without a lock on any row. */
+/**
+ * Inserts the idempotency key first. The statement under test then waits for the key, without a lock on any
+ * row.
+ */
 const takeKey = () =>
   holder.query(`BEGIN; INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by)
     VALUES ('default', 'r', 'k', 'other', gen_random_uuid())`);
 
 const release = () => holder.query('ROLLBACK');
 
-/** PostgreSQL's processes that wait for a lock that this process holds or waits for. */
+/** The ids of the PostgreSQL backends that wait for a lock that the backend `pid` holds or waits for. */
 async function waitingFor(pid: number): Promise<number[]> {
   const rows = await watcher.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity
@@ -128,9 +134,9 @@ const isGone = async (pid: number) =>
   (await watcher.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [pid])).length === 0;
 
 /**
- * Sends a claim to PostgreSQL, and cuts its connection while the claim waits there.
+ * Starts an attempt, and cuts the connection while PostgreSQL keeps the statement waiting for a lock.
  *
- * @returns the id of PostgreSQL's process.
+ * @returns the id of the PostgreSQL backend that still runs the statement.
  */
 async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
   const outcome = claim(side, seen).then(
@@ -145,7 +151,7 @@ async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
 }
 
 /**
- * Waits until the probe for the lost claim waits for the row that the claim waits for. By then, a claim with
+ * Waits until the service's search for the attempt, too, waits for the locked row. By then, a statement with
  * the short maximum age is too old.
  */
 const probeWaits = (claimPid: number) =>
@@ -154,13 +160,13 @@ const probeWaits = (claimPid: number) =>
     return waiting.some((pid) => pid !== claimPid);
   });
 
-/** Waits until PostgreSQL has ended the claim, and the process has settled all its lost claims. */
+/** Waits until PostgreSQL has ended the statement, and the process has written what became of it. */
 async function over(side: Side, claimPid: number): Promise<void> {
   await until('PostgreSQL has ended the claim', () => isGone(claimPid));
   await side.get(LostClaims).beforeApplicationShutdown();
 }
 
-/** Everything that a claim can write. There is only one subject. */
+/** All rows that the statement under test can write. There is only one subject. */
 async function standing() {
   const rows = await watcher.query('SELECT to_jsonb(o) AS row FROM onboardings o ORDER BY id');
   const events = await watcher.query(
@@ -175,7 +181,7 @@ async function standing() {
 }
 
 /**
- * Expects that the attempt was settled as not sent: the step waits for its next try, and the subject's budget
+ * Expects that the attempt has ended as not sent: the step waits for its next try, and the subject's budget
  * is not charged.
  */
 async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<void> {
@@ -205,9 +211,10 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(budget).toEqual({ tries: name === 'verification' ? 1 : 0, sends: 0 });
 }
 
-describe('a claim whose connection breaks while it waits for a row lock', () => {
-  // The service tries a superseding start twice. This test is about the first try.
-  it.each(ALL)('writes nothing if it gets the lock too late: %s', async (name) => {
+describe('a broken connection while the statement that begins an attempt waits for a row lock', () => {
+  // If an onboarding supersedes another one, the service tries the statement twice. This test is about the
+  // first try.
+  it.each(ALL)('leaves no change if the lock comes too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);
     const before = await standing();
@@ -220,7 +227,7 @@ describe('a claim whose connection breaks while it waits for a row lock', () => 
   });
 
   it.each(['start', 'verification', 'retry'] as const)(
-    'is settled as not sent if it gets the lock in time: %s',
+    'leaves an attempt that ends as not sent, if the lock comes in time: %s',
     async (name) => {
       const { situation, claim } = CLAIMS[name];
       const seen = await begin(patient, situation);
@@ -233,7 +240,10 @@ describe('a claim whose connection breaks while it waits for a row lock', () => 
   );
 });
 
-/** Claims that wait for another lock before they reach the row that the probe locks. */
+/**
+ * Statements that wait for another lock, before they reach the row that the service locks when it searches
+ * for the attempt.
+ */
 const EARLY = {
   'start with a key': {
     name: 'start',
@@ -264,43 +274,47 @@ const EARLY = {
 >;
 const EARLY_NAMES = Object.keys(EARLY) as (keyof typeof EARLY)[];
 
-describe('a claim whose connection breaks before it reaches the row', () => {
-  it.each(EARLY_NAMES)('writes nothing after the probe for lost claims has run: %s', async (early) => {
+describe('a broken connection before the statement that begins an attempt has reached the row', () => {
+  it.each(EARLY_NAMES)('leaves no change if the service has searched for the attempt: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(hasty, CLAIMS[name].situation);
     const before = await standing();
     await hold(seen);
     const pid = await giveUp(hasty, seen, claim);
-    // No lock is held on the row, so the probe does not wait, and finds no claim.
+    // The row is not locked, so the service's search for the attempt does not wait, and finds nothing.
     await hasty.get(LostClaims).beforeApplicationShutdown();
     await release();
     await over(hasty, pid);
     expect(await standing()).toEqual(before);
   });
 
-  it.each(EARLY_NAMES)('is settled as not sent if it reaches the row before the probe: %s', async (early) => {
-    const { name, hold, claim } = EARLY[early];
-    const seen = await begin(patient, CLAIMS[name].situation);
-    await hold(seen);
-    const pid = await giveUp(patient, seen, claim);
-    await until('the probe waits for the instant', async () => {
-      const asked = await watcher.query(
-        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query = $1`,
-        [NOW.text],
-      );
-      return asked.length > 0;
-    });
-    await release();
-    await over(patient, pid);
-    await expectNotSent(patient, name, seen);
-  });
+  it.each(EARLY_NAMES)(
+    'leaves an attempt that ends as not sent, if the service searches for it later: %s',
+    async (early) => {
+      const { name, hold, claim } = EARLY[early];
+      const seen = await begin(patient, CLAIMS[name].situation);
+      await hold(seen);
+      const pid = await giveUp(patient, seen, claim);
+      await until('the probe waits for the instant', async () => {
+        const asked = await watcher.query(
+          `SELECT 1 FROM pg_stat_activity
+           WHERE datname = current_database() AND state = 'idle' AND query = $1`,
+          [NOW.text],
+        );
+        return asked.length > 0;
+      });
+      await release();
+      await over(patient, pid);
+      await expectNotSent(patient, name, seen);
+    },
+  );
 });
 
-describe('a claim whose connection breaks between its write and its commit', () => {
+describe('a broken connection between write and commit of the statement that begins an attempt', () => {
   beforeAll(() => watcher.query(PAUSE_COMMITS));
   afterAll(() => watcher.query('DROP FUNCTION pause_commits CASCADE'));
 
-  it.each(ALL)('is settled as not sent if it commits while the probe waits: %s', async (name) => {
+  it.each(ALL)('leaves an attempt that ends as not sent, if PostgreSQL commits: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(patient, situation);
     await pauseCommits();
@@ -312,7 +326,7 @@ describe('a claim whose connection breaks between its write and its commit', () 
   });
 
   it.each(['start', 'verification'] as const)(
-    'leaves nothing if PostgreSQL rolls it back: %s',
+    'leaves no change if PostgreSQL rolls back: %s',
     async (name) => {
       const { situation, claim } = CLAIMS[name];
       const seen = await begin(patient, situation);

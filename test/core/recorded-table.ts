@@ -2,7 +2,6 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 
-/** Set this variable to accept a change of the tables. */
 const isAccepted = process.env['ACCEPT_TABLES'] === '1';
 
 /**

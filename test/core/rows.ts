@@ -1,7 +1,10 @@
 import type { Columns, Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
-/** The times of a row that was written 30 seconds ago. Each time that a change writes differs from them. */
+/**
+ * The times of a row that was written 30 seconds ago. A change writes other times, so a table shows each time
+ * that the change has written.
+ */
 const THIRTY_SECONDS_OLD: Partial<Columns> = {
   sealedDataKey: Buffer.from('key'),
   otpSentAt: after(-30_000),

@@ -43,8 +43,8 @@ beforeAll(async () => {
   await client.query('DELETE FROM pg_statistic WHERE starelid = ANY ($1::regclass[])', [LARGE]);
   for (const { name, text } of all) plansWhenEmpty.set(name, lookupsIn(await explained(text)));
   await client.query('COMMIT');
-  // Ids grow with time. Most onboardings have ended and are anchored. Some of the others are due, and a few
-  // are parked or not anchored.
+  // Ids grow with time. Most onboardings have ended, and the hash of their timeline is stored (`anchor`).
+  // Some of the others are due, and a few are parked or have no stored hash.
   await client.query(`
     INSERT INTO onboardings (
       id, integration, provider, subject, subject_key, data_key_id, state, step, last_seq,
@@ -233,7 +233,7 @@ const PLANS: Record<string, string[]> = {
 const READS_ALL = ['key_use'];
 
 describe('the prepared statements', () => {
-  it('have an expected plan each in this file', async () => {
+  it('are all listed in this file, with the indexes that their plans may use', async () => {
     const names = (await statements()).map(({ name }) => name.slice('gw_'.length));
     expect(names.sort()).toEqual([...Object.keys(PLANS), ...READS_ALL].sort());
   });
@@ -255,10 +255,13 @@ describe('the prepared statements', () => {
 // A connection keeps its plans, while a table may grow a thousandfold before PostgreSQL analyzes the table
 // again.
 describe('a plan made while the tables were empty', () => {
-  it.each(Object.keys(PLANS))('still uses the right indexes for %s', async (name) => {
-    const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
-    expect(plansWhenEmpty.get(`gw_${name}`)).toEqual(lookupsIn(await explained(text)));
-  });
+  it.each(Object.keys(PLANS))(
+    'uses the same indexes as a plan made with full tables: statement %s',
+    async (name) => {
+      const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
+      expect(plansWhenEmpty.get(`gw_${name}`)).toEqual(lookupsIn(await explained(text)));
+    },
+  );
 });
 
 describe('in tables whose rows are mostly not due', () => {

@@ -17,7 +17,6 @@ import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { failed } from './core.js';
 import { Side, Watcher } from './two-sides.js';
 
-/** Many workers act on a few subjects at the same time. They call the services' own methods. */
 const SEED = 'stress/7';
 const SUBJECTS = 6;
 const WORKERS = 8;
@@ -81,7 +80,6 @@ type Act = keyof typeof WEIGHTS;
 /** `meet` only runs other acts at the same time. */
 const KINDS = Object.keys(WEIGHTS).filter((act) => act !== 'meet');
 
-/** Counts how often each act succeeded, and how often each refusal came. */
 class Tally {
   readonly counts = new Map<string, number>();
   add(what: string): void {
@@ -92,7 +90,6 @@ class Tally {
   }
 }
 
-/** Acts on the subjects' onboardings, as one process of the service does. */
 class Worker {
   readonly #random: SeededRandom;
 
@@ -108,7 +105,7 @@ class Worker {
     const subject = this.#random.pick(subjects);
     tally.add(act);
     if (act !== 'meet') return this.#try(act, subject, tally);
-    // Start these acts at the same moment, so that they take their locks at the same moment.
+    // Prepare a new onboarding. Then start four acts at the same moment, so that they compete for locks.
     await this.#try('supersede', subject, tally);
     await this.#try('settle', subject, tally);
     await Promise.all(
@@ -133,7 +130,7 @@ class Worker {
     }
   }
 
-  /** @returns false if the subject has no onboarding to act on. */
+  /** @returns false if the subject has no live onboarding, or no attempt in flight that could end. */
   async #do(act: Act, subject: (typeof subjects)[number]): Promise<unknown> {
     const { side } = this;
     const otp = side.get(OtpService);
@@ -157,7 +154,6 @@ class Worker {
     return side.get(Settlement).settle(row, this.#end(row));
   }
 
-  /** An attempt ends with a success, a failure, or no answer. */
   #end(row: Row) {
     const how = this.#random.int(1, 15);
     if (how === 1) return failed('no_answer');

@@ -13,8 +13,8 @@ import { KeyChecks } from '../../libs/onboarding/src/upkeep/key-checks.js';
 import { RetryBudget } from '../../libs/onboarding/src/attempt/retry-budget.js';
 
 /**
- * Sets a savepoint before each statement, because the service runs each statement in a transaction of its
- * own: a refused statement must not undo the others.
+ * Sets a savepoint before each statement. The service runs each statement in a transaction of its own, so a
+ * failed statement must not undo the others.
  */
 class Savepoints extends PreparedStatements {
   isHeld = false;
@@ -54,7 +54,7 @@ export class Side {
     })
       .overrideProvider(PreparedStatements)
       .useFactory({ factory: (dataSource: DataSource) => new Savepoints(dataSource), inject: [DataSource] })
-      // A claim in these tests is only a statement: no call follows it.
+      // In these tests, no call to the provider follows the statement that begins an attempt.
       .overrideProvider(FirstAttempt)
       .useValue({ runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) })
       .overrideProvider(JobProducer)
@@ -101,7 +101,6 @@ export class Side {
 /** Before the first statement commits, the second one either waits for the first, or ends (`passes`). */
 export type Met = 'waits' | 'passes';
 
-/** Watches the two connections from a third connection. */
 export class Watcher {
   private constructor(private readonly client: Client) {}
 

@@ -89,7 +89,6 @@ const WORDS: Partial<Record<Member, Word>> = {
   failure: result,
 };
 
-/** The columns that have changed, each with its new value. */
 function rowWords(outcome: Outcome): string {
   const { before, after, notes = {} } = outcome;
   const words = (Object.entries(WORDS) as [Member, Word][])
@@ -126,7 +125,6 @@ export interface Cell {
   text: string;
 }
 
-/** Breaks a long line after a comma, a semicolon or a vertical bar. */
 export const folded = (line: string) => line.replaceAll(/(.{70,106}(?:[,;]| \|)) (?=.{12})/g, '$1\n  ');
 
 type Group = Record<string, Set<string>>;

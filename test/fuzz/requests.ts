@@ -277,7 +277,6 @@ export class Requests {
     return { ...this.#request(operation, call.path, call.headers, call.body), someone };
   }
 
-  /** A request with random values that the schemas of the operation allow. */
   #made(operation: Operation): FuzzRequest {
     const [random, values] = [this.#random, this.#values];
     const headers: Record<string, string> = {};
@@ -323,7 +322,6 @@ export class Requests {
     return which === 'odd' ? random.pick(IDS) : this.#values.uuid();
   }
 
-  /** @returns the operation that a changed request now matches. */
   #operationOf({ method, path }: FuzzRequest): Operation | null {
     const [plain = ''] = path.split('?', 1);
     const found = this.#described.operations.find(

@@ -84,8 +84,8 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     random.stream('requests'),
     `Bearer ${SETTINGS.API_KEY}`,
   );
-  // Let requests pause this integration. A pause parks steps, and without a parked step the service would
-  // refuse each retry of this run.
+  // Let requests pause this integration, which parks steps. Without a parked step, the service would refuse
+  // each retry of this run.
   requests.learn('/v1/integrations', 'byzantine');
   const agent = new Agent({ keepAlive: true, maxSockets: parallel });
   await callInAnyWeather(

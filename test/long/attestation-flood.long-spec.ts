@@ -9,8 +9,8 @@ const SUBMISSIONS_PER_ONBOARDING = 5;
 const PASSKEYS = 10;
 const AT_MOST_MS = 100;
 /**
- * Other work on the machine, or code that is not compiled yet, makes a block of the event loop longer.
- * Therefore the test takes the best of several floods.
+ * Other work on the machine, or code that is not compiled yet, blocks the event loop for longer. Therefore
+ * the test takes the best of several floods.
  */
 const FLOODS = 4;
 
@@ -22,7 +22,10 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** The longest block of the event loop since the last call. Each read of the metric resets it. */
+/**
+ * The longest time for which the event loop was blocked since the last call. Each read of the metric resets
+ * it.
+ */
 async function longestBlockMs(): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text();
   return Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
@@ -39,7 +42,10 @@ async function heavyPasskeys(id: string, maps: number): Promise<object[]> {
   }));
 }
 
-/** @returns the longest block of the event loop while one user submits as much as the limits allow. */
+/**
+ * @returns the longest time for which the event loop was blocked while one user submitted as much as the
+ *   limits allow.
+ */
 async function flood(maps: number): Promise<number> {
   const onboardings = await Promise.all(
     Array.from({ length: SUBMISSIONS / SUBMISSIONS_PER_ONBOARDING }, () => story.verified()),
@@ -61,11 +67,11 @@ async function flood(maps: number): Promise<number> {
   return longestBlockMs();
 }
 
-describe('a flood of heavy attestations', () => {
+describe('a flood of passkeys with large attestation statements', () => {
   it.each([
     ['above the limit of 16 KiB', 17_500],
     ['below the limit', 15_500],
-  ])('blocks the event loop for less than 100 ms: %s', async (_, maps) => {
+  ])('with statements %s, blocks the event loop for less than 100 ms', async (_, maps) => {
     const blocksMs: number[] = [];
     while (blocksMs.length < FLOODS && !blocksMs.some((ms) => ms < AT_MOST_MS)) {
       blocksMs.push(await flood(maps));

@@ -19,7 +19,6 @@ interface Server {
   url: string;
   /** The server's URL for `pg_dump` and the other programs. */
   urlOfPrograms: string;
-  /** A folder that the programs may write to. */
   folder: string;
   run(program: string, ...args: string[]): Promise<string>;
   stop(): Promise<unknown>;
@@ -177,12 +176,15 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
     },
   };
 
-  it.each(Object.keys(WAYS))('a backup can be restored, and then each timeline is valid: %s', async (way) => {
-    await restored.restart(await WAYS[way]!());
-    await restored.expectTimelines();
-    await restored.story.sent();
-    await restored.story.stop();
-  });
+  it.each(Object.keys(WAYS))(
+    'a backup can be restored in this way, and then each timeline is valid: %s',
+    async (way) => {
+      await restored.restart(await WAYS[way]!());
+      await restored.expectTimelines();
+      await restored.story.sent();
+      await restored.story.stop();
+    },
+  );
 
   it('a full backup can be restored with another name and owner, and live onboardings continue', async () => {
     const to = await create('full');

@@ -25,7 +25,7 @@ const RUNS = 200;
 const ROUNDS = 3;
 /** The limit for each page, on two CPU cores. */
 const MOST_MS = 150;
-/** The limit for each scrape, while the onboardings are counted. */
+/** The limit for each read of `/metrics`, while the onboardings are counted. */
 const MOST_SCRAPE_MS = 100;
 
 const DAY_MS = 86_400_000;
@@ -107,7 +107,6 @@ afterAll(async () => {
   await Promise.all([client.end(), views.close()]);
 });
 
-/** The 50th and the 99th percentile of the durations of many calls, in ms. */
 async function percentilesOf(call: (run: number) => Promise<unknown>): Promise<[p50: number, p99: number]> {
   const times: number[] = [];
   for (let run = 0; run < RUNS; run++) {
@@ -153,7 +152,6 @@ describe('the funnel of a million onboardings', () => {
       { FUNNEL_EVERY_MS: 60_000 },
       views.get<Clock>(CLOCK),
     );
-    // The count begins with today. Today is one of the days with timelines.
     const began = performance.now();
     let onboardings = 0;
     for (let counted = 1; counted > 0;) {
@@ -199,13 +197,13 @@ describe('with a million onboardings', () => {
     ['the first page', () => '/'],
   ];
 
-  it.each(PAGES)('the console quickly shows: %s', async (name, path) => {
+  it.each(PAGES)('the console shows this page quickly: %s', async (name, path) => {
     const visit = async (run: number) => expect((await browser.visit(path(run))).status).toBe(200);
     await visit(0);
     await expectQuick(name, visit);
   });
 
-  it('the console quickly reads what is wrong now', async () => {
+  it('the console quickly reads the list of current problems', async () => {
     await readNow();
     await expectQuick('now, without the answer of the last second', readNow);
   });
@@ -237,7 +235,7 @@ describe('with a hundred thousand jobs', () => {
 });
 
 describe('while a million onboardings are counted', () => {
-  it('a scrape of each process is quick', async () => {
+  it('a scrape of the metrics of each process is quick', async () => {
     // Pause all integrations, because the parked onboardings have no secrets for a call.
     await client.query(`INSERT INTO integration_pauses (integration, actor, reason)
       SELECT name, 'test', 'no calls' FROM unnest(ARRAY['byzantine', 'turnkey', 'auth-proxy']) AS name`);
@@ -264,7 +262,7 @@ describe('while a million onboardings are counted', () => {
   });
 });
 
-/** The parts that have been counted, with the time that their statements took. */
+/** The parts of the table that have been counted, each with the time that the counting took. */
 async function counts(): Promise<{ part: string; took: number; count: number }[]> {
   const { rows } = await client.query(
     `SELECT part, took_ms AS took, (SELECT sum((each ->> 'count')::int)::int

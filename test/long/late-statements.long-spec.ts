@@ -221,7 +221,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
   });
 
   it.each(Object.entries(COMMANDS))(
-    'PostgreSQL does not execute %s after the caller got a 503',
+    'PostgreSQL does not execute the held statement of %s after the caller got a 503',
     async (_, late) => {
       const brought = await bring(late.from);
       const command = await late.prepare(brought);

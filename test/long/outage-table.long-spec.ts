@@ -42,7 +42,6 @@ interface Row {
   seconds: number;
 }
 
-/** Reads the table that this test checks: the table in docs/operations/outages.md. */
 function readTable(): Row[] {
   const text = readFileSync(join(import.meta.dirname, '../../docs/operations/outages.md'), 'utf8');
   const lines = text.split('\n').filter((line) => line.startsWith('|'));
@@ -116,8 +115,8 @@ const metricsAt = async (role: Role): Promise<string> => {
 };
 
 /**
- * Whether the log still reports an outage. The log line for the end of an outage comes a little after the
- * change of `ready`. The next outage must wait for this line.
+ * Whether the log still reports an outage. The log reports its end a little later than `/health/ready`, and
+ * the next outage must wait for this log line.
  */
 const logsTrouble = ({ said }: AppProcess) =>
   said.lastIndexOf('byzantine is degraded') > said.lastIndexOf('byzantine is in order again');
@@ -232,7 +231,7 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
   },
 };
 
-/** Lists the differences between the processes and this row of the table. */
+/** Lists what the processes do not show yet, although this row of the table promises it. */
 async function missing(row: Row, said: Record<Role, number>, gone?: Role): Promise<string[]> {
   const others = ROLES.filter((role) => role !== gone);
   const found = await Promise.all([
@@ -282,7 +281,7 @@ describe('the table of outages in docs/operations/outages.md', () => {
   });
 
   it.each(table)(
-    '$outage: ready, metrics, log and console show its start and its end in time',
+    'is right about "$outage": ready, metrics, log and console show its start and its end in time',
     async (row) => {
       const { begin, end, gone } = OUTAGES[row.outage]!;
       await untilWell();

@@ -10,7 +10,7 @@ const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
 jest.setTimeout(3_600_000);
 
-/** Stories that cannot run behind a pooler, with the reason. */
+/** E2e tests that cannot run behind a pooler, with the reason. */
 const LEFT_OUT: Record<string, string> = {
   canary: 'makes its own role, which PgBouncer does not know',
   chaos: 'runs a fleet that cuts its own connections to PostgreSQL and kills its backends',
@@ -36,7 +36,7 @@ describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
     ['statement', 'none', 'DATABASE_POOLER: does not allow a pooler in statement mode'],
     ['statement', 'transaction', 'DATABASE_POOLER: does not allow a pooler in statement mode'],
   ] as const)(
-    'behind PgBouncer in %s mode with DATABASE_POOLER=%s, the boot ends with error %s',
+    'behind PgBouncer in %s mode with DATABASE_POOLER=%s, the boot ends with this error: %s',
     async (mode, pooler, fault) => {
       await behindPgBouncer(mode, async (url) => {
         const opened = openDataSource(dataSourceOptions({ url, pooler }));
@@ -79,7 +79,7 @@ describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
   it.each([
     ['session', 'none'],
     ['transaction', 'transaction'],
-  ] as const)('every story passes behind PgBouncer in %s mode', async (mode, pooler) => {
+  ] as const)('every e2e test passes behind PgBouncer in %s mode', async (mode, pooler) => {
     for (const [story, why] of Object.entries(LEFT_OUT)) {
       process.stderr.write(`NOT TESTED behind PgBouncer: ${story}, because it ${why}\n`);
     }
@@ -87,7 +87,7 @@ describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
       runStories({
         GANGWAY_TEST_POOLER: pooler,
         GANGWAY_TEST_POOLER_PORT: String(port),
-        // Give the stories databases of their own, which the end of the whole test run drops.
+        // Give these tests databases of their own, which are dropped when the whole test run ends.
         GANGWAY_TEST_RUN: `${process.env['GANGWAY_TEST_RUN']}${mode[0]}`,
       }),
     );
@@ -95,7 +95,7 @@ describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
   });
 });
 
-/** Runs the stories, or only those that match GANGWAY_TEST_STORIES. @returns jest's exit code. */
+/** Runs the e2e tests, or only the files that match GANGWAY_TEST_STORIES. @returns jest's exit code. */
 function runStories(env: Record<string, string>): Promise<number | null> {
   const jestFile = `${CHECKOUT}node_modules/jest/bin/jest.js`;
   const pattern = process.env['GANGWAY_TEST_STORIES'];

@@ -11,7 +11,6 @@ import { Story } from '../support/story.js';
 jest.setTimeout(180_000);
 
 const READ_ONLY = /READONLY|UNBLOCKED/;
-/** The settings of production. This test needs no shorter times. */
 const AS_DEPLOYED = {
   SWEEP_EVERY_MS: '15000',
   WAKE_AGAIN_MS: '40000',
@@ -57,10 +56,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
   const lines = (app: AppProcess) =>
     app.said.split('\n').filter((line) => /"level":"?(warn|40|error|50)/.test(line));
 
-  /**
-   * Makes the old master follow the new one. The proxy then connects new clients to the new master, but keeps
-   * the old connections.
-   */
+  /** Makes `to` the master, and `from` its replica. The proxy still leads to `from`. */
   async function failOver(from: PrivateRedis, to: PrivateRedis): Promise<void> {
     await to.admin.replicaof('NO', 'ONE');
     await from.admin.replicaof('127.0.0.1', to.port);

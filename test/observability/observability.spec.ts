@@ -32,7 +32,7 @@ describe('the alerts', () => {
   );
 
   it.each(alerts().map((rule) => [rule.alert, rule] as const))(
-    '%s quotes only labels that it has',
+    '%s: its texts quote only labels that the alert has',
     (_, rule) => {
       const quoted = Object.values(rule.annotations!).flatMap((text) =>
         [...text.matchAll(/\$labels\.(\w+)/g)].map(([, label = '']) => label),
@@ -103,7 +103,7 @@ describe('the PromQL expressions', () => {
     expect(grouping.filter((label) => !labels.has(label))).toEqual([]);
   });
 
-  it('are parsed as promtool parses them', () => {
+  it('are split by readPromql into their metrics, labels and grouping labels', () => {
     expect(
       readPromql('sum by (le, a) (rate(m_bucket{a=~"x.*", b!="{y}"}[5m] offset 1h)) / on (a) r:x > 2'),
     ).toEqual({

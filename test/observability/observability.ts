@@ -29,13 +29,11 @@ export function rules(): Rule[] {
 export const alerts = () =>
   rules().filter((rule): rule is Rule & Required<Pick<Rule, 'alert'>> => rule.alert !== undefined);
 
-/** The names of the pages in the folder of the runbooks, without the index. */
 export const runbooks = () =>
   readdirSync(RUNBOOKS)
     .map((name) => name.replace(/\.md$/, ''))
     .filter((name) => name !== 'README');
 
-/** Each block of PromQL in the runbooks. */
 export const runbookExpressions = () =>
   runbooks().flatMap((name) =>
     [...readText(RUNBOOKS, `${name}.md`).matchAll(/```promql\n([\s\S]*?)\n```/g)].map(([, expr = '']) => ({

@@ -19,7 +19,6 @@ export interface StatementLies {
   /** A wrong hash, to sign or certify instead of the right hash. */
   clientDataHash?: Buffer;
   statement?: [string, Cbor][];
-  /** The key pair of the leaf certificate. */
   key?: KeyPair;
 }
 
@@ -85,7 +84,7 @@ export const tpm =
     const { x, y, n } = made.publicKey.export({ format: 'jwk' });
     const words = ['0001', '0023', '000b', '0010', '0003'];
     const [RSA, ECC, SHA256, NULL, P256] = words.map((word) => Buffer.from(word, 'hex'));
-    const attributes = Buffer.from('000404720000', 'hex'); // an empty policy
+    const attributes = Buffer.from('000404720000', 'hex'); // attributes, and an empty policy
     const nameAlg = Buffer.from(lies.nameAlg ?? '000b', 'hex');
     const pubArea = n
       ? Buffer.concat([RSA!, nameAlg, attributes, NULL!, NULL!, Buffer.from('080000000000', 'hex'), sized(n)])

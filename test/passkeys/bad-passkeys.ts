@@ -325,7 +325,7 @@ function modulusOf(modulusLength: number): Buffer {
   return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');
 }
 
-/** An odd number of `length` bytes: the largest one. */
+/** The largest odd number that fits into `length` bytes. */
 const oddBytes = (length: number): Buffer => Buffer.alloc(length, 0xff);
 
 function withLastByte(bytes: unknown, change: (byte: number) => number): void {

@@ -20,7 +20,7 @@ const attested =
   (honest) =>
     createPasskey({ ...honest, ...more, attestation: attestation! });
 const format = (fmt: string): Make => attested(() => ({ fmt, statement: new Map() }));
-/** Signs other client data than the passkey has. */
+/** The attestation signs other client data than that of the passkey. */
 const elsewhere: StatementLies = { clientDataHash: randomBytes(32) };
 const stranger: StatementLies = { root: authority() };
 const late: StatementLies = { leaf: { validFor: -1 } };

@@ -1,5 +1,3 @@
-/** Encodes a value in DER (X.690). */
-
 export function der(tag: number, ...parts: Uint8Array[]): Buffer {
   const content = Buffer.concat(parts);
   return Buffer.concat([Buffer.of(tag), lengthOf(content.length), content]);

@@ -50,7 +50,7 @@ export const PIXEL: RealAttestation = {
 };
 
 /**
- * A real certificate of 2026, from a public test of another project. Its authority certifies keys of Android
- * phones. Google's root of 2026 has signed the certificate.
+ * A real certificate of 2026, from a public test of another project. It belongs to an authority that
+ * certifies the keys of Android phones, and Google's root of 2026 has signed it.
  */
 export const DROID_CA2 = Buffer.from(droidCa2, 'base64');

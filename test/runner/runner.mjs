@@ -10,7 +10,7 @@ const { ModernFakeTimers } = ofCircus('@jest/fake-timers');
 // file runs in the realm of Node.js, so it gets the `expect` of this realm.
 const { jestExpect: expect } = ofCircus('@jest/expect');
 
-/** A worker with a larger heap than this has run stories. */
+/** A jest worker with a larger heap than this has run e2e tests. */
 const FULL_BYTES = 300 * 1024 * 1024;
 
 /** False if jest runs all tests in this process, even if an editor has started the process. */
@@ -25,11 +25,11 @@ if (IS_WORKER) process.once('beforeExit', () => process.kill(process.pid, 'SIGKI
 if (IS_WORKER) setInterval(() => process.connected || process.kill(process.pid, 'SIGKILL'), 1_000).unref();
 
 /**
- * jest’s test runner with two changes: Node.js loads the test file and its imports, and a worker restarts
- * between stories. It has the same parameters and result as `jest-circus/runner`.
+ * jest’s test runner with two changes: Node.js loads the test file and its imports, and a worker with a large
+ * heap restarts before the next test file. It has the same parameters and result as `jest-circus/runner`.
  */
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
-  // Leftovers of one story must not affect the next story. If a worker ends, jest starts another worker and
+  // Leftovers of one test file must not affect the next one. If a worker ends, jest starts another worker and
   // sends the file again. jest's `workerIdleMemoryLimit` would kill a worker that already runs the next file.
   if (IS_WORKER && files > 0 && process.memoryUsage().heapUsed > FULL_BYTES) process.exit(1);
   const env = { ...process.env };
@@ -59,7 +59,6 @@ export default async function run(globalConfig, config, environment, runtime, te
   }
 }
 
-/** The full name of a test, as jest prints it. */
 function fullName({ name, parent }) {
   return parent?.parent ? `${fullName(parent)} ${name}` : name;
 }

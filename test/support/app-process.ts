@@ -58,7 +58,6 @@ export class AppProcess {
     });
   }
 
-  /** Everything that the program has printed to stdout and stderr. */
   get said(): string {
     return this.#said;
   }

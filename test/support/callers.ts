@@ -28,6 +28,5 @@ export async function makeKey(
   return answer.body;
 }
 
-/** Sends a request that only reads, with this token. */
 export const readWith = (story: Story, token: string, serviceUrl?: string): Promise<Answer<Refusal>> =>
   story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, bearer(token), serviceUrl);

@@ -1,7 +1,7 @@
 import { run } from '../../apps/cli/src/run.js';
 import type { Story } from './story.js';
 
-/** Runs `gangway <args>` against the database of a story, without the story's proxies. */
+/** Runs `gangway <args>` against the test's database, without the proxies of the test. */
 export async function gangway(
   story: Story,
   ...args: string[]

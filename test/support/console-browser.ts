@@ -87,7 +87,6 @@ export class ConsoleBrowser {
 
 export const setCookies = (reply: Reply) => [reply.headers['set-cookie'] ?? []].flat();
 
-/** The CSRF token in the form of a page. */
 export function tokenOf({ text }: Reply): string {
   const token = /name="token" value="([^"]+)"/.exec(text)?.[1];
   if (token === undefined) throw new Error(`the page has no form:\n${text}`);

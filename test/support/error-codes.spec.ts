@@ -12,12 +12,13 @@ const stories = readdirSync(join(TESTS, 'e2e'), { recursive: true, encoding: 'ut
 
 describe('the error codes of PROBLEMS', () => {
   it('are in the @Answers or @CommandAnswers of a route', () => {
-    // No route answers with `method_not_allowed`, because it means that the path has no such route.
+    // No route answers with `method_not_allowed`. The service sends this code if the path exists, but not for
+    // the method.
     const ofRoutes = PROBLEM_CODES.filter((code) => code !== 'method_not_allowed');
     expect(ofRoutes.filter((code) => !openApi.includes(`\`${code}\``))).toEqual([]);
   });
 
-  it('are expected by a story in test/e2e', () => {
+  it('are each expected by a test in test/e2e', () => {
     expect(PROBLEM_CODES.filter((code) => !stories.includes(`'${code}'`))).toEqual([]);
   });
 });

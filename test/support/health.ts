@@ -10,7 +10,6 @@ export async function readyAt(url: string): Promise<{ status: number; body: Read
 
 export const liveAt = async (url: string): Promise<number> => (await fetch(`${url}/health/live`)).status;
 
-/** @returns the lines of `/metrics` that begin with this text. */
 export async function metricsAt(url: string, beginning: string): Promise<string[]> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return text.split('\n').filter((line) => line.startsWith(beginning));

@@ -1,5 +1,5 @@
 /**
- * An OpenID Connect provider for stories, in its own process. Its login page has a button for each account.
+ * An OpenID Connect provider for tests, in its own process. Its login page has a button for each account.
  *
  * Variables: IDP_PORT, IDP_CONSOLE (the console's origin), IDP_CLIENT_SECRET, IDP_ACCOUNTS (for each account:
  * its name and groups), IDP_THIN ("1": only the userinfo endpoint returns groups), IDP_FORGED ("1": the

@@ -54,7 +54,6 @@ export class IdentityProvider {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The environment variables of a console that uses this provider. */
   get consoleEnv(): Env {
     return {
       CONSOLE_URL: this.consoleOrigin,

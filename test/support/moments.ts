@@ -1,4 +1,3 @@
-/** The times that a `nextAction` may contain. */
 export interface Moments {
   until?: string | null;
   before?: string | null;

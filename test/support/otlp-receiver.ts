@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { until } from '#libs/testing';
 
-/** A span as it was exported. */
 export interface ReceivedSpan {
   traceId: string;
   spanId: string;

@@ -32,7 +32,6 @@ if (program === null) {
   process.stderr.write('NOT TESTED: PgBouncer is not on the PATH. On Debian: apt-get install pgbouncer\n');
 }
 
-/** Describes tests that need PgBouncer. They are skipped if PgBouncer is not installed. */
 export const describeWithPgBouncer = program === null ? describe.skip : describe;
 
 /** Starts PgBouncer in front of the test database, runs `work`, and stops PgBouncer. */

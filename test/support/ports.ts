@@ -24,7 +24,6 @@ export async function listenAnywhere(server: Server): Promise<number> {
   }
 }
 
-/** @returns a port on which no program listens. */
 export async function closedPort(): Promise<number> {
   const server = createServer();
   const port = await listenAnywhere(server);

@@ -40,7 +40,6 @@ if (!areInstalled) {
   );
 }
 
-/** Describes tests that need Prometheus and promtool. If one is not installed, the tests are skipped. */
 export const describeWithPrometheus = areInstalled ? describe : describe.skip;
 
 /** Runs promtool. @param input its standard input @throws Error with its output if it finds a fault. */

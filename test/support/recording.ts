@@ -6,7 +6,10 @@ import { masked } from './masked.js';
 
 const FOLDER = join(import.meta.dirname, '../recordings');
 
-/** Recordings round times to minutes. This offset lets a slow machine be 20 s later in the same minute. */
+/**
+ * Recordings round times to minutes. With this offset, a time stays in the same minute on a machine that is
+ * up to 20 s slower.
+ */
 const SLACK_MS = 20_000;
 
 /**
@@ -25,7 +28,7 @@ interface Event {
   data: object;
 }
 
-/** A story whose servers are still running. */
+/** A `Story` (the servers of a test file) that still runs. */
 interface Teller {
   events(id: string): Promise<Event[]>;
 }
@@ -41,11 +44,10 @@ interface Answer {
   body: unknown;
 }
 
-/** For each test: its answers and timelines, as lines. */
 type Lines = Map<string, Set<string>>;
 
 /**
- * Records which answers and timelines the stories of a test file get, and compares them with the committed
+ * Records which answers and timelines the tests of a file get, and compares them with the committed
  * recording.
  */
 class Recording {
@@ -80,14 +82,14 @@ class Recording {
   }
 
   /**
-   * Records the timelines of the onboardings that a story has started. Must be called before the story's
-   * servers stop.
+   * Records the timelines of the onboardings that were started through this `Story`. Must be called before
+   * its servers stop.
    */
   async timelines(of: Teller): Promise<void> {
     for (const [id, { test, story }] of this.#started) {
       if (story !== of) continue;
       this.#started.delete(id);
-      const timeline = await story.events(id).catch(() => []); // the story may have stopped its database
+      const timeline = await story.events(id).catch(() => []); // the test may have stopped the database
       if (timeline.length === 0) continue;
       const told = timeline.map(({ type, at, actor, data }) => ({ [type]: at, actor, ...data }));
       this.#add(test, masked(Date.parse(timeline[0]!.at) + SLACK_MS, 'timeline', ...told));

@@ -28,7 +28,10 @@ export class RestoredStory {
 
   constructor(readonly story: Story) {}
 
-  /** Makes onboardings that are anchored, erased, cancelled, live and in flight. */
+  /**
+   * Makes onboardings in different situations: completed, erased, cancelled, live, and with a call in flight.
+   * Stores the hashes of the first timelines.
+   */
   async act(): Promise<void> {
     const { story } = this;
     this.#completed = await this.#complete();

@@ -12,17 +12,17 @@ const filesIn = (folder: string) =>
 const stories = filesIn('e2e').filter((file) => file.endsWith(STORY));
 
 describe('the folders of test/e2e', () => {
-  it('hold stories, and subfolders with the parts of one story', () => {
+  it('hold only e2e test files, and subfolders that belong to such a file', () => {
     const others = filesIn('e2e').filter((file) => !/^[a-z]+\/(?:[\w-]+\.e2e-spec\.ts|[\w-]+\/)/.test(file));
     expect(others).toEqual([]);
   });
 
-  it('have no two stories with the same name, because a recording is named after its story', () => {
+  it('have no two test files with the same name, because a recording is named after its test file', () => {
     const names = stories.map((file) => basename(file));
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
 
-  it('have a story for each recording', () => {
+  it('have a test file for each recording', () => {
     const names = new Set(stories.map((file) => basename(file, STORY)));
     const recordings = filesIn('recordings').filter((file) => file.endsWith('.txt'));
     expect(recordings.filter((file) => !names.has(basename(file, '.txt')))).toEqual([]);

@@ -1,4 +1,3 @@
-/** A metric of a scrape, with its series. */
 export interface Scraped {
   kind: string;
   series: { labels: Record<string, string>; value: number }[];

@@ -32,7 +32,7 @@ export class Sinks {
     this.redis.disconnect();
   }
 
-  /** All commands that Redis has received, except those about the queues of other stories. */
+  /** All commands that Redis has received, except those about the queues of other jest workers. */
   sentToRedis(): string {
     return this.#sent.join('\n');
   }
@@ -46,7 +46,7 @@ export class Sinks {
     return found.join('\n');
   }
 
-  /** All columns of all rows. Sealed columns are printed in hex. */
+  /** All columns of all rows. Encrypted columns are printed in hex. */
   async databaseDump(): Promise<string> {
     const tables = await this.story.sql<{ name: string }>(
       `SELECT format('%I', tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,

@@ -35,7 +35,7 @@ export const SITUATIONS = {
 
   'otp_needed, after a resend that was refused': async (story) => {
     const { id, subject } = await story.sent();
-    // A valid code would stay valid after the refusal, so the code expires first.
+    // Let the code expire first: a refused resend does not end a valid code.
     await mayResend(story, id);
     await runOut(story, id, 'code');
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });
@@ -83,7 +83,7 @@ export const SITUATIONS = {
   'outcome_unknown, after create-authenticators': async (story) => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
-    // The remaining time is enough for one call, but not for a second.
+    // The remaining time is enough for one call, but not for another one.
     const [spareMs, delayMs] = [1600, 1700];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;

@@ -102,7 +102,6 @@ export class StepUnderTest {
     return answer;
   }
 
-  /** Finds the onboarding's id if its caller closed the connection before the answer. */
   async findId(): Promise<string> {
     if (this.id) return this.id;
     const { body } = await this.story.call<{ items: { id: string }[] }>(

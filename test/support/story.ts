@@ -26,7 +26,8 @@ export const RP_ID = 'app.example.com';
 export const ORIGIN = 'https://app.example.com';
 
 /**
- * The settings of all stories. All times are short. A lease must be longer than a claim and a call together.
+ * The settings of all e2e tests. All times are short. LEASE_MS must be longer than CLAIM_MAX_AGE_MS and
+ * CALL_TIMEOUT_MS together.
  */
 const SHORT = {
   NODE_ENV: 'test',
@@ -79,7 +80,6 @@ export interface Answer<Body = OnboardingResource & Problem> {
   body: Body;
 }
 
-/** The members of a problem that stories use. */
 interface Problem {
   code: string;
   detail: string;
@@ -304,7 +304,6 @@ export class Story extends World {
     return body;
   }
 
-  /** Starts an onboarding, and expects that its code was sent. */
   async sent(subject = this.newSubject()): Promise<{ id: string; subject: Subject }> {
     const { status, body } = await this.start(subject);
     if (status !== 201) throw new Error(`start answered ${status}: ${JSON.stringify(body)}`);
@@ -373,7 +372,7 @@ export class Story extends World {
   async sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     const before = this.#database;
     if (before?.options.connectionString !== this.databaseUrl) {
-      // Stories query often, and each new connection costs PostgreSQL a process. Therefore connections are
+      // Tests query often, and each new connection costs PostgreSQL a process. Therefore connections are
       // kept.
       this.#database = new Pool({ connectionString: this.databaseUrl, max: 4, idleTimeoutMillis: 1_000 });
       this.#database.on('error', () => undefined); // after an outage, the next query opens a new connection

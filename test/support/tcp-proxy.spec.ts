@@ -16,7 +16,6 @@ async function startEcho(name: string): Promise<{ url: string; server: Server }>
 
 class Client {
   heard = '';
-  /** How the connection ended; null while it is open. */
   ended: string | null = null;
 
   constructor(readonly socket: Socket) {

@@ -6,7 +6,6 @@ import { listenAnywhere, listenOn } from './ports.js';
 /** PostgreSQL's message `ReadyForQuery` with the status idle: the transaction has ended. */
 export const POSTGRES_READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
-/** A client's connection through the proxy. */
 export interface Passage {
   cut(): void;
   /** Drops the server's bytes. When a chunk ends with `end`, calls `lost` and cuts the connection. */
@@ -36,7 +35,6 @@ export class TcpProxy {
     this.#target = new URL(target);
   }
 
-  /** @param target the URL of the server. */
   static async start(target: string): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
     await proxy.open();
@@ -80,7 +78,6 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** Delays all bytes by this number of milliseconds. */
   slow(delayMs: number): void {
     this.#delayMs = delayMs;
   }

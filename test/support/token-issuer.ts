@@ -55,7 +55,7 @@ export class TokenIssuer {
     return { id, privateKey, publicJwk };
   }
 
-  /** @param lies wrong claims, which replace the valid ones. */
+  /** @param lies wrong JWT claims, which replace the valid ones. */
   token(key: Key, lies: object = {}, header: Record<string, unknown> = {}): Promise<string> {
     const nowS = Math.floor(Date.now() / 1_000);
     const claims = {

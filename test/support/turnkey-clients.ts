@@ -23,7 +23,6 @@ const NATIVE = [
   '@turnkey/react-native-passkey-stamper',
 ];
 
-/** @returns whether the packages are installed. */
 export const installTurnkeyClients = (): Promise<boolean> => installClients(FOLDER);
 
 /**

@@ -64,7 +64,6 @@ export class Person {
     return mail.code;
   }
 
-  /** How often a call had this effect at the provider for this person. */
   effects(type: string): number {
     return this.requests().filter(({ effect }) => (effect as { type?: string } | null)?.type === type).length;
   }

@@ -9,7 +9,10 @@ import { TcpProxy } from './tcp-proxy.js';
 
 export type Env = Record<string, string>;
 
-/** A server to which apps may connect through a proxy: the variable with the server's URL, or the service. */
+/**
+ * A server in front of which a test can put a proxy. The name is the variable with the server's URL, or
+ * `service`.
+ */
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
 export interface WorldOptions {
@@ -19,7 +22,6 @@ export interface WorldOptions {
   service?: boolean;
   /** False if the test starts the worker itself. */
   worker?: boolean;
-  /** True to start the operators' console too. */
   console?: boolean;
   /** Servers to which all apps connect through a proxy, see {@link World.proxyTo}. */
   proxied?: Exclude<Proxied, 'service'>[];
@@ -64,7 +66,7 @@ export class World {
     }
   }
 
-  /** Starts a service. If no other service runs, the story sends its calls to this one. */
+  /** Starts a service. If no other service runs, the test's calls go to this one. */
   async startService(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
     const app = await this.#listen(await createApp(this.#config(env)));
     const url = await app.getUrl();
@@ -114,7 +116,6 @@ export class World {
     return proxy;
   }
 
-  /** Ends the faults of all proxies. */
   async mend(): Promise<void> {
     for (const proxy of this.#proxies.values()) await proxy.mend();
   }

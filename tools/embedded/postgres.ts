@@ -135,7 +135,6 @@ async function urlOf(data: string, password: string): Promise<string> {
   return `postgres://${USER}:${password}@127.0.0.1:${await portOf(data)}/${DATABASE}`;
 }
 
-/** Reads the port from the fourth line of postmaster.pid. */
 async function portOf(data: string): Promise<number> {
   return Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[3]);
 }

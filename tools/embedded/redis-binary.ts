@@ -53,7 +53,7 @@ function onPath(name: string): string | undefined {
       else continue;
       return program;
     } catch {
-      // `folder` has no such program.
+      // This folder does not have the program: try the next folder of the PATH.
     }
   }
   return undefined;

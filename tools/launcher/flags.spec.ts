@@ -55,7 +55,7 @@ describe('flags', () => {
     [['--once'], { once: true, integration: 'byzantine' }],
     [['--integration', 'turnkey'], { once: false, integration: 'turnkey' }],
     [['--integration=turnkey', '--once'], { once: true, integration: 'turnkey' }],
-  ])('are read from %j', (args, values) => {
+  ])('are read from the arguments %j', (args, values) => {
     expect(readFlags(COMMANDS.start, args)).toEqual({ values });
   });
 
@@ -105,7 +105,7 @@ describe('the launcher, in a clone without dependencies', () => {
     [['--help'], 'Which command?'],
     [['strat'], 'Gangway has no command "strat".'],
     [['run', 'sandbux'], 'Gangway has no app "sandbux".'],
-  ])('refuses %j', (args, words) => {
+  ])('refuses the arguments %j', (args, words) => {
     expect(gangway(...args)).toEqual({ status: 1, out: '', err: expect.stringContaining(words) });
   });
 

@@ -42,7 +42,7 @@ const HOLD = `lockServers(folder, 'npm start'); console.log('mine'); setInterval
 const TAKE = `lockServers(folder, 'npm start'); console.log('mine');`;
 
 describe('the lock of the servers', () => {
-  it('goes to one of many processes that ask together, and the others name that process', async () => {
+  it('goes to one of many processes that ask together, and the others report that process', async () => {
     for (let round = 0; round < 2; round++) {
       const children = Array.from({ length: 4 }, () => run(HOLD));
       const lines: number[] = [];

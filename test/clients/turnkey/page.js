@@ -4,7 +4,6 @@
  */
 import { getAuthProxyConfig, getClientParams, OtpType, TurnkeyClient } from '@turnkey/core';
 
-/** @returns an initialized client, and the configuration of its auth proxy. */
 async function start({ url, organizationId, authProxyConfigId }) {
   const config = await getAuthProxyConfig(authProxyConfigId, url);
   const clientParams = await getClientParams(authProxyConfigId, url);
@@ -61,7 +60,6 @@ async function runOnboarding({ contact, captchaToken, ...settings }) {
   };
 }
 
-/** Signs up with a passkey and without a code. */
 async function runPasskeySignUp({ captchaToken, ...settings }) {
   const { client } = await start(settings);
   const captcha = captchaOf(captchaToken);
@@ -85,7 +83,6 @@ async function runRefusals({ contact, captchaToken, ...settings }) {
   return { withoutCaptcha, wrongCode };
 }
 
-/** @returns whether the client can start. */
 const runStart = (settings) =>
   start(settings).then(
     () => 'started',

@@ -27,7 +27,7 @@ function isProgram(path: string): boolean {
 }
 
 /**
- * Describes stories that need a real browser. If there is no Chromium, they are skipped with a warning. If
+ * Describes tests that need a real browser. If there is no Chromium, they are skipped with a warning. If
  * `REQUIRE_CHROMIUM` is 1, they fail instead.
  */
 export function describeInBrowser(what: string, stories: () => void): void {
@@ -37,7 +37,6 @@ export function describeInBrowser(what: string, stories: () => void): void {
   describeOrSkip(what, () => stories());
 }
 
-/** A page, and the complaints of its browser. */
 export interface WatchedPage {
   page: Page;
   /**
@@ -48,7 +47,6 @@ export interface WatchedPage {
   complaints: string[];
 }
 
-/** A headless Chromium with its own profile. */
 export class RealBrowser {
   readonly #browser: Browser;
 
@@ -56,7 +54,6 @@ export class RealBrowser {
     this.#browser = browser;
   }
 
-  /** @throws Error if there is no Chromium, or if Chromium does not start. */
   static async launch(): Promise<RealBrowser> {
     const executablePath = findChromium();
     if (executablePath === null) throw new Error('there is no Chromium: install one, or set CHROMIUM');

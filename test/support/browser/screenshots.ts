@@ -4,7 +4,6 @@ import { STATE } from '../../../tools/checkout.js';
 
 const FOLDER = process.env['SCREENSHOTS'] || join(STATE, 'screenshots');
 
-/** The window sizes of a small phone and of a laptop. */
 const WINDOWS = [
   { width: 360, height: 740 },
   { width: 1280, height: 800 },

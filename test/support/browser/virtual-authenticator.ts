@@ -29,7 +29,6 @@ const PHONE: AuthenticatorKind = {
   defaultBackupState: true,
 };
 
-/** A passkey, as an authenticator stores it. */
 export interface KeptPasskey {
   /** In base64url without padding, as in pages and in the REST API. */
   credentialId: string;
@@ -68,7 +67,6 @@ export class VirtualAuthenticator {
     await this.#devTools.send('WebAuthn.removeVirtualAuthenticator', this.#self);
   }
 
-  /** Decides whether user verification succeeds from now on. */
   async verifyUser(isUserVerified: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setUserVerified', { ...this.#self, isUserVerified });
   }

@@ -6,7 +6,6 @@ export interface Submission {
   credentials: { name: string; credential: { id: string } }[];
 }
 
-/** The members of the demo's creation options that stories change. */
 export interface CreationOptions {
   challenge: string;
   timeout?: number;
@@ -91,7 +90,6 @@ export class DemoPage {
     await this.button('Create passkey').click();
   }
 
-  /** Requests a new code as soon as the page permits it. */
   async resend(): Promise<void> {
     await this.page.getByRole('button', { name: 'Send a new code', disabled: false }).click();
     await this.at('Check your mail');

@@ -67,7 +67,6 @@ export class DemoWorld {
     return `ana.${++this.#emails}@example.com`;
   }
 
-  /** Opens the demo's page in a new browser profile. */
   async visit({
     integration = 'byzantine' as DemoIntegration,
     ...options
@@ -80,9 +79,9 @@ export class DemoWorld {
     return demo;
   }
 
-  /** Closes all pages. @returns the complaints of their browser. */
+  /** Closes all pages. @returns what the browser complained about, see `WatchedPage`. */
   async leave(): Promise<string[]> {
-    await this.service.open(); // a failed story may have left the proxy closed
+    await this.service.open(); // a failed test may have left the proxy closed
     const pages = this.#open.splice(0);
     for (const { page } of pages) await page.context().close();
     return pages.flatMap(({ complaints }) => complaints);
@@ -92,7 +91,6 @@ export class DemoWorld {
     return this.story.code(this.subject(email));
   }
 
-  /** The subject that the demo has created for this email address. */
   subject(email: string): Subject {
     const { control } = this.story.sandbox;
     const [mail] = control.mails({ email });
@@ -103,7 +101,6 @@ export class DemoWorld {
     return { accountId: sent.accountId!, userId: sent.userId!, email };
   }
 
-  /** The newest onboarding of the user with this email address. */
   async onboarding(email: string): Promise<OnboardingResource> {
     const { userId } = this.subject(email);
     const { body } = await this.story.call<{ items: OnboardingResource[] }>(

@@ -14,7 +14,8 @@ function copyCommands(): string {
 }
 
 /**
- * Copies the example into a new folder, by the guide's own commands, and deletes it when the story ends.
+ * Copies the example into a new folder, by the commands of docs/integrate.md. The folder is deleted at the
+ * end of the test file.
  *
  * @returns the path of its `main.js`.
  */

@@ -44,7 +44,6 @@ interface Document {
   components: { schemas: Record<string, Schema> };
 }
 
-/** One operation of the OpenAPI document: a method on a route. */
 export interface Operation extends Described {
   method: string;
   route: string;

@@ -13,7 +13,7 @@ export interface RandomCall {
   body?: unknown;
 }
 
-/** A simulated user. Random calls use the user's onboardings in any order. */
+/** A simulated user, with the id, version and challenge of their latest onboarding. */
 export interface Someone {
   subject: { accountId: string; userId: string; email: string };
   id: string | null;

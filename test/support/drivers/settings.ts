@@ -1,7 +1,7 @@
 import type { Sandbox } from '../../../apps/sandbox/src/sandbox.js';
 import type { Servers } from './servers.js';
 
-/** Short times: within a run, onboardings expire, leases lapse, and budgets are used up. */
+/** Short times, so that onboardings expire, leases end and budgets are used up within a run. */
 export const SETTINGS = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'error',
@@ -62,7 +62,7 @@ export const envOf = (
 });
 
 /**
- * Lifetimes in the sandbox. Codes expire later there than in the service, so the service must decide. The
- * service has no setting for the lifetime of a session.
+ * Lifetimes in the sandbox. There, a code lives longer than in the service, so that the service itself must
+ * refuse an expired code. The service has no setting for the lifetime of a session.
  */
 export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };

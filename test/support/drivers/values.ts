@@ -100,7 +100,7 @@ export class Values {
   text(schema: Schema): string {
     const random = this.#random;
     if (schema.pattern) {
-      // A text that matches the pattern may be longer than the schema allows.
+      // A text that matches the pattern may be longer than the schema allows, so it is cut below.
       const seed = random.int(0, 2 ** 31 - 1);
       const [text = ''] = fc.sample(fc.stringMatching(new RegExp(schema.pattern.replaceAll(LOOKAHEAD, ''))), {
         numRuns: 1,

@@ -42,7 +42,6 @@ const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<
   'bad key': { weight: 0.5, make: () => ({ status: 401 }) },
 };
 
-/** A random fault of the upstream. It affects a few calls. */
 export function nextFault(random: SeededRandom): FaultSpec {
   const weights = Object.fromEntries(Object.entries(FAULTS).map(([name, { weight }]) => [name, weight]));
   const fault = FAULTS[random.weighted(weights)]!.make(random);

@@ -444,7 +444,7 @@ describe('I6 (each change has one event, without a gap)', () => {
     ).toEqual(['I6']);
   });
 
-  it('is broken by one version that callers saw in two states', () => {
+  it('is broken if callers saw the same version with two different states', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 2, state: 'otp_needed' }));
     expect(broken(straight)).toEqual(['I6']);
@@ -658,12 +658,15 @@ describe('I12 (the timeline agrees with the calls at the provider)', () => {
     expect(broken(straight)).toContain('I12');
   });
 
-  it.each([0, 1, 2])('permits a second call after the key of call %d was refused', (index) => {
-    const straight = straightWay();
-    const made = straight.calls[index]!;
-    straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });
-    expect(broken(straight)).toEqual([]);
-  });
+  it.each([0, 1, 2])(
+    'permits a second call of an attempt after the provider refused the key of call %d',
+    (index) => {
+      const straight = straightWay();
+      const made = straight.calls[index]!;
+      straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });
+      expect(broken(straight)).toEqual([]);
+    },
+  );
 
   it('is broken by a row whose code is not the last code that was mailed', () => {
     const facts: Fact[] = SENT;

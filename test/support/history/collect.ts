@@ -68,7 +68,10 @@ const EVENTS = `
   SELECT onboarding_id AS id, seq, type, at, actor, data
   FROM onboarding_events WHERE onboarding_id = ANY ($1) ORDER BY onboarding_id, seq`;
 
-/** Selects the ids of a run's onboardings. The idempotency keys of a run have the same prefix. */
+/**
+ * Selects the ids of a run's onboardings. All onboardings of a run have an `external_ref` with the same
+ * prefix.
+ */
 const IDS = `SELECT id FROM onboardings WHERE starts_with(external_ref, $1)`;
 
 export async function collect(

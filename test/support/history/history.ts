@@ -22,7 +22,10 @@ export interface OnboardingHistory {
 export interface FinalRow {
   id: string;
   userId: string;
-  /** The `externalRef` of the start. It is also the start's idempotency key. */
+  /**
+   * The caller's own reference for the onboarding. It is also the idempotency key of the request that started
+   * it.
+   */
   externalRef: string | null;
   state: State;
   step: StepName | null;
@@ -36,7 +39,7 @@ export interface FinalRow {
   otpHandle: string | null;
   unresolved: { step: StepName; attempt: number }[];
   authenticators: { id: string | null; credentialId: string }[];
-  /** Whether the row still has a sealed column. */
+  /** Whether the row still contains an encrypted secret. */
   holdsSecrets: boolean;
 }
 
@@ -91,7 +94,6 @@ export interface Passkey {
  */
 export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel' | 'resolve' | 'retry';
 
-/** An answer that its caller has received. */
 export interface Told {
   at: number;
   what: Command | 'get' | 'options';

@@ -2,7 +2,6 @@ import type { OnboardingHistory } from './history.js';
 
 /** Facts about a run that its history does not contain. */
 export interface Terms {
-  /** The setting SESSION_MARGIN_MS. */
   sessionMarginMs: number;
   /** The longest time for which the network may have delayed a request. */
   networkDelayMs: number;

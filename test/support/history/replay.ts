@@ -65,9 +65,12 @@ export interface Attempt {
   end: string | null;
   lapsed: boolean;
   endedAt: number | null;
-  /** The number of the first attempt of the same submission. */
+  /**
+   * The number of the first attempt. A submission is this attempt and its retries, for one command of the
+   * caller.
+   */
   submission: number;
-  /** The signal that ended the submission; null if none has. */
+  /** The event that ended the submission; null if no event has. */
   leftBy: string | null;
 }
 

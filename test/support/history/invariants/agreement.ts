@@ -18,7 +18,7 @@ export const agreement: Invariant = (onboarding) => {
     if (arrived.length - (isRefusedFirst(arrived) ? 1 : 0) > 1)
       found.push(`attempt ${number} arrived ${arrived.length} times`);
     if (arrived.some(({ arrivedAt }) => arrivedAt < startedAt)) {
-      found.push(`attempt ${number} arrived before its claim was written`);
+      found.push(`attempt ${number} arrived before the timeline said that it had begun`);
     }
   }
   for (const call of calls) {

@@ -2,7 +2,7 @@ import type { Invariant } from '../invariant.js';
 import { attemptsOf, type Attempt } from '../replay.js';
 
 const INDEFINITE = new Set(['unavailable', 'no_answer']);
-/** The signals that may end a step whose effect is unknown. */
+/** The events that may end a step whose effect is unknown. */
 const MAY_LEAVE_BY: Record<string, string[]> = {
   'verify-otp': ['otp_verified', 'outcome_lost', 'cancelled', 'expired'],
   'create-authenticators': ['authenticators_created', 'outcome_lost', 'cancelled', 'expired'],
@@ -15,8 +15,8 @@ const RETRIES: Record<string, { unavailable: number; no_answer: number }> = {
 };
 
 /**
- * After a lost answer, the step follows the retry law. The row lists the attempt as unresolved until its
- * outcome is known.
+ * After a lost answer, the step follows the retry law (docs/explanation/retry-law.md). The row lists the
+ * attempt as unresolved until its outcome is known.
  */
 export const doubt: Invariant = (onboarding) => {
   const found: string[] = [];

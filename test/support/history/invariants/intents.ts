@@ -45,8 +45,8 @@ export const intents: Invariant = ({ row, events, told }) => {
 };
 
 /**
- * The `externalRef` of a start is its idempotency key. Therefore two onboardings with the same key are found
- * even if the answers were lost.
+ * A caller uses the same value as `externalRef` and as idempotency key. Therefore two onboardings with the
+ * same key are found even if the answers were lost.
  */
 export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: string; detail: string }[] {
   const found: { onboardingId: string; detail: string }[] = [];
