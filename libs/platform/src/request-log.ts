@@ -125,7 +125,6 @@ export class RequestLog implements OnApplicationShutdown {
   }
 }
 
-/** The onboarding id from the route or the problem. */
 export function onboardingOf(
   { params, problem }: FastifyRequest,
   route: string | undefined,
