@@ -85,7 +85,7 @@ export class Health {
     return Object.fromEntries(found.map(({ name, finding }) => [name, Number(finding.status === 'up')]));
   }
 
-  /** @throws ProblemError `not_ready` with the result of all checks. */
+  /** @throws ProblemError `not_ready` if a vital part is down or the process is stopping. */
   async ready(): Promise<{ status: 'ok' | 'degraded'; checks: Record<string, Finding> }> {
     const found = await this.#look();
     const checks = Object.fromEntries(found.map(({ name, finding }) => [name, finding]));
