@@ -31,8 +31,8 @@ export class OperatorAudit {
   ) {}
 
   /**
-   * Anyone can cause refusals. Therefore only some refusals per minute are recorded, and a log line counts the
-   * others. Entries with an operator's name are always written, because they require a session.
+   * Anyone can cause refusals. Therefore only some refusals per minute are recorded, and a log line counts
+   * the others. Entries with an operator's name are always written, because they require a session.
    */
   record(entry: AuditEntry): void {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
