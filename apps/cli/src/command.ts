@@ -3,7 +3,7 @@ import type { Store } from './store.js';
 
 export const DONE = 0;
 export const FAILED = 1;
-/** The command line or the configuration is wrong, so a retry cannot help. */
+/** Exit code: the command line or the configuration is wrong, so a retry cannot help. */
 export const MISUSED = 2;
 
 export type Values = Record<string, string | boolean | undefined>;
@@ -16,7 +16,6 @@ export interface Call {
 }
 
 export interface Answer {
-  /** The lines that a person reads. */
   lines: string[];
   json: unknown;
 }
@@ -35,14 +34,14 @@ export interface Command extends Described {
   /**
    * Checks the command line without the database, and returns the work to do.
    *
-   * @throws Misuse.
+   * @throws Misuse if the command line is wrong.
    */
   plan(call: Call): (store: Store) => Promise<Answer>;
 }
 
 /** A command of one word, which needs no database. */
 export interface StandaloneCommand extends Described {
-  /** @throws Misuse. */
+  /** @throws Misuse if the command line is wrong. */
   planAlone(call: Call): (env: NodeJS.ProcessEnv) => Promise<Answer>;
 }
 

@@ -60,7 +60,6 @@ export const OPERATIONS: Group = {
   },
 };
 
-/** The answer of a command that starts, ends or waits for an operation. */
 export const toldOperation = (operation: Operation): Answer => ({
   lines: linesOf([operation]),
   json: operation,

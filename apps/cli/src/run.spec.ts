@@ -59,7 +59,7 @@ describe('a command', () => {
   });
 
   it.each([[['refusals', '--help']], [['refusals', 'forgive']]])(
-    'shows the usage of its group only: %j',
+    'shows only the usage of its group if its second word is --help or unknown: %j',
     async (args) => {
       const { out, err } = await gangway(args, {});
       expect(out + err).toContain('gangway refusals <command>');

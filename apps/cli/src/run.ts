@@ -21,7 +21,6 @@ export interface Output {
   err(text: string): void;
 }
 
-/** PostgreSQL's SQLSTATE undefined_table. */
 const UNDEFINED_TABLE = '42P01';
 
 const HELP: ReadonlySet<string> = new Set(['--help', '-h', 'help']);

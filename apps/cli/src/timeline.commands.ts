@@ -6,7 +6,6 @@ const PAGE = 200;
 
 type Report = Awaited<ReturnType<Timelines['verifyTimeline']>>;
 
-/** Verifies timelines: finds events that were changed after they were written. */
 export const TIMELINE: Group = {
   verify: {
     usage: '<onboarding>|all',
@@ -57,7 +56,7 @@ const WHAT_IS_WRONG = {
   anchor: 'or an event before it has changed: the anchor, made when the onboarding ended, does not match',
 };
 
-/** Whether no anchor matches its timeline. Then HASH_KEY is probably not the right key. */
+/** Whether no timeline matches its stored hash (anchor). Then HASH_KEY is probably not the right key. */
 const isOtherKey = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;
 

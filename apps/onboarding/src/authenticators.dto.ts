@@ -58,10 +58,8 @@ const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map(
   (name) => `AUTHENTICATOR_TRANSPORT_${name}`,
 );
 
-/** A passkey in the form that a browser returns. */
 const browsersForm = z.strictObject({ authenticatorName, credential: registrationResponse });
 
-/** A passkey in the form that providers use. */
 const providersForm = z.strictObject({
   authenticatorName,
   challenge: base64url('challenge', 1024),
@@ -76,8 +74,8 @@ const providersForm = z.strictObject({
 });
 
 /**
- * Chooses the passkey's form by its members, and reports the faults of this form. A zod union would only
- * report that the passkey has neither form.
+ * Recognizes by its members whether a passkey has a browser's or a provider's notation, and reports only the
+ * faults of this notation. A zod union would only report that neither fits.
  */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);
@@ -103,8 +101,8 @@ const hex = (name: string, min: number, max: number) =>
   z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} must be hex of the right length`);
 
 /**
- * In client custody: the request of step 3, which the user's device has signed. Its body contains the
- * passkeys.
+ * In client custody, the user's device holds the session key, and signs the request that registers the
+ * passkeys. This is that request. Its body contains the passkeys.
  */
 const deviceRequest = z
   .strictObject({

@@ -17,8 +17,8 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
 );
 
 /**
- * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The claim of the step stores
- * the idempotency key.
+ * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The statement that starts the
+ * command's step also stores the idempotency key.
  */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();

@@ -35,7 +35,7 @@ const FAULT_LISTS = Object.entries(FAULTS_BY_PROBLEM).map(([problem, faults]) =>
 
 const POLICY = 'The caller gets `upstream_rejected`. Have the provider’s administrator change the policy.';
 
-/** The codes that only an onboarding's results have, each with its meaning. */
+/** The meanings of the codes that an onboarding’s `lastResult` or `failure` can have, but no problem. */
 const ONLY_RESULTS: Record<Exclude<ResultCode, ProblemCode>, string> = {
   upstream_unavailable:
     'The provider failed, or could not be reached. While `nextAction` is `wait`, the service tries again. ' +

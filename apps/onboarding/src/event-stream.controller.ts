@@ -14,7 +14,7 @@ const TYPE = 'text/event-stream';
 
 /**
  * Streams the timeline. It does not use Nest's `@Sse`, which would answer 200 before the service knows
- * whether the answer is 204.
+ * whether more events can follow (200) or not (204).
  */
 @ApiTags('onboardings')
 @UseGuards(CallerGuard)

@@ -36,7 +36,6 @@ export class EventStream extends Readable implements TimelineReader {
     );
   }
 
-  /** Sends the events that the stream has received, then ends the stream. */
   end(): void {
     if (this.#ending) return;
     this.#ending = true;

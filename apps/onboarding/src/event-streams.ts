@@ -4,7 +4,6 @@ import { EventFollower } from '#libs/onboarding';
 import { CONFIG, Metrics, type Config } from '#libs/platform';
 import { EventStream } from './event-stream.js';
 
-/** After how many seconds a refused client may try again. By then, other streams may have ended. */
 const RETRY_AFTER_S = 5;
 
 /**

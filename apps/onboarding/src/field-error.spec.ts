@@ -33,7 +33,7 @@ describe('the fault codes', () => {
     expect(without.map(({ fn }) => String(fn))).toEqual([]);
   });
 
-  it('belong to one problem each', () => {
+  it('belong to exactly one problem code each', () => {
     expect(new Set(FAULT_CODES).size).toBe(FAULT_CODES.length);
   });
 });

@@ -82,8 +82,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 
   /**
-   * Answers a request that was refused: either an earlier request used its key, or the error has another
-   * cause.
+   * Answers a request that failed. If an earlier request has used the same key, repeats its answer if
+   * possible. Otherwise throws an error.
    */
   async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const keyed = request.keyed!;

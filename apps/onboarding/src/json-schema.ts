@@ -84,7 +84,7 @@ const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
   return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };
 };
 
-/** Replaces a member's schema by the schemas that the providers define for the member. */
+/** Replaces a member's schema by the schemas of the providers. A resend takes only a captcha token. */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
   const member = json[BY_PROVIDER] as 'subject' | 'otp' | 'resend';
   if (member === 'resend') {

@@ -57,7 +57,6 @@ import {
   type VerifyBody,
 } from './onboarding.dto.js';
 
-/** The internal REST API. Each route calls one method of a service. */
 @ApiTags('onboardings')
 @UseGuards(CallerGuard)
 @UseInterceptors(IdempotencyInterceptor)

@@ -372,8 +372,8 @@ export function toResource(row: Row): OnboardingResource {
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
-  // The row keeps the old code until a new code is sent. While the new code is being sent, the service does
-  // not accept the old code.
+  // The row keeps expiry and tries of the old code until a new code is sent. While the new code is being
+  // sent, the service does not accept the old code.
   const isSending = row.state === 'otp_requested';
   // A call that is still under way cannot be resolved yet.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;

@@ -48,7 +48,7 @@ describe('the header Prefer', () => {
     },
   );
 
-  it('is read in little time, even if it is made to slow the parser down', () => {
+  it('is read quickly, even if its text was written to slow the parser down', () => {
     const texts = [
       '"'.repeat(16_000),
       'a=" '.repeat(4_000),

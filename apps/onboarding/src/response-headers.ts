@@ -17,7 +17,7 @@ export interface DocumentedAnswer {
   takes: ReadonlySet<string>;
 }
 
-/** The statuses of problems that a command can cause after the service has read its headers. */
+/** The statuses of problems that can only happen after the service has read the headers of a command. */
 const OF_COMMANDS = new Set([409, 410, 412, 422]);
 
 /** @returns the headers that an answer can have, as OpenAPI describes them. */

@@ -3,7 +3,7 @@
 /** Marks an object whose members are alternatives: a request must have exactly one of them. */
 export const EXACTLY_ONE = 'x-exactly-one';
 
-/** A mark of a member that each provider defines by itself: `subject` or `otp`. */
+/** Marks a member whose schema is not in the DTO: `subject`, or the options of a code (`otp`, `resend`). */
 export const BY_PROVIDER = 'x-by-provider';
 
 /**

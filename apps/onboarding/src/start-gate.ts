@@ -7,8 +7,9 @@ import { OtpService } from '#libs/otp';
 import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
- * Refuses a start if the caller may not use its integration, or has sent too many commands about its subject.
- * Both checks need the body. A body of the wrong shape passes: the validation pipe refuses it later.
+ * Refuses to start an onboarding if the caller may not use the integration, or has sent too many commands
+ * about the subject (the user). Both checks need the body. A body of the wrong shape passes: the validation
+ * pipe refuses it later.
  */
 @Injectable()
 export class StartGate implements NestInterceptor {

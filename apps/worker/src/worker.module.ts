@@ -7,7 +7,7 @@ import { OtpModule } from '#libs/otp';
 import { PlatformModule, type Config } from '#libs/platform';
 import { AuditRetention } from './audit-retention.js';
 
-/** The worker's module. The worker's jobs run the same steps as the service. */
+/** The worker's jobs run the same steps as the service. */
 @Module({})
 export class WorkerModule {
   static forRoot(config: Config): DynamicModule {

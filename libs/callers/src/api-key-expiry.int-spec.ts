@@ -26,7 +26,6 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Makes a key that expires after some days. By default, the key was used just now. */
 async function make(caller: string, days: number | null, { isUsed = true } = {}) {
   const lifeMs = days === null ? null : days * DAY_MS;
   const made = await keys.create({ caller, scopes: ['admin'], integrations: null, name: null, lifeMs }, WHO);
@@ -40,7 +39,6 @@ const used = (id: string, daysAgo = 0) =>
     [id, daysAgo],
   );
 
-/** Moves the beginning and the end of a key to the past. */
 const age = (id: string, days: number) =>
   dataSource.query(
     `UPDATE api_keys SET created_at = created_at - $2 * interval '1 day',
@@ -49,7 +47,7 @@ const age = (id: string, days: number) =>
     [id, days],
   );
 
-/** In how many days a key of each caller expires, as a new process shows it. */
+/** Reads the metric of a new process. @returns for each caller, in how many days its first key expires. */
 async function shown(): Promise<Record<string, number>> {
   const metrics = new Metrics();
   let asked = 0;
@@ -95,7 +93,7 @@ describe('the metric for the expiry of API keys', () => {
     expect(await shown()).toEqual({ shop: 60, bank: 120 });
   });
 
-  it('leaves out keys that were made for a month or less', async () => {
+  it('leaves out keys with a lifetime of a month or less', async () => {
     await make('shop', 1);
     await make('shop', 30);
     expect(await shown()).toEqual({});

@@ -71,7 +71,7 @@ describe('the login with an API key', () => {
     expect(await readsDuring(ask)).toBe(1);
   });
 
-  it('fails after a revocation, in other processes when their cache entry has expired', async () => {
+  it('fails after a revocation: here at once, elsewhere when the cache entry has expired', async () => {
     const here = aProcess();
     const elsewhere = aProcess();
     const token = await aToken(here.keys);
@@ -120,7 +120,7 @@ describe('the login with an API key', () => {
     expect(await login.login(other)).toBeNull();
   });
 
-  it('gives the caller only the scopes that this version knows', async () => {
+  it('gives the caller only the scopes that this version of Gangway knows', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys, { scopes: ['onboardings:read'], integrations: ['byzantine'] });
     await dataSource.query(`UPDATE api_keys SET scopes = scopes || '{of:tomorrow}' WHERE id = $1`, [

@@ -125,7 +125,6 @@ export class ApiKeyLogin {
     this.#reading.delete(id);
   }
 
-  /** Records the use of a key in the background. A failure is only logged. */
   #noteUse(id: string, known: Known): void {
     known.useIsNews = false;
     this.statements.run(NOTE_USE, [id]).catch((error: Error) => {
@@ -134,7 +133,6 @@ export class ApiKeyLogin {
   }
 }
 
-/** Adds an entry. If the map is full, removes the oldest entry. */
 function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
   map.delete(id);
   const [oldest] = map.keys();

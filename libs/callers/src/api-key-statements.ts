@@ -75,7 +75,7 @@ export const REVOKE_KEY: PreparedStatement = {
     SELECT ${SHOWN} FROM made`,
 };
 
-/** Finds only keys that are neither expired nor revoked, so a login cannot accept another key by mistake. */
+/** Finds only keys that are neither expired nor revoked, so a login cannot accept an ended key by mistake. */
 export const LOAD_KEY: PreparedStatement = {
   name: 'api_key_load',
   text: `
@@ -95,8 +95,8 @@ export const NOTE_USE: PreparedStatement = {
 
 /**
  * For each caller, when the first of its keys expires; the earliest first. Leaves out keys whose expiry
- * surprises no caller: rotated keys, keys that were made for a month or less, and unused keys. Also leaves
- * out revoked keys, and keys that expired more than a week ago.
+ * surprises no caller: rotated keys, keys with a lifetime of a month or less, and keys unused for a month.
+ * Also leaves out revoked keys, and keys that expired more than a week ago.
  */
 export const ENDS_OF_KEYS: PreparedStatement = {
   name: 'api_key_ends',

@@ -178,7 +178,7 @@ describe('the rotation of an API key', () => {
 });
 
 describe('the revocation of an API key', () => {
-  it('ends the key immediately, is audited, and is announced in this process', async () => {
+  it('ends the key immediately, is audited, and notifies the listeners in this process', async () => {
     const { id } = await make();
     expect(await keys.revoke(id, WHO)).toMatchObject({ id, state: 'revoked' });
     expect(changed.at(-1)).toBe(id);

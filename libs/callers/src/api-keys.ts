@@ -133,7 +133,6 @@ export class ApiKeys {
   }
 }
 
-/** The form of the names in INTEGRATIONS. */
 const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
 
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {

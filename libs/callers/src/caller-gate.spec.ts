@@ -148,13 +148,13 @@ describe('the caller gate', () => {
   });
 
   it.each(['Bearer good', 'bearer good', 'BEARER   good'])(
-    'accepts the scheme in any spelling: %s',
+    'accepts the word Bearer in upper or lower case: %s',
     async (given) => {
       expect((await ask(given)).status).toBe(200);
     },
   );
 
-  it('refuses a blocked address, unless its token needs no look-up or was valid lately', async () => {
+  it('refuses a blocked address, unless the token needs no database or was valid lately', async () => {
     shutOut = true;
     for (const given of [undefined, 'Basic x', 'Bearer good', 'Bearer bad']) {
       expect((await ask(given)).status).toBe(429);

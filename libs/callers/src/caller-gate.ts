@@ -73,7 +73,6 @@ export class CallerGate {
 const isGivenTwice = ({ raw }: FastifyRequest, header: string) =>
   raw.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === header).length > 1;
 
-/** The onboarding id of a command, if the path contains one. */
 function onboardingOf({ method, params }: FastifyRequest): string | null {
   const { id } = (params ?? {}) as { id?: unknown };
   const reads = method === 'GET' || method === 'HEAD';

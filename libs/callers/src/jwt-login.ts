@@ -40,7 +40,6 @@ const WANTED: Readonly<Record<string, string>> = {
   nbf: 'is in the future',
 };
 
-/** The highest number of keys to try for a token without a key id. */
 const KEYS_TRIED = 10;
 
 /** A token that is refused. Only operators see the reason. */

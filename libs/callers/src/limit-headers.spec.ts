@@ -12,7 +12,6 @@ const count = (more: Partial<Count> = {}): Count => ({
   ...more,
 });
 
-/** A reply that stores its headers as Fastify does. */
 function aReply(given: Record<string, string> = {}) {
   const headers = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
   const reply = {

@@ -16,7 +16,7 @@ export function throwIfOver(counts: Count[]): void {
   });
 }
 
-/** Adds one list item per limit to the existing ones (draft-ietf-httpapi-ratelimit-headers). */
+/** Adds an item per limit to `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). */
 export function stampLimits(reply: FastifyReply, counts: Count[]): void {
   const said = { policies: listOf(reply, 'RateLimit-Policy'), limits: listOf(reply, 'RateLimit') };
   for (const { policy, quota, remaining, resetMs } of counts) {

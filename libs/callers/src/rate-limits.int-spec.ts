@@ -37,17 +37,17 @@ describe('the rate limits', () => {
     expect(await limits.addRequest(`caller-${randomUUID()}`)).toMatchObject({ over: false });
   });
 
-  it('count a subject’s commands separately for each caller', async () => {
+  it('count the commands about one subject (user) separately for each caller', async () => {
     const [mine, theirs, subject] = [randomUUID(), randomUUID(), randomUUID()];
     for (let n = 0; n < 2; n++) expect((await limits.addCommand(mine, subject)).over).toBe(false);
     expect(await limits.addCommand(mine, subject)).toMatchObject({ policy: 'subject', quota: 2, over: true });
     expect((await limits.addCommand(theirs, subject)).over).toBe(false);
     expect((await limits.addCommand(mine, randomUUID())).over).toBe(false);
-    // This count has only requests. The commands about a subject have a count of their own.
+    // The calls of `addCommand` have not changed the count of requests.
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
   });
 
-  it('store neither names nor subjects in Redis', async () => {
+  it('store in Redis neither the names of callers nor the subjects (users)', async () => {
     const [caller, subject] = [`caller-${randomUUID()}`, `ana-${randomUUID()}@example.com`];
     await limits.addRequest(caller);
     await limits.addCommand(caller, subject);

@@ -9,7 +9,7 @@ const ROWS_PER_MINUTE = 60;
 
 interface Burst {
   count: number;
-  /** How many of these refusals are already in the audit. */
+  /** How many of the `count` refusals are already in the audit. */
   told: number;
   reason: string;
   timer: NodeJS.Timeout;

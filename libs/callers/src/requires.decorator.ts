@@ -10,8 +10,7 @@ export const REQUIRES = Symbol('scopes that a route requires');
 export function Requires(...scopes: [Scope, ...Scope[]]) {
   return applyDecorators(
     SetMetadata(REQUIRES, scopes),
-    // The hook of the gate runs before the body is read. It reads this value, since it cannot see Nest's
-    // metadata.
+    // `CallerGate` runs before the body is read. It reads this value, since it cannot see Nest's metadata.
     RouteConfig({ requires: scopes }),
   );
 }

@@ -23,7 +23,6 @@ import type { LoginFlow } from './login-flow.js';
 import { cleanName, type Operator } from './operator.js';
 
 const TIMEOUT_S = 5;
-/** The identity provider's metadata is read again after this time. */
 const METADATA_LIFE_MS = 3_600_000;
 export const CALLBACK_PATH = '/login/callback';
 
@@ -172,7 +171,7 @@ export class IdentityProvider {
   }
 }
 
-/** How the client secret is sent. If the provider supports both ways, the standard's default is used. */
+/** Sends the client secret by HTTP Basic, the default of the standard, or else in the request's body. */
 function clientAuth(secret: string | undefined): ClientAuth {
   if (secret === undefined) return None();
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];

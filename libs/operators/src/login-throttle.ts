@@ -18,14 +18,13 @@ const REDIS_TIMEOUT_MS = 150;
  */
 const NETWORKS = 10;
 
-/** The key of the count for all networks together. */
 const ALL = 'all';
 
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
  * Limits wrong emergency passwords. All processes count together, per network. A try is counted before the
- * password is checked, so that parallel tries count too. A successful login removes its try.
+ * password is checked, so that parallel tries count too. A successful login removes its try from the count.
  */
 @Injectable()
 export class LoginThrottle {

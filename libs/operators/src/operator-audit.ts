@@ -31,7 +31,7 @@ export class OperatorAudit {
   ) {}
 
   /**
-   * Anyone can cause refusals. Therefore only some refusals per minute are written, and one more entry counts
+   * Anyone can cause refusals. Therefore only some refusals per minute are recorded, and a log line counts
    * the others. Entries with an operator's name are always written, because they require a session.
    */
   record(entry: AuditEntry): void {

@@ -10,7 +10,8 @@ import { BEGIN_SESSION, END_OTHER_SESSIONS, END_SESSION, FIND_SESSION, LIST_SESS
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 /**
- * How often a session's last use is written during the idle time, at most. A page causes many requests.
+ * The time of a session's last use is written at most this often within `OPS_SESSION_IDLE_MS`, because a page
+ * causes many requests.
  */
 const WRITES_PER_LIFE = 30;
 

@@ -8,7 +8,6 @@ export type Faults = { variable: string; detail: string }[];
 /** The description of a variable for docs/reference/configuration.md. */
 export interface About {
   description: string;
-  /** An example, as it is written in the environment. */
   example?: string;
   /** The allowed values as text, if the schema does not list them. */
   values?: string;

@@ -198,7 +198,7 @@ describe('parseConfig', () => {
     }
   });
 
-  it('reads only the settings that the command line needs, with parseStoreConfig', () => {
+  it('has a variant for the command line, parseStoreConfig, that reads only the needed settings', () => {
     const { DATABASE_URL, HASH_KEY } = good;
     expect(Object.keys(parseStoreConfig({ DATABASE_URL, HASH_KEY })).sort()).toEqual([
       'CONSOLE_PORT',
@@ -265,7 +265,7 @@ describe('parseConfig', () => {
   };
   const ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
-  it('accepts a first key at KMS together with a second key in a variable', () => {
+  it('accepts a signing key at AWS KMS together with a second signing key in a variable', () => {
     const [integration] = parse({
       ...good,
       ...KMS,
@@ -341,12 +341,12 @@ describe('parseConfig', () => {
       'KMS_ENDPOINT',
       'it has more than scheme, host and port: each provider knows its own paths',
     ],
-  ])('refuses %s', (_, env, variable, detail) => {
+  ])('refuses the variables of signing keys: %s', (_, env, variable, detail) => {
     expect(faultsOf({ ...good, ...env })).toEqual({ [`INTEGRATION_BYZANTINE_${variable}`]: detail });
   });
 
   it.each([ARN, ARN.split('/')[1]!, 'alias/acme', `mrk-${'0a'.repeat(16)}`])(
-    'accepts the key %s',
+    'accepts the id of a key at AWS KMS: %s',
     (keyId) => {
       expect(faultsOf({ ...good, ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: keyId })).toEqual({});
     },
@@ -355,7 +355,6 @@ describe('parseConfig', () => {
   const PLAIN =
     'is http:// although NODE_ENV is production: ' +
     'use https:// (http:// may lead only to localhost, 127.x or [::1])';
-  /** production.spec.ts tests the other rules for keys in production. */
   const fit = {
     ...good,
     NODE_ENV: 'production',
@@ -381,13 +380,13 @@ describe('parseConfig', () => {
     ['the machine itself', { INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost:4000' }, []],
     ['the machine itself by IPv6', { INTEGRATION_BYZANTINE_BASE_URL: 'http://[::1]:4000' }, []],
     ['an upstream over TLS', { INTEGRATION_BYZANTINE_BASE_URL: 'https://api.example.com' }, []],
-  ])('in production, requires TLS except to localhost, with the URL of %s: %j', (_, env, refused) => {
+  ])('in production, accepts a URL without TLS only for localhost: %s %j', (_, env, refused) => {
     const named = Object.fromEntries(refused.map((name) => [`INTEGRATION_BYZANTINE_${name}`, PLAIN]));
     expect(faultsOf({ ...fit, ...env })).toEqual(named);
     expect(faultsOf({ ...good, ...env })).toEqual({});
   });
 
-  it('in production, refuses an Auth Proxy without TLS', () => {
+  it('in production, refuses a URL of Turnkey’s Auth Proxy without TLS', () => {
     const proxy = {
       PROVIDER: 'turnkey-auth-proxy',
       PRIVATE_KEY: '',
@@ -466,7 +465,7 @@ describe('parseConsoleConfig', () => {
     ['an issuer with a query', { OIDC_ISSUER: 'https://x.tld/?a' }, ['OIDC_ISSUER']],
     ['a console at a path', { CONSOLE_URL: 'https://x.tld/ops' }, ['CONSOLE_URL']],
     ['scopes without openid', { OIDC_SCOPES: 'profile' }, ['OIDC_SCOPES']],
-  ])('refuses %s', (_, env, variables) => {
+  ])('refuses the settings of the identity provider and the console: %s', (_, env, variables) => {
     expect(faultsOfConsole({ ...OIDC, ...env })).toEqual(variables);
   });
 

@@ -383,7 +383,6 @@ export function parseConfig(
   return config;
 }
 
-/** Finds unknown variables with names similar to ours. Ignores variables of other programs. */
 function misspelt(env: Record<string, string | undefined>): Faults {
   const known = Object.keys(environment.shape);
   return Object.keys(env).flatMap((variable) => {
@@ -488,7 +487,6 @@ export function parseMigrationUrl(env: Record<string, string | undefined>): stri
   ]);
 }
 
-/** Finds settings that are valid but contradict each other. */
 function contradictions(settings: Omit<Environment, keyof typeof NOT_OF_CONSOLE>): Faults {
   const faults: Faults = [...halfOfOidc(settings), ...unusedShare(settings)];
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {

@@ -134,7 +134,7 @@ export function halfOfOidc(settings: LoginSettings): Faults {
   }));
 }
 
-/** The faults that only production refuses: URLs of the identity provider and the console without TLS. */
+/** Finds URLs of the identity provider and of the console without TLS, which production refuses. */
 export function plainLogins({ OIDC_ISSUER, CONSOLE_URL }: LoginSettings): Faults {
   const faults = Object.entries({ OIDC_ISSUER, CONSOLE_URL })
     .filter(([, value]) => value !== undefined && isPlain(value))

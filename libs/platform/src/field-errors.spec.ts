@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { fieldErrors, rule } from './field-errors.js';
 
-/** The error texts that a caller gets for a value, by JSON pointer. */
 function told(schema: z.ZodType, value: unknown): Record<string, string> {
   const { error } = schema.safeParse(value);
   return Object.fromEntries(fieldErrors(error!.issues).map(({ pointer, detail }) => [pointer, detail]));
@@ -113,8 +112,9 @@ describe('the errors of a value that has none of the allowed forms', () => {
       {},
       { '/list/0': own, '/list/0/name': 'is missing: it must be a string' },
     ],
-  ])('name the faults that help most %s', (_, value, faults) =>
-    expect(told(list, { list: [value] })).toEqual(faults),
+  ])(
+    'name the faults of the form that was probably meant, or say that no form fits: %s',
+    (_, value, faults) => expect(told(list, { list: [value] })).toEqual(faults),
   );
 
   it('name the faults of one form if only that form has the type of the value', () => {

@@ -8,7 +8,6 @@ type Issue = z.core.$ZodIssue;
 /** The options of `refine` for a rule: the code and the text that callers get if a value breaks the rule. */
 export const rule = (code: RequestFaultCode, error: string) => ({ error, params: { code } });
 
-/** The code of a fault: the code of zod, or for our own rules the code that {@link rule} names. */
 function codeOf(issue: Issue): RequestFaultCode {
   const code: unknown = issue.code === 'custom' ? issue.params?.['code'] : issue.code;
   return isRequestFaultCode(code) ? code : 'invalid_value';
@@ -43,7 +42,6 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
-/** Replaces the issue of a union by the issues of the form that the sender probably meant. */
 const faultsIn = (issues: readonly Issue[]): Issue[] =>
   issues.flatMap((issue) => {
     if (issue.code !== 'invalid_union') return [issue];
@@ -76,7 +74,6 @@ const unknownIn = (faults: Issue[]): string[] =>
     fault.code === 'unrecognized_keys' && fault.path.length === 0 ? fault.keys : [],
   );
 
-/** The faults that all forms share. */
 const sharedBy = ([first = [], ...others]: Issue[][]): Issue[] =>
   first.filter((fault) => others.every((form) => form.some((other) => isSame(fault, other))));
 

@@ -15,11 +15,11 @@ export interface HealthCheck {
 }
 
 /**
- * Several checks with one common read, for parts that are not vital. Each read may return other names of
- * checks.
+ * Several checks whose results come from one call, for parts that are not vital. The names of the checks may
+ * differ from call to call.
  */
 export interface HealthChecks {
-  /** The name that `ready` shows if the read itself fails. */
+  /** The name that `ready` shows if the call of `check` fails. */
   name: string;
   check(): Promise<Record<string, Finding>>;
 }
@@ -85,7 +85,7 @@ export class Health {
     return Object.fromEntries(found.map(({ name, finding }) => [name, Number(finding.status === 'up')]));
   }
 
-  /** @throws ProblemError `not_ready` with the result of all checks. */
+  /** @throws ProblemError `not_ready` if a vital part is down or the process is stopping. */
   async ready(): Promise<{ status: 'ok' | 'degraded'; checks: Record<string, Finding> }> {
     const found = await this.#look();
     const checks = Object.fromEntries(found.map(({ name, finding }) => [name, finding]));

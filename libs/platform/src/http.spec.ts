@@ -10,7 +10,6 @@ import { PlatformModule } from './platform.module.js';
 
 class Outage extends Error {}
 
-/** Returns the error that a route of this spec throws. */
 let thrown: () => unknown = () => new Error('nothing to throw');
 
 const body = z.strictObject({
@@ -79,7 +78,7 @@ async function whatComesOf(error: unknown) {
 }
 
 describe('the problem of a refused request', () => {
-  it.each(PROBLEM_CODES)('has the status, the title and the code of %s', async (code) => {
+  it.each(PROBLEM_CODES)('has the status and the title that belong to its code: %s', async (code) => {
     const {
       status,
       headers,
@@ -183,7 +182,7 @@ describe('the scheme in X-Forwarded-Proto of a trusted proxy', () => {
   @Module({ imports: [PlatformModule.forRoot(testConfig())] })
   class SpecModule {}
 
-  it.each(['https', 'HTTPS', 'http, Https'])('may be in any case: %s', async (scheme) => {
+  it.each(['https', 'HTTPS', 'http, Https'])('may be in upper or lower case: %s', async (scheme) => {
     const behind = await createHttpApp({ module: SpecModule }, () => null, ['127.0.0.1']);
     await behind.init();
     const headers = { 'x-forwarded-proto': scheme };

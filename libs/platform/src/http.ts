@@ -25,7 +25,6 @@ import { validationPipe } from './validation.pipe.js';
 import { refuseWrongMethods } from './wrong-methods.js';
 
 const BODY_LIMIT_BYTES = 256 * 1024;
-/** A whole request must arrive within this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**

@@ -25,7 +25,6 @@ export interface ProviderSettings {
   settings: z.ZodObject;
 }
 
-/** The variables that every integration needs. */
 function commonEnvironment(providers: readonly ProviderSettings[]) {
   const kinds = providers.map(({ kind }) => kind);
   return z.object({

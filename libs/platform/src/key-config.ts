@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 import { origin, parse, setting, type Faults } from './config-values.js';
 
-/** Where a signing key is stored. `source` is the variable that says so, for error messages. */
+/** A signing key, or where it is stored. `source` is the variable that defines it, for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
 
 export interface LocalKeySource {

@@ -49,7 +49,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** Adds the span, and the current request or job, to a line. A line with a `traceId` has its request. */
+/** Adds the span, and the current request or job, to a line. A line with a `traceId` gets only the span. */
 function ofCurrentWork(line: object): object {
   const request = currentRequest.getStore();
   if (!request) return { ...currentJob.getStore(), ...spanFields() };

@@ -41,7 +41,7 @@ describe('the passkey policy of an integration', () => {
     });
   });
 
-  it('has the values of the variables, with the algorithms in their order', () => {
+  it('has the values of the variables, with the algorithms in the given order', () => {
     expect(
       policyOf({
         ORIGINS: 'https://app.example.com, https://example.com:8443',
@@ -66,7 +66,7 @@ describe('the passkey policy of an integration', () => {
     expect(policyOf({ ALGORITHMS: 'ES256' }).algorithms).toEqual([-7]);
   });
 
-  it('accepts an Android app, and http only for localhost', () => {
+  it('accepts the origin of an Android app, and http:// origins only for localhost', () => {
     expect(policyOf({ ORIGINS: `https://example.com,${ANDROID}` }).origins).toEqual([
       'https://example.com',
       ANDROID,

@@ -34,7 +34,8 @@ export interface PasskeyPolicy {
   /** Forbidden AAGUIDs in lower case. */
   aaguidDeny: readonly string[];
   /**
-   * The most passkeys of a subject: those that Gangway has registered, and those of the submission, together.
+   * The most passkeys that a user may have: those already registered plus those in the request. Counts only
+   * passkeys that Gangway has registered.
    */
   maxAuthenticators: number;
 }

@@ -14,7 +14,7 @@ import { Metrics, MetricsController, samplesBy } from './signals/metrics.js';
 import { Tracing } from './signals/tracing.js';
 import { VERSION } from './version.js';
 
-/** The services that every app needs: settings, clock, logger, sealer, health checks and metrics. */
+/** What every app needs: settings, clock, logger, encryption (`Sealer`), health checks and metrics. */
 @Global()
 @Module({})
 export class PlatformModule {

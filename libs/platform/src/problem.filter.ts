@@ -9,7 +9,6 @@ import { shownPath } from './shown.js';
  */
 export type OutageTest = (error: unknown) => string | null;
 
-/** Seconds after which a caller may retry if the service is not ready. */
 const RETRY_AFTER_S = 2;
 
 /** The problem codes for errors that Nest or Fastify throw by themselves. */
@@ -56,7 +55,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.write(this.problemOf(error), request, reply);
   }
 
-  /** Makes a problem from an error. The problem keeps the error as its cause, for the log. */
+  /** Makes a problem from an error. The cause of an outage or of an unexpected error is kept for the log. */
   problemOf(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
     const outage = this.findOutage(error);
@@ -135,7 +134,6 @@ export function sendProblem(
     });
 }
 
-/** The status of Nest's exceptions and of Fastify's errors (a body of the wrong form, size or type). */
 function statusOf(error: unknown): number | null {
   if (error instanceof HttpException) return error.getStatus();
   const { statusCode } = (error ?? {}) as { statusCode?: unknown };

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 /** Injection token of the name under which this process reports its health, such as `worker-1f09ac3e`. */
 export const PROCESS_NAME = Symbol('ProcessName');
 
-/** Injection token of the role of this app. */
 export const APP_ROLE = Symbol('AppRole');
 
 export type AppRole = 'service' | 'worker' | 'console';

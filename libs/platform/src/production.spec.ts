@@ -6,7 +6,6 @@ import { ConfigError, parseConfig } from './config.js';
 
 const random = () => randomBytes(32).toString('base64');
 
-/** An environment that production accepts. */
 const GOOD = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgres://gangway:s3cret-enough@db/gangway',
@@ -23,7 +22,6 @@ const GOOD = {
   INTEGRATION_BYZANTINE_ORIGINS: 'https://app.provider.tld',
 };
 
-/** The variables that the error of a refused boot names. */
 function refused(env: Record<string, string>): string[] {
   try {
     parseConfig({ ...GOOD, ...env }, PROVIDERS);

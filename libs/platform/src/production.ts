@@ -79,7 +79,6 @@ export function productionFaults(config: Config): Faults {
   return faults;
 }
 
-/** The refused settings among those that the console and the other processes have in common. */
 function sharedFaults(config: ConsoleConfig): Faults {
   const faults: Faults = [];
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
@@ -95,7 +94,6 @@ function sharedFaults(config: ConsoleConfig): Faults {
   return faults;
 }
 
-/** Whether a password has fewer than 8 different characters, not counting common words. */
 function isGuessable(password: string): boolean {
   const rest = password.toLowerCase().replaceAll(/gangway|password|console|emergency|admin|welcome/g, '');
   return new Set(rest).size < 8;

@@ -40,8 +40,8 @@ interface Count {
 
 /**
  * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`.
- * Because a sender could cause many lines of one kind, they are limited per minute, and one more line has the
- * number of the others.
+ * Lines about senders without a login, and lines with a code in {@link REPEATED}, are limited per minute. One
+ * more line has the number of the others.
  */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
@@ -125,7 +125,6 @@ export class RequestLog implements OnApplicationShutdown {
   }
 }
 
-/** The onboarding id from the route or the problem. */
 export function onboardingOf(
   { params, problem }: FastifyRequest,
   route: string | undefined,

@@ -6,7 +6,7 @@ export interface SealingKey {
   key: Buffer;
 }
 
-/** The row and the column of a sealed value. A value that is moved to another place cannot be decrypted. */
+/** The row and column of an encrypted value. A value that is moved to another place cannot be decrypted. */
 export interface SealedPlace {
   onboardingId: string;
   field: string;
@@ -34,7 +34,6 @@ export class Sealer {
     this.#current = { id: first.id, key: this.#keys.get(first.id)! };
   }
 
-  /** The id of the key that encrypts. */
   get currentId(): string {
     return this.#current.id;
   }

@@ -8,10 +8,8 @@ import { Log } from './signals/log.js';
 
 export interface Serving<C> {
   read(env: NodeJS.ProcessEnv): C;
-  /** Builds the app, after the configuration was checked. */
   create(config: C): Promise<NestFastifyApplication>;
   port(config: C): number;
-  /** This function is called when the app listens. */
   started?(app: NestFastifyApplication): void | Promise<void>;
 }
 
@@ -56,7 +54,6 @@ async function stop(app: NestFastifyApplication): Promise<void> {
   process.exit(0);
 }
 
-/** Reads the configuration. If a setting is invalid, prints its variable and exits. */
 function configOrExit<C>(read: (env: NodeJS.ProcessEnv) => C): C {
   try {
     return read(process.env);

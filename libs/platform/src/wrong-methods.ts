@@ -27,7 +27,6 @@ export function refuseWrongMethods(fastify: FastifyInstance): void {
   });
 }
 
-/** A regular expression that matches the paths of a route, such as `/v1/onboardings/:id`. */
 function pathOf(url: string): RegExp {
   const pattern = url
     .replaceAll(/[$()+.?[\\\]^{|}]/g, String.raw`\$&`)

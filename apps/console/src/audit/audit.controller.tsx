@@ -6,7 +6,7 @@ import { PATHS } from '../web/paths.js';
 import { AuditPage } from './audit.page.js';
 
 const EVENTS = 100;
-/** In PostgreSQL, the id of an audit event is a bigint. */
+/** The id of an audit event is a bigint in PostgreSQL, and 18 digits always fit into a bigint. */
 const idField = z
   .string()
   .regex(/^\d{1,18}$/)

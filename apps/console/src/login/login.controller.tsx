@@ -31,7 +31,6 @@ interface PageState {
   loggedOut?: string | null;
 }
 
-/** The ways to log in: identity provider, emergency password, one-time link. */
 @Controller()
 export class LoginController {
   constructor(

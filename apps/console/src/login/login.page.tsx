@@ -4,7 +4,7 @@ import { PATHS } from '../web/paths.js';
 
 export interface LoginProps {
   ways: LoginWays;
-  /** The token of the forms on this page. */
+  /** The token that protects the forms on this page, from `FormTokens`. */
   token: string;
   /** The path to open after the login. */
   next: string;

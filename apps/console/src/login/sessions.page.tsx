@@ -5,7 +5,6 @@ import { PATHS } from '../web/paths.js';
 interface SessionsProps {
   operator: Operator;
   token: string;
-  /** The operator's own sessions; for an admin, those of all operators. */
   sessions: OperatorSession[];
 }
 

@@ -27,7 +27,7 @@ import { PATHS, pathOfDryRun, pathOfList, pathOfRefusals } from '../web/paths.js
 
 interface NowPageProps {
   now: Now;
-  /** How many texts of refusals are unknown, by integration. */
+  /** How many error texts of the provider the service does not know, by integration. */
   unknownRefusals: ReadonlyMap<string, number>;
   levels: readonly ChangedLevel[];
   token: string;
@@ -93,7 +93,6 @@ const FILTERS: Partial<Record<Problem['kind'], Filter>> = {
   ended_unresolved: { unresolved: 'true' },
 };
 
-/** Links to the list of the onboardings that a problem affects. */
 function Affected({ problem }: { problem: Problem }) {
   const { kind, integration, step, parkedReason, queue, affected } = problem;
   if (queue !== null) return <a href={`${PATHS.queues}/queue/${queue}`}>the queue</a>;
@@ -117,7 +116,6 @@ function CountLink({ counted, filter }: CountLinkProps) {
   return <a href={pathOfList(filter)}>{countOf(counted)}</a>;
 }
 
-/** A filter of the list of onboardings, as query parameters. */
 type Filter = Partial<Record<keyof ListQuery, string>>;
 
 interface CountLinkProps {
@@ -125,7 +123,6 @@ interface CountLinkProps {
   filter: Filter;
 }
 
-/** Shows the changed log levels, because a forgotten level `debug` would fill the disk. */
 function Levels({ levels }: Pick<NowPageProps, 'levels'>) {
   return (
     <p>
@@ -266,7 +263,7 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   );
 }
 
-/** If the answer to `verify-otp` was lost, its session is lost too. Then only a new code helps. */
+/** A lost answer to `verify-otp` contained the user's session at the provider. So only a new code helps. */
 function Resolutions({ step, filter }: { step: LostOutcomes['step']; filter: Record<string, string> }) {
   if (step === 'verify-otp') return <a href={pathOfDryRun('resend', filter)}>Send a new code</a>;
   return (

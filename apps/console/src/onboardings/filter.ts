@@ -2,16 +2,13 @@ import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
 import { LIVE_STATES, PARKED_REASONS, STATES, STEPS, type OperationFilter } from '#libs/onboarding';
 
-/** An empty form field counts as not given. */
 const optionalField = <S extends z.ZodType>(schema: S) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
 /** PostgreSQL cannot store U+0000 in a text. */
 const isStorable = (value: string) => !value.includes('\0');
 const text = optionalField(z.string().max(256).refine(isStorable));
-/** The start (UTC) of the day that a date field names. */
 const startOfDay = optionalField(z.iso.date().transform((value) => new Date(`${value}T00:00:00.000Z`)));
 
-/** The filter of the list of onboardings, as forms and links send it. */
 const query = z.strictObject({
   q: text,
   state: z.preprocess(

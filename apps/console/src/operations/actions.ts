@@ -34,8 +34,8 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
 };
 
 /**
- * The steps for which an action is possible; any step if the action is not listed. If the answer to a code
- * check is lost, its session is lost too, so an operator cannot decide that the check is done.
+ * The steps for which an action is possible; any step if the action is not listed. A lost answer to a code
+ * check contained the session for the next step, so an operator cannot decide that the check is done.
  */
 export const STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',

@@ -5,10 +5,8 @@ import { ActionForm, ReasonField, countOf } from '../web/parts.js';
 import { PATHS } from '../web/paths.js';
 import { ACTION_WORDS, roleOfAction } from './actions.js';
 
-/** What an action would do now. */
 export interface DryRun {
   action: OperationAction;
-  /** All onboardings that match the filter. */
   matching: Preview;
   /** Of these, the onboardings for which the action is possible. `fields` is the filter that selects them. */
   fitting: Preview;

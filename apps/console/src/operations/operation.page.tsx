@@ -67,7 +67,7 @@ export function OperationPage({ operation, items, limit, token, role, path }: Op
       {content}
     </Live>
   ) : (
-    // This element does not refresh itself, but the last refresh of the open operation looks for this id.
+    // An ended operation needs no more refreshes, but the last refresh searches its answer for this id.
     <div id="live">{content}</div>
   );
 }

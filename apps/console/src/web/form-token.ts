@@ -14,7 +14,6 @@ import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 export class FormTokens {
   constructor(private readonly hash: KeyedHash) {}
 
-  /** The token for the forms of a logged-in operator. */
   ofSession(request: FastifyRequest): string {
     return this.#of(SESSION_COOKIE.of(request) ?? '');
   }

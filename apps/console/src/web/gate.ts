@@ -25,11 +25,9 @@ declare module 'fastify' {
 
 /** For `@RouteConfig`: a route that needs no login. */
 export const WITHOUT_LOGIN = { withoutLogin: true } as const;
-/** For `@RouteConfig`: a route that changes something. */
 export const FOR_OPERATORS = { needs: 'operator' } as const;
 export const FOR_ADMINS = { needs: 'admin' } as const;
 
-/** Routes of every process, for load balancers and Prometheus. */
 const OF_THE_PROCESS = new Set(['/health/live', '/health/ready', '/metrics']);
 
 /**
@@ -49,7 +47,6 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
     return undefined;
   });
 
-  /** Records in the audit that an operator tried a change without the needed role. */
   function recordRefusal(request: FastifyRequest): void {
     if (!changesSomething(request) || !request.operator) return;
     const { id: traceId, ip: address, operator, method, routeOptions } = request;
@@ -75,7 +72,7 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
 
 export const roleMissing = (needed: Role) => `This needs the role ${needed}.`;
 
-/** @throws ProblemError `forbidden` */
+/** @throws ProblemError `forbidden` if the role does not include the needed role */
 export function mustActAs(role: Role, needed: Role): void {
   if (!mayActAs(role, needed)) throw new ProblemError('forbidden', { detail: roleMissing(needed) });
 }

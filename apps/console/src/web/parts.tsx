@@ -33,7 +33,6 @@ export function Time({ at }: { at: Date | string | null }) {
   );
 }
 
-/** An instant to the second, in UTC. */
 export function ExactTime({ at }: { at: Date | string }) {
   const instant = new Date(at).toISOString();
   return (
@@ -50,7 +49,6 @@ export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChild
   <span class={`badge ${tone}`}>{children}</span>
 );
 
-/** When this page was made. */
 export const AsOf = () => (
   <p>
     <small>
@@ -124,7 +122,7 @@ interface TableProps {
   children: ComponentChildren;
 }
 
-/** A form that changes something. It carries the session's token. */
+/** A form that changes something. It sends the token that protects the session's forms. */
 export function ActionForm({ action, token, children, ...more }: ActionFormProps) {
   return (
     <form method="post" action={action} {...more}>
@@ -141,7 +139,6 @@ interface ActionFormProps {
   class?: string;
 }
 
-/** The field for the reason of an action. The audit stores this reason. */
 export function ReasonField({ id }: { id: string }) {
   return (
     <>

@@ -23,7 +23,6 @@ export const pathOfList = (filter: Record<string, string>) =>
   `${PATHS.onboardings}?${new URLSearchParams(filter).toString()}`;
 export const pathOfDryRun = (action: string, filter: Record<string, string>) =>
   `${PATHS.operations}/new?${new URLSearchParams({ ...filter, action }).toString()}`;
-/** The path of the page with an integration's unknown refusal texts. */
 export const pathOfRefusals = (integration: string) =>
   `${PATHS.refusals}?${new URLSearchParams({ integration }).toString()}`;
 export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIComponent(id)}`;

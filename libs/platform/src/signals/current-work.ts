@@ -8,9 +8,7 @@ export interface LoggedRequest {
   method: string | undefined;
   url: string | undefined;
   address: string;
-  /** Set as soon as the caller is known. */
   caller?: string;
-  /** Set as soon as the operator is known. */
   operator?: string;
   /** Why a token was refused. */
   reason?: string;

@@ -16,7 +16,6 @@ export interface LogField {
 
 const field = <T extends keyof Types>(type: T, meaning: string, on: string) => ({ type, meaning, on });
 
-/** Fields that the logger itself writes. */
 const BY_LOGGER = {
   level: field('number', '10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal.', 'Every line.'),
   time: field('number', 'When the line was written, in milliseconds since 1970.', 'Every line.'),
@@ -50,7 +49,6 @@ const BY_LOGGER = {
   ),
 } as const;
 
-/** Fields that our own lines write. */
 const OWN = {
   traceId: field(
     'string',

@@ -13,7 +13,7 @@ export const errorOf = (thrown: unknown): Error =>
 export class Log {
   readonly #logger: Logger;
 
-  /** @param module the module. Operators can change its level at run time. */
+  /** @param module the name under which operators can change the level of these lines at run time. */
   constructor(module: LogModule) {
     this.#logger = new Logger(module);
   }

@@ -39,7 +39,7 @@ export const METRICS = {
       'Answered requests by method, template of the route (empty if there is none) and status. ' +
       'An event stream counts when it ends',
     labels: ['http_request_method', 'http_route', 'http_response_status_code'],
-    // As OpenTelemetry's semantic conventions advise.
+    // OpenTelemetry's semantic conventions advise these buckets.
     buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
     when: 'after the first answer',
   },

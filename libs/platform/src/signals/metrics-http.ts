@@ -39,7 +39,7 @@ export class HttpMetrics {
   }
 
   answered(request: FastifyRequest, reply: FastifyReply): void {
-    // There are no options after an error before the routing, and no template for an unknown path.
+    // `routeOptions` is unset after an error before the routing. Its `url` is unset if no route has the path.
     const route = request.routeOptions?.url ?? '';
     this.#of(reply.statusCode, request.method, route).observe(reply.elapsedTime / 1_000);
     const limit = request.problem?.limit;

@@ -12,7 +12,6 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** The lines of a metric that contain values. */
 const linesOf = async (name: string) =>
   (await metrics.registry.getSingleMetricAsString(name))
     .split('\n')
@@ -37,7 +36,7 @@ describe('a gauge', () => {
     expect(await linesOf('gangway_retry_lag_seconds')).toEqual([]);
   });
 
-  it('shows the samples of several libs', async () => {
+  it('shows the values from all functions that were registered for it', async () => {
     const name = 'gangway_credential_expiry_timestamp_seconds';
     metrics.gauge(name, () => [{ labels: { kind: 'api_key', name: '' }, value: 1 }]);
     metrics.gauge(name, () => [{ labels: { kind: 'upstream_certificate', name: 'byzantine' }, value: 2 }]);

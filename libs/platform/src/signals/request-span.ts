@@ -6,7 +6,6 @@ import { inSpan, type Span, type Tracing } from './tracing.js';
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** Set if the request is traced. */
     span?: Span;
   }
 }

@@ -103,7 +103,6 @@ function rowOf(name: string, metric: MetricDefinition): string[] {
   ];
 }
 
-/** The unit of a metric, which is part of its name. */
 const unitOf = (name: string): string => /_(seconds|bytes)(?=_total$|$)/.exec(name)?.[1] ?? '–';
 
 const code = (text: string) => `\`${text}\``;

@@ -72,5 +72,4 @@ type OfSpans = typeof OF_SPANS;
 
 export type SpanAttributes = { [Name in keyof OfSpans]?: Types[OfSpans[Name]['type']] };
 
-/** All attributes of spans and of the resource, for the reference. */
 export const SPAN_ATTRIBUTES: Readonly<Record<string, SpanAttribute>> = { ...OF_SPANS, ...OF_RESOURCE };

@@ -37,7 +37,6 @@ import type { Span, SpanKind as Kind } from './tracing.js';
  * drops the rest.
  */
 const EXPORT_TIMEOUT_MS = 10_000;
-/** A stopping process waits this long for its last export. */
 const LAST_EXPORT_MS = 3_000;
 
 const KINDS: Record<Kind, SpanKind> = {
@@ -98,7 +97,7 @@ export class Tracer {
         resolve();
       }, LAST_EXPORT_MS);
     });
-    // The exporter has logged why it failed.
+    // If the last export fails, the exporter logs the reason itself.
     await Promise.race([this.#provider.shutdown().catch(() => undefined), limit]);
     clearTimeout(late);
   }
@@ -188,7 +187,7 @@ function samplerOf({
   return root === name ? alone : byCause(new ParentBasedSampler({ root: alone }));
 }
 
-/** Samples all work with a cause, because a cause is only stored if its own trace was sampled. */
+/** Samples all work with a link: it leads to the sampled request or job that caused the work. */
 const byCause = (sampler: Sampler): Sampler => ({
   shouldSample(context, traceId, name, kind, attributes, links) {
     if (links.length > 0) return { decision: SamplingDecision.RECORD_AND_SAMPLED };

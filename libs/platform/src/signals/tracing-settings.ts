@@ -11,7 +11,6 @@ const SAMPLERS = [
   'traceidratio',
 ] as const;
 
-/** Variables that OpenTelemetry defines. */
 export const tracingSettings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: setting(
     'Where spans are sent, by OTLP over HTTP with protobuf. Gangway adds `/v1/traces`. ' +

@@ -44,20 +44,20 @@ describe('tracing', () => {
   const share = (traceparent?: string) =>
     Array.from({ length: 400 }, () => traced(traceparent)).filter(Boolean).length / 400;
 
-  it('follows the caller’s decision, and traces requests without a decision by default', async () => {
+  it('follows the caller’s decision on tracing, and traces requests without a decision', async () => {
     await open();
     expect([traced(`${PARENT}-01`), traced(`${PARENT}-00`), traced()]).toEqual([true, false, true]);
     expect(traced('00-0-0-00')).toBe(true);
   });
 
-  it('can trace a share of the requests whose caller does not decide', async () => {
+  it('can trace a share of the requests whose caller sends no decision on tracing', async () => {
     await open({ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.3' });
     expect(share()).toBeGreaterThan(0.15);
     expect(share()).toBeLessThan(0.45);
     expect([share(`${PARENT}-01`), share(`${PARENT}-00`)]).toEqual([1, 0]);
   });
 
-  it('ignores the caller’s decision if its sampler is not based on the parent', async () => {
+  it('ignores the caller’s decision on tracing if OTEL_TRACES_SAMPLER is always_off', async () => {
     await open({ OTEL_TRACES_SAMPLER: 'always_off' });
     expect([traced(`${PARENT}-01`), traced()]).toEqual([false, false]);
     expect(await tracing.caused('job', `${PARENT}-01`, async (span) => span)).toBeUndefined();

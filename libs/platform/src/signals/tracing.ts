@@ -32,7 +32,6 @@ const logger = new Log('Tracing');
 /** How many apps of this process trace. Tests run several apps in one process. */
 let tracing = 0;
 
-/** The span of the work that is being done. */
 export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : openSpan.getStore());
 
 /**
@@ -56,7 +55,6 @@ export function traced<T>(
 /** Runs work in a span. The span stays open. */
 export const inSpan = <T>(span: Span, work: () => T): T => openSpan.run(span, work);
 
-/** The ids of the span, as fields of a log line. */
 export function spanFields(): object | undefined {
   const span = currentSpan();
   return span && { trace_id: span.traceId, span_id: span.spanId, trace_flags: '01' };
