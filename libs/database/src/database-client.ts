@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
 import { isConnectionLost, isReadOnly } from './database-fault.js';
-import { NamedQueries, NamedQuery } from './named-query.js';
+import { JointQuery, NamedQueries, NamedQuery, type Done, type Part } from './named-query.js';
 import { ServerClock } from './server-clock.js';
 import { sessionSettings, type Pooler } from './session-settings.js';
 import { SettledQuery } from './settled-query.js';
@@ -27,8 +27,6 @@ interface Inside {
   connection: { stream: Writable };
 }
 
-type Done = (error: Error | null, result?: unknown) => void;
-
 /**
  * A connection whose statements run under Gangway's settings, not under those of the role or the database. It
  * knows whether it may be used again.
@@ -40,7 +38,6 @@ export class DatabaseClient extends Base {
   readonly #named = new NamedQueries();
   readonly #answerWithinMs: number | undefined;
   #isSpent = false;
-  #holdsWrites = false;
   /** The id of the PostgreSQL process that serves this session. */
   backendPid: number | null = null;
   /** Called when the server reports that it is read-only. */
@@ -77,18 +74,6 @@ export class DatabaseClient extends Base {
     if (!rows[0]!.writable) this.#isSpent = true;
   }
 
-  /** Joins all writes to the socket until the event loop's next turn into one write. */
-  holdWrites(): void {
-    if (this.#holdsWrites) return;
-    this.#holdsWrites = true;
-    const { stream } = (this as unknown as Inside).connection;
-    stream.cork();
-    setImmediate(() => {
-      this.#holdsWrites = false;
-      stream.uncork();
-    });
-  }
-
   /**
    * Closes the connection immediately. Its unanswered statements fail, although PostgreSQL may have carried
    * them out.
@@ -111,6 +96,19 @@ export class DatabaseClient extends Base {
     });
   }
 
+  /**
+   * Runs named statements in one transaction. If one fails, none is carried out, unless the connection broke.
+   *
+   * @param failed called if the transaction failed. In this case, no part gets a result.
+   */
+  runTogether(parts: Part[], failed: (error: Error) => void): void {
+    const query = new JointQuery(parts, this.#named, (error) => {
+      this.#note(error);
+      failed(error);
+    });
+    super.query(query);
+  }
+
   #submit(config: QueryConfig, done: Done): void {
     const query = this.#queryOf(config);
     const { query_timeout = this.#answerWithinMs } = config as { query_timeout?: number };
@@ -122,7 +120,7 @@ export class DatabaseClient extends Base {
     super.query(query);
   }
 
-  #queryOf(config: QueryConfig): Query {
+  #queryOf(config: QueryConfig): { submit: unknown } {
     if (this.#pooler === 'transaction')
       return new SettledQuery(config, this.#statementTimeoutMs, this.#clock);
     return config.name ? new NamedQuery(config, this.#named) : new Query(config);

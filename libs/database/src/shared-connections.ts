@@ -1,7 +1,9 @@
 import type { PoolClient, QueryConfig } from 'pg';
 import type { DatabaseClient } from './database-client.js';
+import type { Done, Part } from './named-query.js';
 
-export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'holdWrites' | 'cut'>;
+export type PooledClient = PoolClient &
+  Pick<DatabaseClient, 'backendPid' | 'isSpent' | 'cut' | 'runTogether'>;
 
 /**
  * A statement joins other statements on a connection only if it will probably wait less than this for them.
@@ -20,10 +22,15 @@ export interface SharedTerms {
   answerWithinMs: number | undefined;
 }
 
+/** A transaction has at most this many statements, because each waits for the commit of all. */
+const MOST_TOGETHER = 16;
+
 /** A connection while statements use it. */
 interface Lane {
   taken: Promise<PooledClient>;
   client?: PooledClient;
+  /** The statements of this turn of the event loop. */
+  collected: Part[];
   /** How many statements have no answer yet. */
   unanswered: number;
   /** When PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
@@ -52,11 +59,11 @@ export class SharedConnections {
     const lane = this.#findLane() ?? this.#openLane();
     lane.unanswered += 1;
     try {
-      const client = lane.client ?? (await lane.taken);
-      client.holdWrites();
-      // Without the driver's timeout: it begins when the statement is sent, although others may run first.
-      const { rows } = await client.query({ ...statement, query_timeout: 0 } as QueryConfig);
-      return rows as Row[];
+      if (!lane.client) await lane.taken;
+      return await new Promise<Row[]>((resolve, reject) => {
+        const done: Done = (error, result) => (error ? reject(error) : resolve(result!.rows as Row[]));
+        if (lane.collected.push({ statement, done }) === 1) setImmediate(() => send(lane));
+      });
     } finally {
       this.#answered(lane);
     }
@@ -77,7 +84,12 @@ export class SharedConnections {
   }
 
   #openLane(): Lane {
-    const lane: Lane = { taken: this.#terms.take(), unanswered: 0, sinceMs: performance.now() };
+    const lane: Lane = {
+      taken: this.#terms.take(),
+      collected: [],
+      unanswered: 0,
+      sinceMs: performance.now(),
+    };
     this.#lanes.add(lane);
     this.#keepWatch();
     lane.taken.then(
@@ -116,4 +128,26 @@ export class SharedConnections {
       this.#watch = undefined;
     }, CHECK_EVERY_MS).unref();
   }
+}
+
+/** Sends the statements of a turn of the event loop. */
+function send(lane: Lane): void {
+  const client = lane.client!;
+  while (lane.collected.length > 0) {
+    const parts = lane.collected.splice(0, MOST_TOGETHER);
+    if (parts.length === 1) runAlone(client, parts[0]!);
+    else
+      client.runTogether(parts, (error) => {
+        for (const part of parts) {
+          // PostgreSQL may have carried out the transaction if the connection broke.
+          if (client.isSpent) part.done(error);
+          else runAlone(client, part);
+        }
+      });
+  }
+}
+
+/** Without the driver's timeout: it begins when the statement is sent, although others may run first. */
+function runAlone(client: PooledClient, { statement, done }: Part): void {
+  client.query({ ...statement, query_timeout: 0 } as QueryConfig, done as never);
 }
