@@ -106,7 +106,7 @@ async function startReference(file: string, { servers, upstreamUrl, between, nod
  * Runs the service and its worker as in production. Only the limit per caller is higher, because all load of
  * the bench comes from one caller.
  */
-async function startGangway(
+export async function startGangway(
   name: string,
   { servers, upstreamUrl, between, nodeArgs, env: wanted }: Surroundings,
   more: Record<string, string> = {},
@@ -159,7 +159,7 @@ async function startGangway(
 
   const databaseUrl = between ? await between(database) : database;
   const service = launch(
-    [...IMAGE_ARGS, ...(nodeArgs ?? []), `${CHECKOUT}/dist/apps/onboarding/src/main.js`],
+    [...IMAGE_ARGS, ...(nodeArgs ?? []), `${(wanted as any)?.X_DIST ?? CHECKOUT}/dist/apps/onboarding/src/main.js`],
     {
       ...env,
       DATABASE_URL: databaseUrl,
