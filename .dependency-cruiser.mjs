@@ -1,7 +1,7 @@
 /**
- * Which part may import which (ARCHITECTURE.md). Libs meet only at their index: the `#libs/*` imports of
- * package.json cannot name any other file of a lib, and these rules forbid a relative path out of a lib or
- * app.
+ * The libs that each part may import (ARCHITECTURE.md). An import of a lib gets only the lib's index: the
+ * `#libs/*` imports of package.json name no other file, and these rules forbid a relative path out of a lib
+ * or app.
  */
 const MAY_IMPORT = {
   kernel: [],

@@ -1,6 +1,6 @@
 /**
- * Four sizes of test: unit beside the code, int with real servers, e2e for whole stories, and long for
- * tests that need more programs than `npm test` does.
+ * Four sizes of test: unit, int with real servers, e2e for whole stories, and long for tests that need other
+ * programs too.
  */
 // In UTC, a bug with times that lack a zone would not show.
 process.env.TZ = 'Asia/Kolkata';
@@ -20,9 +20,10 @@ const base = {
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
-  // Never reached: test/runner restarts workers. With a limit, jest runs even a single file in a worker.
+  // The limit is never reached, because test/runner restarts workers. But if there is a limit, jest runs even
+  // a single file in a worker.
   workerIdleMemoryLimit: '100%',
-  // Tests do not measure time. This only ends a test that hangs, on the slowest machine too.
+  // This long timeout only ends tests that hang. A slow machine must not reach it.
   testTimeout: 120_000,
   projects: [
     project('unit', ['<rootDir>/{apps,bench,libs,tools,docs,test}/**/*.spec.ts']),

@@ -24,8 +24,8 @@ const PLAN: Plan = {
 const COMPARED = new Set<ContenderName>(['relay', 'usual', 'gangway']);
 const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
 /**
- * The file for the number of noisy runs. It is outside the checkout, because the next run may use another
- * checkout on the same noisy machine.
+ * The file that counts the noisy runs in a row. It is outside the checkout, because the next run on this
+ * machine may use another checkout.
  */
 const NOISY_BEFORE = join(cacheFolder(), 'bench-noisy-runs');
 
@@ -103,10 +103,7 @@ function tryOf(results: readonly Result[]): Try {
   return { ratios, noise: noiseOf(results) };
 }
 
-/**
- * Whether the checked commit is the newest commit of main. The name of the checked-out branch does not
- * matter.
- */
+/** Whether the checked-out commit is the newest commit of main. */
 function isMain(): boolean {
   const ask = (ref: string) => {
     try {

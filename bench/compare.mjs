@@ -1,6 +1,6 @@
 /**
- * Each variant warms up, then the variants take turns. The best round counts, because other load on the
- * machine can only make a round slower.
+ * Compares the speed of variants. Each variant warms up, then the variants take turns. The best round of each
+ * variant counts, because other load on the machine can only make a round slower.
  */
 import { availableParallelism, cpus } from 'node:os';
 

@@ -10,9 +10,7 @@ import { ORIGIN, RP_ID } from './walk.js';
 export interface Surroundings {
   servers: Servers;
   upstreamUrl: string;
-  /**
-   * Puts a proxy between a contender's service and its database. Without this proxy, they connect directly.
-   */
+  /** Puts a proxy between a contender's service and its database. @returns the proxy's URL */
   between?: (databaseUrl: string) => Promise<string>;
   nodeArgs?: string[];
   env?: Record<string, string>;
@@ -131,8 +129,8 @@ export async function startGangway(
     INTEGRATION_BYZANTINE_RP_NAME: 'Bench',
     INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
     RATE_LIMIT_CALLER_PER_MINUTE: NO_LIMIT,
-    // Allows late calls: on a busy machine, the service would otherwise leave them to a retry, and the bench
-    // does not measure retries.
+    // Allow late calls. On a busy machine, the service would otherwise retry some calls, and the bench does
+    // not measure retries.
     CLAIM_MAX_AGE_MS: '9000',
     DRAIN_NOTICE_MS: '0',
     ...ofTracing,
@@ -222,7 +220,7 @@ async function untilReady(child: ChildProcess, url: string): Promise<number> {
   const beganAt = performance.now();
   for (const until = Date.now() + 120_000; Date.now() < until; await wait(20)) {
     if (child.exitCode !== null || child.signalCode !== null) break;
-    // A reference server has no such route. So any answer except 503 means that the contender is ready.
+    // A reference server answers 404. So any answer except 503 means that the contender is ready.
     const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
     if (answer && answer.status !== 503) return Math.round(performance.now() - beganAt);
   }

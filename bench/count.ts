@@ -21,8 +21,9 @@ export interface Counts {
 }
 
 /**
- * Runs onboardings one after another, through a proxy that counts the messages of PostgreSQL's protocol,
- * without the worker, which they do not need. The median excludes the service's periodic work.
+ * Runs onboardings one after another. A proxy counts the messages between the service and PostgreSQL. The
+ * worker is suspended, because these onboardings do not need it. Each result is a median, so that the
+ * service's periodic work does not count.
  */
 export async function count(contender: Contender, surroundings: Surroundings, times = 61): Promise<Counts> {
   const proxies: Proxy[] = [];
@@ -123,7 +124,7 @@ class Server {
   }
 }
 
-/** The client messages that PostgreSQL answers with ReadyForQuery, and those that run a statement. */
+/** Types of messages: those that PostgreSQL answers with ReadyForQuery, and those that run a statement. */
 const WAITS = new Set(['Q', 'S']);
 const RUNS = new Set(['Q', 'E']);
 const QUIET_MS = 15;
@@ -175,8 +176,7 @@ class Proxy {
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (;;) {
-        // The first message has no type byte. (A TLS client would send one more such message, but the bench
-        // uses no TLS.)
+        // Only the first message has no type byte.
         const head = started ? 1 : 0;
         if (rest.length < head + 4) break;
         const length = head + rest.readUInt32BE(head);

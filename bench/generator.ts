@@ -1,5 +1,5 @@
 /**
- * A closed loop in a separate process: a new onboarding starts when another ends. Only onboardings that
+ * Generates load in a separate process: when an onboarding ends, the next one starts. Only onboardings that
  * complete in the measuring window count. The generator reports the start and the end of that window.
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -12,7 +12,7 @@ export interface Load {
   atOnce: number;
   /** How long the load runs before the window begins. */
   warmMs: number;
-  /** How long the window lasts. If this is too short for two rounds of onboardings, the window is longer. */
+  /** The shortest duration of the window. At least 2 × `atOnce` onboardings complete in the window. */
   windowMs: number;
   /** Starts this many onboardings a second. Without it, starts as many as possible. */
   perSecond?: number;

@@ -1,6 +1,6 @@
 /**
  * Measures one outbound request with each HTTP client: a signed POST of an init-otp body whose answer is read
- * as text. 16 requests run at the same time over kept connections. The server is another process.
+ * as text. 16 requests run at the same time over keep-alive connections. The server is another process.
  *
  *     node bench/http-client.mjs        (Node.js 24; `npm run bench -- --quick` installs axios)
  */

@@ -15,35 +15,31 @@ const SLOW_QUIET: Try = { ratios: SLOW, noise: 0.1 };
 const SLOW_NOISY: Try = { ratios: SLOW, noise: 0.9 };
 
 describe('judge', () => {
-  it.each<[Try[], 'good' | 'bad', boolean, number, boolean, number, string]>([
-    // The columns: tries, counts, on main, noisy runs before, passes, noisy runs after, the reason.
-    [[QUIET], 'good', true, 0, true, 0, 'all bounds are kept'],
-    [[QUIET], 'good', true, 2, true, 0, 'a quiet run ends the series'],
-    [[QUIET], 'good', false, 2, true, 2, 'a branch does not end the series of main'],
-    [[SLOW_QUIET], 'good', true, 0, false, 0, 'a ratio is too low'],
-    [[SLOW_QUIET], 'good', false, 1, false, 1, 'a ratio is too low on a branch'],
-    [[QUIET], 'bad', true, 1, false, 0, 'a count is too high'],
-    [[NOISY, QUIET], 'good', true, 1, true, 0, 'the second try was quiet'],
-    [[NOISY, SLOW_QUIET], 'good', true, 0, false, 0, 'the quiet try is judged'],
-    [[SLOW_NOISY, QUIET], 'good', true, 0, true, 0, 'the noisy try is not judged'],
-    [[SLOW_NOISY, SLOW_NOISY], 'good', true, 0, true, 1, 'noise does not fail a change'],
-    [[NOISY, NOISY], 'good', true, 1, true, 2, 'two noisy runs in a row are bad luck'],
-    [[NOISY, NOISY], 'good', true, 2, false, 3, 'three noisy runs in a row fail'],
-    [[NOISY, NOISY], 'good', true, 7, false, 8, 'more noisy runs in a row fail too'],
-    [[NOISY, NOISY], 'good', false, 7, true, 7, 'a branch does not fail for noisy runs of main'],
-    [[NOISY, NOISY], 'bad', true, 0, false, 1, 'counts are judged in a noisy run too'],
-    [[NOISY, NOISY], 'bad', false, 0, false, 0, 'counts are judged on branches'],
-  ])(
-    'given tries %p, %s counts, on main %p, %d noisy runs before: passes %p, noisy runs now %d (%s)',
-    (...row) => {
-      const [tries, counts, onMain, noisyBefore, passes, noisyInARow] = row;
-      const seen = counts === 'good' ? counted : { ...counted, commits: 11 };
-      expect(judge({ counted: seen, bounds, tries, onMain, noisyBefore })).toMatchObject({
-        passes,
-        noisyInARow,
-      });
-    },
-  );
+  it.each<[string, Try[], 'good' | 'bad', boolean, number, boolean, number]>([
+    // The columns: title, tries, counts, on main, noisy runs before, passes, noisy runs after.
+    ['passes a run within all bounds', [QUIET], 'good', true, 0, true, 0],
+    ['ends the series of noisy runs at a quiet run', [QUIET], 'good', true, 2, true, 0],
+    ['does not change the series of main at a run on a branch', [QUIET], 'good', false, 2, true, 2],
+    ['fails a run whose ratio is too low', [SLOW_QUIET], 'good', true, 0, false, 0],
+    ['fails a run on a branch whose ratio is too low', [SLOW_QUIET], 'good', false, 1, false, 1],
+    ['fails a run whose count is too high', [QUIET], 'bad', true, 1, false, 0],
+    ['passes a run whose second try is quiet', [NOISY, QUIET], 'good', true, 1, true, 0],
+    ['fails a run whose quiet try is too slow', [NOISY, SLOW_QUIET], 'good', true, 0, false, 0],
+    ['passes a run whose noisy try is too slow', [SLOW_NOISY, QUIET], 'good', true, 0, true, 0],
+    ['passes a run whose tries are noisy and too slow', [SLOW_NOISY, SLOW_NOISY], 'good', true, 0, true, 1],
+    ['passes the second noisy run in a row', [NOISY, NOISY], 'good', true, 1, true, 2],
+    ['fails the third noisy run in a row', [NOISY, NOISY], 'good', true, 2, false, 3],
+    ['fails the eighth noisy run in a row', [NOISY, NOISY], 'good', true, 7, false, 8],
+    ['passes a branch after many noisy runs on main', [NOISY, NOISY], 'good', false, 7, true, 7],
+    ['fails a noisy run whose count is too high', [NOISY, NOISY], 'bad', true, 0, false, 1],
+    ['fails a noisy run on a branch whose count is too high', [NOISY, NOISY], 'bad', false, 0, false, 0],
+  ])('%s', (_, tries, counts, onMain, noisyBefore, passes, noisyInARow) => {
+    const seen = counts === 'good' ? counted : { ...counted, commits: 11 };
+    expect(judge({ counted: seen, bounds, tries, onMain, noisyBefore })).toMatchObject({
+      passes,
+      noisyInARow,
+    });
+  });
 
   it.each(Object.keys(counted) as (keyof Counted)[])('fails if %s exceeds its bound', (name) => {
     const at = (more: number) => ({ ...counted, [name]: counted[name] + more });
@@ -64,7 +60,7 @@ describe('judge', () => {
     [{ cpuOfRelay: 30 }, true],
     [{ cpuOfRelay: 30.1 }, false],
     [{ cpuOfRelay: null }, true],
-  ])('given the ratios %p, lets the check pass: %p', (changed, passes) => {
+  ])('sets `passes` for the ratios %p to %p', (changed, passes) => {
     const tries = [{ ratios: { ...ratios, ...changed }, noise: 0 }];
     expect(judge({ counted, bounds, tries, onMain: true, noisyBefore: 0 }).passes).toBe(passes);
   });
@@ -72,7 +68,7 @@ describe('judge', () => {
   it.each([
     [1 / 3, 'quiet'],
     [0.334, 'noisy'],
-  ])('for a variation of %d between turns, calls the machine %s', (noise, verdict) => {
+  ])('with the noise %d, calls the machine %s', (noise, verdict) => {
     const { lines } = judge({ counted, bounds, tries: [{ ratios, noise }], onMain: false, noisyBefore: 0 });
     expect(lines.join().includes('TOO NOISY')).toBe(verdict === 'noisy');
   });

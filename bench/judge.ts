@@ -12,13 +12,10 @@ export interface Counted {
 }
 
 export interface Ratios {
-  /** Onboardings per second, compared with the bare relay. */
+  /** Onboardings per second, divided by those of the bare relay, or of the usual Nest service. */
   rateOfRelay: number;
   rateOfUsual: number;
-  /**
-   * CPU time of the service per onboarding, compared with the bare relay; null if the system does not report
-   * CPU time.
-   */
+  /** CPU time of the service per onboarding, divided by that of the bare relay; null if it is not known. */
   cpuOfRelay: number | null;
 }
 
@@ -30,11 +27,11 @@ export interface Bounds {
 
 export interface Try {
   ratios: Ratios;
-  /** How much the reference servers varied between turns: the largest difference, divided by the median. */
+  /** How much the throughput of a reference server varied: (largest turn − smallest turn) / median turn. */
   noise: number;
 }
 
-/** If `noise` is above this value, the machine counts as noisy, and the ratios prove nothing. */
+/** If `noise` is above this value, the machine counts as noisy, and the ratios are not judged. */
 export const TOO_NOISY = 1 / 3;
 /**
  * After this many noisy runs in a row on main, the check fails, because a check that never judges is useless.

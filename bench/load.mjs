@@ -1,6 +1,6 @@
 /**
- * Lets Node.js run the TypeScript of this folder, including decorators. It loads other files of the project
- * from dist/, where `npm run build` compiles them.
+ * Lets Node.js run the TypeScript of this folder, including decorators. Imports of other folders load the
+ * files that `npm run build` has compiled into dist/.
  *
  *   node --import ./bench/load.mjs bench/run.ts
  */

@@ -13,7 +13,7 @@ import type { CallName } from './walk.js';
  */
 export interface Sample {
   perSecond: number;
-  /** The durations of the three calls that reach the provider, in milliseconds. */
+  /** Percentiles, in milliseconds, of the durations of the three calls that reach the provider. */
   p50: number;
   p99: number;
   byCall: Record<CallName, { p50: number; p99: number }>;
@@ -64,7 +64,7 @@ function family(pid: number): (Cpu & { pid: number })[] {
 
 /**
  * CPU time of PostgreSQL so far, by the titles of its processes, such as `walwriter` and `checkpointer`.
- * `backends` are the processes that serve clients. Empty if the operating system does not show it.
+ * `backends` are the processes that serve clients. Empty if the operating system does not report CPU time.
  */
 export function postgresCpu(postmaster: number): Map<string, Pick<Cpu, 'ms' | 'systemMs'>> {
   const sums = new Map<string, Pick<Cpu, 'ms' | 'systemMs'>>();

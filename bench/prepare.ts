@@ -17,9 +17,9 @@ export interface Prepared {
 }
 
 /**
- * Starts PostgreSQL, Redis and the stand-in for the provider. Ctrl-C stops all of them again.
+ * Starts PostgreSQL, Redis and the stand-in for the provider. Ctrl-C stops all of them.
  *
- * @param statements whether PostgreSQL also counts by statement
+ * @param statements whether PostgreSQL loads pg_stat_statements
  */
 export async function prepare(statements = false): Promise<Prepared> {
   const servers = await startServers(statements);

@@ -72,7 +72,7 @@ interface Statement {
   wal: number;
 }
 
-/** Reads what PostgreSQL has counted by statement since the last reset, including planning. */
+/** The statistics of each statement since their last reset. `ms` includes the time for planning. */
 async function statements(database: Client): Promise<Statement[]> {
   const { rows } = await database.query<Statement>(`
     SELECT query, calls::int, total_exec_time + total_plan_time AS ms, total_plan_time AS "planMs",
@@ -86,7 +86,7 @@ async function statements(database: Client): Promise<Statement[]> {
 type PostgresCpu = ReturnType<typeof postgresCpu>;
 
 /**
- * Prints the CPU time of PostgreSQL's processes by kind. It includes what pg_stat_statements leaves out:
+ * Prints the CPU time of PostgreSQL's processes by kind. Unlike pg_stat_statements, this time includes
  * parsing, commits and the protocol.
  */
 function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: number): void {
@@ -140,7 +140,7 @@ interface CpuProfile {
 }
 
 /**
- * Microseconds by package. Time in Node.js's own code counts for the package that called it, if there is one.
+ * Microseconds by package. Time in Node.js's own code counts for the package that called this code, if any.
  */
 function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
   const self = new Map<number, number>();
@@ -159,13 +159,12 @@ function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, numb
   return sums;
 }
 
-/** Functions that belong to the start and stop of the profiler itself. */
 const PROFILER = 'the profiler';
 
 function packageOf({ functionName, url }: { functionName: string; url: string }): string | undefined {
   if (functionName === '(root)') return undefined;
   if (url.startsWith('node:inspector') || url.includes('/bench/profiler.mjs')) return PROFILER;
-  // The profiler's names for time outside of functions: idle, program, garbage collector.
+  // Time outside of functions has a name in parentheses: idle, program, garbage collector.
   if (/^\(.*\)$/.test(functionName)) return functionName;
   const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url);
   if (installed) return installed[1];

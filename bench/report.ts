@@ -16,7 +16,7 @@ import { CALLS, KEYED, type CallName } from './walk.js';
 export interface Row extends Setting {
   name: ContenderName;
   perSecond: number;
-  /** The throughput compared with the bare relay in the same setting. */
+  /** The throughput, divided by that of the bare relay in the same setting. */
   ofRelay: number | null;
   p50: number;
   p99: number;
@@ -28,7 +28,7 @@ export interface Row extends Setting {
 export interface Report {
   madeAt: string;
   machine: { cpu: string; cores: number; node: string; loadBefore: number };
-  /** How much the reference servers varied between turns: the largest difference, divided by the median. */
+  /** How much the throughput of a reference server varied: (largest turn − smallest turn) / median turn. */
   noise: number;
   noisy: boolean;
   keyedCalls: readonly CallName[];
@@ -202,7 +202,7 @@ const DATA = join(CHECKOUT, 'docs', 'performance.json');
 const CHART = join(CHECKOUT, 'docs', 'images', 'performance.svg');
 const MARKS = ['<!-- bench: from here -->', '<!-- bench: to here -->'] as const;
 
-/** Puts the report into docs/performance.md, its data and its chart beside it. */
+/** Writes the report into docs/performance.md, and its data and chart into files of their own. */
 export function writeDocs(report: Report): void {
   const [from, to] = MARKS;
   const page = readFileSync(PAGE, 'utf8');

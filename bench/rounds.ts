@@ -32,10 +32,7 @@ export interface Result {
 
 export interface Upstream {
   url: string;
-  /**
-   * @returns the number of calls since the last change of the delay, by the second in which they came (Unix
-   * time).
-   */
+  /** @returns the number of calls in each second (Unix time) since the last change of the delay. */
   answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
 }
@@ -54,7 +51,7 @@ export async function startUpstream(): Promise<Upstream> {
   };
 }
 
-/** The started contenders, which wait for their turns. A signal pauses each contender between its turns. */
+/** The started contenders. A signal pauses each contender between its turns. */
 export class Field {
   readonly #generator: ChildProcess = forkHelper('generator.ts');
 
@@ -134,10 +131,7 @@ const rounded = ({ perSecond }: Sample) => perSecond.toFixed(0);
 /** The contenders whose work does not vary. Differences between their turns come from the machine. */
 const STEADY = new Set<string>(['relay', 'usual']);
 
-/**
- * How much the {@link STEADY} contenders varied between turns: the largest difference, divided by the
- * median.
- */
+/** How much a {@link STEADY} contender's throughput varied: (largest turn − smallest turn) / median turn. */
 export function noiseOf(results: readonly Result[]): number {
   const spreads = results
     .filter(({ name, samples }) => STEADY.has(name) && samples.length > 1)

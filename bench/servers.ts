@@ -33,7 +33,7 @@ const PASSWORD = 'only-for-one-bench-run';
 /**
  * Starts both servers as in production: fsync is on, and Redis syncs its append-only file every second.
  *
- * @param statements whether PostgreSQL also counts by statement, which makes it a little slower
+ * @param statements whether PostgreSQL loads pg_stat_statements, which makes PostgreSQL a little slower
  */
 export async function startServers(statements: boolean): Promise<Servers> {
   const base = serversFolder();
@@ -62,8 +62,8 @@ export async function startServers(statements: boolean): Promise<Servers> {
 }
 
 /**
- * Prevents a checkpoint during a turn, because it would write the pages of all contenders, at the cost of the
- * contender whose turn it is.
+ * Prevents a checkpoint during a turn. A checkpoint writes the pages of all contenders, and would slow down
+ * the contender whose turn it is.
  */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
@@ -139,7 +139,7 @@ export async function startPgBouncer(program: string, databaseUrl: string) {
 
 /**
  * A port of 127.0.0.1 on which nothing listens. No port is returned twice, because contenders start at the
- * same time. The port is outside the range for outgoing connections, because such a connection could take it.
+ * same time. The port is outside the range from which outgoing connections take ports.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

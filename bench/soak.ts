@@ -63,7 +63,7 @@ export async function soak(): Promise<void> {
   }
 }
 
-/** Adds up all series of a metric that have a label. */
+/** The sum of a metric's series that have this label. */
 const sum = (metrics: string, name: string, label: string) =>
   [...metrics.matchAll(new RegExp(`^${name}\\{.*${label}.*\\} (\\d+)`, 'gm'))].reduce(
     (all, [, value]) => all + Number(value),

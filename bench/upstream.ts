@@ -10,7 +10,7 @@ const SESSION_LIFE_MS = 900_000;
 const uuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
 let delayMs = 0;
 let fails = false;
-/** The number of calls, by the second in which they came (Unix time). */
+/** The number of calls in each second (Unix time). */
 const calls = new Map<number, number>();
 
 function answer(path = ''): object {

@@ -22,7 +22,7 @@ export type OnCall = (name: CallName, ms: number) => void | Promise<void>;
  * Takes one new user through a whole onboarding, as a caller and the user's browser do. The passkey is made
  * for the challenge of the service.
  *
- * @throws Error on any answer after which the next call is not possible
+ * @throws Error if an answer makes the next call impossible
  */
 export async function walk(service: Pool, token: string, onCall: OnCall): Promise<void> {
   const subject = { accountId: randomUUID(), userId: randomUUID() };

@@ -15,7 +15,7 @@ import { eventsMarkdown, restMarkdown } from '../apps/onboarding/src/rest-refere
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** The signals that the text below the diagram explains, so the diagram does not show them. */
+/** Signals that the diagram does not show. The text below the diagram explains them. */
 const NOT_DRAWN = new Set(['step_failed', 'expired', 'cancelled', 'late_answer']);
 
 /** The diagram has two nodes for `outcome_unknown`, one for each step whose outcome may be unknown. */
@@ -92,7 +92,7 @@ describe('docs/reference', () => {
           .map((file) => read(join(folder, file))),
       )
       .join('\n');
-    // These do not read a variable: its definition, `true` in a list of variables, its name in backticks.
+    // These are no reads of a variable: its name in backticks, its definition, `: true` after its name.
     const only = '`|: setting\\(|: tuning\\(|: true';
     const isRead = (name: string) => new RegExp(`(?<!\`)\\b${name}\\b(?!${only})`).test(code);
     const names = Object.keys(testConfig()).filter((name) => !isRead(name));
@@ -111,7 +111,7 @@ describe('docs/reference', () => {
     expect(headings).toEqual(PROBLEM_CODES.map(problemType));
   });
 
-  it('has an entry for each code in errors', () => {
+  it('has an entry for each code that `errors` of a problem may contain', () => {
     const entries = [...read('docs/reference/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, code]) => code);
     expect(entries).toEqual(expect.arrayContaining([...FAULT_CODES]));
   });
@@ -166,7 +166,7 @@ describe('docs/integrate.md', () => {
     expect(names).toEqual(expect.arrayContaining(['main.js', 'page/index.html', ...imported]));
   });
 
-  it('quotes the example as it is', () => {
+  it('quotes the code of the example without a change', () => {
     const plain = (code: string) => code.replaceAll(/\s+/g, '');
     const quotes = [...guide.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code = '']) => plain(code));
     expect(quotes.length).toBe(4);
@@ -178,14 +178,14 @@ describe('docs/integrate.md', () => {
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 
-  it('says what to do for each code that the example makes', () => {
+  it('says what to do for each error code of the example itself', () => {
     const made = sources.flatMap(({ text }) => [...text.matchAll(/(?:code|ERROR_\w+): '(\w+)'/g)]);
     const codes = [...new Set(made.map(([, code = '']) => code))];
     expect(codes).toEqual(expect.arrayContaining(['service_unreachable', 'not_started', 'wrong_site']));
     expect(codes.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 
-  it('says what to do for each code of a result', () => {
+  it('says what to do for each code of `lastResult`', () => {
     expect(RESULT_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 });
@@ -243,7 +243,7 @@ const UUID = '01980000-0000-7000-8000-000000000000';
 const KEY_ID = '0'.repeat(20);
 const WORDS: Record<string, string> = { '<module>': 'Steps', '<level>': 'debug' };
 
-/** The words of each `gangway …` of a document, with a value in place of each placeholder. */
+/** The words of each `gangway` command in a document. Each placeholder is replaced by a value. */
 const gangwayCommandsIn = (paper: string) =>
   codeIn(paper)
     .map(
@@ -256,12 +256,12 @@ const gangwayCommandsIn = (paper: string) =>
       words.map((word) => (word === '<id>' ? (words[0] === 'keys' ? KEY_ID : UUID) : (WORDS[word] ?? word))),
     );
 
-/** Whether these words only name a command, or a group of commands. */
+/** Whether these words are only the name of a command or of a group of commands, without arguments. */
 const isName = ([group = '', name = '', ...more]: string[]) =>
   more.length === 0 &&
   (name === '' ? group in COMMANDS || group in STANDALONE : name in (COMMANDS[group] ?? {}));
 
-/** What the command line says of a wrong command. No database listens at this port. */
+/** @returns the error text if the command line does not know the command. No database listens at the port. */
 async function misuseOf(words: string[]): Promise<string> {
   let said = '';
   const env = { DATABASE_URL: 'postgres://127.0.0.1:1/x', HASH_KEY: Buffer.alloc(32).toString('base64') };
@@ -276,13 +276,13 @@ describe('the command line', () => {
       .map((words) => ({ paper, words, command: words.join(' ') })),
   );
 
-  it.each(commands)('takes a command of $paper: $command', async ({ words }) => {
+  it.each(commands)('knows the command that $paper contains: $command', async ({ words }) => {
     expect(await misuseOf(words)).toBe('');
   });
 });
 
 describe('the documents', () => {
-  it('name only scripts of package.json', () => {
+  it('name only npm scripts that package.json has', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = PAPERS.flatMap((paper) =>
       codeIn(paper).flatMap((code) => [...code.matchAll(/\bnpm .*?run (?:-s )?([\w:]+)/g)]),
@@ -304,14 +304,14 @@ describe.each(PAPERS)('%s', (paper) => {
     expect(broken.map(({ link }) => link)).toEqual([]);
   });
 
-  it('names no missing file of the project', () => {
+  it('names only files of the project that exist', () => {
     const named = [...read(paper).matchAll(/`((?:apps|libs|tools|docs|test|bench)\/[\w./-]+)`/g)];
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 });
 
 describe('the links of the README', () => {
-  it('lead to each document', () => {
+  it('lead to each document, directly or through other documents', () => {
     const reached = new Set(['README.md']);
     for (const paper of reached) {
       const folders = linksIn(paper).map(({ target }) => target.replace(/\/$/, ''));

@@ -13,29 +13,23 @@ interface NamedTest {
 const TITLE = /“([^”]+)”/g;
 const titlesIn = (text: string) => [...text.matchAll(TITLE)].map(([, title = '']) => title);
 
-/**
- * Finds the tests that a text names. A text names a test by its file and its titles, as in the code:
- * `a.spec.ts` “one”, “another”.
- */
+/** Finds the tests that a text names by file and titles, for example: `a.spec.ts` “one title”, “another”. */
 function testsNamedIn(text: string): NamedTest[] {
   const named = text.matchAll(/`((?:apps|docs|libs|test|tools)\/[\w./-]+spec\.ts)`((?:,? “[^”]+”)*)/g);
   return [...named].map(([, file = '', titles = '']) => ({ file, titles: titlesIn(titles) }));
 }
 
-/**
- * A title must be a whole string literal of the file. A part of a title could still match after the test has
- * changed.
- */
+/** A title must be a whole string literal of the file. A part of a title would match other titles too. */
 const hasTitle = (source: string, title: string) =>
   [`'`, `"`, '`'].some((quote) => source.includes(quote + title + quote));
 
 describe.each(['SECURITY.md', 'docs/security/threat-model.md', 'docs/security/asvs.md'])('%s', (paper) => {
-  it('names no missing test file', () => {
+  it('names only test files that exist', () => {
     const named = testsNamedIn(read(paper));
     expect(named.map(({ file }) => file).filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
 
-  it('quotes only titles that are in the file that it names', () => {
+  it('quotes only titles that the named test file contains', () => {
     const named = testsNamedIn(read(paper));
     const missing = named.flatMap(({ file, titles }) => {
       const source = existsSync(join(ROOT, file)) ? read(file) : '';
@@ -90,7 +84,7 @@ describe('the table of docs/security/asvs.md', () => {
     }
   });
 
-  it('has a verdict and a reason in each row, and names a file in each row with the verdict met', () => {
+  it('has a verdict and a reason in each row, and names a file if the verdict is "met"', () => {
     const without = ROWS.filter(
       ({ requirement, verdict, evidence, more }) =>
         more.length > 0 ||
@@ -102,7 +96,7 @@ describe('the table of docs/security/asvs.md', () => {
     expect(without.map(({ id }) => id)).toEqual([]);
   });
 
-  it('has the same counts as the summary above it', () => {
+  it('agrees with the counts in the summary above the table', () => {
     const counts = VERDICTS.map((verdict) => {
       const rows = ROWS.filter((row) => row.verdict === verdict);
       const ofLevel = (level: string) => rows.filter((row) => row.level === level).length;
@@ -112,7 +106,7 @@ describe('the table of docs/security/asvs.md', () => {
     expect(stated.map(([line]) => cellsOf(line))).toEqual(counts);
   });
 
-  it('has exactly the deviations that the chapter on deviations lists', () => {
+  it('has the verdict "not met" exactly where the chapter "Deviations" lists the requirement', () => {
     const [, chapter = ''] = /^## Deviations\n([\s\S]*?)^## /m.exec(ASVS) ?? [];
     const named = new Set([...chapter.matchAll(/V\d+\.\d+\.\d+/g)].map(([id]) => id));
     const notMet = ROWS.filter(({ verdict }) => verdict === 'not met').map(({ id }) => id);

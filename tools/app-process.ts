@@ -34,7 +34,7 @@ const PRELOADED = join(CHECKOUT, 'dist', 'tools', 'inherited-ports.js');
 /** The first descriptor after standard input, output and error. */
 const FIRST_FD = 3;
 
-/** This internal property is the only way to get the file descriptor of a listening socket. */
+/** Reads an internal property, because Node.js has no public one for the file descriptor of a socket. */
 function descriptorOf(socket: Server): number {
   const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
   return handle.fd;

@@ -15,10 +15,10 @@ export const STATE = join(CHECKOUT, '.gangway');
 export const AS_ROOT = process.getuid?.() === 0;
 
 /**
- * The folder for the data of embedded servers: inside the checkout if PostgreSQL can use it there, otherwise
- * under /var/tmp, with a name made from the checkout's path. PostgreSQL cannot use the checkout in two
- * cases. This user is root: PostgreSQL then runs as another user, who may be unable to enter a folder above
- * the checkout. Or the file system cannot restrict a folder to its owner (a Windows disk under WSL).
+ * The folder for the data of embedded servers. It is inside the checkout, or under /var/tmp, with a name made
+ * from the checkout's path. It is under /var/tmp for root, because PostgreSQL then runs as another user, who
+ * may be unable to enter the checkout. It is also under /var/tmp if the file system of the checkout cannot
+ * restrict a folder to its owner (a Windows disk under WSL).
  *
  * @returns an absolute path; the folder exists and belongs to this user
  */

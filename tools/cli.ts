@@ -12,8 +12,8 @@ const HELP = new Set(['--help', '-h', 'help']);
 
 /**
  * `npm run gangway -- …`: the command line. Without DATABASE_URL, it has the environment of the service that
- * `npm start` runs in this folder. With DATABASE_URL, HASH_KEY must be set too, to the service's value: the
- * service does not accept keys that are hashed with another HASH_KEY.
+ * `npm start` runs in this folder. With DATABASE_URL, the HASH_KEY of the service must be set too, because
+ * the service finds an API key by its hash.
  */
 await runTool(() => {
   const [first, ...rest] = process.argv.slice(2);

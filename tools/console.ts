@@ -3,7 +3,7 @@
  * a log file.
  */
 
-// If the reader of the output has ended (`npm start | head`), stop in order, as if the terminal had closed.
+// If the program that reads the output ends (`npm start | head`), stop in order, as after a closed terminal.
 process.stdout.once('error', () => {
   process.stdout.on('error', () => undefined);
   process.kill(process.pid, 'SIGHUP');

@@ -59,7 +59,7 @@ function graph(
   };
 }
 
-/** A panel with one number, which is red from `bad` on. */
+/** A panel with one number. It is red from `bad` on; with `isRedBelow`, it is red below `bad`. */
 function stat(title: string, unit: string, expr: string, bad: number | null, isRedBelow = false): Panel {
   const [low, high] = isRedBelow ? ['red', 'green'] : ['green', 'red'];
   const steps = bad === null ? [] : [{ color: high, value: bad }];
@@ -123,7 +123,7 @@ const alerts: Panel = {
   ],
 };
 
-/** Puts the panels of each row beside each other, and below if there is no room. */
+/** Puts the panels of a row beside each other. A panel without room goes to the next line. */
 function laidOut(rows: readonly Row[]): object[] {
   let y = 0;
   let id = 0;

@@ -40,7 +40,7 @@ describe('loadDevSecrets', () => {
 });
 
 describe('publicKeyOf', () => {
-  it('derives the compressed point, with or without 0x', () => {
+  it('derives the compressed point from a private key with or without 0x', () => {
     const pair = createECDH('prime256v1');
     pair.generateKeys();
     const hex = pair.getPrivateKey('hex').padStart(64, '0');

@@ -4,9 +4,7 @@ import { dirname, join } from 'node:path';
 import { Plain } from './console.js';
 import { STATE } from './checkout.js';
 
-/**
- * The secrets of one checkout's development servers. They are made once, and no other server accepts them.
- */
+/** The secrets of one checkout's development servers. They are made once for each checkout. */
 export interface DevSecrets {
   apiKey: string;
   /** `id:base64` of 32 bytes. */
@@ -52,7 +50,7 @@ export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
   };
   if (Object.keys(secrets).every((name) => name in kept)) return secrets;
   mkdirSync(dirname(file), { recursive: true });
-  // Write to another name and then rename, so that another command never reads half of the file.
+  // Write another file and rename it, so that no other command reads a half-written file.
   const aside = `${file}.${process.pid}`;
   writeFileSync(aside, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   renameSync(aside, file);

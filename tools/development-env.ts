@@ -6,7 +6,6 @@ import type { Servers } from './servers.js';
 const HOST = '127.0.0.1';
 const AUTH_PROXY_CONFIG_ID = 'gangway-development';
 
-/** The ports of the processes. */
 export interface Ports {
   service: number;
   worker: number;
@@ -25,7 +24,7 @@ export interface DevelopmentEnv {
   serviceUrl: string;
   workerUrl: string;
   sandboxUrl: string;
-  /** The address with the host name `localhost`, which is the id of the relying party. */
+  /** The address with the host name `localhost`, because the relying party has the id `localhost`. */
   demoUrl: string;
   consoleUrl: string;
   apiKey: string;
@@ -61,8 +60,8 @@ function uncompressed(privateKeyHex: string): string {
 }
 
 /**
- * The environment of the apps under `npm start`. Variables that you set override the development values, so
- * that you can try any setting. Only the addresses are fixed.
+ * The environment of the apps under `npm start`. Variables that the user sets override the development
+ * values, except the addresses.
  *
  * @param integration the integration to configure. The sandbox stands in for the integration's provider.
  * @throws Plain if the integration has no development values, or if the sandbox cannot derive a public key
@@ -101,7 +100,7 @@ export function developmentEnv(
       AUTH_PROXY_URL: sandboxUrl,
       AUTH_PROXY_CONFIG_ID: AUTH_PROXY_CONFIG_ID,
     }),
-    // There is no load balancer that must notice a stop, so a stop need not wait.
+    // Stop without a delay, because no load balancer must notice the stop.
     DRAIN_NOTICE_MS: '0',
     ...(set(own) as Record<string, string>),
   };

@@ -23,7 +23,7 @@ import { findNode24 } from './launcher/node24.mjs';
 const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command = '', ...args] = process.argv.slice(2);
 
-/** The commands that use the servers' data. Only one process at a time may do this. */
+/** The commands that use the servers' data. Only one process at a time may use this data. */
 const USES_SERVERS = new Set(['start', 'reset']);
 
 /** The commands that need the packages of tests and checks. The other commands need fewer packages. */

@@ -1,7 +1,6 @@
 /**
- * `npm start` loads this file into each app. The starter has opened the app's port, and the app inherits the
- * socket, so that no other program can take the port before. Without the starter, apps open their ports
- * themselves.
+ * `npm start` loads this file into each app. The starter opens the app's port, and the app inherits the
+ * socket, so that no other program can take the port. Without the starter, apps open their ports themselves.
  */
 import { Server } from 'node:net';
 

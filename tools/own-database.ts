@@ -1,9 +1,6 @@
 import { Client } from 'pg';
 
-/**
- * Whether the database of this folder contains a given onboarding, which shows that this folder's service has
- * started it.
- */
+/** Whether the database contains the onboarding. If so, the service of this database has started it. */
 export async function hasOnboarding(databaseUrl: string, id: string): Promise<boolean> {
   const client = new Client({ connectionString: databaseUrl });
   try {

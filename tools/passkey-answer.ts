@@ -17,10 +17,10 @@ export interface AnswerChoices {
 const ALGORITHMS: readonly PasskeyAlgorithm[] = [-7, -257, -8];
 
 /**
- * Answers the creation options of `POST …/authenticators/options` with a new software passkey. The passkey
- * has the first algorithm of the options that is supported.
+ * Answers creation options with a new software passkey. The passkey has the first supported algorithm of the
+ * options.
  *
- * @param input the answer of this route, as JSON text.
+ * @param input the answer of `POST …/authenticators/options`, as JSON text.
  * @returns the body for `POST …/authenticators`.
  * @throws Error that says what is missing. If the input is a problem of the service, the error repeats it.
  */

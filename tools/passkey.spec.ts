@@ -107,7 +107,7 @@ describe('the answer to creation options', () => {
   it.each([
     [[-257, -7], -257],
     [[-36, -7], -7],
-  ])('has for the algorithms %j a passkey with the algorithm %d', async (offered, alg) => {
+  ])('for the algorithms %j, has a passkey with the algorithm %d', async (offered, alg) => {
     const options = await optionsFor(offered);
     const { authenticators } = answerCreationOptions(JSON.stringify(options), { authenticatorName: 'Ana' });
     expect(authenticators).toHaveLength(1);

@@ -19,8 +19,8 @@ export interface PasskeyOptions {
   alg?: PasskeyAlgorithm;
   userVerified?: boolean;
   /**
-   * `packed` is self attestation, signed by the new key itself (WebAuthn §8.2). A function makes any other
-   * statement.
+   * `packed` is self attestation, signed by the new key itself (WebAuthn §8.2). For any other statement, pass
+   * a function that makes it.
    */
   attestation?: 'none' | 'packed' | Attest;
   transports?: string[];
@@ -45,7 +45,7 @@ export type Attest = (passkey: Attestable) => { fmt: string; statement: Map<stri
 
 /** Each member replaces a value that an honest authenticator would compute. */
 export interface PasskeyLies {
-  /** `type` of the client data. */
+  /** The member `type` of the client data. */
   type?: string;
   crossOrigin?: boolean;
   topOrigin?: string;
@@ -55,7 +55,7 @@ export interface PasskeyLies {
   rpIdHash?: Uint8Array;
   /** The algorithm that the public key claims. */
   alg?: number;
-  /** 16 bytes. Zero by default, which browsers send without attestation. */
+  /** 16 bytes. By default all are zero, as browsers send them without an attestation. */
   aaguid?: Uint8Array;
   /** The signature of a `packed` attestation. */
   signature?: Uint8Array;
@@ -162,7 +162,7 @@ function coseKey(publicKey: KeyObject, alg: number): Map<number, Cbor> {
 
 export type Cbor = number | string | Uint8Array | Cbor[] | Map<number | string, Cbor>;
 
-/** The part of CBOR (RFC 8949) for attestations, in CTAP2's canonical form: shortest heads, sorted keys. */
+/** Encodes a value in CBOR (RFC 8949), in CTAP2's canonical form: shortest heads, sorted keys. */
 function cbor(value: Cbor): Buffer {
   if (typeof value === 'number') return value >= 0 ? head(0, value) : head(1, -1 - value);
   if (typeof value === 'string')

@@ -5,12 +5,12 @@ const TRIES = 50;
 const LOOPBACK = '127.0.0.1';
 
 /**
- * A port on which this process listens already. A child process inherits it, so that no other program can
- * take it first.
+ * A port on which this process listens already. A child process inherits the port, so that no other program
+ * can take it first.
  */
 export interface HeldPort {
   readonly port: number;
-  /** The sockets for the child's stdio. The child inherits them. Then this process closes its own copies. */
+  /** The sockets that the child inherits through its stdio. This process then closes its own copies. */
   readonly sockets: readonly Server[];
 }
 
@@ -32,7 +32,7 @@ function listen(port: number, host: string): Promise<Server | undefined> {
   });
 }
 
-/** Closes this process's sockets. The copies that a child inherited stay open. */
+/** Closes the sockets of this process. The copies of a child stay open. */
 export async function letGo({ sockets }: HeldPort): Promise<void> {
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
 }
@@ -90,7 +90,7 @@ export const holdPort = (
 
 /**
  * Checks that a port of 127.0.0.1 is free now, for a server that inherits no sockets. Another program may
- * still take it before the server listens.
+ * still take the port before the server listens.
  *
  * @throws PortTaken
  */

@@ -20,7 +20,7 @@ export interface Addresses {
   API_KEY: string;
 }
 
-/** What the command line needs to know of an `npm start` that serves. */
+/** The facts about a running `npm start` that the command line needs. */
 export interface Serving {
   addresses: Addresses;
   servers: Pick<Servers, 'databaseUrl' | 'redisUrl'>;
@@ -58,7 +58,7 @@ export function servingHere(): Serving | undefined {
  */
 export async function stopLeftApps(): Promise<void> {
   for (const { name, pid, entry } of read()?.apps ?? []) {
-    // Another program may have this process id now. The command line shows whether it is the app.
+    // Another program may have this process id now. So compare the command line with that of the app.
     if (!commandOf(pid)?.includes(entry)) continue;
     say(`  the ${name} of an earlier start is still running: stopping it`);
     process.kill(pid, 'SIGTERM');

@@ -37,7 +37,7 @@ export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
 }
 
 /**
- * Starts PostgreSQL and Redis, except servers that are given.
+ * Starts PostgreSQL and Redis, except those that `options.given` names.
  *
  * @throws Plain if a server does not start, or if a given server does not answer. The other server is stopped
  *   again.
@@ -67,8 +67,8 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
 }
 
 /**
- * Deletes data that this checkout cannot decrypt. Data may outlive a deleted checkout, and a new clone at the
- * same path has other keys.
+ * Deletes data that this checkout cannot decrypt. The data of a deleted checkout may remain, and a new clone
+ * at the same path has other keys.
  */
 async function claim({ folder, password }: ServersOptions): Promise<void> {
   const file = join(folder, 'keys');

@@ -26,7 +26,7 @@ const READY_MS = 120_000;
 async function main(): Promise<void> {
   const flags = flagsOrExit(COMMANDS.start, process.argv.slice(2));
   const interrupted = interruption();
-  // Stop in reverse order: apps must stop before the servers, which they need to drain.
+  // Stop in reverse order: first the apps, then the servers, because the apps need the servers to drain.
   const cleanups: (() => Promise<void>)[] = [];
   try {
     await serve(flags, cleanups, interrupted);
@@ -113,7 +113,7 @@ async function serve(
       throw new Plain(`The ${app.name} ended with ${how}. Its last lines (${app.log}):\n${app.lastWords()}`);
     }),
   );
-  // Later code waits for this promise too. During the stop, the end of an app is no error.
+  // Without this handler, an app that ends during the stop would cause an unhandled rejection.
   died.catch(() => undefined);
 
   let walked: Walked | null = null;
@@ -160,8 +160,8 @@ async function addressesOfLocalhost(): Promise<string[]> {
 }
 
 /**
- * Rejects when the process is asked to end. Only waiting is interrupted. A server that is just starting is
- * started completely, so that it can be stopped.
+ * Rejects when the process gets a signal to end. The signal does not interrupt the start of a server, because
+ * only a completely started server can be stopped.
  */
 function interruption(): Promise<never> {
   const asked = new Promise<never>((_, reject) => {
@@ -206,7 +206,7 @@ function loginLink(env: NodeJS.ProcessEnv): string {
   }).trim();
 }
 
-/** A path relative to this folder, which users can type. */
+/** The path relative to the checkout, as users type it. */
 const shown = (path: string): string => path.replace(`${CHECKOUT}/`, '');
 
 function whereDataLies(): string {

@@ -88,7 +88,7 @@ async function untilAnswers(url: string): Promise<void> {
   let reason: unknown;
   for (const endAt = Date.now() + READY_MS; Date.now() < endAt; await wait(100)) {
     const client = new Client({ connectionString: url });
-    // The image restarts the server once. The query fails then, too, so this event needs no handling.
+    // The image restarts the server once. The query reports this error too, so ignore the event.
     client.on('error', () => undefined);
     try {
       await client.connect();

@@ -8,7 +8,7 @@ import type { BareServers } from './test-servers.js';
 const NAME = /^test-(\d+)$/;
 
 /**
- * Starts embedded servers for one test run, except those that are given. Their folder is named after this
+ * Starts embedded servers for one test run, except those that `given` names. Their folder is named after this
  * process's id, and is separate from the servers of `npm start`. Servers of killed runs are stopped and
  * removed first.
  */

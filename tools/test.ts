@@ -41,8 +41,8 @@ function runJest(size: string | undefined, args: string[], env: Record<string, s
     stdio: 'inherit',
     env: { ...process.env, ...env },
   });
-  // Pass a signal on to jest, because it may have reached only this process. If jest gets it twice, this does
-  // no harm.
+  // Pass a signal on to jest, because the signal may have reached only this process. A second signal does no
+  // harm.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new Plain(`jest could not run: ${error.message}`)));

@@ -14,7 +14,7 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
-  /** Checks that the intended service has made the onboarding. Left out if it cannot check this. */
+  /** Whether the intended service has made the onboarding. Missing if the walk cannot check this. */
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 
@@ -89,17 +89,14 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
   return { onboardingId: id, subject, email };
 }
 
-/**
- * Registers a new user at the sandbox, because the provider must know the user. @returns the subject of a
- * start.
- */
+/** Registers a new user at the sandbox. @returns the subject for the start of an onboarding */
 async function newSubject(
   sandbox: Caller,
   integration: string,
   email: string,
 ): Promise<Record<string, unknown>> {
   if (integration.startsWith('turnkey')) {
-    // Turnkey finds the sub-organization by the verified address.
+    // Turnkey finds the user's sub-organization by the verified email address.
     await sandbox.post('/_sandbox/turnkey/subjects', { contact: email });
     return { contact: { type: 'email', value: email } };
   }
@@ -148,7 +145,7 @@ class Caller {
   }
 }
 
-/** Follows one onboarding's timeline, and prints each event once. */
+/** Reads the timeline of one onboarding again and again, and prints each event once. */
 class Timeline {
   private seen = 0;
 

@@ -1,6 +1,6 @@
 /**
- * The relay with crash-safe persistence: each call is recorded before the request and after the answer, by
- * one named statement that writes the row and its timeline event.
+ * The relay with crash-safe persistence. Before each request to the provider, and again after the answer, one
+ * named statement writes the row and its timeline event.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';

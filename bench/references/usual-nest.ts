@@ -104,10 +104,7 @@ class AuthenticatorsDto {
   authenticators!: AuthenticatorDto[];
 }
 
-/**
- * The data of a job: the onboarding's states during and after the call, the path and the body of the call,
- * and the field of the answer to keep.
- */
+/** The data of a job. `during` and `after` are the onboarding's states during and after the call. */
 interface Call {
   onboardingId: string;
   during: string;

@@ -67,8 +67,7 @@ export class Caller {
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // A waiting caller reads the onboarding more often. Therefore each read has a smaller chance that the
-      // user leaves or cancels.
+      // A waiting caller reads more often. So the chance that its user leaves or cancels is smaller.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // the user leaves and does not return
       const cancels = this.#random.chance(moody);
@@ -211,8 +210,8 @@ export class Caller {
   }
 
   /**
-   * @returns whether the attempt that was claimed at this time has registered its passkey: the last passkey
-   *   that the caller had submitted before.
+   * @returns whether the sandbox has the passkey of the attempt that was claimed at `claimedAt`. This is the
+   *   last passkey that the caller submitted before `claimedAt`.
    */
   async #isRegistered(claimedAt: number): Promise<boolean> {
     await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));

@@ -15,10 +15,10 @@ import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
-  /** The run ends after this number of kills, or after this number of seconds. */
+  /** The run ends after `kills` kills, or after `seconds` seconds. */
   kills: number;
   seconds: number;
-  /** How many onboardings run at the same time, and how many run in total. */
+  /** How many callers run at the same time (`callers`), and how many run in total (`onboardings`). */
   callers: number;
   onboardings: number;
   services: number;
@@ -49,10 +49,7 @@ const SETTLE_MS = 60_000;
 const CLAIM = /gw_(start|claim_|retry)/;
 const CALLER_EVERY_MS = 60;
 
-/**
- * One run: it starts the servers, the network, the sandbox, the replicas and the callers, and a script that
- * breaks them.
- */
+/** One run: servers, proxies, sandbox, replicas and callers, and a script that breaks them. */
 export class ChaosRun {
   readonly #options: ChaosOptions;
   readonly #random: SeededRandom;
@@ -150,7 +147,7 @@ export class ChaosRun {
     this.#fleet.disarm();
     this.#sandbox.control.removeFaults();
     clearInterval(reporting);
-    this.#options.say(`  the script has ended: ${this.#killed} kills; now all onboardings must come to rest`);
+    this.#options.say(`  the script has ended after ${this.#killed} kills; onboardings still settle`);
     await Promise.all(this.#mending);
     await callers;
   }
@@ -184,7 +181,7 @@ export class ChaosRun {
       case 'slow':
         return this.#forAWhile(event.forMs, (on) => this.#links[event.link].slow(on ? event.delayMs : 0));
       case 'fault':
-        // Eight faults that no call has met yet are enough.
+        // The sandbox keeps a fault until a call gets it. More than eight such faults are not useful.
         if (this.#sandbox.control.pendingFaults().length < 8) this.#sandbox.control.addFault(event.fault);
     }
   }

@@ -32,7 +32,7 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
-/** The kind of each write of the store. The probe looks for a claim whose result was lost. */
+/** The store's methods with crash points. The probe `findClaimed` looks for a claim whose result was lost. */
 const KIND_OF_WRITE = {
   start: 'claim',
   claimSend: 'claim',
@@ -48,7 +48,7 @@ const KIND_OF_WRITE = {
 /**
  * @param {App} app
  * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }}
- *   tokens
+ *   tokens the classes by which `app.get` finds its objects
  */
 export function nameAttempts(app, { Steps, Integrations }) {
   /** @type {AsyncLocalStorage<{ id: string, number: number }>} */
@@ -77,7 +77,7 @@ export function nameAttempts(app, { Steps, Integrations }) {
 /**
  * @param {App} app
  * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }}
- *   tokens
+ *   tokens the classes by which `app.get` finds its objects
  * @param {() => CrashPlan | null} planned returns the current plan, which may change while the app runs
  */
 export function plantCrashPoints(app, { OnboardingStore, Integrations, IdempotencyKeys }, planned) {

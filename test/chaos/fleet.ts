@@ -12,10 +12,7 @@ const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
-/**
- * A process rarely reaches the points of the probe: only after a claim without a result. Therefore it dies
- * the first time that it reaches them.
- */
+/** A process rarely probes: only after a claim whose result was lost. So it dies at the first probe. */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
 /** How likely each point is. Most kills happen while an attempt is settled or a call is sent. */
@@ -65,15 +62,13 @@ export interface FleetOptions {
   env: Record<string, string>;
   services: number;
   workers: number;
-  /** Called each time that a process is killed. The cause is a signal or the point of a crash. */
+  /** Called each time that a process is killed. The cause is a signal or a crash point. */
   onKill(cause: string): void;
   /** Called for a process that ended without being killed, or that did not end after SIGTERM. */
   onFault(detail: string): void;
 }
 
-/**
- * The replicas of the service and the worker. It starts them, lets them crash by plan, and starts them again.
- */
+/** Starts the replicas of the service and the worker, lets them crash by plan, and starts them again. */
 export class Fleet {
   readonly #replicas: Replica[];
   readonly #options: FleetOptions;
@@ -231,7 +226,7 @@ export class Fleet {
     if (end.signal === 'SIGKILL')
       return onKill(end.crashedAt ? `${kind} ${end.crashedAt}` : `${kind} SIGKILL`);
     if (expecting === 'term' && end.code === 0) return onKill(`${kind} SIGTERM`);
-    // This start failed because the database was down for longer than a process waits for it.
+    // This start failed because the database was down for longer than a process waits for the database.
     if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) {
       this.#failedStarts += 1;
       this.#lastWords = end.said;

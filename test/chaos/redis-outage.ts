@@ -21,7 +21,7 @@ import { SETTINGS, envOf } from '../support/drivers/settings.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
-/** A process that leaks no memory may still grow by this much, because garbage collection varies. */
+/** A process without a memory leak may grow by this much, because garbage collection varies. */
 const FLAT_MB = 48;
 
 const { seconds, waiting, rate } = flagsOrExit(
@@ -37,10 +37,7 @@ const { seconds, waiting, rate } = flagsOrExit(
   process.argv.slice(2),
 );
 
-/**
- * The prefixes of the environment variables that this run takes from the tests. All others keep their
- * defaults.
- */
+/** Variables with these prefixes have the values of the tests. All others have their default values. */
 const KEPT = [
   'NODE_ENV',
   'LOG_LEVEL',

@@ -5,7 +5,7 @@
  * [--workers N] [--events]
  *
  * The same seed gives the same events, crash plans and choices of the callers. Their exact times depend on
- * the operating system. If DATABASE_URL and REDIS_URL are set, the run uses these servers, and does not kill
+ * the operating system. If DATABASE_URL and REDIS_URL are set, the run uses these servers without killing
  * them.
  */
 import { writeFileSync } from 'node:fs';

@@ -32,7 +32,7 @@ const WEIGHTS = {
   fault: 60,
 } as const;
 
-/** Yields the events of a seed without end, each with the pause before it. */
+/** Yields endless events, each with the pause before it. The same seed yields the same events. */
 export function* script(random: SeededRandom): Generator<{ afterMs: number; event: ScriptedEvent }> {
   for (;;) yield { afterMs: random.int(40, 500), event: nextEvent(random) };
 }

@@ -26,7 +26,7 @@ export interface Ask {
   id?: string;
 }
 
-/** How a client reaches the service, and what it reports about the answers. */
+/** How a client reaches the service, and where the client reports answers and faults. */
 export interface Line {
   serviceUrl(random: SeededRandom): string | null;
   heard(id: string, told: Told): void;

@@ -29,7 +29,7 @@ import { Sweeper } from '../../libs/onboarding/src/upkeep/sweep.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
 
-/** An onboarding, as two processes read it before either of them writes. */
+/** An onboarding that two processes have read before one of them writes it. */
 export interface Seen {
   id: string;
   row: Row;
@@ -46,10 +46,7 @@ const OLD_KEY = { id: 'test', key: Buffer.alloc(32, 7) };
 const NEW_KEY = { id: 'new', key: Buffer.alloc(32, 8) };
 const DAY_MS = 86_400_000;
 
-/**
- * The settings of both processes. A new sealing key replaces an old one at this time. Ended onboardings are
- * kept for one day.
- */
+/** The settings of both processes. Both still know the old sealing key, but seal with the new key. */
 export const ENV = {
   SEALING_KEYS: [NEW_KEY, OLD_KEY].map(({ id, key }) => `${id}:${key.toString('base64')}`).join(','),
   RETENTION_DAYS: '1',
@@ -75,8 +72,8 @@ const start = (side: Side, { row }: Seen, supersede: boolean) =>
   stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
 
 /**
- * Settles the attempt that was claimed with this row. If the row's outcome is already unknown, the row is set
- * back to the claim: the answer comes late.
+ * Settles the attempt in flight of this row. If the attempt's outcome is already unknown, settles the attempt
+ * with the row as it was at the claim, as a late answer does.
  */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   return (side, { row }) => {
@@ -245,7 +242,7 @@ const ENDED_LONG_AGO = {
   updated_at: inMs(-2 * DAY_MS),
 };
 
-/** The onboardings that two statements meet at, by name. */
+/** The columns of an onboarding in each situation. Two statements then run on it at the same time. */
 export const SITUATIONS = {
   otp_sent: { otp_resend_at: PAST },
   'otp_sent, the code is over': { otp_resend_at: PAST, otp_expires_at: PAST },

@@ -5,7 +5,7 @@ import { AN_EARLIER_TRY, LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from '.
 import { grouped, outcomeWords, type Cell } from './words.js';
 
 const PAST = after(-1_000);
-/** A deadline in nine seconds. A call may take ten seconds, so no call fits before it. */
+/** A deadline in nine seconds: too soon for a call, which may take ten seconds. */
 const SOON = after(9_000);
 const RESTING = { leaseUntil: null, nextAttemptAt: after(5_000) };
 const PARKED = { leaseUntil: null, parkedReason: 'upstream_misconfigured', parkedAt: PAST } as const;
@@ -18,7 +18,7 @@ const used = (sends: number, wrong: number) => ({
   usage: { sends: Array(sends).fill(after(-60_000)), wrongCodes: Array(wrong).fill(after(-60_000)) },
 });
 
-/** The rows that each command is tried on, by name. */
+/** The rows on which the tables try each command, by the situation's name. */
 const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = {
   'otp_requested, in flight': [UNDER_WAY['init-otp']],
   'otp_requested, waits for a try': [{ ...UNDER_WAY['init-otp'], ...RESTING }],

@@ -79,7 +79,7 @@ export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promi
   };
 }
 
-/** The changes that happen to a row only because time has passed. */
+/** @returns the changes to a row whose deadlines have passed. */
 export function timesWork(row: Row): Outcome {
   const moves = movesOfTime(row);
   return {
@@ -173,7 +173,7 @@ export const failed = (
   return more.lapsed ? { type: 'failed', error, lapsed: true } : { type: 'failed', error, durationMs: 0 };
 };
 
-/** The problem for a caller that waits for a step. It is null if the caller gets the onboarding instead. */
+/** @returns the problem for a caller that waits for a step; null if the caller gets the onboarding. */
 export function told(row: Row, step: StepName): string | null {
   try {
     throwUnlessLedOn(row, step);
@@ -255,9 +255,9 @@ function coreOver(store: OneRow) {
 }
 
 /**
- * A store with one row in memory. It rejects the first write, so that the caller of the store must find the
- * reason for a refusal. If there is no reason, the second write is the result. `claims.int-spec.ts` and
- * `interleavings.int-spec.ts` test the same conditions in SQL.
+ * A store with one row in memory. The first write has no effect, so that the service looks for a reason to
+ * refuse the command. If the service finds none, it writes again, and this second write is the result.
+ * `claims.int-spec.ts` and `interleavings.int-spec.ts` test the same conditions in SQL.
  */
 class OneRow {
   written: Outcome | null = null;
@@ -369,7 +369,7 @@ class OneRow {
   #claim(limits: string, notes: Outcome['notes'] & object, claimed: () => Moved): Promise<Row | null> {
     return this.#write(() => {
       const outcome = applied(this.#row, claimed());
-      // The tables already print this data with the row, so the event leaves it out.
+      // The data of `attempt_started` is not printed, because the printed row already shows it.
       const events = outcome.events.map((event) =>
         event.type === 'attempt_started' ? { ...event, data: {} } : event,
       );
@@ -396,7 +396,7 @@ const byOf = (events: NewEvent[]) => {
   return by === undefined ? {} : { by };
 };
 
-/** There is no row before a start. Its changes are printed against these empty values. */
+/** Stands for the missing row before a start. The table shows how the new row differs from these values. */
 const BLANK = aRow({
   caller: '',
   integration: '',
@@ -460,7 +460,7 @@ async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   return { type: 'succeeded', end, durationMs: 0 };
 }
 
-/** Does not encrypt. It only makes a sealed value look different from its text. */
+/** A sealer without encryption: a sealed value is the text with "sealed " before it. */
 const SEALER = {
   seal: (_place: unknown, text: string) => Buffer.from(`sealed ${text}`),
   open: (_place: unknown, sealed: Buffer) => sealed.toString().replace(/^sealed /, ''),

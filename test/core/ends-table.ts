@@ -121,7 +121,7 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'after no_answer': ['no_answer'],
 };
 
-/** Earlier failures after which the retry law allows no more retry for this failure class. */
+/** Earlier failures after which the retry law allows no more retry, by the title in the table. */
 const USED_UP: Record<StepName, Readonly<Record<string, readonly FailureClass[]>>> = {
   'init-otp': {},
   'verify-otp': { 'after 2 unavailable': ['unavailable', 'unavailable'] },
@@ -136,7 +136,7 @@ const CODE: Readonly<Record<string, Partial<Columns>>> = {
 };
 const ANY_CODE = { '': {} };
 
-/** In ten seconds. This is too short for another call. */
+/** A deadline in ten seconds: too soon for another call. */
 const SOON = after(10_000);
 const SHORT: Record<StepName, Partial<Columns>> = {
   'init-otp': { lifeEndsAt: SOON },
@@ -145,8 +145,8 @@ const SHORT: Record<StepName, Partial<Columns>> = {
 };
 
 /**
- * The text of `tables/ends-of-<step>.txt`: what follows from each end of an attempt, by provider, earlier
- * calls, previous code and time left.
+ * The text of `tables/ends-of-<step>.txt`: the effect of each end of an attempt, by provider, earlier calls,
+ * previous code and time left.
  */
 export async function endsTable(step: StepName): Promise<string> {
   const sections: string[] = [];

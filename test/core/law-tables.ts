@@ -39,7 +39,7 @@ export function machineTable(): string {
   }).join('\n\n');
 }
 
-/** Each signal, and one entry for each signal that a late answer can carry. */
+/** Each signal except `late_answer`, and `late_answer` with each signal that it can carry. */
 const ALL_SIGNALS: readonly { signal: Signal; answer?: Signal }[] = [
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map((signal) => ({ signal })),
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map(
@@ -51,10 +51,7 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
   ', ',
 );
 
-/**
- * How the earlier calls of the submission failed, by the title in the table. The retry law decides after one
- * more failed call.
- */
+/** How the earlier calls of the submission failed, by the title in the table. One more call then fails. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],

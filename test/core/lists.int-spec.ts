@@ -11,7 +11,7 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 
 const THIRD = 100_000;
 const LIMIT = 50;
-/** Reading a part of an index costs three or four pages. The table has many thousands. */
+/** A list reads three or four pages for each part of an index. The whole table has thousands of pages. */
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
@@ -19,7 +19,7 @@ let module: TestingModule;
 let client: Client;
 const told: string[] = [];
 
-/** When each third of the rows begins. An id contains the time of its row. */
+/** The time of the first row of each third of the rows. */
 const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9, 1 + n)) as [
   number,
   number,

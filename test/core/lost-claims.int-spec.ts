@@ -145,8 +145,8 @@ async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
 }
 
 /**
- * Waits until the probe for the lost claim waits for the same row. A claim with the short maximum age is too
- * old then.
+ * Waits until the probe for the lost claim waits for the row that the claim waits for. By then, a claim with
+ * the short maximum age is too old.
  */
 const probeWaits = (claimPid: number) =>
   until('the probe waits for the row', async () => {
@@ -196,7 +196,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(events.map(({ type }) => type)).toEqual(['attempt_started', 'attempt_ended', 'retry_scheduled']);
   expect(events[1]!.data).toMatchObject({ attempt: row.attempt, class: 'not_sent', upstreamStatus: null });
   expect(events[1]!.data).not.toHaveProperty('lapsed');
-  // The budget counts each attempt to send. It counts a verification once, until its result is known.
+  // The budget no longer counts the attempt to send. It counts a verification until its result is known.
   const [budget] = await watcher.query(
     `SELECT cardinality(wrong_codes) AS tries, cardinality(ARRAY(
        SELECT t FROM unnest(sends) t WHERE t > clock_timestamp() - interval '1 day')) AS sends
@@ -206,7 +206,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
 }
 
 describe('a claim whose connection breaks while it waits for a row lock', () => {
-  // A superseding start is tried twice. This test is about its first try, which finds the live onboarding.
+  // The service tries a superseding start twice. This test is about the first try.
   it.each(ALL)('writes nothing if it gets the lock too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);

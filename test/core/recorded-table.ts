@@ -27,17 +27,17 @@ export class RecordedTable {
     this.#committed = new Map(entries.map((entry) => [titleOf(entry), entry]));
   }
 
-  /**
-   * @throws Error if the file has another entry with this title. The error says how to accept the difference.
-   */
+  /** @throws Error if the file's entry with this title differs. The error says how to accept the change. */
   compare(entry: string): void {
     this.#seen.set(titleOf(entry), entry);
     if (!isAccepted) this.#explained(() => expect(entry).toBe(this.#committed.get(titleOf(entry)) ?? ''));
   }
 
   /**
-   * Must be called after all entries. Fails if the file has more entries. If changes are accepted, writes the
-   * file, but never in CI.
+   * Must be called after all entries. If `ACCEPT_TABLES` is set, writes the file. Otherwise fails if the file
+   * has other entries.
+   *
+   * @throws Error if `ACCEPT_TABLES` is set in CI
    */
   end(): void {
     if (!isAccepted) {

@@ -1,7 +1,7 @@
 import type { Columns, Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
-/** Times in the past that no change writes. Therefore each time that a change writes differs from them. */
+/** The times of a row that was written 30 seconds ago. Each time that a change writes differs from them. */
 const THIRTY_SECONDS_OLD: Partial<Columns> = {
   sealedDataKey: Buffer.from('key'),
   otpSentAt: after(-30_000),
@@ -11,7 +11,7 @@ const THIRTY_SECONDS_OLD: Partial<Columns> = {
   lifeEndsAt: after(86_370_000),
 };
 
-/** What an earlier try has left. A change that clears these values becomes visible. */
+/** Values that an earlier try has left in the row. If a change clears them, the table shows it. */
 export const AN_EARLIER_TRY: Partial<Columns> = {
   lastResult: {
     step: 'init-otp',

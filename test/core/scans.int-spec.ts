@@ -115,7 +115,7 @@ const scansIn = (nodes: Plan[]) =>
     .filter((node) => node['Node Type'] === 'Seq Scan' && LARGE.includes(node['Relation Name']!))
     .map((node) => node['Relation Name']);
 
-/** The indexes that a plan uses, each with the columns that it looks up. */
+/** The indexes that a plan uses, each with the columns of the index condition. */
 const lookupsIn = (nodes: Plan[]) =>
   nodes
     .flatMap(({ 'Index Name': index, 'Index Cond': condition = '' }) => {
@@ -143,7 +143,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
     module.get(Credentials),
     module.get(Challenges),
   ];
-  // `mustHaveTry` throws if there are no rows. The test only needs the statement that it sends.
+  // `mustHaveTry` throws if there are no rows. The test needs only the statement that `mustHaveTry` sends.
   await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.taken('byzantine', []);
   await challenges.forget();
@@ -232,14 +232,14 @@ const PLANS: Record<string, string[]> = {
 /** Statements that read a whole table. They run once an hour, in the background. */
 const READS_ALL = ['key_use'];
 
-describe('each prepared statement', () => {
-  it('has its expected plan in this file', async () => {
+describe('the prepared statements', () => {
+  it('have an expected plan each in this file', async () => {
     const names = (await statements()).map(({ name }) => name.slice('gw_'.length));
     expect(names.sort()).toEqual([...Object.keys(PLANS), ...READS_ALL].sort());
   });
 
   it.each(Object.entries(PLANS))(
-    '%s has a generic plan that reads large tables only through %p',
+    'have a generic plan that reads large tables only through the expected indexes: %s, %p',
     async (name, indexes) => {
       const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
       const nodes = await explained(text);
@@ -270,7 +270,7 @@ describe('in tables whose rows are mostly not due', () => {
     ['forget_keys', 'idempotency_keys_created', 'created_at <'],
     ['forget_challenges', 'webauthn_challenges_expiry', 'expires_at <='],
   ])(
-    'the statement "%s" finds the due rows through the index %s, and reads no others',
+    'the statement "%s" finds the due rows through the index %s, and reads no other rows',
     async (name, index, condition) => {
       const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
       const scan = (await explained(text)).find((node) => node['Index Name'] === index);
@@ -297,7 +297,7 @@ describe('a list filtered by state', () => {
     ['otp_needed', ['onboardings_by_state', 'onboardings_due']],
     ['outcome_unknown', ['onboardings_by_state', 'onboardings_due']],
     ['expired', ['onboardings_by_state', 'onboardings_due']],
-  ])('finds the onboardings in state "%s" only through %p', async (state, indexes) => {
+  ])('reads the onboardings in state "%s" only through the indexes %p', async (state, indexes) => {
     const nodes = await plan(state);
     expect(scansIn(nodes)).toEqual([]);
     expect(indexesIn(nodes)).toEqual(indexes);

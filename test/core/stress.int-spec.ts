@@ -22,10 +22,7 @@ const SEED = 'stress/7';
 const SUBJECTS = 6;
 const WORKERS = 8;
 const ACTS = 2_500;
-/**
- * After this time, the test stops as soon as each kind of act has succeeded. So a slow machine acts less
- * often.
- */
+/** On a slow machine, the test stops after this time, as soon as each kind of act has succeeded. */
 const ENOUGH_MS = 12_000;
 
 /** All lifetimes are short, so that some onboardings expire during the test. */
@@ -42,8 +39,8 @@ const ENV = {
 };
 
 /**
- * Keeps each budget row locked for a moment before the next lock is taken. Otherwise two wrong lock orders
- * would rarely meet.
+ * Keeps each budget row locked for a moment, before the statement takes its next lock. Otherwise statements
+ * with different lock orders would rarely deadlock.
  */
 const HOLD_BUDGETS = `
   CREATE FUNCTION hold_budgets() RETURNS trigger LANGUAGE plpgsql AS
@@ -81,7 +78,7 @@ const WEIGHTS = {
   retain: 0.2,
 };
 type Act = keyof typeof WEIGHTS;
-/** An act that meets others has no effect of its own. */
+/** `meet` only runs other acts at the same time. */
 const KINDS = Object.keys(WEIGHTS).filter((act) => act !== 'meet');
 
 /** Counts how often each act succeeded, and how often each refusal came. */
@@ -111,7 +108,7 @@ class Worker {
     const subject = this.#random.pick(subjects);
     tally.add(act);
     if (act !== 'meet') return this.#try(act, subject, tally);
-    // Calls that start at the same moment also take their locks at the same moment.
+    // Start these acts at the same moment, so that they take their locks at the same moment.
     await this.#try('supersede', subject, tally);
     await this.#try('settle', subject, tally);
     await Promise.all(
@@ -209,7 +206,7 @@ it('many workers cause no deadlock, no second live onboarding, and no gap in a t
   for (const { last_seq: last, seqs } of rows)
     expect(seqs).toEqual(Array.from({ length: last }, (_, n) => n + 1));
 
-  // PostgreSQL counts a connection's deadlocks in its statistics only when the connection ends, or earlier.
+  // PostgreSQL may add a connection's deadlocks to the statistics only when the connection ends.
   await Promise.all(sides.splice(0).map((side) => side.close()));
   await until('the connections have ended', async () => {
     const open = await watcher.query(

@@ -8,7 +8,7 @@ import { toldTable } from './told-table.js';
 /** The command that rewrites the tables, to accept a change. */
 const ACCEPT = 'ACCEPT_TABLES=1 npm run test:unit -- test/core';
 
-/** For each file in `tables`: what the file says about itself, and its text. */
+/** For each file in `tables`: its description and its text. */
 const TABLES: Record<string, { about: string; table: () => string | Promise<string> }> = {
   machine: { about: 'The state after each signal, from each state.', table: machineTable },
   'retry-law': {

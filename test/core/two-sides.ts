@@ -36,8 +36,8 @@ class Savepoints extends PreparedStatements {
 }
 
 /**
- * The services of one process, over one connection. A test may put their statements into one transaction, by
- * begin and commit.
+ * The services of one process, over one connection. With `begin` and `end`, a test can put their statements
+ * into one transaction.
  */
 export class Side {
   #backend = 0;
@@ -98,7 +98,7 @@ export class Side {
   close = () => this.module.close();
 }
 
-/** What the second of two statements did before the first committed: it waited for the first, or it ended. */
+/** Before the first statement commits, the second one either waits for the first, or ends (`passes`). */
 export type Met = 'waits' | 'passes';
 
 /** Watches the two connections from a third connection. */

@@ -126,13 +126,14 @@ export interface Cell {
   text: string;
 }
 
-/** Breaks a long line after a comma or between two values. */
+/** Breaks a long line after a comma, a semicolon or a vertical bar. */
 export const folded = (line: string) => line.replaceAll(/(.{70,106}(?:[,;]| \|)) (?=.{12})/g, '$1\n  ');
 
 type Group = Record<string, Set<string>>;
 
 /**
- * Combines cells with the same text into one entry, if one list of values per dimension describes them.
+ * Combines cells with the same text into entries. An entry has a list of values for each dimension, and
+ * contains the cells of all combinations of these values.
  *
  * @param dimensions all values of each dimension; a dimension that makes no difference is not printed
  */

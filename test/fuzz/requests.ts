@@ -33,7 +33,7 @@ const IDS = [
 type Trick = (request: FuzzRequest, random: SeededRandom) => void;
 
 const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
-  // JSON nested this deeply can be parsed, but JSON.stringify fails on it.
+  // JSON.parse can read the body DEEP, but JSON.stringify fails on the result.
   if (typeof request.body !== 'string' || request.body.includes(DEEP.slice(0, 100))) return null;
   try {
     const body: unknown = JSON.parse(request.body);
@@ -323,7 +323,7 @@ export class Requests {
     return which === 'odd' ? random.pick(IDS) : this.#values.uuid();
   }
 
-  /** An invalid request may match another route than the route that it was made from. */
+  /** @returns the operation that a changed request now matches. */
   #operationOf({ method, path }: FuzzRequest): Operation | null {
     const [plain = ''] = path.split('?', 1);
     const found = this.#described.operations.find(

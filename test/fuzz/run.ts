@@ -59,8 +59,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     env: (sandbox) => ({
       ...envOf(servers, sandbox),
       LOG_LEVEL: 'fatal',
-      // A claim must be in time on a busy machine too, or the service rightly answers that the database takes
-      // too long.
+      // With shorter times, the service on a busy machine would answer that the database takes too long.
       CALL_TIMEOUT_MS: '9000',
       CLAIM_MAX_AGE_MS: '8000',
       LEASE_MS: '20000',
@@ -85,7 +84,8 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     random.stream('requests'),
     `Bearer ${SETTINGS.API_KEY}`,
   );
-  // While the integration is paused, steps are parked: otherwise, no retry would be accepted.
+  // Let requests pause this integration. A pause parks steps, and without a parked step the service would
+  // refuse each retry of this run.
   requests.learn('/v1/integrations', 'byzantine');
   const agent = new Agent({ keepAlive: true, maxSockets: parallel });
   await callInAnyWeather(
@@ -124,8 +124,8 @@ async function make(
       unsent += 1;
       return;
     }
-    // The service answers before it has read the large body. The sender may then see only a closed
-    // connection.
+    // The service may answer and close the connection before it has read a large body. The sender may then
+    // lose the answer.
     if (
       request.tricks.includes('large body') &&
       /ECONNRESET|EPIPE/.test(String((error as NodeJS.ErrnoException).code))
@@ -164,7 +164,7 @@ function learn(
 
 function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRequest): Promise<Answer> {
   const { hostname, port } = new URL(url);
-  // Without content-length, Node.js lets a body look like the next request if the method usually has no body.
+  // Without content-length, the service would read the body of a GET or DELETE as the next request.
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
@@ -216,7 +216,7 @@ function report(described: Interface, smuggled: number, seconds: number): void {
     const by = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status} ${n}`);
     say(`  ${name}: ${by.join(', ')}`);
   }
-  // If a route accepted no request, or refused none, this run did not test it enough.
+  // A route that accepted no request, or refused none, was not tested enough.
   for (const { method, route } of described.operations) {
     const statuses = [...(answers.get(`${method} ${route}`)?.keys() ?? [])];
     if (made >= MANY && route !== ABORT && !statuses.some((status) => status < 300))

@@ -4,8 +4,8 @@ const CRLF = '\r\n';
 const lines = (...all: string[]) => all.join(CRLF);
 
 /**
- * Requests that two parsers may read differently (RFC 9112 §6 and §11.2). The service must answer each at
- * most once.
+ * Requests that two parsers may read differently (RFC 9112 §6 and §11.2). The service must give at most one
+ * answer to each.
  */
 export const SMUGGLED: Record<string, string> = {
   'two lengths': lines(

@@ -177,14 +177,14 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
     },
   };
 
-  it.each(Object.keys(WAYS))('a backup restores %s, and each timeline verifies', async (way) => {
+  it.each(Object.keys(WAYS))('a backup can be restored, and then each timeline is valid: %s', async (way) => {
     await restored.restart(await WAYS[way]!());
     await restored.expectTimelines();
     await restored.story.sent();
     await restored.story.stop();
   });
 
-  it('a full backup restores under another name and owner, and live onboardings continue', async () => {
+  it('a full backup can be restored with another name and owner, and live onboardings continue', async () => {
     const to = await create('full');
     await restore(to.urlOfPrograms, 'full.dump', '--no-owner', '--no-privileges');
     expect(await migrate(to.url)).toEqual([]);

@@ -18,10 +18,7 @@ jest.setTimeout(1_200_000);
 
 const ROWS = 1_000_000;
 const DAYS = 10;
-/**
- * A timeline is read only for its own onboarding. Therefore a few days with timelines are enough to measure
- * the cost.
- */
+/** Each read needs the timeline of only one onboarding. So it is enough that a few days have timelines. */
 const DAYS_WITH_EVENTS = 3;
 const JOBS = 100_000;
 const RUNS = 200;
@@ -122,7 +119,7 @@ async function percentilesOf(call: (run: number) => Promise<unknown>): Promise<[
   return [times[RUNS / 2]!, times[Math.floor(RUNS * 0.99)]!];
 }
 
-/** Runs several rounds, of which only one must be quick, because other tests may keep the machine busy. */
+/** Expects one quick round of several, because other tests may keep the machine busy in the other rounds. */
 async function expectQuick(
   name: string,
   call: (run: number) => Promise<unknown>,
@@ -156,7 +153,7 @@ describe('the funnel of a million onboardings', () => {
       { FUNNEL_EVERY_MS: 60_000 },
       views.get<Clock>(CLOCK),
     );
-    // The first day to be counted is today, which is one of the days with timelines.
+    // The count begins with today. Today is one of the days with timelines.
     const began = performance.now();
     let onboardings = 0;
     for (let counted = 1; counted > 0;) {
@@ -241,7 +238,7 @@ describe('with a hundred thousand jobs', () => {
 
 describe('while a million onboardings are counted', () => {
   it('a scrape of each process is quick', async () => {
-    // A worker would release all parked onboardings, which have no secrets for a call.
+    // Pause all integrations, because the parked onboardings have no secrets for a call.
     await client.query(`INSERT INTO integration_pauses (integration, actor, reason)
       SELECT name, 'test', 'no calls' FROM unnest(ARRAY['byzantine', 'turnkey', 'auth-proxy']) AS name`);
     const roles = ['onboarding', 'worker', 'console'] as const;

@@ -172,7 +172,7 @@ async function bring(from: Late['from']): Promise<Brought> {
   return sent;
 }
 
-/** Holds back the next statement that matches, inside the pooler. */
+/** Makes the pooler hold back the next statement that matches. */
 function keep(write: RegExp): Promise<unknown[]> {
   return new Promise((resolve) => {
     proxy.intercept(write, async () => {
@@ -238,7 +238,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
     },
   );
 
-  it('the end of an attempt is written once, even if a pooler holds its statement for too long', async () => {
+  it('the end of an attempt is written only once, even if a pooler holds its statement', async () => {
     const { id, subject } = await story.sent();
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));

@@ -42,7 +42,7 @@ interface Row {
   seconds: number;
 }
 
-/** Reads the table of docs/operations/outages.md, which this test keeps true. */
+/** Reads the table that this test checks: the table in docs/operations/outages.md. */
 function readTable(): Row[] {
   const text = readFileSync(join(import.meta.dirname, '../../docs/operations/outages.md'), 'utf8');
   const lines = text.split('\n').filter((line) => line.startsWith('|'));
@@ -116,8 +116,8 @@ const metricsAt = async (role: Role): Promise<string> => {
 };
 
 /**
- * The log line comes a little after the change of `ready`. A new outage is logged only after the log line for
- * the end of the previous outage.
+ * Whether the log still reports an outage. The log line for the end of an outage comes a little after the
+ * change of `ready`. The next outage must wait for this line.
  */
 const logsTrouble = ({ said }: AppProcess) =>
   said.lastIndexOf('byzantine is degraded') > said.lastIndexOf('byzantine is in order again');
@@ -132,7 +132,7 @@ const untilWell = async () => {
   }
 };
 
-/** Makes enough calls for three consecutive failures. */
+/** Makes four calls. Three consecutive failures are enough for an outage. */
 const callProvider = async () => {
   for (let n = 0; n < 4; n++) {
     const { status } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
@@ -232,7 +232,7 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
   },
 };
 
-/** Lists where the processes differ from this row of the table. */
+/** Lists the differences between the processes and this row of the table. */
 async function missing(row: Row, said: Record<Role, number>, gone?: Role): Promise<string[]> {
   const others = ROLES.filter((role) => role !== gone);
   const found = await Promise.all([

@@ -19,7 +19,7 @@ const LEFT_OUT: Record<string, string> = {
   'cost-of-a-request': 'counts the connections of one process at PostgreSQL',
 };
 
-describeWithPgBouncer('behind PgBouncer', () => {
+describeWithPgBouncer('PgBouncer and DATABASE_POOLER', () => {
   it.each([
     ['session', 'none', null],
     [
@@ -33,8 +33,8 @@ describeWithPgBouncer('behind PgBouncer', () => {
       'none',
       'DATABASE_POOLER: is none, and connections go through a pooler in transaction mode: use transaction',
     ],
-    ['statement', 'none', 'DATABASE_POOLER: fits no pooler in statement mode'],
-    ['statement', 'transaction', 'DATABASE_POOLER: fits no pooler in statement mode'],
+    ['statement', 'none', 'DATABASE_POOLER: does not allow a pooler in statement mode'],
+    ['statement', 'transaction', 'DATABASE_POOLER: does not allow a pooler in statement mode'],
   ] as const)(
     'behind PgBouncer in %s mode with DATABASE_POOLER=%s, the boot ends with error %s',
     async (mode, pooler, fault) => {
@@ -87,7 +87,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
       runStories({
         GANGWAY_TEST_POOLER: pooler,
         GANGWAY_TEST_POOLER_PORT: String(port),
-        // Gives the stories databases of their own. The end of the whole run drops these databases too.
+        // Give the stories databases of their own, which the end of the whole test run drops.
         GANGWAY_TEST_RUN: `${process.env['GANGWAY_TEST_RUN']}${mode[0]}`,
       }),
     );

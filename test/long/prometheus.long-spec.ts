@@ -30,7 +30,7 @@ const FOLDER = join(OBSERVABILITY, 'prometheus');
 describeWithPrometheus('promtool', () => {
   it('promtool accepts the rules and the configuration', () => {
     promtool(['check', 'rules', RULES]);
-    // The configuration names files where compose mounts them.
+    // Check only the syntax, because the files that the configuration names exist only in the container.
     promtool(['check', 'config', '--syntax-only', join(FOLDER, 'prometheus.yml')]);
   });
 
@@ -52,18 +52,18 @@ describeWithPrometheus('promtool', () => {
   });
 });
 
-/** The settings whose default values a storm needs. */
+/** Settings that keep their default values, because the alerts for a storm depend on them. */
 const AS_BY_DEFAULT = ['RETRY_FLOOR_MS', 'RETRY_BASE_MS', 'BREAKER_CALLS', 'RETRY_BUDGET_BURST'];
 const FASTER = 10;
 /**
- * These alerts may stay: on a busy computer, the event loop and answers are late, and the unknown text of a
- * scripted refusal is shown for an hour.
+ * These alerts may fire until the end of the test. On a busy machine, the event loop lags and scrapes fail.
+ * The alert for an unknown refusal fires for an hour.
  */
 const NOT_EXPECTED_TO_END = new Set(['EventLoopLag ticket', 'ServiceDown page', 'UnknownRefusals ticket']);
 
 /**
- * The rules as they are, except that all their times pass ten times as fast: `for`, ranges and offsets. Ages
- * in seconds, which Gangway measures, are unchanged.
+ * The rules, with all times divided by ten: `for`, ranges and offsets. Ages that Gangway measures in seconds
+ * are unchanged.
  */
 function faster(rules: string): string {
   const units: Record<string, number> = { s: 1, m: 60, h: 3_600 };
@@ -74,7 +74,7 @@ function faster(rules: string): string {
   );
 }
 
-/** prom-client and OpenTelemetry chose these names, which do not follow all of promtool's rules. */
+/** Names that prom-client and OpenTelemetry chose. They do not follow all of promtool's rules. */
 const NOT_OURS = /^(?:# (?:HELP|TYPE) )?(?:nodejs_|process_|db_client_connection_count)/;
 
 /** Labels without values in this test: those for providers with TLS, and those that Prometheus adds. */
@@ -112,7 +112,7 @@ describeWithPrometheus('a real Prometheus', () => {
   let beganAt: number;
   const sinceS = () => Math.round((performance.now() - beganAt) / 1_000);
 
-  /** Reads the alerts until a condition on those that fire holds. */
+  /** Waits until the names of the firing alerts fulfil `holds`. */
   const watch = (what: string, holds: (firing: string[]) => boolean, withinMs: number) =>
     until(
       what,
@@ -213,7 +213,7 @@ describeWithPrometheus('a real Prometheus', () => {
     expect(share).toBeGreaterThan(0.7);
   });
 
-  it('Prometheus has each series that rules and dashboards name by a fixed value', async () => {
+  it('Prometheus has each series that rules and dashboards select by a fixed label value', async () => {
     const expressions = [...rules(), ...dashboardExpressions()].flatMap(({ expr }) => fixedSelectors(expr));
     const named = expressions.filter(({ label }) => !NOT_HERE.has(label));
     const missing: string[] = [];

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const first = await startPostgres(options('primary'));
   await migrate(first.url);
   await first.stop();
-  // The standby is a copy of the stopped primary. It follows no primary.
+  // The standby is a copy of the stopped primary, and does not replicate.
   await mkdir(options('standby').folder);
   const copied = join(options('standby').folder, 'data');
   await promisify(execFile)('cp', ['-a', join(options('primary').folder, 'data'), copied]);
@@ -82,7 +82,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('fails no request once its address leads from a standby back to the primary', async () => {
+  it('causes no failed request after its address leads to the primary again', async () => {
     const { id, subject } = await story.sent();
     proxy.leadTo(standby.url);
     proxy.cut();

@@ -83,7 +83,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
       subjects.slice(10).map((subject) => story.start(subject, {}, { prefer: 'wait=0' })),
     );
     expect([...before, ...during].map(({ status }) => status)).toEqual(Array(20).fill(202));
-    // A failover of a managed Redis takes about this long.
+    // A failover of a managed Redis takes about ten seconds.
     await until('ten seconds have passed', () => performance.now() - failedAt > 10_000, 15_000);
     for (const { url } of [service, worker]) {
       expect((await readyAt(url)).body.status).toBe('degraded');

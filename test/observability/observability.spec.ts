@@ -76,12 +76,12 @@ describe.each(runbooks())('the runbook %s', (name) => {
     expect(runbookExpressions().map(({ at }) => at)).toContain(`runbook ${name}`);
   });
 
-  it('fits on a phone', () => {
+  it('has fewer than 350 words', () => {
     expect(text.split(/\s+/).length).toBeLessThan(350);
   });
 });
 
-describe('each expression', () => {
+describe('the PromQL expressions', () => {
   const known = knownSeries();
   const all = [
     ...rules().map(({ alert, record, expr }) => ({ at: `rule ${alert ?? record}`, expr })),
@@ -89,7 +89,7 @@ describe('each expression', () => {
     ...runbookExpressions(),
   ];
 
-  it.each(all.map(({ at, expr }) => [at, expr]))('%s uses metrics and labels that exist', (_, expr) => {
+  it.each(all.map(({ at, expr }) => [at, expr]))('use only metrics and labels that exist: %s', (_, expr) => {
     const { uses, grouping } = readPromql(expr);
     expect(uses.length).toBeGreaterThan(0);
     expect(uses.map(({ metric }) => metric).filter((metric) => !known.has(metric))).toEqual([]);
@@ -103,7 +103,7 @@ describe('each expression', () => {
     expect(grouping.filter((label) => !labels.has(label))).toEqual([]);
   });
 
-  it('is parsed as promtool parses it', () => {
+  it('are parsed as promtool parses them', () => {
     expect(
       readPromql('sum by (le, a) (rate(m_bucket{a=~"x.*", b!="{y}"}[5m] offset 1h)) / on (a) r:x > 2'),
     ).toEqual({
@@ -166,7 +166,7 @@ describe('the compose profile', () => {
   };
   const ours = Object.entries(services).filter(([, { profiles }]) => profiles?.includes('observability'));
 
-  it('has Prometheus, Grafana and Jaeger, with fixed versions, on this machine only', () => {
+  it('has fixed versions of Prometheus, Grafana and Jaeger, reachable only from this machine', () => {
     expect(ours.map(([name]) => name)).toEqual(['prometheus', 'grafana', 'jaeger']);
     for (const [, { image, ports, read_only: isReadOnly }] of ours) {
       expect(image).toMatch(/:v?\d+\.\d+\.\d+$/);
@@ -176,7 +176,7 @@ describe('the compose profile', () => {
     }
   });
 
-  it('scrapes service, worker and console where compose runs them', () => {
+  it('scrapes service, worker and console at the ports that compose opens', () => {
     const { scrape_configs: jobs } = readYaml(OBSERVABILITY, 'prometheus/prometheus.yml') as {
       scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
     };

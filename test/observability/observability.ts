@@ -44,7 +44,7 @@ export const runbookExpressions = () =>
     })),
   );
 
-/** Each expression of a dashboard, with the place where it stands. */
+/** The expressions of all dashboards. `at` names the panel or the variable. */
 export function dashboardExpressions(): { at: string; expr: string }[] {
   return Object.entries(DASHBOARDS).flatMap(([file, { panels, templating }]) => [
     ...(panels as { title: string; targets?: { expr: string }[] }[]).flatMap(({ title, targets = [] }) =>

@@ -4,7 +4,7 @@ export interface Use {
   labels: string[];
 }
 
-/** The selectors of an expression that pick series by one fixed value each, such as `m{a="b"}`. */
+/** Finds the fixed label values by which an expression selects series, such as b of label a in `m{a="b"}`. */
 export function fixedSelectors(expr: string): { metric: string; label: string; value: string }[] {
   return [...expr.matchAll(/([a-zA-Z_:][\w:]*)\{([^}]*)\}/g)].flatMap(([, metric = '', matchers = '']) =>
     [...matchers.matchAll(/(\w+)="([^"$]+)"/g)].map(([, label = '', value = '']) => ({
@@ -31,7 +31,7 @@ const WORDS = new Set([
 const GROUPING = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)/g;
 
 /**
- * Reads which metrics and labels an expression of PromQL uses. Only promtool knows whether it is valid.
+ * Finds the metrics and labels that a PromQL expression uses. Does not check that the expression is valid.
  *
  * @param expr may have variables of Grafana
  */

@@ -51,7 +51,7 @@ export const withAuthenticatorData = (
     members.set('authData', change(Buffer.from(members.get('authData') as Uint8Array)));
   });
 
-/** @param change changes the public key, which is a COSE_Key. */
+/** @param change changes the public key (a COSE_Key) in place. */
 export const withKey = (
   honest: PasskeyOptions,
   change: (key: Map<number, unknown>) => void,

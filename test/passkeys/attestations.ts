@@ -16,7 +16,7 @@ export interface StatementLies {
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
   chain?: (leaf: Buffer) => Buffer[];
-  /** A wrong hash. It is signed or certified instead of the right hash. */
+  /** A wrong hash, to sign or certify instead of the right hash. */
   clientDataHash?: Buffer;
   statement?: [string, Cbor][];
   /** The key pair of the leaf certificate. */
@@ -127,7 +127,7 @@ function authorizationList({ purposes, allApplications, origin }: Authorizations
   );
 }
 
-/** What Android says about a key that is valid for passkeys. */
+/** Android's description of a key that is valid for passkeys. */
 const OF_HARDWARE: Authorizations = { purposes: [SIGN], origin: GENERATED };
 
 /**

@@ -15,9 +15,9 @@ export interface CertificateOptions {
   subject?: Buffer;
   extensions?: Buffer[];
   ca?: boolean;
-  /** False: the certificate has no basic constraints. */
+  /** If false, the certificate has no basic constraints. */
   constraints?: boolean;
-  /** In days from now. */
+  /** How many days from now the certificate expires. */
   validFor?: number;
 }
 
@@ -68,10 +68,7 @@ export function authority(extensions: Buffer[] = []): Authority {
   return { name, privateKey, certificate: made, pem };
 }
 
-/**
- * A certificate with the authority's name and key that expired yesterday. A renewed root has such an older
- * certificate.
- */
+/** An older certificate of a renewed root, with the same name and key. It expired yesterday. */
 export const outdated = (root: Authority): Buffer =>
   certificate({
     publicKey: createPublicKey(root.privateKey),

@@ -1,4 +1,4 @@
-/** The parts of DER (X.690) that certificates need. */
+/** Encodes a value in DER (X.690). */
 
 export function der(tag: number, ...parts: Uint8Array[]): Buffer {
   const content = Buffer.concat(parts);

@@ -50,7 +50,7 @@ export const PIXEL: RealAttestation = {
 };
 
 /**
- * A certificate authority of 2026 that signs the keys of Android phones. Google's root of 2026 has signed it.
- * It comes from a public test of another project.
+ * A real certificate of 2026, from a public test of another project. Its authority certifies keys of Android
+ * phones. Google's root of 2026 has signed the certificate.
  */
 export const DROID_CA2 = Buffer.from(droidCa2, 'base64');

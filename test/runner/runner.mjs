@@ -6,20 +6,20 @@ import { use } from './jest-globals.mjs';
 const ofCircus = createRequire(createRequire(import.meta.url).resolve('jest-circus/runner'));
 const circus = ofCircus('./runner.js').default;
 const { ModernFakeTimers } = ofCircus('@jest/fake-timers');
-// jest gives each test file an `expect` from another realm, where String and Date are other classes. This one
-// is from the realm of Node.js, like the test file.
+// jest gives each test file an `expect` from another realm, where String and Date are other classes. The test
+// file runs in the realm of Node.js, so it gets the `expect` of this realm.
 const { jestExpect: expect } = ofCircus('@jest/expect');
 
 /** A worker with a larger heap than this has run stories. */
 const FULL_BYTES = 300 * 1024 * 1024;
 
-/** Not so if jest runs in one process, also below an editor that talks to this process. */
+/** False if jest runs all tests in this process, even if an editor has started the process. */
 const IS_WORKER = /jest-worker.*processChild/.test(process.argv[1] ?? '');
 
 let files = 0;
 
-// jest calls a worker leaky that takes half a second to exit, but freeing a large heap takes that long. A
-// worker with an open handle never gets here.
+// jest reports a leak if a worker takes half a second to exit. To free a large heap takes that long, so the
+// worker kills itself. A worker with an open handle, a real leak, has no `beforeExit`.
 if (IS_WORKER) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
 // If jest was killed, the worker must not run on. A listener of `disconnect` would keep the worker running.
 if (IS_WORKER) setInterval(() => process.connected || process.kill(process.pid, 'SIGKILL'), 1_000).unref();
@@ -29,8 +29,8 @@ if (IS_WORKER) setInterval(() => process.connected || process.kill(process.pid, 
  * between stories. It has the same parameters and result as `jest-circus/runner`.
  */
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
-  // Leftovers of one story must not affect the next. If a worker ends, jest starts another one and sends it
-  // the file again. Its own `workerIdleMemoryLimit` would kill the worker when the next file already runs.
+  // Leftovers of one story must not affect the next story. If a worker ends, jest starts another worker and
+  // sends the file again. jest's `workerIdleMemoryLimit` would kill a worker that already runs the next file.
   if (IS_WORKER && files > 0 && process.memoryUsage().heapUsed > FULL_BYTES) process.exit(1);
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });

@@ -4,10 +4,7 @@ import type { Story } from './story.js';
 
 type Headers = Record<string, string>;
 
-/**
- * Behaves as a browser at the console: keeps cookies, and sends the headers that tell where a request comes
- * from.
- */
+/** Behaves as a browser at the console: keeps cookies, and sends `Origin` and `Sec-Fetch-…` headers. */
 export class ConsoleBrowser {
   readonly cookies = new Map<string, string>();
   readonly #story: Pick<Story, 'consoleUrl'>;

@@ -28,8 +28,9 @@ export const undocumentedMembers = (problem: object, code: string): string[] => 
 };
 
 /**
- * @throws Error if the answer is a problem whose code docs/openapi.json does not name at its route, or that
- *   has a member which is not documented for its code.
+ * Checks a problem that the service has answered. Other answers are not checked.
+ *
+ * @throws Error if docs/openapi.json does not name the code at this route, or if a member is not documented
  */
 export function refuseUndocumented(method: string, path: string, status: number, body: unknown): void {
   const { code } = (body ?? {}) as { code?: unknown };

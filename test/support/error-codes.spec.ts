@@ -11,13 +11,13 @@ const stories = readdirSync(join(TESTS, 'e2e'), { recursive: true, encoding: 'ut
   .join('\n');
 
 describe('the error codes of PROBLEMS', () => {
-  it('are each named by a route: @Answers or @CommandAnswers', () => {
-    // No route answers this one: the path has no route for the method.
+  it('are in the @Answers or @CommandAnswers of a route', () => {
+    // No route answers with `method_not_allowed`, because it means that the path has no such route.
     const ofRoutes = PROBLEM_CODES.filter((code) => code !== 'method_not_allowed');
     expect(ofRoutes.filter((code) => !openApi.includes(`\`${code}\``))).toEqual([]);
   });
 
-  it('are each expected by a story in test/e2e', () => {
+  it('are expected by a story in test/e2e', () => {
     expect(PROBLEM_CODES.filter((code) => !stories.includes(`'${code}'`))).toEqual([]);
   });
 });

@@ -2,9 +2,9 @@ const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
 const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
 /**
- * Patterns of random values: keys, challenges, hashes, codes. The first pattern needs 20 characters with a
- * digit, which no word of the service has. The second one has upper bounds, because without them its time
- * would grow with the cube of the text's length.
+ * Patterns of random values: keys, challenges, hashes, codes. The first pattern matches no word of the
+ * service, because no word has 20 characters and a digit. The second pattern has upper bounds, because it
+ * would be slow for a long text.
  */
 const RANDOM_FORMS = [
   /(?=[A-Za-z_-]*\d)[\w-]{20,}/,
@@ -14,7 +14,7 @@ const RANDOM_FORMS = [
   /\b\d+(?= ms\b)/,
 ];
 const RANDOM = new RegExp(RANDOM_FORMS.map(({ source }) => source).join('|'), 'gi');
-/** Random base64url text. Without a digit, as in one of forty such texts, it looks like a word. */
+/** Matches random base64url text, even without a digit. One of forty such texts has no digit. */
 const RANDOM_BYTES = /^(?=.*[a-z])(?=.*[A-Z])[\w-]{20,}$/;
 /** The names of values that depend on timing. */
 const MEASURED = /(Ms|Seconds)$|^(retryAfter|seq|traceId)$/;

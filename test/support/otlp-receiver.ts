@@ -8,7 +8,7 @@ import { until } from '#libs/testing';
 export interface ReceivedSpan {
   traceId: string;
   spanId: string;
-  /** Empty for the first span of a trace in a process, unless a caller gave its own. */
+  /** Empty for a span that has no parent. */
   parentSpanId: string;
   name: string;
   kind: string;
@@ -27,7 +27,7 @@ const KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSU
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
   readonly headers: IncomingHttpHeaders[] = [];
-  /** The text of all exports, as far as it is text. */
+  /** For each export: the URL and the bytes as latin1, so that tests can search them. */
   readonly texts: string[] = [];
   /** The status of the next answers. */
   status = 200;

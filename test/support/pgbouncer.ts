@@ -53,10 +53,8 @@ export async function behindPgBouncer<T>(
 }
 
 /**
- * Starts PgBouncer in front of a PostgreSQL server. Except for the pool mode, PgBouncer has its default
- * configuration.
- *
- * @param more additional settings.
+ * Starts PgBouncer in front of a PostgreSQL server, with PgBouncer's default settings except `mode` and
+ * `more`.
  */
 export async function startPgBouncer(
   server: string,

@@ -16,7 +16,7 @@ export interface PrivateRedis {
   stop(): Promise<void>;
 }
 
-/** @param password also the password that its replicas use. */
+/** @param password the password of the server, and of its master if it becomes a replica */
 export async function startPrivateRedis(password = randomBytes(12).toString('hex')): Promise<PrivateRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'gangway-redis-'));
   const server = await startRedis({
@@ -62,7 +62,7 @@ export const READ_ONLY: Sickness = {
 export const SICKNESSES: Sickness[] = [
   READ_ONLY,
   {
-    name: 'serves no stale data either',
+    name: 'is a replica without its master, and serves no stale data',
     says: /^Redis (is a read-only replica|is a replica that has lost its master)/,
     strike: async ({ admin }) => {
       await admin.config('SET', 'replica-serve-stale-data', 'no');
@@ -99,7 +99,7 @@ export const SICKNESSES: Sickness[] = [
     mend: ({ admin }) => admin.config('SET', 'min-replicas-to-write', '0'),
   },
   {
-    name: 'has taken the right to write away',
+    name: 'no longer permits its user to write',
     says: /^Redis does not permit the user of REDIS_URL what Gangway needs \(NOPERM\)$/,
     strike: ({ admin }) => admin.call('ACL', 'SETUSER', 'default', '-@write'),
     mend: ({ admin }) => admin.call('ACL', 'SETUSER', 'default', '+@all'),
@@ -114,13 +114,13 @@ export const SICKNESSES: Sickness[] = [
     mend: ({ admin, url }) => admin.config('SET', 'requirepass', new URL(url).password),
   },
   {
-    name: 'holds up writes',
+    name: 'pauses all writes',
     says: /^Redis (does not answer a write: it hangs, or CLIENT PAUSE holds it up|has not answered for 1 s)$/,
     strike: ({ admin }) => admin.client('PAUSE', 60_000, 'WRITE'),
     mend: ({ admin }) => admin.client('UNPAUSE'),
   },
   {
-    name: 'is held up by a script',
+    name: 'is blocked by a script',
     says: /^Redis is held up by a script \(BUSY\)$/,
     strike: async ({ admin }) => {
       await admin.config('SET', 'busy-reply-threshold', '50');
@@ -132,7 +132,7 @@ export const SICKNESSES: Sickness[] = [
     mend: ({ admin }) => admin.script('KILL'),
   },
   {
-    name: 'is stopped in the middle',
+    name: 'is suspended by SIGSTOP',
     says: /^Redis (does not answer|has not answered)/,
     strike: async ({ pid }) => process.kill(pid, 'SIGSTOP'),
     mend: async ({ pid }) => process.kill(pid, 'SIGCONT'),

@@ -17,7 +17,6 @@ export interface ActiveAlert {
 
 export interface Prometheus {
   url: string;
-  /** The alerts that fire, or whose condition has not held for long enough yet. */
   alerts(): Promise<ActiveAlert[]>;
   query(expr: string): Promise<number[]>;
   /** The health of each target by its job: `up`, `down` or `unknown`. */
@@ -41,7 +40,7 @@ if (!areInstalled) {
   );
 }
 
-/** Tests that need Prometheus and promtool. They are skipped where these are not installed. */
+/** Describes tests that need Prometheus and promtool. If one is not installed, the tests are skipped. */
 export const describeWithPrometheus = areInstalled ? describe : describe.skip;
 
 /** Runs promtool. @param input its standard input @throws Error with its output if it finds a fault. */

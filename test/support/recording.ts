@@ -6,10 +6,7 @@ import { masked } from './masked.js';
 
 const FOLDER = join(import.meta.dirname, '../recordings');
 
-/**
- * Recordings round times to minutes. With this offset, a recording stays the same even if a story takes 23 s
- * longer than on the fastest machine.
- */
+/** Recordings round times to minutes. This offset lets a slow machine be 20 s later in the same minute. */
 const SLACK_MS = 20_000;
 
 /**
@@ -18,7 +15,7 @@ const SLACK_MS = 20_000;
  */
 const wanted = process.env['ACCEPT_RECORDINGS'];
 
-/** Stands for the lines of a test whose answers depend on timing. */
+/** Replaces the lines of a test whose answers depend on timing. */
 const UNSTEADY = 'unsteady';
 
 interface Event {
@@ -154,7 +151,10 @@ const newLines = (lines: Set<string>, committed = new Set<string>()) =>
 
 const nameOf = (line: string) => createHash('sha256').update(line).digest('hex').slice(0, 8);
 
-/** Writes the names of each test's lines, and then each line once: tests have many answers in common. */
+/**
+ * The text of a recording. It has a list of line names for each test, and then each line once with its name,
+ * because tests have many lines in common.
+ */
 function written(tests: Lines): string {
   const told = new Set([...tests.values()].flatMap((lines) => [...lines]));
   told.delete(UNSTEADY);

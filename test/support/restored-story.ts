@@ -67,7 +67,7 @@ export class RestoredStory {
     await this.story.startService();
   }
 
-  /** Expects that each timeline is the same as before the dump, and that it verifies. */
+  /** Expects that each timeline is the same as before the dump, and that its hashes are valid. */
   async expectTimelines(): Promise<void> {
     const { reports } = await this.story.service.get(Timelines).verifyTimelines(null, 1000);
     expect(reports.filter(({ fault }) => fault !== null)).toEqual([]);
@@ -109,10 +109,7 @@ export class RestoredStory {
     await this.story.until(id, 'completed');
   }
 
-  /**
-   * The provider accepted this code after the dump. Therefore it refuses the code now, and the user needs
-   * another one.
-   */
+  /** The provider accepted this code after the dump. Therefore it refuses the code now. */
   async #asksForAnotherCode({ id, subject }: Known): Promise<void> {
     const { story } = this;
     const used = story.code(subject);

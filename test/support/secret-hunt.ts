@@ -1,4 +1,4 @@
-/** The search looks at this number of characters at once. Therefore it cannot find shorter secrets. */
+/** The number of characters that the search hashes. A shorter secret cannot be found. */
 const HEAD = 6;
 const TABLE = 1 << 20;
 
@@ -14,10 +14,7 @@ interface Form {
   standsAlone?: StandsAlone;
 }
 
-/**
- * Searches a text for secrets, in all forms in which programs print text and bytes. It reads the text only
- * once, however many secrets there are.
- */
+/** Searches a text for many secrets in one pass, in all forms in which programs print text and bytes. */
 export class SecretHunt {
   readonly #names: string[] = [];
   readonly #seen = new Set<string>();

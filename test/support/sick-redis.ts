@@ -39,7 +39,7 @@ export async function endure(
     const waiting = await story.start(failing, {}, { prefer: 'wait=0' });
     expect(waiting.status).toBe(202);
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // If each request waited for a Redis command to time out, it would take two seconds longer.
+    // If these requests waited for a timeout of Redis, they would take two seconds longer.
     expect(performance.now() - from).toBeLessThan(3_500);
 
     // `/health/ready` says degraded, `/health/live` asks for no restart, and scheduled work continues.

@@ -6,12 +6,12 @@ export interface Brought {
   subject: Subject;
 }
 
-/** In faults, Retry-After is longer than any test takes. Therefore the step keeps waiting. */
+/** The Retry-After of faults. It is longer than any test, so that the step keeps waiting. */
 const MUCH_LATER_S = 60;
 
 type Bring = (story: Story) => Promise<Brought>;
 
-/** The provider refuses the next call for now: the call certainly has no effect. */
+/** The provider answers the next call with 503 and Retry-After: the call certainly has no effect. */
 const throttle = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 503, retryAfterS: MUCH_LATER_S });
 

@@ -82,7 +82,7 @@ export class StepUnderTest {
     return this;
   }
 
-  /** Sets the faults that the calls of the step will meet, in this order. */
+  /** Sets the faults of the step's next calls, in this order. */
   strike(...faults: Fault[]): this {
     for (const fault of faults) {
       this.story.sandbox.control.addFault({

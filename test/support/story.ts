@@ -363,7 +363,7 @@ export class Story extends World {
     }
   }
 
-  /** The key of a subject that is identified by its contact, computed as the documentation says. */
+  /** The `blind:…` key of a subject that is identified by its contact, computed as the docs describe. */
   blind(key: string): string {
     const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
     return `blind:${hash.of('subject key', key).toString('base64url')}`;

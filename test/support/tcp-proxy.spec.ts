@@ -14,7 +14,6 @@ async function startEcho(name: string): Promise<{ url: string; server: Server }>
   return { server, url: `tcp://127.0.0.1:${await listenAnywhere(server)}` };
 }
 
-/** A client that connects through the proxy. */
 class Client {
   heard = '';
   /** How the connection ended; null while it is open. */
@@ -36,6 +35,11 @@ class Client {
     return this.ended!;
   }
 }
+
+it('closedPort returns a port on which no program listens', async () => {
+  const client = new Client(connect(await closedPort(), '127.0.0.1'));
+  expect(await client.ends()).toBe('ECONNREFUSED');
+});
 
 describe('a TCP proxy', () => {
   let one: Awaited<ReturnType<typeof startEcho>>;
@@ -126,7 +130,7 @@ describe('a TCP proxy', () => {
     const late = connected();
     for (const each of [client, late]) each.socket.write('stalled');
     await once(late.socket, 'connect');
-    // A direct connection to the server takes longer than these bytes would need.
+    // Without the stall, the bytes would arrive before this direct connection is closed.
     await once(connect(Number(new URL(one.url).port), '127.0.0.1').end(), 'close');
     expect([client.heard, late.heard]).toEqual(['one:hello', '']);
     proxy.stall(false);
@@ -195,10 +199,5 @@ describe('a TCP proxy', () => {
     await proxy.close();
     await proxy.mend();
     await greeted();
-  });
-
-  it('finds a port on which no program listens', async () => {
-    const client = new Client(connect(await closedPort(), '127.0.0.1'));
-    expect(await client.ends()).toBe('ECONNREFUSED');
   });
 });

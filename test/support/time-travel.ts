@@ -30,10 +30,7 @@ export async function elapse(
   );
 }
 
-/**
- * The deadlines of an onboarding: for its code, for its session, without any activity, and for the whole
- * onboarding.
- */
+/** The deadlines of an onboarding: of its code, of its session, of a user without activity, of the whole. */
 export type Life = 'code' | 'session' | 'idle' | 'whole';
 
 const ENDS: Record<Life, string> = {

@@ -8,10 +8,7 @@ import { installClients } from './client-folder.js';
 
 const exec = promisify(execFile);
 
-/**
- * Turnkey's official client packages have a folder and a lock file of their own. `npm start` does not install
- * them.
- */
+/** The folder with Turnkey's official client packages. `npm start` does not install them. */
 const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
 /**
  * The public key that `@turnkey/crypto` uses to verify OTP bundles. `@turnkey/core` cannot use another one.
@@ -19,7 +16,7 @@ const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
 const PRODUCTION_SIGNER =
   '046b4f88421f76b6ba418afc2ea1d8ced671337d7db6b80478a60d8531bf8f17' +
   'fa9a512f0fef96fc0c9b4cd9dff70b34992e520ce04c79d931f6ff6296b547d201';
-/** Modules of React Native, which a browser does not need. */
+/** Modules that only React Native needs. They are not bundled for a browser. */
 const NATIVE = [
   '@react-native-async-storage/async-storage',
   'react-native-keychain',
@@ -39,7 +36,7 @@ export async function runBackend(settings: object): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-/** A website with the page `page.js`, which uses `@turnkey/core`. */
+/** A website with one page. Its script `page.js` uses `@turnkey/core`. */
 export class ClientSite {
   /** The public key that the page uses to verify OTP bundles. */
   signerPublicKey = PRODUCTION_SIGNER;

@@ -34,8 +34,8 @@ export const throughDoor =
   };
 
 /**
- * A user of the sandbox's Turnkey. Either Turnkey has verified the user's address, or it does not know the
- * user yet.
+ * A user of the sandbox's Turnkey. Either Turnkey has verified the user's address, or Turnkey does not know
+ * the user yet.
  */
 export class Person {
   readonly email = `ana.${randomBytes(6).toString('hex')}@example.com`;

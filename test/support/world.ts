@@ -9,7 +9,7 @@ import { TcpProxy } from './tcp-proxy.js';
 
 export type Env = Record<string, string>;
 
-/** A server to which apps may connect through a proxy: the variable that holds its URL, or the service. */
+/** A server to which apps may connect through a proxy: the variable with the server's URL, or the service. */
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
 export interface WorldOptions {

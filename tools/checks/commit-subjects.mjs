@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 
 const MOST = 72;
-/** Commits before this one were made before the rule existed. */
+/** The rule exists since this time. Older commits are not checked. */
 const SINCE = '2026-11-29T20:00:00Z';
 
 const log = execFileSync('git', ['log', '--no-merges', `--since=${SINCE}`, '--format=%h %s'], {

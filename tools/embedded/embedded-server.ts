@@ -1,7 +1,7 @@
-/** A PostgreSQL or Redis that Gangway started now, or found running from an earlier run. */
+/** A running PostgreSQL or Redis that this run or an earlier run of Gangway has started. */
 export interface EmbeddedServer {
   readonly url: string;
-  /** Whether the server was still running from an earlier run. */
+  /** Whether an earlier run has started the server. */
   readonly adopted: boolean;
   stop(): Promise<void>;
 }

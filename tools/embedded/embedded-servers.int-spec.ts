@@ -74,7 +74,7 @@ describe('the embedded Redis', () => {
     expect(await askRedis(third.url, (client) => client.get('kept'))).toBe('42');
   });
 
-  it('is not touched if it belongs to another folder, despite the same port and password', async () => {
+  it('is not touched if it belongs to another folder with the same port and password', async () => {
     const other = await start();
     const mine = join(folder, 'mine');
     await mkdir(mine);

@@ -46,11 +46,11 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
   return { url, adopted, stop };
 }
 
-/** Explains a refused password, and says how to start with empty data. Other errors need no advice. */
+/** The advice for a refused password. Empty for other errors. */
 function adviceOn(error: unknown): string {
   const wrongPassword = (error as { code?: string }).code === '28P01';
   return wrongPassword
-    ? '\nThe password in .gangway/dev.json does not fit. npm run reset starts with empty data.'
+    ? '\nThe data has another password than .gangway/dev.json. Delete the data: npm run reset'
     : '';
 }
 
@@ -135,14 +135,14 @@ async function urlOf(data: string, password: string): Promise<string> {
   return `postgres://${USER}:${password}@127.0.0.1:${await portOf(data)}/${DATABASE}`;
 }
 
-/** The fourth line of postmaster.pid is the port (PostgreSQL, "Server Setup", pid file). */
+/** Reads the port from the fourth line of postmaster.pid. */
 async function portOf(data: string): Promise<number> {
   return Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[3]);
 }
 
 /**
- * Runs pg_ctl without pipes, because the server would keep them open, and in its own process group, because a
- * Ctrl-C during the start would otherwise leave a running server.
+ * Runs pg_ctl without pipes, because the server would keep pipes open. pg_ctl gets its own process group, so
+ * that a Ctrl-C during the start does not end pg_ctl and leave a running server.
  */
 function control(installation: Installation, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -198,7 +198,7 @@ async function versionOf(packaged: string): Promise<string> {
   return (JSON.parse(await readFile(join(packaged, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** Relative links, as native/pg-symlinks.json lists them, so that they also work in a copy. */
+/** Makes the links that native/pg-symlinks.json lists. They are relative, so that they work in a copy too. */
 async function linkLibraries(packaged: string): Promise<void> {
   const list = await readFile(join(packaged, 'native', 'pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {

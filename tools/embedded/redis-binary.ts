@@ -27,8 +27,8 @@ export interface RedisBinary {
 }
 
 /**
- * Finds a Redis to run. It is either on the PATH, or, on Debian and Ubuntu, unpacked from the distribution's
- * packages, which does not need root.
+ * Finds a Redis to run on the PATH. If there is none, on Debian and Ubuntu, unpacks a Redis from the
+ * distribution's packages without root.
  *
  * @throws Plain with what to do, if there is no Redis
  */
@@ -60,8 +60,8 @@ function onPath(name: string): string | undefined {
 }
 
 /**
- * The user's cache folder, which all checkouts share, or, if that is read-only, the folder of PostgreSQL's
- * files.
+ * The folder for the unpacked Redis: in the user's cache folder, which all checkouts share, or beside the
+ * files of PostgreSQL if the cache folder is read-only.
  */
 export async function unpackedFolder(name: string): Promise<string> {
   const cache = cacheFolder();
@@ -87,7 +87,7 @@ async function distribution(): Promise<string> {
 }
 
 async function unpack(target: string): Promise<void> {
-  // Do not use the system's temporary folder: it may be missing, or not allow programs to run.
+  // Do not use the system's temporary folder. It may be missing, or its programs may not run.
   const work = await mkdtemp(`${target}.`);
   try {
     const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
@@ -105,7 +105,7 @@ async function unpack(target: string): Promise<void> {
     await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
       env: { ...process.env, LD_LIBRARY_PATH: await libraryFolders(root) },
     });
-    // If another start was faster, use the folder that it has made.
+    // If another start was faster, use its folder.
     await rename(root, target).catch(() => undefined);
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
@@ -122,7 +122,7 @@ async function privateLists(work: string): Promise<string[]> {
   const cache = join(work, 'cache');
   await mkdir(join(lists, 'partial'), { recursive: true });
   await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
-  // Switch off apt's sandbox user, who could not write into a folder that only this user may use.
+  // Switch off apt's own sandbox user, which may not write into this folder.
   const options = [`Dir::State::lists=${lists}`, `Dir::Cache=${cache}`, 'APT::Sandbox::User='];
   return ['-qq', ...options.flatMap((option) => ['-o', option])];
 }

@@ -94,7 +94,7 @@ function settings(options: EmbeddedOptions, port: number): string {
 
 /**
  * Finds the Redis that an earlier run has left running with the data in this folder. Another Redis may use
- * the port. So the Redis must also accept the password, and name this configuration file.
+ * the port now. So the Redis at this port must accept the password, and report the same configuration file.
  */
 async function findLeft(folder: string): Promise<{ url: string; pid: number } | undefined> {
   const config = configFile(folder);

@@ -22,7 +22,7 @@ export function sourcesOf(checkout) {
 }
 
 /**
- * A fingerprint of all files that the build reads, from their paths, sizes and times. If the fingerprint has
+ * A fingerprint of the paths, sizes and times of all files that the build reads. If the fingerprint has
  * changed, the build is out of date. A deleted file changes the fingerprint too.
  *
  * @param {string} checkout

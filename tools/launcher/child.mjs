@@ -44,7 +44,7 @@ export function runToEnd(what, program, args, options) {
  */
 export function handOver(program, args, options) {
   const child = spawn(program, args, { stdio: 'inherit', ...options });
-  // Ctrl-C reaches all processes in the foreground. This process must not end before the child.
+  // Ctrl-C reaches this process too, but this process must not end before the child.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   const orphaned = watchForNpm(() => child.kill('SIGTERM'));
   child.on('error', (error) => fail(`could not run ${program} (${error.message}).`));
@@ -56,9 +56,9 @@ export function handOver(program, args, options) {
 }
 
 /**
- * Notices that npm was asked to end. npm passes a SIGTERM only to the shell between npm and this process, and
- * the shell does not pass it on. The only sign is that the shell ends, which gives this process another
- * parent. A process that npm did not start may outlive its parent.
+ * Calls `onGone` after npm got a SIGTERM. npm sends this signal only to the shell between npm and this
+ * process. The shell ends, and this process gets another parent. Does nothing if npm did not start this
+ * process.
  *
  * @param {() => void} onGone
  */

@@ -1,6 +1,6 @@
 /**
- * The commands that take flags. This file is plain JavaScript, because the launcher reads it before any
- * package is installed: it answers `--help` and refuses wrong flags. Each tool reads the same table.
+ * The commands that take flags. The launcher and each tool read this table. This file is plain JavaScript,
+ * because the launcher answers `--help` and refuses wrong flags before any package is installed.
  */
 export const COMMANDS = {
   start: {

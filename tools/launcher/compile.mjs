@@ -10,7 +10,7 @@ import { fail } from './child.mjs';
 import { swcOptions } from './swc.mjs';
 
 const { transform } = await import('@swc/core').catch((/** @type {Error} */ error) => {
-  // The compiler unpacks itself into a folder. If that fails, the reason is at the end of a long stack.
+  // The compiler unpacks itself into a folder. If this fails, show the reason without the long stack.
   if (!hasCode(error, 'ERR_SWC_NATIVE_CACHE')) throw error;
   fail('The compiler needs a folder for its files: set HOME or TMPDIR to one that this user may write to.');
 });

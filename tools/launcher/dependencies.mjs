@@ -18,8 +18,8 @@ const HIDDEN = join('node_modules', '.package-lock.json');
 const HERE = { os: process.platform, cpu: process.arch };
 
 /**
- * Whether the installed packages are those of the lock file. It compares contents, because a checkout or a
- * copy changes file times. An optional package must be installed only if this project itself lists it and
+ * Whether the installed packages are those of the lock file. Compares contents, because a checkout or a copy
+ * changes file times. An optional package must be installed only if this project itself lists it and
  * this platform can run it. For other optional packages, npm decides by its own rules.
  *
  * @param {Lock} lock package-lock.json

@@ -83,7 +83,7 @@ describe('flags', () => {
       '--alg needs one of ES256, RS256, EdDSA, not "HS256".',
     ],
     ['a missing address', 'self-check', ['--service'], '--service needs a value.'],
-  ] as const)('that are wrong cause one line that names --help: %s', (_, name, args, words) => {
+  ] as const)('cause a one-line error that names --help: %s', (_, name, args, words) => {
     const { wrong } = readFlags(COMMANDS[name], [...args]);
     expect(wrong).toMatch(/^[^\n]* For all flags: [^\n]* --help$/);
     expect(wrong).toContain(words);

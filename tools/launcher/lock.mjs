@@ -7,9 +7,7 @@ import { fail } from './child.mjs';
 
 const FREE = '{}';
 const POLL_MS = 100;
-/**
- * How long a process may take to write its lock file. If it dies before that, the file stays empty.
- */
+/** How long a process may take to write its lock file. If the process dies before, the file stays empty. */
 const WRITTEN_WITHIN_MS = 2_000;
 
 /** @param {number} ms */
@@ -26,8 +24,8 @@ function bornAt(pid) {
   try {
     if (!existsSync('/proc/self/stat'))
       return execFileSync('ps', ['-o', 'lstart=', '-p', `${pid}`], { encoding: 'utf8' }).trim() || undefined;
-    // The second field, the name, may contain any character. So count the fields after it: 3 is the state, 22
-    // the start time (proc(5)).
+    // Field 2, the name, may contain any character. So count the fields after the name: field 3 is the state,
+    // and field 22 the start time (proc(5)).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
@@ -36,9 +34,9 @@ function bornAt(pid) {
 }
 
 /**
- * A lock of a folder, with numbered files: the highest number names the holder, and the next one takes the
- * lock. A file is deleted only if a higher one exists, so no number is created twice. If the holder has
- * ended, the lock is free.
+ * A lock of a folder, with numbered files. The file with the highest number names the holder. A process takes
+ * the lock by creating the file with the next number. A file is deleted only if a higher one exists, so no
+ * number is created twice. If the holder has ended, the lock is free.
  */
 class Lock {
   /** @param {string} folder @param {string} name */

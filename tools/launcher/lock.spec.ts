@@ -66,7 +66,7 @@ describe('the lock of the servers', () => {
     }
   }, 60_000);
 
-  it('stays with the process to which it was handed, after the first owner has ended', async () => {
+  it('can be handed to another process, which keeps it after the first holder has ended', async () => {
     const heir = run(`console.log('here'); setInterval(() => {}, 1_000);`);
     await firstLine(heir);
     expect(await ended(run(`lockServers(folder, 'npm start')(${heir.pid});`))).toMatchObject({ code: 0 });
@@ -81,11 +81,11 @@ describe('the lock of the servers', () => {
   }, 60_000);
 
   it.each([
-    ['with a reused process number', `{"pid":${process.pid},"born":"long ago","command":"npm start"}`],
-    ['that is empty, because its process died meanwhile', ''],
-    ['that is not JSON', '{"pid":'],
+    ['has a reused process number', `{"pid":${process.pid},"born":"long ago","command":"npm start"}`],
+    ['is empty, because its process died', ''],
+    ['is not JSON', '{"pid":'],
   ])(
-    'is free if the newest file is one %s',
+    'is free if the newest lock file %s',
     async (_, text) => {
       mkdirSync(join(folder, '.gangway', 'locks'), { recursive: true });
       writeFileSync(join(folder, '.gangway', 'locks', 'servers.7'), text);

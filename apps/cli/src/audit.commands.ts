@@ -2,7 +2,6 @@ import type { Group } from './command.js';
 import { Misuse } from './command.js';
 import { optional, text } from './options.js';
 
-/** Reads the audit: changes of keys and accounts by people and tools, and refused logins. */
 export const AUDIT: Group = {
   list: {
     usage: '[--limit 50]',
@@ -11,7 +10,8 @@ export const AUDIT: Group = {
     positionals: 0,
     plan({ values }) {
       const limit = Number(optional(values, 'limit') ?? '50');
-      if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) throw new Misuse('--limit is 1 to 1000.');
+      if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
+        throw new Misuse('--limit takes a whole number from 1 to 1000.');
       return async ({ audit }) => {
         const items = await audit.latest(limit);
         const lines = items.map(({ at, actor, action, target, address, data }) =>

@@ -17,7 +17,7 @@ interface Ended {
   err: string;
 }
 
-/** Runs the compiled command line, with only the variables that the documentation names as required. */
+/** Runs the compiled command line with only the variables that its documentation requires. */
 function gangway(args: string[], env: Record<string, string> = {}, typed = ''): Promise<Ended> {
   const cache = process.env['NODE_COMPILE_CACHE'];
   const child = spawn(process.execPath, [MAIN, ...args], {
@@ -148,8 +148,10 @@ describe('the commands for timelines', () => {
     const all = await gangway(['timeline', 'verify', 'all']);
     expect([all.code, all.err]).toEqual([1, '']);
     expect(all.out).toContain(`${cut}: event 2 is missing.`);
-    expect(all.out).toContain(`${forged}: event 2 or one before it does not fit the anchor`);
-    expect(all.out).toContain('No anchor fits: is HASH_KEY the key that this database was written with?');
+    expect(all.out).toContain(`${forged}: event 2 or an event before it has changed`);
+    expect(all.out).toContain(
+      'No anchor matches its timeline. Is HASH_KEY the key with which this database was written?',
+    );
     expect(all.out).not.toContain(`${whole}:`);
     expect(all.out).toMatch(/1 of them anchored: 2 broken\.$/m);
   }, 180_000);
@@ -207,7 +209,7 @@ describe('the commands for onboardings and operations', () => {
     await client.end();
   }, 180_000);
 
-  it('wait for an operation, and say why it was refused', async () => {
+  it('wait for an operation, and say which onboarding was refused and why', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const id = await anOnboarding(client, { state: 'otp_sent' });
@@ -229,7 +231,7 @@ describe('the commands for onboardings and operations', () => {
     await client.end();
   }, 180_000);
 
-  it('pause and resume an integration, and rebuild wake-ups', async () => {
+  it('pause and resume an integration, and queue the jobs of waiting steps again', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     await client.query(`INSERT INTO otp_budgets (integration, subject_key) VALUES ('of-cli', 's')`);

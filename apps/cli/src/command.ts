@@ -1,7 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Store } from './store.js';
 
-/** Exit codes, for scripts. */
 export const DONE = 0;
 export const FAILED = 1;
 /** The command line or the configuration is wrong, so a retry cannot help. */
@@ -28,20 +27,20 @@ interface Described {
   summary: string;
   /** The command's own options. Every command also takes `--json` and `--help`. */
   options: ParseArgsOptionsConfig;
-  /** How many words the command takes besides its options, or the fewest and the most. */
+  /** How many words the command takes besides its options: a number, or a minimum and a maximum. */
   positionals: number | [fewest: number, most: number];
 }
 
 export interface Command extends Described {
   /**
-   * Reads the command line and returns the work to do. A wrong command line never reaches the database.
+   * Checks the command line without the database, and returns the work to do.
    *
    * @throws Misuse.
    */
   plan(call: Call): (store: Store) => Promise<Answer>;
 }
 
-/** A command that needs no database, and has no group. */
+/** A command of one word, which needs no database. */
 export interface StandaloneCommand extends Described {
   /** @throws Misuse. */
   planAlone(call: Call): (env: NodeJS.ProcessEnv) => Promise<Answer>;
@@ -50,7 +49,7 @@ export interface StandaloneCommand extends Described {
 /** The commands of a group, by the second word of the command line. */
 export type Group = Record<string, Command>;
 
-/** Thrown if the command ran, but found something wrong: print the answer, and exit with an error code. */
+/** The command ran, but found something wrong. `run` prints the answer, and exits with code 1. */
 export class NotAsItShould extends Error {
   override readonly name = 'NotAsItShould';
 

@@ -23,10 +23,8 @@ export const COMMANDS: Readonly<Record<string, Group>> = {
   audit: AUDIT,
 };
 
-/** Commands of one word. */
 export const STANDALONE: Readonly<Record<string, StandaloneCommand>> = { 'contract-check': CONTRACT_CHECK };
 
-/** The usage of all commands, or of one group. */
 export function usage(only?: string): string {
   const groups = Object.entries(COMMANDS).filter(([group]) => only === undefined || group === only);
   const grouped = groups.flatMap(([group, commands]) =>

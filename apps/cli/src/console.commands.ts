@@ -21,5 +21,5 @@ export const CONSOLE: Group = {
 function roleOf(word: string): Role {
   const role = ROLES.find((each) => each === word);
   if (role) return role;
-  throw new Misuse(`--role is one of ${ROLES.join(', ')}.`);
+  throw new Misuse(`--role takes one of ${ROLES.join(', ')}.`);
 }

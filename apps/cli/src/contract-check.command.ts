@@ -2,14 +2,11 @@ import { parseConfig } from '#libs/platform';
 import { PROVIDERS, checkContracts, type ContractFinding } from '#libs/upstream';
 import { Misuse, NotAsItShould, type StandaloneCommand } from './command.js';
 
-/**
- * contract-check needs the settings of the service but no database, so it can run before a key or a provider
- * is used.
- */
+/** Needs no database, so an operator can check a new signing key or provider before the service uses it. */
 export const CONTRACT_CHECK: StandaloneCommand = {
   usage: '[<integration>]',
   summary:
-    'Signs a harmless probe to each integration with each of its keys, and says what it learned. ' +
+    'Signs a harmless probe to each integration with each of its keys, and shows the result. ' +
     'Needs the settings of the service. Exit code 1 if anything is wrong.',
   options: {},
   positionals: [0, 1],

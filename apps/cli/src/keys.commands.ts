@@ -92,12 +92,12 @@ function scopesOf(list: string): Scope[] {
   const words = listOf(list) ?? [];
   const unknown = words.filter((word) => !isScope(word));
   if (unknown.length > 0) {
-    throw new Misuse(`--scopes: there is no ${unknown.join(', ')}. The scopes are: ${SCOPES.join(', ')}.`);
+    throw new Misuse(`--scopes: unknown: ${unknown.join(', ')}. The scopes are: ${SCOPES.join(', ')}.`);
   }
   return words.filter(isScope);
 }
 
-/** The error does not repeat the text: a user may have pasted a whole token by mistake. */
+/** The error does not repeat the given id, because it may be a whole token, pasted by mistake. */
 function idOf({ positionals: [id = ''] }: Call): string {
   if (/^[0-9a-f]{20}$/.test(id)) return id;
   throw new Misuse('give the id of a key (20 hex digits, see keys list), not a token.');

@@ -9,14 +9,14 @@ const DAY_MS = 86_400_000;
 const DEFAULT_FOR = '15m';
 const LONGEST_FOR_MS = 7 * DAY_MS;
 
-/** The modules whose log lines an operator must not mute. A quieter default would mute them too. */
+/** An operator must not mute the modules that log the audit. DEFAULT_MODULE would mute them too. */
 const AUDITING: ReadonlySet<string> = new Set<ChangedLevel['module']>([
   'Audit',
   'OperatorAudit',
   DEFAULT_MODULE,
 ]);
 
-/** A level that stays would fill disks after the operator has gone. So each change expires. */
+/** Each change of a level expires, because a forgotten level `debug` would fill the disk. */
 export const LOGS: Group = {
   level: {
     usage: `<module>|${DEFAULT_MODULE} <level> [--for ${DEFAULT_FOR}]`,
@@ -31,7 +31,7 @@ export const LOGS: Group = {
       }
       const lasts = optional(values, 'for') ?? DEFAULT_FOR;
       const forMs = durationOf(lasts, 'for');
-      if (forMs === 0 || forMs > LONGEST_FOR_MS) throw new Misuse('--for is at most 7d, and not 0.');
+      if (forMs === 0 || forMs > LONGEST_FOR_MS) throw new Misuse('--for takes a duration from 1s to 7d.');
       return async ({ logLevels, audit }) => {
         const changed = await logLevels.set(module, level, forMs, actor);
         const data = { level, until: changed.until.toISOString() };
@@ -83,7 +83,7 @@ function oneOf<Name extends string>(kind: string, given: string, names: readonly
   const found = names.find((name) => name.toLowerCase() === given.toLowerCase());
   if (found !== undefined) return found;
   const nearest = kind === 'level' ? names : nearestNames(given, names);
-  throw new Misuse(`there is no ${kind} "${given}". Near: ${nearest.join(', ')}.`);
+  throw new Misuse(`there is no ${kind} "${given}". Similar: ${nearest.join(', ')}.`);
 }
 
 const linesOf = (items: readonly ChangedLevel[]): string[] =>

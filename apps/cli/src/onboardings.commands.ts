@@ -41,7 +41,7 @@ const FILTERED = 'filtered';
 const TARGET = `<id>[,<id>…]|${FILTERED}`;
 const MORE = `--reason <text> [--dry-run] [--at-most <n>] [--wait] ${FILTER_USAGE}`;
 
-/** Commands on onboardings, one or many. Each action is an operation, which the worker carries out. */
+/** Commands on one or many onboardings. Each change is an operation, which the worker carries out. */
 export const ONBOARDINGS: Group = {
   list: {
     usage: `${FILTER_USAGE} [--limit <n>]`,
@@ -83,7 +83,7 @@ export const ONBOARDINGS: Group = {
     ...action('Decides whether steps with an unknown outcome took effect.', ({ outcome }) => {
       if (outcome === 'done') return 'resolve_done';
       if (outcome === 'not_done') return 'resolve_not_done';
-      throw new Misuse('--outcome is done or not_done.');
+      throw new Misuse('--outcome takes done or not_done.');
     }),
     usage: `${TARGET} --outcome done|not_done ${MORE}`,
   },
@@ -120,7 +120,7 @@ function action(summary: string, which: (values: Values) => OperationAction): Co
 async function endOf(operations: Operations, { id }: Operation): Promise<Operation> {
   for (;;) {
     const operation = await operations.find(id);
-    if (!operation) throw new Error(`operation ${id} is gone`);
+    if (!operation) throw new Error(`operation ${id} no longer exists`);
     if (operation.endedAt) return operation;
     await sleep(POLL_MS);
   }
@@ -159,14 +159,14 @@ function statesOf(values: Values): State[] | undefined {
   const isState = (word: string): word is State => (STATES as readonly string[]).includes(word);
   const unknown = given?.filter((word) => !isState(word)) ?? [];
   if (unknown.length === 0) return given?.filter(isState);
-  throw new Misuse(`--state: there is no ${unknown.join(', ')}. The states are: ${STATES.join(', ')}.`);
+  throw new Misuse(`--state: unknown: ${unknown.join(', ')}. The states are: ${STATES.join(', ')}.`);
 }
 
 function stepOf(values: Values): StepName | undefined {
   const given = optional(values, 'step');
   const step = STEPS.find((name) => name === given);
   if (given !== undefined && !step) {
-    throw new Misuse(`--step: there is no ${given}. The steps are: ${STEPS.join(', ')}.`);
+    throw new Misuse(`--step: unknown: ${given}. The steps are: ${STEPS.join(', ')}.`);
   }
   return step;
 }

@@ -4,11 +4,11 @@ import { Misuse, type Group } from './command.js';
 import { optional, text, wholeNumber } from './options.js';
 import { table } from './table.js';
 
-/** Refusal texts of providers that Gangway does not know: see docs/decisions/0037. */
+/** Commands for the unknown texts of providers' refusals (docs/decisions/0037). */
 export const REFUSALS: Group = {
   list: {
     usage: '[--integration <name>] [--limit <n>]',
-    summary: 'Lists refusals of providers with texts that are not known, the latest first.',
+    summary: 'Lists refusals of providers with unknown texts, the latest first.',
     options: { integration: text, limit: text },
     positionals: 0,
     plan({ values }) {
@@ -21,14 +21,16 @@ export const REFUSALS: Group = {
   },
   forget: {
     usage: '<id>\n  refusals forget all --integration <name>',
-    summary: 'Forgets one text, or all of an integration. A text that comes again is listed again.',
+    summary:
+      'Deletes one text, or all texts of an integration. A text that a provider sends again is listed again.',
     options: { integration: text },
     positionals: 1,
     plan({ values, positionals: [word = ''], actor }) {
       const integration = optional(values, 'integration');
       const all = word === 'all';
       if (!all && !isUuid(word)) throw new Misuse('give the id of a text (see refusals list), or "all".');
-      if (all !== (integration !== undefined)) throw new Misuse('"all" needs --integration, an id does not.');
+      if (all !== (integration !== undefined))
+        throw new Misuse('give --integration together with "all", but not with an id.');
       return async ({ refusals, audit }) => {
         const which = integration === undefined ? { id: word } : { integration };
         const gone = await refusals.forget(which);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { run } from './run.js';
 
-/** No database listens at this port. So a command that connects to the database exits with code 1. */
+/** No database listens at this port, so a command that connects to the database exits with code 1. */
 const ENV = { DATABASE_URL: 'postgres://127.0.0.1:1/x', HASH_KEY: Buffer.alloc(32, 9).toString('base64') };
 
 async function gangway(args: string[], env: NodeJS.ProcessEnv = ENV) {
@@ -21,7 +21,7 @@ describe('a wrong command line', () => {
     [['constructor', 'name'], 'there is no command'],
     [['keys', 'create', '--caller', 'till'], '--scopes is missing'],
     [['keys', 'create', '--scopes', 'admin'], '--caller is missing'],
-    [['keys', 'create', '--caller', 'till', '--scopes', 'root'], 'there is no root'],
+    [['keys', 'create', '--caller', 'till', '--scopes', 'root'], '--scopes: unknown: root'],
     [[...CREATE, '--expires-in', 'soon'], '--expires-in takes a duration'],
     [[...CREATE, '--expires-in', '0'], 'would never work'],
     [[...CREATE, '--colour', 'red'], '--colour'],
@@ -31,8 +31,8 @@ describe('a wrong command line', () => {
     [['onboardings', 'cancel', ID, '--parked', '--reason', 'r'], 'give either ids'],
     [['onboardings', 'cancel', ID], '--reason is missing'],
     [['onboardings', 'cancel', ID, '--reason', 'r', '--at-most', 'some'], '--at-most takes a whole number'],
-    [['onboardings', 'resolve', ID, '--reason', 'r'], '--outcome is done or not_done'],
-    [['onboardings', 'list', '--state', 'lost'], 'there is no lost'],
+    [['onboardings', 'resolve', ID, '--reason', 'r'], '--outcome takes done or not_done'],
+    [['onboardings', 'list', '--state', 'lost'], '--state: unknown: lost'],
     [['onboardings', 'list', '--step', 'otp-auth'], 'The steps are: init-otp, verify-otp'],
     [['onboardings', 'list', '--limit', '0'], '--limit takes a whole number'],
     [['onboardings', 'list', '--created-after', 'noon'], '--created-after takes an instant'],
@@ -41,7 +41,7 @@ describe('a wrong command line', () => {
     [['refusals', 'forget', ID, '--integration', 'x'], 'usage: gangway refusals forget <id>\n'],
     [['keys', 'revoke'], 'the command takes 1 word'],
     [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'not a token'],
-  ])('%j exits with code 2 and says how to correct it', async (args, words) => {
+  ])('exits with code 2 and says how to correct it: %j', async (args, words) => {
     const { code, out, err } = await gangway(args);
     expect([code, out + err]).toEqual([2, expect.stringContaining(words)]);
     expect(out + err).not.toMatch(/_secret/);
@@ -59,7 +59,7 @@ describe('a command', () => {
   });
 
   it.each([[['refusals', '--help']], [['refusals', 'forgive']]])(
-    '%j shows the usage of one group',
+    'shows the usage of its group only: %j',
     async (args) => {
       const { out, err } = await gangway(args, {});
       expect(out + err).toContain('gangway refusals <command>');
@@ -68,7 +68,7 @@ describe('a command', () => {
     },
   );
 
-  it('names a missing setting', async () => {
+  it('names the variable of a missing setting', async () => {
     const { code, err } = await gangway(['keys', 'list'], { ...ENV, HASH_KEY: '' });
     expect([code, err]).toEqual([2, expect.stringContaining('HASH_KEY: is missing')]);
   });

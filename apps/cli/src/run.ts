@@ -97,10 +97,7 @@ async function runCommand(
   }
 }
 
-/**
- * Callers and operators choose some texts. Such a text must not move the terminal's cursor, or hide other
- * text.
- */
+/** Escapes texts that callers and operators choose, so that they cannot move the terminal's cursor. */
 const visible = (line: string) =>
   line.replaceAll(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 

@@ -13,10 +13,7 @@ export interface Store {
   audit: Audit;
   logLevels: LogLevels;
   refusals: RefusalList;
-  /**
-   * Makes a login link to the console, and records it.
-   * @returns the address of the link
-   */
+  /** Makes a login link to the console, and audits it. @returns the URL. */
   loginLink(link: NewLink, actor: string): Promise<string>;
   close(): Promise<void>;
 }
@@ -34,7 +31,7 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   return {
     keys: new ApiKeys(statements, hash, audit),
     timelines: new Timelines(statements, hash),
-    // The command line needs no Redis, because a worker finds new operations by its schedule.
+    // Without Redis, no job starts the operation at once. A scheduled job of the worker finds it.
     operations: new Operations(statements, null, systemClock),
     audit,
     refusals: new RefusalList(statements),

@@ -29,7 +29,7 @@ export const TIMELINE: Group = {
         const lines = [
           ...broken.map(lineOf),
           ...(isOtherKey(counts.anchored, broken)
-            ? ['No anchor fits: is HASH_KEY the key that this database was written with?']
+            ? ['No anchor matches its timeline. Is HASH_KEY the key with which this database was written?']
             : []),
           `${counts.timelines} timelines of ${counts.events} events, ` +
             `${counts.anchored} of them anchored: ${broken.length} broken.`,
@@ -54,13 +54,10 @@ async function* every(timelines: Timelines): AsyncGenerator<Report> {
 const WHAT_IS_WRONG = {
   missing: 'is missing',
   surplus: 'was added',
-  anchor: 'or one before it does not fit the anchor that was made after the onboarding ended',
+  anchor: 'or an event before it has changed: the anchor, made when the onboarding ended, does not match',
 };
 
-/**
- * Whether HASH_KEY is probably the wrong key: no anchor fits at all. One anchor that does not fit means that
- * its timeline was altered.
- */
+/** Whether no anchor matches its timeline. Then HASH_KEY is probably not the right key. */
 const isOtherKey = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;
 

@@ -4,7 +4,7 @@ const COLOURS = ['--pico-muted-color', '--chart-1', '--chart-2', '--chart-3'];
 const HEIGHT = 260;
 const NAMES = ['Started', 'Code sent', 'Verified', 'Registered'];
 
-/** @param {HTMLElement} place the element to draw in; an attribute of it holds the data as JSON */
+/** @param {HTMLElement} place the element to draw in; one of its attributes contains the data as JSON */
 function draw(place) {
   // A canvas cannot use CSS variables or light-dark(), so a hidden element computes each colour.
   const probe = place.appendChild(document.createElement('span'));

@@ -9,7 +9,6 @@ import { serveQueueBoard } from './queues/queue-board.js';
 import { guard } from './web/gate.js';
 import { Refusals } from './web/refusals.js';
 
-/** The maximum size of a sent form. A reason and a filter fit in it. */
 const FORM_LIMIT_BYTES = 16_384;
 
 export async function createConsole(config: ConsoleConfig): Promise<NestFastifyApplication> {

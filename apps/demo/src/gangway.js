@@ -23,7 +23,7 @@ export class GangwayProblem extends Error {
   }
 }
 
-/** The part of Gangway's REST API that an onboarding needs. Only your back end has the API key. */
+/** The part of Gangway's REST API that an onboarding needs. Only a back end may have the API key. */
 export class Gangway {
   /** @param {{url: string, apiKey: string}} options */
   constructor({ url, apiKey }) {
@@ -61,8 +61,8 @@ export class Gangway {
     const headers = {
       'Content-Type': 'application/json',
       'Idempotency-Key': randomUUID(),
-      // If a step takes longer, Gangway answers 202 with nextAction "wait". The page then follows the
-      // timeline.
+      // If a step takes longer than 2 s, Gangway answers 202 with nextAction "wait". The page then follows
+      // the timeline.
       Prefer: 'wait=2',
     };
     const signal = AbortSignal.timeout(ANSWER_MS);
@@ -95,7 +95,7 @@ export class Gangway {
     const response = await fetch(this.url + path, { ...init, method, headers }).catch(noAnswer);
     if (response.ok) return response;
     /** @type {any} */
-    const problem = await response.json().catch(() => ({ code: 'internal', detail: 'no problem document' }));
+    const problem = await response.json().catch(() => ({ code: 'internal', detail: 'no reason was given' }));
     throw new GangwayProblem(response.status, problem, response.headers.get('retry-after'));
   }
 }

@@ -24,10 +24,7 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/**
- * The members of an onboarding that the page gets. The ids of the subject and your metadata stay on the
- * server.
- */
+/** The members of an onboarding that the page gets. The page does not get the subject's ids, nor metadata. */
 const SHOWN = `state reason nextAction otp session authenticators lastResult unresolved parked
   version provider createdAt updatedAt now`.split(/\s+/);
 

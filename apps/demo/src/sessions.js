@@ -5,8 +5,8 @@ import { GangwayProblem } from './gangway.js';
  * @typedef {object} Session
  * @property {string} id the onboarding's id; the browser never gets it
  * @property {string} email
- * @property {string} of identifies the onboarding that a tab shows. All tabs share one cookie, and another
- *   tab may have replaced it.
+ * @property {string} of the name under which a tab knows its onboarding. All tabs share one cookie, so
+ *   another tab may have started a newer onboarding.
  */
 
 /** The maximum number of sessions in memory. Above it, the oldest session is deleted. */
@@ -40,7 +40,7 @@ export class Sessions {
 
   /**
    * @param {import('fastify').FastifyRequest} request
-   * @throws GangwayProblem if the browser started no onboarding, or if this tab shows another one
+   * @throws GangwayProblem if the browser has no onboarding, or if the tab shows an older onboarding
    */
   load(request) {
     const session = this.find(request);
@@ -52,8 +52,10 @@ export class Sessions {
   }
 
   /**
+   * Ends the session of a browser.
+   *
    * @param {import('fastify').FastifyRequest} request
-   * @returns {string} a cookie that deletes the session's cookie
+   * @returns {string} the Set-Cookie header that deletes the session's cookie
    */
   end(request) {
     this.#sessions.delete(tokenOf(request));

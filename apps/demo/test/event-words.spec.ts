@@ -26,12 +26,12 @@ describe('the words of an event', () => {
     }
   });
 
-  it('mark the event of a failed call as bad', () => {
+  it('have a bad tone after a failed call, and a plain tone after a successful call', () => {
     expect(eventWords(event('attempt_ended', { class: 'ok' })).tone).toBe('plain');
     expect(eventWords(event('attempt_ended', { class: 'unavailable' })).tone).toBe('bad');
   });
 
-  it('are the type itself for an unknown type', () => {
+  it('are the name of the type if the type is unknown', () => {
     expect(eventWords(event('made_up_later'))).toEqual({ text: 'made_up_later', tone: 'plain' });
   });
 });

@@ -8,7 +8,6 @@ import { Gangway } from '../src/gangway.js';
 let server: Server;
 let gangway: Gangway;
 beforeAll(async () => {
-  // Answers each request with its path and body.
   server = createServer((request, response) => {
     void json(request).then((body) => response.end(JSON.stringify({ path: request.url, body })));
   }).listen(0, '127.0.0.1');
@@ -18,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => void server.close());
 
-describe('the client', () => {
-  it('asks for a new code, with options of the code if there are any', async () => {
+describe('the client of Gangway', () => {
+  it('asks for a new code, and passes on the options for the code', async () => {
     const path = '/v1/onboardings/an-id/otp/resend';
     expect(await gangway.resend('an-id')).toMatchObject({ path, body: {} });
     const captcha = { otp: { captchaToken: 'a-token' } };

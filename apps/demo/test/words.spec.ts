@@ -16,7 +16,7 @@ const COMMANDS = [
   '/{id}/authenticators',
   '/{id}/cancel',
 ];
-/** The page never gets these: the demo's server handles them, or its requests cannot cause them. */
+/** Codes of errors that the demo's server handles, or that the demo's requests cannot cause. */
 const NEVER_SHOWN = new Set([
   'unauthenticated',
   'forbidden',
@@ -36,7 +36,7 @@ const codes = COMMANDS.flatMap((command) =>
 );
 
 describe('the words of a fault', () => {
-  it('exist for each error code that a command of the demo can get', () => {
+  it('exist for each error code that can reach the page of the demo', () => {
     const detail = 'text for a log';
     const shown = [...new Set(codes)].filter((code) => !NEVER_SHOWN.has(code));
     expect(shown).toEqual(expect.arrayContaining(['otp_expired', 'rate_limited']));

@@ -11,7 +11,7 @@ export function answer(reply: FastifyReply, row: Row): OnboardingResource {
 }
 
 /**
- * Answers 202 while the step is under way, or if the step failed through no fault of the caller.
+ * Answers 202 while the step is under way, or if it failed and the caller did not cause the failure.
  *
  * @param step the step that the caller asked for.
  * @param done the status if the step has succeeded.
@@ -30,7 +30,7 @@ export function answerStep(
   return answer(reply, row);
 }
 
-/** A decision on a lost verification may send a new code. Then the status is that of the sending. */
+/** Answers a decision on an unknown outcome. If the decision sends a new code, it is answered as a resend. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
 }

@@ -61,7 +61,6 @@ export const IfMatch = () =>
       'If the onboarding has changed since, the answer is 412.',
   });
 
-/** Documents `Idempotency-Key`. */
 export const TakesKey = () =>
   ApiHeader({
     name: 'Idempotency-Key',
@@ -88,7 +87,7 @@ export function CommandAnswers(
 
 export const RUNS_STEP = Symbol('a route that waits for the end of a step');
 
-/** Marks a command that runs a step, and documents what all these commands have in common. */
+/** Marks a command that runs a step, and documents the answers and headers of all such commands. */
 export const RunsStep = () =>
   applyDecorators(
     SetMetadata(RUNS_STEP, true),
@@ -112,7 +111,7 @@ export const RunsStep = () =>
 export const OpenTo = (...scopes: [Scope, ...Scope[]]) =>
   applyDecorators(
     Requires(...scopes),
-    // OpenAPI lists alternatives as separate entries.
+    // In OpenAPI, each separate entry is an alternative.
     ...scopes.map((scope) => ApiSecurity('bearer', [scope])),
     ApiExtension('x-required-scopes', scopes),
   );

@@ -15,7 +15,10 @@ export const createKeyBody = z
   .strictObject({
     caller: z
       .string()
-      .refine(isKeyCallerName, rule('invalid_format', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"'))
+      .refine(
+        isKeyCallerName,
+        rule('invalid_format', 'is not 1 to 64 characters of a-z, 0-9, ".", "_" and "-"'),
+      )
       .meta({
         minLength: 1,
         maxLength: 64,

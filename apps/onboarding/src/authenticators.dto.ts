@@ -4,8 +4,8 @@ import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
 /**
- * Accepts only the canonical encoding, in which unused bits are zero. Providers may decode other encodings
- * differently.
+ * Accepts base64url only in its canonical form, in which the unused bits at the end are zero. Providers may
+ * decode other forms differently.
  */
 const base64url = (name: string, max: number) =>
   z
@@ -28,7 +28,6 @@ export type OptionsBody = z.output<typeof optionsBody>;
 
 const authenticatorName = z.string().trim().pipe(text(64)).meta({ minLength: 1, maxLength: 64 });
 
-/** A member that the service ignores. The member may have any value, or be missing. */
 const notRead = z.unknown().optional().meta({ description: 'The service ignores this member.' });
 
 /** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
@@ -77,8 +76,8 @@ const providersForm = z.strictObject({
 });
 
 /**
- * Checks the passkey against the form to which its members belong. A zod union would only report that the
- * passkey fits neither form.
+ * Chooses the passkey's form by its members, and reports the faults of this form. A zod union would only
+ * report that the passkey has neither form.
  */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);

@@ -49,7 +49,8 @@ function isList(header: string): boolean {
 }
 
 /**
- * Reads `If-Match` (RFC 9110 §13.1.1). A weak tag, or a tag of another form, matches no version (§8.8.3.2).
+ * Reads `If-Match` (RFC 9110 §13.1.1). A weak tag (§8.8.3.2), or a tag that is not a number, matches no
+ * version.
  *
  * @returns undefined for `*`: every version matches.
  */

@@ -1,6 +1,7 @@
 /**
  * Repairs Swagger UI for people who use a keyboard or a screen reader, or who need contrast
- * (docs/decisions/0033-the-docs-page.md). The texts are in code, because the compiler copies no other files.
+ * (docs/decisions/0033-the-docs-page.md). The stylesheet and the script are texts in this file, because the
+ * compiler copies only TypeScript files.
  */
 
 /** Colours with a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3), and a visible focus (2.4.7). */

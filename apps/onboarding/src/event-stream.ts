@@ -36,7 +36,7 @@ export class EventStream extends Readable implements TimelineReader {
     );
   }
 
-  /** Sends the events that the stream has received, then ends it. */
+  /** Sends the events that the stream has received, then ends the stream. */
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
@@ -68,8 +68,8 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   /**
-   * Sends an SSE comment, so that proxies do not close a silent connection. If the connection still holds
-   * unread data, closes the connection: a client that is alive reconnects and resumes.
+   * Sends an SSE comment, so that proxies do not close a silent connection. Closes the connection if its
+   * client has read nothing since the last heartbeat: a client that is alive reconnects and resumes.
    */
   #heartbeat(): void {
     if (this.#isHeldUp) {

@@ -18,7 +18,7 @@ const listOf = (id: string, codes: readonly FaultCode[], description: string) =>
 const codesOf = (problem: keyof typeof FAULTS_BY_PROBLEM) =>
   Object.keys(FAULTS_BY_PROBLEM[problem]) as FaultCode[];
 
-/** The faults in `lastResult` and `failure`, and in problems that repeat these faults. */
+/** The schema of the faults in `lastResult` and `failure`, and in problems that repeat these members. */
 export const fieldErrors = listOf('Fault', FAULT_CODES, 'The code of one fault.');
 
 const OWN: Partial<Record<ProblemCode, typeof fieldErrors>> = {

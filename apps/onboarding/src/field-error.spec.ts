@@ -18,7 +18,7 @@ function defsIn(value: unknown, seen = new Set<unknown>()): Def[] {
   return [...(def ? [def] : []), ...parts.flatMap((part) => defsIn(part, seen))];
 }
 
-describe('the schemas of requests', () => {
+describe('the fault codes', () => {
   const schemas = [
     ...Object.values({ ...apiKeys, ...authenticators, ...onboardings, ...operations }).filter(
       (it) => it instanceof z.ZodType,
@@ -27,13 +27,13 @@ describe('the schemas of requests', () => {
   ];
   const rules = defsIn(schemas).filter(({ check }) => check === 'custom');
 
-  it('name a fault code for each rule that zod does not know', () => {
+  it('include a code for each rule of our own in the schemas of requests', () => {
     expect(rules.length).toBeGreaterThan(10);
     const without = rules.filter(({ params }) => !isRequestFaultCode((params as Def | undefined)?.['code']));
     expect(without.map(({ fn }) => String(fn))).toEqual([]);
   });
-});
 
-it('no fault code belongs to two problems', () => {
-  expect(new Set(FAULT_CODES).size).toBe(FAULT_CODES.length);
+  it('belong to one problem each', () => {
+    expect(new Set(FAULT_CODES).size).toBe(FAULT_CODES.length);
+  });
 });

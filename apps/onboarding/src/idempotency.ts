@@ -82,8 +82,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 
   /**
-   * Answers a request whose work was refused. Either an earlier request has done the work, or the error has
-   * another cause.
+   * Answers a request that was refused: either an earlier request used its key, or the error has another
+   * cause.
    */
   async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const keyed = request.keyed!;

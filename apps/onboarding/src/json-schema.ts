@@ -62,8 +62,8 @@ function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
 }
 
 /**
- * Writes the schema as a `oneOf`. In another form, client generators do not understand that exactly one of
- * two members is required.
+ * Writes the schema as a `oneOf`. Client generators know no other way to say that exactly one of two members
+ * is required.
  */
 function exactlyOne(json: JsonSchema): void {
   const names = json[EXACTLY_ONE] as string[];
@@ -79,13 +79,12 @@ function exactlyOne(json: JsonSchema): void {
     delete json[member];
 }
 
-/** Makes a member required and not nullable. */
 const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
   const kinds = anyOf?.filter((each) => (each as JsonSchema).type !== 'null') as JsonSchema[] | undefined;
   return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };
 };
 
-/** Replaces the member by the schemas that the providers define for it. */
+/** Replaces a member's schema by the schemas that the providers define for the member. */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
   const member = json[BY_PROVIDER] as 'subject' | 'otp' | 'resend';
   if (member === 'resend') {

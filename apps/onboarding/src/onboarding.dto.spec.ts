@@ -86,7 +86,7 @@ describe('the validation of bodies and queries', () => {
     for (const each of bad) expect([each, takes(schema, each)]).toEqual([each, false]);
   });
 
-  it('accepts a missing reason', () => {
+  it('accepts a body without a reason', () => {
     expect(takes(reasonBody, undefined)).toBe(true);
     expect(takes(reasonBody, {})).toBe(true);
   });
@@ -98,7 +98,7 @@ describe('the validation of bodies and queries', () => {
     expect(takes(idParam, "0198a000' OR 1=1")).toBe(false);
   });
 
-  it('accepts one to ten passkeys, in both forms', () => {
+  it('accepts one to ten passkeys, in the form of browsers and in the form of providers', () => {
     expect(takes(authenticatorsBody, named({ credential }))).toBe(true);
     expect(
       takes(authenticatorsBody, named(asProvidersSpellIt(['AUTHENTICATOR_TRANSPORT_USB', 'Unknown']))),
@@ -117,7 +117,7 @@ describe('the validation of bodies and queries', () => {
     for (const each of bad) expect([each, takes(authenticatorsBody, each)]).toEqual([each, false]);
   });
 
-  it('names the member that is wrong in a browser’s passkey', () => {
+  it('names the wrong member of a passkey in the form of browsers', () => {
     const { response } = credential;
     const withTransports = (transports: string[]) => ({
       ...credential,
@@ -142,7 +142,7 @@ describe('the validation of bodies and queries', () => {
   });
 
   it.each([null, '', 'hybrid', 7, {}, ['platform']])(
-    'accepts %j for the members of a browser’s passkey that it ignores',
+    'accepts any value for the members that it ignores in a browser’s passkey: %j',
     (value) => {
       const { response } = credential;
       const copies = { authenticatorData: value, publicKey: value, publicKeyAlgorithm: value };
@@ -176,13 +176,13 @@ describe('the validation of bodies and queries', () => {
     });
   });
 
-  it('reads null as an empty list of transports in a browser’s passkey', () => {
+  it('reads null as an empty list of transports, in the form of browsers', () => {
     const given = { ...credential, response: { ...credential.response, transports: null } };
     const [parsed] = authenticatorsBody.parse(named({ credential: given })).authenticators!;
     expect(parsed).toMatchObject({ credential: { response: { transports: undefined } } });
   });
 
-  it('points to the faults of a passkey in the form in which it was sent', () => {
+  it('reports the faults of the form in which a passkey was sent', () => {
     const faultsOf = (more: object) =>
       authenticatorsBody.safeParse(named(more)).error?.issues.map(({ path }) => path.slice(2).join('/'));
     const spelled = asProvidersSpellIt([]);

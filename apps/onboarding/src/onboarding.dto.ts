@@ -137,7 +137,7 @@ const instantParam = z.iso
 export const whole = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
-/** A subject's UUIDs are stored in lower case. */
+/** An id of a subject, to search for. UUIDs are stored in lower case. */
 const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? id.toLowerCase() : id));
 
 const ONE_OR_MORE_STATES = new RegExp(`^(${STATES.join('|')})(,(${STATES.join('|')}))*$`);
@@ -455,8 +455,8 @@ const authenticatorOf = (registered: Row['authenticators'][number]) => ({
 });
 
 /**
- * When an onboarding ends by itself. In `outcome_unknown`, it waits for a decision, so the idle limit does
- * not apply.
+ * When an onboarding ends by itself. In `outcome_unknown`, the onboarding waits for a decision, so the idle
+ * limit does not apply.
  */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;

@@ -17,7 +17,7 @@ import { cursor, whole } from './onboarding.dto.js';
 import { EXAMPLE } from './schema-marks.js';
 import { instant, optional, text } from './text.js';
 
-/** The most ids in one operation. A body of 256 KiB, the limit, has room for them. */
+/** The most ids in one operation. They fit in a body of 256 KiB, the limit. */
 const MAX_IDS = 5_000;
 
 const reason = text(500).meta({

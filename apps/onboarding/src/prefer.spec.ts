@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { cpuMs } from '#libs/testing';
 import { preferencesOf } from './prefer.js';
 
-describe('the preferences of a request', () => {
+describe('the header Prefer', () => {
   it.each<[string | undefined, number, string | null]>([
     [undefined, 10_000, null],
     ['', 10_000, null],
@@ -41,11 +41,14 @@ describe('the preferences of a request', () => {
     ['wait="', 10_000, null],
     ['return=minimal', 10_000, null],
     ['waiting=5', 10_000, null],
-  ])('with Prefer: %s are a wait of %i ms, and the service applies %s', (header, waitMs, applied) => {
-    expect(preferencesOf(header)).toEqual({ waitMs, applied });
-  });
+  ])(
+    '"%s" means a wait of %i ms, and is answered with Preference-Applied "%s"',
+    (header, waitMs, applied) => {
+      expect(preferencesOf(header)).toEqual({ waitMs, applied });
+    },
+  );
 
-  it('are read in little time, even from a header that is made to slow the parser down', () => {
+  it('is read in little time, even if it is made to slow the parser down', () => {
     const texts = [
       '"'.repeat(16_000),
       'a=" '.repeat(4_000),

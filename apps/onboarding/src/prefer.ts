@@ -3,7 +3,7 @@ import { listMembers } from '#libs/kernel';
 const DEFAULT_WAIT_S = 10;
 const MAX_WAIT_S = 30;
 
-/** The preferences of a request that the service applies (RFC 7240). */
+/** The preferences (RFC 7240) that the service applies to a request. */
 export interface Preferences {
   /** How long the caller waits for a step's end, in milliseconds. */
   waitMs: number;
@@ -30,15 +30,15 @@ export function preferencesOf(header: string | undefined): Preferences {
 }
 
 /**
- * One preference: a name, a value, and ignored parameters. Long runs of blanks make the match slow, so they
- * are shortened first.
+ * One preference: a name, a value, and ignored parameters. `parse` shortens long runs of blanks first,
+ * because they would make the match slow.
  */
 const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 
 /**
- * The values by preference name in lower case. Of equal names, the first counts. An empty value equals no
- * value (RFC 7240 §2).
+ * The values by preference name in lower case. If a name is repeated, its first value counts. An empty value
+ * means the same as no value (RFC 7240 §2).
  */
 function parse(header: string): Map<string, string> {
   const preferences = new Map<string, string>();

@@ -12,13 +12,12 @@ const HEADERS = {
 
 export interface DocumentedAnswer {
   status: number;
-  /** Whether the body of the answer is an onboarding. */
   isOnboarding: boolean;
   /** The request headers that the route reads. */
   takes: ReadonlySet<string>;
 }
 
-/** Problems that a command can cause after its headers were read. */
+/** The statuses of problems that a command can cause after the service has read its headers. */
 const OF_COMMANDS = new Set([409, 410, 412, 422]);
 
 /** @returns the headers that an answer can have, as OpenAPI describes them. */

@@ -7,9 +7,8 @@ import { OtpService } from '#libs/otp';
 import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
- * The checks of a start that need the body of the request: may the caller use the integration, and has the
- * caller sent too many commands about the subject? A body of the wrong shape passes: the validation pipe
- * refuses it later.
+ * Refuses a start if the caller may not use its integration, or has sent too many commands about its subject.
+ * Both checks need the body. A body of the wrong shape passes: the validation pipe refuses it later.
  */
 @Injectable()
 export class StartGate implements NestInterceptor {
@@ -23,7 +22,7 @@ export class StartGate implements NestInterceptor {
     const { caller, counts } = request;
     const { success, data: start } = startBody.safeParse(request.body);
     if (!success || !caller) return next.handle();
-    // Check this before looking up the integration: a caller must not learn which other integrations exist.
+    // Checked before the look-up of the integration, so that a caller cannot learn which integrations exist.
     if (start.integration !== undefined) mayUse(caller, start.integration);
     const { integration, subjectKey } = this.otp.subjectOf(start as StartBody);
     mayUse(caller, integration);
@@ -34,10 +33,6 @@ export class StartGate implements NestInterceptor {
   }
 }
 
-/**
- * Does not choose the integration of a caller that may use only one: a request that names no integration
- * would fail as soon as the caller may use a second.
- */
 function mayUse({ integrations }: Caller, name: string): void {
   if (integrations === null || integrations.has(name)) return;
   throw new ProblemError('forbidden', { detail: `This caller may not use the integration ${name}.` });

@@ -1,7 +1,7 @@
 /**
  * Writes the reference pages that differ from the code, and prints their paths. With `--check`, it only
- * compares them, so that the API does not change by accident. It opens no connection: Nest only reads the
- * routes (preview mode).
+ * compares them, so that the API does not change by accident. Nest's preview mode reads the routes without
+ * opening connections.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';

@@ -3,7 +3,7 @@ import { byId, setText } from './dom.js';
 import { exactTime } from './times.js';
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** A smaller difference comes from the time that the answer takes, not from a moved clock. */
+/** If the sandbox's and the browser's clock differ less than this, the cause is the delay of the answer. */
 const MOVED_MS = 5_000;
 
 /**
@@ -16,7 +16,8 @@ export class ClockView {
   #back = byId('clock-back', HTMLElement);
 
   /**
-   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes
+   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change,
+   *   then refreshes the page
    */
   constructor(act) {
     const advance = (/** @type {number} */ advanceMs, /** @type {string} */ done) =>
@@ -26,7 +27,7 @@ export class ClockView {
       button.addEventListener('click', () => advance(advanceMs, 'The clock is moved'));
     }
     this.#back.addEventListener('click', () => {
-      // The button disappears with the next refresh, so move the focus before that.
+      // Move the focus before the next refresh hides the button.
       byId('clock-title', HTMLElement).focus();
       advance(-this.#aheadMs, 'The clock is back');
     });

@@ -3,7 +3,7 @@
  *
  * @template {HTMLElement} T
  * @param {string} id
- * @param {{ new (): T }} type its class
+ * @param {{ new (): T }} type
  * @returns {T}
  */
 export function byId(id, type) {

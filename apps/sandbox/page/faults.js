@@ -7,7 +7,6 @@ import { faultWords, routeWords, shortId } from './words.js';
 /** @import { Fault } from '../src/control/faults.js' */
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** Shows the pending faults, and sets new ones. */
 export class FaultsView {
   #act;
   #list;
@@ -15,7 +14,8 @@ export class FaultsView {
   #route = byId('route', HTMLSelectElement);
 
   /**
-   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes
+   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change,
+   *   then refreshes the page
    */
   constructor(act) {
     this.#act = act;
@@ -60,8 +60,7 @@ export class FaultsView {
   #makeRow(fault) {
     const left = make('span', 'quiet');
     const remove = makeButton('plain', 'Delete', () => {
-      // The button disappears with the fault. Move the focus, so that it does not jump to the top of the
-      // page.
+      // Move the focus before the button disappears. Otherwise, the focus jumps to the top of the page.
       byId('faults-title', HTMLElement).focus();
       void this.#act(() => change('DELETE', `faults?id=${fault.id}`), 'Deleted');
     });

@@ -8,7 +8,6 @@ const COPIED_MS = 2_000;
 
 /** @typedef {Mail & { now: string }} MailSeen */
 
-/** Shows the mails, newest first. */
 export class MailboxView {
   /** @type {KeyedList<MailSeen>} */
   #list = new KeyedList(byId('mails', HTMLElement), keyOf, makeRow);
@@ -18,7 +17,7 @@ export class MailboxView {
 
   /**
    * @param {Glance} glance
-   * @param {string} address the address of all these mails; empty: they have any address
+   * @param {string} address the part of an address for which the mails were searched; empty: no filter
    */
   show({ mails, now }, address) {
     this.#list.show(mails.map((mail) => ({ ...mail, now })));
@@ -38,8 +37,7 @@ export class MailboxView {
    */
   #announce(mail, now) {
     const newest = mail ? keyOf(mail) : '';
-    // Do not announce the mails that exist at the start, and no old mail that appears because the filter
-    // changed.
+    // Announce only new mails. At the start, or after a change of the filter, the page shows old mails too.
     const isNews = mail && this.#newest !== null && Date.parse(now) - Date.parse(mail.at) < 5_000;
     if (isNews && newest !== this.#newest) say(`New mail to ${recipientOf(mail)}`);
     this.#newest = newest;
@@ -77,7 +75,7 @@ async function copyCode(code, shown, button) {
   try {
     await navigator.clipboard.writeText(code);
   } catch {
-    // The browser refuses. Without TLS, it offers no clipboard to a page from another machine.
+    // The browser refuses to copy. Without TLS, a page from another machine may not use the clipboard.
     getSelection()?.selectAllChildren(shown);
     say('The code is selected: copy it with the keyboard.');
     return;

@@ -6,7 +6,7 @@ import { JournalView } from './journal.js';
 import { MailboxView } from './mailbox.js';
 import { Poll } from './poll.js';
 
-/** The filter comes from the page's address, so a link can lead to one user's mails. */
+/** The filter is in the page's URL, so a link can lead to one user's mails. */
 const query = new URLSearchParams(location.search);
 const filter = { address: query.get('email') ?? '', userId: query.get('userId') ?? '' };
 

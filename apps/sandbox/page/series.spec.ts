@@ -32,7 +32,7 @@ describe('a step in the journal', () => {
   );
 
   it.each([200, 400, 404])(
-    'ends with the answer %s: the next request starts a new step, which is shown above',
+    'ends with the answer %s, and a new step above it begins with the next request',
     (answer) => {
       expect(stepsOf(request(503), request(answer), request(503))).toEqual([[503], [503, answer]]);
     },
@@ -45,11 +45,11 @@ describe('a step in the journal', () => {
     { otpId: 'code' },
     { organizationId: 'org' },
     { contact: 'ben@example.com' },
-  ])('does not include a request with %j', (other) => {
+  ])('does not include a request that differs in %j', (other) => {
     expect(stepsOf(request(503), request(503, other), request(200))).toEqual([[503], [503, 200]]);
   });
 
-  it('keeps its key and its place in the list when it is retried', () => {
+  it('keeps its key and its place in the list after a retry', () => {
     const [first, second] = [request(503), request(200)];
     expect(seriesOf([second, first])[0]!.key).toBe(seriesOf([first])[0]!.key);
   });

@@ -20,17 +20,17 @@ describe('times on the page', () => {
     expect(timeAgo(at, NOW)).toBe(words);
   });
 
-  it('show how long a try came after the previous try', () => {
+  it('include the wait between two tries', () => {
     expect(gapWords('2026-11-20T09:59:58.500Z', NOW)).toBe('+1.5 s');
     expect(gapWords('2026-11-20T09:57:55.000Z', NOW)).toBe('+2 min 5 s');
   });
 });
 
-describe('a fault', () => {
+describe('a fault from the page', () => {
   const wordsOf = (spec: FaultSpec) => faultWords(new Faults().add(faultSpec.parse(spec)));
 
   it.each(['byzantine', 'turnkey', 'auth-proxy'])(
-    'is accepted and described for each preset of %s',
+    'is valid, and the page describes it: each preset of %s',
     (provider) => {
       const words = presetsOf(provider).map(({ spec }) => wordsOf(spec));
       expect(words).toEqual([
@@ -43,13 +43,13 @@ describe('a fault', () => {
     },
   );
 
-  it.each(KINDS)('is accepted and described for the kind "$text"', ({ answers, spec }) => {
+  it.each(KINDS)('is valid, and the page describes it: "$text"', ({ answers, spec }) => {
     const words = wordsOf({ route: '*', delayMs: 500, ...spec, ...(answers && { status: 500 }) });
     expect(words).toMatch(/^0\.5 s late/);
   });
 });
 
-describe('the outcome of a request', () => {
+describe('the text for a request', () => {
   it.each([
     [200, '200 OK', 'good'],
     [400, '400 Bad request', 'refused'],
@@ -59,7 +59,7 @@ describe('the outcome of a request', () => {
     ['cut', 'Connection dropped', 'bad'],
     ['client_gone', 'Caller hung up', 'bad'],
     [null, 'In flight …', 'waiting'],
-  ] as const)('with answer %s reads "%s"', (answer, text, tone) => {
+  ] as const)('with the answer %s is "%s"', (answer, text, tone) => {
     expect(answerWords(answer)).toEqual({ text, tone });
   });
 
@@ -69,7 +69,7 @@ describe('the outcome of a request', () => {
     [{ type: 'otp_missed', triesLeft: 1 }, 'wrong code, 1 try left'],
     [{ type: 'authenticators_created', authenticatorIds: ['a', 'b'] }, '2 passkeys stored'],
     [{ type: 'sub_organization_created' }, 'sub organization created'],
-  ])('with effect %j reads "%s"', (effect, words) => {
+  ])('with the effect %j is "%s"', (effect, words) => {
     expect(effectWords(effect)).toBe(words);
   });
 });

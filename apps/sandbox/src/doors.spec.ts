@@ -21,7 +21,7 @@ interface Door {
   form: Form;
   route: string;
   method: string;
-  /** A similar path that does not exist. */
+  /** A path of the same API for which no route exists. */
   unknown: string;
   headers?: Record<string, string>;
 }
@@ -68,10 +68,10 @@ describe.each(DOORS)('an API with the route $route', ({ form, route, method, unk
     expect(body).toEqual(form === 'turnkey' ? FORMS.turnkey(5, 'Not Found') : FORMS.byzantine(404, text));
   });
 
-  it('answers another method with 405 and Allow, in its own error form', async () => {
+  it('answers a wrong method with 405 and the Allow header, in its own error form', async () => {
     for (const verb of METHODS.filter((one) => one !== method)) {
       const { status, type, allow, body } = await ask(verb, route, headers);
-      // `/_sandbox/faults` accepts several methods.
+      // `/_sandbox/faults` also accepts other methods than POST.
       if (route === '/_sandbox/faults' && [200, 204].includes(status)) continue;
       expect({ status, type }).toEqual({ status: 405, type: JSON_TYPE });
       expect(allow?.split(', ')).toContain(method);
@@ -95,7 +95,7 @@ describe.each(DOORS)('an API with the route $route', ({ form, route, method, unk
       JSON.stringify('x'.repeat(1_100_000)),
       { 'content-type': 'application/json' },
     ],
-  ])('answers %s in its own error form', async (_what, body, given) => {
+  ])('refuses %s in its own error form', async (_what, body, given) => {
     if (method !== 'POST') return;
     const { status, type, body: answer } = await ask(method, route, { ...given, ...headers } as never, body);
     expect(status).toBeGreaterThanOrEqual(400);
@@ -111,7 +111,7 @@ describe.each(DOORS)('an API with the route $route', ({ form, route, method, unk
 });
 
 describe('a path that looks like a pattern of the router', () => {
-  it.each(['/v1/:x(', '/v1/*', '/:a(b', '/v1/submit/:path', '/*'])('is unknown: %s', async (path) => {
+  it.each(['/v1/:x(', '/v1/*', '/:a(b', '/v1/submit/:path', '/*'])('is not found: %s', async (path) => {
     expect(await ask('POST', path)).toMatchObject({ status: 404, body: { error: 'not found', status: 404 } });
     expect(await ask('POST', path, CONFIG)).toMatchObject({
       status: 404,

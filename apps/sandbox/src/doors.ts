@@ -18,8 +18,8 @@ export function pathOf(url: string): string {
 }
 
 /**
- * The API to which a request came. Byzantine and the Auth Proxy share `/v1`: an unknown path belongs to the
- * Auth Proxy if the request has the header of that API, or if its preflight names this header.
+ * The API to which a request came. Byzantine and the Auth Proxy share `/v1`. An unknown path belongs to the
+ * Auth Proxy if the request has `X-Auth-Proxy-Config-Id`, or is a preflight that asks for this header.
  */
 export function doorOf(request: FastifyRequest): Door {
   const { headers } = request;

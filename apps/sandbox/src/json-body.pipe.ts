@@ -6,8 +6,8 @@ import { Refusal } from './refusal.js';
 /**
  * Parses the body's bytes as JSON and checks them against a zod schema; refuses with 400.
  *
- * Before this, guards check the signature of the bytes. A body parser of Fastify would run earlier, and
- * answer 400 where upstream answers 401 or 403.
+ * Nest runs a pipe after the guards, which check the signature of the bytes. A body parser of Fastify would
+ * run before the guards, and answer 400 where upstream answers 401 or 403.
  *
  * @param uuids `text`: refuse a malformed UUID with a bare string, as upstream does, not with `{error,
  * status}`

@@ -57,7 +57,7 @@ describe('the options of the sandbox', () => {
     });
   });
 
-  it('of Turnkey are read from flags, and a flag overrides its variable', () => {
+  it('for Turnkey are read from flags, and a flag overrides its variable', () => {
     const id = '11111111-2222-4333-8444-555555555555';
     const key = (digits: string) => digits.repeat(32);
     const env = {
@@ -108,7 +108,7 @@ describe('the options of the sandbox', () => {
     [['--turnkey-origins', 'a.example'], {}, /^--turnkey-origins: "a.example" is not an origin/],
     [['--colour', 'red'], {}, /--colour/],
     [['stray'], {}, /stray/],
-  ])('are refused if they are wrong, and the message names the option: %j with %j', (argv, env, message) => {
+  ])('are refused with an error that names the option: flags %j, variables %j', (argv, env, message) => {
     expect(() => parseOptions(argv, env)).toThrow(OptionError);
     expect(() => parseOptions(argv, env)).toThrow(message);
   });

@@ -21,9 +21,10 @@ export function generateP256(): P256KeyPair {
 }
 
 /**
- * The key pair of a private scalar, 64 hex digits.
+ * The key pair that belongs to a private scalar.
  *
- * @throws Error if it is not a scalar of the curve
+ * @param privateKeyHex 64 hex digits
+ * @throws Error if these are not a scalar of the curve
  */
 export function p256FromScalar(privateKeyHex: string): P256KeyPair {
   if (!/^[0-9a-fA-F]{64}$/.test(privateKeyHex)) throw new Error('not a private key: give 64 hex digits');
@@ -37,9 +38,10 @@ export function p256FromScalar(privateKeyHex: string): P256KeyPair {
 }
 
 /**
- * The public key of a compressed SEC1 point, as hex without 0x.
+ * The public key that a compressed SEC1 point describes.
  *
- * @throws Error if it is not a point of the curve
+ * @param hex the point, without 0x
+ * @throws Error if the text is not a point of the curve
  */
 export function importCompressedPoint(hex: string): KeyObject {
   try {

@@ -1,4 +1,3 @@
-/** A source of the time, for example the project's `Clock`. */
 export interface TimeSource {
   nowMs(): number;
 }
@@ -9,9 +8,8 @@ const END_OF_TIME_MS = Date.UTC(10_000, 0);
 /**
  * A time source plus the offset that `POST /_sandbox/clock` sets.
  *
- * `nowMs` decides when codes and sessions expire. `headerNowMs` is for the check of X-Timestamp and for the
- * `Date` header. `livesOnly` moves only `nowMs`. Otherwise, the sandbox would refuse the signatures of a
- * caller whose own clock does not move.
+ * `livesOnly` moves only `nowMs`. Otherwise, the sandbox would refuse the signatures of a caller whose own
+ * clock does not move.
  */
 export class SandboxClock {
   #livesOffsetMs = 0;
@@ -29,7 +27,7 @@ export class SandboxClock {
     return this.source.nowMs() + this.#headersOffsetMs;
   }
 
-  /** Whether both times would have a year of four digits after this move, as answers require. */
+  /** Whether `nowMs` and `headerNowMs` would still be in the years 1970 to 9999 after this move. */
   canAdvance(advanceMs: number): boolean {
     return [this.nowMs(), this.headerNowMs()].every(
       (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,

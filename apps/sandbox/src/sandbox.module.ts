@@ -9,7 +9,6 @@ import { AuthProxyController } from './turnkey/auth-proxy.controller.js';
 import { PublicApiController } from './turnkey/public-api.controller.js';
 import { Turnkey } from './turnkey/turnkey.js';
 
-/** The sandbox's controllers. They use the parts that {@link startSandbox} builds. */
 @Module({})
 export class SandboxModule {
   static over(byzantine: IntegratorApi, turnkey: Turnkey, control: SandboxControl): DynamicModule {

@@ -26,7 +26,7 @@ export interface SandboxOptions {
   host?: string | undefined;
   /** Default 0: any free port. */
   port?: number | undefined;
-  /** `0x…[:read_only|:read_write][:label]` each; default a new key pair. */
+  /** Each key has the form `0x…[:read_only|:read_write][:label]`. Default: a new key pair. */
   pubkeys?: readonly string[] | undefined;
   acceptAnySubject?: boolean | undefined;
   /** Default 5 minutes. */
@@ -55,7 +55,7 @@ export interface Sandbox {
 }
 
 /**
- * Starts the emulator on a port of this process.
+ * Starts a sandbox in this process.
  *
  * @throws Error if a key cannot be read or the port is taken
  */
@@ -118,7 +118,7 @@ async function createApp(
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     forceCloseConnections: true,
-    // For requests that the router cannot parse, such as a path with bad percent-encoding.
+    // Answers requests that the router cannot parse, such as a path with bad percent-encoding.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       refuse(error, request, reply),
   });

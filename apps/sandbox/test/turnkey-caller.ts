@@ -67,7 +67,7 @@ export function stampOf(body: string, { privateKey, compressed }: P256KeyPair): 
   return Buffer.from(JSON.stringify(stamp)).toString('base64url');
 }
 
-/** Makes a `clientSignature` over the message: raw r‖s. */
+/** Makes a `clientSignature` over a message. The signature has the raw form r‖s. */
 export function clientSignatureOf(message: object, { privateKey, compressed }: P256KeyPair) {
   const text = JSON.stringify(message);
   const signature = sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' });
@@ -79,7 +79,7 @@ export function clientSignatureOf(message: object, { privateKey, compressed }: P
   };
 }
 
-/** Encrypts a code to a bundle with the official package. */
+/** Encrypts a code with Turnkey's official package, to the key in a target bundle. */
 export function sealed(code: string, bundle: string, keys: P256KeyPair, signer: string): Promise<string> {
   return encryptOtpCodeToBundle(code, bundle, keys.compressed, signer);
 }

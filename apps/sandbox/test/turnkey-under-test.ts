@@ -22,7 +22,7 @@ interface Envelope {
 export const resultOf = (body: unknown, name: string) => (body as Envelope).activity.result[name] ?? {};
 export const activityOf = (body: unknown) => (body as Envelope).activity;
 
-/** Starts a sandbox with a client that stamps as the parent organization, and helpers up to a session. */
+/** Starts a sandbox, with a client that stamps as the parent organization and helpers that log a user in. */
 export async function turnkeyUnderTest(options: SandboxOptions = {}) {
   const t = await sandboxUnderTest(options);
   const { organizationId, apiPrivateKeyHex, signerPublicKey } = t.sandbox.turnkey;
@@ -52,7 +52,7 @@ export async function turnkeyUnderTest(options: SandboxOptions = {}) {
     const message = { login: { publicKey }, tokenId: claimsOf(token)['id'], type: 'USAGE_TYPE_LOGIN' };
     return { verificationToken: token, publicKey, clientSignature: clientSignatureOf(message, session) };
   };
-  /** A subject with a session, and a client that stamps with its key. */
+  /** A subject with a session, and a client that stamps with the session's key. */
   const loggedIn = async (parameters: object = {}, contact = newContact()) => {
     const subject = t.sandbox.control.addTurnkeySubject({ contact });
     const { session, token } = await verified(contact);

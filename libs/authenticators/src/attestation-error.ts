@@ -38,8 +38,8 @@ export interface AttestationFault {
 }
 
 /**
- * @param signed whether the user's device sent the passkeys in a request that it signed. Then no JSON pointer
- * can name a single passkey.
+ * @param signed whether the user's device sent the passkeys in a request that it signed. No JSON pointer can
+ *   name a single passkey in such a request.
  */
 export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {
@@ -52,7 +52,7 @@ export function attestationInvalid(faults: AttestationFault[], signed: boolean):
   });
 }
 
-/** Thrown before a challenge is issued: the subject already has the highest number of passkeys. */
+/** The error if the subject may not register another passkey. */
 export function noRoomForAuthenticators(): ProblemError {
   const code = 'too_many_authenticators';
   return new ProblemError('attestation_invalid', {

@@ -3,7 +3,7 @@ import { EXTENSION, LeafCertificate } from './certificate.js';
 import { isOwnSigningKey } from './key-description.js';
 import { algorithmOf, type CoseKey } from './public-key.js';
 
-/** An attestation statement, and the other parts of the attestation that must agree with it. */
+/** An attestation statement, and the other parts of the attestation that must fit the statement. */
 interface Claim {
   statement: AttestationObject['statement'];
   key: CoseKey;
@@ -71,7 +71,7 @@ function isAndroidKey({ statement, key, chain }: Claim): boolean {
   return isOfOwnAlgorithm({ statement, key }) && !!description && isOwnSigningKey(description.value);
 }
 
-/** WebAuthn §8.6, FIDO U2F: one certificate. Its key and the passkey's key are on P-256, with ES256. */
+/** WebAuthn §8.6, FIDO U2F: exactly one certificate, with a key on P-256, for a passkey with ES256. */
 function isFidoU2f({ key, chain }: Claim): boolean {
   const { asymmetricKeyType, asymmetricKeyDetails } = leafOf(chain).x509.publicKey;
   const isP256 = asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
@@ -88,8 +88,8 @@ const KEY_TYPES = new Map<unknown, string>([
 ]);
 
 /**
- * Whether the certificate's key fits the algorithm. @simplewebauthn/server reads only the hash from the
- * algorithm, so it would accept RS256 with a key on P-256.
+ * Whether the key of the certificate fits the algorithm. @simplewebauthn/server takes only the hash function
+ * from the algorithm, so it would accept RS256 with a key on P-256.
  */
 const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
   x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);

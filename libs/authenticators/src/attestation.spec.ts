@@ -9,7 +9,8 @@ import { endOf as ceremonyOf } from './fixtures/ceremony.js';
 import { GOOGLE_ROOT_OF_2026, rootsOf } from './trusted-roots.js';
 
 /**
- * Checks the passkey of a real device at a given time. Returns its AAGUID, or the code of the failed check.
+ * Checks the passkey of a real device at a given time.
+ * @returns the AAGUID of the device, or the code of the failed check.
  */
 async function endOf({ rpId, origin, challenge, response }: RealAttestation, at: Date): Promise<string> {
   const rest = [
@@ -51,7 +52,7 @@ describe('Google’s Android root of 2016, which Google renewed with the same ke
 
   const leads = (...given: Parameters<typeof completeChain>) => completeChain(...given) !== null;
 
-  it('is accepted from devices that still carry the root of 2016, although that root has expired', () => {
+  it('may end a chain even after it has expired, because a newer version of it is valid', () => {
     const [first] = roots;
     const later = new Date('2027-01-01T00:00:00Z');
     expect(first!.validToDate.getTime()).toBeLessThan(later.getTime());
@@ -63,7 +64,7 @@ describe('Google’s Android root of 2016, which Google renewed with the same ke
 
   const ofOneKey = roots.filter(({ publicKey }) => publicKey.equals(roots[0]!.publicKey));
   it.each(ofOneKey.map((root): [string, X509Certificate] => [root.validFrom, root]))(
-    'is accepted in each version that devices carry: %s',
+    'has several versions, and each of them is accepted from a device: valid from %s',
     async (_, root) => {
       const chained = new Map(statement).set('x5c', [...x5c.slice(0, -1), root.raw]);
       const object = encode({ fmt: format, attStmt: chained, authData });
@@ -88,7 +89,7 @@ describe('Google’s root of 2026, which has a new key', () => {
     expect(root.verify(root.publicKey)).toBe(true);
   });
 
-  it('completes a chain that it has issued, and no other root completes that chain', () => {
+  it('completes a chain of certificates under this root, and no other root does', () => {
     expect(completeChain([DROID_CA2], roots, today)?.at(-1)).toEqual(root.raw);
     expect(completeChain([DROID_CA2, root.raw], roots, today)).toHaveLength(2);
     expect(completeChain([DROID_CA2], roots.slice(0, -1), today)).toBeNull();

@@ -36,7 +36,7 @@ export function readAttestationObject(attestationObject: string): AttestationObj
     (name) => object.get(name) as unknown,
   );
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
-  // An unknown format may have a statement of another type: that of the format `compound` is a list (§8.9).
+  // A statement of an unknown format may have another type than a map. For `compound`, it is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement: statement instanceof Map ? statement : new Map(), authData };
@@ -44,7 +44,10 @@ export function readAttestationObject(attestationObject: string): AttestationObj
 
 export const isKnownFormat = ({ format }: AttestationObject): boolean => FORMATS.has(format);
 
-/** Whether a certificate proves the authenticator's model. The passkey's own key cannot (WebAuthn §6.5.4). */
+/**
+ * Whether a certificate proves the model of the authenticator. The passkey's own key proves no model
+ * (WebAuthn §6.5.4).
+ */
 export const isCertified = ({ format, statement }: AttestationObject): boolean =>
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 

@@ -15,7 +15,10 @@ export interface AuthenticatorData {
   key: CoseKey;
 }
 
-/** Offsets in authenticator data. Hash, flags and counter take 37 bytes. AAGUID and a length take 18 more. */
+/**
+ * Offsets in bytes. AAGUID comes after the hash, the flags and a counter. The id comes after the AAGUID and
+ * the length of the id.
+ */
 const FLAGS = 32;
 const AAGUID = 37;
 const ID_LENGTH = 53;

@@ -38,7 +38,6 @@ export type Submitted =
   | { authenticators: SubmittedAuthenticator[]; device?: undefined }
   | { device: DeviceRequest; authenticators?: undefined };
 
-/** Passkeys that passed every check, so that an attempt to register them may begin. */
 interface Checked {
   authenticators: NewAuthenticator[];
   summaries: AuthenticatorSummary[];
@@ -62,7 +61,7 @@ export class AuthenticatorsService {
 
   /**
    * Issues a challenge, and returns the options to create one passkey.
-   * @throws ProblemError `attestation_invalid` if the subject has the highest number of passkeys.
+   * @throws ProblemError `attestation_invalid` if the subject may not register another passkey.
    */
   async options(
     id: string,
@@ -85,16 +84,19 @@ export class AuthenticatorsService {
   }
 
   /**
-   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. Then nothing was sent
-   * upstream. If all passkeys passed the cheap checks, their challenges lose one try each.
+   * Checks passkeys, and claims the attempt to register them. If all passkeys pass the cheap checks, each of
+   * their challenges loses one try.
+   *
+   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case, nothing
+   *   was sent upstream.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
     let found = await this.challenges.submitted(id, given, terms);
-    // If the state accepts no passkeys, that error is more useful than the faults of the passkeys.
+    // Comes before the checks: if the onboarding accepts no passkeys now, their faults do not matter.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // A device's signed request can be read only after the row, so a second call counts the tries.
+    // The row is needed to read a device's signed request. So the tries are counted by a second call.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -128,7 +130,7 @@ export class AuthenticatorsService {
     return found;
   }
 
-  /** Returns the passkeys as submitted, or from the request that the user's device has signed. */
+  /** Returns the submitted passkeys, or the passkeys in the request that the user's device has signed. */
   #read(
     row: Row,
     { authenticators, device }: Submitted,
@@ -151,7 +153,7 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  /** Checks in two rounds: all cheap checks run before any attestation is decoded. */
+  /** Makes the cheap checks of all passkeys before any attestation is decoded. */
   async #check(
     { row, outstanding, charged }: ForPasskeys,
     submitted: SubmittedAuthenticator[],
@@ -193,8 +195,9 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Throws the reason of a refused claim: a registered credential, too many passkeys, or a challenge that is
-   * used up.
+   * Explains a refused claim.
+   * @throws ProblemError if a credential is registered already, the subject would have too many passkeys, or
+   *   a challenge is used up.
    */
   async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
@@ -209,7 +212,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** The policy as configured now. The configuration may have changed since the options were made. */
+  /** The present policy. It may differ from the policy at the time when the challenge was issued. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }
@@ -224,7 +227,10 @@ export class AuthenticatorsService {
   }
 }
 
-/** @returns an empty list if a passkey fails a cheap check, so that no challenge loses a try. */
+/**
+ * @returns the challenges; an empty list if one passkey fails a cheap check, so that no challenge loses a
+ *   try.
+ */
 function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   const challenges = new Set<string>();
   for (const each of submitted) {
@@ -240,6 +246,6 @@ function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   return challenges.size === submitted.length ? [...challenges] : [];
 }
 
-/** Only the provider's form repeats the challenge of the client data. Both challenges must be equal. */
+/** A passkey in the format of a provider contains its challenge twice. Both copies must be equal. */
 const isAsSubmitted = (each: SubmittedAuthenticator, challenge: string) =>
   !('challenge' in each) || each.challenge === challenge;

@@ -7,10 +7,10 @@ const DEEPEST = 8;
 
 /**
  * Decodes one item of CBOR (RFC 8949). Returns the item, and the bytes after it. Accepts only shortest forms,
- * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1): upstream could read other forms
- * differently.
+ * and no indefinite length, tag or duplicate key (WebAuthn Level 3 §2.1), because upstream could read other
+ * forms differently.
  *
- * @throws Error for anything else, and for more items or levels than an authenticator needs.
+ * @throws Error for other forms, and for more items or levels than an authenticator needs.
  */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
   // The decoder gets a plain Uint8Array, because slices of a Buffer would share its memory.
@@ -29,7 +29,7 @@ const STRICT = {
 /** Counts the items while it reads them, so that it stops before it builds a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
-  /** The number of missing items of each map or array that is not complete yet, the outermost first. */
+  /** For each map or array that is not complete yet: how many items are missing. The outermost is first. */
   readonly #open: number[] = [];
 
   override next(): Token {
@@ -47,7 +47,7 @@ class BoundedTokenizer extends Tokenizer {
       if (this.#open.push(within) > DEEPEST) throw new Error('too deep');
       return;
     }
-    // An item without inner items completes each map or array that misses only this item.
+    // A scalar, or an empty map or array, may be the last missing item of several nested maps and arrays.
     while (this.#open.length > 0 && --this.#open[this.#open.length - 1]! === 0) this.#open.pop();
   }
 }

@@ -23,8 +23,8 @@ export function completeChain(
     if (!last) return null;
     const root = known.find((each) => isSame(last, each)) ?? known.find((each) => isIssued(last, each));
     if (!root) return null;
-    // A self-signed certificate with the key of a root is that root. The dates of this certificate do not
-    // count.
+    // A self-signed certificate with the key of a root counts as this root, even if the certificate has
+    // expired.
     const below = isSame(last, root) ? given.slice(0, -1) : given;
     return isPath([...below, root], now) ? [...below, root].map(({ raw }) => raw) : null;
   } catch {

@@ -1,7 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { checkSize, elementsOf, inside, type Element } from './der.js';
 
-/** Real certificates are shorter. Longer ones may have many elements, for which the libraries are slow. */
+/**
+ * Real certificates are shorter. Longer certificates may have so many elements that the libraries become
+ * slow.
+ */
 const MOST_BYTES = 4096;
 const MOST_CERTIFICATES = 10;
 

@@ -41,7 +41,7 @@ async function use(id: string, challenges: string[], credentials = [randomUUID()
   await goBack(id);
   return true;
 }
-/** Moves the onboarding back, as after a refused submission, so that another submission may follow. */
+/** Moves the onboarding back to the state in which it accepts another submission. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 
@@ -62,7 +62,7 @@ describe('a passkey challenge', () => {
     expect((await outstanding(id)).sort()).toEqual(challenges.slice(-OUTSTANDING).sort());
   });
 
-  it('is not valid after its expiry, and the next challenge deletes it', async () => {
+  it('is not valid after its expiry, and is deleted when another challenge is issued', async () => {
     const id = await insert();
     const old = await issue(id);
     await expire(old);
@@ -76,7 +76,7 @@ describe('a passkey challenge', () => {
     expect(rows).toEqual([{ challenge: fresh }]);
   });
 
-  it('can be used once', async () => {
+  it('can be used only once', async () => {
     const id = await insert();
     const [used, kept] = [await issue(id), await issue(id)];
     expect(await use(id, [used])).toBe(true);
@@ -91,7 +91,7 @@ describe('a passkey challenge', () => {
     expect(used.filter(Boolean)).toHaveLength(1);
   });
 
-  it('allows five tries, which are counted for all challenges of a submission', async () => {
+  it('can be tried five times: a submission counts as a try of each of its challenges', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];
     const charge = (challenges: string[]) => charged(id, challenges);
@@ -122,7 +122,7 @@ describe('a passkey challenge', () => {
     expect(await charged(id, [challenge])).toEqual([]);
   });
 
-  it('is used together with all challenges of its submission, or not at all', async () => {
+  it('is used up only together with all other challenges of its submission', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];
     expect(await use(id, [one, 'never-issued'])).toBe(false);

@@ -15,12 +15,12 @@ import { CONFIG, type Config } from '#libs/platform';
 /** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
-/** The number of submissions that may try a challenge. After that, the browser needs a new challenge. */
+/** How many submissions may contain the same challenge. After that, the browser needs a new challenge. */
 const TRIES = 5;
 
 /**
- * Deletes expired challenges, oldest first. A row that another transaction has locked waits for the next run.
- * The selection by `ctid` reads no other rows, whichever plan PostgreSQL chooses.
+ * Deletes expired challenges, oldest first. Skips locked rows: the next run deletes them. Finds rows by
+ * `ctid`, so that PostgreSQL reads no other rows.
  */
 const FORGET = statement(
   'forget_challenges',
@@ -31,7 +31,9 @@ const FORGET = statement(
   { alone: true },
 );
 
-/** The challenges of an onboarding. Each is valid for one passkey, once, for a few minutes. */
+/**
+ * The challenges of an onboarding. With each challenge, one passkey can be registered within a few minutes.
+ */
 @Injectable()
 export class Challenges implements OnModuleInit {
   constructor(
@@ -48,10 +50,7 @@ export class Challenges implements OnModuleInit {
     return this.config.CHALLENGE_LIFE_MS;
   }
 
-  /**
-   * Deletes the expired challenges.
-   * @returns how many challenges it deleted.
-   */
+  /** @returns how many expired challenges it deleted. */
   async forget(): Promise<number> {
     for (let forgotten = 0; ;) {
       const rows = await this.store.run(FORGET, { limit: DELETE_BATCH });
@@ -78,9 +77,9 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Finds the onboarding of a submission, and counts one try for each of its challenges. If a challenge is
-   * not outstanding, no try is counted. This happens before any attestation is decoded, so that simultaneous
-   * submissions cannot use up the CPU.
+   * Finds the onboarding of a submission, and counts one try of each submitted challenge. Counts nothing if
+   * one of the challenges is not outstanding. The tries are counted before any attestation is decoded, so
+   * that simultaneous submissions cannot use up the CPU.
    *
    * @throws ProblemError `not_found`
    */

@@ -1,7 +1,7 @@
 import { hasDuplicateMembers } from '#libs/kernel';
 import { decoding } from './attestation-error.js';
 
-/** The checked members of client data (WebAuthn Level 3 §5.8.1). Their types are not verified yet. */
+/** The members of client data that the service checks (WebAuthn Level 3 §5.8.1). Each may have any type. */
 export interface ClientData {
   type?: unknown;
   challenge?: unknown;

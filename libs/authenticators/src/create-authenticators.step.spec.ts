@@ -45,7 +45,6 @@ const row = aRow({
   pendingAuthenticators: pending,
 });
 
-/** The state change that follows from a result of the step. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 

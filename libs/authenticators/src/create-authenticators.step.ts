@@ -18,7 +18,10 @@ import type {
 } from '#libs/upstream';
 import type { AttestationCode } from './attestation-error.js';
 
-/** Step 3: registers the passkeys, with the session. If the answer is lost, they may be registered or not. */
+/**
+ * Step 3: registers the passkeys, with the session. If the answer is lost, the provider may or may not have
+ * registered them.
+ */
 @Injectable()
 export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   readonly name = 'create-authenticators';
@@ -51,7 +54,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 }
 
-/** The content of a submission, as sealed on its row. */
+/** The submitted values that the row contains in sealed form. */
 interface Content {
   authenticators: NewAuthenticator[];
   device?: DeviceRequest;

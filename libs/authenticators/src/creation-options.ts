@@ -18,13 +18,15 @@ export interface CreationWish {
   user: PasskeyUser;
   /** Base64url without padding. */
   challenge: string;
-  /** The subject's credential ids. An authenticator with one of these passkeys does not make another. */
+  /**
+   * The ids of the subject's passkeys. An authenticator with one of these passkeys makes no further passkey.
+   */
   known: readonly string[];
   /** Whole milliseconds, see {@link timeoutOf}. */
   timeout: number;
 }
 
-/** The options contain the parts of the policy that a browser understands. */
+/** Translates the parts of the policy that a browser understands into options. */
 export async function creationOptions({
   policy,
   subject,
@@ -50,8 +52,8 @@ export async function creationOptions({
 }
 
 /**
- * The time that a browser gives its user: as long as the passkey can still be submitted. The default of
- * @simplewebauthn/server is one minute, too short to find a security key (WebAuthn Level 3 §15.1).
+ * The time that the browser gives the user. It ends when the passkey can no longer be submitted. The default
+ * of @simplewebauthn/server is one minute, too short to find a security key (WebAuthn Level 3 §15.1).
  *
  * @returns whole milliseconds, at least 1. For 0, browsers would use their own default.
  */
@@ -63,7 +65,7 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * The user handle. It never changes, because authenticators would take a new handle for another user. It
+ * The user handle of WebAuthn. It never changes: authenticators would see another user in a new handle. It
  * reveals nothing about the user (WebAuthn Level 3 §14.6.1).
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {

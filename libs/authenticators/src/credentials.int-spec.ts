@@ -29,7 +29,7 @@ const registered = async (subjectKey: string) =>
     )
   ).map(({ id }) => id);
 /**
- * Claims a submission. The row first gets the state that it has after an earlier submission ended.
+ * Claims a submission for a row whose earlier submission has ended.
  * @returns whether the claim was written.
  */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
@@ -53,7 +53,7 @@ async function settle(id: string, credentials: 'confirm' | 'release', ids: strin
   const moved = { patch, events: [], also: { refund: null, credentials } };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** Settles the attempt, after which the row has these credentials as registered. */
+/** Settles the attempt. After that, these credentials are the registered ones of the row. */
 const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
 const release = (id: string) => settle(id, 'release');
 
@@ -80,7 +80,7 @@ describe('a credential id', () => {
     expect(await reserve(await insert(key, 'other'), ['c', 'd'], 2)).toBe(true);
   });
 
-  it('that is already registered makes the whole submission fail, and nothing is reserved', async () => {
+  it('that is already registered makes its whole submission fail: no other id is reserved', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     await reserve(first, ['a']);
@@ -127,7 +127,7 @@ describe('a credential id', () => {
     expect(await reserve(await insert(randomUUID()), [id])).toBe(false);
   });
 
-  it('in two simultaneous submissions is registered only for the one that the provider accepts', async () => {
+  it('in two simultaneous submissions is registered for the one that the provider accepts', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
@@ -136,7 +136,7 @@ describe('a credential id', () => {
     expect([await registered(key), await registered(otherKey)]).toEqual([[id], []]);
   });
 
-  it('of a submission without an answer stays reserved', async () => {
+  it('of a lost submission is not registered when a later submission succeeds', async () => {
     const key = randomUUID();
     const id = await insert(key);
     await reserve(id, ['lost']);
@@ -145,7 +145,7 @@ describe('a credential id', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('is released after a refusal, but not after a registration', async () => {
+  it('is no longer reserved after a refusal, but stays registered after a success', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     await reserve(first, ['a']);

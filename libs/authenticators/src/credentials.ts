@@ -12,8 +12,9 @@ const TAKEN = statement(
 );
 
 /**
- * The registered credentials. A claim reserves credentials before they are sent, so that the attempt cannot
- * fail on a duplicate when it is settled. A reservation does not block another subject: the provider decides.
+ * The registered credentials. A claim also reserves the submitted credentials, so that the settle only
+ * updates rows, and cannot fail on a duplicate. Several subjects may reserve one credential: the provider
+ * decides who registers it.
  */
 @Injectable()
 export class Credentials {

@@ -47,7 +47,7 @@ export function checkSize(bytes: Uint8Array): void {
   visit(bytes, 0);
 }
 
-/** Whether the element contains other elements. In a tag of several bytes, the first byte has this flag. */
+/** Whether the element contains other elements. The flag is in the first byte of the tag. */
 const isConstructed = (tag: number): boolean => {
   let first = tag;
   while (first > 0xff) first >>= 8;

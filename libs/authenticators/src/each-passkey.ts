@@ -3,8 +3,8 @@ import type { Row } from '#libs/onboarding';
 import { PreflightError, attestationInvalid, type AttestationFault } from './attestation-error.js';
 
 /**
- * Checks each passkey, and reports the faults of all passkeys together. Other requests run before each
- * passkey, so that ten passkeys do not block them ten times as long.
+ * Checks each passkey, and reports the faults of all passkeys together. Lets other requests run before each
+ * check, so that ten passkeys do not block other requests for a long time.
  *
  * @throws ProblemError `attestation_invalid` if one or more passkeys failed.
  */

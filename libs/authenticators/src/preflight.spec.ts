@@ -33,7 +33,6 @@ const challenge = randomBytes(32).toString('base64url');
 const outstanding = new Set([challenge, randomBytes(32).toString('base64url')]);
 const honest: PasskeyOptions = { rpId: policy.rpId, origin: policy.origins[0]!, challenge };
 
-/** The code of the first check that fails, or null. */
 async function faultOf(
   passkey: RegistrationResponseJSON,
   own: Partial<PasskeyPolicy> = {},
@@ -82,7 +81,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('passes with its model and its credential id as the result', async () => {
+  it('passes, and the result is its model and its credential id', async () => {
     const aaguid = Buffer.from('ea9b8d664d011d213ce4b6b48cb575d4', 'hex');
     const passkey = createPasskey({ ...honest, wrong: { aaguid } });
     expect(await ceremony(passkey, policy, outstanding)).toEqual({
@@ -104,7 +103,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('is read from the attestation object, not from the copies that a browser sends', async () => {
+  it('is read only from the attestation object, not from a browser’s copies of its parts', async () => {
     const passkey = createPasskey(honest);
     Object.assign(passkey.response, { authenticatorData: 'AQID', publicKey: 'AQID', publicKeyAlgorithm: -8 });
     expect(await faultOf(passkey)).toBeNull();
@@ -149,7 +148,7 @@ describe('a passkey that fails a check', () => {
     expect(await faultOf(make(honest))).toBe(code);
   });
 
-  it('has a test for every code, except those of the policy, the database and the provider', () => {
+  it('gets every code in these tests, except the codes of the policy, the database and the provider', () => {
     const elsewhere = [
       'credential_not_discoverable',
       'attestation_required',
@@ -249,37 +248,37 @@ describe('the passkey policy', () => {
   });
 });
 
-describe('a passkey with a report of the browser on whether it is discoverable', () => {
+describe('the browser’s report (credProps) on whether a passkey is discoverable', () => {
   const saying = (credProps: unknown) =>
     altered(honest, (passkey) => Object.assign(passkey.clientExtensionResults, { credProps }));
 
-  it('is refused if the browser says no and the policy requires discoverable passkeys', async () => {
+  it('makes the check fail if it says no and the policy requires discoverable passkeys', async () => {
     expect(await faultOf(saying({ rk: false }), { residentKey: 'required' })).toBe(
       'credential_not_discoverable',
     );
   });
 
   it.each(['preferred', 'discouraged'] as const)(
-    'is accepted if the browser says no and the policy is %s',
+    'does not matter for a policy with residentKey: %s',
     async (residentKey) => {
       expect(await faultOf(saying({ rk: false }), { residentKey })).toBeNull();
     },
   );
 
   it.each([[{ rk: true }], [{}], [null], ['rk'], [undefined], [{ rk: null }]])(
-    'is accepted if credProps, which does not clearly say no, is %j',
+    'does not make the check fail without a clear no: %j',
     async (credProps) => {
       expect(await faultOf(saying(credProps), { residentKey: 'required' })).toBeNull();
     },
   );
 });
 
-describe('any input to the passkey checks', () => {
-  it('is refused if its challenge is no longer outstanding', async () => {
+describe('the passkey checks', () => {
+  it('refuse a passkey whose challenge is no longer outstanding', async () => {
     expect(await faultOf(createPasskey(honest), {}, new Set())).toBe('challenge_mismatch');
   });
 
-  it('is refused with a known code, and never crashes the service', async () => {
+  it('refuse damaged input with a known code, and never throw another error', async () => {
     const { length } = Buffer.from(createPasskey(honest).response.attestationObject, 'base64url');
     const damage = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((bytes) => () => bytes),

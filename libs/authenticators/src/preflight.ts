@@ -21,8 +21,8 @@ export type Answered = ClientData & { challenge: string };
 export interface Registration {
   response: RegistrationResponseJSON;
   /**
-   * Whether the credential id may also be wrapped in a CBOR byte string: providers describe this form,
-   * browsers do not use it.
+   * Whether a CBOR byte string may contain the credential id. Providers describe this format. Browsers do not
+   * use it.
    */
   idMayBeCbor: boolean;
 }
@@ -38,8 +38,8 @@ export interface Passed {
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * The first, cheap steps of the ceremony (WebAuthn Level 3 §7.1), before any attestation is decoded. The
- * caller checks that the challenge is outstanding (step 8).
+ * Makes the first, cheap steps of the ceremony (WebAuthn Level 3 §7.1), before any attestation is decoded.
+ * Step 8 is left to the caller: the challenge must be outstanding.
  *
  * @throws PreflightError for the first check that fails.
  */
@@ -52,10 +52,10 @@ export function readAnswer(response: RegistrationResponseJSON): Answered {
 }
 
 /**
- * Runs the other steps of the ceremony. The service neither reads nor forwards the copies that browsers send:
- * `authenticatorData`, `publicKey` and `publicKeyAlgorithm`.
+ * Makes the steps of the ceremony (WebAuthn Level 3 §7.1) from step 9 on. Ignores the copies that browsers
+ * send: `authenticatorData`, `publicKey` and `publicKeyAlgorithm`.
  *
- * @param policy as configured now, and not when the challenge was issued.
+ * @param policy the present policy, which may have changed since the challenge was issued.
  * @throws PreflightError for the first check that fails.
  */
 export async function preflight(
@@ -80,7 +80,8 @@ export async function preflight(
   check(data.credentialId.length <= ID_BYTES.most, 'credential_id_too_long');
   check(isNamed(response, data, idMayBeCbor), 'credential_id_mismatch');
 
-  // WebAuthn's step 21: the options request only credProps. Other extensions are ignored, as the step allows.
+  // Step 21 of WebAuthn: the service requested only credProps. It ignores other extensions, which the step
+  // allows.
   check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
   check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
   check(
@@ -98,7 +99,7 @@ export async function preflight(
   return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
 }
 
-/** Compares the bytes instead of decoding them, because a raw id may begin like a CBOR byte string. */
+/** Compares bytes. Decoding would be unsafe: a raw id may look like a CBOR byte string. */
 function isNamed(
   { id, rawId }: RegistrationResponseJSON,
   { credentialId }: AuthenticatorData,

@@ -21,8 +21,8 @@ const EXPONENT_BITS = 64n;
 export const algorithmOf = (key: CoseKey): unknown => key.get(ALG);
 
 /**
- * Whether the key fits its algorithm and has no other content (WebAuthn Level 3 §6.5.1): a private key in
- * the map would leak. Without an attestation, no other check looks at the key.
+ * Whether the key fits its algorithm and has no other content (WebAuthn Level 3 §6.5.1). Other content could
+ * be a private key, which would leak. Without an attestation, no other check reads the key.
  */
 export function isUsableKey(key: CoseKey): boolean {
   try {
@@ -36,7 +36,8 @@ function isP256(key: CoseKey): boolean {
   if (!isOnly(key, EC) || key.get(EC.curve) !== P256) return false;
   const [x, y] = [bytesAt(key, EC.x), bytesAt(key, EC.y)];
   if (x.length !== COORDINATE_BYTES || y.length !== COORDINATE_BYTES) return false;
-  // Throws for a point that is not on the curve. A key object would do the same, but takes five times longer.
+  // Throws if the point is not on the curve. Creating a key object would also throw, but takes five times
+  // longer.
   ECDH.convertKey(Buffer.concat([UNCOMPRESSED, x, y]), 'prime256v1');
   return true;
 }
@@ -44,8 +45,8 @@ function isP256(key: CoseKey): boolean {
 function isRsa(key: CoseKey): boolean {
   if (!isOnly(key, RSA)) return false;
   const [n, e] = [bytesAt(key, RSA.n), bytesAt(key, RSA.e)];
-  // These checks come before the decoding: readers may count bits differently if the numbers are not in their
-  // shortest form (RFC 8230 §4).
+  // Comes before the decoding: libraries may count the bits of a number with leading zeros differently (RFC
+  // 8230 §4).
   if (n.length * 8 > RSA_BITS.most || n[0] === 0 || e[0] === 0 || !isOdd(n)) return false;
   const { asymmetricKeyDetails = {} } = keyOf({ kty: 'RSA', n: base64url(n), e: base64url(e) });
   const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;
@@ -59,7 +60,10 @@ function isOnly(key: CoseKey, { kty, ...labels }: { kty: number } & Record<strin
   return key.get(KTY) === kty && key.size === all.length && all.every((label) => key.has(label));
 }
 
-/** @throws Error if the member is not a byte string. A list of numbers would otherwise be read as bytes. */
+/**
+ * @throws Error if the member is not a byte string. Without this check, a list of numbers would be read as
+ *   bytes.
+ */
 function bytesAt(key: CoseKey, label: number): Uint8Array {
   const bytes = key.get(label);
   if (bytes instanceof Uint8Array) return bytes;

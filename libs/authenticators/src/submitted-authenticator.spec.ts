@@ -27,7 +27,7 @@ const providers = (transports: string[]): SubmittedAuthenticator => ({
 });
 
 describe('a submitted authenticator', () => {
-  it('is sent to the provider in the same form, whichever form the caller used', () => {
+  it('is sent to the provider in one format, although callers use two formats', () => {
     const expected = {
       name: 'Phone',
       challenge,
@@ -42,14 +42,14 @@ describe('a submitted authenticator', () => {
     ).toEqual(expected);
   });
 
-  it('goes to the provider with its raw id, even if it came as a CBOR byte string', () => {
+  it('is sent with its raw id, even if the caller sent the id as a CBOR byte string', () => {
     const named = providers([]) as Extract<SubmittedAuthenticator, { attestation: object }>;
     const credentialId = byteString(Buffer.from(credential.id, 'base64url')).toString('base64url');
     const given = { ...named, attestation: { ...named.attestation, credentialId } };
     expect(asNewAuthenticator(given).credentialId).toBe(credential.id);
   });
 
-  it('is converted to the form of a browser for the checks', () => {
+  it('is converted to the format of a browser for the checks', () => {
     expect(asRegistration(browsers)).toEqual({ response: credential, idMayBeCbor: false });
     expect(asRegistration(providers([]))).toMatchObject({
       response: {
@@ -93,7 +93,7 @@ describe('a submitted authenticator', () => {
     expect(asNewAuthenticator({ authenticatorName: 'x', credential: given }).transports).toEqual(expected);
   });
 
-  it('is sent with the challenge of its client data, because providers compare that challenge', () => {
+  it('is sent with the challenge in its client data, not with another copy of the challenge', () => {
     expect(
       asNewAuthenticator({ ...providers([]), challenge: 'another' } as SubmittedAuthenticator).challenge,
     ).toBe(challenge);

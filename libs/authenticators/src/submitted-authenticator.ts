@@ -2,7 +2,7 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { AuthenticatorTransport, NewAuthenticator } from '#libs/upstream';
 import type { Registration } from './preflight.js';
 
-/** An authenticator in one of the two forms that callers may send. */
+/** An authenticator in one of the two formats that callers may send: a browser's or a provider's. */
 export type SubmittedAuthenticator =
   | { authenticatorName: string; credential: RegistrationResponseJSON }
   | {
@@ -16,7 +16,7 @@ export type SubmittedAuthenticator =
       };
     };
 
-/** The authenticator in the form of a browser. All checks use this form. */
+/** The authenticator in the format of a browser. All checks use this format. */
 export function asRegistration(submitted: SubmittedAuthenticator): Registration {
   if ('credential' in submitted) return { response: submitted.credential, idMayBeCbor: false };
   const { credentialId, clientDataJson, attestationObject } = submitted.attestation;
@@ -30,7 +30,11 @@ export function asRegistration(submitted: SubmittedAuthenticator): Registration 
   return { response, idMayBeCbor: true };
 }
 
-/** @param checked the challenge in the client data, which providers compare, and the raw credential id. */
+/**
+ * Converts the authenticator into the format that is the same for all providers.
+ *
+ * @param checked the challenge in the client data, and the raw credential id.
+ */
 export function asNewAuthenticator(
   submitted: SubmittedAuthenticator,
   { challenge, credentialId }: { challenge: string; credentialId: string },
@@ -46,7 +50,7 @@ export function asNewAuthenticator(
   };
 }
 
-/** Converts an authenticator from a device's signed request into the form that the checks use. */
+/** Converts an authenticator from a device's signed request into the format of a provider. */
 export function asSubmitted(read: NewAuthenticator): SubmittedAuthenticator {
   const { name, challenge, credentialId, clientDataJson, attestationObject, transports } = read;
   return {

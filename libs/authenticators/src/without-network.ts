@@ -3,14 +3,15 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 const inside = new AsyncLocalStorage<true>();
 const { fetch } = globalThis;
 
-// @simplewebauthn/server calls the global `fetch` for each request, so the global function is replaced.
+// @simplewebauthn/server calls the global `fetch`, so the global function is replaced.
 globalThis.fetch = (...request) =>
   inside.getStore() ? Promise.reject(new Error('no network here')) : fetch(...request);
 
 /**
- * Runs work in which `fetch` fails immediately. Other work keeps its `fetch`.
+ * Runs work in which `fetch` fails immediately. Other work can still use `fetch`.
  *
- * @simplewebauthn/server downloads revocation lists from any address in a certificate, without a time limit,
- * for android-key even before it knows the issuer. If a list is missing, it accepts the certificate.
+ * @simplewebauthn/server downloads revocation lists from any address in a certificate, without a time limit.
+ * For android-key, it does so even before it knows the issuer. If a list is missing, it accepts the
+ * certificate.
  */
 export const withoutNetwork = <T>(work: () => Promise<T>): Promise<T> => inside.run(true, work);

@@ -26,7 +26,7 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Makes a key that lasts some days. By default, the key was used just now. */
+/** Makes a key that expires after some days. By default, the key was used just now. */
 async function make(caller: string, days: number | null, { isUsed = true } = {}) {
   const lifeMs = days === null ? null : days * DAY_MS;
   const made = await keys.create({ caller, scopes: ['admin'], integrations: null, name: null, lifeMs }, WHO);
@@ -49,7 +49,7 @@ const age = (id: string, days: number) =>
     [id, days],
   );
 
-/** How many days the key of each caller still lasts, as a new process shows it. */
+/** In how many days a key of each caller expires, as a new process shows it. */
 async function shown(): Promise<Record<string, number>> {
   const metrics = new Metrics();
   let asked = 0;
@@ -88,7 +88,7 @@ describe('the metric for the expiry of API keys', () => {
     await keys.revoke(revoked.id, WHO);
     await make('shop', 50, { isUsed: false });
     expect(await shown()).toEqual({ shop: 60, bank: 120 });
-    // A rotated key ends by plan. Its successor lives for 60 days.
+    // Nothing is shown for the rotated key, and nothing for its unused successor, which lasts 60 days.
     const { key } = await keys.rotate(rotated.id, DAY_MS, WHO);
     expect(await shown()).toEqual({ shop: 90, bank: 120 });
     await used(key.id);
@@ -101,7 +101,7 @@ describe('the metric for the expiry of API keys', () => {
     expect(await shown()).toEqual({});
   });
 
-  it('is shown for a week after the key has expired, unless the key is revoked', async () => {
+  it('still shows an expired key for a week, unless the key is revoked', async () => {
     const over = await make('shop', 60);
     await age(over.id, 63);
     await used(over.id, 4);
@@ -122,7 +122,7 @@ describe('the metric for the expiry of API keys', () => {
     expect(await shown()).toEqual({ shop: 60 });
   });
 
-  it('is shown for at most ten callers: those that are locked out first', async () => {
+  it('shows at most ten callers: those whose keys expire first', async () => {
     for (let n = 0; n < 12; n++) await make(`shop-${n}`, 60 - n);
     expect(Object.keys(await shown()).sort()).toEqual(
       Array.from({ length: 10 }, (_, n) => `shop-${n + 2}`).sort(),

@@ -4,7 +4,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Metrics } from '#libs/platform';
 import { ENDS_OF_KEYS } from './api-key-statements.js';
 
-/** The end of a key changes seldom, and operators need days to replace one. */
+/** How long scrapes reuse expiry times, which change seldom. */
 const FRESH_MS = 60_000;
 
 /** Shows when the API keys of callers expire. A scrape does not wait for PostgreSQL. */
@@ -31,7 +31,7 @@ export class ApiKeyExpiry {
     try {
       this.#ends = await this.statements.run<{ caller: string; at: number }>(ENDS_OF_KEYS, []);
     } catch {
-      // The known expiry times stay right. The next scrape reads again.
+      // Keeps the known expiry times. The next scrape reads again.
       this.#askedAtMs = -Infinity;
     }
   }

@@ -10,7 +10,7 @@ import { ApiKeys } from './api-keys.js';
 /** The highest number of keys in the cache. A new key replaces the oldest one. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
-/** If no key has the id, this value is compared, so that an unknown id takes as long as a known id. */
+/** Compared if no key has the id, so that a login with an unknown id takes as long as one with a known id. */
 const NO_HASH = Buffer.alloc(32);
 
 interface Row {
@@ -32,8 +32,8 @@ interface Known {
 }
 
 /**
- * Finds the caller of an API key. Keys are cached for `API_KEY_CACHE_MS`, to save the round trip. Unknown ids
- * are not cached, because they would replace existing keys.
+ * Finds the caller of an API key. Keys are cached for `API_KEY_CACHE_MS`, to save queries. Unknown ids are
+ * not cached, because they would replace existing keys.
  */
 @Injectable()
 export class ApiKeyLogin {
@@ -43,7 +43,8 @@ export class ApiKeyLogin {
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
   /**
-   * The number of keys that this process has ended. If it grows during a read, the result may be outdated.
+   * The number of keys that this process has changed. If it grows while a key is read, the result may be
+   * outdated.
    */
   #changes = 0;
 
@@ -71,7 +72,7 @@ export class ApiKeyLogin {
     return known.caller;
   }
 
-  /** Whether a key with this id logged in to this process lately, so that it is probably a real key. */
+  /** Whether a key with this id logged in to this process lately, so that the token is probably valid. */
   isFamiliar({ id }: ApiKeyToken): boolean {
     return (this.#familiar.get(id) ?? -Infinity) > this.clock.monotonicMs();
   }

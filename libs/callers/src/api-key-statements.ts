@@ -75,7 +75,7 @@ export const REVOKE_KEY: PreparedStatement = {
     SELECT ${SHOWN} FROM made`,
 };
 
-/** Finds only keys that are neither expired nor revoked, so that no other key can be accepted by mistake. */
+/** Finds only keys that are neither expired nor revoked, so a login cannot accept another key by mistake. */
 export const LOAD_KEY: PreparedStatement = {
   name: 'api_key_load',
   text: `
@@ -85,7 +85,7 @@ export const LOAD_KEY: PreparedStatement = {
     FROM api_keys WHERE id = $1 AND revoked_at IS NULL AND NOT (${IS_OVER})`,
 };
 
-/** Writes once a minute, even if many processes see the key in use. */
+/** Writes the time of a key's last use, at most once a minute over all processes. */
 export const NOTE_USE: PreparedStatement = {
   name: 'api_key_note_use',
   text: `
@@ -94,9 +94,9 @@ export const NOTE_USE: PreparedStatement = {
 };
 
 /**
- * When keys expire, for keys whose expiry may surprise their callers. The callers that are locked out first
- * come first. Rotated keys and keys that were made for a month or less expire by plan, and unused keys lock
- * out no caller, so the list leaves them out. An expired key stays for a week, unless it is revoked.
+ * For each caller, when the first of its keys expires; the earliest first. Leaves out keys whose expiry
+ * surprises no caller: rotated keys, keys that were made for a month or less, and unused keys. Also leaves
+ * out revoked keys, and keys that expired more than a week ago.
  */
 export const ENDS_OF_KEYS: PreparedStatement = {
   name: 'api_key_ends',

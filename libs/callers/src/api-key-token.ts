@@ -35,7 +35,7 @@ export function parseApiKeyToken(text: string): ApiKeyToken | null {
 }
 
 /**
- * The hash includes the id, so a hash that is copied to another row is useless.
+ * The hash includes the id, so a hash that is copied to another key's row matches no token.
  *
  * @returns 32 bytes.
  */

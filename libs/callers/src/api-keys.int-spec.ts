@@ -69,7 +69,7 @@ describe('a new API key', () => {
     });
   });
 
-  it('is not stored: the database has only a keyed hash', async () => {
+  it('is stored only as a keyed hash', async () => {
     const { key, token } = await keys.create(wanted(), WHO);
     const secret = token.reveal().slice(-43);
     const [row] = await dataSource.query(
@@ -81,7 +81,7 @@ describe('a new API key', () => {
     expect(JSON.stringify(key)).not.toContain('hash');
   });
 
-  it('can be restricted to integrations, each listed once', async () => {
+  it('can be restricted to integrations, and lists each integration once', async () => {
     expect(await make({ integrations: ['b', 'a', 'b'] })).toMatchObject({ integrations: ['b', 'a'] });
   });
 
@@ -94,7 +94,7 @@ describe('a new API key', () => {
     ['an impossible name of an integration', { integrations: ['byzantine', 'No!'] }, ['/integrations']],
     ['the scope admin and a restriction', { scopes: ['admin'], integrations: ['a'] }, ['/integrations']],
     ['several faults', { caller: '', scopes: [] }, ['/caller', '/scopes']],
-  ])('is refused with %s, and not made', async (_, more, pointers) => {
+  ])('is not made with %s', async (_, more, pointers) => {
     const before = (await keys.list()).length;
     const error = await keys.create(wanted(more), WHO).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
@@ -155,7 +155,7 @@ describe('the rotation of an API key', () => {
     expect(await keys.list('twice')).toHaveLength(2);
   });
 
-  it('is refused for a key that has ended, with the reason', async () => {
+  it('is refused for a key that has ended or was rotated, and the error says why', async () => {
     const [revoked, expired, rotated] = [await make(), await make(), await make()];
     await keys.revoke(revoked.id, WHO);
     await end(expired.id);

@@ -98,7 +98,8 @@ export class ApiKeys {
   }
 
   /**
-   * Ends a key, in other processes within `API_KEY_CACHE_MS`. A second call changes nothing.
+   * Ends a key: in this process immediately, in others within `API_KEY_CACHE_MS`. A second call changes
+   * nothing.
    *
    * @throws ProblemError `not_found`.
    */
@@ -144,16 +145,22 @@ function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
   const faults = [
     ...(isKeyCallerName(caller)
       ? []
-      : [fault('caller', 'invalid_format', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"')]),
+      : [fault('caller', 'invalid_format', 'is not 1 to 64 characters of a-z, 0-9, ".", "_" and "-"')]),
     ...(scopes.length > 0
       ? []
       : [fault('scopes', 'too_small', 'is empty: a key without a scope has no rights')]),
     ...(integrations?.every((name) => INTEGRATION.test(name)) === false
-      ? [fault('integrations', 'invalid_format', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"')]
+      ? [
+          fault(
+            'integrations',
+            'invalid_format',
+            'has a wrong name: a name has 1 to 32 characters of a-z, 0-9 and "-"',
+          ),
+        ]
       : []),
     // With the scope admin, a restricted key could make another key without a restriction.
     ...(integrations && scopes.includes('admin')
-      ? [fault('integrations', 'contradiction', 'restricts nothing together with the scope admin')]
+      ? [fault('integrations', 'contradiction', 'has no effect together with the scope admin')]
       : []),
     ...(integrations?.length === 0
       ? [

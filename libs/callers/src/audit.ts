@@ -19,7 +19,7 @@ export interface AuditEvent extends Who {
 }
 
 export interface KeptEvent extends AuditEvent {
-  /** A growing number, as text. */
+  /** A number, as text. Later events have higher numbers. */
   id: string;
   at: Date;
 }
@@ -37,7 +37,7 @@ const LATEST: PreparedStatement = {
 
 const FORGET_BATCH = 5_000;
 
-/** The oldest time to keep is computed once, so that PostgreSQL can use the index on `at`. */
+/** The subquery computes the oldest time to keep only once, so PostgreSQL can use the index on `at`. */
 const FORGET: PreparedStatement = {
   name: 'audit_events_forget',
   text: `
@@ -55,7 +55,7 @@ export class Audit {
 
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** @throws Error if PostgreSQL is not available. The caller must not continue without a record. */
+  /** @throws Error if PostgreSQL is not available. Then the audited action must not happen either. */
   async record(event: AuditEvent): Promise<void> {
     await this.write(event);
     this.say(event);

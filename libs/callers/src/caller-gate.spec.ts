@@ -16,7 +16,7 @@ import type { RateLimits } from './rate-limits.js';
 const ID = '0198a000-0000-7000-8000-00000000abcd';
 const BARE = 'Bearer realm="gangway"';
 
-/** The calls that the gate makes to its parts, in order. */
+/** The calls that the gate makes to logins and limits, in order. */
 let asked: string[];
 let shutOut: boolean;
 let logged: FastifyRequest['raw']['logged'][];
@@ -137,7 +137,6 @@ describe('the caller gate', () => {
     const answer = await ask(authorization);
     expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, challenge]);
     expect(asked.filter((each) => each.startsWith('failed'))).toEqual(failed);
-    // A request without credentials is not an attempt to guess a token.
     expect(asked).not.toContain('body');
     expect(answer.body).not.toContain('it is bad');
     expect(logged[0]?.caller).toBeUndefined();
@@ -155,7 +154,7 @@ describe('the caller gate', () => {
     },
   );
 
-  it('refuses a blocked address, unless the token needs no look-up or was valid lately', async () => {
+  it('refuses a blocked address, unless its token needs no look-up or was valid lately', async () => {
     shutOut = true;
     for (const given of [undefined, 'Basic x', 'Bearer good', 'Bearer bad']) {
       expect((await ask(given)).status).toBe(429);
@@ -172,14 +171,14 @@ describe('the caller gate', () => {
   });
 });
 
-describe('a command of a caller', () => {
+describe('a request of a caller', () => {
   it.each([
     ['POST', `/things/${ID}`, [`command of shop on ${ID}`]],
     ['POST', `/things/${ID.toUpperCase()}`, [`command of shop on ${ID}`]],
     ['POST', '/things/none', []],
     ['GET', `/things/${ID}`, []],
     ['HEAD', `/things/${ID}`, []],
-  ])('is also counted for its onboarding: %s %s', async (method, path, counted) => {
+  ])('is also counted for its onboarding if it is a command: %s %s', async (method, path, counted) => {
     await ask('Bearer good', { method, path });
     expect(asked.filter((each) => each.startsWith('command'))).toEqual(counted);
   });

@@ -54,7 +54,7 @@ describe('the caller guard of a route', () => {
     );
   });
 
-  it('refuses a request without a caller, and a route without a scope', async () => {
+  it('refuses a request without a caller, and each request to a route without a scope', async () => {
     await expect(ask({}).answer).rejects.toMatchObject({ code: 'unauthenticated' });
     await expect(ask({ caller: aCaller() }, 'open').answer).rejects.toMatchObject({ code: 'forbidden' });
   });

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 
-/** A /64: a provider gives one to each customer (RFC 6177), so an IPv6 client has 2^64 addresses. */
+/** Four hextets are a /64. An internet provider gives each customer at least one of them (RFC 6177). */
 const HEXTETS_OF_NETWORK = 4;
 
 /**

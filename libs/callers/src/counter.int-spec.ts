@@ -109,7 +109,7 @@ describe('a counter while Redis is not available', () => {
     expect(sent).not.toHaveBeenCalled();
   });
 
-  it('continues with the count of the process if Redis fails during the window', async () => {
+  it('counts in the process if Redis fails during a window', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     expect(await add(counter, key, 1)).toEqual([2]);
     // The script fails, because the key in Redis is a list.

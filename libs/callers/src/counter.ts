@@ -16,7 +16,7 @@ export interface Count {
 
 /**
  * Adds requests to a count, which expires one window after its first request. The script of
- * rate-limiter-flexible for Redis before 7 would need one more command.
+ * rate-limiter-flexible for Redis before 7 needs one command more.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])
@@ -39,15 +39,15 @@ export interface CounterOptions {
 /** The requests of one key that the process has reserved and not used yet. */
 interface Share {
   left: number;
-  /** How many more requests Redis still allows, besides this share. */
+  /** How many requests Redis allows in addition to this share. */
   beside: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;
 }
 
 /**
- * Counts in windows of a minute, in Redis for all processes. During an outage of Redis, each process counts
- * by itself. Then the limit holds for each process alone, and no caller is refused because of the outage.
+ * Counts requests in windows of a minute, in Redis for all processes. During an outage of Redis, each process
+ * counts its own requests, and no caller is refused because of the outage.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;
@@ -92,7 +92,7 @@ export class Counter {
   }
 
   /**
-   * Uses one of the reserved requests of this process.
+   * Uses one of the requests that this process has reserved.
    * @returns null if no reserved request is left.
    */
   #give(key: string): Count | null {
@@ -120,12 +120,12 @@ export class Counter {
   }
 
   async #take(key: string, points: number): Promise<Count> {
-    // If Redis refuses writes, a command could use up the time of the request.
+    // While Redis refuses writes, a command could use up the time of the request.
     const limiter = this.options.link.accepts ? this.#limiter : this.#own;
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {
-      // The limiter has a fault. One request too many is better than a refused request.
+      // The limiter failed, so the request is allowed: one request too many is better than a refused one.
       if (!(refused instanceof RateLimiterRes)) return this.#count(null, false);
       return this.#count(refused, true);
     }

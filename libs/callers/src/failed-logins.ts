@@ -11,8 +11,8 @@ const ADDRESSES = 10_000;
 
 /**
  * Counts invalid tokens per client address, over all processes. After too many, tokens from that address are
- * not checked. Only a process that sees failures of the address blocks it, so that other clients cost no
- * round trip.
+ * not checked. A process blocks only addresses whose invalid tokens it has seen itself, so it need not ask
+ * Redis about other clients.
  */
 @Injectable()
 export class FailedLogins {
@@ -67,7 +67,7 @@ export class FailedLogins {
   #tooMany(leftMs: number): ProblemError {
     const quota = this.config.LOGIN_FAILURES_PER_MINUTE;
     return new ProblemError('rate_limited', {
-      detail: 'Too many tokens from this address were not valid.',
+      detail: 'This address sent too many invalid tokens. Wait as long as Retry-After says.',
       retryAfterS: Math.max(1, Math.ceil(leftMs / 1_000)),
       rateLimit: { policy: 'login', quota, windowS: WINDOW_S },
       limit: 'login_failures',

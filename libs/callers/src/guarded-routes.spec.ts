@@ -64,7 +64,7 @@ class PublicRoute {
 }
 
 describe('an app', () => {
-  it.each([Good, PublicRoute])('boots with %p', async (controller) => {
+  it.each([Good, PublicRoute])('boots with the controller %p', async (controller) => {
     await expect(boot(controller)).resolves.toBeUndefined();
   });
 
@@ -73,7 +73,7 @@ describe('an app', () => {
     [GuardedMethodWithoutScope, 'GuardedMethodWithoutScope.forgotten has no @Requires'],
     [ScopeWithoutGuard, 'ScopeWithoutGuard.forgotten is not under the CallerGuard'],
     [BelowTheCallersPath, 'BelowTheCallersPath.forgotten is not under the CallerGuard'],
-  ])('does not boot with %p', async (controller, message) => {
+  ])('does not boot with the controller %p', async (controller, message) => {
     await expect(boot(controller)).rejects.toThrow(`routes without a scope: ${message}`);
   });
 });

@@ -79,7 +79,7 @@ describe('an invalid JWT', () => {
     expect(await endOf(aLogin(), await issuer.token(key, claims, header))).toEqual(new BadToken(reason));
   });
 
-  it('is refused for its type if JWT_TYPE is set', async () => {
+  it('is refused if its type is not JWT_TYPE', async () => {
     const login = aLogin({ JWT_TYPE: 'at+jwt' });
     expect(await endOf(login, await issuer.token(key))).toEqual(new BadToken('claim typ is not JWT_TYPE'));
     expect(await endOf(login, await issuer.token(key, {}, { typ: 'at+jwt' }))).toMatchObject({
@@ -133,7 +133,7 @@ describe('a JWT without a key id', () => {
     expect(end).toEqual(new BadToken('the signature is wrong'));
   });
 
-  it('is refused for its claims if the signature of one key fits', async () => {
+  it('is refused because of a wrong claim, even if one of the keys has signed it', async () => {
     await issuer.newKey('other');
     const end = await endOf(aLogin(), await issuer.token(key, { aud: 'another' }, withoutId));
     expect(end).toEqual(new BadToken('claim aud is not JWT_AUDIENCE'));

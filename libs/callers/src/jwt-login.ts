@@ -18,8 +18,8 @@ const JWKS_CACHE_MS = 600_000;
 const RETRY_AFTER_S = 2;
 
 /**
- * The reasons for jose's errors about a token. Any other error of jose is a fault of the key server or of
- * this service.
+ * Why a token is refused, by jose's error. Errors that are not in this list are faults of the key server or
+ * of this service.
  */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
@@ -32,7 +32,7 @@ const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for the token’s kid and alg',
 };
 
-/** Why a token is refused, by the claim whose value does not fit the settings or the clock. */
+/** Why a token is refused, by the claim with the wrong value. */
 const WANTED: Readonly<Record<string, string>> = {
   iss: 'is not JWT_ISSUER',
   aud: 'is not JWT_AUDIENCE',
@@ -102,8 +102,8 @@ export class JwtLogin {
   }
 
   /**
-   * Waits after a failed fetch too. jose itself has a cooldown only after a good answer, and would ask a
-   * failing issuer for each token.
+   * Waits after a failed fetch too. jose itself waits only after a good answer, so it would ask a failing
+   * issuer for the keys with each token.
    */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)
@@ -124,7 +124,7 @@ export class JwtLogin {
     const scopes = wordsOf(claims[this.config.JWT_SCOPE_CLAIM] ?? []);
     if (!scopes) throw new BadToken(`claim ${this.config.JWT_SCOPE_CLAIM} is not a list of scopes`);
     const integrations = claims['integrations'];
-    // A claim that cannot be read must not allow all integrations.
+    // A claim that is not a list must not allow all integrations.
     const names = integrations === undefined ? null : wordsOf(integrations);
     if (integrations !== undefined && !names) throw new BadToken('claim integrations is not a list of names');
     return { name, scopes: new Set(scopes.filter(isScope)), integrations: names && new Set(names) };
@@ -132,7 +132,7 @@ export class JwtLogin {
 }
 
 /**
- * Tries a token without a key id with every fitting key (RFC 7515 §4.1.4).
+ * Tries a token without a key id with each key for its algorithm, up to KEYS_TRIED (RFC 7515 §4.1.4).
  *
  * @throws the same errors as jose.
  */

@@ -60,7 +60,7 @@ describe('the rate limit headers', () => {
 });
 
 describe('a counted request', () => {
-  it('is refused over a limit, and must wait for the limit that takes longest to reset', () => {
+  it('is refused if it exceeds a limit, and must wait until all exceeded limits have reset', () => {
     const counts = [
       count({ over: true, resetMs: 2_000 }),
       count({ policy: 'subject', quota: 60, over: true, resetMs: 50_500 }),

@@ -17,8 +17,8 @@ export class Logins {
   ) {}
 
   /**
-   * Whether a token is checked although its address is blocked: an API key that logged in to this process
-   * lately, or a JWT, whose check needs no look-up.
+   * Whether a token from a blocked address is checked: a JWT, because its check needs no database, or an API
+   * key that logged in to this process lately.
    */
   isWorthALook(token: string): boolean {
     if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);

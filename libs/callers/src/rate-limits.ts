@@ -42,7 +42,7 @@ export class RateLimits {
   }
 
   /**
-   * @param caller has a count of its own, so that guessed ids do not use up another caller's quota.
+   * @param caller each caller has its own count, so a caller cannot use up another caller's quota.
    * @param subject the id of an onboarding, or the subject of a start.
    */
   addCommand(caller: string, subject: string): Promise<Count> {

@@ -9,15 +9,15 @@ const ROWS_PER_MINUTE = 60;
 
 interface Burst {
   count: number;
-  /** How many of these refusals the audit already has. */
+  /** How many of these refusals are already in the audit. */
   told: number;
   reason: string;
   timer: NodeJS.Timeout;
 }
 
 /**
- * Audits refused tokens: the first of an address immediately, and their number after a minute. An attacker
- * has many addresses, so the rows per minute are limited, and one more row counts the rest.
+ * Audits refused tokens: the first of an address immediately, and the number of all after a minute. An
+ * attacker may have many addresses, so the rows per minute are limited, and one more row counts the rest.
  */
 @Injectable()
 export class RefusedLogins implements OnApplicationShutdown {

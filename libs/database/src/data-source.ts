@@ -13,11 +13,9 @@ export interface Connecting {
   url: string;
   poolSize?: number;
   pooler?: Pooler;
-  /** After this time, PostgreSQL cancels a statement. If it is unset, PostgreSQL never cancels one. */
+  /** After this time, PostgreSQL cancels a statement. Without this option, PostgreSQL never cancels one. */
   statementTimeoutMs?: number;
-  /**
-   * After this time, the driver stops waiting for an answer. If it is unset, the driver waits without limit.
-   */
+  /** After this time, the driver stops waiting for an answer. Without this option, it waits without limit. */
   queryTimeoutMs?: number;
 }
 
@@ -55,7 +53,7 @@ export function createDataSource(options: Connecting): DataSource {
 }
 
 /**
- * Checks that `DATABASE_POOLER` describes the way to PostgreSQL, then opens the data source.
+ * Checks that `DATABASE_POOLER` fits the connection to PostgreSQL, then opens the data source.
  *
  * @throws ConfigError if `DATABASE_POOLER` is wrong.
  * @throws PostgreSQL's or the driver's error, with `DATABASE_URL` in its message, if there is no connection.

@@ -28,8 +28,8 @@ interface Inside {
 }
 
 /**
- * A connection whose statements run under Gangway's settings, not under those of the role or the database. It
- * knows whether it may be used again.
+ * A connection whose statements run under Gangway's settings, not under the settings of the role or the
+ * database. The connection knows whether it may be used again.
  */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
@@ -48,24 +48,22 @@ export class DatabaseClient extends Base {
     this.#answerWithinMs = query_timeout;
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
-    // A broken connection rejects its statement. The error event must not end the process as well.
+    // If the connection breaks, its statements reject. Without this listener, the process would end as well.
     this.on('error', () => undefined);
   }
 
-  /**
-   * Whether the connection must not be used again: it broke, or the server was read-only when it was opened.
-   */
+  /** Whether the connection must not be used again: it broke, or its server was read-only from the start. */
   get isSpent(): boolean {
     return this.#isSpent;
   }
 
   /**
-   * Sets the settings of the session. Behind a pooler in transaction mode, each statement sets its own
+   * Sets the settings of the session. Behind a pooler in transaction mode, each statement brings its own
    * settings.
    */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
-      await this.query('SELECT 1'); // its settings read PostgreSQL's clock
+      await this.query('SELECT 1'); // the settings that it brings also read PostgreSQL's clock
       return;
     }
     const text = `${sessionSettings(this.#statementTimeoutMs)}, ${SESSION}`;
@@ -75,8 +73,8 @@ export class DatabaseClient extends Base {
   }
 
   /**
-   * Closes the connection immediately. Its unanswered statements fail, although PostgreSQL may have carried
-   * them out.
+   * Closes the connection immediately. Unanswered statements fail, although PostgreSQL may have carried them
+   * out.
    */
   cut(): void {
     (this as unknown as Inside).connection.stream.destroy();

@@ -13,7 +13,7 @@ const REFUSED = 'The database refuses this service.';
 
 describe('an error of PostgreSQL', () => {
   it.each([
-    // SQLSTATE, cause, sentence for callers (null: an error of the statement), whether the connection is
+    // SQLSTATE, cause, sentence for callers (null if the statement is wrong), whether the connection is
     // closed
     ['08006', 'connection failure', AWAY, true],
     ['08P01', 'a pooler refuses', AWAY, true],
@@ -46,7 +46,7 @@ describe('an error of PostgreSQL', () => {
     ['23505', 'unique violation', null, false],
     ['25001', 'a statement that cannot run in a transaction', null, false],
     ['25P02', 'a transaction that has failed and was not ended', null, true],
-    // Waiting does not help, and the statement certainly did nothing.
+    // For these errors, a later try does not help. The statement did nothing.
     ['42501', 'a role without a right', null, false],
     ['42P01', 'no such table', null, false],
     ['55000', 'not in that state', null, false],
@@ -55,7 +55,7 @@ describe('an error of PostgreSQL', () => {
     ['XX001', 'damaged data', null, true],
     ['ENOENT', 'a file', null, true],
   ])(
-    'with the SQLSTATE %s (%s) has the right text, and closes the connection if needed',
+    'with the SQLSTATE %s (%s) has the right text, and closes the connection if it must',
     (code, _, words, lost) => {
       expect([findOutage(withCode(code)), isConnectionLost(withCode(code))]).toEqual([words, lost]);
     },

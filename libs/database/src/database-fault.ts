@@ -6,7 +6,7 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * The SQLSTATEs, and the two-character classes of SQLSTATEs, that mean "not now". A whole SQLSTATE has
+ * SQLSTATEs, and classes of SQLSTATEs (their first two characters), that mean "not now". A whole SQLSTATE has
  * priority over its class. All other SQLSTATEs are errors of the statement, its values, or the stored data
  * (XX).
  */
@@ -50,12 +50,12 @@ const DRIVER_TEXTS = new RegExp(
 );
 
 /**
- * Errors of connections that failed before they accepted a statement. In an answer to a statement, the same
- * SQLSTATEs have other meanings.
+ * Errors of connections that failed before they accepted a statement. The same SQLSTATEs have other meanings
+ * in the answer to a statement.
  */
 const NOT_CONNECTED = new WeakSet<Error>();
 
-/** Notes that a connection failed before it accepted a statement, so that no statement caused the error. */
+/** Notes that no statement caused the error, because the connection failed before it accepted a statement. */
 export function noteNotConnected(error: unknown): void {
   if (types.isNativeError(error)) NOT_CONNECTED.add(error);
 }
@@ -65,7 +65,7 @@ export function noteNotConnected(error: unknown): void {
  *   statement itself is wrong.
  */
 export function findOutage(error: unknown): string | null {
-  // Does not use instanceof: under jest, the errors of node:net come from another realm.
+  // No instanceof here: under jest, the errors of node:net come from another realm.
   if (!types.isNativeError(error)) return null;
   const { code, errors } = error as { code?: unknown; errors?: unknown };
   if (typeof code === 'string') {
@@ -81,28 +81,22 @@ export function findOutage(error: unknown): string | null {
 /** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
-/**
- * Whether a clause of the statement refused the statement (`gangway_refuse`). If so, the statement wrote
- * nothing.
- */
+/** Whether the statement refused to continue, by `gangway_refuse`. If so, it wrote nothing. */
 export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
 
 /** Whether the server is read-only, such as a standby. */
 export const isReadOnly = (error: unknown): boolean => stateOf(error) === '25006';
 
 /**
- * Whether PostgreSQL rolled the statement back because of a conflict with another. If it is repeated, it may
- * succeed.
+ * Whether PostgreSQL rolled the statement back because it had a conflict with another statement. A repetition
+ * may succeed.
  */
 export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includes(stateOf(error) ?? '');
 
-/** The SQLSTATEs and classes after which a connection is broken, or its session has changed. */
+/** After these SQLSTATEs and classes, a connection is broken, or its session has changed. */
 const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
 
-/**
- * Whether the connection must not be used again. After an ordinary error of a statement, the connection can
- * be used.
- */
+/** Whether the connection must not be used again. After an ordinary error of a statement, it may be used. */
 export function isConnectionLost(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || LOST.test(state);

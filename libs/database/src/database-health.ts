@@ -15,9 +15,7 @@ interface Server {
 const SERVER = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
   current_setting('transaction_read_only') = 'on' AS "readOnly"`;
 
-/**
- * The health check of PostgreSQL. It is up if PostgreSQL accepts writes and has all migrations of this code.
- */
+/** The health check of PostgreSQL: up if PostgreSQL accepts writes and has all migrations of this code. */
 @Injectable()
 export class DatabaseHealth {
   #migrated = false;
@@ -46,7 +44,7 @@ export class DatabaseHealth {
   }
 
   /**
-   * The check calls this a second time if the first answer is bad: after a failover, a connection may still
+   * The check makes a second try if the first one finds trouble: after a failover, a connection may still
    * lead to the old server.
    */
   async #findTrouble(): Promise<string | null> {
@@ -66,8 +64,8 @@ export class DatabaseHealth {
   }
 
   /**
-   * Whether the database has all migrations of this code. Later migrations may be there too: each is
-   * compatible with the version before it.
+   * Whether the database has all migrations of this code. It may have later migrations too, because each one
+   * is compatible with the version of the service before it.
    */
   async #isMigrated(): Promise<boolean> {
     const [table] = await this.dataSource.query<{ name: string | null }[]>(

@@ -5,7 +5,7 @@ import { createDataSource } from './data-source.js';
 import { findOutage } from './database-fault.js';
 import { PreparedStatements } from './prepared-statements.js';
 
-/** Errors that only concern the statement. */
+/** Errors of a statement that do not concern its connection. */
 const REFUSED = {
   'a clause that refuses': [`SELECT gangway_refuse('spec')`, 'GW001'],
   'a value that is taken': [`INSERT INTO spec_pool VALUES (1)`, '23505'],
@@ -39,7 +39,6 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     await dataSource.destroy();
   });
 
-  /** The id of the pool's only backend. */
   const backend = async (): Promise<number> =>
     (await dataSource.query('SELECT pg_backend_pid() AS pid'))[0].pid;
 
@@ -65,7 +64,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     expect(await backend()).not.toBe(before);
   });
 
-  it('is closed with all other connections if one connection reaches a read-only server', async () => {
+  it('is closed if any connection of the pool reaches a read-only server', async () => {
     const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
     await wide.initialize();
     /** The ids of the backends of three connections in use at the same time. */
@@ -97,7 +96,7 @@ describe('a connection that cannot be opened', () => {
       'a setting that the server does not know (42704)',
       (url) => url.searchParams.set('options', '-c spec=1'),
     ],
-  ])('counts as an outage, whatever the error is: %s', async (_, change) => {
+  ])('counts as an outage, with each error: %s', async (_, change) => {
     const url = new URL(await testDatabaseUrl());
     change(url);
     const opened = createDataSource({ url: url.href }).initialize();

@@ -20,14 +20,14 @@ export class DatabasePool extends pg.Pool {
   constructor(options: PoolConfig & ClientTerms) {
     const onConnect = (client: unknown) => (client as DatabaseClient).settle();
     super({ ...options, Client: DatabaseClient, onConnect } as unknown as PoolConfig);
-    // Behind a pooler in transaction mode, statements that share a connection would share a server
-    // connection.
+    // Behind a pooler in transaction mode, statements do not share connections. They would all wait for the
+    // same server connection.
     this.#shared =
       options.pooler === 'transaction'
         ? null
         : new SharedConnections({
             take: () => this.take(),
-            // While others wait for a connection, shared statements must not keep this connection.
+            // While a caller waits for a connection, shared statements must not use this one.
             isUsable: (client) =>
               this.waitingCount === 0 && this.#isUsable(client as unknown as DatabaseClient),
             answerWithinMs: options.query_timeout,
@@ -40,7 +40,7 @@ export class DatabasePool extends pg.Pool {
     this.on('acquire', (client) => this.#idle.delete(client as unknown as DatabaseClient));
     this.on('release', (_error, client) => {
       const released = client as unknown as DatabaseClient;
-      // The pool removes a connection that has ended.
+      // Ends a connection that must not be used again. The pool removes an ended connection.
       if (this.#isUsable(released)) this.#idle.add(released);
       else void released.end();
     });
@@ -66,8 +66,8 @@ export class DatabasePool extends pg.Pool {
   }
 
   /**
-   * Takes a connection from the pool. Release it without an error: the connection itself knows whether it may
-   * be used again.
+   * Takes a connection from the pool. Call its `release` without an error: the connection knows whether it
+   * may be used again.
    */
   take(): Promise<PooledClient> {
     return this.connect() as Promise<PooledClient>;

@@ -8,11 +8,11 @@ import { LogLevelFollower } from './log-level-follower.js';
 import { LogLevels } from './log-levels.js';
 import { PreparedStatements } from './prepared-statements.js';
 
-/** A server that does not answer a query in this time counts as away. */
+/** A server counts as away if it does not answer a query within this time. */
 const QUERY_TIMEOUT_MS = 5_000;
 /**
- * Must be shorter than QUERY_TIMEOUT_MS. If the service gave up first, PostgreSQL could still commit a claim,
- * but no call would follow.
+ * Must be shorter than QUERY_TIMEOUT_MS. Otherwise, PostgreSQL could still commit a claim after the service
+ * has given up, and no call would follow.
  */
 const STATEMENT_TIMEOUT_MS = 4_000;
 

@@ -31,7 +31,7 @@ describe('LogLevelFollower', () => {
     jest.restoreAllMocks();
   });
 
-  it('asks again only after the last answer, and meanwhile ends levels at their time', async () => {
+  it('reads levels only after the last read, and meanwhile lets levels expire on time', async () => {
     const first = follower.follow();
     asked[0]!.resolve(debugFor(1_000));
     await first;
@@ -45,7 +45,7 @@ describe('LogLevelFollower', () => {
     await expect(hanging).resolves.toBeUndefined();
   });
 
-  it('applies no answer that comes after the stop', async () => {
+  it('does not apply levels that arrive after the stop', async () => {
     const late = follower.follow();
     follower.onApplicationShutdown();
     asked[0]!.resolve(debugFor(60_000));

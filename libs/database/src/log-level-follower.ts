@@ -3,7 +3,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { Log, changeLogLevels, type LogLevel } from '#libs/platform';
 import { DEFAULT_MODULE, LogLevels } from './log-levels.js';
 
-/** An operator waits at most this long until a process applies a new level. */
+/** The longest time until a process applies a changed log level. */
 const READ_EVERY_MS = 2_500;
 
 interface Followed {
@@ -13,8 +13,8 @@ interface Followed {
 }
 
 /**
- * Applies the levels that operators have changed. While PostgreSQL is away, the known levels stay, and still
- * expire at their times.
+ * Applies the log levels that operators have changed. While PostgreSQL is away, the known levels stay until
+ * they expire.
  */
 @Injectable()
 export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -43,7 +43,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
     this.#apply();
   }
 
-  /** Reads and applies the levels. Never rejects. While PostgreSQL does not answer, levels expire in time. */
+  /** Reads and applies the levels. Never rejects. */
   follow(): Promise<void> {
     if (this.#hasStopped) return Promise.resolve();
     if (this.#reading) this.#apply();
@@ -60,7 +60,8 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
         changed.map(({ module, level, leftMs }) => [module, { level, untilMs: askedAtMs + leftMs }]),
       );
     } catch {
-      // Operators need the levels during an outage, so keep them. The readiness check reports the outage.
+      // Keeps the known levels, because operators need them during an outage. The readiness check reports the
+      // outage.
     }
     this.#apply();
   }
@@ -72,7 +73,7 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
     const told = JSON.stringify(levels);
     if (told === this.#applied) return;
     const { [DEFAULT_MODULE]: ofOthers = null, ...ofModules } = levels;
-    // Leaves the logger alone in a process without changed levels.
+    // If no level was ever changed, the logger stays as it is.
     if (this.#applied !== '' || live.length > 0) {
       changeLogLevels({ ofModules: new Map(Object.entries(ofModules)), ofOthers });
       this.#logger.info(

@@ -2,18 +2,18 @@ import { Injectable } from '@nestjs/common';
 import type { LogLevel, LogModule } from '#libs/platform';
 import { PreparedStatements, type PreparedStatement } from './prepared-statements.js';
 
-/** Stands for all modules without a level of their own. */
+/** The name that stands for all modules without a level of their own. */
 export const DEFAULT_MODULE = 'default';
 
-/** A level that an operator has changed, until it expires. */
+/** A log level that an operator has changed, and when it expires. */
 export interface ChangedLevel {
   module: LogModule | typeof DEFAULT_MODULE;
   level: LogLevel;
-  /** The operator, as in the audit. */
+  /** The operator, by the name in the audit. */
   actor: string;
   since: Date;
   until: Date;
-  /** Milliseconds until it expires, by the clock of PostgreSQL. */
+  /** Milliseconds until the level expires, by the clock of PostgreSQL. */
   leftMs: number;
 }
 
@@ -25,7 +25,7 @@ const LIST: PreparedStatement = {
     FROM log_levels WHERE until > clock_timestamp() ORDER BY module`,
 };
 
-/** Sets a level, and deletes expired levels, so that the table stays small. */
+/** Sets a level. Also deletes expired levels, so that the table stays small. */
 const SET: PreparedStatement = {
   name: 'log_level_set',
   text: `
@@ -42,7 +42,7 @@ const RESET: PreparedStatement = {
   text: 'DELETE FROM log_levels WHERE module = coalesce($1, module) RETURNING module',
 };
 
-/** The levels that operators have changed, for all processes. Each process follows them. */
+/** The log levels that operators have changed. They apply to all processes, which read them regularly. */
 @Injectable()
 export class LogLevels {
   constructor(private readonly statements: PreparedStatements) {}
@@ -52,7 +52,9 @@ export class LogLevels {
     return this.statements.run<ChangedLevel>(LIST, []);
   }
 
-  /** @param forMs after which time the level of the module is again the configured one. */
+  /**
+   * @param forMs how long the level applies, in milliseconds. After that, the configured level applies again.
+   */
   async set(
     module: ChangedLevel['module'],
     level: LogLevel,
@@ -63,7 +65,10 @@ export class LogLevels {
     return changed!;
   }
 
-  /** @param module null for all. @returns the modules whose level was changed. */
+  /**
+   * @param module null for all modules.
+   * @returns the modules whose level was changed before.
+   */
   async reset(module: ChangedLevel['module'] | null): Promise<string[]> {
     const rows = await this.statements.run<{ module: string }>(RESET, [module]);
     return rows.map((row) => row.module);

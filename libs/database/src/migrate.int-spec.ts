@@ -45,7 +45,7 @@ describe('migrate', () => {
     expect(await inEmpty(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`)).toEqual([]);
   });
 
-  it('can be reverted and run again', async () => {
+  it('runs the migrations again after they were reverted', async () => {
     const { createDataSource } = await import('./data-source.js');
     const dataSource = await createDataSource({ url: empty.href }).initialize();
     for (const _ of names) await dataSource.undoLastMigration();

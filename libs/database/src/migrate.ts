@@ -4,7 +4,7 @@ import { ConfigError } from '#libs/platform';
 import { createDataSource, nameVariable } from './data-source.js';
 import { hasSessions } from './pooler.js';
 
-/** An arbitrary number that is the same in every replica. */
+/** The number of the lock. It is arbitrary, but the same in every replica. */
 const MIGRATION_LOCK = 7_166_121;
 const ASK_EVERY_MS = 200;
 
@@ -18,7 +18,7 @@ const ASK_EVERY_MS = 200;
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const named = nameVariable('MIGRATION_DATABASE_URL, or DATABASE_URL');
   if (!(await hasSessions(databaseUrl).catch(named))) {
-    const detail = 'is missing or goes through a pooler in transaction mode: migrations need a session';
+    const detail = 'is missing or goes through a pooler in transaction mode, which migrations cannot use';
     throw new ConfigError([{ variable: 'MIGRATION_DATABASE_URL', detail }]);
   }
   const dataSource = await createDataSource({ url: databaseUrl, poolSize: 2 }).initialize();
@@ -38,8 +38,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 /**
- * Polls for the lock. A replica that waited inside PostgreSQL would have a running statement, and `CREATE
- * INDEX CONCURRENTLY` of the first replica would wait for it forever.
+ * Asks for the lock again and again. A wait inside PostgreSQL would be a running statement, and `CREATE INDEX
+ * CONCURRENTLY` of the first replica would wait for it forever.
  */
 async function takeTurn(lock: QueryRunner): Promise<void> {
   for (;;) {

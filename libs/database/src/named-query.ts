@@ -1,7 +1,10 @@
 /* oxlint-disable no-underscore-dangle -- the names are those of node-postgres */
 import { Query, type QueryConfig } from 'pg';
 
-/** The parts of a row description that node-postgres keeps: columns, their parsers, a row without values. */
+/**
+ * The parts of a row description that node-postgres keeps: the columns, their parsers, and a row without
+ * values.
+ */
 interface Described {
   fields: unknown[];
   _parsers: unknown;
@@ -11,7 +14,6 @@ interface Described {
 /** The part of node-postgres's connection that sends messages. */
 export interface Connection {
   _send(chunk: Buffer): boolean;
-  /** Asks for a row description. */
   describe(message: unknown): void;
   /** Ends the transaction. PostgreSQL answers with `ReadyForQuery`. */
   sync(): void;
@@ -49,7 +51,7 @@ interface Inside {
  */
 const Base = Query as unknown as new (text: string) => Omit<Query, 'submit'> & Inside;
 
-/** What the named queries of one connection share. */
+/** The data that the named queries of one connection share. */
 export class NamedQueries {
   /** The row descriptions that the connection has received, by statement name. */
   readonly described = new Map<string, Described>();
@@ -68,7 +70,7 @@ export class NamedQueries {
   }
 }
 
-/** It is made once per connection: making one for each query would be slow. */
+/** Makes the collector of a connection. It is made once, because it would be slow to make one for each query. */
 function collectorFor(connection: Connection): Collector {
   const chunks: Buffer[] = [];
   const collector = Object.assign(Object.create(connection) as Connection, {
@@ -89,8 +91,8 @@ function collectorFor(connection: Connection): Collector {
 const isCollector = (connection: Connection): connection is Collector => 'chunks' in connection;
 
 /**
- * A faster query by name. node-postgres requests the description of the rows in each run, and writes each
- * message as a chunk. This class requests it once per connection, and writes one chunk per run.
+ * A faster query by name. In each run, node-postgres requests the description of the rows, and writes each
+ * message as a chunk. This class requests the description once per connection, and writes one chunk per run.
  */
 export class NamedQuery extends Base {
   readonly #shared: NamedQueries;

@@ -3,8 +3,8 @@ import type { Pooler } from './session-settings.js';
 
 const ANSWER_MS = 3_000;
 /**
- * How often the server connection is compared. A busy pooler hardly ever assigns the same one so many times
- * in a row.
+ * How often the service checks whether a client gets another server connection. A busy pooler hardly ever
+ * gives a client the same connection so many times in a row.
  */
 const LOOKS = 10;
 
@@ -20,7 +20,7 @@ export interface ConnectionFault {
  * Checks how connections reach PostgreSQL, and whether the role or the database has a setting that Gangway
  * cannot override.
  *
- * @returns the first fault of `DATABASE_POOLER` or of a setting; null if there is none.
+ * @returns the first fault of `DATABASE_POOLER` or `DATABASE_URL`; null if there is none.
  */
 export async function findPoolerFault(url: string, pooler: Pooler): Promise<ConnectionFault | null> {
   return connected(url, async (client) => {
@@ -52,7 +52,7 @@ const MISMATCH: Readonly<Record<Way, string>> = {
   direct: 'is transaction, and connections go to PostgreSQL without a pooler: use none',
   session: 'is transaction, and the pooler is in session mode: use none',
   transaction: 'is none, and connections go through a pooler in transaction mode: use transaction',
-  statement: 'fits no pooler in statement mode: change its mode to transaction',
+  statement: 'does not allow a pooler in statement mode: set the pooler to transaction mode',
 };
 
 interface Session {
@@ -71,9 +71,9 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * The cancel key names the PostgreSQL process that serves a client. Behind a pooler in transaction mode, the
- * process that serves the first client may also serve the second client, or the first client may get another
- * process.
+ * The cancel key of a client names a PostgreSQL process. On a direct connection, this process serves the
+ * client. Behind a pooler in transaction mode, two clients may share a process, or the process of a client
+ * changes.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';
@@ -82,7 +82,7 @@ async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
     if (begun === 'refused') return 'statement';
     if (begun === pid || (await changes(first, pid))) return 'transaction';
     // In session mode, each client keeps its server connection. If the pooler has only one, the second client
-    // waits.
+    // waits for it.
     if (begun === 'waits') return 'session';
     await second.query('COMMIT');
     return (await changes(first, pid)) ? 'transaction' : 'session';

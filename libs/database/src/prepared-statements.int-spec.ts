@@ -10,7 +10,10 @@ const SEEN = {
   text: 'SELECT name, statement FROM pg_prepared_statements WHERE name = $1',
 };
 
-/** Writes two rows with a pause between them, so that a statement in the reverse order causes a deadlock. */
+/**
+ * Writes two rows, with a pause after the first. Together with a statement in the reverse order, it causes a
+ * deadlock.
+ */
 const lockBoth = (first: number, second: number) => ({
   name: `spec_lock_${first}_${second}`,
   text: `
@@ -46,7 +49,7 @@ describe('PreparedStatements', () => {
     expect(seen).toEqual([{ pid: before[0].pid, plans: '2' }]);
   });
 
-  it('sends a known statement as one chunk, and does not ask for a row description', async () => {
+  it('sends a statement as one chunk after its first run, and asks for no row description', async () => {
     await statements.run(DOUBLE, [1]);
     const client = await poolOf(dataSource).take();
     client.release();
@@ -57,7 +60,7 @@ describe('PreparedStatements', () => {
     jest.restoreAllMocks();
   });
 
-  it('throws if another text has the same name', async () => {
+  it('throws if two statements have the same name but different texts', async () => {
     await expect(statements.run({ name: DOUBLE.name, text: 'SELECT 1' }, [])).rejects.toThrow(
       /must be unique/,
     );

@@ -6,12 +6,12 @@ import { traced, type Span } from '#libs/platform';
 import { isConflict, isReadOnly, isRefusal } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
-/** How often a statement runs if it has conflicts. After the last run, the caller gets the error. */
+/** How often a statement with conflicts is run at most. After the last run, the caller gets the error. */
 const TRIES = 5;
 
 /** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */
 export interface PreparedStatement {
-  /** Each text has its own name, of at most 63 bytes. */
+  /** A name for this text only, of at most 63 bytes. */
   name: string;
   text: string;
   /** True if the statement must not share a connection, because it takes long or waits for locks. */
@@ -20,7 +20,7 @@ export interface PreparedStatement {
 
 const names = new Map<string, string>();
 
-/** Names a statement by its text, so that the same text is prepared once per connection. */
+/** Derives the name of a statement from its text, so that the same text is prepared once per connection. */
 export function prepared(text: string): PreparedStatement {
   let name = names.get(text);
   if (!name) {
@@ -31,7 +31,7 @@ export function prepared(text: string): PreparedStatement {
 }
 
 /**
- * Runs named statements through TypeORM's pool. The names save more than half of the server's time
+ * Runs named statements through TypeORM's pool. The names save more than half of PostgreSQL's time
  * (docs/decisions/0006). Behind a pooler in transaction mode, statements have no names.
  */
 @Injectable()
@@ -39,8 +39,8 @@ export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * Repeats a statement after a conflict, because PostgreSQL has rolled it back completely. Repeats it once
-   * if the server is read-only, because a new connection may lead to another server.
+   * Repeats a statement after a conflict, because PostgreSQL has rolled it back completely. If the server is
+   * read-only, repeats the statement once, because a new connection may lead to another server.
    */
   run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     return traced(statement.name, (span) => this.#run<Row>(statement, values, span), noteRows, 'client');
@@ -77,7 +77,7 @@ export function poolOf(dataSource: DataSource): DatabasePool {
 
 const noteRows = (span: Span, rows: unknown[]) => span.set({ 'db.response.returned_rows': rows.length });
 
-/** A refusal is an answer that the statement's caller expects. */
+/** A refusal does not count as an error: the caller of the statement expects it. */
 function noteError(span: Span, error: unknown): void {
   const { code } = error as { code?: unknown };
   if (typeof code !== 'string') return;
@@ -86,7 +86,7 @@ function noteError(span: Span, error: unknown): void {
 }
 
 /**
- * Whether PostgreSQL does not know the statement's name, because the statement that sent the text failed.
- * Nothing was carried out.
+ * Whether PostgreSQL does not know the statement's name, because an earlier statement with the text failed.
+ * PostgreSQL has carried out nothing.
  */
 const isUnprepared = (error: unknown) => (error as { code?: unknown }).code === '26000';

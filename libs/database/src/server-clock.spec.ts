@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ServerClock } from './server-clock.js';
 
 /**
- * A clock with readings. Each has our monotonic clock at the question, PostgreSQL's clock, and our clock at
- * the answer.
+ * A clock after some answers, each with three times: our monotonic clock at the question, PostgreSQL's clock,
+ * and our monotonic clock at the answer.
  */
 function after(...readings: [askedAtMs: number, shownMs: number, nowMs: number][]): ServerClock {
   const clock = new ServerClock();
@@ -16,7 +16,7 @@ describe('ServerClock', () => {
 
   it.each([
     ['a quick answer', after([0, 1_000_000, 10]), 1_003_990],
-    ['a slow answer: the time is too short rather than too long', after([0, 1_000_000, 3_000]), 1_001_000],
+    ['a slow answer, as early as it may be', after([0, 1_000_000, 3_000]), 1_001_000],
     ['a quick answer after a slow one', after([0, 1_000_000, 3_000], [3_000, 1_003_000, 3_001]), 1_003_999],
     ['a slow answer after a quick one', after([0, 1_000_000, 10], [10, 1_000_010, 3_000]), 1_003_990],
     [

@@ -1,4 +1,4 @@
-/** If an answer took longer than this, it is unclear when PostgreSQL read its clock. */
+/** After an answer that took longer, it is unclear when PostgreSQL read its clock. */
 const QUICK_MS = 500;
 
 /**
@@ -9,8 +9,8 @@ export class ServerClock {
   #aheadMs: number | null = null;
 
   /**
-   * @param shownMs PostgreSQL's clock in the answer, in milliseconds since the epoch.
-   * @param askedAtMs when the statement was sent, on our monotonic clock.
+   * @param shownMs the time of PostgreSQL's clock in an answer, in milliseconds since the epoch.
+   * @param askedAtMs the time on our monotonic clock when the statement was sent.
    */
   note(shownMs: number, askedAtMs: number, nowMs = performance.now()): void {
     const aheadMs = shownMs - nowMs;

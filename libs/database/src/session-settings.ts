@@ -8,9 +8,9 @@ export type Pooler = 'none' | 'transaction';
  * The settings that change what a statement reads or writes, or how long it waits. A role or a database may
  * set other values.
  *
- * A cached plan from a time when a table was nearly empty would read the whole table. So sequential scans,
- * hash joins and merge joins are off where an index can be used. Custom plans and JIT compilation take
- * longer than the statements themselves, so they are off too.
+ * Sequential scans, hash joins and merge joins are off where an index can be used: a plan from a time when a
+ * table was nearly empty would read the whole table. Custom plans and JIT compilation are off because they
+ * take longer than the statements.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -35,29 +35,30 @@ const SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The value of synchronous_commit, but never `off`: if a crash lost the commit of a claim, the request of the
- * claim could be sent twice.
+ * The configured synchronous_commit, but never `off`: if a crash lost the commit of a claim, the request of
+ * the claim could be sent twice.
  */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
 
-/** An invalid value for a timeout: PostgreSQL refuses the statement with it. */
+/** An invalid value for a timeout: with it, PostgreSQL refuses the settings. */
 const TOO_LATE = 'too late';
 
 /** The milliseconds that are left until the time `$1` on PostgreSQL's clock. */
 const LEFT = `$1::float8 - extract(epoch FROM clock_timestamp())::float8 * 1000`;
 
-/** The statement that sets all settings of a session. */
+/** SQL that sets all settings of a session. */
 export function sessionSettings(statementTimeoutMs: number): string {
   const isolation = ['default_transaction_isolation', `'read committed'`] as const;
   return settingsText(`'${statementTimeoutMs}'`, false, [isolation]);
 }
 
 /**
- * Sets all settings of a transaction. Its last column is PostgreSQL's clock, in milliseconds since the epoch.
+ * SQL that sets all settings of a transaction. Its last column is PostgreSQL's clock, in milliseconds since
+ * the epoch.
  *
- * @param until `deadline`: the next statement must end by the time `$1` on that clock. After this time, the
- *   settings fail: see {@link isTooLate}.
+ * @param until `deadline`: the next statement must end before PostgreSQL's clock reaches `$1`. After this
+ *   time, the settings fail: see {@link isTooLate}.
  */
 export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
   const timeout =

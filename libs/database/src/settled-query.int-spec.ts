@@ -8,8 +8,8 @@ const LIMIT_MS = 1_000;
 const SLEEP = 'SELECT pg_sleep(0.7)';
 
 /**
- * A data source as behind a pooler in transaction mode. The queue of its one connection replaces the pooler's
- * queue.
+ * A data source that works as if it were behind a pooler in transaction mode. Its one connection has a queue,
+ * as a pooler has.
  */
 let dataSource: DataSource;
 beforeAll(async () => {
@@ -34,13 +34,13 @@ describe('a statement behind a pooler in transaction mode', () => {
   it('runs with its values, and reports its own error', async () => {
     expect(await dataSource.query('SELECT $1::int * 2 AS double', [21])).toEqual([{ double: 42 }]);
     await expect(dataSource.query('SELECT $1::uuid', ['none'])).rejects.toMatchObject({ code: '22P02' });
-    // This statement's own error has the SQLSTATE of a missed deadline.
+    // This error of the statement itself has the same SQLSTATE as a missed deadline.
     await expect(
       dataSource.query(`SELECT set_config('statement_timeout', 'too late', true)`),
     ).rejects.toMatchObject({ code: '22023' });
   });
 
-  it('fails at its deadline, and does not run after that', async () => {
+  it('fails if its deadline passes, and does not run later', async () => {
     const [, second, third] = await inOneQueue(SLEEP, SLEEP, `INSERT INTO spec_late VALUES ('late')`);
     expect(second).toMatchObject({ code: '57014' });
     expect(third).toMatchObject({ code: '57014', message: expect.stringContaining('kept it for too long') });

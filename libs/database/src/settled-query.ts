@@ -33,7 +33,7 @@ const WITH_DEADLINE = transactionSettings('deadline');
  * connection.
  *
  * The deadline is a time on PostgreSQL's clock. A pooler forwards queued statements even if their client is
- * gone, and PostgreSQL must not run a statement that this service has given up.
+ * gone. PostgreSQL must not run a statement that this service has given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;
@@ -50,7 +50,10 @@ export class SettledQuery extends Base {
     this.#deadline = timeoutMs === 0 ? null : clock.in(timeoutMs);
   }
 
-  /** Uses the extended protocol: the simple one cannot send two statements if a statement has parameters. */
+  /**
+   * Uses the extended protocol: with the simple protocol, the settings and a statement with parameters cannot
+   * be sent together.
+   */
   override requiresPreparation(): boolean {
     return true;
   }
@@ -79,7 +82,10 @@ export class SettledQuery extends Base {
   }
 }
 
-/** An error with the code that PostgreSQL reports for a statement that takes too long. */
+/**
+ * The error for a missed deadline. It has the same code as PostgreSQL's error for a statement that takes too
+ * long.
+ */
 const late = () =>
   Object.assign(new Error('canceling statement due to statement timeout: a pooler kept it for too long'), {
     code: '57014',

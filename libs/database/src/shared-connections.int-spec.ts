@@ -36,7 +36,7 @@ describe('statements at the same time', () => {
     expect(new Set(await pids(20)).size).toBe(1);
   });
 
-  it('end separately: an error of one statement does not fail another statement', async () => {
+  it('end separately: if one statement fails, the others succeed', async () => {
     const results = await Promise.allSettled([
       statements.run(LOCK, []),
       statements.run(REFUSED, []),
@@ -52,7 +52,7 @@ describe('statements at the same time', () => {
     const [{ pid }] = await holder.query('SELECT pg_backend_pid() AS pid FROM spec_shared FOR UPDATE');
     const waiting = statements.run(LOCK, []);
     await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
-    // The lock lasts longer than a statement waits behind another statement on the same connection.
+    // The lock lasts longer than a statement may wait for other statements on a connection.
     await holder.query('SELECT pg_sleep(0.05)');
     const [free] = await pids(1);
     expect(free).not.toBe(pid);
@@ -79,11 +79,11 @@ describe('statements at the same time', () => {
     await nowhere.end();
   });
 
-  it('time out a certain time after PostgreSQL begins them, not after they were sent', async () => {
+  it('have a timeout that begins when PostgreSQL begins them, not when they are sent', async () => {
     const url = await testDatabaseUrl();
     const brief = await createDataSource({ url, poolSize: 1, queryTimeoutMs: 1_500 }).initialize();
     const own = new PreparedStatements(brief);
-    // Together they take longer than the timeout, but each has more than a second to spare.
+    // Together, the statements take longer than the timeout. Each statement alone takes only 0.4 s.
     const all = Array.from({ length: 4 }, () => own.run(NAP, [0.4]));
     await expect(Promise.all(all)).resolves.toHaveLength(4);
     await expect(own.run(NAP, [9])).rejects.toThrow(/Connection terminated/);
@@ -96,7 +96,7 @@ describe('statements at the same time', () => {
     const busy = Array.from({ length: 200 }, async () => {
       while (!isOver) await statements.run(NAP, [0.001]);
     });
-    // Shared statements use all connections of the pool without a pause, so no connection ever becomes idle.
+    // The statements use all connections of the pool without a pause, so no connection ever becomes idle.
     const [row] = await dataSource.query('SELECT 1 AS one');
     isOver = true;
     expect(row).toEqual({ one: 1 });

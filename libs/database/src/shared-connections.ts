@@ -6,13 +6,13 @@ export type PooledClient = PoolClient &
   Pick<DatabaseClient, 'backendPid' | 'isSpent' | 'cut' | 'runTogether'>;
 
 /**
- * A statement joins other statements on a connection only if it will probably wait less than this for them.
+ * A statement uses a connection together with other statements only if it will probably wait less than this
+ * for them.
  */
 const PATIENCE_MS = 10;
-/** The mean time of a statement is computed over about this many recent statements. */
+/** The mean duration of a statement is computed over about this many recent statements. */
 const SAMPLES = 32;
 
-/** How often this class looks for a connection that does not answer. */
 const CHECK_EVERY_MS = 500;
 export interface SharedTerms {
   take: () => Promise<PooledClient>;
@@ -25,7 +25,7 @@ export interface SharedTerms {
 /** A transaction has at most this many statements, because each waits for the commit of all. */
 const MOST_TOGETHER = 16;
 
-/** A connection while statements use it. */
+/** A connection that statements use now. */
 interface Lane {
   taken: Promise<PooledClient>;
   client?: PooledClient;
@@ -33,14 +33,14 @@ interface Lane {
   collected: Part[];
   /** How many statements have no answer yet. */
   unanswered: number;
-  /** When PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
+  /** The time when PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
   sinceMs: number;
 }
 
 /**
- * Lets statements share connections. The statements are sent immediately, and PostgreSQL runs them one after
- * the other, each in its own transaction. This saves CPU time: several statements are one write to a socket,
- * and few backends are busy (docs/decisions/0006).
+ * Lets statements share connections. The statements are sent immediately. PostgreSQL runs them one after the
+ * other, each in its own transaction. This saves CPU time: several statements need only one write to a
+ * socket, and few backends are busy (docs/decisions/0006).
  *
  * If a statement would wait long, e.g. for a lock or a slow disk, it takes another connection of the pool.
  */
@@ -105,7 +105,7 @@ export class SharedConnections {
   #answered(lane: Lane): void {
     const nowMs = performance.now();
     if (lane.client) {
-      // The time of a statement that waited for a lock says little about other statements.
+      // A statement that waited for a lock says little about the duration of others, so its time is limited.
       const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
       this.#meanMs += (tookMs - this.#meanMs) / SAMPLES;
     }
@@ -147,7 +147,7 @@ function send(lane: Lane): void {
   }
 }
 
-/** Without the driver's timeout: it begins when the statement is sent, although others may run first. */
+/** Turns off the driver's timeout, which would begin when the statement is sent: others may run first. */
 function runAlone(client: PooledClient, { statement, done }: Part): void {
   client.query({ ...statement, query_timeout: 0 } as QueryConfig, done as never);
 }

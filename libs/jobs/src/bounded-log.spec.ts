@@ -1,7 +1,7 @@
 import { expect, it, jest } from '@jest/globals';
 import { BoundedLog } from './bounded-log.js';
 
-it('the bounded log writes a text once per period, even with other ids, and counts repetitions', () => {
+it('the bounded log writes a text once per period, ignoring its ids, and counts repetitions', () => {
   jest.useFakeTimers();
   try {
     const lines: string[] = [];

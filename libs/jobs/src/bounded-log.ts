@@ -4,8 +4,8 @@ const EVERY_MS = 60_000;
 const TEXTS = 50;
 
 /**
- * A log for faults that repeat often. It writes each text at most once a minute, with the number of
- * repetitions.
+ * A log for faults that repeat often. It writes each text at most once a minute, and adds how often the text
+ * was repeated.
  */
 export class BoundedLog {
   readonly #said = new Map<string, { atMs: number; left: number }>();
@@ -30,8 +30,7 @@ export class BoundedLog {
     const key = text.replace(/[0-9a-f-]{8,}|\d+/gi, '#').slice(0, 200);
     const now = performance.now();
     const last = this.#said.get(key);
-    // Moves the text to the end of the map. The first text in the map is dropped first, so a repeated text
-    // stays.
+    // Moves the text to the end of the map. A full map drops its first text, so a repeated text stays.
     this.#said.delete(key);
     if (last && now - last.atMs < this.everyMs) {
       this.#said.set(key, { ...last, left: last.left + 1 });

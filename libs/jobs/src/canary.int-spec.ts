@@ -45,7 +45,7 @@ async function forgetAll(): Promise<void> {
 const worker = async () => (await jobs.health.ready()).checks['worker'];
 const live = () => jobs.health.live().catch((error: unknown) => (error as ProblemError).message);
 
-describe('the canary, a scheduled job that proves that jobs run,', () => {
+describe('the canary (a scheduled job that proves that jobs run)', () => {
   beforeEach(async () => {
     jobs = await openJobs(undefined, { env: ENV });
   });
@@ -54,14 +54,14 @@ describe('the canary, a scheduled job that proves that jobs run,', () => {
     await jobs.close();
   });
 
-  it('is reported as down by every process until a worker has run it', async () => {
+  it('makes the health check “worker” of every process fail until a worker has run it', async () => {
     expect(await worker()).toEqual({ status: 'down', detail: 'no worker has run a job for more than 1 s' });
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     expect(await live()).toEqual({ status: 'ok' });
   });
 
-  it('shows when a worker takes no jobs: the worker then reports itself as not alive', async () => {
+  it('makes a worker that takes no jobs report that it is not alive', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').add('hold', {});
@@ -84,7 +84,7 @@ describe('the canary, a scheduled job that proves that jobs run,', () => {
     });
   });
 
-  it('causes no restart while its queue is paused, and the check says that it is paused', async () => {
+  it('causes no restart while its queue is paused: the check reports the pause', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').pause();

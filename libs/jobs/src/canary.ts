@@ -7,14 +7,14 @@ import { Queues } from './queues.js';
 
 const QUEUE = 'upkeep';
 /**
- * The check reports a fault only after this number of canary jobs is missing. A dead worker may lose a job.
+ * How many canary jobs must be missing before the check reports a fault. A worker that dies may lose one job.
  */
 const LATE = 4;
 
 /**
- * The canary is a scheduled job without other work. It proves that Redis schedules jobs and that a worker
- * runs them. The job sets a key in Redis that expires if the next jobs do not run. Therefore no two clocks
- * are compared.
+ * The canary is a scheduled job that does no other work. It proves that Redis schedules jobs and that a
+ * worker runs them. The job sets a key in Redis, which expires if no further canary job runs. So the check
+ * compares no clocks of two machines.
  */
 @Injectable()
 export class Canary {
@@ -42,8 +42,8 @@ export class Canary {
   }
 
   /**
-   * For a process that runs jobs. From now on, the process asks for a restart if no worker runs jobs for some
-   * time.
+   * The handler for a process that runs jobs. From now on, the process asks for a restart if no worker runs
+   * the canary for some time.
    */
   handler(): JobHandler {
     this.health.registerLiveness(async () => this.#whyStuck());
@@ -77,9 +77,9 @@ export class Canary {
   }
 
   /**
-   * Asks for one restart if Redis refuses writes, because the fault may be in this process. The restarted
-   * process asks again only after Redis has accepted one of its writes. If Redis cannot be reached, a restart
-   * does not help.
+   * Asks for one restart if Redis refuses writes, because the cause may be in this process. After the
+   * restart, the process asks again only if Redis has accepted one of its writes. If Redis cannot be reached,
+   * a restart does not help.
    */
   #whyRefused(since: number): string | null {
     this.#silentSince = null;
@@ -91,8 +91,8 @@ export class Canary {
   }
 
   /**
-   * Counts from the time when this process first misses the canary's key. A flush of Redis deletes the key
-   * and the schedule, but needs no restart. A paused queue needs none either.
+   * Counts from the moment when this process first misses the canary's key. Neither a flush of Redis (which
+   * deletes the key and the schedule) nor a paused queue needs a restart.
    */
   async #whySilent(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 /** Finished jobs are kept for a day, but never more than 1 000 of them. */
 const KEPT = { age: 86_400, count: 1_000 };
 
-/** The queues, and how long each keeps its jobs. Operators see these names. */
+/** The queues, by the names that operators see, and how long each queue keeps its jobs. */
 export const QUEUES = {
   /** Retries of the three steps. The name of a job is the name of its step. */
   steps: { keepFinished: KEPT, keepFailed: KEPT },
@@ -34,7 +34,7 @@ export interface JobHandler<Payload = unknown> {
   job: JobDefinition<Payload>;
   /** If set, a BullMQ job scheduler runs the job repeatedly at this interval. */
   everyMs?: number;
-  /** If set, the work runs only as a job, so not while Redis is away. */
+  /** If set, only a job runs the work. While Redis is away, the work does not run. */
   onlyAsJob?: true;
   handle(payload: Payload): Promise<JobOutcome>;
 }

@@ -14,12 +14,12 @@ const step: JobDefinition<{ n: number }> = {
 };
 
 /**
- * The producer waits 200 ms for Redis. This limit is higher for a busy machine, but lower than the timeouts
- * of a connection.
+ * The producer waits 200 ms for Redis. This limit leaves time for a busy machine, but is shorter than the
+ * timeouts of a connection.
  */
 const SOON_MS = 1_000;
 
-describe('the job producer, with a reachable Redis,', () => {
+describe('the job producer with a reachable Redis', () => {
   let jobs: Jobs;
   beforeAll(async () => {
     jobs = await openJobs();
@@ -33,7 +33,7 @@ describe('the job producer, with a reachable Redis,', () => {
     expect(await job.getState()).toBe('delayed');
   });
 
-  it('adds a job with the same id only once', async () => {
+  it('ignores a second job with the same id', async () => {
     expect(await jobs.producer.add(step, { n: 2 }, { id: 'a_2' })).toBe(true);
     expect(await jobs.producer.add(step, { n: 3 }, { id: 'a_2' })).toBe(true);
     expect((await jobs.queues.get('steps').getJob('a_2'))!.data).toEqual({ n: 2 });
@@ -49,7 +49,7 @@ describe('the job producer, with a reachable Redis,', () => {
 
   describe('a wake-up', () => {
     const queue = () => jobs.queues.get('steps');
-    /** The jobs with this id that a worker would still run. */
+    /** The jobs that have not run yet, and whose id begins with this one. */
     const toCome = async (id: string) =>
       (await queue().getJobs(['waiting', 'delayed', 'prioritized'])).filter((job) => job.id!.startsWith(id));
     const taken = async (id: string) => {
@@ -70,14 +70,14 @@ describe('the job producer, with a reachable Redis,', () => {
     /** The limit is long, because a busy machine may need more time than a request allows. */
     const wake = (id: string) => jobs.producer.wake(step, { n: 1 }, id, 10_000);
 
-    it('wakes a step by one job, and queues no second job while the first waits', async () => {
+    it('wakes a step by one job, and queues no second job while the first one waits', async () => {
       const woken = await Promise.all([0, 1, 2].map(() => wake('w_1')));
       expect(woken).toContain('queued');
       for (let n = 0; n < 5; n++) expect(await wake('w_1')).toBe('waits');
       expect(await toCome('w_1')).toHaveLength(1);
     });
 
-    it('wakes a delayed job instead of adding another job', async () => {
+    it('makes a delayed job of the step due now, instead of adding another job', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_2', delayMs: 3_600_000 });
       expect(await wake('w_2')).toBe('queued');
       expect(await wake('w_2')).toBe('waits');
@@ -118,12 +118,12 @@ describe('the job producer, with a reachable Redis,', () => {
     expect(() => jobs.queues.get('letters' as never)).toThrow('there is no queue "letters"');
   });
 
-  it('is healthy, and reports a Redis that would evict jobs', async () => {
+  it('reports that Redis is healthy', async () => {
     expect((await jobs.health.ready()).checks).toMatchObject({ redis: { status: 'up' } });
   });
 });
 
-describe('the job producer, with Redis away,', () => {
+describe('the job producer, while Redis is away,', () => {
   const closers: (() => unknown)[] = [];
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -131,7 +131,7 @@ describe('the job producer, with Redis away,', () => {
 
   const addSoon = (jobs: Jobs) => within(SOON_MS, jobs.producer.add(step, { n: 1 }));
 
-  /** Starts a server that accepts connections, and then treats each as `behave` says. */
+  /** Starts a server that accepts connections, and passes each connection to `behave`. */
   async function listening(behave: (socket: Socket) => void): Promise<string> {
     const sockets = new Set<Socket>();
     const server: Server = createServer((socket) => {
@@ -186,7 +186,8 @@ describe('the job producer, with Redis away,', () => {
   });
 
   it('adds jobs again if Redis goes away just after the first connection', async () => {
-    // ioredis sends a first INFO to learn whether Redis has loaded its data. BullMQ would send only one more.
+    // ioredis sends INFO to learn whether Redis has loaded its data. The proxy cuts the connection at this
+    // command. BullMQ would ask only once more.
     const redis = await TcpProxy.start(testRedisUrl());
     redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
     const jobs = await openJobs(redis.url, { wait: true });

@@ -5,16 +5,15 @@ import { BoundedLog } from './bounded-log.js';
 import type { JobDefinition } from './job-definition.js';
 import { Queues } from './queues.js';
 
-/** The longest delay of a request by a queue that cannot be reached. */
+/** How long an unreachable queue may delay a request. */
 const ADD_TIMEOUT_MS = 200;
-/**
- * A job whose worker has died stays active for a while. At most this number of jobs for the same work are
- * queued besides.
- */
+/** The worker of an active job may have died. So a wake-up adds another job, up to this number of jobs. */
 const WAKES = 3;
 const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
 
-/** What a wake-up has caused: a job was queued, a job with this id waits already, or Redis took no job. */
+/**
+ * The result of a wake-up: a job was queued, a job with this id is waiting already, or Redis accepted no job.
+ */
 export type Woken = 'queued' | 'waits' | 'refused';
 
 /**
@@ -48,8 +47,8 @@ export class JobProducer {
 
   /**
    * Queues a job that runs now. A delayed job with this id becomes due now. A waiting job stays as it is. If
-   * the job with this id is active or finished, BullMQ would ignore another job with this id, so the new job
-   * gets a derived id: the worker of the active job may have died.
+   * the job with this id is active, its worker may have died. For an active or a finished job, BullMQ would
+   * ignore another job with this id, so the new job gets a derived id.
    *
    * @param id as for {@link add}.
    * @param withinMs how long the caller waits at most.
@@ -91,8 +90,8 @@ export class JobProducer {
 
   /** @returns null if Redis took no job. */
   async #inTime<T>(name: string, work: () => Promise<T>, withinMs = ADD_TIMEOUT_MS): Promise<T | null> {
-    // BullMQ would wait without limit for its first connection. It would add the job after the sweeper has
-    // already done so.
+    // BullMQ would wait for its first connection without limit. When it adds the job at last, the sweeper has
+    // already queued one.
     if (!this.queues.isReady()) return this.#notAdded(name, 'Redis takes no jobs');
     const working = work();
     let timer: NodeJS.Timeout | undefined;

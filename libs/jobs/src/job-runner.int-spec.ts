@@ -86,13 +86,13 @@ describe('the job runner, with a reachable Redis,', () => {
     expect(runsOf(1)).toHaveLength(1);
   });
 
-  it('uses one waiting connection per queue, and two shared connections', async () => {
+  it('uses two shared connections, and one connection per queue that waits for jobs', async () => {
     const list = String(await jobs.queues.redis.client('LIST'));
     const names = [...list.matchAll(/ name=(\S*)/g)].map(([, name]) => name!);
     expect(names.filter((name) => name.startsWith(jobs.prefix))).toHaveLength(jobs.queues.all().length);
   });
 
-  it('delays a job that came too early, and runs it when it is due', async () => {
+  it('delays a job that runs too early, and runs it again when it is due', async () => {
     let early = true;
     script.set(2, () => {
       if (!early) return 'in time';
@@ -239,7 +239,7 @@ describe('the job runner, with a Redis that refuses writes,', () => {
 });
 
 describe('the job runner, with Redis away,', () => {
-  it('counts failed runs of its schedules', async () => {
+  it('counts the failed runs of scheduled jobs', async () => {
     const jobs = await openJobs('redis://127.0.0.1:1');
     try {
       const fails = jest.fn<() => Promise<never>>().mockRejectedValue(new Error('out of order'));
@@ -304,7 +304,7 @@ describe('the job runner, with a Redis that hangs and keeps connections open,', 
     await redis.close();
   });
 
-  it('runs schedules by a timer of its own, keeps no commands, and takes jobs again later', async () => {
+  it('runs schedules by a timer of its own, queues no commands, and takes jobs again later', async () => {
     redis.stall();
     let mostWaiting = 0;
     const adding = () => {
@@ -335,13 +335,13 @@ describe('the job runner, with a Redis that hangs and keeps connections open,', 
     });
   });
 
-  it('connects again after all its connections were lost', async () => {
+  it('connects again after Redis has lost all connections', async () => {
     redis.forget();
     await until('a job is taken', () => jobs.producer.add(step, { n: 301 }));
     await until('and run', () => runsOf(301).length === 1);
   });
 
-  it('still stops while a job runs', async () => {
+  it('stops, even if Redis hangs while a job runs', async () => {
     const letGo = hold(302);
     await jobs.producer.add(step, { n: 302 });
     await until('the job runs', () => runsOf(302).length === 1);

@@ -15,22 +15,22 @@ const handlerOf = (queue: string, name: string): JobHandler => ({
 const start = (...handlers: JobHandler[]) =>
   new JobRunner({} as Queues, testConfig(), systemClock, new Metrics()).start(handlers);
 
-describe('the boot of a worker fails', () => {
-  it('without a handler for each queue', () => {
+describe('a worker does not boot', () => {
+  it('if a queue has no handler', () => {
     expect(() => start(handlerOf('steps', 'init-otp'), handlerOf('expiry', 'expire'))).toThrow(
       'queue "upkeep" has no handler',
     );
     expect(() => start()).toThrow(/has no handler/);
   });
 
-  it('with two handlers for one job', () => {
+  it('if a job has two handlers', () => {
     const twice = [handlerOf('steps', 'init-otp'), handlerOf('steps', 'init-otp')];
     expect(() => start(...twice, handlerOf('expiry', 'expire'), handlerOf('upkeep', 'sweep'))).toThrow(
       'job "init-otp" has two handlers',
     );
   });
 
-  it('with a handler for an unknown queue', () => {
+  it('if a handler is for an unknown queue', () => {
     expect(() => start(handlerOf('letters', 'send'))).toThrow('there is no queue "letters"');
   });
 });

@@ -16,8 +16,8 @@ import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
 /**
- * If a scheduled job has not run for this time, its schedule may be lost, its queue paused, or its workers
- * stuck.
+ * After this time without a run of a scheduled job, its schedule may be lost, its queue paused, or its
+ * workers stuck.
  */
 const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
@@ -76,20 +76,20 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Takes no more jobs. It does not wait for the jobs that run. It must be called before the app waits for
-   * running work, because new jobs would prolong this wait.
+   * Takes no more jobs, and does not wait for the running jobs. Must be called before the app waits for
+   * running work, because new jobs would prolong that wait.
    */
   onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
-    // If Redis is away, a graceful close would wait for it. The runner of steps waits for running attempts
-    // by itself.
+    // A graceful close would wait for Redis, even while Redis is away. The class StepRunner waits for running
+    // attempts by itself.
     const away = !this.#link?.isConnected;
     this.#closed = Promise.all(this.#workers.map((worker) => worker.close(away)));
   }
 
   /**
-   * Resolves when the running jobs have ended. Also resolves if Redis is lost, because it cannot take their
-   * results.
+   * Resolves when the running jobs have ended. If Redis is lost, resolves earlier, because Redis cannot take
+   * their results.
    */
   async beforeApplicationShutdown(): Promise<void> {
     await Promise.all([this.#closed, ...[...this.#scheduled.values()].map(({ running }) => running)]);
@@ -97,8 +97,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * BullMQ repeats a refused command immediately and without limit. Therefore workers take no jobs while
-   * Redis refuses writes. If Redis cannot be reached, BullMQ waits by itself.
+   * BullMQ repeats a refused command immediately and without limit. So workers take no jobs while Redis
+   * refuses writes. While Redis cannot be reached, BullMQ waits by itself.
    */
   #rest(link: RedisLink): void {
     if (this.#closed) return;
@@ -121,7 +121,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     );
     worker.on('error', (error) => {
       void link.ask();
-      // If Redis is the cause, the class RedisLink has logged it.
+      // An error that Redis causes is logged by the class RedisLink.
       if (link.accepts && !troubleOf(error).refused)
         this.#log.warn({ queue }, `worker of ${queue}: ${error.message}`);
     });
@@ -131,7 +131,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   async #run(handlers: ReadonlyMap<string, JobHandler>, job: Job, token?: string): Promise<JobOutcome> {
     const handler = handlers.get(job.name);
     if (!handler)
-      throw new UnrecoverableError(`no handler for job "${job.name}": an older version added it?`);
+      throw new UnrecoverableError(`no handler for job "${job.name}": perhaps an older version added it`);
     const scheduled = this.#scheduled.get(job.name);
     if (scheduled) scheduled.lastJobMs = this.clock.monotonicMs();
     try {
@@ -187,9 +187,9 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Looks into Redis, because the worker of another process may run the scheduled job. Writes the schedule
-   * again if Redis has lost the schedule or its next job. If the next job is waiting, changes nothing: the
-   * queue is paused, or its workers are busy or gone.
+   * Finds out whether the worker of another process runs the scheduled job. Writes the schedule again if
+   * Redis has lost the schedule or its next job. Changes nothing if the next job is waiting: the queue is
+   * paused, or its workers are busy or gone.
    *
    * @returns whether the scheduled job runs in time.
    */
@@ -222,7 +222,6 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 }
 
-/** The ids in a job's payload, for its log lines. */
 function idsIn(payload: unknown): { onboardingId?: string; operationId?: string } {
   const { onboardingId, operationId } = payload as { onboardingId?: string; operationId?: string };
   return { ...(onboardingId && { onboardingId }), ...(operationId && { operationId }) };

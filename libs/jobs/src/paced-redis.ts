@@ -1,13 +1,10 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { NO_DATABASE, troubleOf } from './redis-trouble.js';
 
-/** After a refusal, a client reconnects at most once in this time, because the next server may refuse too. */
+/** The shortest time between two reconnects after refusals. The next server may refuse too. */
 const PACE_MS = 1_000;
 
-/**
- * The longest pause between two tries to connect. A server that lacks the database will probably refuse it
- * again.
- */
+/** The longest pause between two tries to connect to a server that does not have the database of the URL. */
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**

@@ -4,7 +4,7 @@ import { findingOf } from './queue-watch.js';
 const NOW = Date.parse('2026-11-28T12:00:00Z');
 const quiet = { paused: false, pausedAt: null, waiting: 0, oldestDueAt: null, lastFinishedAt: NOW - 2_000 };
 
-describe('the health check of a queue in the situation', () => {
+describe('the health check of a queue, by situation', () => {
   it.each([
     ['quiet', {}, 'up', 'none waiting; last finished 2 s ago'],
     ['new', { lastFinishedAt: null }, 'up', 'none waiting; none finished yet'],
@@ -39,7 +39,7 @@ describe('the health check of a queue in the situation', () => {
       'down',
       'paused, its jobs are not run; none waiting; last finished 2 s ago',
     ],
-    ['ahead of our clock', { lastFinishedAt: NOW + 5_000 }, 'up', 'none waiting; last finished 0 s ago'],
+    ['finished later than now', { lastFinishedAt: NOW + 5_000 }, 'up', 'none waiting; last finished 0 s ago'],
   ])('%s', (_, seen, status, detail) => {
     expect(findingOf({ ...quiet, ...seen }, NOW)).toEqual({ status, detail });
   });

@@ -7,15 +7,13 @@ import { Queues } from './queues.js';
 import { troubleOf } from './redis-trouble.js';
 
 /**
- * If a due job waits for longer than this, its queue is down. A worker normally takes a job within
- * milliseconds.
+ * A queue is down if a due job waits for longer than this. A worker normally takes a job within milliseconds.
  */
 const LATE_MS = 10_000;
 /** Redis is asked at most once in this time, even if health and metrics are read more often. */
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 const PATIENCE_MS = 1_000;
-/** The states whose jobs the metrics count. */
 const JOB_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export interface QueuesState {
@@ -91,7 +89,7 @@ export class QueueWatch {
   async read(): Promise<QueuesState> {
     if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
     const late = pause(PATIENCE_MS, null, { ref: false });
-    // Redis may answer reads but refuse writes. Then it takes no job.
+    // A Redis that answers reads may refuse writes, and would take no job.
     const written = this.queues.link.ask();
     const asked = Promise.all(
       QUEUE_NAMES.map(async (name) => {
@@ -117,7 +115,7 @@ export class QueueWatch {
     return this.queues.unlessAway(async () => findingOf(await this.#look(name)));
   }
 
-  /** The result is empty if Redis cannot be read, because an old number would look current. */
+  /** @returns an empty list if Redis cannot be read, because an old number would look current. */
   async #read<T>(read: (seen: Seen & JobCounts, queue: QueueName) => T[]): Promise<T[]> {
     if (!this.queues.link.isConnected) return [];
     const each = QUEUE_NAMES.map(async (name) => read(await this.#look(name), name));
@@ -180,8 +178,8 @@ export class QueueWatch {
   }
 
   /**
-   * BullMQ does not store when a queue was paused. An event of the queue shows the time, unless many events
-   * came later.
+   * BullMQ does not store the time of a pause. An event shows the time, unless the queue has had many newer
+   * events.
    */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
@@ -219,7 +217,7 @@ const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.m
 const seconds = (ms: number) => ms / 1_000;
 const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A job that was delayed again is not due before its last run. */
+/** A job that has run and was delayed again became due after that run, not before. */
 function dueAtOf(job: Job): number {
   return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
 }

@@ -10,7 +10,7 @@ import { troubleOf } from './redis-trouble.js';
 
 /** BullMQ keeps this number of events per queue. The service reads only the newest ones. */
 const EVENTS_KEPT = 1_000;
-/** If Redis does not answer within this time, the check uses the last known state of the connection. */
+/** After this time without an answer, the check uses the last known state of the connection. */
 const ANSWER_MS = 1_000;
 
 /** All queues. They share a connection that fails fast, so that no request is delayed. */
@@ -78,8 +78,8 @@ export class Queues implements OnApplicationShutdown {
   }
 
   /**
-   * Checks that Redis accepts writes on each connection, and that it evicts no keys, because evicted jobs
-   * would be lost.
+   * Checks that Redis accepts writes on each connection, and that Redis evicts no keys, because an evicted
+   * job would be lost.
    */
   async #check(): Promise<Finding> {
     const answered = Promise.all(this.#links.map((link) => link.ask()));
@@ -95,7 +95,8 @@ export class Queues implements OnApplicationShutdown {
   }
 
   /**
-   * Reads INFO, because a managed Redis often forbids CONFIG. @returns undefined if Redis forbids INFO too.
+   * Reads the policy from INFO, because a managed Redis often forbids CONFIG.
+   * @returns undefined if Redis forbids INFO too.
    */
   async #policy(): Promise<string | undefined> {
     const info = await this.redis.info('memory').catch((error: Error) => {
@@ -110,13 +111,12 @@ export class Queues implements OnApplicationShutdown {
     const queue = new Queue(name, {
       prefix,
       connection: this.redis,
-      // BullMQ asks Redis for its version only once. Without an answer, the queue would refuse all jobs
-      // forever.
+      // BullMQ asks Redis for its version only once. Without an answer, the queue would never accept a job.
       skipVersionCheck: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },
     });
-    // If Redis is the cause, the class RedisLink has logged it.
+    // An error that Redis causes is logged by the class RedisLink.
     queue.on(
       'error',
       (error) => this.link.accepts && this.#log.warn({ queue: name }, `queue ${name}: ${error.message}`),

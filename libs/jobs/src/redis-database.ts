@@ -38,7 +38,8 @@ async function findDatabaseFault(url: string): Promise<string | null> {
     await redis.select(index);
     return null;
   } catch (error) {
-    // The readiness check reports other refusals: Redis still loads its data, or requires another password.
+    // Other refusals do not stop the boot: Redis still loads its data, or requires another password. The
+    // readiness check reports them.
     return NO_DATABASE.test((error as Error).message) ? refused(index, error as Error) : null;
   } finally {
     redis.disconnect();

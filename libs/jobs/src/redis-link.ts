@@ -7,8 +7,8 @@ import type { RedisTrouble } from './redis-trouble.js';
 
 const BEAT_MS = 1_000;
 /**
- * The connection counts as silent after this number of timer ticks without an answer. A process that is too
- * busy to read the answer also misses ticks.
+ * After this number of timer ticks without an answer, the connection counts as silent. A process that is too
+ * busy to read the answer also has fewer ticks.
  */
 const BEATS_WITHOUT_ANSWER = 2;
 const CHANGE_LOG_MS = 10_000;
@@ -16,8 +16,8 @@ const CHANGE_LOG_MS = 10_000;
 const SHARED: RedisOptions = {
   connectTimeout: 2_000,
   /**
-   * If a socket never opens, ioredis keeps the process alive for this time after disconnect(). Its default is
-   * two seconds.
+   * How long ioredis keeps the process alive after disconnect() if the socket never opens. The default is two
+   * seconds.
    */
   disconnectTimeout: 200,
   maxLoadingRetryTime: 1_000,
@@ -36,9 +36,8 @@ export interface LinkOptions {
 }
 
 /**
- * A connection to Redis that knows whether Redis accepts its writes. Once a second it sends a write that
- * changes nothing, and reconnects if no answer comes: otherwise, commands could wait forever. Do not use it
- * for blocking reads.
+ * A connection to Redis that knows whether Redis accepts its writes. It sends a test write once a second, and
+ * reconnects if no answer comes: otherwise, commands could wait forever. Do not use it for blocking reads.
  *
  * ioredis has the option `socketTimeout` for this, but its timer continues after the connection has ended,
  * and then cuts the next connection or keeps the process alive.
@@ -53,7 +52,8 @@ export class RedisLink {
   #isTold = true;
   #asking: Promise<void> | undefined;
   /**
-   * The number of timer ticks since an unanswered write. The handshake of a new connection counts as a write.
+   * How many timer ticks ago the oldest unanswered test write was sent. Undefined if no answer is awaited.
+   * The handshake of a new connection counts as a write.
    */
   #unanswered: number | undefined;
 
@@ -79,8 +79,8 @@ export class RedisLink {
   }
 
   /**
-   * For BullMQ's workers. Commands wait for Redis without limit. BullMQ itself watches the copies of the
-   * client that it makes for blocking reads.
+   * For BullMQ's workers. Commands wait for Redis without limit. For blocking reads, BullMQ copies the
+   * client, and watches the copies itself.
    *
    * @param options.isWanted if it returns false, a lost connection is not opened again, and waiting commands
    *   fail.
@@ -139,8 +139,8 @@ export class RedisLink {
   }
 
   /**
-   * Sends the write that changes nothing now, and not only at the next timer tick. Never rejects. Resolves
-   * when Redis has answered or the connection has ended.
+   * Sends a test write immediately, without waiting for the next timer tick. Never rejects. Resolves when
+   * Redis has answered or the connection has ended.
    */
   ask(): Promise<void> {
     if (!this.isConnected) return Promise.resolve();
@@ -156,8 +156,8 @@ export class RedisLink {
   }
 
   /**
-   * Writes to a key that never exists, so nothing changes and nothing is replicated. The write fails if Redis
-   * refuses writes.
+   * The test write: it changes only an existing key, and this key never exists. So nothing changes and
+   * nothing is replicated. The write fails if Redis refuses writes.
    */
   async #write(): Promise<void> {
     this.#unanswered ??= 0;
@@ -166,7 +166,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // Only an answer, even a refusal, ends the count of ticks without an answer.
+      // Only an answer ends the count of timer ticks. A refusal is an answer. A timeout is not.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));
@@ -175,12 +175,13 @@ export class RedisLink {
 
   #beat(): void {
     if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#tell();
-    // Between two connections, ioredis has a timer of its own, which disconnect() would cancel.
+    // Between two connections, do nothing: disconnect() would cancel ioredis's timer for the next connection.
     const handshake = this.redis.status === 'connect';
     if (!this.isConnected && !handshake) return;
     if (handshake) void this.#lookForLoading();
     if (this.#unanswered === undefined || ++this.#unanswered < BEATS_WITHOUT_ANSWER) {
-      // If a command has timed out, its answer is dropped. Only another write can show that Redis answers.
+      // The answer to a command that has timed out is dropped. Only another write can show that Redis
+      // answers.
       return void this.ask();
     }
     this.#unanswered = undefined;
@@ -188,7 +189,7 @@ export class RedisLink {
     this.redis.disconnect(true);
   }
 
-  /** During the handshake, ioredis waits silently until Redis has loaded its data. */
+  /** While Redis loads its data, ioredis waits in the handshake and reports nothing. */
   async #lookForLoading(): Promise<void> {
     const info = await this.redis.info('persistence').catch(() => '');
     if (!/^loading:1/m.test(info)) return;
@@ -198,7 +199,7 @@ export class RedisLink {
 
   #found(trouble: RedisTrouble | null): void {
     if (trouble?.words === this.#trouble?.words) return;
-    // If the first connection works, nothing is logged.
+    // Nothing is logged if the first connection works.
     this.#isTold = this.#trouble === NOT_YET && trouble === null;
     this.#trouble = trouble;
     this.#changedAtMs = performance.now();
@@ -207,8 +208,8 @@ export class RedisLink {
   }
 
   /**
-   * Logs one line per change. If the bounded log leaves out the line and the state lasts, a later tick logs
-   * it.
+   * Logs one line per change. If the bounded log leaves out the line, a later timer tick logs the state, if
+   * it still lasts.
    */
   #tell(): void {
     if (this.#isTold) return;

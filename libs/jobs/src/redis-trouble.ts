@@ -24,7 +24,7 @@ const REFUSALS: Record<string, [words: string, elsewhere: boolean]> = {
   BUSY: ['is held up by a script', false],
 };
 
-/** In the error of a script, the code is in the middle of the text. */
+/** Finds the error code anywhere in the text: a script's error has the code in the middle. */
 const CODE = new RegExp(`\\b(${Object.keys(REFUSALS).join('|')})\\b`);
 
 /** The texts with which Redis, Redis Cluster and common proxies refuse the database of a URL. */

@@ -23,12 +23,12 @@ const SCOPE_NAMES: ReadonlySet<string> = new Set(SCOPES);
 
 export const isScope = (word: string): word is Scope => SCOPE_NAMES.has(word);
 
-/** Whether the caller of an API key may have this name. */
+/** Whether a caller that uses an API key may have this name. */
 export const isKeyCallerName = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text);
 
 /**
- * Whether the caller of a JWT may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points, never
- * normalized. Control, format and private characters could falsify logs.
+ * Whether a caller that uses a JWT may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points,
+ * which are not normalized. Control, format and private characters could falsify logs.
  */
 export const isCallerName = (text: string): boolean =>
   /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text) && /[^\p{Z}]/u.test(text);

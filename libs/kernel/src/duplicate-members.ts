@@ -1,6 +1,8 @@
 /**
- * Of two members with the same name, `JSON.parse` keeps the last, but another reader may keep the first.
+ * Whether an object has two members with the same name. `JSON.parse` keeps the last one, but another reader
+ * may keep the first one.
  *
+ * @param text JSON.
  * @param value the result of `JSON.parse(text)`.
  */
 export function hasDuplicateMembers(text: string, value: unknown): boolean {

@@ -3,14 +3,14 @@ interface Fault {
   remedy: string;
 }
 
-/** Faults in the shape of a request. The validator gives most of these names. */
+/** Faults in the shape of a request. Most of these codes come from the validator. */
 const REQUEST_FAULTS = {
   invalid_type: {
-    meaning: 'A value is missing, or has another JSON type than the member.',
+    meaning: 'A value is missing, or does not have the JSON type that the schema requires.',
     remedy: 'Send a value of the type that the schema names.',
   },
   invalid_value: {
-    meaning: 'The value is not one of those that the member takes.',
+    meaning: 'The value is not one of the values that the member accepts.',
     remedy: 'Send one of the values that `detail` lists.',
   },
   invalid_format: {
@@ -30,7 +30,7 @@ const REQUEST_FAULTS = {
     remedy: 'Read `detail`, and correct the entry.',
   },
   invalid_union: {
-    meaning: 'The object has none of the forms that the member takes, or mixes two of them.',
+    meaning: 'The object has none of the allowed forms, or mixes two of them.',
     remedy: 'Choose one form, and send exactly its members.',
   },
   invalid_cursor: {
@@ -50,7 +50,7 @@ const REQUEST_FAULTS = {
     remedy: 'Reach the limit that `detail` names.',
   },
   not_multiple_of: {
-    meaning: 'The number is not a multiple of the step that the member takes.',
+    meaning: 'The number is not a multiple of the required number.',
     remedy: 'Send a multiple of the number that `detail` names.',
   },
   unrecognized_keys: {
@@ -58,11 +58,11 @@ const REQUEST_FAULTS = {
     remedy: 'Remove the members that `detail` names.',
   },
   not_supported: {
-    meaning: 'The provider, the integration or its custody does not take this member.',
+    meaning: 'The member is not allowed with this provider, integration or custody.',
     remedy: 'Leave the member out.',
   },
   exactly_one_needed: {
-    meaning: 'Of two members, the request has both or none.',
+    meaning: 'The request must have exactly one of two members, but has both or none.',
     remedy: 'Send exactly one of the members that `detail` names.',
   },
   contradiction: {
@@ -114,16 +114,15 @@ const REQUEST_FAULTS = {
     remedy: 'Sign the sent bytes with the key of the session.',
   },
   missing_claims: {
-    meaning: 'The proof lacks a claim.',
+    meaning: 'The device’s proof lacks a claim.',
     remedy: 'Make the proof with the provider’s own package.',
   },
   expired: {
-    meaning: 'The proof has expired.',
+    meaning: 'The device’s proof has expired.',
     remedy: 'Let the device make a new one.',
   },
 } as const satisfies Record<string, Fault>;
 
-/** The fault of a contact to which the provider sends no code. */
 const CONTACT_FAULTS = {
   contact_invalid: {
     meaning: 'The provider cannot send a code to the contact.',
@@ -216,7 +215,7 @@ export const PASSKEY_FAULTS = {
     remedy: 'Ask the user to use another authenticator.',
   },
   attestation_statement_unexpected: {
-    meaning: 'The attestation has format none, but contains a statement.',
+    meaning: 'The attestation has the format `none`, but contains a statement.',
     remedy: 'Send `attestationObject` as the browser gave it.',
   },
   attestation_not_trusted: {
@@ -228,8 +227,8 @@ export const PASSKEY_FAULTS = {
     remedy: 'Ask the user to use another authenticator.',
   },
   attestation_required: {
-    meaning: 'This integration accepts a passkey only with a certificate for its model.',
-    remedy: 'Ask the user for another model, and to let the browser send its attestation.',
+    meaning: 'This integration accepts only passkeys whose attestation proves the authenticator’s model.',
+    remedy: 'Ask the user to let the browser send the attestation, or to use another authenticator.',
   },
   aaguid_denied: {
     meaning: 'This integration does not accept authenticators of this model.',
@@ -255,7 +254,7 @@ export const PASSKEY_FAULTS = {
     meaning: 'Each passkey needs its own challenge, and may be submitted only once.',
     remedy: 'Ask for options once per passkey, and send each passkey once.',
   },
-  // The text does not say which user has the passkey.
+  // The texts must not reveal which user has the passkey.
   credential_already_registered: {
     meaning: 'A passkey with this credential id is registered already.',
     remedy: 'Tell the user that this passkey works already, or offer another authenticator.',

@@ -40,7 +40,5 @@ describe('a header field', () => {
     ['gzip', false],
     ['identity, gzip', false],
     [['identity', 'br'], false],
-  ])('with the value %j means that there is no content coding: %j', (field, uncoded) =>
-    expect(isUncoded(field)).toBe(uncoded),
-  );
+  ])('with the value %j names no encoding: %j', (field, uncoded) => expect(isUncoded(field)).toBe(uncoded));
 });

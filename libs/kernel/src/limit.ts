@@ -1,14 +1,14 @@
-/** The limits that refuse requests, for their metric. */
+/** The limits that a request can exceed, by their names in the metric of refused requests. */
 export const LIMITS = [
-  // requests of a caller, and its commands about one subject, in a minute
+  // per minute: the requests of a caller, and the commands of a caller about one subject
   'caller',
   'subject',
-  // tokens from one network that were not valid
+  // invalid tokens from one network
   'login_failures',
-  // codes that were sent to a subject, and wrong codes: of one code, or of a day
+  // codes sent to a subject; wrong codes typed for one sent code, or in 24 hours
   'otp_send',
   'otp_tries',
-  // open event streams of this process, and of one caller
+  // open event streams: of this process, and of one caller
   'event_streams',
   'event_streams_of_caller',
   // wrong emergency passwords

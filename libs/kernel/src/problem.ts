@@ -279,7 +279,7 @@ export interface ProblemOptions {
   cause?: unknown;
 }
 
-/** An error that the caller can react to. The problem filter makes the answer from it. */
+/** An error that the caller can react to. The problem filter turns it into the answer. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;

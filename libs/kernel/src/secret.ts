@@ -4,8 +4,8 @@ import { inspect } from 'node:util';
 const MASK = '[secret]';
 
 /**
- * Prints as `[secret]` in templates, JSON, `console.log` and logs. Only {@link Secret.reveal} returns the
- * value, so a search for `reveal` finds all code that reads secrets.
+ * A value that templates, JSON, `console.log` and logs show as `[secret]`. Only {@link Secret.reveal} returns
+ * the value, so a search for `reveal` finds all code that reads secrets.
  */
 export class Secret {
   readonly #value: string;

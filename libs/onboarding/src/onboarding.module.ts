@@ -46,7 +46,6 @@ import { Trials } from './upkeep/trials.js';
 import { UpkeepHandlers } from './upkeep/upkeep.handlers.js';
 import { Sweeper } from './upkeep/sweep.js';
 
-/** The module of the state machine: store, step runner, retry law, expiry and sweeper. */
 @Module({
   imports: [
     DatabaseModule,

@@ -172,7 +172,7 @@ export class IdentityProvider {
   }
 }
 
-/** How the client secret is sent. If the provider supports both ways, the default of the standard is used. */
+/** How the client secret is sent. If the provider supports both ways, the standard's default is used. */
 function clientAuth(secret: string | undefined): ClientAuth {
   if (secret === undefined) return None();
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
@@ -188,8 +188,8 @@ function oauthErrorOf(error: unknown): string | undefined {
 }
 
 /**
- * Whether the provider did not answer. If no connection opens, `fetch` throws a TypeError. openid-client has
- * codes for all other failures.
+ * Whether the provider gave no usable answer. If no connection opens, `fetch` throws a TypeError.
+ * openid-client has codes for all other failures.
  */
 function isAway(error: unknown): boolean {
   if (error instanceof ClientError) {

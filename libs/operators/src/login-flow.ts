@@ -4,8 +4,8 @@ import type { KeyedHash } from '#libs/platform';
 
 const FLOW_LIFE_MS = 10 * 60_000;
 /**
- * The longest address that a login keeps, in base64url characters. After a longer one, the operator sees the
- * first page.
+ * The longest path to which a login returns the operator, in base64url characters. With a longer path, the
+ * login leads to the first page.
  */
 const LONGEST_NEXT = 1_024;
 const FLOW = new RegExp(`^[\\w-]{22}\\.(\\d{13})\\.([\\w-]{0,${LONGEST_NEXT}})$`);
@@ -24,7 +24,7 @@ export interface LoginFlow {
 
 /**
  * Makes the values of a new login. State, nonce and verifier are keyed hashes of the cookie. Therefore the
- * cookie contains no secret, and a state that fits the cookie proves that the console has written the cookie.
+ * cookie contains no secret, and a state that matches the cookie proves that the console wrote the cookie.
  */
 export function beginFlow(hash: KeyedHash, next: string, nowMs: number): LoginFlow {
   const seed = randomBytes(16).toString('base64url');

@@ -16,8 +16,8 @@ export interface NewLink {
 }
 
 /**
- * One-time login links. They are created only by the command line on the host. The table stores only hashes
- * of their tokens.
+ * One-time login links. Only the command line on the host makes links. The table stores only hashes of their
+ * tokens.
  */
 @Injectable()
 export class LoginLinks {

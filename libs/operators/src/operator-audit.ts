@@ -7,7 +7,7 @@ import { Log } from '#libs/platform';
 export interface AuditEntry {
   action: string;
   operator: string | null;
-  /** What the action was about, for example a queue or a job. Null if there is nothing. */
+  /** The object of the action, for example a queue or a job. Null if there is none. */
   target: string | null;
   outcome: 'done' | 'refused' | 'failed';
   address: string;
@@ -31,9 +31,8 @@ export class OperatorAudit {
   ) {}
 
   /**
-   * Anyone can cause refusals. Therefore only some refusals per minute are written, and the next minute
-   * writes the number of the others. Entries with an operator's name are always written, because they require
-   * a session.
+   * Anyone can cause refusals. Therefore only some refusals per minute are written, and one more entry counts
+   * the others. Entries with an operator's name are always written, because they require a session.
    */
   record(entry: AuditEntry): void {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
@@ -55,8 +54,8 @@ export class OperatorAudit {
   }
 
   /**
-   * If the entry cannot be stored, this is only logged: the console must work without PostgreSQL, and the log
-   * already has the entry.
+   * Stores an entry. A failure is only logged: the console must work without PostgreSQL, and the log already
+   * has the entry.
    */
   async #keep({ action, operator, target, outcome, address, traceId, data }: AuditEntry): Promise<void> {
     const actor = operator === null ? 'nobody' : `operator:${operator}`;

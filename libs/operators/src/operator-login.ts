@@ -64,7 +64,7 @@ export class OperatorLogin {
    * Finishes a login at the identity provider.
    *
    * @param answer the query of the callback URL.
-   * @param cookie the value from {@link begin}. It works only once.
+   * @param cookie the value from {@link begin}, which works only once.
    * @throws ProblemError `unauthenticated`, `forbidden` (no role), `not_ready` or `rate_limited`.
    */
   async finish(
@@ -73,7 +73,7 @@ export class OperatorLogin {
     by: LoginTry,
   ): Promise<Login & { next: string }> {
     const flow = findFlow(this.hash, cookie, answer.get('state'), this.clock.nowMs());
-    // An outdated login needs no limit: it is not a guess, and the provider is not asked.
+    // An expired or used login needs no limit: it is not a guess, and the provider is not asked.
     if (!flow || !(await this.#isFirstUse(flow))) {
       this.audit.record({ ...by, action: 'login: oidc', operator: null, target: null, outcome: 'refused' });
       const detail = 'This login has expired, or it began in another browser. Log in again.';

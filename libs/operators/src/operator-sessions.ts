@@ -10,8 +10,7 @@ import { BEGIN_SESSION, END_OTHER_SESSIONS, END_SESSION, FIND_SESSION, LIST_SESS
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 /**
- * A page loads many files. Therefore the last use of a session is written at most this many times per idle
- * time.
+ * How often a session's last use is written during the idle time, at most. A page causes many requests.
  */
 const WRITES_PER_LIFE = 30;
 
@@ -38,10 +37,10 @@ export class OperatorSessions {
   /**
    * Finds the operator of a session.
    *
-   * @param inUse whether a person caused the request. Requests that a page repeats by itself do not extend a
+   * @param inUse whether a person caused the request. Requests that a page sends by itself do not extend the
    *   session.
-   * @returns null if the token is unknown, expired or idle for too long, or if `OPS_PASSWORD` has changed
-   *   since.
+   * @returns null if the session is unknown, has expired or was idle for too long, or if `OPS_PASSWORD` has
+   *   changed since an emergency login.
    */
   async find(token: string, inUse: boolean): Promise<Operator | null> {
     if (!TOKEN.test(token)) return null;

@@ -16,8 +16,8 @@ export const BEGIN_SESSION: PreparedStatement = {
 };
 
 /**
- * The condition for a live session. $1: the idle time. $2: the keyed hash of the current emergency password.
- * If it is null, no emergency session is live.
+ * The condition for a live session. $1: the idle time. $2: the keyed hash of the current emergency password;
+ * null if there is none, and then no emergency session is live.
  */
 const LIVE = `expires_at > ${NOW} AND last_seen_at > ${NOW} - ${ms('$1')}
   AND (how <> 'emergency' OR emergency_mark = $2::bytea)`;
@@ -84,7 +84,7 @@ export const USE_LINK: PreparedStatement = {
     RETURNING name, role`,
 };
 
-/** Returns a row only the first time that a login's cookie is used. */
+/** Returns a row only for the first use of a login's cookie. */
 export const USE_FLOW: PreparedStatement = {
   name: 'operator_flow_use',
   text: `

@@ -1,7 +1,8 @@
 import type { Row, Explanation } from '#libs/onboarding';
 
 /**
- * The provider refuses the contact. If the caller named no contact, the provider used the one in its records.
+ * The result if the provider refuses the contact. If the request names no contact, the provider has used the
+ * contact in its own records.
  */
 export function contactInvalid({ sealedContact }: Row): Explanation {
   const detail = 'The provider cannot send a code to the contact.';

@@ -104,7 +104,7 @@ async function start({ integration, subjectKey }: SubjectRef): Promise<string | 
   return (await store.start(started, aClaim(), undefined, {})) && id;
 }
 
-/** Makes all entries of a budget older by this time. */
+/** Makes all entries of a budget older by `ms`. */
 const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
   dataSource.query(
     `UPDATE otp_budgets SET
@@ -181,7 +181,7 @@ describe('a budget', () => {
     expect(await charge(subject)).toBe(false);
     await wait(subject, 2 * MINUTE);
     expect(await charge(subject)).toBe(true);
-    // Now five entries count for the day.
+    // From now on, the day has five sends, which is its limit.
     await wait(subject, 11 * MINUTE);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 24 * HOUR);
@@ -215,7 +215,7 @@ describe('a budget', () => {
     ]);
   });
 
-  it('is not refunded below zero', async () => {
+  it('is not negative after too many refunds', async () => {
     const subject = aSubject();
     await charge(subject);
     await settle(subject, 'verify-otp', 'try');
@@ -253,7 +253,7 @@ describe('Retry-After', () => {
     );
   });
 
-  it('covers both limits if codes and sends are used up', async () => {
+  it('covers both limits if wrong codes and sends are used up', async () => {
     const subject = aSubject();
     await used(subject, [HOUR, HOUR, HOUR, HOUR, HOUR], Array(LIMITS.wrong).fill(20 * HOUR));
     const refusal = await refusalOf(budget.mustHaveSend(subject, { waitMs: 0 }));
@@ -261,7 +261,7 @@ describe('Retry-After', () => {
     expect(refusal!.retryAfterS).toBeGreaterThan(22 * 3600);
   });
 
-  it('says how long the claims refuse, also after PostgreSQL’s clock was set back by an hour', async () => {
+  it('covers the whole time of refusals, even after PostgreSQL’s clock was set back by an hour', async () => {
     const subject = aSubject();
     await dataSource.query(
       `INSERT INTO otp_budgets (integration, subject_key, sends)
@@ -274,7 +274,7 @@ describe('Retry-After', () => {
     expect(refusal!.retryAfterS).toBeGreaterThan(69 * 60);
   });
 
-  it('covers the day’s limit of wrong codes if a try is refused', async () => {
+  it('of a refused try covers the day’s limit of wrong codes', async () => {
     const subject = aSubject();
     await used(subject, Array(10).fill(0), Array(LIMITS.wrong).fill(23 * HOUR));
     const refusal = await refusalOf(budget.mustHaveTry(subject));
@@ -305,7 +305,7 @@ describe('the instant when another code may be sent', () => {
             const subject = aSubject();
             await used(subject, sends, wrong);
             const changed = await change(subject);
-            // If the day's limit is used up, the try is refused and nothing is written.
+            // If the day's limit is used up, the try is refused, and no row is written.
             if (!changed) return;
             const waitMs = changed.otpResendAt!.getTime() - changed.now.getTime();
             if (waitMs > 5_000) {
@@ -322,7 +322,7 @@ describe('the instant when another code may be sent', () => {
     60_000,
   );
 
-  it('is never before the cooldown’s end', async () => {
+  it('is never before the end of the cooldown', async () => {
     const cooldownEnd = new Date(Date.now() + MINUTE);
     for (const [step, refund] of [
       ['init-otp', null],
@@ -338,8 +338,8 @@ describe('the instant when another code may be sent', () => {
   });
 });
 
-describe('deleting old budgets', () => {
-  it('deletes only budgets without entries that still count', async () => {
+describe('the deletion of old budgets', () => {
+  it('leaves a budget if one of its entries still counts', async () => {
     const [over, sent, wrong] = [aSubject(), aSubject(), aSubject()];
     await used(over, [25 * HOUR, 30 * HOUR], [26 * HOUR]);
     await used(sent, [25 * HOUR, 23 * HOUR]);

@@ -27,7 +27,10 @@ interface Usage {
   now: Date;
 }
 
-/** A refused command: how long other reasons delay it, and its onboarding if there is one. */
+/**
+ * A refused command. `waitMs`: how long it must wait for other reasons than the budget. `row`: its
+ * onboarding, if there is one.
+ */
 interface Refused {
   waitMs: number;
   row?: Row | undefined;
@@ -35,8 +38,8 @@ interface Refused {
 
 /**
  * Limits how many codes a subject gets, and how many wrong codes it may type. One row per integration and
- * subject holds the latest instants, as many as the limits count. The store's claims write this row, so
- * concurrent claims cannot exceed the limits. This class explains refusals.
+ * subject holds the times of the latest sends and wrong codes, as many as the limits count. The store's
+ * claims write this row, so concurrent claims cannot exceed the limits. This class explains refusals.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {
@@ -50,7 +53,10 @@ export class OtpBudget implements OnModuleInit {
     this.retention.register('otpBudgets', () => this.store.forgetBudgets());
   }
 
-  /** @throws ProblemError if no more codes may be sent now, with a sufficient `Retry-After`. */
+  /**
+   * @throws ProblemError if no more codes may be sent now. After the time in its `Retry-After`, a code may be
+   *   sent.
+   */
   async mustHaveSend(subject: SubjectRef, { waitMs: othersMs, row }: Refused): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
@@ -89,7 +95,7 @@ export class OtpBudget implements OnModuleInit {
       detail: 'Too many wrong codes for this subject in the last 24 hours.',
       limit: 'otp_tries',
       retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
-      // The day's limit also forbids the tries that are left for this code.
+      // The day's limit forbids further tries of this code too.
       extensions: others.row ? stateAndNextAction({ ...others.row, otpTriesLeft: 0 }) : {},
       rateLimit: {
         policy: 'otp-wrong-codes-day',
@@ -106,8 +112,8 @@ export class OtpBudget implements OnModuleInit {
 }
 
 /**
- * Milliseconds until fewer than `limit` instants lie within the window. 0 if that is already so. The claims
- * judge by the same instant (store/budget.ts), so both agree even if PostgreSQL's clock was set back.
+ * Milliseconds until fewer than `limit` instants lie within the window; 0 if this is so now. The claims
+ * decide by the same instant (store/budget.ts), so both agree even if PostgreSQL's clock was set back.
  */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
   const blocking = instants.at(-limit);

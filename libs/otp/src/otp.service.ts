@@ -38,7 +38,7 @@ export interface Resend {
   otp?: unknown;
 }
 
-/** How many times a start is tried while the subject's live onboarding changes or ends. */
+/** How often a start is tried if the subject's live onboarding changes or ends during each try. */
 const TRIES = 5;
 
 /** Steps 1 and 2: sends a code, sends it again, verifies it. */
@@ -72,8 +72,10 @@ export class OtpService {
   }
 
   /**
+   * Starts an onboarding, and sends the first code.
+   *
    * @throws ProblemError `onboarding_live` if the subject already has a live onboarding and `supersede` is
-   * not set.
+   *   not set.
    */
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
@@ -107,8 +109,8 @@ export class OtpService {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
         return this.outcome.runAndWait(claimed, terms.waitMs);
       }
-      // This comes before the budget check: a caller that lost the answer to its start must learn the id of
-      // its onboarding.
+      // A live onboarding is reported before a used-up budget: a caller that lost the answer to its start
+      // must learn the id of its onboarding.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }
@@ -119,7 +121,7 @@ export class OtpService {
   }
 
   /**
-   * The old code stays valid only if the new one was certainly not sent.
+   * Sends another code. The old code stays valid only if the new one was certainly not sent.
    *
    * @throws ProblemError `validation_failed` if `otp` has an option that only a start may choose.
    */
@@ -127,7 +129,10 @@ export class OtpService {
     return this.#resend(id, resend, terms);
   }
 
-  /** As {@link resend}, for a caller that need not own the onboarding. The timeline names the caller. */
+  /**
+   * Resends as {@link resend} does, for an operator who does not own the onboarding. The timeline names the
+   * operator.
+   */
   resendAsOperator(id: string, reason: string, terms: Terms): Promise<Row> {
     return this.#resend(id, { reason }, terms, terms.caller.name);
   }
@@ -167,7 +172,7 @@ export class OtpService {
   }
 
   /**
-   * Seals the options for this one code. The options for the form of codes were set when the onboarding
+   * Seals the options for this one code. Options that apply to all codes were set when the onboarding
    * started.
    */
   #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
@@ -191,8 +196,8 @@ export class OtpService {
   #configured({ integration: name }: Row): Integration {
     const integration = this.integrations.find(name);
     if (integration) return integration;
-    // If the integration is missing, the form of the code is unknown. The request may contain a code that
-    // must not be stored.
+    // Without the integration, it is unknown which form of code is allowed. A code in another form must not
+    // be stored.
     throw new ProblemError('not_ready', {
       detail: `Integration ${name} is not in the configuration. An operator must add it again.`,
       retryAfterS: 60,
@@ -205,8 +210,8 @@ export class OtpService {
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // Sealed with `SEALING_KEYS`: the row's own key would need a read before the claim. The code is kept for
-    // minutes only.
+    // Sealed with `SEALING_KEYS`, because the row's data key would need a read before the claim. The code is
+    // stored only for minutes.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({
@@ -222,8 +227,8 @@ export class OtpService {
   }
 
   /**
-   * The integrations that accept this form of a code. Null if all configured integrations accept this form,
-   * and no check is needed.
+   * @returns the integrations that accept this form of a code; null if all accept it, so that no check is
+   *   needed.
    */
   #taking({ type }: OtpProof): string[] | null {
     const all = this.integrations.all();
@@ -256,10 +261,7 @@ export class OtpService {
     });
   }
 
-  /**
-   * @returns the subject's live onboarding, which the start ends, or the id of an onboarding whose row is
-   * gone.
-   */
+  /** @returns the live onboarding that the start supersedes, or the id of an onboarding whose row is gone. */
   async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
     const live = await this.onboardings.liveOf(ref);
     if (!live) return {};
@@ -282,7 +284,7 @@ export class OtpService {
   }
 }
 
-/** The earlier onboarding that the next try of a start must handle. */
+/** The earlier onboarding of the subject that the next try of a start must take into account. */
 type InTheWay = Parameters<OnboardingStore['start']>[3];
 
 const takenBy = ({ provider }: Integration): OtpProof['type'] =>

@@ -2,12 +2,15 @@ import type { Explanation } from '#libs/onboarding';
 
 const REQUIRED = { consensus_needed: 'approvals by others', mfa_needed: 'another factor' } as const;
 
-/** A policy at the provider blocks this step for all users. Only its administrator can change it. */
+/**
+ * The result if a policy at the provider forbids this step for all users. Only the administrator of the
+ * provider's account can change it.
+ */
 export const policyFailure = (
   code: keyof typeof REQUIRED,
 ): Explanation & { code: keyof typeof REQUIRED } => ({
   code,
   detail:
-    `A policy at the provider requires ${REQUIRED[code]} for this step: ` +
-    'its administrator must change the policy.',
+    `A policy at the provider requires ${REQUIRED[code]} for this step. ` +
+    'The administrator of that policy must change it.',
 });

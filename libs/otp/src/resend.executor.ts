@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Executors, throwUnlessLedOn } from '#libs/onboarding';
 import { OtpService } from './otp.service.js';
 
-/** Resends codes for operations, which an operator starts. */
+/** Resends codes for the operations of operators. */
 @Injectable()
 export class ResendExecutor implements OnModuleInit {
   constructor(

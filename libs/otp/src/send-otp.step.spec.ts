@@ -37,7 +37,6 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-/** The columns that a result of the step writes. */
 const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config }).patch;
 
@@ -61,7 +60,7 @@ describe('step 1, the sending of a code', () => {
     });
   });
 
-  it('forgets the earlier session, and forgets the earlier code only in the state otp_needed', () => {
+  it('wipes the earlier session at its start, and the earlier code only in the state otp_needed', () => {
     const asked = { fingerprint: 'f' };
     const ends = { sessionExpiresAt: after(600_000), sessionEndsAt: after(570_000) };
     const at = { now: after(0), settings: config };
@@ -139,7 +138,7 @@ describe('step 1, the sending of a code', () => {
     });
   });
 
-  it('keeps the earlier code when no time is left, unless a new code may have been sent', () => {
+  it('without time for a retry keeps the earlier code, unless a new code may have been sent', () => {
     const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
       step.gaveUp({ ...again, ...columns } as Row, { unanswered });
     expect(gaveUp(false)).toMatchObject({ signal: 'send_gave_up', facts: { codeLives: true } });
@@ -147,7 +146,7 @@ describe('step 1, the sending of a code', () => {
     expect(gaveUp(false, { noAnswerCount: 1 })).toMatchObject({ facts: { codeLives: false } });
   });
 
-  it('can be repeated immediately if a captcha is missing, even for the first code', () => {
+  it('may be repeated immediately after a refusal for a missing captcha, even at the first code', () => {
     const end = step.rejected(row, refusal('captcha_required'));
     expect(end).toMatchObject({
       signal: 'send_gave_up',
@@ -160,7 +159,7 @@ describe('step 1, the sending of a code', () => {
     );
   });
 
-  it('names the member of the request that has the unreachable contact', () => {
+  it('names the member of the request that contains the invalid contact', () => {
     const ends = [row, { ...row, sealedContact: Buffer.from('sealed') }].map((each) =>
       step.rejected(each, refusal('contact_invalid')),
     );

@@ -17,7 +17,8 @@ import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
 
 /**
- * Step 1: lets the provider send a code. A repeat only costs another mail, because the newest code counts.
+ * Step 1: lets the provider send a code. A repeat costs only another mail, because only the newest code is
+ * valid.
  */
 @Injectable()
 export class SendOtpStep implements Step, OnModuleInit {
@@ -37,7 +38,7 @@ export class SendOtpStep implements Step, OnModuleInit {
     return this.budget.mustHaveSend(subject, { waitMs: 0, row });
   }
 
-  /** Explains a refused resend. A budget that is used up is named before the cooldown. */
+  /** Explains a refused resend. Checks the budgets before the cooldown. */
   async mustBeDue(row: Row): Promise<void> {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
     await this.budget.mustHaveSend(row, { waitMs, row });
@@ -68,12 +69,12 @@ export class SendOtpStep implements Step, OnModuleInit {
     if (reason === 'captcha_required') return captchaRequired(row, codeLives);
     const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
     const explanation = isPolicy ? policyFailure(reason) : refusal(row, reason);
-    // After a code was sent, the provider knows the subject. So the refusal concerns this send only.
+    // A provider that has sent a code knows the subject. So it refuses only this send.
     if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, explanation);
     return { signal: 'step_failed', facts: { failure: explanation } };
   }
 
-  /** A code that is still valid helps the user more than waiting for an operator. */
+  /** If an earlier code is still valid, the step is not parked: the user can continue with this code. */
   misconfigured(row: Row): StepEnd | null {
     if (mayHaveSent(row) || !hasLiveCode(row)) return null;
     const detail =
@@ -93,7 +94,7 @@ const gaveUp = (codeLives: boolean, result: Explanation): StepEnd => ({
   facts: { codeLives, result },
 });
 
-/** No mail went out. The caller may resend immediately, unless an earlier try may have sent a mail. */
+/** This try sent no mail. The caller may resend immediately, unless an earlier try may have sent a mail. */
 function captchaRequired(row: Row, codeLives: boolean): StepEnd {
   const detail =
     'Let the user solve a captcha, and resend with its token as otp.captchaToken. A token works only once.';
@@ -104,7 +105,10 @@ function captchaRequired(row: Row, codeLives: boolean): StepEnd {
   };
 }
 
-/** Whether an earlier try of this submission may have sent a code, which makes the previous code invalid. */
+/**
+ * Whether an earlier try of this submission may have sent a code. That code would make the previous code
+ * invalid.
+ */
 const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCount + noAnswerCount > 0;
 
 /** Whether the code from before the resend is still valid. */

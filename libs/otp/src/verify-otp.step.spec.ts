@@ -42,7 +42,6 @@ const row = aRow({
   sealedOtpCode: sealer.seal({ onboardingId: id, field: 'otp_code' }, '012345'),
 });
 
-/** The effects of a result of the step. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 
@@ -123,7 +122,7 @@ describe('step 2, the verification of a code', () => {
     const { patch, also } = moved(row, ended);
     expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
     expect(also.refund).toBe(refunded ? 'try' : null);
-    // After a refund, a new code must wait only for the cooldown.
+    // After a refund, a new code has to wait only for the cooldown.
     expect(patch.otpResendAt).toEqual(refunded ? after(60_000) : undefined);
   });
 
@@ -135,7 +134,7 @@ describe('step 2, the verification of a code', () => {
     expect(also.refund).toBeNull();
   });
 
-  it('asks for a new code if no time was left, and keeps the charge for the try', () => {
+  it('asks for a new code if no time for a retry is left, and does not refund the try', () => {
     const { patch, also } = moved(row, step.gaveUp());
     expect(patch).toMatchObject({
       state: 'otp_needed',

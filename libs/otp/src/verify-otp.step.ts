@@ -17,7 +17,10 @@ import { contactInvalid } from './contact-invalid.js';
 import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
 
-/** Step 2: exchanges the code for a session. If the answer is lost, the code or a try may be used up. */
+/**
+ * Step 2: exchanges the code for a session. If the answer is lost, the provider may have used up the code or
+ * a try.
+ */
 @Injectable()
 export class VerifyOtpStep implements Step, OnModuleInit {
   readonly name = 'verify-otp';
@@ -33,9 +36,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /**
-   * Checks the day's limit before this code's tries: if the day's limit is used up, a new code does not help.
-   */
+  /** Checks the day's limit first. If it is used up, a new code does not help. */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;
@@ -54,8 +55,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    // The text itself shows the form of the code, because the custody in the configuration may have changed.
-    // Only a code that a device has encrypted is JSON.
+    // Only a code that a device has encrypted is JSON. The configured custody may have changed since then.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };
@@ -106,7 +106,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The try stays charged, as if the code had expired by time. */
+  /** The try stays charged, as for a code that has expired. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };
@@ -125,7 +125,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 }
 
-/** A code that ended for another reason than a wrong code. So the charge of the claim is refunded. */
+/** The end of a code for another reason than a wrong code. The charge of the claim is refunded. */
 const needsNewCode = (result: Explanation): StepEnd => ({
   signal: 'otp_expired',
   facts: { result, refund: true },

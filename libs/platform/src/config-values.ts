@@ -23,7 +23,7 @@ export const setting = <S extends z.ZodType>(
 
 /**
  * Describes a time or a limit whose default suits nearly all installations. Its schema, such as `count` or
- * `durationMs`, brings the example and the allowed values.
+ * `durationMs`, describes example and range.
  */
 export const tuning = <S extends z.ZodType<number>>(description: string, schema: S): S =>
   schema.meta({ description, group: 'tuning' });
@@ -85,7 +85,7 @@ const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) 
  *
  * @param fallback the default, in ms
  * @param max the longest allowed duration in ms; without it, 7 days
- * @param min the shortest allowed duration in ms; 0 allows none
+ * @param min the shortest allowed duration in ms
  */
 export const durationMs = (fallback: number, max = 7 * UNITS_MS.d, min = 1) =>
   duration('ms', fallback, min, max);
@@ -152,7 +152,7 @@ export const PLAIN_IN_PRODUCTION =
   'is http:// although NODE_ENV is production: ' +
   'use https:// (http:// may lead only to localhost, 127.x or [::1])';
 
-/** Whether a URL needs TLS but does not use it. Addresses of the machine itself need no TLS. */
+/** Whether a URL needs TLS but does not use it. Only localhost and loopback addresses need no TLS. */
 export function isPlain(value: string): boolean {
   const url = URL.parse(value);
   if (url?.protocol !== 'http:') return false;
@@ -172,7 +172,7 @@ export const origin = (name: string) =>
 /**
  * Reads the variables of a schema, and adds their faults to `faults`.
  *
- * @param variableOf returns the name of the variable for a member of the schema, without the prefix.
+ * @param variableOf returns the variable for a member of the schema, without the prefix.
  * @returns null if a variable has a fault.
  */
 export function parse<S extends z.ZodObject>(
@@ -185,7 +185,7 @@ export function parse<S extends z.ZodObject>(
   const values = Object.fromEntries(
     Object.keys(schema.shape).map((member) => {
       const value = env[prefix + variableOf(member)];
-      // An empty variable counts as unset, because compose files and shells hardly distinguish the two.
+      // An empty variable counts as unset, because compose files often set unused variables to an empty text.
       return [member, value === '' ? undefined : value];
     }),
   );

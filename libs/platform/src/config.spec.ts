@@ -42,7 +42,7 @@ function faultsOf(env: Record<string, string | undefined>): Record<string, strin
   return {};
 }
 
-it('a duration’s name ends with its unit', () => {
+it('the name of each variable for a duration ends with the unit', () => {
   const units = Object.entries(environment.shape).flatMap(([name, schema]) => {
     const { unit } = (schema.meta() ?? {}) as { unit?: string };
     return unit ? [{ name, ending: `_${unit.toUpperCase()}` }] : [];
@@ -147,7 +147,7 @@ describe('parseConfig', () => {
     [
       'INTEGRATION_BYZANTINE_ORIGINS',
       'https://app.example.com,https://notexample.com',
-      'has 1 of 2 that are neither at the host of INTEGRATION_BYZANTINE_RP_ID nor below it',
+      'has 1 of 2 origins whose host is neither INTEGRATION_BYZANTINE_RP_ID nor a subdomain of it',
     ],
     [
       'CLAIM_MAX_AGE_MS',
@@ -173,7 +173,7 @@ describe('parseConfig', () => {
     expect(Object.keys(faults)[0]).toBe(variable.replace('_KEY_FILE', '_KEY'));
   });
 
-  it('accepts trusted proxies by address, range and name, and accepts that OPS_PASSWORD is missing', () => {
+  it('accepts trusted proxies by address, range and name, and needs no OPS_PASSWORD', () => {
     const { OPS_PASSWORD: _, ...rest } = good;
     const config = parse({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
     expect(config.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '::1', 'loopback']);
@@ -189,7 +189,7 @@ describe('parseConfig', () => {
     expect(Object.keys(faultsOf({ ...good, ...env })).sort()).toEqual(missing);
   });
 
-  it('requires TLS for the keys of JWTs in production', () => {
+  it('in production, requires TLS for the URL of the keys of JWTs', () => {
     const jwt = { JWT_ISSUER: 'x', JWT_AUDIENCE: 'y', JWT_JWKS_URL: 'http://issuer/keys' };
     expect(faultsOf({ ...good, ...jwt })).toEqual({});
     for (const url of ['http://issuer/keys', 'HTTP://issuer/keys']) {
@@ -198,7 +198,7 @@ describe('parseConfig', () => {
     }
   });
 
-  it('reads only the settings that the command line needs', () => {
+  it('reads only the settings that the command line needs, with parseStoreConfig', () => {
     const { DATABASE_URL, HASH_KEY } = good;
     expect(Object.keys(parseStoreConfig({ DATABASE_URL, HASH_KEY })).sort()).toEqual([
       'CONSOLE_PORT',
@@ -327,7 +327,7 @@ describe('parseConfig', () => {
       'a region without a key',
       { INTEGRATION_BYZANTINE_KMS_REGION: 'eu-central-1' },
       'KMS_REGION',
-      'is set, but INTEGRATION_BYZANTINE_KMS_KEY_ID is not',
+      'has no effect without INTEGRATION_BYZANTINE_KMS_KEY_ID',
     ],
     [
       'a private key in place of an id',
@@ -381,7 +381,7 @@ describe('parseConfig', () => {
     ['the machine itself', { INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost:4000' }, []],
     ['the machine itself by IPv6', { INTEGRATION_BYZANTINE_BASE_URL: 'http://[::1]:4000' }, []],
     ['an upstream over TLS', { INTEGRATION_BYZANTINE_BASE_URL: 'https://api.example.com' }, []],
-  ])('in production, refuses the URL of %s without TLS: %j', (_, env, refused) => {
+  ])('in production, requires TLS except to localhost, with the URL of %s: %j', (_, env, refused) => {
     const named = Object.fromEntries(refused.map((name) => [`INTEGRATION_BYZANTINE_${name}`, PLAIN]));
     expect(faultsOf({ ...fit, ...env })).toEqual(named);
     expect(faultsOf({ ...good, ...env })).toEqual({});
@@ -437,7 +437,7 @@ describe('parseConsoleConfig', () => {
     }
   };
 
-  it('needs no key of a provider, and returns none if it is set', () => {
+  it('ignores the settings of integrations, and all keys except HASH_KEY', () => {
     expect(parseConsoleConfig({ ...good, JWT_ISSUER: 'x' })).toEqual(
       parseConsoleConfig({ ...needed, OPS_PASSWORD: good.OPS_PASSWORD }),
     );
@@ -480,7 +480,7 @@ describe('parseConsoleConfig', () => {
   });
 });
 
-describe('durations', () => {
+describe('parseConfig with durations', () => {
   it.each([
     ['CALL_TIMEOUT_MS', '9s', 9_000],
     ['CALL_TIMEOUT_MS', '9500ms', 9_500],
@@ -536,7 +536,7 @@ describe('parseConfig with misspelt variables', () => {
     },
   );
 
-  it('ignores a complete integration that is not in use', () => {
+  it('ignores an integration that has a provider but is not in INTEGRATIONS', () => {
     const unused = { INTEGRATION_OTHER_PROVIDER: 'byzantine', INTEGRATION_OTHER_RP_ID: 'example.com' };
     expect(faultsOf({ ...good, ...unused })).toEqual({});
   });

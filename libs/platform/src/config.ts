@@ -41,9 +41,9 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
   });
   for (const [index, { id, key }] of keys.entries()) {
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
-      ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
+      ctx.addIssue('is not a list of id:base64 (an id has 1 to 32 characters of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The error does not show the id: if the colon is missing or the parts are swapped, the id is the key.
+      // The error does not show the id: without a colon, or with swapped parts, the "id" is the secret key.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
@@ -384,7 +384,7 @@ export function parseConfig(
   return config;
 }
 
-/** Finds unknown variables whose names are similar to ours. It ignores the variables of other programs. */
+/** Finds unknown variables with names similar to ours. Ignores variables of other programs. */
 function misspelt(env: Record<string, string | undefined>): Faults {
   const known = Object.keys(environment.shape);
   return Object.keys(env).flatMap((variable) => {
@@ -407,7 +407,7 @@ const STORE = {
 export type StoreConfig = Pick<Config, keyof typeof STORE>;
 
 /**
- * Reads only the variables of a tool that just reads and writes rows.
+ * Reads only the variables in {@link StoreConfig}.
  *
  * @throws ConfigError that names the missing and wrong variables.
  */
@@ -464,8 +464,8 @@ export const consoleUrl = ({ CONSOLE_URL, CONSOLE_PORT }: Pick<Config, 'CONSOLE_
   CONSOLE_URL ?? `http://localhost:${CONSOLE_PORT}`;
 
 /**
- * Reads the database URL for migrations. Migrations hold a lock while they run, so their connection must keep
- * its session.
+ * Reads the database URL for migrations. Migrations hold a lock of a PostgreSQL session while they run, so
+ * they cannot use a pooler in transaction mode.
  *
  * @throws ConfigError that names the missing and wrong variables.
  */
@@ -526,8 +526,8 @@ function contradictions(settings: Omit<Environment, keyof typeof NOT_OF_CONSOLE>
 const OF_JWT = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'] as const;
 
 /**
- * Tokens are checked against all three JWT settings. If a setting were missing, tokens of other issuers would
- * be accepted.
+ * Finds missing JWT settings. Tokens are checked against all three. If one were missing, the service would
+ * accept tokens of other issuers.
  */
 function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);

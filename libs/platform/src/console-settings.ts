@@ -22,8 +22,8 @@ export interface RoleRule {
 const HOUR_MS = 3_600_000;
 
 /**
- * The schema of a comma separated list of `group:role`. The last colon separates the two, because a group may
- * have colons in its name.
+ * The schema of a comma separated list of `group:role`. The last colon separates group and role, because a
+ * group may have colons in its name.
  */
 const roleRules = z.string().transform((text, context): RoleRule[] =>
   text.split(',').flatMap((entry) => {
@@ -123,7 +123,7 @@ type LoginSettings = Pick<
 const OF_OIDC = ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_ROLES'] as const;
 
 /**
- * A login at the identity provider needs all three settings. A client secret without them is a mistake too.
+ * Finds missing OIDC settings. If one of the three is set, or the client secret, all three must be set.
  */
 export function halfOfOidc(settings: LoginSettings): Faults {
   const missing = OF_OIDC.filter((variable) => settings[variable] === undefined);
@@ -134,7 +134,7 @@ export function halfOfOidc(settings: LoginSettings): Faults {
   }));
 }
 
-/** The faults that only production refuses: an identity provider or a console without TLS. */
+/** The faults that only production refuses: URLs of the identity provider and the console without TLS. */
 export function plainLogins({ OIDC_ISSUER, CONSOLE_URL }: LoginSettings): Faults {
   const faults = Object.entries({ OIDC_ISSUER, CONSOLE_URL })
     .filter(([, value]) => value !== undefined && isPlain(value))

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { fieldErrors, rule } from './field-errors.js';
 
-/** The details that a caller gets for a value, by pointer. */
+/** The error texts that a caller gets for a value, by JSON pointer. */
 function told(schema: z.ZodType, value: unknown): Record<string, string> {
   const { error } = schema.safeParse(value);
   return Object.fromEntries(fieldErrors(error!.issues).map(({ pointer, detail }) => [pointer, detail]));
@@ -61,13 +61,13 @@ describe('the error text', () => {
     });
   });
 
-  it('does not show a member name that the schema does not allow', () => {
+  it('hides the name of a member if the schema refuses the name', () => {
     const schema = z.record(z.string().max(3), z.unknown());
     expect(told(schema, { 'gw_secret-of-ours': 1 })).toEqual({ '/*': 'has a name that is not allowed' });
   });
 });
 
-describe('a value that fits none of several allowed forms', () => {
+describe('the errors of a value that has none of the allowed forms', () => {
   const bytes = z.string().max(4);
   const browser = z.strictObject({
     name: bytes,
@@ -113,18 +113,18 @@ describe('a value that fits none of several allowed forms', () => {
       {},
       { '/list/0': own, '/list/0/name': 'is missing: it must be a string' },
     ],
-  ])('gets the faults that help most %s', (_, value, faults) =>
+  ])('name the faults that help most %s', (_, value, faults) =>
     expect(told(list, { list: [value] })).toEqual(faults),
   );
 
-  it('gets the faults of one form if only that form has the type of the value', () => {
+  it('name the faults of one form if only that form has the type of the value', () => {
     const schema = z.union([z.string().max(2), z.object({ code: z.string() })]);
     expect(told(schema, { code: 7 })).toEqual({ '/code': 'is a number: it must be a string' });
     expect(told(schema, 'long')).toEqual({ '': 'must have at most 2 characters' });
     expect(told(schema, 7)).toEqual({ '': 'has none of the allowed forms' });
   });
 
-  it('gets the list of known kinds if its kind is unknown', () => {
+  it('list the known kinds if the kind of the value is unknown', () => {
     const kind = (type: string) => z.object({ type: z.literal(type), value: z.string() });
     const schema = z.discriminatedUnion('type', [kind('email'), kind('phone')]);
     expect(told(schema, { type: 'fax' })).toEqual({ '/type': 'must be one of "email", "phone"' });
@@ -132,17 +132,17 @@ describe('a value that fits none of several allowed forms', () => {
   });
 });
 
-describe('the code for a fault', () => {
+describe('the code of a fault', () => {
   const codeOf = (schema: z.ZodType) => fieldErrors(schema.safeParse('x').error!.issues)[0]?.code;
 
-  it('is the code of zod, or the code that a rule of Gangway names', () => {
+  it('is zod’s code, or for a rule of our own the code that the rule names', () => {
     expect(codeOf(z.int())).toBe('invalid_type');
     expect(codeOf(z.string().refine(() => false, rule('unstorable_text', 'is no text')))).toBe(
       'unstorable_text',
     );
   });
 
-  it('is never "custom", and always a registered code', () => {
+  it('is invalid_value if a rule names no code, or an unknown code', () => {
     expect(codeOf(z.string().refine(() => false))).toBe('invalid_value');
     expect(codeOf(z.string().refine(() => false, { params: { code: 'new' } }))).toBe('invalid_value');
   });

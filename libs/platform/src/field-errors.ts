@@ -39,7 +39,7 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
       : [{ pointer: root + pointerOf(issue.path), code: codeOf(issue), detail: issue.message }],
   );
 
-/** The pointer to a member. It hides names that may be misplaced secrets. */
+/** The pointer to a member. Hides names that may be misplaced secrets. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
@@ -55,8 +55,8 @@ const faultsIn = (issues: readonly Issue[]): Issue[] =>
   });
 
 /**
- * The issues of the form that the sender probably meant: only this form has the type of the value, or one of
- * its members. Null if several forms or no form fits.
+ * The issues of the form that the sender probably meant: the only form with the type of the value, or with
+ * one of its members. Null if there is no such form, or more than one.
  */
 function formMeant(forms: Issue[][]): Issue[] | null {
   const ofType = forms.filter((faults) => !faults.some(isOfRoot));

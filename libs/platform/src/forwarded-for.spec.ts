@@ -41,5 +41,5 @@ describe('the addresses of X-Forwarded-For', () => {
     ['192.0.2.1, unknown', null],
     ['192.0.2.1, nonsense, 192.0.2.2:80', '192.0.2.2'],
     ['nonsense, 192.0.2.1, 192.0.2.2', '192.0.2.1, 192.0.2.2'],
-  ])('of "%s" are %s', (header, addresses) => expect(bareForwardedFor(header)).toBe(addresses));
+  ])('are read from "%s" as "%s"', (header, addresses) => expect(bareForwardedFor(header)).toBe(addresses));
 });

@@ -17,19 +17,19 @@ const refused = (health: Health) =>
   );
 
 describe('Health', () => {
-  it('is ready if all parts are up, or if there are none', async () => {
+  it('is ready if all parts are up, or if no part is registered', async () => {
     expect(await healthOf().ready()).toEqual({ status: 'ok', checks: {} });
     expect(await healthOf(['a', true, up], ['b', false, up]).ready()).toMatchObject({ status: 'ok' });
   });
 
-  it('is degraded but ready while a part is down that the service can do without', async () => {
+  it('is degraded but ready while a part that is not vital is down', async () => {
     expect(await healthOf(['postgresql', true, up], ['redis', false, down]).ready()).toEqual({
       status: 'degraded',
       checks: { postgresql: { status: 'up' }, redis: { status: 'down', detail: 'on holiday' } },
     });
   });
 
-  it('is not ready without a vital part, and reports the result of all checks', async () => {
+  it('is not ready while a vital part is down, and reports the result of all checks', async () => {
     expect(await refused(healthOf(['redis', false, down], ['postgresql', true, down]))).toMatchObject({
       code: 'not_ready',
       status: 503,
@@ -62,7 +62,7 @@ describe('Health', () => {
     }
   });
 
-  it('is not ready while it stops, even if all parts are up', async () => {
+  it('is not ready while the process stops, even if all parts are up', async () => {
     const health = healthOf(['postgresql', true, up]);
     health.drain();
     expect(health.draining).toBe(true);

@@ -1,7 +1,7 @@
 import { Controller, Get, Injectable } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 
-/** The result of a check. `detail` is for operators. It contains no URL and no secret. */
+/** The result of a check. `detail` is for operators, and contains no URL and no secret. */
 export interface Finding {
   status: 'up' | 'down';
   detail?: string;
@@ -15,8 +15,8 @@ export interface HealthCheck {
 }
 
 /**
- * Several checks that share one read. None of the checked parts is vital. The names of the checks may change
- * with each read.
+ * Several checks with one common read, for parts that are not vital. Each read may return other names of
+ * checks.
  */
 export interface HealthChecks {
   /** The name that `ready` shows if the read itself fails. */
@@ -60,7 +60,7 @@ export class Health {
     return { status: 'ok' };
   }
 
-  /** Reports not ready, so that load balancers send requests elsewhere. Requests are still accepted. */
+  /** Makes `ready` fail, so that load balancers send requests elsewhere. Requests are still accepted. */
   drain(): void {
     this.#draining = true;
   }
@@ -135,7 +135,7 @@ function inTime<T>(work: Promise<T>, late: T): Promise<T> {
   return Promise.race([work, timeout]);
 }
 
-/** `live` fails if only a restart helps; `ready` fails if it cannot serve requests now. */
+/** `live` fails if only a restart helps; `ready` fails if the process cannot serve requests now. */
 @Controller('health')
 export class HealthController {
   constructor(private readonly health: Health) {}

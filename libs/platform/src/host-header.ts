@@ -4,9 +4,10 @@ import type { IncomingMessage } from 'node:http';
 const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 /**
- * @returns why the Host header is refused; null if it is valid. With a wrong host, a sender could change URLs
- *   that are made from it, such as the console's own origin. If there are two Host headers, a proxy may have
- *   checked only one.
+ * Checks the Host header, because URLs such as the console's own origin are made from it. Refuses several
+ * Host headers, because a proxy may have checked only one of them.
+ *
+ * @returns why the Host header is refused; null if it is valid
  */
 export function badHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | null {
   const given = rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');

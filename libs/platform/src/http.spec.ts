@@ -10,7 +10,7 @@ import { PlatformModule } from './platform.module.js';
 
 class Outage extends Error {}
 
-/** The error that the routes of this spec throw. */
+/** Returns the error that a route of this spec throws. */
 let thrown: () => unknown = () => new Error('nothing to throw');
 
 const body = z.strictObject({
@@ -125,7 +125,7 @@ describe('the problem of a refused request', () => {
     ['nothing at all', null],
     ['a status without a code of ours', new ConflictException('secret-of-ours')],
     ['a status that is not a number', Object.assign(new Error('secret-of-ours'), { statusCode: 'no' })],
-  ])('hides the details of %s', async (_, error) => {
+  ])('hides the text of an unexpected error: %s', async (_, error) => {
     const { status, body: problem, text } = await whatComesOf(error);
     expect([status, problem['code']]).toEqual([500, 'internal']);
     expect(text).not.toMatch(/secret-of-ours|\.ts|at /);
@@ -143,7 +143,7 @@ describe('the problem of a refused request', () => {
   });
 
   it.each([
-    ['no route', () => ask('/nowhere'), 404, 'not_found'],
+    ['an unknown path', () => ask('/nowhere'), 404, 'not_found'],
     ['a path that cannot be decoded', () => ask('/spec/item/%zz'), 400, 'validation_failed'],
     ['a body that is not JSON', () => post('{"code": 1234567'), 400, 'validation_failed'],
     ['no body at all', () => post(''), 400, 'validation_failed'],
@@ -158,7 +158,7 @@ describe('the problem of a refused request', () => {
     ['a body of too many levels', () => post(`{"code":${'['.repeat(9000)}`), 413, 'payload_too_large'],
     ['a body that is too large', () => post({ code: 'x'.repeat(256 * 1024) }), 413, 'payload_too_large'],
     ['a body with a prototype in it', () => post('{"__proto__": {"admin": true}}'), 400, 'validation_failed'],
-  ])('is the answer to %s', async (_, asked, status, code) => {
+  ])('answers a request with %s', async (_, asked, status, code) => {
     const answer = await asked();
     expect(answer.status).toBe(status);
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -172,9 +172,9 @@ describe('the problem of a body that cannot be read', () => {
   it.each([
     ['half a body', '{"code": 1234567', 'application/json', /^The body is not valid JSON/],
     ['two bodies', '{}{}', 'application/json', /^The body is not valid JSON/],
-    ['a prototype', '{"__proto__": {}}', 'application/json', /__proto__/],
-    ['another type', '{}', 'application/merge-patch+json', /Content-Type "application\/json"/],
-  ])('says what to correct in the case: %s', async (_, sent, type, words) => {
+    ['an object with a prototype', '{"__proto__": {}}', 'application/json', /__proto__/],
+    ['of another type', '{}', 'application/merge-patch+json', /Content-Type "application\/json"/],
+  ])('says what to correct if the body is %s', async (_, sent, type, words) => {
     expect((await post(sent, { 'content-type': type })).body['detail']).toMatch(words);
   });
 });
@@ -193,7 +193,7 @@ describe('the scheme in X-Forwarded-Proto of a trusted proxy', () => {
   });
 });
 
-describe('a known path with a wrong method', () => {
+describe('a request with a wrong method', () => {
   it.each([
     ['DELETE', '/spec/body', 'POST'],
     ['GET', '/spec/body', 'POST'],
@@ -204,7 +204,7 @@ describe('a known path with a wrong method', () => {
     ['PATCH', '/spec/item/%2F', 'GET, HEAD'],
     ['TRACE', '/health/live', 'GET, HEAD'],
     ['PROPFIND', '/metrics', 'GET, HEAD'],
-  ])('refuses %s %s and lists the allowed methods', async (method, url, allow) => {
+  ])('is refused with a list of the allowed methods: %s %s', async (method, url, allow) => {
     const answer = await app.inject({ method: method as 'GET', url });
     expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
     expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'x-request-id': expect.any(String) });
@@ -219,7 +219,7 @@ describe('a known path with a wrong method', () => {
     '/spec/item/a/b',
     '/spec%2Ffine',
     '/specxfine',
-  ])('does not match %s', async (url) => {
+  ])('is answered with 404 if no route has exactly this path: %s', async (url) => {
     const answer = await app.inject({ method: 'DELETE', url });
     expect([answer.statusCode, answer.headers['allow']]).toEqual([404, undefined]);
   });
@@ -240,7 +240,7 @@ describe('the validation of a body', () => {
     ]);
   });
 
-  it('passes on the values that the schema returns', async () => {
+  it('gives the route the values that the schema returns', async () => {
     const id = '0198a000-0000-7000-8000-000000000001';
     expect((await ask(`/spec/item/${id}?limit=3`)).body).toEqual({ id, query: { limit: 3 } });
     expect((await ask(`/spec/item/${id}`)).body).toEqual({ id, query: { limit: 1 } });
@@ -249,14 +249,14 @@ describe('the validation of a body', () => {
   });
 });
 
-describe('a sent request', () => {
+describe('a request', () => {
   it.each([
     ['gzip', true],
     ['identity, br', true],
     ['', false],
     ['Identity', false],
     ['identity, identity', false],
-  ])('with the content encoding %j: is refused: %j', async (coding, refused) => {
+  ])('is refused only if its content encoding is not identity: %j', async (coding, refused) => {
     const headers = { 'content-type': 'application/json', 'content-encoding': coding };
     expect((await post({}, headers)).status === 415).toBe(refused);
   });
@@ -267,14 +267,14 @@ describe('a sent request', () => {
 });
 
 describe('every answer', () => {
-  it('has an id and a trace: those that the caller sent, if they are valid', async () => {
+  it('has the id and the trace that the caller sent, if they are valid', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': 'caller-1', traceparent } });
     expect(headers).toMatchObject({ 'x-request-id': 'caller-1', traceparent, 'cache-control': 'no-store' });
   });
 
   it.each(['', 'with space', 'x'.repeat(129), 'a\u00e9', '<script>'])(
-    'has a new id instead of the caller’s id %p',
+    'has a new id if the caller’s id is not valid: %p',
     async (given) => {
       const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': given } });
       expect(headers['x-request-id']).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
@@ -287,7 +287,7 @@ describe('every answer', () => {
     '00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01',
     '01-4bf92f35',
     'x',
-  ])('has a new trace instead of the caller’s trace %p', async (given) => {
+  ])('has a new trace if the caller’s traceparent is not valid: %p', async (given) => {
     const { headers } = await ask('/spec/fine', { headers: { traceparent: given } });
     expect(headers['traceparent']).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
   });

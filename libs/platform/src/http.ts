@@ -48,14 +48,14 @@ export async function createHttpApp(
     // Without this limit, a client could hold a connection by sending single bytes. Node.js checks the limit
     // every 30 s.
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node.js would refuse a missing Host header without a body and a log line. badHost refuses with both.
+    // Node.js would refuse a missing Host header itself, with no body and no log line. badHost writes both.
     http: { requireHostHeader: false },
-    // With this limit, an id that is too long gets the same error as any other wrong id.
+    // With this limit, an id that is too long reaches the route, and gets the same error as any wrong id.
     routerOptions: { maxParamLength: 16_384 },
-    // Fastify calls this function first. The logger then reads the id from the raw request.
+    // Fastify calls this function before the logger, which reads the id from the raw request.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
-    // Without trusted proxies, Fastify need not look at the headers.
+    // Without trusted proxies, Fastify ignores the headers of proxies.
     ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app),
     // Errors before routing, such as an undecodable path, reach neither Nest nor its hooks.

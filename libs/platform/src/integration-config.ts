@@ -21,7 +21,7 @@ export interface ProviderSettings {
   kind: string;
   /** Whether the service signs requests with a key of its own. */
   signs: boolean;
-  /** The schema of the settings. `INTEGRATION_<NAME>_APP_NAME` has the name `appName` in it. */
+  /** The schema of the settings. Its member `appName` is the variable `INTEGRATION_<NAME>_APP_NAME`. */
   settings: z.ZodObject;
 }
 
@@ -76,8 +76,8 @@ export function parseIntegration(
 }
 
 /**
- * Finds variables under `INTEGRATION_` that belong to no integration. It ignores an integration that has a
- * provider but is not in `INTEGRATIONS`, because it may be used later.
+ * Finds variables under `INTEGRATION_` that belong to no integration. Ignores integrations that have a
+ * provider but are not in `INTEGRATIONS`: an operator may want to use them later.
  *
  * @param names the names of all configured integrations.
  */
@@ -87,7 +87,7 @@ export function unknownVariables(
   providers: readonly ProviderSettings[],
 ): Faults {
   const configured = new Set(names.map(prefixOf));
-  // The longest fitting prefix counts: INTEGRATION_ACME_EU_… belongs to acme-eu, even if only acme is in use.
+  // The longest prefix counts: INTEGRATION_ACME_EU_… belongs to acme-eu, even if only acme is in use.
   const prefixes = Object.keys(env)
     .flatMap((variable) => /^(INTEGRATION_.+_)PROVIDER$/.exec(variable)?.[1] ?? [])
     .sort((a, b) => b.length - a.length);
@@ -122,7 +122,7 @@ const ownVariables = ({ signs, settings }: ProviderSettings): string[] => [
 
 /**
  * Finds URLs without TLS. Requests to a provider contain codes, sessions and signatures, so they must not
- * cross a network unencrypted. Addresses of the machine itself are allowed.
+ * cross a network unencrypted. URLs of localhost are allowed.
  */
 export function plainUrls(integration: IntegrationConfig): Faults {
   const remote = integration.keys.find((key) => 'kms' in key);

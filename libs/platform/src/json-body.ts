@@ -2,12 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
 /**
- * The most values in a body. Ten passkeys have some 300 values. Each value takes time to parse and check,
- * even if it is short.
+ * The most values in a body. Each value takes time to parse and check, even if it is short. Ten passkeys have
+ * some 300 values.
  */
 const MOST_VALUES = 8192;
 
-/** Replaces Fastify's own error: Nest would lose its code, and its text may repeat the body. */
+/** Replaces Fastify's error, whose code Nest would lose, and whose text may repeat the body. */
 const notJson = () =>
   new ProblemError('validation_failed', {
     detail: 'The body is not valid JSON, or it has a member "__proto__".',
@@ -27,8 +27,8 @@ export function limitJsonValues(fastify: FastifyInstance): void {
 }
 
 /**
- * Counts the characters that precede a value: each value after the first follows one of them. Texts contain
- * such characters too, but never so many.
+ * Counts commas, brackets and braces: one of them precedes each value after the first. Texts contain them
+ * too, but not so many.
  */
 function hasTooManyValues(json: string): boolean {
   let left = MOST_VALUES;

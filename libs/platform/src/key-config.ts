@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 import { origin, parse, setting, type Faults } from './config-values.js';
 
-/** Where a signing key is stored. `source` is its variable, for error messages. */
+/** Where a signing key is stored. `source` is the variable that says so, for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
 
 export interface LocalKeySource {
@@ -12,7 +12,7 @@ export interface LocalKeySource {
   source: string;
 }
 
-/** A key that stays at AWS KMS. */
+/** A key at AWS KMS. KMS signs with it, and never hands it out. */
 export interface RemoteKeySource {
   kms: {
     /** ARN, id or alias. */
@@ -97,7 +97,7 @@ export function readKeys(
   const second = readKey(own, prefix, SECOND, faults);
   for (const variable of ['KMS_REGION', 'KMS_ENDPOINT'] as const) {
     if (own[variable] !== undefined && !own.KMS_KEY_ID && !own.SECOND_KMS_KEY_ID) {
-      faults.push({ variable: prefix + variable, detail: `is set, but ${prefix}KMS_KEY_ID is not` });
+      faults.push({ variable: prefix + variable, detail: `has no effect without ${prefix}KMS_KEY_ID` });
     }
   }
   if (!first || faults.length > before) return null;

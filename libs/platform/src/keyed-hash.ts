@@ -1,9 +1,8 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /**
- * Keyed hashes. Without `HASH_KEY`, an attacker cannot guess the content, as would be possible with a plain
- * hash of a code or a contact. Each purpose has its own key (HKDF-SHA-256, RFC 5869), so the same content
- * has different hashes for two purposes.
+ * Keyed hashes. An attacker who has no `HASH_KEY` cannot find a code or a contact by hashing guesses. Each
+ * purpose has its own key (HKDF-SHA-256, RFC 5869), so two purposes give the same content different hashes.
  */
 export class KeyedHash {
   readonly #root: Buffer;

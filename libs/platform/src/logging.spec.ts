@@ -43,7 +43,7 @@ it('the logger adds the job to each line during the job', () => {
   });
 });
 
-it('the logger adds neither request nor job to lines of work for several requests', () => {
+it('the logger adds neither request nor job to a line about work for several requests', () => {
   const timer = () => written({ step: 'init-otp' }, null);
   const line = currentRequest.run(REQUEST, () =>
     currentJob.run({ queue: 'steps' }, () => outsideRequests(timer)),

@@ -29,7 +29,7 @@ export function requestIdOf(request: IncomingMessage): string {
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
-    // No request gets a logger of its own, because most requests write no line.
+    // Requests get no loggers of their own, because most requests write no line.
     forRoutes: [],
     pinoHttp: {
       level: config.LOG_LEVEL,
@@ -49,7 +49,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** Adds the span and the request to a line, or the job. A line with a `traceId` already has its request. */
+/** Adds the span, and the current request or job, to a line. A line with a `traceId` has its request. */
 function ofCurrentWork(line: object): object {
   const request = currentRequest.getStore();
   if (!request) return { ...currentJob.getStore(), ...spanFields() };

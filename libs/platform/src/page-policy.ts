@@ -6,7 +6,7 @@ const SELF = ["'self'"];
 const NONE = ["'none'"];
 
 /**
- * The content security policy (CSP 3) of Gangway's own pages without scripts. It allows a stylesheet and
+ * The content security policy (CSP 3) of Gangway's own pages that have no scripts. It allows stylesheets and
  * forms.
  */
 export const OWN_PAGES = policyOf({
@@ -31,8 +31,8 @@ export const SCRIPT_FILES = policyOf({
 });
 
 /**
- * The contents of the style elements that a library's scripts add to the page. `any` if the contents are not
- * known beforehand, as with Bull Board's editor.
+ * The contents of the style elements that a library's scripts add to the page. `any` allows all contents, for
+ * Bull Board's editor.
  */
 type WrittenStyles = readonly string[] | 'any';
 

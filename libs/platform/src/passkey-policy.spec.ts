@@ -25,7 +25,7 @@ const prefixed = (own: Record<string, string>) =>
 const policyOf = (own: Record<string, string>): PasskeyPolicy =>
   parseConfig({ ...good, ...prefixed(own) }, PROVIDERS).INTEGRATIONS[0]!.passkeys;
 
-describe('the policy of an integration', () => {
+describe('the passkey policy of an integration', () => {
   it('has a default for everything except the relying party', () => {
     expect(policyOf({})).toEqual({
       rpId: 'example.com',
@@ -81,7 +81,7 @@ describe('the policy of an integration', () => {
     'the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url';
   const insecure =
     'has an origin that is not https, which browsers require for passkeys: only localhost may be http';
-  const foreign = `has 1 of 3 that are neither at the host of ${PREFIX}RP_ID nor below it`;
+  const foreign = `has 1 of 3 origins whose host is neither ${PREFIX}RP_ID nor a subdomain of it`;
   const noAlgorithms = 'is not a comma separated list of ES256 and RS256: the providers accept no other';
   const noAaguids = 'is not a comma separated list of AAGUIDs, which are written as UUIDs';
   const ADDRESSES = ['127.0.0.1', '127.1', '2130706433', '0x7f.0.0.1'];
@@ -131,7 +131,7 @@ describe('the policy of an integration', () => {
     [
       'AAGUID_DENY',
       `${KEY},${IPHONE}`,
-      `has ${IPHONE}, as ${PREFIX}AAGUID_ALLOW does`,
+      `has ${IPHONE}, which ${PREFIX}AAGUID_ALLOW has too`,
       { ATTESTATION: 'direct', AAGUID_ALLOW: IPHONE },
     ],
     [

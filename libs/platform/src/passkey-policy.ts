@@ -8,11 +8,11 @@ const ALGORITHMS = new Map([
   ['RS256', -257],
 ]);
 
-/** The kinds of attestation to request from browsers, from least to most (WebAuthn Level 3 §5.4.7). */
+/** The kinds of attestation that browsers can be asked for (WebAuthn Level 3 §5.4.7). */
 const ATTESTATIONS = ['none', 'indirect', 'direct', 'enterprise'] as const;
 const REQUIREMENTS = ['required', 'preferred', 'discouraged'] as const;
 
-/** The rules for an integration's passkeys. They define the request to the browser and the later checks. */
+/** The rules for an integration's passkeys: what browsers are asked for, and what is checked later. */
 export interface PasskeyPolicy {
   rpId: string;
   rpName: string;
@@ -34,8 +34,7 @@ export interface PasskeyPolicy {
   /** Forbidden AAGUIDs in lower case. */
   aaguidDeny: readonly string[];
   /**
-   * The most passkeys of a subject. The passkeys that Gangway registered count, and the passkeys of the
-   * submission.
+   * The most passkeys of a subject: those that Gangway has registered, and those of the submission, together.
    */
   maxAuthenticators: number;
 }
@@ -171,14 +170,14 @@ export function passkeyPolicyOf(
   );
   if (foreign.length > 0) {
     const those = `${foreign.length} of ${own.ORIGINS.length}`;
-    refuse('ORIGINS', `has ${those} that are neither at the host of ${prefix}RP_ID nor below it`);
+    refuse('ORIGINS', `has ${those} origins whose host is neither ${prefix}RP_ID nor a subdomain of it`);
   }
   if (own.AAGUID_ALLOW.length > 0 && own.ATTESTATION === 'none') {
     const detail = `is "none", but ${prefix}AAGUID_ALLOW needs an attestation: it would refuse all passkeys`;
     refuse('ATTESTATION', detail);
   }
   const both = own.AAGUID_ALLOW.filter((aaguid) => own.AAGUID_DENY.includes(aaguid));
-  if (both.length > 0) refuse('AAGUID_DENY', `has ${both.join(', ')}, as ${prefix}AAGUID_ALLOW does`);
+  if (both.length > 0) refuse('AAGUID_DENY', `has ${both.join(', ')}, which ${prefix}AAGUID_ALLOW has too`);
   return {
     rpId: own.RP_ID,
     rpName: own.RP_NAME,

@@ -14,7 +14,7 @@ import { Metrics, MetricsController, samplesBy } from './signals/metrics.js';
 import { Tracing } from './signals/tracing.js';
 import { VERSION } from './version.js';
 
-/** The base of every app: settings, clock, logger, sealer, health checks and metrics. */
+/** The services that every app needs: settings, clock, logger, sealer, health checks and metrics. */
 @Global()
 @Module({})
 export class PlatformModule {
@@ -25,7 +25,7 @@ export class PlatformModule {
   }
 
   /**
-   * @param role the role of the app. The role is part of the name under which the process reports its health.
+   * @param role the role of the app. It is part of the name under which the process reports its health.
    */
   static forRoot(config: Config | ConsoleConfig, role: AppRole = 'service'): DynamicModule {
     // The console has no sealing keys.

@@ -4,8 +4,8 @@ import { PROBLEMS, ProblemError, problemType, type ProblemCode } from '#libs/ker
 import { shownPath } from './shown.js';
 
 /**
- * Describes the outage of a server that the service needs (503 instead of 500). Returns null for other
- * errors.
+ * Describes the outage of a server that the service needs, such as PostgreSQL. The answer is then 503, not
+ * 500. Returns null for other errors.
  */
 export type OutageTest = (error: unknown) => string | null;
 
@@ -24,7 +24,7 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
-/** The details of errors whose title does not say what to do. */
+/** The details for codes whose title does not say what to do. */
 const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
   unsupported_media_type: 'Send the body with the Content-Type "application/json".',
 };
@@ -56,7 +56,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.write(this.problemOf(error), request, reply);
   }
 
-  /** Makes the problem for an error. The error becomes the cause of the problem, for the log. */
+  /** Makes a problem from an error. The problem keeps the error as its cause, for the log. */
   problemOf(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
     const outage = this.findOutage(error);
@@ -86,8 +86,8 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 /**
- * The codes of Fastify's errors whose texts repeat nothing of the request. Other texts contain the path,
- * query or headers.
+ * The codes of Fastify's errors whose texts may be shown. The texts of other errors repeat the path, query or
+ * headers.
  */
 const FIXED_WORDS: ReadonlySet<unknown> = new Set([
   'FST_ERR_CTP_BODY_TOO_LARGE',

@@ -8,5 +8,5 @@ export const APP_ROLE = Symbol('AppRole');
 
 export type AppRole = 'service' | 'worker' | 'console';
 
-/** A name for this run of an app. The name contains no host name, because the health is public. */
+/** A name for this run of an app. It contains no host name, because anyone may read the health checks. */
 export const processNameOf = (role: AppRole): string => `${role}-${randomBytes(4).toString('hex')}`;

@@ -35,7 +35,7 @@ function refused(env: Record<string, string>): string[] {
   }
 }
 
-/** The public development values in docker-compose.yml. */
+/** The development values in docker-compose.yml, which are published with the code. */
 const published = Object.fromEntries(
   [...readFileSync('docker-compose.yml', 'utf8').matchAll(/^ +([A-Z_]+): \$\{\1:-([^}]+)\}$/gm)].map(
     ([, name, value]) => [name!, value!],
@@ -53,7 +53,7 @@ describe('the service in production', () => {
   });
 
   it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(
-    'refuses the %s of docker-compose.yml, which development accepts',
+    'refuses the %s of docker-compose.yml, but accepts it in development',
     (name) => {
       const value = published[name]!;
       expect(value.length).toBeGreaterThan(8);

@@ -5,7 +5,7 @@ import { plainLogins } from './console-settings.js';
 import { plainUrls } from './integration-config.js';
 import { passwordIn } from './server-urls.js';
 
-/** SHA-256 of the private keys in docker-compose.yml, which are public. */
+/** SHA-256 of the private keys in docker-compose.yml, which are published with the code. */
 const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2df959c945c8e6b88b']);
 
 /** Words that mark a development value. */
@@ -29,7 +29,7 @@ function isKnown(privateKey: string): boolean {
 }
 
 /**
- * The private key as 64 hex digits, from each allowed notation. Null for other texts, which another check
+ * Reads a private key from each allowed notation, as 64 hex digits. Null for other texts, which another check
  * refuses.
  */
 function scalarOf(text: string): string | null {
@@ -47,7 +47,7 @@ function scalarOf(text: string): string | null {
 const words = (value: string) => value.replaceAll('_', '-');
 
 /**
- * The settings of the console that production refuses: public or guessable keys and passwords, and logins
+ * The settings of the console that production refuses: published or guessable keys and passwords, and logins
  * without TLS.
  */
 export function consoleProductionFaults(config: ConsoleConfig): Faults {
@@ -56,7 +56,7 @@ export function consoleProductionFaults(config: ConsoleConfig): Faults {
 }
 
 /**
- * The settings that production refuses: public or guessable keys and passwords, and providers without TLS.
+ * The settings that production refuses: published or guessable keys and passwords, and providers without TLS.
  */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
@@ -72,14 +72,14 @@ export function productionFaults(config: Config): Faults {
   for (const integration of config.INTEGRATIONS) {
     for (const key of integration.keys) {
       if ('privateKey' in key && isKnown(key.privateKey.reveal())) {
-        refuse(key.source, 'is a public development key');
+        refuse(key.source, 'is a published development key: make a new key');
       }
     }
   }
   return faults;
 }
 
-/** The settings of every process that production refuses. */
+/** The refused settings among those that the console and the other processes have in common. */
 function sharedFaults(config: ConsoleConfig): Faults {
   const faults: Faults = [];
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
@@ -95,7 +95,7 @@ function sharedFaults(config: ConsoleConfig): Faults {
   return faults;
 }
 
-/** Whether a password is short without its common words and repeated characters. */
+/** Whether a password has fewer than 8 different characters, not counting common words. */
 function isGuessable(password: string): boolean {
   const rest = password.toLowerCase().replaceAll(/gangway|password|console|emergency|admin|welcome/g, '');
   return new Set(rest).size < 8;

@@ -7,9 +7,9 @@ import { RequestLog } from './request-log.js';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('the request log replaces the lines of a flood by one line that counts them', () => {
+it('the request log writes 60 lines of one kind a minute, and one more line that counts the others', () => {
   let end = () => {};
-  // A real timer runs in the async context in which it was set.
+  // Like a real timer, this timer runs in the async context in which it was set.
   jest.spyOn(globalThis, 'setTimeout').mockImplementation((work) => {
     end = AsyncLocalStorage.bind(work as () => void);
     return { unref: () => undefined } as unknown as NodeJS.Timeout;

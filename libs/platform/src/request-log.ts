@@ -20,7 +20,7 @@ declare module 'fastify' {
   }
 }
 
-/** The log line of an answer with status 400 or above. It has no body, query, header or raw path. */
+/** The log line of an answer with status 400 or above. It contains no body, query, header or full path. */
 type ProblemLine = LogFields & { traceId: string; status: number };
 
 /** Operators change the level of these lines under this name. */
@@ -40,8 +40,8 @@ interface Count {
 
 /**
  * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`.
- * Senders can cause some lines without a valid token or by sending many requests. Such lines are limited per
- * minute, and one more line contains the number of the others.
+ * Because a sender could cause many lines of one kind, they are limited per minute, and one more line has the
+ * number of the others.
  */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
@@ -62,7 +62,7 @@ export class RequestLog implements OnApplicationShutdown {
       status,
       method: request.method,
       route,
-      // There is no route, so the path shows the operator the mistake.
+      // Without a route, the operator needs the path to find the mistake.
       ...(route === undefined && { path: shownPath(request.url) }),
       caller,
       operator,

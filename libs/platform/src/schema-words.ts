@@ -50,8 +50,7 @@ function typeOf(value: unknown): string {
 
 function wrongType(expected: string, input: unknown): string {
   if (input === undefined) return `is missing: it must be ${nameOf(expected)}`;
-  // A query parameter is converted to a number before this check. The error must not say that the sender sent
-  // a number.
+  // A query parameter is text. Before this check, it was converted to a number, here NaN.
   if (Number.isNaN(input)) return `must be ${nameOf(expected)}`;
   return `is ${nameOf(typeOf(input))}: it must be ${nameOf(expected)}`;
 }
@@ -114,5 +113,5 @@ function schemaWords(issue: RawIssue): string {
   }
 }
 
-// Replaces zod's own texts, which are for developers, in every schema of the process.
+// Replaces zod's own texts in every schema of the process, because they are for developers.
 z.config({ localeError: schemaWords });

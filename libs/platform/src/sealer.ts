@@ -6,7 +6,7 @@ export interface SealingKey {
   key: Buffer;
 }
 
-/** The row and the column of a sealed value. If a value is moved to another place, it cannot be decrypted. */
+/** The row and the column of a sealed value. A value that is moved to another place cannot be decrypted. */
 export interface SealedPlace {
   onboardingId: string;
   field: string;

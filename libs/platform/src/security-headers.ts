@@ -8,9 +8,8 @@ export const policyOf = (directives: Directives): string =>
     .join(';');
 
 /**
- * The headers of every answer. They forbid browsers to load, run, post or frame anything. A page replaces the
- * content security policy by its own. `Strict-Transport-Security` is not in this list, because it is only for
- * TLS (RFC 6797 §7.2).
+ * The headers of every answer. They forbid browsers to load, run, post or frame anything. A page replaces
+ * this content security policy by its own. {@link HSTS} is not in this list, because it is only for TLS.
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy': policyOf({
@@ -32,7 +31,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The value of `Strict-Transport-Security`: one year (RFC 6797). It leaves out subdomains, which may belong
- * to others.
+ * The value of `Strict-Transport-Security`, only over TLS: one year (RFC 6797 §7.2). Subdomains are not
+ * included, because they may belong to other services.
  */
 export const HSTS = 'max-age=31536000';

@@ -17,7 +17,7 @@ export interface Serving<C> {
 
 /**
  * Runs an app until `SIGTERM` or `SIGINT`. Then the app reports not ready, accepts no new work, finishes the
- * running work, and exits with 0. If this takes longer than a deadline, the app exits with 1.
+ * running work, and exits with 0. At a deadline, it exits with 1.
  */
 export async function serve<C extends ConsoleConfig>({
   read,
@@ -56,7 +56,7 @@ async function stop(app: NestFastifyApplication): Promise<void> {
   process.exit(0);
 }
 
-/** An invalid setting stops the boot before anything else happens. The message names its variable. */
+/** Reads the configuration. If a setting is invalid, prints its variable and exits. */
 function configOrExit<C>(read: (env: NodeJS.ProcessEnv) => C): C {
   try {
     return read(process.env);

@@ -6,7 +6,7 @@ const HERE = fileURLToPath(import.meta.url);
 const faultOf = (schema: ReturnType<typeof redisUrl> | ReturnType<typeof databaseUrl>, value: string) =>
   schema.safeParse(value).error?.issues[0]?.message ?? null;
 
-describe('DATABASE_URL', () => {
+describe('the check of DATABASE_URL', () => {
   it.each([
     'postgres://gangway@127.0.0.1:5432/gangway',
     'postgresql://u:p%40ss%2F%23%25@db.example.com/gangway',
@@ -56,7 +56,7 @@ describe('DATABASE_URL', () => {
       'has sslmode=allow: the driver does not fall back to plain text',
     ],
     ['postgres://u@db/gangway?sslmode=on', 'has an sslmode that is not one of: disable, no-verify, require'],
-    ['postgres://u@db/gangway?ssl=false', 'has an ssl that is not one of: true, 1, 0, no-verify'],
+    ['postgres://u@db/gangway?ssl=false', 'has the parameter ssl with another value than'],
     ['postgres://u@db/gangway?ssl=true&sslmode=disable', 'has both ssl and sslmode'],
     [
       'postgres://u@db/gangway?sslmode=verify-full&sslrootcert=/no/file',
@@ -74,7 +74,7 @@ describe('DATABASE_URL', () => {
   });
 });
 
-describe('REDIS_URL', () => {
+describe('the check of REDIS_URL', () => {
   it.each([
     'redis://127.0.0.1',
     'redis://127.0.0.1:6379/',
@@ -105,7 +105,7 @@ describe('REDIS_URL', () => {
     expect(faultOf(redisUrl(), value)).toContain(fault);
   });
 
-  it('never shows a password, in any part of the URL', () => {
+  it('never shows a password, in whichever part of the URL it is', () => {
     for (const value of [
       'redis://:hunter22?x@a',
       'redis://:p#hunter22@a/0',

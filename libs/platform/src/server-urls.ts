@@ -2,8 +2,8 @@ import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 
 /**
- * The fault of a URL, or null. The text continues the sentence after the variable's name, and shows no part
- * that may be secret.
+ * The fault of a URL, or null. The text continues the sentence after the variable's name, and repeats no part
+ * of the URL that may be secret.
  */
 type Fault = string | null;
 
@@ -49,8 +49,8 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
 }
 
 /**
- * Parses a URL. Node.js cannot parse one with a user but without a host (for a socket), so such a URL gets an
- * impossible host.
+ * Parses a URL. For a socket, a URL may have a user but no host. Node.js cannot parse such a URL, so it gets
+ * an impossible host.
  */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
@@ -59,7 +59,7 @@ function parsedUrl(value: string): URL | null {
 /** The password in a server's URL, percent-encoded. */
 export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
 
-/** The hosts of a URL: the text between user and path. It can be read even if the URL is invalid. */
+/** The hosts of a URL: the text between user and path, even if the URL is invalid. */
 function hostsOf(value: string): string {
   const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(value)?.[1] ?? '';
   return authority.slice(authority.lastIndexOf('@') + 1);
@@ -75,8 +75,8 @@ function isEncoded(part: string): boolean {
 }
 
 /**
- * Hides text that does not look like a name. If a password contains a ?, a part of the password looks like a
- * parameter.
+ * Hides a parameter that does not look like a name: after a ? in a password, the rest of the password is
+ * parsed as parameters.
  */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
@@ -126,13 +126,14 @@ function findTlsFault(parameters: URLSearchParams): Fault {
   if (mode !== null && !SSL_MODES.includes(mode)) {
     return `has an sslmode that is not one of: ${SSL_MODES.join(', ')}`;
   }
-  if (libpq && mode === 'no-verify') return 'has sslmode=no-verify, which uselibpqcompat does not know';
+  if (libpq && mode === 'no-verify')
+    return 'has sslmode=no-verify, which is not possible with uselibpqcompat=true';
   if (libpq && mode === 'verify-ca' && !parameters.has('sslrootcert')) {
-    return 'has sslmode=verify-ca without sslrootcert: name the authority there';
+    return 'has sslmode=verify-ca without sslrootcert, the path of the authority’s certificate';
   }
   const ssl = parameters.get('ssl');
   if (ssl !== null && !SSL.has(ssl))
-    return 'has an ssl that is not one of: true, 1, 0, no-verify. Use sslmode';
+    return 'has the parameter ssl with another value than true, 1, 0 and no-verify: use sslmode instead';
   if (ssl !== null && mode !== null) return 'has both ssl and sslmode';
   const negotiation = parameters.get('sslnegotiation');
   if (negotiation !== null && negotiation !== 'postgres' && negotiation !== 'direct') {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { shownMember, shownPath } from './shown.js';
 
-describe('a text from a sender, in logs and answers', () => {
+describe('logs and answers', () => {
   it.each([
     [
       '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000/otp/verify?code=1',
@@ -16,7 +16,7 @@ describe('a text from a sender, in logs and answers', () => {
     ['/ops-aOSONqHmRIfybYqNCOIbvzyv', '/*'],
     ['/aOSONqHm', '/*'],
     [`/${'a'.repeat(25)}`, '/*'],
-  ])('shows the path %s as %s', (url, shown) => expect(shownPath(url)).toBe(shown));
+  ])('show the path %s as %s', (url, shown) => expect(shownPath(url)).toBe(shown));
 
   it.each([
     ['accountId', 'accountId'],
@@ -26,5 +26,5 @@ describe('a text from a sender, in logs and answers', () => {
     ['CANARYXYZ', '*'],
     ['aOSONqHmRIfybYqNCOIbvzyvdX', '*'],
     ['gw_x', '*'],
-  ])('shows the JSON member name %s as %s', (name, shown) => expect(shownMember(name)).toBe(shown));
+  ])('show the JSON member name %s as %s', (name, shown) => expect(shownMember(name)).toBe(shown));
 });

@@ -3,10 +3,7 @@ const WORD = /^(?:[vV]\d|[A-Za-z][a-z]{0,14}(?:[-_.][a-z]{1,14})*)$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** The name of a member: `accountId`, `clientDataJSON`. */
 const MEMBER = /^[a-z][A-Za-z/~]*$/;
-/**
- * The highest length of a word or name that is shown. Random secrets are longer, even if they contain no
- * digit.
- */
+/** The highest length of a word or name that is shown. Longer texts may be random secrets. */
 const LONGEST = 24;
 const HIDDEN = '*';
 

@@ -3,8 +3,8 @@ const FOREIGN: ReadonlySet<string> = new Set(['APP_KEY', 'POST']);
 const SHORT = 8;
 
 /**
- * How many letters may differ in similar names. In a short name, two other letters make another name, such as
- * HOST and HOME.
+ * How many letters may differ in similar names. Short names with two different letters, such as HOST and
+ * HOME, are not similar.
  */
 const mostEdits = (name: string) => (name.length < SHORT ? 1 : 2);
 

@@ -9,5 +9,5 @@ export function traceparentOf(header: unknown): string {
   return `00-${randomHex()}-${randomHex().slice(16)}-00`;
 }
 
-/** 32 hex digits with 60 random bits in each half. This is cheap: Node.js caches random data for UUIDs. */
+/** 32 hex digits, 60 random bits in each half. A UUID is fast, because Node.js caches random data for it. */
 const randomHex = () => randomUUID().replaceAll('-', '');

@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
 /**
- * Answers 405 with `Allow` if the path exists but not for this method (RFC 9110 §15.5.6). Call it before the
- * routes are added. The answer needs no login, because the OpenAPI document shows the same methods to
- * everyone.
+ * Answers 405 with `Allow` if the path exists, but not for this method (RFC 9110 §15.5.6). Call this function
+ * before the routes are added. The answer needs no login, because the OpenAPI document is public and shows
+ * the same methods.
  */
 export function refuseWrongMethods(fastify: FastifyInstance): void {
   const routes = new Map<string, { path: RegExp; methods: Set<string> }>();
@@ -18,7 +18,7 @@ export function refuseWrongMethods(fastify: FastifyInstance): void {
     const path = request.url.split('?', 1)[0]!;
     const known = [...routes.values()].filter((route) => route.path.test(path));
     const methods = [...new Set(known.flatMap((route) => [...route.methods]))].sort();
-    // The route exists for this method, but its own pattern is stricter than the pattern of this check.
+    // There is a route for this method, but its own pattern is stricter than the pattern of this check.
     if (methods.length === 0 || methods.includes(request.method)) return;
     reply.header('Allow', methods.join(', '));
     throw new ProblemError('method_not_allowed', {

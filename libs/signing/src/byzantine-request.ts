@@ -3,8 +3,8 @@ import type { RequestSigner } from './request-signer.js';
 /** The signed parts of a request, in their wire form. */
 export interface ByzantineRequest {
   /**
-   * Unix time in whole seconds. Upstream refuses a time that is more than a minute off, so each attempt is
-   * signed again.
+   * Unix time in whole seconds. Upstream refuses a time that differs from its own by more than a minute, so
+   * each attempt is signed again.
    */
   timestampS: number;
   method: string;
@@ -52,7 +52,7 @@ export function byzantineSigningInput({
   if (!Number.isInteger(timestampS) || timestampS <= 0 || timestampS >= 1e11) {
     throw new RangeError('timestampS must be Unix time in whole seconds');
   }
-  // The HTTP client would escape or cut other targets after they are signed.
+  // After the signature, the HTTP client would escape spaces and non-ASCII text, and cut off a fragment.
   if (!/^\/[!-~]*$/.test(pathAndQuery) || pathAndQuery.includes('#')) {
     throw new RangeError(
       'pathAndQuery must be a request target: starts with "/", visible ASCII, no fragment',

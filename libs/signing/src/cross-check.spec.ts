@@ -29,7 +29,7 @@ const sOf = (raw: Uint8Array): bigint => BigInt(`0x${Buffer.from(raw).subarray(3
 describe.each(vectors.cases)('the message of test vector $name', (vector) => {
   const message = Buffer.from(vector.message);
 
-  it('is signed by @noble/curves with exactly the same bytes', () => {
+  it('gets the signature of the vector from @noble/curves, byte for byte', () => {
     expect(Buffer.from(byNoble.sign(message)).toString('hex')).toBe(vector.signatureDerRfc6979.slice(2));
   });
 
@@ -43,7 +43,7 @@ describe.each(vectors.cases)('the message of test vector $name', (vector) => {
     },
   );
 
-  it('is signed by our key so that node:crypto accepts the signature, in both encodings', () => {
+  it('is signed by our key, and node:crypto accepts the signature in both encodings', () => {
     const publicKey = createPublicKey({
       key: Buffer.concat([
         bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { InvalidKeyError } from './invalid-key-error.js';
 
-/** The members of a JWK (RFC 7518 §6.2), not yet checked. */
+/** A JWK (RFC 7518 §6.2), before its members are checked. */
 type Jwk = Readonly<Record<string, unknown>>;
 
 /** A decoded key. It is not yet known whether the key is on P-256. */

@@ -21,7 +21,7 @@ it('openSigner returns a key that signs in DER by default, and in raw form on re
   expect(verified(raw, 'raw')).toBe(true);
 });
 
-it('a signer shows its private key in no property', async () => {
+it('no property of a signer shows the private key', async () => {
   const signer = await openSigner(acme);
   const shown = inspect(signer, { depth: 9, showHidden: true }) + JSON.stringify(signer);
   expect(shown).not.toContain('0101');
@@ -41,10 +41,10 @@ it('openSigner throws if the signatures of a key are not valid', async () => {
     return signature;
   };
   Object.assign(crypto, { sign: broken });
-  // With this, modules that have imported the function by name also call the broken function.
+  // Modules that have imported `sign` by name call the broken function only after this update.
   syncBuiltinESMExports();
   try {
-    await expect(openSigner(acme)).rejects.toThrow(/signed with the key of INTEGRATION_ACME_PRIVATE_KEY/);
+    await expect(openSigner(acme)).rejects.toThrow(/made with the key of INTEGRATION_ACME_PRIVATE_KEY/);
   } finally {
     Object.assign(crypto, { sign: real });
     syncBuiltinESMExports();

@@ -11,8 +11,7 @@ export type KeySource = { source: string } & ({ privateKey: Secret } | { kms: Km
  * Opens a key at boot. A local key is parsed and its signatures are checked. For a remote key, KMS gives the
  * public key.
  *
- * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. The caller should stop
- * the boot.
+ * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. The boot should stop.
  */
 export async function openSigner(key: KeySource): Promise<RequestSigner> {
   if ('kms' in key) {

@@ -73,7 +73,7 @@ describe('parsePrivateKey refuses', () => {
   const stranger = generate('P-256').export({ format: 'jwk' });
 
   it.each<[string, string | object, RegExp]>([
-    ['nothing', '  ', /empty/],
+    ['only white space', '  ', /empty/],
     ['hex that is too short', vectors.privateKeyHex.slice(1), /63 hex digits/],
     ['hex that is too long', `${vectors.privateKeyHex}01`, /66 hex digits/],
     ['a text that is not hex', 'correct horse battery staple', /neither hex nor PEM nor JSON/],
@@ -111,7 +111,7 @@ describe('parsePrivateKey refuses', () => {
     expect(error).toBeInstanceOf(InvalidKeyError);
     expect(error.message).toMatch(reason);
     expect(error.message).toContain(SOURCE);
-    expect(wordsOfKey(material).filter((word) => inspect(error).includes(word))).toEqual([]);
+    expect(piecesOfKey(material).filter((word) => inspect(error).includes(word))).toEqual([]);
   });
 });
 
@@ -137,9 +137,7 @@ function thrownBy(run: () => unknown): Error {
   throw new Error('nothing was thrown');
 }
 
-/**
- * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members, hex).
- */
-function wordsOfKey(material: string): string[] {
+/** Pieces of a key's text: the first and last 12 characters of each PEM line, JWK member or hex number. */
+function piecesOfKey(material: string): string[] {
   return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];
 }

@@ -37,7 +37,7 @@ const { publicKeyCompressedHex: good, publicKeyUncompressedHex: long } = turnkey
 
 describe('decodePublicKey', () => {
   it.each<[string, unknown]>([
-    ['nothing', undefined],
+    ['an absent value', undefined],
     ['a number', 2],
     ['an empty text', ''],
     ['0x before it', `0x${good}`],

@@ -30,6 +30,6 @@ it.each<[string, SigningKey['sign'], string]>([
   ['nothing comes', () => new Uint8Array(), 'der'],
 ])('checkSignatures throws if %s, and names the key’s source', (_, sign, encoding) => {
   expect(() => checkSignatures({ ...good, sign }, SOURCE)).toThrow(
-    `refuses what node:crypto signed with the key of ${SOURCE} (${encoding})`,
+    `refuses a signature (${encoding}) that node:crypto made with the key of ${SOURCE}:`,
   );
 });

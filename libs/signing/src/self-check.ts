@@ -17,8 +17,8 @@ export function checkSignatures(key: SigningKey, source: string): void {
     const signature = key.sign(message, encoding);
     if (!verifyByNoble(key.publicKeyCompressedHex, message, signature, encoding)) {
       throw new Error(
-        `@noble/curves refuses what node:crypto signed with the key of ${source} (${encoding}): ` +
-          'is one of them a broken build?',
+        `@noble/curves refuses a signature (${encoding}) that node:crypto made with the key of ${source}: ` +
+          'one of the two libraries may be a broken build',
       );
     }
   }

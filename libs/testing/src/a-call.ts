@@ -1,6 +1,6 @@
 import type { Call } from '#libs/upstream';
 
-/** A call that may begin immediately. The texts that the call saves stay in memory. */
+/** The limits of a call upstream. The call may begin immediately, and its saved texts stay in memory. */
 export function aCall(terms: Partial<Call> = {}): Call {
   const kept = new Map<string, string>();
   return {

@@ -1,4 +1,4 @@
-/** How many milliseconds of CPU time this thread needs for the work. Other programs do not change it. */
+/** The CPU time in milliseconds that this thread needs for the work. Other programs do not add to it. */
 export function cpuMs(work: () => unknown): number {
   const before = process.threadCpuUsage();
   work();

@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const MAKERS = ['createPrivateKey', 'createPublicKey', 'createSecretKey'] as const;
 
-/** Counts how often `node:crypto` makes a key object while the work runs. */
+/** Counts the key objects that `node:crypto` makes while the work runs. */
 export async function keyObjectsMade(
   work: () => unknown,
 ): Promise<Partial<Record<(typeof MAKERS)[number], number>>> {
@@ -16,7 +16,7 @@ export async function keyObjectsMade(
       return original(...args);
     };
   }
-  // With this, modules that imported these functions by name also call the counting functions.
+  // Replaces the functions also in modules that have imported them by name.
   syncBuiltinESMExports();
   try {
     await work();

@@ -2,13 +2,11 @@ import { createECDH, createPublicKey, generateKeyPairSync, randomUUID, type KeyO
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** A way in which the stand-in makes a call fail. */
 export type KmsTrouble =
   /** An error of AWS KMS with its HTTP status and its code in `__type`. */
   | { error: string; status: number }
   /** A broken service or proxy: a status with a body that KMS never sends. */
   | { status: number }
-  /** No answer. */
   | 'silence'
   /** The head of an answer without its body. */
   | 'half an answer'
@@ -29,7 +27,6 @@ export interface KmsCall {
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
 
-/** A key of AWS KMS. Tests also know its private number. */
 interface StoredKey {
   arn: string;
   privateKey: KeyObject;
@@ -39,9 +36,9 @@ interface StoredKey {
 }
 
 /**
- * AWS KMS for tests, from the API reference and its JSON protocol (`X-Amz-Target`,
- * `application/x-amz-json-1.1`, Signature Version 4). It uses no code of this project, so that both sides do
- * not share a misreading of the API.
+ * A server for tests that acts as AWS KMS, written from the API reference and its JSON protocol
+ * (`X-Amz-Target`, `application/x-amz-json-1.1`, Signature Version 4). It uses no code of the service, so it
+ * does not repeat a misreading of the API.
  */
 export class KmsStandIn {
   readonly calls: KmsCall[] = [];
@@ -53,9 +50,7 @@ export class KmsStandIn {
   mostSockets = 0;
   url = '';
 
-  /**
-   * Credentials for the default chain of the SDK. Otherwise a developer's AWS profile would be used first.
-   */
+  /** Variables for the AWS SDK. The empty AWS_PROFILE keeps the SDK from a developer's own profile. */
   static readonly credentials = {
     AWS_PROFILE: '',
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
@@ -123,7 +118,7 @@ export class KmsStandIn {
 
   /**
    * Makes the next calls fail.
-   * @param times how many calls fail. All calls, if it is not given.
+   * @param times how many calls fail; by default, all calls.
    */
   meet(what: KmsTrouble, times = Infinity): void {
     this.#trouble = { what, times };
@@ -191,7 +186,7 @@ export class KmsStandIn {
       return fails(response, 400, 'InvalidKeyUsageException');
     }
     const digest = Buffer.from(String(Message), 'base64');
-    // For MessageType DIGEST, KMS accepts only the length of the algorithm's hash.
+    // For MessageType DIGEST, KMS accepts only a digest as long as the algorithm's hash.
     if (MessageType !== 'DIGEST' || digest.length !== 32) return fails(response, 400, 'ValidationException');
     const other = what === 'foreign' || what === 'moved alias';
     const signature = signDigest(digest, other ? this.#foreign : key.privateKey);

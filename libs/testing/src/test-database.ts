@@ -15,8 +15,8 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
- * How apps reach the database of this jest worker: directly, or through the pooler of a long test. The
- * statements of a test itself always go directly.
+ * How apps reach the database of this jest worker: directly, or through the pooler of a long test. A test's
+ * own statements never go through the pooler.
  */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());

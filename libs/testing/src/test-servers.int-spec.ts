@@ -18,7 +18,7 @@ describe('the database of a jest worker', () => {
     await client.end();
   });
 
-  it('is separate from other workers and already migrated', async () => {
+  it('belongs to this worker alone, and is already migrated', async () => {
     const { rows } = await client.query(
       'SELECT current_database() AS name, count(*)::int AS ran FROM migrations',
     );

@@ -1,6 +1,6 @@
 /**
- * Fails if a promise does not settle before a timer of this process fires. On a busy machine the timer is
- * late too, but the clock is not. So use this, and not the clock, to show that something does not wait.
+ * Fails if a promise does not settle before a timer of this process fires. A busy machine delays the timer as
+ * well as the promise, so a test with this function does not fail on a busy machine.
  *
  * @throws Error if the timer fires first
  */

@@ -25,7 +25,7 @@ function fail(
   ends.failed(call, new UpstreamError(failure, { detail: 'x', evidence, ...more }));
 }
 
-/** For each failure class: which failures the call counts for, and whether it clears earlier failures. */
+/** For each failure class: the trouble that the call reports, and whether the call ends earlier trouble. */
 const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
   not_sent: { trouble: 'verify-otp', mends: false },
   throttled: { trouble: 'verify-otp', mends: false },

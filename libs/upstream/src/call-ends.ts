@@ -26,7 +26,7 @@ const AFTER_WAIT_MS = 30_000;
  * the last success of each kind of call.
  */
 export class CallEnds {
-  /** Called after a call whose end changes the report. */
+  /** Called when the end of a call changes the failures that this process must report. */
   changed: (() => void) | null = null;
   /** Called when the provider begins to refuse the key or the clock, and when it accepts a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;

@@ -57,7 +57,7 @@ function begin() {
 }
 
 describe('when the provider’s clock differs', () => {
-  it('a second answer that agrees stops the steps, and later probes let them continue', async () => {
+  it('a second answer with this difference stops the steps, and later probes let them continue', async () => {
     aheadMs = 60_000;
     const { skew, init } = begin();
     await init();

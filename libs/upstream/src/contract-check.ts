@@ -13,7 +13,7 @@ import { SigningKeys, fingerprintOf } from './transport/signing-keys.js';
 /** A certificate that expires within this time counts as a fault. */
 const CERTIFICATE_LEFT_MS = 7 * 86_400_000;
 
-/** The result of a probe with one key. A provider that gets no signed requests has one finding. */
+/** The result of a probe with one key. A provider without keys has one finding. */
 export interface ContractFinding {
   integration: string;
   provider: string;
@@ -29,10 +29,7 @@ export interface ContractFinding {
   /** What is wrong, in words. */
   detail: string | null;
   latencyMs: number;
-  /**
-   * The smallest difference between the clocks that fits the answer. Null if the answer has no usable
-   * `Date`.
-   */
+  /** The clocks differ by at least this time in ms. Null if the answer has no usable `Date`. */
   clockApartMs: number | null;
   /** A refusal's text without personal data, if we do not know the text. */
   unknownText: string | null;
@@ -41,9 +38,8 @@ export interface ContractFinding {
 }
 
 /**
- * Sends a probe to each integration, with each of its keys. It changes nothing, and sends no mail. A second
- * key is tried too, so an operator can test it before it signs.
- * A key that cannot be opened is a finding too.
+ * Sends a probe to each integration, with each of its keys. Probes change nothing, and send no mail. An
+ * operator can test a second key before the service uses it. A key that cannot be opened is a finding too.
  */
 export async function checkContracts(
   config: Config,
@@ -72,7 +68,8 @@ export async function checkContracts(
           ...found,
           key: signer && fingerprintOf(signer),
           ok: found.ok && !endsSoon,
-          detail: found.detail ?? (endsSoon ? 'a TLS certificate has ended or ends within a week' : null),
+          detail:
+            found.detail ?? (endsSoon ? 'a TLS certificate has expired, or expires within a week' : null),
           certificates,
         });
       } finally {
@@ -137,7 +134,7 @@ async function probe(config: Config, integration: IntegrationConfig, keys: Signi
   };
 }
 
-/** Keeps the last answer, because an error may leave it out. */
+/** Keeps the last answer, because an error does not contain the whole answer. */
 class WatchedClient extends UpstreamHttpClient {
   answer: HttpAnswer | null = null;
 
@@ -166,7 +163,7 @@ function certificateEnd(address: string, timeoutMs: number): Promise<string | nu
   const { hostname, port } = new URL(address);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve) => {
-    // Accepts any certificate, because the expiry of an untrusted one must be shown too. Nothing is sent.
+    // Accepts any certificate, to show the expiry of an untrusted certificate too. No data is sent.
     const socket = connect(
       {
         host,

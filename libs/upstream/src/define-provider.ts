@@ -31,7 +31,7 @@ export interface Provider extends ProviderSettings {
    *   does not identify subjects by their contact.
    */
   keyOfContact(contact: string): string | null;
-  /** The steps whose repeated requests have only one effect if their bytes are the same. */
+  /** The steps at which two requests with the same bytes have only one effect. */
   replayable: readonly StepCall[];
   /** Creates the client. @throws Error that names the variable of an invalid setting. */
   create(integration: IntegrationConfig, parts: ProviderParts): UpstreamProvider;

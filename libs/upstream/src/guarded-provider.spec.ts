@@ -84,7 +84,7 @@ describe('GuardedProvider, a provider behind a circuit breaker,', () => {
     },
   );
 
-  it('lets one call through when half open, and closes only if that call succeeds', async () => {
+  it('lets one call through a half open breaker, and closes it only if that call succeeds', async () => {
     let ends = () => Promise.reject<SentOtp>(failing('unavailable'));
     const { end, calls } = guard(() => ends());
     await times(20, end);
@@ -125,7 +125,7 @@ describe('GuardedProvider, a provider behind a circuit breaker,', () => {
     expect(guarded.notClosedSinceMs).toBeNull();
   });
 
-  it('keeps the time of its opening while trial calls fail', async () => {
+  it('reports the time at which its breaker first opened, also after failed trial calls', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     expect(guarded.notClosedSinceMs).toBeNull();
     await times(20, end);

@@ -35,14 +35,14 @@ export type GuardConfig = Pick<
   | 'RETRY_CAP_MS'
 >;
 
-/** A failed probe counts as long as two intervals between probes. */
+/** A failed probe counts until two further probes were due. */
 const PROBES_MISSED = 2;
-/** The health check looks only every few seconds whether a probe is due. */
+/** A probe may start this late, because the health check looks for due probes only every few seconds. */
 const PROBE_SLACK_MS = 5_000;
 
 /**
- * A provider's client behind a circuit breaker. While the breaker is open, calls end `not_sent`: they use up
- * no try, and are made later. The breaker counts only failures that the provider may have caused.
+ * A provider's client behind a circuit breaker. While the breaker is open, calls end `not_sent`, which allows
+ * a later retry. The breaker counts only failures that the provider may have caused.
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
@@ -147,7 +147,7 @@ export class GuardedProvider implements UpstreamProvider {
 
   /**
    * Closes a half open breaker after a successful probe if no call came for `RETRY_CAP_MS`, which is the
-   * longest wait before a retry. Otherwise, without calls, the breaker would never close.
+   * longest wait before a retry. By itself, a breaker without calls never closes.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;
@@ -196,7 +196,7 @@ export class GuardedProvider implements UpstreamProvider {
   }
 }
 
-/** Upstream may repeat what it was given: the code, the contact, the session. */
+/** Upstream's text may repeat values that the service sent: the code, the contact, the session. */
 function withoutGiven(error: UpstreamError, given: readonly unknown[]): void {
   if (error.unknownText) error.unknownText.text = withoutValues(error.unknownText.text, given);
 }

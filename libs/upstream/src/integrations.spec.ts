@@ -13,7 +13,7 @@ describe('the configured integrations', () => {
     expect(integrations.all()).toEqual([one, other]);
   });
 
-  it('close the connections of their keys at shutdown', () => {
+  it('close the connections of their signers at shutdown', () => {
     const closed: string[] = [];
     const signerOf = (name: string) => ({
       publicKeyCompressedHex: name,

@@ -81,7 +81,7 @@ describe('a refusal that may concern our key or only the subject', () => {
     expect(probes).toEqual([]);
   });
 
-  it('is replaced by the failure of the second call if this one differs', async () => {
+  it('is replaced by the failure of the second call if the two failures differ', async () => {
     const { run } = world();
     await run(ANN, [ok]);
     const lost = () => new UpstreamError('no_answer', { detail: 'cut', evidence });

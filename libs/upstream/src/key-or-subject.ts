@@ -13,7 +13,7 @@ interface Success {
 
 /**
  * A provider may refuse a request without saying whether it refuses the key or the subject. This class
- * decides. It is the subject if three conditions hold: the key has just worked for another subject, the probe
+ * assumes the subject if three conditions hold: the key has just worked for another subject, the probe
  * succeeds, and the provider refuses the same call once more.
  */
 export class KeyOrSubject {
@@ -63,13 +63,13 @@ export class KeyOrSubject {
     }
   }
 
-  /** Makes the call once more. The first call had no effect: a server with old data may have refused it. */
+  /** Repeats the refused call, because a server of the provider with outdated data may have refused it. */
   async #again<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make();
     } catch (error) {
       if (!isAmbiguous(error)) throw error;
-      const detail = `${error.message}; it concerns only this subject: our key works for another subject`;
+      const detail = `${error.message}; only this subject is refused: our key works for another subject`;
       throw new UpstreamError('rejected_unclear', { detail, evidence: error.evidence, cause: error });
     }
   }

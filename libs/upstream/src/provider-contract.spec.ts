@@ -28,8 +28,8 @@ afterAll(() => doors.close());
 const STEPS: readonly StepOfDoor[] = ['init', 'verify', 'create'];
 
 /**
- * A user who goes through the steps at a provider. Each step keeps the data that the user's device has made
- * for it, so that a repeated call gets the same data.
+ * A user who goes through the steps at a provider. Each step keeps the data that the user's device has made,
+ * so that a repeated call gets the same data.
  */
 class Story {
   readonly passkeys: Passkey[];
@@ -86,7 +86,7 @@ const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
 const wrong = (code: string) => (code === '000000' ? '000001' : '000000');
 
-it('each kind of provider has a door, so that these tests run for its client', () => {
+it('these tests run for each kind of provider', () => {
   const kinds = new Set(DOOR_NAMES.map((name) => doors.door(name).provider.kind));
   expect(PROVIDERS.map(({ kind }) => kind).filter((kind) => !kinds.has(kind))).toEqual([]);
 });
@@ -109,7 +109,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     );
   });
 
-  it('succeeds with a probe, or names the failure', async () => {
+  it('reports that a probe succeeds, or why it fails', async () => {
     await door.provider.probe(aCall());
     for (const [status, failure] of [
       [401, 'misconfigured'],
@@ -204,8 +204,8 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     [
       ['a 500 before the effect', { status: 500 }, 'unavailable'],
       ['a 500 after the effect', { status: 500, afterEffect: true }, 'unavailable', { done: true }],
-      ['a cut before the effect', { cut: 'before' }, 'no_answer'],
-      ['a cut after the effect', { cut: 'after' }, 'no_answer', { done: true }],
+      ['a connection cut before the effect', { cut: 'before' }, 'no_answer'],
+      ['a connection cut after the effect', { cut: 'after' }, 'no_answer', { done: true }],
       ['half an answer', { cut: 'mid-response' }, 'no_answer', { done: true }],
       [
         'an answer that is not JSON',
@@ -220,11 +220,11 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
         { done: true },
       ],
       ['an answer that is too large', { status: 200, body: 'x'.repeat(300_000) }, 'no_answer'],
-      // The sandbox makes a late effect even after its reset. This one must not come during a later test.
+      // Ten minutes: a reset does not stop the sandbox, which must not answer during a later test.
       ['an answer that is late', { delayMs: 600_000 }, 'no_answer'],
       ['a 429', { status: 429 }, 'throttled'],
-      ['a 429 that says when', { status: 429, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
-      ['a 503 that says when', { status: 503, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
+      ['a 429 with Retry-After', { status: 429, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
+      ['a 503 with Retry-After', { status: 503, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
       ['a proxy’s 502', { status: 502, body: '<html>', contentType: 'text/html' }, 'unavailable'],
       ['a 408', { status: 408 }, 'no_answer'],
       ['a redirect', { status: 302 }, 'misconfigured'],
@@ -235,36 +235,39 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     faults.map(([what, fault, failure, more = {}]) => ({ step, what, fault, failure, ...more })),
   );
 
-  it.each(cases)('$what, at $step', async ({ step, fault, failure, done = false, retryAfterMs }) => {
-    const story = await new Story(door).upTo(step);
-    const route = door.routes[step];
-    doors.sandbox.control.addFault({ route, ...fault });
-    const call = aCall(fault.delayMs ? { timeoutMs: 300 } : {});
-    const end = await endOf(story[step](call));
+  it.each(cases)(
+    'classifies $what at $step',
+    async ({ step, fault, failure, done = false, retryAfterMs }) => {
+      const story = await new Story(door).upTo(step);
+      const route = door.routes[step];
+      doors.sandbox.control.addFault({ route, ...fault });
+      const call = aCall(fault.delayMs ? { timeoutMs: 300 } : {});
+      const end = await endOf(story[step](call));
 
-    const isRepeatable = failure === 'unavailable' || failure === 'no_answer' || failure === 'throttled';
-    if (done && step === 'create' && door.readsBack) {
-      expect(end).toBe('well');
-    } else {
-      // The device's login was sent before, so the failure must not say that nothing was sent.
-      const loggedIn = step === 'create' && door.provider.custody === 'client' && failure === 'throttled';
-      expect(end).toMatchObject({
-        failure: loggedIn ? 'unavailable' : failure,
-        evidence: { bytesSent: true },
-        retryAfterMs,
-      });
-    }
-    expect(effects(route)).toHaveLength(done ? 1 : 0);
-    if (!isRepeatable || !door.replayable.includes(step)) return;
+      const isRepeatable = failure === 'unavailable' || failure === 'no_answer' || failure === 'throttled';
+      if (done && step === 'create' && door.readsBack) {
+        expect(end).toBe('well');
+      } else {
+        // The device's login was sent before, so the failure must not say that nothing was sent.
+        const loggedIn = step === 'create' && door.provider.custody === 'client' && failure === 'throttled';
+        expect(end).toMatchObject({
+          failure: loggedIn ? 'unavailable' : failure,
+          evidence: { bytesSent: true },
+          retryAfterMs,
+        });
+      }
+      expect(effects(route)).toHaveLength(done ? 1 : 0);
+      if (!isRepeatable || !door.replayable.includes(step)) return;
 
-    // A second try with the same kept texts sends the same bytes. Together they have one effect.
-    const bytes = doors.http.bodies(route);
-    expect(await endOf(story[step](aCall({ kept: call.kept })))).toBe('well');
-    expect(effects(route)).toHaveLength(1);
-    const repeats = doors.http.bodies(route).slice(bytes.length);
-    expect(repeats).toEqual([bytes[0]]);
-    if (step === 'create') expect(doors.sandbox.control.authenticators()).toHaveLength(1);
-  });
+      // A second try with the same kept texts sends the same bytes. The two tries have one effect.
+      const bytes = doors.http.bodies(route);
+      expect(await endOf(story[step](aCall({ kept: call.kept })))).toBe('well');
+      expect(effects(route)).toHaveLength(1);
+      const repeats = doors.http.bodies(route).slice(bytes.length);
+      expect(repeats).toEqual([bytes[0]]);
+      if (step === 'create') expect(doors.sandbox.control.authenticators()).toHaveLength(1);
+    },
+  );
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
     'in client custody, a repeated login refused with "%s" does not prove that nothing happened',

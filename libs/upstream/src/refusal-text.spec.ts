@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { Secret } from '#libs/kernel';
 import { cpuMs } from '#libs/testing';
 import { errorTexts } from '../../../apps/sandbox/src/byzantine/error-texts.js';
+import { NOTHING_SENT, UpstreamError } from './port/upstream-error.js';
 import { redacted, withoutValues } from './refusal-text.js';
 
-describe('redacted', () => {
+describe('the redacted text of a refusal', () => {
   it.each([
     ['The code 012345 is wrong for ana@example.com', 'The code <number> is wrong for <email>'],
     ['user 6ba7b810-9dad-41d1-80b4-00c04fd430c8 has no wallet', 'user <id> has no wallet'],
@@ -20,14 +21,18 @@ describe('redacted', () => {
     ['code 1 2 3 4 5 6 is wrong', 'code <number> is wrong'],
     ['code 12, 34, 56 is wrong', 'code <number> is wrong'],
     ['ana%40example.com is not known', '<email> is not known'],
-  ])('of "%s"', (text, expected) => {
+  ])('for "%s" is "%s"', (text, expected) => {
     expect(redacted(text)).toBe(expected);
   });
 
-  it('keeps sentences of words', () => {
+  it('keeps sentences that consist only of words', () => {
     for (const text of Object.values(errorTexts).filter((each) => typeof each === 'string')) {
       expect(redacted(text)).toBe(text);
     }
+  });
+
+  it('is the same for texts that differ only in ids', () => {
+    expect(redacted(`no user ${randomUUID()}`)).toBe(redacted(`no user ${randomUUID()}`));
   });
 
   it('has at most 300 characters', () => {
@@ -45,7 +50,7 @@ describe('redacted', () => {
     ['of begun addresses', '"a'.repeat(50_000)],
     ['that Unicode makes longer', '\uFDFA'.repeat(2_000)],
     ['of digits and separators', '1,,,,'.repeat(20_000)],
-  ])('is quick for a long text %s', (_name, text) => {
+  ])('takes less than 100 ms to make from a long text %s', (_name, text) => {
     expect(cpuMs(() => redacted(text))).toBeLessThan(100);
   });
 
@@ -81,7 +86,7 @@ describe('redacted', () => {
 });
 
 describe('withoutValues', () => {
-  it('removes what was sent, in any form that a text may repeat', () => {
+  it('removes sent values, in each form in which a text may repeat them', () => {
     const given = [
       { contact: { type: 'email', value: 'Ana "x" <ana@example.com>' } },
       { type: 'code', code: new Secret('elephant') },
@@ -104,7 +109,7 @@ describe('withoutValues', () => {
     ['no LOPEZ at example.com', 'no <sent> at <sent>.<sent>'],
     ['annaschmidts', 'annaschmidts'],
     ['a bad request was sent', 'a bad request was sent'],
-  ])('removes the words of what was sent from "%s"', (said, expected) => {
+  ])('removes the words of sent values from "%s"', (said, expected) => {
     const given = [
       { contact: { type: 'email', value: 'ana.lopez@example.com' }, name: 'Anna Schmidt' },
       { organizationId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8', note: 'It sent' },
@@ -122,8 +127,25 @@ describe('withoutValues', () => {
       }),
     );
   });
+});
 
-  it('makes texts equal that differ only in ids', () => {
-    expect(redacted(`no user ${randomUUID()}`)).toBe(redacted(`no user ${randomUUID()}`));
+describe('a long refusal whose kept part ends inside a sent value', () => {
+  const value = 'elephant walks home';
+  const shownOf = (unit: string, kept: number) => {
+    const room = 2_000 - kept;
+    const before = unit.repeat(Math.floor(room / unit.length)).padEnd(room);
+    const error = new UpstreamError('rejected', { detail: 'refused', evidence: NOTHING_SENT });
+    const { text } = error.saying(400, before + value).unknownText!;
+    return redacted(withoutValues(text, [{ name: value }]).reveal());
+  };
+
+  it.each([
+    ['after sent values, whose placeholders become one', `${value} `],
+    ['after letters with combining accents, which become one placeholder', 'e\u0301e\u0301e\u0301 '],
+    ['after spaces, which become one', ' '],
+  ])('is redacted without the beginning of that value, %s', (_where, unit) => {
+    for (let kept = 4; kept < value.length; kept++) {
+      expect(shownOf(`${unit}`, kept)).not.toMatch(/elep|walk/);
+    }
   });
 });

@@ -1,14 +1,11 @@
 import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
-/**
- * How many characters of a text are read. Normalization can make 18 characters of one. The limit is below
- * that of an error's text, so a value that was cut there is not shown.
- */
-const LOOKED_AT = 1_800;
-/** A shorter value is part of too many words. */
+/** How many characters of a text are read. Half a value after them could not be recognized. */
+const LOOKED_AT = 2_000;
+/** Shorter values are not removed, because they occur inside many words. */
 const SHORTEST_VALUE = 4;
-/** A longer value holds encoded bytes, and no words. */
+/** Longer values contain encoded bytes, not words. */
 const LONGEST_OF_WORDS = 256;
 /** Members whose values come from fixed lists of words. */
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
@@ -16,6 +13,7 @@ const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType'])
 /**
  * Removes the values that we sent, because no rule can recognize a code of letters. The words of a value and
  * the local part of an e-mail address are removed too, where they stand alone.
+ * Only the beginning of a long text is kept.
  *
  * @param given any JSON values, also with secrets.
  */
@@ -42,17 +40,29 @@ export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
   ];
   // A long value may contain a short one.
   const longestFirst = forms.toSorted((one, other) => other.value.length - one.value.length);
-  return new Secret(
-    longestFirst.reduce(
-      (left, { pattern, flags }) => left.replaceAll(new RegExp(pattern, flags), '<sent>'),
-      text.reveal(),
-    ),
+  const whole = text.reveal();
+  const removed = longestFirst.reduce(
+    (left, { pattern, flags }) => left.replaceAll(new RegExp(pattern, flags), '<sent>'),
+    begin(whole),
   );
+  return new Secret(whole.length > LOOKED_AT ? withoutBegun(removed, values) : removed);
+}
+
+/** Removes the beginning of a value at the end of a text. */
+function withoutBegun(text: string, values: Iterable<string>): string {
+  const lower = text.toLowerCase();
+  const lengths = [...values].map((value) => {
+    const begun = value.slice(0, LONGEST_OF_WORDS).toLowerCase();
+    for (let length = begun.length; length >= SHORTEST_VALUE; length--)
+      if (lower.endsWith(begun.slice(0, length))) return length;
+    return 0;
+  });
+  return text.slice(0, text.length - Math.max(0, ...lengths));
 }
 
 const NO_LETTER_BEFORE = String.raw`(?<![\p{L}\p{M}\p{N}])`;
 const NO_LETTER_AFTER = String.raw`(?![\p{L}\p{M}\p{N}])`;
-/** The placeholder contains this word, so it is kept. */
+/** This word stays in the text, because the placeholder `<sent>` contains it. */
 const NO_WORD = 'sent';
 
 /** The words of three letters or more, and the part before an `@`. A part of an id is no word. */
@@ -65,13 +75,15 @@ function wordsOf(value: string): string[] {
 const escaped = (value: string) => value.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 
 /**
- * A refusal's text without personal data and secrets, for operators. It keeps only what looks like words of
- * English or names of fields. All else becomes a placeholder, so that texts that differ in values are equal.
+ * A refusal's text without personal data and secrets, for operators. It keeps parts that look like English
+ * words or names of fields. It replaces all others by placeholders, so texts that differ only in values
+ * become equal.
  *
  * @returns at most 300 characters.
  */
 export function redacted(text: string): string {
-  return begin(text.normalize('NFKC'))
+  return begin(text)
+    .normalize('NFKC')
     .replaceAll(/[\p{C}\s]+/gu, ' ')
     .replaceAll(/\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s"'<>]+/gi, '<url>')
     .replaceAll(/"[^"@]{0,256}"@\S+|[^\s"<>()[\],;:\\]{0,256}(?:@|%40)[^\s"<>()[\],;:\\]{0,256}/gi, '<email>')
@@ -85,7 +97,7 @@ export function redacted(text: string): string {
     .toWellFormed();
 }
 
-/** The beginning of a long text, without its last word: no rule recognizes half a value. */
+/** The beginning of a long text, without its last word, because no rule recognizes half a value. */
 function begin(text: string): string {
   if (text.length <= LOOKED_AT) return text;
   return text.slice(0, LOOKED_AT).replace(/[\p{L}\p{M}\p{N}_+/=%~.@-]{1,256}$/u, '');

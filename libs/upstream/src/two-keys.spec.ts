@@ -26,7 +26,7 @@ afterEach(async () => {
 const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
 const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 
-/** Both providers' clients, in front of a server that returns the listed answers in order. */
+/** The clients of both providers. The server returns the listed answers in order. */
 const DOORS = {
   byzantine: (keys: SigningKeys) => {
     const provider = new ByzantineProvider(

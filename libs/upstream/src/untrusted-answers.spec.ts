@@ -79,7 +79,7 @@ const activity = (otpId: string, more = '') =>
   `{"activity":{"id":"a-1","organizationId":"o-1","status":"ACTIVITY_STATUS_COMPLETED",` +
   `"result":{"initOtpResult":{"otpId":${otpId}}}${more}}}`;
 
-describe('a 2xx answer that cannot be read counts as lost', () => {
+describe('a 2xx answer', () => {
   it.each<[string, (incoming: Incoming) => unknown]>([
     ['that is HTML', says('<html>fine</html>', 'content-type: text/html\r\n')],
     ['that is JSON but claims to be HTML', says(good, 'content-type: text/html\r\n')],
@@ -112,8 +112,8 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
     ['with an empty body', says('')],
     ['with only white space', says(' '.repeat(1000))],
     ['that is null', says('null')],
-    ['204', says('', '', 204)],
-  ])('%s', async (_, behave) => {
+    ['with status 204', says('', '', 204)],
+  ])('%s counts as lost', async (_, behave) => {
     const steps = await byzantine(behave);
     expect(await endOf(steps.init())).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true } });
     expect(server!.requests).toBe(1);
@@ -129,12 +129,12 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
     'application/json, application/json',
     'application/json\r\ncontent-encoding: Identity',
     'application/json\r\ncontent-encoding:',
-  ])('except for an answer with content type %j', async (type) => {
+  ])('with the content type %j is read', async (type) => {
     const steps = await byzantine(says(good, `content-type: ${type}\r\n`));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
   });
 
-  it('except for an answer with a prototype, which is ignored', async () => {
+  it('with a prototype as a member is read without this member', async () => {
     const steps = await byzantine(says('{"otpId":"otp-1","__proto__":{"otpId":"otp-2","polluted":1}}'));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
     expect({}).not.toHaveProperty('polluted');
@@ -145,7 +145,7 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
     '-000001-01-01T00:00:00Z',
     '2026-02-05T12:00:00Z\u0000',
     'x'.repeat(100_000),
-  ])('with an unreadable session expiry (case %#)', async (expiresAt) => {
+  ])('with an unreadable session expiry counts as lost (case %#)', async (expiresAt) => {
     const steps = await byzantine(says(JSON.stringify({ session: 'x', sessionId: 's-1', expiresAt })));
     expect(await endOf(steps.verify())).toMatchObject({ failure: 'no_answer' });
   });
@@ -153,8 +153,8 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
   it.each([
     ['U+0000', '["a\\u0000"]'],
     ['half a character', '["a\\udfff"]'],
-    ['thousands', JSON.stringify(Array.from({ length: 5_000 }, (_, n) => `id-${n}`))],
-  ])('with passkey ids of %s', async (_, ids) => {
+    ['thousands of passkeys', JSON.stringify(Array.from({ length: 5_000 }, (_, n) => `id-${n}`))],
+  ])('with passkey ids of %s counts as lost', async (_, ids) => {
     const steps = await byzantine(says(`{"authenticatorIds":${ids}}`));
     expect(await endOf(steps.create())).toMatchObject({ failure: 'no_answer' });
   });
@@ -164,8 +164,8 @@ describe('a 2xx answer that cannot be read counts as lost', () => {
     ['half a character in its id', activity('"otp\\ud83d"')],
     ['an id that is too long', activity(JSON.stringify('x'.repeat(513)))],
     ['a member twice', activity('"otp-1","otpId":"otp-2"')],
-    ['a nest', activity('"otp-1"', `,"more":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`)],
-  ])('of Turnkey with %s', async (_, body) => {
+    ['deep nesting', activity('"otp-1"', `,"more":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`)],
+  ])('of Turnkey with %s counts as lost', async (_, body) => {
     const steps = await turnkey(says(body));
     expect(await endOf(steps.init())).toMatchObject({ failure: 'no_answer' });
   });

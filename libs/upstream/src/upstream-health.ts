@@ -55,13 +55,13 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // During an outage, the breaker tries a call every few seconds. This makes only a debug line.
+      // During an outage, the breaker lets a call through every few seconds. This writes only a debug line.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };
       if (!news) this.#logger.debug(line, `${name}: the breaker is ${breaker}`);
       else if (breaker === 'closed')
-        this.#logger.info(line, `${name}: the breaker closed, calls go out again`);
+        this.#logger.info(line, `${name}: the breaker closed, calls are sent again`);
       else this.#logger.warn(line, `${name}: the breaker opened, too many calls failed`);
     };
     let refusedAtMs = 0;

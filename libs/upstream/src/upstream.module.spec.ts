@@ -43,7 +43,7 @@ it('each integration gets its client, by default with Turnkey’s production key
   await module.close();
 });
 
-it('only at Byzantine, whose signatures expire, are steps stopped while the clocks differ', async () => {
+it('different clocks stop the steps only at Byzantine, whose signatures expire', async () => {
   const module = await moduleOf();
   const stopped = module
     .get(Integrations)

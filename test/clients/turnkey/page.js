@@ -4,7 +4,7 @@
  */
 import { getAuthProxyConfig, getClientParams, OtpType, TurnkeyClient } from '@turnkey/core';
 
-/** @returns a client that is ready, with the configuration that it has fetched. */
+/** @returns an initialized client, and the configuration of its auth proxy. */
 async function start({ url, organizationId, authProxyConfigId }) {
   const config = await getAuthProxyConfig(authProxyConfigId, url);
   const clientParams = await getClientParams(authProxyConfigId, url);

@@ -53,7 +53,7 @@ describe('a JWT of the issuer', () => {
     { what: 'no scope', claims: { scope: undefined } },
     { what: 'scopes of another service', claims: { scope: 'read write of:another' } },
     { what: 'a scope that only resembles ours', claims: { scope: 'onboardings:readx,onboardings:read' } },
-  ])('is forbidden with $what', async ({ claims }) => {
+  ])('is answered with 403 if it has $what', async ({ claims }) => {
     const answer = await readWith(story, await issuer.token(key, claims));
     expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
   });
@@ -71,7 +71,7 @@ describe('a JWT of the issuer', () => {
     }
   });
 
-  it('is accepted if its times are off by ten seconds, but not by forty', async () => {
+  it('is accepted ten seconds before nbf or after exp, but not forty seconds', async () => {
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { nbf: nowS() + 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 40 }))).toBe(401);
@@ -79,7 +79,7 @@ describe('a JWT of the issuer', () => {
   });
 });
 
-/** For each issuer, the claim `sub` as its documentation shows it. */
+/** Values of the claim `sub`: most are examples from the documentation of an issuer. */
 const SUBJECTS = {
   'Auth0, a machine': 'dGhpcyBpcyBub3QgYSBrZXk@clients',
   'Auth0, a user': 'auth0|64b0f1e2a3',
@@ -124,11 +124,11 @@ describe('the name of a JWT’s caller', () => {
   });
 
   it.each([
-    ['another case', 'Shop@clients', 'shop@clients'],
-    ['another normal form', 'caf\u00e9', 'cafe\u0301'],
-    ['a space at its end', 'till', 'till '],
+    ['letter case', 'Shop@clients', 'shop@clients'],
+    ['Unicode normal form', 'caf\u00e9', 'cafe\u0301'],
+    ['a space at the end', 'till', 'till '],
     ['a lookalike letter', 'till-a', 'till-\u0430'],
-  ])('is compared exactly: %s is another caller', async (_, one, other) => {
+  ])('is compared exactly: a name that differs only in %s is another caller', async (_, one, other) => {
     const { started } = await startAs(one);
     const as = bearer(await issuer.token(key, { sub: other, scope }));
     const path = `/v1/onboardings/${started.body.id}`;
@@ -136,7 +136,7 @@ describe('the name of a JWT’s caller', () => {
     expect((await story.call('POST', `${path}/cancel`, {}, as)).status).toBe(404);
   });
 
-  it('can have forms that the name of an API key’s caller cannot have', async () => {
+  it('may be longer and use more characters than the caller’s name of an API key', async () => {
     for (const caller of ['Shop', 'a@clients', 'auth0|x', 'a b', 'x'.repeat(65)]) {
       const made = await story.call('POST', '/v1/admin/api-keys', { caller, scopes: ['admin'] });
       expect(made.status).toBe(400);
@@ -165,7 +165,7 @@ describe('the keys that an issuer publishes', () => {
     },
   );
 
-  it('verify tokens without a key id, even if two are published; other keys verify none', async () => {
+  it('verify tokens without a key id, also while the issuer publishes two keys', async () => {
     const own = await TokenIssuer.start();
     story.atEnd(() => own.close());
     const keys = [await own.newKey('old'), await own.newKey('new')];
@@ -180,12 +180,12 @@ describe('the keys that an issuer publishes', () => {
   });
 });
 
-describe('scopes in another claim of a JWT', () => {
+describe('scopes in a JWT claim other than scope', () => {
   it.each([
     ['Okta', 'scp', ['onboardings:read', 'openid']],
     ['Entra ID, delegated', 'scp', 'onboardings:read profile'],
     ['Entra ID, a machine', 'roles', ['onboardings:read']],
-  ])('are read as %s sends them', async (_, claim, scopes) => {
+  ])('are read in the format of %s', async (_, claim, scopes) => {
     const { url } = await story.startService({ ...issuer.env, JWT_SCOPE_CLAIM: claim });
     expect(await statusOf(await issuer.token(key, { scope: undefined, [claim]: scopes }), url)).toBe(200);
     expect(await statusOf(await issuer.token(key), url)).toBe(403);
@@ -193,7 +193,7 @@ describe('scopes in another claim of a JWT', () => {
 });
 
 describe('the log of the service', () => {
-  it('says why a token was refused, with the answer’s traceId, but has no part of the token', async () => {
+  it('says why a token was refused, with the answer’s traceId but with no part of the token', async () => {
     const service = await story.startProcess('onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
     const stranger = await issuer.newKey('first', { publish: false });
     const unheardOf = await issuer.newKey('unheard-of', { publish: false });
@@ -279,7 +279,7 @@ describe('an invalid JWT', () => {
     for (const typ of ['JWT', 'id_token', undefined]) expect(await of(typ)).toBe(401);
   });
 
-  it('is refused if it is unsigned, changed, or signed with public data or another key', async () => {
+  it('is refused if it is unsigned or changed, or signed with another key or a public key', async () => {
     const claims = {
       iss: issuer.name,
       aud: issuer.audience,
@@ -356,12 +356,12 @@ describe('keys of the issuer', () => {
     expect(issuer.asked).toBe(before);
   });
 
-  it.each(['away', 'wrong address'])(
-    'are needed: while they cannot be loaded (%s), the service answers 503, never 401',
+  it.each(['nothing listens there', 'the answer is 404'])(
+    'are needed: if JWT_JWKS_URL yields no keys (%s), the service answers 503, never 401',
     async (what) => {
       const elsewhere = `http://127.0.0.1:${await closedPort()}/jwks.json`;
       const { url } = await story.startService({
-        JWT_JWKS_URL: what === 'away' ? elsewhere : `${story.sandbox.url}/nothing`,
+        JWT_JWKS_URL: what === 'nothing listens there' ? elsewhere : `${story.sandbox.url}/nothing`,
       });
       const answer = await readWith(story, await issuer.token(key), url);
       expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready' } });
@@ -370,7 +370,7 @@ describe('keys of the issuer', () => {
     },
   );
 
-  it('still work while the key server is away, if the service has loaded them before', async () => {
+  it('still work while the issuer’s key server is down, if the service has loaded them before', async () => {
     const own = await TokenIssuer.start();
     const mine = await own.newKey('mine');
     const { url } = await story.startService(own.env);

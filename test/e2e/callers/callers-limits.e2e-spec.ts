@@ -9,7 +9,7 @@ import { API_KEY, Story, type Answer } from '../../support/story.js';
 let story: Story;
 afterEach(() => story.end());
 
-/** Waits until the service counts in Redis. Before that, it counts in its own memory. */
+/** Waits until the service counts requests in Redis. Before, it counts them in its own memory. */
 const counts = (url: string) =>
   until('Redis counts', async () => (await readyAt(url)).body.checks['redis']?.status === 'up');
 
@@ -44,7 +44,7 @@ const isOver = (answer: Answer<Refusal>) => {
 };
 
 describe('invalid tokens', () => {
-  it('lock out the address that sends them, before any lookup; valid tokens do not count', async () => {
+  it('lock out the address that sends them; valid tokens do not count', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '4', TRUSTED_PROXIES: 'loopback' });
     const from = (address: string, token: string) =>
       story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, {
@@ -60,7 +60,7 @@ describe('invalid tokens', () => {
     expect((await from('192.0.2.2', API_KEY)).status).toBe(200);
     expect((await from('192.0.2.2', BAD)).status).toBe(401);
 
-    // An IPv6 /64 network belongs to one customer.
+    // All addresses of an IPv6 /64 network count as one, because the network belongs to one customer.
     for (let n = 0; n < 4; n++) expect((await from(`2001:db8:0:1::${n}`, BAD)).status).toBe(401);
     isOver(await from('2001:db8:0:1:ffff::1', API_KEY));
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
@@ -71,10 +71,10 @@ describe('invalid tokens', () => {
     ['in quotes with a port', (n) => `"192.0.2.7:${40_000 + n}"`],
     ['of IPv6 with a port', (n) => `[2001:DB8:0:7::${n}]:${40_000 + n}`],
     ['of IPv6 mapped to IPv4, with a port', (n) => `[::ffff:192.0.2.7]:${40_000 + n}`],
-    ['that is not an address', (n) => `_hidden${n}`],
-    ['behind an entry that is not an address', (n) => `192.0.2.${n}, unknown`],
-    ['behind an entry that a client made up', (n) => `192.0.2.${n + 10}, nonsense${n}, 192.0.2.7:${n}`],
-  ])('are counted for an address %s', async (_, written) => {
+    ['that is no IP address', (n) => `_hidden${n}`],
+    ['before an entry that is no IP address', (n) => `192.0.2.${n}, unknown`],
+    ['after entries that a client made up', (n) => `192.0.2.${n + 10}, nonsense${n}, 192.0.2.7:${n}`],
+  ])('are counted if X-Forwarded-For has an address %s', async (_, written) => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '3', TRUSTED_PROXIES: 'loopback' });
     const from = (address: string) =>
       story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, {
@@ -85,7 +85,7 @@ describe('invalid tokens', () => {
     isOver(await from(written(4)));
   });
 
-  it('do not lock out valid keys and tokens from the same address', async () => {
+  it('lock out an address, except for valid JWTs and for API keys that have worked before', async () => {
     const issuer = await TokenIssuer.start();
     const jwtKey = await issuer.newKey('k1');
     // Without the cache, the service looks up the key in PostgreSQL for each request.
@@ -126,7 +126,7 @@ describe('invalid tokens', () => {
     isOver(await ask('192.0.2.5'));
   });
 
-  it('are audited once per burst; when the process stops, it audits the number of the others', async () => {
+  it('are audited once in a burst; when the process stops, it audits how many more there were', async () => {
     story = await begin({});
     const service = await story.startService();
     const [last] = await story.sql<{ id: string }>('SELECT coalesce(max(id), 0) AS id FROM audit_events');
@@ -186,7 +186,7 @@ describe('a caller', () => {
     expect((await readWith(story, others)).status).toBe(200);
   });
 
-  /** Makes the key as another caller, so that this request does not count for the caller under test. */
+  /** Makes a key with the development key, because a request of `caller` would count for its limit. */
   const makeKeyElsewhere = async (caller: string) =>
     (await makeKey(story, ['onboardings:read'], { caller })).token;
 });
@@ -213,8 +213,8 @@ describe('a subject', () => {
     expect(again.map(({ status }) => status)).toEqual([409, 409]);
     expect(await story.start(subject)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // Requests of other callers do not count. Otherwise another caller could guess an id and lock out the
-    // owner.
+    // Requests of other callers do not count for this limit. Otherwise another caller could guess an id and
+    // lock out the owner.
     const { token } = await makeKey(story, ['operations:write']);
     expect((await story.call('POST', `/v1/onboardings/${id}/cancel`, { no: 1 }, bearer(token))).status).toBe(
       400,
@@ -234,7 +234,7 @@ describe('a subject', () => {
 });
 
 describe('request limits', () => {
-  it('are counted by each process for itself while Redis is down', async () => {
+  it('apply to each process separately while Redis is down', async () => {
     const dead = `redis://127.0.0.1:${await closedPort()}`;
     story = await begin({
       RATE_LIMIT_CALLER_PER_MINUTE: '3',

@@ -19,7 +19,7 @@ afterAll(() => story.end());
 const statusOf = async (token: string, url?: string) => (await readWith(story, token, url)).status;
 
 describe('an API key', () => {
-  it('is shown once, permits its scopes, and is stored nowhere', async () => {
+  it('is shown once, permits the routes of its scopes, and is stored nowhere', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read'], { name: 'till 3' });
     expect(token).toMatch(new RegExp(`^gw_${id}_[A-Za-z0-9_-]{43}$`));
     expect(await statusOf(token)).toBe(200);
@@ -105,7 +105,7 @@ describe('an API key', () => {
     expect(inQuery.status).toBe(401);
   });
 
-  it('is refused once it has expired, although it was cached', async () => {
+  it('is refused after its expiry, although it is cached', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read'], { expiresInS: 3_600 });
     const soon = `UPDATE api_keys SET expires_at = clock_timestamp() + interval '600 ms' WHERE id = $1`;
     await story.sql(soon, [id]);
@@ -272,7 +272,7 @@ describe('scopes', () => {
       expect(operation.security).toEqual(needed.map((scope) => ({ bearer: [scope] })));
       for (const [scope, token] of keys) {
         const unknownId = path.includes('admin') ? '0'.repeat(20) : '018f6d1c-0000-7000-8000-000000000000';
-        // The body is invalid on purpose: even a permitted request changes nothing.
+        // The body is invalid on purpose, so that even a permitted request changes nothing.
         const content = method === 'GET' ? undefined : { no: 'such member' };
         const url = path.replace('{id}', unknownId);
         const answer = await story.call<Refusal>(method, url, content, bearer(token));
@@ -300,7 +300,7 @@ describe('a start at an integration', () => {
       const answer = await story.start(subject, more, bearer(token));
       expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     }
-    // The caller may use only an integration that is not configured. The answer may say so.
+    // The key names the integration `elsewhere`, so the answer may say that `elsewhere` is not configured.
     const own = await story.start(subject, { integration: 'elsewhere' }, bearer(token));
     expect(own).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(story.calls(subject, 'init-otp')).toBe(0);
@@ -318,7 +318,7 @@ describe('while PostgreSQL is down', () => {
     const unknown = await makeKey(story, ['onboardings:read']);
     expect(await statusOf(known.token, url)).toBe(200);
     await database.close();
-    // The key does not have the scope. The database is needed only to find the key.
+    // The 403 shows that the service knows the key: the key lacks the scope of this route.
     const ask = (token: string) => story.call<Refusal>('GET', KEYS, undefined, bearer(token), url);
     expect(await ask(known.token)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await ask(unknown.token)).toMatchObject({ status: 503, body: { code: 'not_ready' } });

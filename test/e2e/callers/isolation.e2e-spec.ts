@@ -9,7 +9,7 @@ import { Story, type Answer } from '../../support/story.js';
 const WHOLE: Scope[] = ['onboardings:read', 'onboardings:write', 'onboardings:erase'];
 const UNKNOWN = '01980000-0000-7000-8000-000000000000';
 
-/** Valid bodies for the routes for which a schema is not enough to make one. */
+/** Valid bodies, by route. The test cannot make them from the schemas alone. */
 const BODIES: Record<string, unknown> = {
   '/v1/onboardings/{id}/otp/verify': { code: '123456' },
   '/v1/onboardings/{id}/authenticators': {
@@ -135,7 +135,7 @@ describe('a caller that does not own the onboarding', () => {
     }
   });
 
-  it('gets 404 for valid requests: the owner can send the same requests', async () => {
+  it('gets 404 although the requests are valid: the owner gets neither 400 nor 404 for them', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status, body } = await call(operation, id!, as('shop'));
@@ -242,8 +242,8 @@ describe('an operator', () => {
   });
 });
 
-describe('an API key for another integration', () => {
-  it('gives no access to its caller’s onboardings at this integration', async () => {
+describe('an API key limited to one integration', () => {
+  it('gives no access to its caller’s onboardings at other integrations', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status } = await call(operation, id!, as('elsewhere'));

@@ -8,7 +8,7 @@ import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
 
-/** The first page must show a failure within this time. */
+/** The console's first page must show a failure of the provider within this time. */
 const SEEN_MS = 15_000;
 const USERS = 8;
 
@@ -41,7 +41,7 @@ describeInBrowser('a night on call', () => {
     return rows.map(({ actor, action }) => `${actor} ${action}`);
   };
 
-  it('the console shows a storm of 503, and resolves its lost outcomes in bulk after a dry run', async () => {
+  it('an operator sees many 503, and resolves the lost outcomes in bulk after a dry run', async () => {
     const ids = await Promise.all(Array.from({ length: USERS }, async () => (await story.verified()).id));
     const storm = { route: 'create-authenticators-otp', status: 503, afterEffect: true, times: 0 };
     story.sandbox.control.addFault(storm);
@@ -89,7 +89,7 @@ describeInBrowser('a night on call', () => {
     ]);
   });
 
-  it('the console shows that the provider refuses our key; later the users continue', async () => {
+  it('the console shows a refusal of our key by the provider; the users continue afterwards', async () => {
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
     watched = await openConsole(browser, story, 'viewer');
@@ -136,7 +136,7 @@ describeInBrowser('a night on call', () => {
   });
 
   it('an operator retries one onboarding by keyboard alone, and may not erase it', async () => {
-    // The step waits, so on a slow machine too the operator acts before its next try.
+    // The step waits 100 s for its next attempt, so that the operator acts first, even on a slow machine.
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, retryAfterS: 100, times: 0 });
     const { body } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
     watched = await openConsole(browser, story, 'operator');

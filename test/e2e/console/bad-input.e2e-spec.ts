@@ -42,7 +42,7 @@ describe('the console', () => {
     ['/audit?before=x', 200],
     ['/audit?before=99999999999999999999', 200],
     ['/nothing', 404],
-  ])('answers %s with an error page and status %d', async (path, status) => {
+  ])('answers %s with an HTML page and status %d', async (path, status) => {
     const reply = await admin.visit(path);
     expect([reply.status, reply.headers['content-type']]).toEqual([status, 'text/html; charset=utf-8']);
     expect(reply.text).toContain('<h1');
@@ -93,7 +93,7 @@ describe('the console', () => {
     expect(refused).toMatchObject({ action: 'console: POST /operations', data: { outcome: 'refused' } });
   });
 
-  it('answers 503 while PostgreSQL is away, and still shows its login page', async () => {
+  it('answers 503 while PostgreSQL is down, and still shows its login page', async () => {
     const proxy = await story.proxyTo('DATABASE_URL');
     const { url } = await story.startConsole({ DATABASE_URL: proxy.url });
     const cut = new ConsoleBrowser({ consoleUrl: url });

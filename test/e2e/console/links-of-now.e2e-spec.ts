@@ -32,7 +32,7 @@ const ROWS: [count: number, columns: Record<string, unknown>][] = [
   [5, { ...CREATING, lease_until: inMs(60_000) }],
 ];
 
-it('a lost verify-otp offers only a new code, and its dry run counts the onboarding', async () => {
+it('for a lost verify-otp, the page Now offers only “Send a new code”', async () => {
   const { text } = await operator.visit('/');
   const linksOf = (step: string) => {
     const [row = ''] = text.match(new RegExp(`<td[^>]*>${step}</td>.*?</tr>`, 's')) ?? [];
@@ -52,7 +52,7 @@ it('a lost verify-otp offers only a new code, and its dry run counts the onboard
 it.each([
   ['state=outcome_unknown', '2 of 3'],
   ['step=verify-otp&state=outcome_unknown', '0 of 1'],
-])('the dry run of “it was done” over %s leaves out lost code checks', async (filter, counted) => {
+])('a dry run of “It was done” does not count a lost verify-otp: filter %s', async (filter, counted) => {
   const { text } = await operator.visit(`/operations/new?${filter}&action=resolve_done`);
   expect(text).toContain(`Dry run: ${counted} can be tried`);
 });

@@ -85,7 +85,7 @@ describe('a login at the identity provider', () => {
     await expectRefused(await byProvider(browser, provider, null), 401, /refused the login/);
   });
 
-  it('removes the characters by which a name could imitate another way to log in', async () => {
+  it('changes a name like emergency:ada, which would imitate the emergency login', async () => {
     await byProvider(browser, provider, 'mallory');
     expect(await whoIs(browser)).toBe('emergency ada viewer');
   });
@@ -150,7 +150,7 @@ describe('an answer of the identity provider', () => {
   it.each([
     ['with another state', 'state', 'A'.repeat(43), EXPIRED],
     ['without a state', 'state', null, EXPIRED],
-    ['of a mixed-up issuer', 'iss', 'https://evil.example', INVALID],
+    ['of another issuer', 'iss', 'https://evil.example', INVALID],
     ['without an issuer', 'iss', null, INVALID],
     ['with another code', 'code', 'A'.repeat(43), INVALID],
     ['without a code', 'code', null, INVALID],
@@ -213,7 +213,7 @@ describe('an answer of the identity provider', () => {
       return callBack(browser, `${CONSOLE}/login/callback?${new URLSearchParams(query).toString()}`);
     };
     await expectRefused(await answer(flowOf(Date.now() - 1)), 401, EXPIRED);
-    // With the same cookie and time left, the console asks the provider, which does not know the code.
+    // Before its expiry, the same cookie lets the console ask the provider, which does not know the code.
     await expectRefused(await answer(flowOf(Date.now() + 60_000)), 401, INVALID);
     await expectRefused(await answer('x'), 401, EXPIRED);
   });
@@ -226,7 +226,7 @@ describe('an answer of the identity provider', () => {
 });
 
 describe('while the identity provider is down', () => {
-  it('the page says so, and the emergency login works; later the provider works again', async () => {
+  it('the login page says so, and the emergency login works until the provider is back', async () => {
     const sick = await IdentityProvider.start(CONSOLE);
     const { url } = await story.startConsole(sick.consoleEnv);
     await sick.stop();

@@ -49,7 +49,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
 
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByText('You are logged out of the console.').waitFor();
-    // The provider's pages are not part of this project, so their complaints do not count.
+    // The test ignores the browser's complaints about the pages of the identity provider.
     expect(complaints).toEqual([]);
     await page.getByRole('link', { name: 'Log out of 127.0.0.1' }).click();
     await page.getByRole('heading', { name: /sign-out|log ?out/i }).waitFor();
@@ -92,7 +92,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('a one-time link logs in after a press of its button', async () => {
+  it('a one-time link opens a page whose button logs the operator in', async () => {
     const { page, complaints } = watched;
     const { token } = await story.console.get(LoginLinks).make({ name: 'ana', role: 'operator' });
     await page.goto(loginLink(provider.consoleOrigin, token));

@@ -17,7 +17,7 @@ const begin = async (env: Record<string, string> = {}, more: object = {}) => {
   return new ConsoleBrowser(story);
 };
 
-/** Waits until the console counts in Redis. Before that, it counts in its own memory. */
+/** Waits until the console counts failed logins in Redis. Before, it counts them in its own memory. */
 const counts = (console: INestApplicationContext) =>
   until('Redis counts', () => console.get(Queues).isReady());
 
@@ -105,7 +105,7 @@ describe('failed emergency logins', () => {
     const { app, url } = await story.startConsole();
     await counts(app);
     const other = { consoleUrl: url };
-    // The first login loads code, so it is slow. If Redis answers too slowly, the console counts in memory.
+    // The first login of a process loads code. This delays Redis, so the console may count in memory.
     for (const target of [story, other]) expect(await statusOf(OPS_PASSWORD, '192.0.2.3', target)).toBe(303);
     const tries = [story, other, story, other].map((target) => statusOf(WRONG, '192.0.2.1', target));
     expect((await Promise.all(tries)).sort()).toEqual([401, 401, 429, 429]);
@@ -123,7 +123,7 @@ describe('failed emergency logins', () => {
     expect(statuses).toEqual([...Array.from({ length: 20 }, () => 401), 429]);
   });
 
-  it('lock out no operator for longer than the window', async () => {
+  it('lock out operators only until OPS_LOGIN_WINDOW_MS has passed', async () => {
     await begin({ OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500' });
     await until('a try too many', async () => (await statusOf(WRONG)) === 429);
     await until('the window is over', async () => (await statusOf(OPS_PASSWORD)) === 303);

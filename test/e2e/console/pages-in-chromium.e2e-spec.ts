@@ -23,7 +23,7 @@ describeInBrowser('the console’s pages', () => {
     const done = await story.sent();
     const evil = await story.start(story.newSubject(), { externalRef: EVIL, metadata: { note: EVIL } });
     await story.call('POST', `/v1/onboardings/${evil.body.id}/cancel`, { reason: EVIL });
-    // The text of a refusal may have markup too.
+    // The provider's text of a refusal may contain markup too.
     story.sandbox.control.addFault({ route: 'init-otp', status: 400, body: { error: `no ${EVIL}` } });
     await story.start(story.newSubject());
     await until('the refusal is stored', async () => {
@@ -59,7 +59,7 @@ describeInBrowser('the console’s pages', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    // Later stories have the same database.
+    // Later stories use the same database.
     await story?.sql('DELETE FROM log_levels');
     await story?.end();
   });

@@ -8,7 +8,7 @@ import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
 const REASON = 'no handler for job "of-the-past"';
-/** Scheduled jobs run rarely, because the board lists each run. */
+/** Lets the scheduled jobs run rarely, because each run adds a job to the lists of the board. */
 const SELDOM = {
   EXPIRY_EVERY_MS: '30000',
   SWEEP_EVERY_MS: '30000',

@@ -101,7 +101,7 @@ describe('a session of the console', () => {
 describe('the list of sessions', () => {
   const idsOn = (text: string) => [...text.matchAll(/value="([0-9a-f]{64})"/g)].map(([, id]) => id!);
 
-  it('shows an operator only the operator’s own sessions, and ends all but the current one', async () => {
+  it('shows an operator only the operator’s own sessions, and can end all but the current one', async () => {
     const [here, there] = [new ConsoleBrowser(story, { via: '192.0.2.7' }), new ConsoleBrowser(story)];
     const other = new ConsoleBrowser(story);
     for (const browser of [here, there]) await byProvider(browser, provider, 'omar');
@@ -146,7 +146,7 @@ describe('the list of sessions', () => {
 });
 
 describe('the cookies of the console', () => {
-  it('are limited to this host over TLS, and hidden from scripts and from forms of other sites', async () => {
+  it('work only for this host over TLS, and not for scripts or for forms of other sites', async () => {
     const browser = new ConsoleBrowser(story, { overTls: true });
     const login = await byPassword(browser);
     const session = setCookies(login).find((line) => line.startsWith('__Host-gangway_ops=')) ?? '';
@@ -159,7 +159,7 @@ describe('the cookies of the console', () => {
     expect(await whoIs(other)).toBeNull();
   });
 
-  it('have a plain name if the proxy that terminates TLS is not trusted', async () => {
+  it('have a name without __Host- if the proxy that terminates TLS is not trusted', async () => {
     const direct = new ConsoleBrowser(await replica({ TRUSTED_PROXIES: '10.0.0.0/8' }));
     const page = await direct.visit('/login', { 'x-forwarded-proto': 'https' });
     expect(setCookies(page).join()).not.toMatch(/__Host-|Secure/);

@@ -50,7 +50,7 @@ describeInBrowser('axe on a small phone and a laptop, light and dark', () => {
     expect(await faultsByAxe(page)).toEqual([]);
   });
 
-  it('axe finds no fault on the sandbox’s page: empty, full, or with one address', async () => {
+  it('axe finds no fault on the sandbox’s page, with and without mail and filtered by address', async () => {
     const { page } = await world.visit();
     world.story.sandbox.control.reset();
     await page.goto(`${world.story.sandbox.url}/_sandbox/`);

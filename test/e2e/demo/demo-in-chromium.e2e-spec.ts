@@ -123,7 +123,7 @@ describeInBrowser('the demo in Chromium', () => {
     expect(await demo.page.locator('button.works').count()).toBe(0);
   });
 
-  it('the demo never breaks an e-mail address within its last letters', async () => {
+  it('the demo never puts a line break into the last letters of an e-mail address', async () => {
     const email = `ana.of-the-${world.newEmail()}`;
     const demo = await world.visit();
     await demo.start(email);

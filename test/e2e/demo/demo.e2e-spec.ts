@@ -298,7 +298,7 @@ describe('a problem at the demo', () => {
     expect(story.sandbox.control.mails({ email })).toHaveLength(1);
   });
 
-  it('does not appear if the connection drops during a slow step, because the client repeats', async () => {
+  it('does not appear if the connection drops: the client repeats its request', async () => {
     const service = await story.proxyTo('service');
     const patient = await story.startDemo({ GANGWAY_URL: service.url });
     const email = newEmail();

@@ -50,7 +50,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
   const newest = async () =>
     (await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings?limit=1')).body.items[0]!.id;
 
-  it('the code of docs/integrate.md completes an onboarding after a wrong code and failures', async () => {
+  it('the program of docs/integrate.md completes an onboarding after a wrong code and failures', async () => {
     const page = await start('ana@example.com');
     await VirtualAuthenticator.plugInto(page);
     await page.getByLabel('Code').fill('000000' === mailed('ana@example.com') ? '000001' : '000000');
@@ -63,7 +63,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('status').getByText('completed').waitFor();
   });
 
-  it('the code of docs/integrate.md reconnects after a long outage, and shows what it missed', async () => {
+  it('the program of docs/integrate.md reconnects after a long outage and shows what it missed', async () => {
     const page = await start('bea@example.com');
     const lastWord = page.waitForResponse(isRefused('/api/onboarding/events'));
     await service.close();
@@ -75,7 +75,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('button', { name: 'Send a new code' }).waitFor();
   });
 
-  it('the code of docs/integrate.md continues with a new code after a lost answer', async () => {
+  it('the program of docs/integrate.md continues with a new code after a lost answer', async () => {
     const page = await start('dora@example.com');
     story.sandbox.control.addFault({ route: 'otp-auth', cut: 'after' });
     await page.getByLabel('Code').fill(mailed('dora@example.com'));
@@ -94,7 +94,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('button', { name: 'Create passkey' }).waitFor();
   });
 
-  it('the code of docs/integrate.md takes a code with a space, and refuses a short code', async () => {
+  it('the program of docs/integrate.md accepts a code with a space, and refuses a short code', async () => {
     const page = await start('emil@example.com');
     await page.getByLabel('Code').fill('12345');
     await page.getByRole('button', { name: 'Continue' }).click();
@@ -104,7 +104,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('button', { name: 'Create passkey' }).waitFor();
   });
 
-  it('the code of docs/integrate.md tells a user who has started elsewhere to finish there', async () => {
+  it('the program of docs/integrate.md tells a user who has started elsewhere to finish there', async () => {
     const page = await start('fred@example.com');
     await story.sql(`UPDATE onboardings SET caller = 'another' WHERE id = $1`, [await newest()]);
     await page.context().clearCookies();
@@ -114,7 +114,7 @@ describeInBrowser('docs/integrate.md in Chromium', () => {
     await page.getByRole('status').getByText('You have started elsewhere').waitFor();
   });
 
-  it('the code of docs/integrate.md starts again if the onboarding was deleted', async () => {
+  it('the program of docs/integrate.md starts again if the onboarding was deleted', async () => {
     const page = await start('cleo@example.com');
     await story.sql('DELETE FROM onboardings WHERE id = $1', [await newest()]);
     await page.reload();

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('the code of docs/integrate.md', () => {
+describe('the program of docs/integrate.md', () => {
   it('completes an onboarding although the provider fails for a while', async () => {
     const mine = await story.startDemo({}, main);
     const browser = new DemoBrowser(mine.url);

@@ -14,7 +14,7 @@ it('the service loses nothing while replicas die at any point, and network and u
   expect(figure(/onboardings: .*completed (\d+)/)).toBeGreaterThan(0);
 });
 
-it('the service answers calls in any order, and leaves only valid timelines', async () => {
+it('the service survives commands in a random order, and leaves only valid timelines', async () => {
   const report = await runCommand(
     'orders/run.ts',
     '--seed',

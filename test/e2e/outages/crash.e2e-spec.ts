@@ -12,7 +12,7 @@ import { lapseLeases } from '../../support/time-travel.js';
 
 jest.setTimeout(240_000);
 
-/** The times are so long that all calls are in flight at the same time, even on a busy machine. */
+/** Timeouts so long that all calls are in flight at the same time, even on a busy machine. */
 const ENV = { CALL_TIMEOUT_MS: '30000', CLAIM_MAX_AGE_MS: '10000', LEASE_MS: '60000' };
 
 /** Delays a call for longer than any process of this test runs. */
@@ -40,7 +40,7 @@ describe('kill -9 of the worker', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
-      // With these times, all steps wait between the same two attempts at one moment.
+      // The waits between attempts are long and nearly equal. So there is a moment when every step waits.
       env: { ...ENV, RETRY_FLOOR_MS: '2500', RETRY_BASE_MS: '2500', RETRY_CAP_MS: '2600' },
     });
   });
@@ -112,7 +112,7 @@ describe('kill -9 of the service', () => {
   });
 });
 
-/** @param before the failure classes of the earlier attempts. */
+/** Checks that the step ends as LAW says. @param before the failure classes of the earlier attempts. */
 async function endsByLaw(at: StepUnderTest, index: number, before: string[]): Promise<void> {
   const { step, acted, state, attempts } = LAW[index]!;
   const onboarding = await at.until((each) => each.state === state && each.nextAction.type !== 'wait');

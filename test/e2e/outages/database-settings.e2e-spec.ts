@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { testDatabaseUrl } from '#libs/testing';
 import { Story } from '../../support/story.js';
 
-/** Settings of PostgreSQL, each of which would change the result or the waiting of some statement. */
+/** Each of these PostgreSQL settings would change the result of some statement, or how long it may wait. */
 const ADVERSE: Record<string, string> = {
   DateStyle: 'SQL, DMY',
   IntervalStyle: 'iso_8601',

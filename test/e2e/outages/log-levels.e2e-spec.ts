@@ -92,7 +92,7 @@ describe('a log level that an operator changes', () => {
     await follows(service, {});
   });
 
-  it('stays while PostgreSQL is away, and still expires at its time', async () => {
+  it('stays while PostgreSQL is down, and still expires on time', async () => {
     await gangway(story, 'logs', 'level', 'RequestLog', 'debug', '--for', '8s');
     await follows(service, { RequestLog: 'debug' });
     const proxy = await story.proxyTo('DATABASE_URL');
@@ -128,15 +128,15 @@ describe('a log level that an operator changes', () => {
 });
 
 it.each([
-  [['level', 'StepRuner', 'debug'], 'there is no module "StepRuner". Near: StepRunner,'],
-  [['level', 'StepRunner', 'loud'], 'there is no level "loud". Near: trace, debug, info,'],
-  [['level', 'StepRunner', 'debug', '--for', '30d'], '--for is at most 7d'],
+  [['level', 'StepRuner', 'debug'], 'there is no module "StepRuner". Similar: StepRunner,'],
+  [['level', 'StepRunner', 'loud'], 'there is no level "loud". Similar: trace, debug, info,'],
+  [['level', 'StepRunner', 'debug', '--for', '30d'], '--for takes a duration from 1s to 7d'],
   [['level', 'StepRunner'], 'the command takes 2 word(s)'],
   [['level', 'Audit', 'silent'], 'Audit writes lines of the audit, so its level is at most info.'],
   [['level', 'operatoraudit', 'warn'], 'OperatorAudit writes lines of the audit'],
   [['level', 'default', 'error'], 'default writes lines of the audit'],
-  [['reset', 'Stepp'], 'there is no module "Stepp". Near: Steps'],
-])('refuses logs %j', async (args, message) => {
+  [['reset', 'Stepp'], 'there is no module "Stepp". Similar: Steps'],
+])('the command gangway logs refuses the arguments %j', async (args, message) => {
   const { code, err } = await gangway(story, 'logs', ...args);
   expect(code).toBe(2);
   expect(err).toContain(message);

@@ -62,10 +62,7 @@ describe('a flush of Redis between retries', () => {
   }
 });
 
-/**
- * BullMQ waits forever for its first connection. A step must still take less time than this while Redis is
- * down.
- */
+/** While Redis is down, a step must end within this time, although BullMQ waits forever to connect. */
 const HELD_UP_MS = 5_000;
 
 describe('a replica whose Redis is down', () => {

@@ -90,7 +90,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(types.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
-  it('loses no answer that the provider sends during this time', async () => {
+  it('loses no answer that the provider sends meanwhile', async () => {
     const { id, subject } = await story.sent();
     story.sandbox.control.addFault({ route: 'otp-auth', delayMs: 500, match: { userId: subject.userId } });
     const answer = story.verify(id, story.code(subject));

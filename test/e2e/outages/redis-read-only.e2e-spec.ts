@@ -14,7 +14,7 @@ const CANARY_EVERY_MS = 500;
  */
 const GRACE_MS = 4 * CANARY_EVERY_MS;
 
-describe('a Redis that has become a read-only replica behind open connections', () => {
+describe('a Redis that has become a read-only replica while connections were open', () => {
   let redis: PrivateRedis;
   let story: Story;
   let workerUrl: string;

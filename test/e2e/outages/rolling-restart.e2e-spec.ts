@@ -6,13 +6,13 @@ jest.setTimeout(300_000);
 
 /** With three users, a call is in flight at any time, and the machine can still start processes. */
 const AT_ONCE = 3;
-/** The load balancer of this test notices a draining replica faster, even on a busy machine. */
+/** The load balancer of this test notices within this time that a replica drains. */
 const NOTICE = { DRAIN_NOTICE_MS: '3000' };
 const POLL_MS = 50;
 
 let story: Story;
 beforeAll(async () => {
-  // Starting a process slows down the others. The timeouts are long, so that no answer is lost by that.
+  // The timeouts are long, because a process that starts slows down the others.
   story = await Story.begin({
     worker: false,
     env: { CALL_TIMEOUT_MS: '20000', CLAIM_MAX_AGE_MS: '9000', LEASE_MS: '30000' },

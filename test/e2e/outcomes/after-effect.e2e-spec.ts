@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 describe('an init-otp call that fails after it has sent a mail', () => {
-  it('is repeated: only the newest code works, the timeline warns, and both mails count', async () => {
+  it('is repeated: the timeline warns of a second mail, and both mails count', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({
@@ -41,8 +41,8 @@ describe('an init-otp call that fails after it has sent a mail', () => {
   });
 });
 
-describe('a verify-otp call that fails after it has used the code', () => {
-  it('has an unknown outcome if its repetition is refused, and is not a wrong code', async () => {
+describe('a verify-otp call that fails after the provider has checked the code', () => {
+  it('has an unknown outcome if its repetition is refused; the code does not count as wrong', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -114,7 +114,7 @@ describe('a create-authenticators call that fails after it has stored the passke
     });
   });
 
-  it('completes the onboarding when it is resolved as done, with a passkey without an id', async () => {
+  it('when resolved as done, completes the onboarding with a passkey that has no id', async () => {
     const at = await lost('create-authenticators');
     const { status, body } = await story.resolve(at.id, 'done');
     expect(status).toBe(200);
@@ -130,7 +130,7 @@ describe('a create-authenticators call that fails after it has stored the passke
     });
   });
 
-  it('leaves the session open when resolved as not done, and another passkey completes', async () => {
+  it('when resolved as not done, lets another passkey complete the onboarding', async () => {
     const at = await lost('create-authenticators');
     const { body } = await story.resolve(at.id, 'not_done');
     expect(body).toMatchObject({
@@ -146,7 +146,7 @@ describe('a create-authenticators call that fails after it has stored the passke
     });
   });
 
-  it('excludes the passkey from later options only after an operator has confirmed it', async () => {
+  it('when resolved as not done, does not add its passkey to later excludeCredentials', async () => {
     const at = await lost('create-authenticators');
     await story.resolve(at.id, 'not_done');
     const passkey = await story.passkey(at.id);
@@ -224,7 +224,7 @@ describe('a create-authenticators call that fails after it has stored the passke
     });
   });
 
-  it('cannot be resolved while no outcome is unknown', async () => {
+  it('can be resolved only while its outcome is unknown', async () => {
     const { id } = await story.verified();
     expect(await story.resolve(id, 'done')).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
   });

@@ -48,7 +48,7 @@ async function findings(args: string[] = [], env: Record<string, string> = {}) {
 }
 
 describe('gangway contract-check', () => {
-  it('probes each integration without a mail, a change or a database', async () => {
+  it('probes each integration, sends no mail, changes nothing and needs no database', async () => {
     const { code, items } = await findings([], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
     expect(code).toBe(0);
     const fine = {
@@ -108,14 +108,14 @@ describe('gangway contract-check', () => {
       { status: 403, body: { error: 'credential is read-only' } },
       { status: 403, keyAccepted: false, unknownText: null, detail: 'upstream answered 403' },
     ],
-  ])('says what %j shows', async (fault, expected) => {
+  ])('reports what the provider’s answer %j shows', async (fault, expected) => {
     story.sandbox.control.addFault({ route: 'whoami', ...fault } as never);
     const { code, items } = await findings(['byzantine']);
     expect(code).toBe(1);
     expect(items).toMatchObject([{ ok: false, ...expected }]);
   });
 
-  it('reports that the clocks differ', async () => {
+  it('reports that the provider’s clock differs from ours', async () => {
     story.sandbox.control.advanceClock(45_000);
     try {
       const { code, items } = await findings(['byzantine']);
@@ -144,7 +144,7 @@ describe('gangway contract-check', () => {
     }
   });
 
-  it('names a key that cannot be opened, and still probes the others', async () => {
+  it('names a key that it cannot load, and still probes the other integrations', async () => {
     const env = { INTEGRATION_BYZANTINE_PRIVATE_KEY: 'short' };
     const { code, items } = await findings([], env);
     expect(code).toBe(1);
@@ -159,7 +159,7 @@ describe('gangway contract-check', () => {
     );
   });
 
-  it('names an integration that is not there', async () => {
+  it('names an integration that is not configured', async () => {
     expect(await check(['byzantin'])).toMatchObject({
       code: 2,
       err: expect.stringContaining(

@@ -56,7 +56,7 @@ async function consoleText(): Promise<string> {
 }
 
 describe('the health of an integration', () => {
-  it('shows an outage of one step in every process and the console, and its end', async () => {
+  it('shows the start and the end of an outage of one step, in each process and the console', async () => {
     const urls = await fleet(DEFAULT_RETRIES);
     const ids = await Promise.all(Array.from({ length: 8 }, async () => (await story.verified()).id));
     story.sandbox.control.addFault({ route: 'create-authenticators-otp', status: 503, times: 0 });
@@ -81,7 +81,7 @@ describe('the health of an integration', () => {
     expect(await metricAt(urls[1]!, 'gangway_integration_failures_in_a_row')).toBe(0);
   });
 
-  it('shows a refusal of our key while it lasts, and since when', async () => {
+  it('shows since when the provider refuses our key, until the provider accepts it again', async () => {
     const urls = await fleet();
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     for (let n = 0; n < 8; n++) await story.start(story.newSubject());
@@ -104,7 +104,7 @@ describe('the health of an integration', () => {
     for (const url of urls) await until('all is well again', () => isOk(url));
   });
 
-  it('shows that a key is accepted again, without a worker and without a call', async () => {
+  it('shows after a probe that our key is accepted again, without a worker and without a step', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
@@ -114,7 +114,7 @@ describe('the health of an integration', () => {
     await until('it is up', async () => (await finding(story.serviceUrl)).status === 'up', SEEN_MS);
   });
 
-  it('still shows a refusal after a probe that proves nothing', async () => {
+  it('still shows a refusal of our key after a probe that gets 404', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: 'init-otp', status: 401, times: 0 });
     story.sandbox.control.addFault({ route: 'whoami', status: 404, times: 0 });
@@ -187,7 +187,7 @@ describe('the health of an integration', () => {
     expect(await views()).toHaveLength(1);
   });
 
-  it('shows onboardings of a removed integration, in the same order everywhere', async () => {
+  it('lists a removed integration with onboardings, at the same place in each process', async () => {
     const second = Object.entries({
       PROVIDER: 'byzantine',
       RP_ID: 'b.example.com',
@@ -224,7 +224,7 @@ describe('the health of an integration', () => {
     }
   });
 
-  it('is answered in time with known data while PostgreSQL does not answer', async () => {
+  it('shows the last known data while PostgreSQL does not answer', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     await story.start(story.newSubject());

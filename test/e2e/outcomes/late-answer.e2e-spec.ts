@@ -29,7 +29,10 @@ describe('a late answer, written after the worker has made another attempt', () 
   beforeEach(() => database.open());
   afterAll(() => story.end());
 
-  /** @returns the replica's answer to its caller. */
+  /**
+   * Cuts off the replica from the database during its call, until `takenOver` has resolved.
+   * @returns the replica's answer to its caller.
+   */
   async function answeredLate(
     at: StepUnderTest,
     fault: Fault,
@@ -150,13 +153,12 @@ describe('an answer that comes after its onboarding was cancelled', () => {
       expect(await caller).toMatchObject({ status: 410, body: { code: 'onboarding_ended' } });
       const kept = await at.eventsOf('late_answer_kept');
       expect(kept).toMatchObject([{ data: { step, class: 'ok', answer } }]);
-      // After create-authenticators, the row shows that a passkey may exist.
       expect((await story.get(at.id)).body).toMatchObject({ state: 'cancelled', unresolved });
     },
   );
 });
 
-describe('a process that sleeps beyond its lease', () => {
+describe('a process that is paused until its lease has lapsed', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: ENV });
@@ -165,7 +167,7 @@ describe('a process that sleeps beyond its lease', () => {
 
   const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
 
-  it('resolves only its own attempt with the late answer after it wakes', async () => {
+  it('resolves only its own attempt when it resumes and reads the late answer', async () => {
     const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');
@@ -181,11 +183,11 @@ describe('a process that sleeps beyond its lease', () => {
     service.resume();
     await Promise.all(callers);
 
-    // If the caller stops waiting first, it gets an answer before the late answer is recorded.
+    // The caller may get its answer before the late answer is recorded, because it waits only for some time.
     const kept = await until('the late answer is recorded', () => first(send, 'late_answer_kept'));
     expect(kept).toMatchObject({ data: { step: 'init-otp', attempt: 1 } });
     expect((await story.get(send.id)).body).toMatchObject({ state: 'otp_sent', version: sent.version });
-    // The answer was already in the socket. Now the outcome of its attempt is known.
+    // The provider's answer was already in the socket of the paused process, so the outcome becomes known.
     const late = await until('the answer ends the doubt', () => first(verify, 'late_answer'));
     expect(late).toMatchObject({ data: { answer: 'otp_verified' } });
     expect((await story.get(verify.id)).body).toMatchObject({ state: 'otp_verified', unresolved: null });

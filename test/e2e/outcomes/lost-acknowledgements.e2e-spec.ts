@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** While the call is in flight, the test has this time to prepare the loss of the acknowledgement. */
+/** During the call, the test has this time to prepare the loss of PostgreSQL's acknowledgement. */
 const delayMs = 1_500;
 const UNKNOWN_KEY = { status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 };
 
@@ -28,7 +28,7 @@ interface Case {
 describe('the end of an attempt, if PostgreSQL’s acknowledgement is lost', () => {
   it.each<Case>([
     {
-      what: 'moved the row',
+      what: 'succeeded',
       fault: { afterEffect: true },
       status: 200,
       state: 'otp_verified',
@@ -77,7 +77,7 @@ describe('the end of an attempt, if PostgreSQL’s acknowledgement is lost', () 
   );
 });
 
-/** Checks the step's attempts and the budgets: an attempt that was not sent is not charged. */
+/** Checks the step's attempts and budgets: an attempt that was not sent uses up nothing. */
 async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise<void> {
   expect(await at.attempts()).toEqual(['not_sent', 'ok']);
   expect(at.calls).toBe(1);
@@ -85,7 +85,7 @@ async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise
   expect(lapsed).toEqual([]);
   const { body } = await story.get(at.id);
   expect(body.unresolved).toBeNull();
-  // The code has lost one try, by the only call.
+  // The only call has used up one try of the code.
   expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft - (at.step === 'verify-otp' ? 1 : 0));
   expect(body.otp.sends).toBe(before.otp.sends + (at.step === 'init-otp' ? 1 : 0));
   const [budget] = await story.sql(
@@ -114,7 +114,7 @@ describe('the claim of an attempt, if PostgreSQL’s acknowledgement is lost', (
     await expectOneCall(at, before);
   });
 
-  it('of a start leaves an onboarding whose code is sent, and the caller can find it', async () => {
+  it('at a start: the onboarding’s code is sent, and the caller can find the onboarding', async () => {
     const subject = story.newSubject();
     let lost = 0;
     database.intercept(/gw_start/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
@@ -129,7 +129,7 @@ describe('the claim of an attempt, if PostgreSQL’s acknowledgement is lost', (
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('uses up nothing if PostgreSQL executes it after the caller got a 503', async () => {
+  it('uses up no try if PostgreSQL executes the claim only after the caller got a 503', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const before = (await story.get(at.id)).body;
     const other = new Client({ connectionString: story.databaseUrl });

@@ -16,14 +16,14 @@ const UNANSWERED: Record<string, Fault> = {
   'an answer after the call timeout': { delayMs: 60_000, cut: 'before' },
   'an effect whose answer comes too late': { delayMs: SHORT_CALL_MS + 400, afterEffect: true },
   '408': { status: 408 },
-  'a 2xx of half a JSON': {
+  'a 2xx with half of a JSON text': {
     status: 200,
     body: '{"otpId":"7c1b',
     contentType: 'application/json',
     afterEffect: true,
   },
-  'a 2xx of another shape': { status: 200, body: { ok: true }, afterEffect: true },
-  'a 2xx of HTML': {
+  'a 2xx with unexpected JSON': { status: 200, body: { ok: true }, afterEffect: true },
+  'a 2xx with HTML': {
     status: 200,
     body: '<html><body>Welcome</body></html>',
     contentType: 'text/html',
@@ -76,7 +76,7 @@ describe('a call without an answer', () => {
   });
   afterAll(() => story.end());
 
-  it.each(CASES)('$step: $meets', async ({ step, fault }) => {
+  it.each(CASES)('of $step ends the step as the retry law says: $meets', async ({ step, fault }) => {
     const end = ENDS[step];
     const at = await StepUnderTest.before(story, step);
     at.strike({ ...fault, times: 0 });
@@ -110,7 +110,7 @@ describe('a call without an answer', () => {
     expect(gone!.data).toMatchObject({ bytesSent: true, headersSeen: false, status: null });
   });
 
-  it('to verify a code is followed by a new code, and nothing stays unresolved', async () => {
+  it('of verify-otp leaves nothing unresolved after a resend', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer.body).toMatchObject({ code: 'outcome_unknown', nextAction: { type: 'resolve' } });

@@ -122,7 +122,7 @@ describe('an operation on many onboardings', () => {
     expect(third).toMatchObject({ status: 202, body: { id: first.body.id } });
   });
 
-  it('needs its scopes, a condition and a reason', async () => {
+  it('requires its scopes, a condition and a reason', async () => {
     const { id } = await story.sent();
     const operator = bearer((await makeKey(story, ['operations:write'], { caller: 'desk' })).token);
     const reader = bearer((await makeKey(story, ['operations:read'], { caller: 'desk' })).token);
@@ -163,7 +163,7 @@ describe('an operation on many onboardings', () => {
     expect(abort).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
   });
 
-  it('shows a caller of only one integration no operations outside it', async () => {
+  it('shows a caller limited to one integration no operation on other integrations', async () => {
     const elsewhere = bearer(
       (await makeKey(story, ['operations:write'], { caller: 'elsewhere', integrations: ['turnkey'] })).token,
     );

@@ -46,8 +46,7 @@ describe('a misconfigured integration', () => {
       unresolved: null,
     });
 
-    // The fault hits only one call. A second call would succeed, but none is made while the onboarding is
-    // parked.
+    // A second call would succeed, but the service makes no call while the onboarding is parked.
     const before = probes();
     await at.until(() => probes() >= before + 3);
     expect(at.calls).toBe(1);
@@ -62,7 +61,7 @@ describe('a misconfigured integration', () => {
   });
 
   it.each([404, 405, 503])(
-    'continues although its probe answers %d, which proves nothing',
+    'lets onboardings continue if a probe gets %d, which tells nothing about our key',
     async (status) => {
       const useless = story.sandbox.control.addFault({ route: 'whoami', status, times: 0 });
       const at = await StepUnderTest.before(story, 'init-otp');
@@ -74,7 +73,7 @@ describe('a misconfigured integration', () => {
     },
   );
 
-  it.each([401, 403])('does not count as misconfigured after a %d to one subject', async (status) => {
+  it.each([401, 403])('is not assumed if the provider answers %d for one subject only', async (status) => {
     await story.sent();
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ status, times: 0 }).submit();
@@ -168,7 +167,7 @@ describe('an integration that is removed from the configuration', () => {
 
     await story.startWorker();
     for (const at of [verify, ...retried]) await at.until(DONE_STATE[at.step]);
-    // An attempt that was never sent uses up neither a send nor a try.
+    // Attempts that were not sent have used up no sends.
     expect((await story.get(retried[0]!.id)).body.otp.sends).toBe(2);
   });
 });

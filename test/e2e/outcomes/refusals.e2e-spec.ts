@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** The state after each step, if the provider refuses unclearly. */
+/** The state of the onboarding after an unclear refusal of each step. */
 const UNCLEAR: Record<StepName, string> = {
   'init-otp': 'failed',
   'verify-otp': 'otp_sent',
@@ -18,11 +18,11 @@ const UNCLEAR: Record<StepName, string> = {
 const FORMS: Record<string, Fault> = {
   'an unknown text': { status: 400, body: { error: 'the moon is in the wrong house', status: 400 } },
   'an empty text': { status: 400, body: { error: '', status: 400 } },
-  'a bare string': { status: 400, body: 'Failed to deserialize the JSON body', contentType: 'text/plain' },
+  'plain text': { status: 400, body: 'Failed to deserialize the JSON body', contentType: 'text/plain' },
   HTML: { status: 400, body: '<html><body><h1>400 Bad Request</h1></body></html>', contentType: 'text/html' },
   nothing: { status: 400, body: '' },
   'an unusual status': { status: 418, body: { error: 'teapot', status: 418 } },
-  'an unknown text that hides a known one far down': {
+  'an unknown text with a known text far down': {
     status: 400,
     body: { error: `${'x'.repeat(600)} invalid OTP code` },
   },
@@ -31,7 +31,7 @@ const FORMS: Record<string, Fault> = {
 const CASES = STEPS.flatMap((step) => Object.entries(FORMS).map(([form, fault]) => ({ step, form, fault })));
 
 describe('an unclear refusal', () => {
-  it.each(CASES)('$step: $form', async ({ step, fault }) => {
+  it.each(CASES)('of $step with $form gives the caller upstream_rejected', async ({ step, fault }) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike(fault).submit();
     expect(answer).toMatchObject({ status: 422, body: { code: 'upstream_rejected' } });
@@ -39,14 +39,13 @@ describe('an unclear refusal', () => {
     expect(body).toMatchObject({ state: UNCLEAR[step], unresolved: null, parked: null });
     expect((body.failure ?? body.lastResult)!.code).toBe('upstream_rejected');
     expect(await at.attempts()).toEqual(['rejected_unclear']);
-    // The provider's text may contain a code. Therefore neither the caller nor the timeline shows any part of
-    // it.
+    // The provider's text may contain a code, so neither the answer nor the timeline shows any of it.
     expect(JSON.stringify([answer.body, body, await at.events()])).not.toMatch(
       /the moon|deserialize|<h1>|teapot/,
     );
   });
 
-  it('counts as a try of the code, which stays valid', async () => {
+  it('uses up a try of the code, and the code stays valid', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(FORMS['an unknown text']!).submit();
     expect(answer.body).toMatchObject({ code: 'upstream_rejected', attemptsLeft: 2 });
@@ -61,7 +60,7 @@ describe('an unclear refusal', () => {
 });
 
 describe('a clear refusal', () => {
-  it('with 404 fails a start, and requires a new code if the session is unknown', async () => {
+  it('with 404 ends a start as failed, and asks for a new code at create-authenticators', async () => {
     const unknown = { accountId: crypto.randomUUID(), userId: crypto.randomUUID(), email: '' };
     const start = await story.start(unknown);
     expect(start).toMatchObject({ status: 422, body: { code: 'subject_not_found', state: 'failed' } });
@@ -76,7 +75,7 @@ describe('a clear refusal', () => {
     });
   });
 
-  it('of the address fails a start', async () => {
+  it('of the email address ends a start as failed', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const error = 'Turnkey error 3: invalid email address (Details: [])';
     const answer = await at.strike({ status: 400, body: { error, status: 400 } }).submit();

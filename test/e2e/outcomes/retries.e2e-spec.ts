@@ -21,7 +21,7 @@ describe('a retry', () => {
   const jobOf = (at: StepUnderTest, attempt: number) =>
     story.service.get(Queues).get('steps').getJob(`${at.id}_${at.step}_${attempt}`);
 
-  it.each(STEPS)('%s: a waiting caller gets the success after two answers with 503', async (step) => {
+  it.each(STEPS)('of %s gives a waiting caller the success after two answers with 503', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit();
     expect(answer.status).toBe(step === 'init-otp' ? 201 : 200);
@@ -30,7 +30,7 @@ describe('a retry', () => {
     expect(at.journal().map(({ answer: status }) => status)).toEqual([503, 503, 200]);
   });
 
-  it.each(STEPS)('%s: is a job that carries only an id, and returns its outcome', async (step) => {
+  it.each(STEPS)('of %s is a job: its data is only an id, and its result is the outcome', async (step) => {
     const at = await StepUnderTest.before(story, step);
     await at.strike({ status: 503, times: 2 }).submit();
     const [first] = await at.eventsOf('attempt_started').then((events) => events.slice(-3));
@@ -53,7 +53,7 @@ describe('a retry', () => {
     });
   });
 
-  it.each(STEPS)('%s: is made even if the caller does not wait', async (step) => {
+  it.each(STEPS)('of %s is made even if the caller does not wait', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
     expect(answer.status).toBe(202);
@@ -73,7 +73,7 @@ describe('a retry', () => {
     expect(job.attemptsMade).toBe(1);
   });
 
-  it('permits only cancel while it waits, and names the time of the next try', async () => {
+  it('that waits permits only cancel, and the onboarding shows the time of the next try', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     at.strike({ status: 429, retryAfterS: 60 });
     const waiting = await at.submit({ headers: { prefer: 'respond-async' } });
@@ -111,7 +111,7 @@ describe('Retry-After', () => {
   });
 
   it.each([429, 503])(
-    'in seconds, with status %i, is respected, and uses up neither a send nor a try',
+    'in seconds delays the retry; the answer %i uses up neither a send nor a try',
     async (status) => {
       const send = await StepUnderTest.before(story, 'init-otp');
       const sent = await send.strike({ status, retryAfterS: 1 }).submit();
@@ -133,7 +133,7 @@ describe('Retry-After', () => {
     },
   );
 
-  it('as a date is also respected', async () => {
+  it('as a date also delays the retry', async () => {
     // An HTTP date contains only whole seconds, so the wait may be up to one second shorter.
     const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
     upstream = createServer((_, response) =>
@@ -146,8 +146,7 @@ describe('Retry-After', () => {
 
     const at = await StepUnderTest.before(story, 'init-otp');
     expect((await at.submit({ at: busy.url })).body).toMatchObject({ state: 'otp_sent', otp: { sends: 1 } });
-    // The service reads the date a moment after it was made. Without the date, the retry would come after 100
-    // ms.
+    // Without the date, the retry would come after 100 ms.
     expect((await pauses(at))[0]).toBeGreaterThanOrEqual(500);
   });
 
@@ -196,8 +195,8 @@ describe('an unreachable provider', () => {
   let story: Story;
   let unreachable: Record<string, string>;
   beforeAll(async () => {
-    // Retries of step 1 end with the onboarding, of step 2 with the code, and of step 3 some seconds before
-    // the session ends.
+    // Retries of init-otp end with the onboarding, of verify-otp with the code, and of create-authenticators
+    // SESSION_MARGIN_MS before the session ends.
     story = await Story.begin({
       worker: false,
       sandbox: { sessionLifeMs: 15_000 },
@@ -212,11 +211,10 @@ describe('an unreachable provider', () => {
   });
   afterAll(() => story.end());
 
-  it('is called until no call could end in time, and the calls use up no tries and no sends', async () => {
+  it('is called until too little time is left, and the calls use up no tries and no sends', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
-    // The worker starts after the preparation. Otherwise it would make the first retries before the time is
-    // measured.
+    // Before the preparation has ended, the worker must make no retries.
     await story.startWorker(unreachable);
     const lastCalls = await Promise.all(
       all.map(async ({ id }) => {
@@ -228,8 +226,7 @@ describe('an unreachable provider', () => {
     const ends = await Promise.all(
       all.map(async (at) => {
         const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
-        // The test must read the onboarding before it expires. The start itself is answered with the
-        // onboarding.
+        // A 202 is the onboarding itself. A later read could find it expired.
         const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
         return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
       }),
@@ -264,7 +261,7 @@ describe('an unreachable provider', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
-    // The step ended like a step that has expired. Therefore the budget keeps its charge (decision 10).
+    // The code expired during the step, so the subject's budget still counts the try (decision 10).
     expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
   });
 });
@@ -288,8 +285,7 @@ describe('an upstream that fails for a long time', () => {
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
     const resent = await story.resend(at.id);
     expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
-    // The next action says the same as the refusal: no new code before the limit of the send window permits
-    // it.
+    // Like the refusal, the next action permits a new code only when the window of the send limit permits it.
     const { otp, createdAt } = answer.body;
     expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
     const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);

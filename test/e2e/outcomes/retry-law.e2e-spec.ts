@@ -383,7 +383,7 @@ const CELLS: Cell[] = [
   },
 ];
 
-/** An earlier call of the step may have taken effect. Therefore no refusal of the next call is definite. */
+/** Refusals after a call that may have taken effect. So they leave the outcome of the step unknown. */
 const REFUSALS = [
   { meets: 'a known 400', fault: said('invalid OTP code'), failure: 'rejected' },
   { meets: 'an unknown 400', fault: unclear, failure: 'rejected_unclear' },
@@ -417,7 +417,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 describe('the retry law, case by case', () => {
-  it.each(CELLS)('$step meets $meets: $state', async (cell) => {
+  it.each(CELLS)('$step ends in the state $state after $meets', async (cell) => {
     const at = cell.resend
       ? await StepUnderTest.beforeResend(story)
       : await StepUnderTest.before(story, cell.step);
@@ -432,7 +432,7 @@ describe('the retry law, case by case', () => {
     expect(answer.status).toBe(cell.status);
     expect(answer.status >= 400 ? answer.body.code : onboarding.lastResult?.code).toBe(cell.code);
     expect((onboarding.failure ?? onboarding.lastResult)?.code).toBe(cell.code);
-    // The timeline has an attempt for each call.
+    // Each attempt that was sent has made one call.
     expect(at.calls).toBe(cell.attempts.filter((each) => each !== 'not_sent').length);
     expect(await at.eventsOf('retry_scheduled')).toHaveLength(cell.attempts.length - 1);
 

@@ -4,9 +4,7 @@ import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/s
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 
-/**
- * The delay of each direction. PostgreSQL's answer to a claim then comes later than CLAIM_MAX_AGE_MS allows.
- */
+/** The delay in each direction. Both delays together are longer than CLAIM_MAX_AGE_MS. */
 const SLOW_MS = 600;
 
 let database: TcpProxy;
@@ -29,7 +27,7 @@ afterEach(() => story.end());
 describe('a claim that PostgreSQL acknowledges too late', () => {
   it.each(STEPS)('is followed by no call, uses up nothing, and is repeated later: %s', async (step) => {
     const at = await StepUnderTest.before(story, step);
-    // The connections are opened before the proxy becomes slow.
+    // Opens the connections before the proxy becomes slow.
     const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slow);
     await Promise.all(Array.from({ length: 4 }, read));
     database.slow(SLOW_MS);

@@ -88,7 +88,7 @@ describe('Byzantine, while our keys are rotated', () => {
     });
   });
 
-  it.each(STEPS)('%s: parks the onboarding while both keys are refused', async (step) => {
+  it.each(STEPS)('makes the service park the onboarding while it refuses both keys: %s', async (step) => {
     const at = await StepUnderTest.before(story, step);
     register(newKey());
     const { status, body } = await at.submit();

@@ -40,7 +40,7 @@ async function listed(): Promise<Refusal[]> {
   return (JSON.parse(out) as { items: Refusal[] }).items;
 }
 
-/** Waits until a text of the list contains the words and was counted so often. */
+/** Waits until the list has a text with these words, and has counted the text `count` times. */
 async function seen(words: string, count = 1): Promise<Refusal> {
   let found: Refusal | undefined;
   await until(`${words} is listed`, async () => {
@@ -56,8 +56,8 @@ const strike = ({ userId }: Subject, route: string, status: number, error: strin
 const startByzantine = ({ accountId, userId }: Subject) =>
   story.call('POST', '/v1/onboardings', { integration: 'byzantine', subject: { accountId, userId } });
 
-describe('a refusal with a text that is not known', () => {
-  it('is listed without personal data, counted, and shown with one onboarding', async () => {
+describe('the list of unknown refusals', () => {
+  it('has each text without personal data, with its count and one onboarding', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 2; n++) {
       const subject = story.newSubject();
@@ -83,7 +83,7 @@ describe('a refusal with a text that is not known', () => {
     expect(await metricsAt(story.serviceUrl, name)).toEqual([`${name}2`]);
   });
 
-  it('is not listed if the text is known, or says nothing', async () => {
+  it('leaves out known texts, empty texts and the texts of a 503', async () => {
     for (const [status, error] of [
       [400, 'Invalid OTP code'],
       [400, ''],
@@ -101,7 +101,7 @@ describe('a refusal with a text that is not known', () => {
     expect((await listed()).map(({ refusal }) => refusal).join()).not.toMatch(/invalid otp|fire/i);
   });
 
-  it('is listed for Turnkey with its code, without the contact', async () => {
+  it('has Turnkey’s error code with the text, and leaves out the contact', async () => {
     const person = new Person(story);
     story.sandbox.control.addFault({
       route: 'init_otp',
@@ -133,7 +133,7 @@ describe('the page of unknown refusals', () => {
     expect(text).not.toContain('>Forget<');
   });
 
-  it('lets admins forget a text, and the audit records who did', async () => {
+  it('lets only admins forget a text, and this is audited', async () => {
     const { id } = await seen('moon');
     for (const role of ['viewer', 'operator'] as const) {
       const browser = await ConsoleBrowser.as(role, story);

@@ -10,7 +10,7 @@ const ANSWERS: [string, (id: string) => string][] = [
     (id) =>
       JSON.stringify({ otpId: `${id}\u0000`, sessionId: `${id}\u0000`, authenticatorIds: [`${id}\u0000`] }),
   ],
-  ['half a character', () => '{"otpId":"\\ud800","sessionId":"\\ud800","authenticatorIds":["\\ud800"]}'],
+  ['half a surrogate pair', () => '{"otpId":"\\ud800","sessionId":"\\ud800","authenticatorIds":["\\ud800"]}'],
   [
     'a very long id',
     () => JSON.stringify({ otpId: 'x'.repeat(100_000), authenticatorIds: ['x'.repeat(100_000)] }),

@@ -51,7 +51,7 @@ describe('a passkey that fails a check', () => {
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(2);
   });
 
-  it('gets a 400 if it does not have the form of a passkey', async () => {
+  it('is answered with 400 if it does not have the form of a passkey', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const { authenticatorName, credential } = made(challenge);
@@ -80,7 +80,7 @@ describe('a challenge', () => {
     await expectRefused(refused, mine.subject, [0, 'challenge_mismatch']);
   });
 
-  it('is used up by the call, even if the provider refuses', async () => {
+  it('is used up by a call to the provider, even if the provider refuses', async () => {
     const { id, subject } = await story.verified();
     const [used, other] = [await story.challenge(id), await story.challenge(id)];
     story.sandbox.control.addFault({ route: ROUTE, match: { userId: subject.userId }, status: 422 });
@@ -101,7 +101,7 @@ describe('a challenge', () => {
     await expectRefused(refused, subject, [1, 'credential_duplicate']);
   });
 
-  it('that a submission has twice is refused before attestations are read, and loses no try', async () => {
+  it('that a submission uses twice is refused, and the refusal does not count as a use', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const unverified = made(challenge, { userVerified: false });
@@ -182,7 +182,7 @@ describe('a credential', () => {
     await expectRefused(await story.register(id, passkeys), subject, [1, 'credential_duplicate']);
   });
 
-  it('that the subject has registered is excluded, and refused if it is submitted anyway', async () => {
+  it('that the subject has registered is in excludeCredentials, and refused if it is submitted', async () => {
     const first = await story.verified();
     const passkey = await story.passkey(first.id);
     expect((await story.register(first.id, [passkey])).body.state).toBe('completed');

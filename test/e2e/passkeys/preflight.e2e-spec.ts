@@ -133,7 +133,7 @@ describe('an integration’s own policy', () => {
     expect(story.calls(subject, ROUTE)).toBe(0);
   });
 
-  it('limits all passkeys of a subject, and refuses options beyond the limit', async () => {
+  it('limits the number of a subject’s passkeys, and refuses options beyond the limit', async () => {
     const { id, subject } = await verified();
     const short = await story.startService({ INTEGRATION_BYZANTINE_MAX_AUTHENTICATORS: '2' });
     const post = (path: string, body: object) =>

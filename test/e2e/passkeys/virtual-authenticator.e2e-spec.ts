@@ -39,7 +39,7 @@ describeInBrowser('the virtual authenticator of a page', () => {
     server.close();
   });
 
-  it('a virtual authenticator keeps its passkeys, and makes none if one is excluded', async () => {
+  it('a virtual authenticator stores passkeys, and makes none if it has an excluded passkey', async () => {
     const phone = await VirtualAuthenticator.plugInto(watched.page);
     const id = await watched.page.evaluate<string>(create('ana'));
     expect(await phone.passkeys()).toMatchObject([

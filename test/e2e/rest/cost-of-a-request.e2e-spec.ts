@@ -15,10 +15,7 @@ describe('a refused request', () => {
   });
   afterAll(() => story.end());
 
-  /**
-   * The ids of PostgreSQL's processes that serve the service. There is only one if the service keeps its
-   * connection.
-   */
+  /** The ids of PostgreSQL's processes: one for each connection of the service. */
   const backends = async () =>
     (
       await story.sql<{ pid: number }>(
@@ -34,8 +31,6 @@ describe('a refused request', () => {
     const before = await backends();
     expect(before).toHaveLength(1);
     for (let n = 0; n < 20; n++) {
-      // The four refusals come from a unique index, from a condition, from a condition after the idempotency
-      // key was stored, and from the row's state.
       expect((await story.start(subject)).body.code).toBe('onboarding_live');
       expect((await story.start(subject, {}, keyed())).body.code).toBe('onboarding_live');
       const { code } = (await story.call('POST', `/v1/onboardings/${id}/retry`, { reason: 'x' }, keyed()))

@@ -47,7 +47,7 @@ describe('an event stream over two replicas and a worker', () => {
     return { id: body.id, subject };
   }
 
-  it('sends all events of another replica and the worker once, in order, then ends for good', async () => {
+  it('sends the events of all processes once and in order; after its end, a reconnect gets 204', async () => {
     const { id, subject } = await startedByTheWorker();
     const reader = await follow(other.url, id);
     await reader.has('otp_sent');
@@ -141,7 +141,7 @@ describe('an event stream of one service', () => {
     expect(reader.oddLines).toEqual([]);
   });
 
-  it('begins after the number in the query, but Last-Event-ID has priority', async () => {
+  it('begins after the event number in the query, but Last-Event-ID takes precedence', async () => {
     const { id } = await story.sent();
     const all = await story.events(id);
     const byQuery = await open(id, { query: '?after=2' });
@@ -221,7 +221,7 @@ describe('an event stream of one service', () => {
     }
   });
 
-  it('about an ended onboarding does not stay open until the onboarding is erased', async () => {
+  it('of an ended onboarding ends; after an erasure, a new stream has the erasure', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const reader = await open(id);
@@ -239,7 +239,7 @@ describe('an event stream of one service', () => {
     await none();
   });
 
-  it('leaves nothing behind when its reader hangs up, even immediately after it connects', async () => {
+  it('is removed when its reader disconnects, even immediately after connecting', async () => {
     const { id } = await story.sent();
     const [first, second] = [await open(id), await open(id)];
     await until('both are open', async () => (await counts()).streams === 2);

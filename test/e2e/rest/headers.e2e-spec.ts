@@ -54,14 +54,14 @@ describe('every answer has the security headers', () => {
     '/login/callback',
     '/assets/nothing.css',
     '/queues/static/nothing.js',
-  ])('%s', async (path) => {
+  ])('on %s', async (path) => {
     expectGuarded(await send(story, 'GET', path, { headers: KEY }));
     for (const serviceUrl of [workerUrl, story.consoleUrl]) {
       expectGuarded(await send({ serviceUrl }, 'GET', path));
     }
   });
 
-  it('and by them, an API answer may not run, load, send or frame anything', async () => {
+  it('which let no browser run, load, send or frame anything from an API answer', async () => {
     for (const path of ['/v1/onboardings', '/health/live', '/nowhere', '/%zz']) {
       const { headers } = await send(story, 'GET', path, { headers: KEY });
       expect(headers['content-security-policy']).toBe(
@@ -71,7 +71,7 @@ describe('every answer has the security headers', () => {
     }
   });
 
-  it('and the list of errors has an entry for the link in each problem', async () => {
+  it('and the list of errors has an entry for each error code', async () => {
     const { text, headers } = await send(story, 'GET', '/docs/errors');
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     for (const code of PROBLEM_CODES) expect(text).toContain(`id="${problemType(code).split('#')[1]}"`);
@@ -88,7 +88,7 @@ describe('every answer has the security headers', () => {
 });
 
 describe('a malformed request gets a clean refusal', () => {
-  it.each(['TRACE', 'OPTIONS', 'PROPFIND', 'PUT'])('the method %s', async (method) => {
+  it.each(['TRACE', 'OPTIONS', 'PROPFIND', 'PUT'])('for the method %s', async (method) => {
     const reply = await send(story, method, '/v1/onboardings', { headers: KEY });
     expectProblem(reply, 405, 'method_not_allowed');
     expectGuarded(reply);
@@ -105,13 +105,13 @@ describe('a malformed request gets a clean refusal', () => {
       ],
     ),
     ['two Hosts', 'GET /health/live HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n'],
-  ])('%s', async (_, bytes) => {
+  ])('for %s', async (_, bytes) => {
     const answer = await raw(bytes);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer).toContain('validation_failed');
   });
 
-  it('but a request with an unknown expectation is served', async () => {
+  it('but a request with an unknown value of Expect is served', async () => {
     const answer = await raw(
       'GET /health/live HTTP/1.1\r\nHost: a\r\nExpect: more\r\nConnection: close\r\n\r\n',
     );

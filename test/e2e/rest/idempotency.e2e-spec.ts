@@ -13,7 +13,7 @@ afterAll(() => story.end());
 
 const withKey = (key = randomUUID()) => ({ 'idempotency-key': key });
 
-/** @returns the exact text of the answer. */
+/** Sends a POST. @returns the exact text of the answer. */
 async function raw(base: string, path: string, body: unknown, headers: Record<string, string>) {
   const response = await fetch(base + path, {
     method: 'POST',
@@ -100,7 +100,7 @@ describe('an idempotency key', () => {
     expect((await raw(other, '/v1/onboardings', body, headers)).status).toBe(201);
   });
 
-  it('gets an answer made from the onboarding if the process died before it answered', async () => {
+  it('is answered from the stored onboarding if the process died before its answer', async () => {
     const subject = story.newSubject();
     const headers = withKey();
     const first = await story.start(subject, {}, headers);
@@ -108,7 +108,7 @@ describe('an idempotency key', () => {
     const key = headers['idempotency-key'];
     const inAMinute = new Date(Date.now() + 60_000);
     await story.sql(crash, [key, inAMinute]);
-    // The step must look as if it has just ended when the next request comes.
+    // The step looks as if it has just ended, so its process may still answer.
     await story.sql(`UPDATE onboardings SET updated_at = clock_timestamp() + interval '10 s' WHERE id = $1`, [
       first.body.id,
     ]);
@@ -130,7 +130,7 @@ describe('an idempotency key', () => {
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('does not keep an answer that waiting or a corrected request would change', async () => {
+  it('does not store a refusal if the request may succeed later or after a correction', async () => {
     const { id, subject } = await story.sent();
     const headers = withKey();
     expect((await story.verify(id, 'not a code', headers)).status).toBe(400);

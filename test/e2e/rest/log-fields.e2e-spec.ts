@@ -130,12 +130,12 @@ describe('the log lines of service, worker and console', () => {
     await until('a timeline is anchored', () => lines().some(({ anchored }) => anchored !== undefined));
   });
 
-  it('have no field that is not documented', () => {
+  it('have only documented fields', () => {
     const seen = new Set(lines().flatMap(Object.keys));
     expect([...seen].filter((name) => !(name in LOG_FIELDS))).toEqual([]);
   });
 
-  it('have every field that is documented', () => {
+  it('have each documented field', () => {
     const seen = new Set(lines().flatMap(Object.keys));
     const missing = Object.keys(LOG_FIELDS).filter((name) => !seen.has(name) && !OF_TRACES.has(name));
     expect(missing.filter((name) => !(name in ELSEWHERE))).toEqual([]);
@@ -189,7 +189,7 @@ it.each(Object.entries(ELSEWHERE))('the log field %s is written by %s', (name, f
   expect(readFileSync(join(CHECKOUT, file), 'utf8')).toMatch(new RegExp(`\\b${name}\\b`));
 });
 
-it('no lib or app uses a logger that accepts any field', () => {
+it('no lib or app uses the logger of Nest or pino directly', () => {
   const sources = ['apps', 'libs'].flatMap((folder) =>
     readdirSync(join(CHECKOUT, folder), { recursive: true, encoding: 'utf8' })
       .map((file) => join(folder, file))

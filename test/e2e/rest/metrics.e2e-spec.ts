@@ -147,7 +147,7 @@ describe('the metrics', () => {
         [...metrics].filter(([, { series }]) => series.length > 0).map(([name]) => name),
       ),
     );
-    // This story causes no parked, unknown or retrying onboardings.
+    // This story has no parked or retrying onboardings, and none with an unknown outcome.
     const unseen = DEFINITIONS.map(([name]) => name).filter((name) => !seen.has(name));
     expect(unseen.filter((name) => !/_parked|_unknown|_retrying/.test(name))).toEqual([]);
   });
@@ -167,12 +167,12 @@ describe('the metrics', () => {
     expect(await sizes()).toEqual(before);
   });
 
-  it('have no more series than their labels have values', async () => {
+  it('have no more series than there are combinations of their labels’ values', async () => {
     const names = ['byzantine'];
     const sizes: Record<string, number> = {
       integration: names.length,
       state: LIVE_STATES.length,
-      // The probe counts as a step.
+      // In the label `step`, the probe is one more value.
       step: STEPS.length + 1,
       class: FAILURE_CLASSES.length + 1,
       signal: SIGNALS.length,
@@ -191,7 +191,7 @@ describe('the metrics', () => {
     }
   });
 
-  it('have only templates of routes, known methods, and no id', async () => {
+  it('have labels with route templates and known methods, and without ids', async () => {
     const found = await scrapes();
     const ids = /[0-9a-f]{8}-[0-9a-f]{4}/;
     for (const metrics of Object.values(found)) {
@@ -216,7 +216,7 @@ describe('the metrics', () => {
     );
   });
 
-  it('count the limits that were hit, from 0', async () => {
+  it('count how often each limit was hit, and start at 0', async () => {
     const { service, console } = await scrapes();
     const hits = (metrics: Map<string, Scraped>) =>
       Object.fromEntries(
@@ -236,7 +236,7 @@ describe('the metrics', () => {
         days: Math.round((value * 1_000 - Date.now()) / 86_400_000),
       }));
     });
-    // The other keys were made for a short time.
+    // The metric leaves out keys with a life of 31 days or less.
     expect(ends).toEqual([{ kind: 'api_key', name: 'shop', days: 90 }]);
   });
 });

@@ -30,7 +30,7 @@ beforeAll(async () => {
       RETRY_FLOOR_MS: '60000',
       RETRY_BASE_MS: '60000',
       RETRY_CAP_MS: '60000',
-      // The timeouts are long, so that a slow machine loses no answer by itself.
+      // The timeouts are so long that no answer is lost on a slow machine.
       CALL_TIMEOUT_MS: '20000',
       CLAIM_MAX_AGE_MS: '9000',
       LEASE_MS: '30000',
@@ -243,7 +243,7 @@ describe('a flood of problems', () => {
       text: await answer.text(),
     }));
 
-  it('of unauthenticated requests makes sixty lines, and one with the number of the others', async () => {
+  it('of unauthenticated requests makes sixty lines, and one line that counts the rest', async () => {
     const flooded = await story.startProcess('onboarding');
     await Promise.all(Array.from({ length: FLOOD }, () => ask(flooded)));
     // The log limits each kind of problem separately.
@@ -304,7 +304,7 @@ describe('the log for operators', () => {
     ]);
   });
 
-  it('has one line for each parking, in the process where it happens', async () => {
+  it('has one line for each parked onboarding, in the process that parks it', async () => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ status: 401 }).submit();

@@ -121,7 +121,7 @@ describe('a command that the state does not permit', () => {
         const { status, body } = await COMMANDS[command](id);
         refused[command] = `${status} ${body.code}`;
         expect([command, body.state, body.nextAction]).toEqual([command, before.state, before.nextAction]);
-        // A later try succeeds only if a step is running now.
+        // Only a running step is a reason to try again later.
         expect([command, body.retryable]).toEqual([command, body.code === 'step_in_progress']);
       }
       expect(refused).toEqual(row.refused);

@@ -37,7 +37,7 @@ describe('the traces of service and worker', () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
         OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-receiver',
         OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
-        // Requests without a trace are not traced. Otherwise, the polls of this story would be traced.
+        // Only requests with a `traceparent` are traced, so that the polls of this story are not.
         OTEL_TRACES_SAMPLER: 'parentbased_always_off',
       },
     });
@@ -84,7 +84,7 @@ describe('the traces of service and worker', () => {
   };
 
   it('follow the caller’s trace to the database and the provider', () => {
-    // The row may be read for the answer at any time, because the caller does not wait.
+    // The caller does not wait, so the read of the row for the answer may come at any time.
     const spans = receiver.of(traces.start).filter(({ name }) => name !== 'gw_find');
     expect(treeOf(spans)).toBe(
       [
@@ -189,7 +189,7 @@ describe('the traces of service and worker', () => {
     });
   });
 
-  it('show only the words of an unknown path, and hide ids', () => {
+  it('hide the segments of an unknown path that contain digits', () => {
     const { name, attributes } = rootOf(traces.unknown);
     expect([name, attributes['url.path'], attributes['error.type']]).toEqual(['GET', '/v2/*', 'not_found']);
   });
@@ -270,7 +270,7 @@ describe('a process that traces', () => {
     expect(named).toContainEqual(['validation_failed', 'GET /v1/onboardings/:id']);
   });
 
-  it('works and stops as usual without its receiver, and logs that once', async () => {
+  it('works and stops as usual without its receiver, and logs the failure once', async () => {
     const service = await story.startProcess('onboarding', {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
       DRAIN_TIMEOUT_MS: '6000',

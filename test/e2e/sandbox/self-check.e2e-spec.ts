@@ -23,19 +23,19 @@ function walk(integration: ProviderKind, isOurs: NonNullable<WalkOptions['isOurs
   });
 }
 
-describe.each(PROVIDERS)('the self check of npm start at $kind', ({ kind }) => {
+describe.each(PROVIDERS)('the self check of npm start with the provider $kind', ({ kind }) => {
   beforeAll(async () => {
     story = await Story.begin(kind === 'byzantine' ? {} : { env: throughDoor(kind) });
   });
   afterAll(() => story.end());
 
-  it('completes at the service that writes to the database of its folder', async () => {
+  it('completes if the service writes to the database of this folder', async () => {
     const { onboardingId } = await walk(kind, (id) => hasOnboarding(story.databaseUrl, id));
     expect((await story.get(onboardingId)).body).toMatchObject({ state: 'completed', provider: kind });
     expect(said.at(-1)).toContain('secrets_wiped');
   });
 
-  it('stops after its first answer from a service of another folder', async () => {
+  it('stops after the first answer if the service belongs to another folder', async () => {
     const refused = walk(kind, async () => hasOnboarding(story.databaseUrl, randomUUID()));
     await expect(refused).rejects.toThrow(`${story.serviceUrl} is not the service of this folder`);
     expect(said).toEqual([]);

@@ -132,13 +132,13 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn('exported spans', 'headers upstream')).toEqual([]);
   });
 
-  it('is in a webhook: there are no webhooks yet, and a new webhook must become a sink here', () => {
+  it('is in a webhook: there are no webhooks yet; this test must also search a new webhook', () => {
     expect(canary.textOf('contract and its page')).not.toMatch(/webhook|"callbacks"/i);
   });
 });
 
 describe('the search for secrets', () => {
-  it('knows secrets of every kind, and covers every sink', () => {
+  it('knows secrets of every kind, and covers every place where a secret could appear', () => {
     expect([...found.kinds.keys()].toSorted()).toEqual(
       [
         'API key',
@@ -175,7 +175,7 @@ describe('the search for secrets', () => {
     expect(found.finds).toEqual([]);
   });
 
-  it('finds a secret in all of its forms', () => {
+  it('finds a secret in each of its encodings', () => {
     const secret = 'a secret of 24 characters';
     const one = new SecretHunt().add('secret', secret);
     const forms = [
@@ -194,7 +194,7 @@ describe('the search for secrets', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // Neither six digits inside a key nor a text whose hex form contains them count as the code.
+    // Digits of a longer key, and digits that occur only in a hex form, do not count as the code.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

@@ -134,7 +134,7 @@ describe('an erased onboarding', () => {
     await expectGone(id, told);
   });
 
-  it('is cancelled first if it is live', async () => {
+  it('is first cancelled if it is live', async () => {
     const told = new Told();
     const id = await told.verified();
     await story.challenge(id);
@@ -171,14 +171,7 @@ describe('an erased onboarding', () => {
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
   });
 
-  it('is a 404 if it never existed', async () => {
-    expect(await erase('0198a000-0000-7000-8000-000000000001')).toMatchObject({
-      status: 404,
-      body: { code: 'not_found' },
-    });
-  });
-
-  it('can no longer be found by its filters', async () => {
+  it('can no longer be found by filters of the list', async () => {
     const told = new Told();
     const id = await told.completed();
     const { accountId, userId } = told.subject;
@@ -204,7 +197,7 @@ describe('an erased onboarding', () => {
     expect(budget).toEqual({ sends: 2 });
   });
 
-  it('makes a repeated idempotency key get a problem, and nothing is done', async () => {
+  it('gives a repeated idempotency key 410 onboarding_erased, and nothing is done', async () => {
     const told = new Told();
     const id = await told.sent();
     expect((await told.start()).headers.get('idempotent-replayed')).toBe('true');
@@ -314,7 +307,7 @@ describe('an erased onboarding', () => {
     },
   );
 
-  it('is anchored again', async () => {
+  it('gets a new anchor over its timeline', async () => {
     const told = new Told();
     const id = await told.completed();
     await erase(id);
@@ -326,7 +319,7 @@ describe('an erased onboarding', () => {
     });
   });
 
-  it('cannot be written again by any statement', async () => {
+  it('accepts no personal data again, by any SQL statement', async () => {
     const told = new Told();
     const id = await told.completed();
     await erase(id);
@@ -341,5 +334,12 @@ describe('an erased onboarding', () => {
         'onboardings_erased_is_blank',
       );
     }
+  });
+});
+
+it('an erasure of an unknown onboarding gets 404', async () => {
+  expect(await erase('0198a000-0000-7000-8000-000000000001')).toMatchObject({
+    status: 404,
+    body: { code: 'not_found' },
   });
 });

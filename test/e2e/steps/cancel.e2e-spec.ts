@@ -93,7 +93,7 @@ describe('cancelling a waiting onboarding', () => {
   it.each([
     ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
     ['agree', ['done', 'done', 'done', 'done']],
-  ] as const)('accepts one of four decisions that come at the same time and %s', async (_, outcomes) => {
+  ] as const)('permits one of four decisions that come at the same time and %s', async (_, outcomes) => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
     await story.cancel(id);
     const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));
@@ -261,7 +261,7 @@ describe('cancelling during retries', () => {
   /** An init-otp attempt is never unresolved, because the only possible effect is one more mail. */
   const doubtOf = (step: StepName) => (step === 'init-otp' ? null : expect.objectContaining({ step }));
 
-  it.each(STEPS)('%s: between two tries, prevents the next one', async (step) => {
+  it.each(STEPS)('%s: between two tries, prevents the next try', async (step) => {
     const at = await failing(step);
     const waiting = await at.until(({ lastResult }) => lastResult?.code === 'upstream_unavailable');
     expect(waiting.nextAction.type).toBe('wait');

@@ -42,7 +42,7 @@ async function encrypted(person = new Person(story, { named: true })) {
     code,
     story.sandbox.turnkey.signerPublicKey,
   );
-  if (proof.type !== 'encrypted-code') throw new Error('a device gives no code away');
+  if (proof.type !== 'encrypted-code') throw new Error('a device must encrypt the code');
   return { id: body.id, person, device, verification: { encryptedOtpBundle: proof.encryptedOtpBundle } };
 }
 

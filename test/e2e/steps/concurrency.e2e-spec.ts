@@ -7,7 +7,7 @@ let story: Story;
 /** The URLs of two replicas of the service that use the same database. */
 let urls: string[];
 beforeAll(async () => {
-  // So many requests may take a second on a small machine, so calls get a longer timeout.
+  // The many requests of this story may take a second on a small machine, so calls get more time.
   story = await Story.begin({
     env: { CALL_TIMEOUT_MS: '5000', CLAIM_MAX_AGE_MS: '4000', LEASE_MS: '10000' },
   });
@@ -48,8 +48,8 @@ const hold = (route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
 /**
- * Checks that exactly one request succeeded. The others came while the step was running, or were refused
- * later.
+ * Checks that exactly one request succeeded. The other requests came while the step was running, or were
+ * refused later.
  */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {
   const { [done]: through, '409 step_in_progress': waiting = 0, ...others } = tally(answers);

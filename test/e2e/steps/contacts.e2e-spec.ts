@@ -51,7 +51,7 @@ describe.each(DOORS)('a contact at %s', (door) => {
     expect(again.body).toEqual(started.body);
   });
 
-  it('finds its onboardings in any case of letters, and no others', async () => {
+  it('finds its own onboardings in upper and lower case, and no others', async () => {
     const [person, other] = [new Person(story), new Person(story)];
     const { id } = (await person.start()).body;
     await other.start();
@@ -73,7 +73,7 @@ describe.each(DOORS)('a contact at %s', (door) => {
     });
   });
 
-  it('has one live onboarding for any case of letters', async () => {
+  it('has only one live onboarding, whether in upper or lower case', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     const shout = { contact: { type: 'email', value: person.email.toUpperCase() } };

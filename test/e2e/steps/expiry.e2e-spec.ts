@@ -101,7 +101,7 @@ describe('the service without a worker', () => {
   afterAll(() => story.end());
 
   it.each(ENDS)(
-    '%s: shows immediately that its %s lifetime has ended',
+    'shows the end of a lifetime immediately: %s, %s',
     async (situation, life, { state, reason, signal }) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const before = (await story.get(id)).body;
@@ -145,13 +145,16 @@ describe('the service without a worker', () => {
     },
   );
 
-  it.each(OUTLASTED)('%s: does not change when its %s lifetime ends', async (situation, life) => {
-    const { id, subject } = await SITUATIONS[situation](story);
-    const { body: before } = await story.get(id);
-    await runOut(story, id, life);
-    expect((await story.get(id)).body).toMatchObject({ state: 'outcome_unknown', version: before.version });
-    expect(await idsIn('outcome_unknown', subject.userId)).toEqual([id]);
-  });
+  it.each(OUTLASTED)(
+    'leaves an onboarding unchanged: %s, when its %s lifetime ends',
+    async (situation, life) => {
+      const { id, subject } = await SITUATIONS[situation](story);
+      const { body: before } = await story.get(id);
+      await runOut(story, id, life);
+      expect((await story.get(id)).body).toMatchObject({ state: 'outcome_unknown', version: before.version });
+      expect(await idsIn('outcome_unknown', subject.userId)).toEqual([id]);
+    },
+  );
 
   it.each<['otp_sent' | 'otp_verified', Life, string, string, object]>([
     ['otp_sent', 'code', 'verify', '410 otp_expired', { type: 'resend_otp' }],
@@ -184,7 +187,7 @@ describe('the service without a worker', () => {
     },
   );
 
-  it('replaces a code immediately if too little time is left for a call', async () => {
+  it('permits a resend immediately if the code’s time left is too short for a call', async () => {
     const { id } = await story.sent();
     await mayResend(story, id);
     await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) - 100);
@@ -209,7 +212,7 @@ describe('the service without a worker', () => {
     expect((await story.resend(id)).body).toMatchObject({ state: 'otp_sent', session: null });
   });
 
-  it('waits for the answer of a call in flight', async () => {
+  it('lets no code expire while a call is in flight', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, delayMs: 2_500, status: 500 });

@@ -26,7 +26,7 @@ describe('superseding starts at the same time', () => {
     for (const { status } of answers) expect([201, 409, 410]).toContain(status);
   });
 
-  it('with one key make one onboarding, and repeat its answer', async () => {
+  it('with one idempotency key make one onboarding, and all get the same answer', async () => {
     const { subject } = await story.sent();
     const headers = withKey();
     const start = () => story.start(subject, { supersede: true }, headers);
@@ -116,8 +116,10 @@ describe('text that PostgreSQL cannot store', () => {
       expect((await story.call('GET', `/v1/onboardings?${name}=%00`)).status).toBe(400);
     }
   });
+});
 
-  it('causes a problem as an id of any length', async () => {
+describe('a malformed onboarding id', () => {
+  it('gets a 4xx with an error code, whatever its length', async () => {
     for (const length of [1, 100, 101, 5_000]) {
       const { status, body } = await story.call('GET', `/v1/onboardings/${'a'.repeat(length)}`);
       expect([400, 404, 414]).toContain(status);
@@ -127,7 +129,7 @@ describe('text that PostgreSQL cannot store', () => {
 });
 
 describe('a passkey whose answer comes after the cancel', () => {
-  it('is recorded when it is resolved as done, with the id of the late answer', async () => {
+  it('is recorded with the id from this answer when an operator resolves the attempt as done', async () => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     const match = { userId: subject.userId };

@@ -97,7 +97,7 @@ describe('a mailed code', () => {
   });
 
   it.each([['12345'], ['1234567890'], ['12 456'], ['123-56'], ['１２３４５６'], [''], [123456], [null]])(
-    'is not tried if it is %j',
+    'is refused without a call if its form is wrong: %j',
     async (code) => {
       const { id, subject } = await story.sent();
       const { status, body } = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, { code });
@@ -139,7 +139,7 @@ describe('the wrong codes of a subject in one day', () => {
     };
     await story.cancel(third.id);
     const start = await story.start(subject);
-    // The caller would have to wait until after the onboarding's expiry.
+    // The limit ends only after the onboarding's expiry, so no next action is left.
     for (const refused of [refusals.verify, refusals.resend]) {
       expect(refused.body).toMatchObject({ state: 'otp_sent', nextAction: { type: 'none' } });
     }
@@ -161,7 +161,7 @@ describe('the wrong codes of a subject in one day', () => {
 });
 
 describe('a resend', () => {
-  it('waits for the cooldown in the answer, and no longer', async () => {
+  it('is refused during the cooldown, and works when the time in Retry-After has passed', async () => {
     const { id, subject } = await story.sent();
     const early = await story.resend(id);
     expect(early.status).toBe(429);
@@ -179,7 +179,7 @@ describe('a resend', () => {
     expect(mails(subject)).toBe(2);
   });
 
-  it('is limited within a window, and a start at the limit supersedes nothing', async () => {
+  it('is limited in a time window, and a start at the limit supersedes nothing', async () => {
     const { id, subject } = await story.sent();
     await resendLater(id, subject);
     await resendLater(id, subject);

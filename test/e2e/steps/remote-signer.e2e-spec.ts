@@ -87,7 +87,7 @@ describe('Byzantine, with a key that stays at KMS', () => {
     expect(at.calls).toBe(1);
   });
 
-  it('does not start if the key is not accessible, and names the variable', async () => {
+  it('stops the boot if the key is not accessible, with an error that names the variable', async () => {
     kms.meet({ error: 'AccessDeniedException', status: 400 });
     await expect(story.startService()).rejects.toThrow('INTEGRATION_BYZANTINE_KMS_KEY_ID');
   });

@@ -31,8 +31,8 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
 
   it.each([
     ['a user with a sub-organization', { known: true }],
-    ['a user who is named by it', { known: true, named: true }],
-    ['a user without one', { known: false }],
+    ['a user whom the caller names by the sub-organization', { known: true, named: true }],
+    ['a user without a sub-organization', { known: false }],
   ])('completes for %s', async (_, who) => {
     const person = new Person(story, who);
     const id = await allTheWay(person);
@@ -169,7 +169,7 @@ describe('turnkey', () => {
     },
   );
 
-  it.each(Object.keys(LOSSES))('makes a new sub-organization once after %s', async (loss) => {
+  it.each(Object.keys(LOSSES))('makes only one new sub-organization in spite of %s', async (loss) => {
     const person = new Person(story, { known: false });
     const spec = LOSSES[loss as keyof typeof LOSSES];
     story.sandbox.control.addFault({

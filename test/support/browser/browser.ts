@@ -37,7 +37,7 @@ export function describeInBrowser(what: string, stories: () => void): void {
   describeOrSkip(what, () => stories());
 }
 
-/** A page, and everything that its browser has complained about. */
+/** A page, and the complaints of its browser. */
 export interface WatchedPage {
   page: Page;
   /**
@@ -83,8 +83,8 @@ async function complaintsOf(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // A message without arguments comes from the browser itself. It is about a failed request, or about a
-    // policy violation, which is collected below.
+    // A message without arguments comes from the browser itself. It reports a failed request or a policy
+    // violation. Policy violations are collected below.
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });

@@ -3,7 +3,6 @@ import { ConsoleBrowser } from '../console-browser.js';
 import type { Story } from '../story.js';
 import type { RealBrowser, WatchedPage } from './browser.js';
 
-/** Opens a Chromium page whose browser is logged in to the console with this role. */
 export async function openConsole(browser: RealBrowser, story: Story, role: Role): Promise<WatchedPage> {
   const watched = await browser.open({ baseURL: story.consoleUrl });
   const [name, value] = (await ConsoleBrowser.as(role, story)).session!;

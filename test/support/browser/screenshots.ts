@@ -13,8 +13,8 @@ const WINDOWS = [
 type Scheme = 'light' | 'dark';
 
 /**
- * Saves screenshots of the whole page as `<state>-<width>-<scheme>.png`, for people to look at. They go to
- * the folder in `SCREENSHOTS`, or to `.gangway/screenshots`.
+ * Saves screenshots of the whole page as `<state>-<width>-<scheme>.png`, in the folder that `SCREENSHOTS`
+ * names, or in `.gangway/screenshots`.
  *
  * @param state in kebab-case, such as `demo-code-asked`.
  * @returns the screenshots in which the page is wider than its window, so that users must scroll sideways.

@@ -29,7 +29,7 @@ const PHONE: AuthenticatorKind = {
   defaultBackupState: true,
 };
 
-/** What an authenticator stores about a passkey. */
+/** A passkey, as an authenticator stores it. */
 export interface KeptPasskey {
   /** In base64url without padding, as in pages and in the REST API. */
   credentialId: string;
@@ -64,7 +64,6 @@ export class VirtualAuthenticator {
     return new VirtualAuthenticator(devTools, authenticatorId);
   }
 
-  /** Removes this authenticator. If the page has no other, its registrations and logins find none. */
   async unplug(): Promise<void> {
     await this.#devTools.send('WebAuthn.removeVirtualAuthenticator', this.#self);
   }

@@ -6,7 +6,7 @@ export interface Submission {
   credentials: { name: string; credential: { id: string } }[];
 }
 
-/** The creation options that the demo sends to its page. Only the members that stories change. */
+/** The members of the demo's creation options that stories change. */
 export interface CreationOptions {
   challenge: string;
   timeout?: number;
@@ -24,7 +24,7 @@ export interface Assertion {
 export class DemoPage {
   constructor(readonly page: Page) {}
 
-  /** Waits until the page has this heading. The heading says what the user should do now. */
+  /** Waits until the page has this heading. */
   async at(title: string | RegExp): Promise<void> {
     await this.page.getByRole('heading', { level: 1, name: title }).waitFor();
   }
@@ -131,7 +131,7 @@ export class DemoPage {
   /**
    * Changes the creation options on their way to the page.
    *
-   * @returns a function that stops this.
+   * @returns a function that ends the changes.
    */
   async tamper(change: (options: CreationOptions) => object): Promise<() => Promise<void>> {
     await this.page.route('**/passkeys/options', async (route) => {

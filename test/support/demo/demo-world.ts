@@ -12,10 +12,7 @@ import type { TcpProxy } from '../tcp-proxy.js';
  */
 export type DemoIntegration = 'byzantine' | 'attested';
 
-/**
- * Everything that a user of the demo needs: the demo, the service, the worker, the sandbox, and a real
- * Chromium.
- */
+/** The demo, the service, the worker, the sandbox, and a real Chromium. */
 export class DemoWorld {
   #emails = 0;
   readonly #open: WatchedPage[] = [];
@@ -83,7 +80,7 @@ export class DemoWorld {
     return demo;
   }
 
-  /** Closes all pages. @returns what their browser has complained about. */
+  /** Closes all pages. @returns the complaints of their browser. */
   async leave(): Promise<string[]> {
     await this.service.open(); // a failed story may have left the proxy closed
     const pages = this.#open.splice(0);
@@ -95,7 +92,7 @@ export class DemoWorld {
     return this.story.code(this.subject(email));
   }
 
-  /** The subject that the demo has created for this address, as the sandbox's mails show it. */
+  /** The subject that the demo has created for this email address. */
   subject(email: string): Subject {
     const { control } = this.story.sandbox;
     const [mail] = control.mails({ email });
@@ -106,7 +103,7 @@ export class DemoWorld {
     return { accountId: sent.accountId!, userId: sent.userId!, email };
   }
 
-  /** The newest onboarding of this address, as the service shows it. */
+  /** The newest onboarding of the user with this email address. */
   async onboarding(email: string): Promise<OnboardingResource> {
     const { userId } = this.subject(email);
     const { body } = await this.story.call<{ items: OnboardingResource[] }>(
@@ -120,7 +117,7 @@ export class DemoWorld {
     return this.story.sandbox.control.authenticators(this.subject(email).userId);
   }
 
-  /** How many requests to register passkeys the sandbox got for this address. */
+  /** How many requests to register passkeys the sandbox got for the user with this email address. */
   creations(email: string): number {
     return this.story.calls(this.subject(email), 'create-authenticators-otp');
   }

@@ -60,7 +60,7 @@ const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'code', 'trace
 
 const escaped = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** The service's OpenAPI document. It checks the service's answers. */
+/** Checks answers of the service against its OpenAPI document. */
 export class Interface {
   readonly operations: readonly Operation[];
   readonly #ajv = new Ajv2020({ strict: false, allErrors: false });
@@ -94,7 +94,7 @@ export class Interface {
     return this.resolve(target);
   }
 
-  /** @returns in which way the answer contradicts the OpenAPI document, or null. */
+  /** @returns how the answer contradicts the OpenAPI document; null if it does not. */
   fault(operation: Operation, answer: Answer): string | null {
     const { method, route } = operation;
     const name = `${method} ${route} answered ${answer.status}`;
@@ -127,7 +127,7 @@ export class Interface {
     return null;
   }
 
-  /** @returns what is wrong with this answer to a request for an unknown route, or null. */
+  /** @returns the fault of an answer to a request for an unknown route; null if there is none. */
   strayFault(answer: Answer): string | null {
     if (answer.status < 400 || answer.status >= 500) return `answered ${answer.status}`;
     const type = String(answer.headers['content-type'] ?? '');

@@ -1,6 +1,6 @@
 /**
- * A random generator that repeats its choices for the same seed. Each actor has a stream of its own.
- * Therefore the choices of an actor do not depend on the order in which actors run.
+ * A random generator that makes the same choices for the same seed. Each actor has a generator of its own, so
+ * that its choices do not depend on the order in which the actors run.
  */
 export class SeededRandom {
   readonly seed: string;

@@ -86,7 +86,7 @@ async function embedded(queuePrefix: string): Promise<Servers> {
       const [pid] = readFileSync(join(folder, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n');
       await killed(Number(pid));
     },
-    // The shared memory of a killed PostgreSQL stays in use until all its child processes have ended.
+    // Try several times, because a start fails until all child processes of a killed PostgreSQL have ended.
     start: async () => void (postgresUrl = (await patiently(() => startPostgres(options('postgres')))).url),
   };
   const redis: Server = {

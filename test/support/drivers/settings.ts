@@ -1,7 +1,7 @@
 import type { Sandbox } from '../../../apps/sandbox/src/sandbox.js';
 import type { Servers } from './servers.js';
 
-/** Times so short that within a run onboardings expire, leases lapse and budgets are used up. */
+/** Short times: within a run, onboardings expire, leases lapse, and budgets are used up. */
 export const SETTINGS = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'error',

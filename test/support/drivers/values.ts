@@ -2,10 +2,7 @@ import fc from 'fast-check';
 import type { SeededRandom } from './seeded-random.js';
 import type { Interface, Schema } from './interface.js';
 
-/**
- * fast-check cannot make text for a lookahead. In these patterns, lookaheads only limit the length, which the
- * schema limits too.
- */
+/** Matches lookaheads, which fast-check does not support. They only limit the length, as the schema does. */
 const LOOKAHEAD = /\(\?=[^)]*\)/g;
 
 /** Texts that often break parsers, databases or logs. */
@@ -103,7 +100,7 @@ export class Values {
   text(schema: Schema): string {
     const random = this.#random;
     if (schema.pattern) {
-      // A text that matches the pattern may still be longer than the schema allows.
+      // A text that matches the pattern may be longer than the schema allows.
       const seed = random.int(0, 2 ** 31 - 1);
       const [text = ''] = fc.sample(fc.stringMatching(new RegExp(schema.pattern.replaceAll(LOOKAHEAD, ''))), {
         numRuns: 1,

@@ -212,7 +212,7 @@ describe('I1 (no step begins before the previous step has succeeded)', () => {
     expect(broken(straight)).toContain('I1');
   });
 
-  it('is not broken by an abandoned call that arrives after the next code was mailed', () => {
+  it('permits an abandoned call that arrives after the next code was mailed', () => {
     const late = but(
       [
         ...SENT,
@@ -237,60 +237,58 @@ describe('I1 (no step begins before the previous step has succeeded)', () => {
     expect(broken(late, []).filter((number) => number === 'I1' || number === 'I2')).toEqual([]);
   });
 
-  describe('a success with the code that was sent before a resend', () => {
-    const verifiedAfter = (resend: Partial<UpstreamCall>) =>
-      but(
-        [
-          ...SENT,
-          ['otp_resend_asked'],
-          started('init-otp', 2),
-          ended('init-otp', 2, 'rejected_unclear'),
-          ['send_gave_up'],
-          ['otp_submitted'],
-          started('verify-otp', 3),
-          ended('verify-otp', 3, 'rejected'),
-          ['otp_rejected'],
+  const submittedAfter = (resend: Partial<UpstreamCall>) =>
+    but(
+      [
+        ...SENT,
+        ['otp_resend_asked'],
+        started('init-otp', 2),
+        ended('init-otp', 2, 'rejected_unclear'),
+        ['send_gave_up'],
+        ['otp_submitted'],
+        started('verify-otp', 3),
+        ended('verify-otp', 3, 'rejected'),
+        ['otp_rejected'],
+      ],
+      { state: 'otp_sent', ...LIVE, attempt: 3, version: 6 },
+      {
+        calls: [
+          ...SENT_CALL,
+          call('init-otp', 2, 620, { answer: 400, ...resend }),
+          call('verify-otp', 3, 1_120, { answer: 400 }),
         ],
-        { state: 'otp_sent', ...LIVE, attempt: 3, version: 6 },
-        {
-          calls: [
-            ...SENT_CALL,
-            call('init-otp', 2, 620, { answer: 400, ...resend }),
-            call('verify-otp', 3, 1_120, { answer: 400 }),
-          ],
-        },
-      );
+      },
+    );
 
-    it('breaks I1 if the resend mailed another code', () => {
-      expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
-    });
+  it('is broken by a submission of the old code after a resend that mailed another code', () => {
+    expect(broken(submittedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
+  });
 
-    it('breaks I1 if that code was already used', () => {
-      const used = but(
-        [
-          ...SENT,
-          ['otp_submitted'],
-          started('verify-otp', 2),
-          ended('verify-otp', 2, 'ok'),
-          ['otp_verified', { sessionExpiresAt: SESSION_ENDS }],
-          ['session_expired'],
-          ['otp_resend_asked'],
-          started('init-otp', 3),
-          ended('init-otp', 3, 'rejected_unclear'),
-          ['send_gave_up'],
-          ['otp_submitted'],
-          started('verify-otp', 4),
-        ],
-        { state: 'otp_submitted', ...LIVE, attempt: 4, version: 8 },
-        { calls: SENT_CALL },
-      );
-      const found = check({ onboardings: [used], passkeys: [] }, TERMS);
-      expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
-    });
+  it('is broken by a submission of an old code that was already used', () => {
+    const used = but(
+      [
+        ...SENT,
+        ['otp_submitted'],
+        started('verify-otp', 2),
+        ended('verify-otp', 2, 'ok'),
+        ['otp_verified', { sessionExpiresAt: SESSION_ENDS }],
+        ['session_expired'],
+        ['otp_resend_asked'],
+        started('init-otp', 3),
+        ended('init-otp', 3, 'rejected_unclear'),
+        ['send_gave_up'],
+        ['otp_submitted'],
+        started('verify-otp', 4),
+      ],
+      { state: 'otp_submitted', ...LIVE, attempt: 4, version: 8 },
+      { calls: SENT_CALL },
+    );
+    const found = check({ onboardings: [used], passkeys: [] }, TERMS);
+    expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
+  });
 
-    it('does not break I1 if the resend mailed nothing', () => {
-      expect(broken(verifiedAfter({}), [])).toEqual([]);
-    });
+  it('permits a submission of the old code after a resend that mailed nothing', () => {
+    expect(broken(submittedAfter({}), [])).toEqual([]);
   });
 
   it('is broken by a passkey that is sent with an expired session', () => {
@@ -325,7 +323,7 @@ describe('I2 (at most one call is in flight)', () => {
     expect(broken(straight)).toEqual(['I2']);
   });
 
-  it('is not broken by a call after an abandoned call', () => {
+  it('permits a call after an abandoned call', () => {
     const retried = but(
       [
         ['created'],
@@ -375,7 +373,7 @@ describe('I3 (no code is sent again after a definite answer)', () => {
     expect(broken(twice({}), [])).toEqual(['I3']);
   });
 
-  it('is not broken by a different code', () => {
+  it('permits a different code', () => {
     expect(broken(twice({}, 'another'), [])).toEqual([]);
   });
 });
@@ -433,7 +431,7 @@ describe('I6 (each change has one event, without a gap)', () => {
     expect(broken(but(null, { version: 7 }))).toEqual(['I6']);
   });
 
-  it('is broken by an event that its state does not permit', () => {
+  it('is broken by an event that the current state does not permit', () => {
     const facts: Fact[] = [...SENT, ['otp_verified']];
     expect(
       broken(but(facts, { state: 'otp_sent', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
@@ -468,7 +466,7 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
   const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4, otpHandle: 'otp-2' } as const;
   const accepted = told({ what: 'resend', key: 'key-2', version: 4, state: 'otp_sent' });
 
-  it('is not broken by a resend that was accepted and carried out', () => {
+  it('permits a resend that was accepted and carried out', () => {
     expect(broken(but(resent, row, { calls, told: [accepted] }), [])).toEqual([]);
   });
 
@@ -557,7 +555,7 @@ describe('I9 (each idempotency key makes at most one onboarding)', () => {
   });
 });
 
-describe('I10 (each passkey is on its row, or its attempt is unresolved)', () => {
+describe('I10 (each registered passkey is on the row, or its attempt is unresolved)', () => {
   const lost: Partial<FinalRow> = { state: 'cancelled', authenticators: [], version: 6 };
   const facts: Fact[] = [
     ...straightWay()
@@ -573,7 +571,7 @@ describe('I10 (each passkey is on its row, or its attempt is unresolved)', () =>
   it.each<[string, Partial<FinalRow>, Fact[]]>([
     ['unresolved', { unresolved: [{ step: 'create-authenticators', attempt: 3 }] }, []],
     ['resolved', {}, [['resolved', { step: 'create-authenticators', outcome: 'done' }]]],
-  ])('is not broken by a passkey whose attempt is %s', (_, row, more) => {
+  ])('permits a passkey whose attempt is %s', (_, row, more) => {
     expect(broken(but([...facts, ...more], { ...lost, ...row }))).toEqual([]);
   });
 
@@ -582,7 +580,7 @@ describe('I10 (each passkey is on its row, or its attempt is unresolved)', () =>
     expect(broken(straightWay(), [...PASSKEYS, stranger])).toEqual(['I10']);
   });
 
-  it('is broken by a passkey on the row that the provider never created, or has under another id', () => {
+  it('is broken if the provider never created a passkey of the row, or gave it another id', () => {
     expect(broken(but(null, { authenticators: [{ id: null, credentialId: 'c-9' }] }))).toContain('I10');
     expect(broken(but(null, { authenticators: [{ id: 'a-9', credentialId: 'c-1' }] }))).toEqual(['I10']);
   });
@@ -660,7 +658,7 @@ describe('I12 (the timeline agrees with the calls at the provider)', () => {
     expect(broken(straight)).toContain('I12');
   });
 
-  it.each([0, 1, 2])('is not broken by a second call after the key of call %d was refused', (index) => {
+  it.each([0, 1, 2])('permits a second call after the key of call %d was refused', (index) => {
     const straight = straightWay();
     const made = straight.calls[index]!;
     straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });

@@ -33,7 +33,7 @@ export const INVARIANTS = {
   'I7 each accepted command is carried out, or its timeline shows why not': intents,
   'I7 no onboarding is stuck': rest,
   'I8 no session is used in the safety margin before its expiry': sessions,
-  'I10 each passkey is on its row, or its attempt is unresolved': passkeys,
+  'I10 each registered passkey is on the row, or its attempt is unresolved': passkeys,
   'I11 no unresolved attempt is forgotten': doubt,
   'I12 the timeline agrees with the calls at the provider': agreement,
 } as const satisfies Record<string, Invariant>;
@@ -64,7 +64,7 @@ export function check(history: History, terms: Terms, except: readonly string[] 
     if (owned.has(credentialId)) continue;
     const detail = `passkey ${credentialId} of user ${userId} came from no call of this run`;
     found.push({
-      invariant: 'I10 each passkey is on its row, or its attempt is unresolved',
+      invariant: 'I10 each registered passkey is on the row, or its attempt is unresolved',
       onboardingId: '-',
       detail,
     });

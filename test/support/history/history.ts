@@ -61,7 +61,7 @@ export interface TimelineEntry {
 export interface UpstreamCall {
   step: StepName;
   attempt: number;
-  /** When the process began to send the call, by its own clock. */
+  /** When the process began to send the call, by the clock of the process. */
   sentAt: number;
   arrivedAt: number;
   answeredAt: number | null;
@@ -86,8 +86,8 @@ export interface Passkey {
 }
 
 /**
- * The commands that a caller can send. Each has an Idempotency-Key. If the route accepts a reason, the reason
- * is the same text.
+ * The commands that a caller can send. Each request has an Idempotency-Key. If the command can have a reason,
+ * the caller gives the key as the reason.
  */
 export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel' | 'resolve' | 'retry';
 

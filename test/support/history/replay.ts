@@ -61,7 +61,7 @@ export interface Attempt {
   step: StepName;
   fingerprint: string | null;
   startedAt: number;
-  /** The failure class or `ok`; null if the timeline does not say it. */
+  /** The failure class or `ok`; null if the timeline has no end of the attempt. */
   end: string | null;
   lapsed: boolean;
   endedAt: number | null;

@@ -125,7 +125,7 @@ interface CountLinkProps {
   filter: Filter;
 }
 
-/** A forgotten level fills disks. */
+/** Shows the changed log levels, because a forgotten level `debug` would fill the disk. */
 function Levels({ levels }: Pick<NowPageProps, 'levels'>) {
   return (
     <p>
@@ -266,7 +266,7 @@ function Lost({ groups }: { groups: readonly LostOutcomes[] }) {
   );
 }
 
-/** After a lost `verify-otp` the session is lost too, so `done` is refused and only a new code helps. */
+/** If the answer to `verify-otp` was lost, its session is lost too. Then only a new code helps. */
 function Resolutions({ step, filter }: { step: LostOutcomes['step']; filter: Record<string, string> }) {
   if (step === 'verify-otp') return <a href={pathOfDryRun('resend', filter)}>Send a new code</a>;
   return (

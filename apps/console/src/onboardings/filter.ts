@@ -37,7 +37,7 @@ const query = z.strictObject({
 
 export type ListQuery = z.output<typeof query>;
 
-/** @throws ProblemError `validation_failed`, that names the unknown and wrong fields */
+/** @throws ProblemError `validation_failed`, which names the fields that are unknown or have a wrong value */
 export function parseQuery(input: unknown): ListQuery {
   const result = query.safeParse(input);
   if (result.success) return result.data;
@@ -66,7 +66,7 @@ export function filterOf(asked: ListQuery): OperationFilter {
   };
 }
 
-/** A filter's fields for links and hidden inputs. The searched text and the page position are left out. */
+/** A filter's fields for links and hidden inputs, without the searched text and the page position. */
 export function fieldsOf(asked: ListQuery): [name: string, value: string][] {
   const { live, unresolved, integration, caller, step, parked, parkedReason, waiting } = asked;
   const { state, createdAfter, createdBefore } = asked;

@@ -23,7 +23,7 @@ export const ACTION_WORDS: Record<OperationAction, string> = {
 /** An erasure needs an admin, because it cannot be undone. */
 export const roleOfAction = (action: OperationAction): Role => (action === 'erase' ? 'admin' : 'operator');
 
-/** The states in which an action can do something. The worker checks each onboarding again. */
+/** The states in which an action is possible. The worker checks each onboarding again. */
 export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
   retry: STEPS.map(stateOfStep),
   resolve_done: ['outcome_unknown'],
@@ -33,7 +33,10 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
   erase: STATES,
 };
 
-/** The only step that an action fits. A lost code check leaves no session, so it cannot count as done. */
+/**
+ * The steps for which an action is possible; any step if the action is not listed. If the answer to a code
+ * check is lost, its session is lost too, so an operator cannot decide that the check is done.
+ */
 export const STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',
 };

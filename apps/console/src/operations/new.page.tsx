@@ -10,7 +10,7 @@ export interface DryRun {
   action: OperationAction;
   /** All onboardings that match the filter. */
   matching: Preview;
-  /** Of these, the onboardings whose state fits the action. `fields` is the filter that selects them. */
+  /** Of these, the onboardings for which the action is possible. `fields` is the filter that selects them. */
   fitting: Preview;
   fields: readonly [name: string, value: string][];
 }

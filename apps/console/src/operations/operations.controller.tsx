@@ -150,7 +150,7 @@ export class OperationsController {
   }
 }
 
-/** Narrows a filter to the states and the step that an action fits. Null if nothing is left. */
+/** Narrows a filter to the states and the step in which an action is possible. Null if there are none. */
 function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null {
   // This filter selects ended onboardings. The action only records a decision on them.
   if (query.unresolved) return query;

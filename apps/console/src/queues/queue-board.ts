@@ -23,10 +23,7 @@ function pageOf({ data }: { data?: unknown }): { href: string; displayText: stri
   return { href: PATHS.now, displayText: 'Console' };
 }
 
-/**
- * Links to fonts on other hosts. This file removes the links: the content security policy would block the
- * fonts.
- */
+/** Links to fonts on other hosts, which the content security policy would block. */
 const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
 
 /**
@@ -58,7 +55,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   });
   // Bull Board's own error handler would show internal error messages to the operator.
   adapter.setErrorHandler((error) => {
-    // While Redis is away, a command fails with an internal error, so the answer names the outage instead.
+    // While Redis is away, Bull Board fails with an internal error. The answer names the outage instead.
     const { status, message } = queues.isReady() ? refusals.problemOf(error) : redisAway();
     return { status: status as 500, body: { error: message } };
   });
@@ -85,7 +82,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
 
   scope.addHook('onSend', async (request, reply, payload) => {
     const type = String(reply.getHeader('content-type'));
-    // Bull Board's scripts start a web worker that highlights errors and data.
+    // Bull Board's scripts start a web worker, which needs a policy of its own.
     if (/^(?:text|application)\/javascript\b/.test(type)) {
       reply.header('Content-Security-Policy', SCRIPT_FILES);
     }
@@ -111,7 +108,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   await scope.register(adapter.registerPlugin(), { prefix: PATHS.queues });
 }
 
-/** Hides the buttons that a viewer may not use. */
+/** Hides the buttons of the queue board that a viewer may not use. */
 function readOnly(payload: string): string {
   const answer = JSON.parse(payload) as { queues?: object[] };
   if (!answer.queues) return payload;

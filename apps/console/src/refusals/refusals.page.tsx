@@ -5,7 +5,7 @@ import { PATHS, pathOfOnboarding } from '../web/paths.js';
 
 interface RefusalsPageProps {
   texts: readonly UnknownRefusal[];
-  /** Null for all. */
+  /** The integration to show. Null for all integrations. */
   integration: string | null;
   token: string;
   role: Role;

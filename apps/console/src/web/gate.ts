@@ -23,7 +23,7 @@ declare module 'fastify' {
   }
 }
 
-/** For `@RouteConfig`: a route that is open without a login. */
+/** For `@RouteConfig`: a route that needs no login. */
 export const WITHOUT_LOGIN = { withoutLogin: true } as const;
 /** For `@RouteConfig`: a route that changes something. */
 export const FOR_OPERATORS = { needs: 'operator' } as const;

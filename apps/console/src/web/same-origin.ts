@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 
 const SAFE = new Set(['GET', 'HEAD']);
 
-/** Whether a request with this method can change something. Such a request must come from our own pages. */
+/** Whether the method of a request can change something. Such a request must come from our own pages. */
 export const changesSomething = (request: FastifyRequest) => !SAFE.has(request.method);
 
 /** Scheme and host in lower case, without the scheme's default port (RFC 9110 §4.2.3). */
@@ -10,9 +10,11 @@ const originOf = (url: string) =>
   /^https?:\/\/[^/?#@\\]+$/i.test(url) && URL.canParse(url) ? new URL(url).origin : url;
 
 /**
- * The reason to refuse a request that does not come from our own pages; null if it does. Browsers send
- * `Origin` (Fetch §3.2). Over TLS and to localhost, they also send `Sec-Fetch-Site`. No page can set these
- * headers itself, and current browsers always send at least one of them.
+ * Checks that a request comes from our own pages. Browsers send `Origin` (Fetch §3.2). Over TLS and to
+ * localhost, they also send `Sec-Fetch-Site`. No page can set these headers itself, and current browsers
+ * always send at least one of them.
+ *
+ * @returns why the request is refused; null if it comes from our own pages
  */
 export function foreignOrigin(request: FastifyRequest): string | null {
   const { origin, 'sec-fetch-site': site } = request.headers;

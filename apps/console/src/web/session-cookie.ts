@@ -6,8 +6,8 @@ const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
  * Cookies of the console. Over TLS, their names begin with `__Host-`, so that no other host, subdomain or
- * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them. On a way from
- * another site, browsers send them only if the operator follows a link (SameSite=Lax).
+ * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read the cookies. With a request
+ * from another site, browsers send them only if the operator follows a link (SameSite=Lax).
  */
 class ConsoleCookie {
   /** @param maxAgeS seconds. Without a value, the browser deletes the cookie when it closes. */

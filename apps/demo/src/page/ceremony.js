@@ -2,7 +2,7 @@ import { browserSupportsWebAuthn, startRegistration } from '/vendor/simplewebaut
 
 /** @typedef {{pointer: string, code: string, detail: string}} FieldError */
 
-/** A refusal by our server, or the reason why the browser made no passkey. Programs read `code`. */
+/** A refusal by our server, or the reason why the browser made no passkey. */
 export class Refusal extends Error {
   /** @param {{code: string, detail?: string, errors?: FieldError[]}} problem */
   constructor(problem, retryAfterS = 0) {
@@ -17,7 +17,6 @@ export class Refusal extends Error {
 /** The onboarding that this tab shows. Another tab of the browser may have started a newer one. */
 let of = '';
 
-/** Opens the timeline of the onboarding that this tab shows. */
 export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}`);
 
 /**
@@ -48,8 +47,7 @@ export async function call(path, body) {
  *
  * @param {{id: string}[]} others new passkeys that are not registered yet; their devices must not make
  *   another passkey
- * @returns the passkey. Its challenge expires at the time `before` (server's clock). Until then, it can be
- *   registered.
+ * @returns the passkey, and `before`: the time until which the server accepts it (server's clock)
  */
 export async function makePasskey(others = []) {
   if (!window.isSecureContext) throw new Refusal({ code: 'insecure_context' });
@@ -67,7 +65,7 @@ export async function makePasskey(others = []) {
   return { credential, rpId: options.rp.id, before };
 }
 
-/** The library's errors for which the user can do something. @type {Record<string, string>} */
+/** Our codes for the errors of SimpleWebAuthn that users can solve. @type {Record<string, string>} */
 const CODES = {
   ERROR_CEREMONY_ABORTED: 'passkey_cancelled',
   ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED: 'passkey_exists',

@@ -1,8 +1,9 @@
 import { call, makePasskey, openEvents } from './ceremony.js';
 
 /**
- * The forms, by `nextAction.type`: the request that a form sends when the user submits it. @type
- * {Record<string, (form: FormData) => Promise<any>>}
+ * The request that the page sends when the user submits a form, by the form's id.
+ *
+ * @type {Record<string, (form: FormData) => Promise<any>>}
  */
 const ACTIONS = {
   start: (form) => call('', { email: form.get('email') }),
@@ -16,14 +17,17 @@ const ACTIONS = {
 };
 
 /**
- * The forms for a next action. By default, the form with its own name. @type {Record<string, string[]>}
+ * The ids of the forms to show, by `nextAction.type`. For any other type, the page shows the form whose id is
+ * the type.
+ *
+ * @type {Record<string, string[]>}
  */
 const FORMS = { wait: [], resolve: ['resend_otp', 'cancel'], none: ['cancel'] };
 
 const ONE_MOMENT = 'The wallet provider has problems. Please wait: this page continues by itself.';
 const NO_PASSKEY = 'No passkey was created. Try again.';
 
-/** The texts for users, by `code`. Your product needs more of them. @type {Record<string, string>} */
+/** The texts for users, by error code. Your product needs more texts. @type {Record<string, string>} */
 const WORDS = {
   otp_invalid: 'That code is wrong.',
   otp_expired: 'That code has expired. Ask for a new one.',
@@ -65,7 +69,6 @@ async function refresh(refused = '') {
   }
 }
 
-/** Shows the form of the next action. The page keeps no state of its own. */
 function show(/** @type {any} */ now, /** @type {string} */ refused) {
   const { createdAt, version, state, nextAction, lastResult, mailboxUrl } = now;
   // The page already shows a newer state.
@@ -89,7 +92,7 @@ function follow() {
   const stream = openEvents();
   stream.addEventListener('message', () => void refresh());
   stream.addEventListener('error', () => {
-    // EventSource reconnects by itself, unless the server answers with something that is not a stream.
+    // EventSource reconnects by itself, except after an answer that is not a stream.
     if (stream.readyState !== EventSource.CLOSED || stream !== events) return;
     events = undefined;
     later = setTimeout(refresh, 3_000);

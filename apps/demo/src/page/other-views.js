@@ -126,7 +126,7 @@ export function keptView({ email }, page) {
 }
 
 /**
- * The page saves each passkey immediately, which ends the onboarding. So another passkey needs a new code.
+ * The button for another passkey. It asks for a new code, because saving a passkey ends the onboarding.
  *
  * @param {string} email @param {Page} page
  */

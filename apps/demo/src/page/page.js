@@ -114,7 +114,7 @@ let askAgain = false;
 
 /** Reads the onboarding. Many events in a short time lead to one read, which comes after the last event. */
 async function refresh() {
-  // A running action ends with the new state. Another read before that would make the page flicker.
+  // A running action will return the new state. A read before its end would make the page flicker.
   askAgain = busy || asking;
   if (askAgain) return;
   asking = true;
@@ -136,7 +136,7 @@ async function read() {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     unreachable = true;
-    // The page must never be without a button that the user can press.
+    // The page must always have a button that the user can press.
     if (!view && !problem.isConnected) byId('view').replaceChildren(problem, startOver(page, 'Start again'));
     tell(faultWords(error));
   }
@@ -159,7 +159,7 @@ function show(/** @type {any} */ now) {
   }
   view?.update?.(now);
   view?.tick?.();
-  // Show the result of a step that ended in the background. The wait view shows the result itself.
+  // Show the result of a step that ended in the background. The view for `wait` already shows this result.
   const { lastResult } = now;
   if (lastResult && nextAction.type !== 'wait' && lastResult.at !== before?.lastResult?.at) {
     tell(faultWords(lastResult, otp));
@@ -167,7 +167,7 @@ function show(/** @type {any} */ now) {
   }
 }
 
-/** Follows the timeline of this onboarding, and stops following that of an earlier onboarding. */
+/** Shows the timeline of this onboarding, in place of an earlier onboarding's timeline. */
 function follow(/** @type {any} */ { createdAt = '', nextAction }) {
   if (createdAt !== followed) {
     followed = createdAt;

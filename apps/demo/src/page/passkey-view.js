@@ -43,7 +43,7 @@ export function passkeyView(onboarding, page) {
     }
   }
 
-  /** Adds no passkey: the existing passkey of this device works as before. */
+  /** Ends the onboarding without a new passkey: this device's existing passkey works as before. */
   async function keep() {
     await call('/cancel', {});
     return { state: 'kept', nextAction: { type: 'finish' }, email: onboarding.email };
@@ -102,7 +102,8 @@ export function passkeyView(onboarding, page) {
 }
 
 /**
- * Asks the device to delete a passkey that will never work, if the browser can (WebAuthn Level 3 §5.1.10).
+ * Asks the device to delete a passkey that was not registered. Only some browsers can ask (WebAuthn Level 3
+ * §5.1.10).
  */
 function takeBack(/** @type {Made} */ { rpId, credential }) {
   /** @type {any} */

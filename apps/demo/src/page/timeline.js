@@ -5,7 +5,6 @@ import { eventWords } from './event-words.js';
 /** How long the page waits before it opens a closed stream again. */
 const AGAIN_MS = 3_000;
 
-/** Shows the events of the timeline as they come, and reports each event. */
 export class Timeline {
   #list = byId('timeline');
   #empty = byId('timeline-empty');
@@ -30,8 +29,7 @@ export class Timeline {
     this.#stream = stream;
     stream.addEventListener('message', ({ data }) => this.#add(JSON.parse(data)));
     stream.addEventListener('error', () => {
-      // EventSource reconnects by itself, with Last-Event-ID, unless the server answers with something else
-      // than a stream.
+      // EventSource reconnects by itself, with Last-Event-ID, except after an answer that is not a stream.
       if (stream.readyState !== EventSource.CLOSED || this.#stream !== stream) return;
       setTimeout(() => this.#stream === stream && this.onChange(), AGAIN_MS);
     });

@@ -13,20 +13,17 @@ beforeAll(async () => {
 });
 afterAll(() => t.sandbox.close());
 
-/** Expects a success that fits Byzantine's schema. */
 function good(operation: ByzantineOperation, answer: Answer): Record<string, string> {
   expect(answer.status).toBe(200);
   expect(byzantineSchemas.check(operation, 'response', answer.body)).toEqual([]);
   return answer.body as Record<string, string>;
 }
 
-/** Expects a refusal that fits Byzantine's schema. */
 function refused(answer: Answer, status: number, error: string): void {
   expect({ status: answer.status, body: answer.body }).toEqual({ status, body: { error, status } });
   expect(byzantineSchemas.check('error', 'response', answer.body)).toEqual([]);
 }
 
-/** Registers another user of the same account. */
 function colleagueOf({ accountId }: { accountId: string }) {
   const ids = { accountId, userId: randomUUID() };
   t.sandbox.control.addSubject({ ...ids, email: 'colleague@example.com' });
@@ -67,7 +64,7 @@ describe('the Integrator API', () => {
     );
   });
 
-  it('answers health without a signature, and whoami with the key that signed', async () => {
+  it('answers health without a signature, and whoami with scope and label of the signing key', async () => {
     const unsigned = { headers: { 'x-pubkey': null, 'x-timestamp': null, 'x-signature': null } };
     good('health', await t.integrator.get('/v1/health', unsigned));
 
@@ -231,7 +228,7 @@ describe('passkeys', () => {
     refused(await create(ids, sessionId), 400, 'at least one authenticator is required');
   });
 
-  it('are registered only once, for any user', async () => {
+  it('are refused if the same or another user has registered them', async () => {
     const [mine, other] = [await t.loggedIn(), await t.loggedIn()];
     const passkey = makePasskey();
     refused(await create(mine.ids, mine.sessionId, passkey, passkey), 400, 'credential already registered');
@@ -263,8 +260,8 @@ describe('passkeys', () => {
   });
 });
 
-describe('the options of the sandbox', () => {
-  it('can accept any subject, and can shorten the lifetimes of codes and sessions', async () => {
+describe('a sandbox', () => {
+  it('can accept unknown subjects, and can have shorter lifetimes of codes and sessions', async () => {
     const other = await sandboxUnderTest({ acceptAnySubject: true, codeLifeMs: 1000, sessionLifeMs: 2000 });
     try {
       const ids = { accountId: randomUUID(), userId: randomUUID() };
@@ -287,7 +284,7 @@ describe('the options of the sandbox', () => {
     }
   });
 
-  it('create a new key pair if no key is given', async () => {
+  it('makes a new key pair if the options contain no key', async () => {
     const { startSandbox } = await import('../sandbox.js');
     const { Integrator } = await import('../../test/integrator.js');
     const sandbox = await startSandbox();

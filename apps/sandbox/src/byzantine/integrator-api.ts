@@ -22,7 +22,7 @@ export interface IntegratorApiOptions {
   relyingParty: RelyingParty;
 }
 
-/** The OTP part of the Integrator API. It gets only requests whose headers and body are checked. */
+/** The OTP part of the Integrator API, for requests whose headers and body have been checked. */
 export class IntegratorApi {
   readonly integratorId = randomUUID();
   readonly subjects: Subjects;
@@ -80,7 +80,7 @@ export class IntegratorApi {
     };
   }
 
-  /** whoami: returns the key that signed the request. */
+  /** whoami: returns the scope and label of the key that signed the request. */
   whoami({ accessScope, label }: IntegratorKey): object {
     const capabilities = { canWrite: accessScope === 'read_write' };
     return { integratorId: this.integratorId, accessScope, label, capabilities };

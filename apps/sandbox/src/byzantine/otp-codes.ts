@@ -60,7 +60,7 @@ export class OtpCodes {
   }
 
   /**
-   * Uses up a code. A wrong code costs a try, and the third wrong code locks the right one.
+   * Checks a given code. A correct code can be used once. The third wrong try locks the code.
    *
    * @throws Refusal 400 if the code is unknown, another user's, used, expired, locked or wrong
    */

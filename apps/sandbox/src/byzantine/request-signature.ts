@@ -22,7 +22,7 @@ export interface SignedRequest {
 /** The result of checking the headers; `refusal` is null if they are valid. */
 export interface SignatureVerdict {
   pubkey: string | null;
-  /** X-Timestamp minus our clock, in milliseconds; null if it is not a timestamp. */
+  /** X-Timestamp minus the sandbox's clock, in milliseconds; null if X-Timestamp is not a timestamp. */
   timestampSkewMs: number | null;
   signatureOk: boolean;
   key: IntegratorKey | null;

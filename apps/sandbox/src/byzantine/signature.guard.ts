@@ -15,7 +15,7 @@ export class SignatureGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const verdict = visitOf(request)?.verdict;
-    // If the hook has not checked the signature, the guard refuses the request.
+    // Refuse a request whose signature no hook has checked.
     if (!verdict) throw new Refusal(400, errorTexts.missingHeader('X-Pubkey'));
     if (verdict.refusal) throw verdict.refusal;
     if (request.method === 'GET') return true;

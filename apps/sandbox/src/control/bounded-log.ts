@@ -17,7 +17,6 @@ export class BoundedLog<Entry> {
     return this.#entries.filter(matches);
   }
 
-  /** The oldest entry that matches, or undefined. */
   find(matches: (entry: Entry) => boolean): Entry | undefined {
     return this.#entries.find(matches);
   }

@@ -23,7 +23,7 @@ function statusOf(method: string, path: string, headers: Record<string, string>)
   });
 }
 
-/** Sets a fault, asks for a reset, and returns whether the reset was done. */
+/** Sets a fault, asks the sandbox for a reset, and returns whether the reset has deleted the fault. */
 async function forgets(headers: Record<string, string>, path = '/_sandbox/reset'): Promise<boolean> {
   t.sandbox.control.addFault({ route: '*', status: 503 });
   const status = await statusOf('POST', path, headers);
@@ -82,7 +82,7 @@ describe('the Host header', () => {
     },
   );
 
-  it('may be any name on the routes of an upstream', async () => {
+  it('may be any name in a request to an emulated upstream', async () => {
     expect(await statusOf('GET', '/v1/health', { host: 'evil.example' })).toBe(200);
   });
 });

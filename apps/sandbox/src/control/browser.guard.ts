@@ -38,7 +38,7 @@ export class BrowserGuard implements CanActivate {
 
 /**
  * The reason to refuse a request that another website sent; null for other requests. Curl and tests send
- * neither of the two headers.
+ * neither `Origin` nor `Sec-Fetch-Site`.
  */
 function foreign({ method, headers, hostname, host }: FastifyRequest): string | null {
   // DNS rebinding: if an attacker's host name resolves to this machine, the attacker's page counts as

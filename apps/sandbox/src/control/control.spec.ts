@@ -37,7 +37,7 @@ describe('/_sandbox/subjects', () => {
 });
 
 describe('/_sandbox/mailbox', () => {
-  it('shows the mails of an address or a code, newest first', async () => {
+  it('shows the mails to an address, newest first, or the mail with an otpId', async () => {
     const { ids, email } = t.newSubject();
     const first = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };
     const second = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };
@@ -148,7 +148,7 @@ describe('/_sandbox/clock', () => {
   });
 
   it.each([Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, -2_000_000_000_000, 300_000_000_000_000])(
-    'refuses to move %d ms, which ends outside the years 1970 to 9999',
+    'refuses a move of %d ms, which would end outside the years 1970 to 9999',
     async (advanceMs) => {
       const answer = await t.control('POST', 'clock', { advanceMs });
       expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining('advanceMs') } });

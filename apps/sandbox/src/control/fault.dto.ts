@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PROXY_ROUTES, QUERIES, SUBMISSIONS } from '../turnkey/turnkey-paths.js';
 
-/** The routes of the provider to which a fault can apply; `*` means all of them. */
+/** The upstream routes for which a fault can be set; `*` means all routes. */
 export const FAULT_ROUTES: readonly string[] = [
   'init-otp',
   'otp-auth',
@@ -13,9 +13,7 @@ export const FAULT_ROUTES: readonly string[] = [
   '*',
 ];
 
-/**
- * The course of a Turnkey activity, as a fault scripts it. A status may have the prefix `ACTIVITY_STATUS_`.
- */
+/** How a fault changes a Turnkey activity. A status may have the prefix `ACTIVITY_STATUS_`. */
 const activityScript = z.strictObject({
   status: z
     .string()
@@ -44,21 +42,21 @@ const id = z.guid().transform((text) => text.toLowerCase());
 /** A scripted fault: the body of `POST /_sandbox/faults`. */
 export const faultSpec = z
   .strictObject({
-    /** The name of the operation, or its whole path if two operations have this name. */
+    /** The last segment of a path, or the whole path if two paths end with this segment. */
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
       if (name === undefined) {
-        context.addIssue(`unknown route; one of ${[...new Set(FAULT_ROUTES)].join(', ')}`);
+        context.addIssue(`unknown route; give one of ${[...new Set(FAULT_ROUTES)].join(', ')}`);
         return z.NEVER;
       }
       return { route: name, path: route.startsWith('/') ? route : null };
     }),
-    /** To how many requests the fault applies. With 0, it applies to all until it is deleted. */
+    /** To how many requests the fault applies. With 0, it applies to all requests until it is deleted. */
     times: z.int().min(0).default(1),
-    /** The fault applies only to requests of this user, or about this organization or contact. */
+    /** The fault applies only to requests that have all the given values. */
     match: z
       .strictObject({ userId: id.optional(), organizationId: id.optional(), contact: z.string().optional() })
-      .refine((match) => Object.keys(match).length > 0, 'userId, organizationId or contact')
+      .refine((match) => Object.keys(match).length > 0, 'needs a userId, an organizationId or a contact')
       .optional(),
     status: z.int().min(200).max(599).optional(),
     /** The body of the answer. A string is sent unchanged, anything else as JSON. */
@@ -82,12 +80,13 @@ export const faultSpec = z
     }
     if (activity && Object.keys(activity).length === 0)
       complain('activity', 'needs a status, polls or nested');
-    if (activity?.failure && activity.status !== 'FAILED') complain('activity.failure', 'needs FAILED');
+    if (activity?.failure && activity.status !== 'FAILED')
+      complain('activity.failure', 'needs status FAILED');
     if (activity && (fault.cut === 'before' || (answers && fault.afterEffect !== true))) {
       complain('activity', 'needs a request that takes effect: see afterEffect and cut');
     }
     if (activity && ![...SUBMISSIONS, '*'].includes(fault.route.route)) {
-      complain('activity', `only of ${SUBMISSIONS.join(', ')}`);
+      complain('activity', `needs one of the routes ${SUBMISSIONS.join(', ')}`);
     }
     if (answers && (fault.cut === 'before' || fault.cut === 'after')) {
       complain('cut', `"${fault.cut}" sends no answer: leave status and body out`);

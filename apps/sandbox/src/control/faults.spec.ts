@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterEach(() => t.sandbox.control.removeFaults());
 afterAll(async () => {
   await t.sandbox.close();
-  // Fails if a fault made the server throw an error, which the tests themselves may not notice.
+  // An unexpected error in the server is only printed, so the tests above may have missed it.
   expect(complaints).not.toHaveBeenCalled();
 });
 
@@ -19,7 +19,7 @@ const mailsOf = (email: string) => t.sandbox.control.mails({ email }).length;
 const lastEntry = (userId: string) => t.sandbox.control.requests({ userId }).at(-1);
 
 describe('a scripted answer', () => {
-  it('replaces the true answer, before any effect', async () => {
+  it('replaces the true answer, and the request has no effect', async () => {
     const { ids, email } = t.newSubject();
     const fault = t.sandbox.control.addFault({ route: 'init-otp', status: 503, retryAfterS: 7 });
     const answer = await t.integrator.submit('init-otp', ids);
@@ -32,7 +32,7 @@ describe('a scripted answer', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 200, fault: null });
   });
 
-  it('does not undo the effect if it comes after the effect', async () => {
+  it('replaces the true answer after the effect, if afterEffect is set', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', status: 500, afterEffect: true });
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 500 });
@@ -75,8 +75,8 @@ describe('a scripted answer', () => {
   });
 });
 
-describe('a cut connection', () => {
-  it('prevents the effect if the cut comes before the effect', async () => {
+describe('a fault that cuts the connection', () => {
+  it('can come before the request takes effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'before' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -84,7 +84,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: null });
   });
 
-  it('does not undo the effect if the cut comes after the effect, and sends no byte', async () => {
+  it('can come after the effect, before the first byte of the answer', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'after' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -92,7 +92,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('keeps the effect if the cut is in the middle of the answer, and sends half of the body', async () => {
+  it('can come after the effect and half of the answer’s body', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'mid-response' });
     const got = await readCut(ids);
@@ -107,7 +107,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('may be in the middle of a scripted answer, with or without the effect', async () => {
+  it('can come in the middle of a scripted answer, with or without an effect', async () => {
     for (const afterEffect of [false, true]) {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({
@@ -122,7 +122,6 @@ describe('a cut connection', () => {
     }
   });
 
-  /** Reads until the body ends or breaks. */
   async function readCut(ids: object) {
     const response = await t.integrator.send('POST', '/v1/submit/init-otp', JSON.stringify(ids));
     const got = {
@@ -141,7 +140,7 @@ describe('a cut connection', () => {
 });
 
 describe('a delay', () => {
-  it('may come after the effect, and ends when the caller closes the connection', async () => {
+  it('can come after the effect, and the journal shows if the caller hangs up meanwhile', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
     const hangUp = new AbortController();
@@ -154,7 +153,7 @@ describe('a delay', () => {
     await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
   });
 
-  it('may come before the request takes effect', async () => {
+  it('can come before the request takes effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS });
     const hangUp = new AbortController();
@@ -167,7 +166,7 @@ describe('a delay', () => {
   });
 
   it.each([{}, { status: 503 }, { afterEffect: true }, { status: 503, afterEffect: true }])(
-    'continues if the caller closes the connection: %j',
+    'leads to the same effect if the caller hangs up: %j',
     async (fault) => {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({ route: 'init-otp', delayMs: 30, times: 2, ...fault });
@@ -178,7 +177,7 @@ describe('a delay', () => {
       await expect(answer).rejects.toThrow('aborted');
       await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
 
-      // A second request with the same delay ends later, so the first one is finished by then.
+      // Both requests have the same delay. So when the second request ends, the first one has ended.
       expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: fault.status ?? 200 });
       const effective = fault.status === undefined || fault.afterEffect === true;
       expect(mailsOf(email)).toBe(effective ? 2 : 0);

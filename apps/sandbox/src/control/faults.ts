@@ -10,7 +10,7 @@ export interface FaultAnswer {
   retryAfterS: number | null;
 }
 
-/** The course of a Turnkey activity, as a fault scripts it. */
+/** How a fault changes a Turnkey activity. */
 export interface ActivityScript {
   /**
    * How the activity ends, or CREATED or PENDING if it completes later. Null means that the activity
@@ -42,7 +42,7 @@ export interface Target {
 export interface Fault {
   id: number;
   route: string;
-  /** The one path to which the fault applies; null if the fault names only an operation. */
+  /** The only path to which the fault applies; null: any path of `route`. */
   path: string | null;
   userId: string | null;
   organizationId: string | null;

@@ -13,7 +13,7 @@ afterAll(() => t.sandbox.close());
 const glance = async (query = '') => (await t.control('GET', `glance${query}`)).body as Glance;
 
 describe('/_sandbox/glance', () => {
-  it('shows mails and requests, newest first, and the faults that applied to them', async () => {
+  it('shows mails and requests, newest first, and the faults that applied to these requests', async () => {
     const spent = t.sandbox.control.addFault({ route: 'init-otp', status: 503 });
     const first = await t.mailed();
     expect(first.code).toBe('');

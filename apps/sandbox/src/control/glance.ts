@@ -15,7 +15,7 @@ export interface Glance {
   requests: JournalEntry[];
   /** The faults that are not used up, in the order in which they apply. */
   faults: readonly Fault[];
-  /** The faults that applied to one of the requests. */
+  /** The faults that applied to the entries of `requests`. */
   struck: Fault[];
   routes: readonly string[];
 }

@@ -6,7 +6,7 @@ export interface JournalEntry {
   seq: number;
   /** ISO 8601, by the sandbox's clock. */
   at: string;
-  /** The operation, e.g. `init-otp`. For an unknown operation, the path. */
+  /** The last segment of the path, e.g. `init-otp`; the whole path if the sandbox has no such route. */
   route: string;
   method: string;
   userId: string | null;

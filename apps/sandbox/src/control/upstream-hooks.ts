@@ -20,9 +20,8 @@ export interface UpstreamHooksContext {
 }
 
 /**
- * Journals every upstream request, and applies faults: before the route runs, or after its effect. These are
- * Fastify hooks, because a fault must also replace the answers of guards, pipes and filters, and cut
- * connections.
+ * Journals every upstream request, and applies faults: before the route runs, or after its effect. A Fastify
+ * hook can replace every answer, even that of a guard, pipe or filter, and can cut the connection.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
@@ -113,8 +112,8 @@ function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyRepl
 }
 
 /**
- * Cuts the connection. The promise never resolves, because Fastify would then try to write an answer, and
- * fail. Nothing refers to the promise, so it does not leak.
+ * Cuts the connection. The promise never resolves: if it did, Fastify would write an answer to the closed
+ * connection. Nothing refers to the promise, so it does not leak.
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');

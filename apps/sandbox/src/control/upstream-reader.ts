@@ -18,6 +18,6 @@ export interface UpstreamReader {
   /** Whether a request came to this upstream. */
   owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
-  /** The default body of a scripted answer, if the fault gives no body. */
+  /** The body of a scripted answer for which the fault gives no body. */
   scriptedError(status: number): object;
 }

@@ -3,14 +3,13 @@ import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
 import type { Arrival, UpstreamReader } from './upstream-reader.js';
 
-/** An upstream request for which the answer is not finished. */
 export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
   upstream: UpstreamReader;
   fault: Fault | null;
   /** Records how the request ended. Only the first call counts, except that `client_gone` always counts. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
-  /** Records the effect. Also records the user of the effect, if the request named no user. */
+  /** Records the effect. If the request named no user, also records the user of the effect. */
   took(effect: object | null): void;
 }
 
@@ -20,7 +19,7 @@ export function recordVisit(request: FastifyRequest, visit: Visit): void {
   visits.set(request, visit);
 }
 
-/** The visit of an upstream request; undefined for control routes. */
+/** The data about an upstream request; undefined for a request to `/_sandbox`. */
 export function visitOf(request: FastifyRequest): Visit | undefined {
   return visits.get(request);
 }

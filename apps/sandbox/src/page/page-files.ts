@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The files of apps/sandbox/page by name: the sources, also when the sandbox runs from dist.
+ * The files of apps/sandbox/page, by name. A compiled sandbox reads the same source files.
  *
  * @throws Error if the folder is missing, as in an image built without it
  */
@@ -27,7 +27,7 @@ export function loadPageFiles(): ReadonlyMap<string, PageFile> {
   return new Map(files);
 }
 
-/** Searches upwards: the compiled file lies one level deeper than its source. */
+/** Searches `from` and its parent folders: a compiled file lies one level deeper than the source file. */
 function findFolder(from: string): string {
   const folder = join(from, 'apps', 'sandbox', 'page');
   if (existsSync(folder)) return folder;

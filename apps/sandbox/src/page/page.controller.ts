@@ -28,9 +28,7 @@ export class PageController {
     this.file('', reply);
   }
 
-  /**
-   * The last route under `/_sandbox/`. The parameter is the name of a file; for the page itself, it is empty.
-   */
+  /** For every path under `/_sandbox/` without a route of its own. An empty name means the page itself. */
   @Get('*')
   file(@Param('*') name: string, @Res() reply: FastifyReply): void {
     const file = this.#files.get(name === '' ? 'index.html' : name);

@@ -64,7 +64,7 @@ describe('the page', () => {
     expect((await get(path)).status).toBe(404);
   });
 
-  it('does not change the answers of the JSON routes', async () => {
+  it('leaves /_sandbox/mailbox to the JSON route', async () => {
     const response = await get('/mailbox');
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(await response.json()).toEqual([]);

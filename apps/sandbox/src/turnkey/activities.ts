@@ -4,10 +4,7 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import type { TurnkeyError } from './turnkey-refusal.js';
 import { turnkeyError } from './turnkey-refusal.js';
 
-/**
- * How many activities, and how many requests with their answers, are kept. Above this, the oldest are
- * dropped.
- */
+/** The maximum number of activities, and of stored answers. Above it, the oldest ones are dropped. */
 export const REMEMBERED = 10_000;
 
 /** An activity with its real outcome. A scripted fault may hide the outcome for a while. */
@@ -34,7 +31,7 @@ export function fingerprintOf(rawBody: Buffer): string {
   return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
 }
 
-/** Keeps the activities. `get_activity` and the answers to repeated requests show them. */
+/** The activities that `get_activity` and the answers to repeated requests show. */
 export class Activities {
   readonly #byId = new Map<string, Activity>();
 

@@ -14,7 +14,8 @@ export interface SessionKey {
 }
 
 /**
- * Registers a login's key. An eleventh expiring key evicts expired ones first, then the oldest.
+ * Registers the key of a login. If the user then has too many keys, first removes expired keys, then the
+ * oldest key.
  *
  * @param nowMs milliseconds since the Unix epoch
  */

@@ -38,5 +38,4 @@ export const account = z.strictObject({
   verificationToken: z.string().optional(),
   oidcToken: z.string().optional(),
 });
-/** The official clients send no body to these routes. */
 export const nothing = z.strictObject({});

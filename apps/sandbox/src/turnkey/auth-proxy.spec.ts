@@ -70,7 +70,7 @@ describe('the configuration of the Auth Proxy', () => {
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('is returned whether the request has no body or an empty object', async () => {
+  it('is returned if the request has no body, and if the body is an empty object', async () => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -115,7 +115,7 @@ describe('the configuration of the Auth Proxy', () => {
     }
   });
 
-  it('is returned with the values that were set', async () => {
+  it('is returned with the values from the options of the sandbox', async () => {
     expect((await call('wallet_kit_config', {}, { 'x-captcha-token': null })).body).toEqual({
       organizationId: t.sandbox.turnkey.organizationId,
       enabledProviders: ['email', 'sms', 'passkey'],

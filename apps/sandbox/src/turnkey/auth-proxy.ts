@@ -21,9 +21,12 @@ export interface AuthProxyConfig {
    * that any request is allowed.
    */
   allowedOrigins: readonly string[] | null;
-  /** Whether `otp_init*`, and `signup*` without a verification token, need a captcha token (any value). */
+  /**
+   * Whether `otp_init*`, and `signup*` without a verification token, need a captcha token. The sandbox
+   * accepts any text as this token.
+   */
   captcha: boolean;
-  /** Whether `account` by contact needs a verification token of that contact. */
+  /** Whether a lookup of an account by contact needs a verification token of this contact. */
   accountNeedsToken: boolean;
   appName: string;
   otpLength: number;
@@ -128,7 +131,7 @@ export class AuthProxy {
     };
   }
 
-  /** Contains the site key for the captcha widget if a captcha is required. */
+  /** @returns the site key for the captcha widget; an empty object if no captcha is required */
   walletKitClientParams(): { turnstileSiteKey?: string } {
     return this.config.captcha ? { turnstileSiteKey: TURNSTILE_TEST_KEY } : {};
   }

@@ -17,7 +17,7 @@ export interface ClientSignature {
  * Checks that the token's key has signed this use of the token. The signed members must be those of the
  * request, in any order, because Turnkey documents no order.
  *
- * @param usages the accepted members besides `tokenId` and `type`
+ * @param usages the signed message must be one of these objects, plus the members `tokenId` and `type`
  * @throws TurnkeyRefusal 400 that names the mismatch
  */
 export function checkClientSignature(
@@ -26,7 +26,7 @@ export function checkClientSignature(
   type: 'USAGE_TYPE_LOGIN' | 'USAGE_TYPE_SIGNUP',
   usages: readonly object[],
 ): void {
-  // A token without a key cannot be used with a signature.
+  // A token that is bound to no key needs no signature.
   if (token.publicKey === null) return;
   if (!given) throw refusals.clientSignatureMissing();
   if (given.publicKey !== token.publicKey) throw refusals.clientSignatureInvalid('not the key of the token');

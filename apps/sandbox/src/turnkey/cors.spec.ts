@@ -12,7 +12,7 @@ beforeAll(async () => {
 beforeEach(() => [open, listed].forEach(({ sandbox }) => sandbox.control.reset()));
 afterAll(() => Promise.all([open, listed].map(({ sandbox }) => sandbox.close())));
 
-/** Sends a preflight as a browser does; null omits the header. */
+/** Sends a preflight as a browser does. If a parameter is null, its header is omitted. */
 async function preflight(url: string, origin: string | null, wants: string | null = 'content-type') {
   const headers = {
     ...(origin !== null && { origin }),
@@ -34,9 +34,9 @@ function corsOf({ status, headers }: Response) {
 }
 const url = (t: TurnkeyUnderTest, path: string) => `${t.sandbox.url}${path}`;
 
-describe('a preflight', () => {
+describe('the answer to a preflight', () => {
   it.each(['/v1/otp_init_v2', '/v1/wallet_kit_config', '/v1/signup_v2', '/v1/oauth_login'])(
-    'of %s allows the headers that the clients send, from any origin',
+    'for %s allows any origin, and the headers that the clients send',
     async (path) => {
       for (const origin of [ORIGIN, 'null', null]) {
         expect(await preflight(url(open, path), origin)).toMatchObject({
@@ -58,17 +58,17 @@ describe('a preflight', () => {
     ['http://app.example', null],
     ['null', null],
     [null, null],
-  ])('from %s allows %s if origins are listed', async (origin, allowed) => {
+  ])('from %s allows the origin %s if the options list allowed origins', async (origin, allowed) => {
     const answer = await preflight(url(listed, '/v1/otp_init_v2'), origin);
     expect(answer).toMatchObject({ status: 204, origin: allowed, credentials: null, variesByOrigin: true });
   });
 
-  it('of an unknown route belongs to the Auth Proxy if it asks for the config id header', async () => {
+  it('for an unknown route comes from the Auth Proxy if the preflight names the proxy’s header', async () => {
     const answer = await preflight(url(open, '/v1/fly'), ORIGIN, 'content-type,x-auth-proxy-config-id');
     expect(answer).toMatchObject({ status: 204, origin: '*' });
   });
 
-  it('of the public API allows the stamp headers', async () => {
+  it('for the public API allows the stamp headers', async () => {
     for (const t of [open, listed]) {
       expect(await preflight(url(t, '/public/v1/submit/stamp_login'), 'https://other.example')).toMatchObject(
         {
@@ -86,7 +86,7 @@ describe('a preflight', () => {
   });
 
   it.each(['/v1/submit/init-otp', '/v1/health', '/_sandbox/faults', '/_sandbox/', '/'])(
-    'of %s is refused, because other pages must not call it',
+    'for %s is a refusal, because other pages must not call this path',
     async (path) => {
       const { status, origin } = await preflight(url(open, path), ORIGIN);
       expect({ refused: [404, 405].includes(status), origin }).toEqual({ refused: true, origin: null });
@@ -95,7 +95,7 @@ describe('a preflight', () => {
     },
   );
 
-  it('does not appear in the journal, and faults do not apply to it', async () => {
+  it('is not changed by a fault, and is not in the journal', async () => {
     open.sandbox.control.addFault({ route: '*', status: 503 });
     expect(await preflight(url(open, '/v1/otp_init'), ORIGIN)).toMatchObject({ status: 204 });
     expect(open.sandbox.control.requests()).toEqual([]);
@@ -119,7 +119,7 @@ describe('an answer', () => {
   });
 
   it.each(['https://evil.example', 'null', null])(
-    'cannot be read by pages of %s if origins are listed',
+    'cannot be read by pages of %s, which the options do not list',
     async (origin) => {
       const answer = await call(listed, origin, config(listed));
       expect(answer).toMatchObject({ status: 403, origin: null, variesByOrigin: true });

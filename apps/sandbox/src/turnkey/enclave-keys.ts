@@ -2,17 +2,17 @@ import { generateP256, p256FromScalar } from '../p256.js';
 import type { P256KeyPair } from '../p256.js';
 
 /**
- * Stand-ins for two keys of Turnkey's enclaves. The official clients take their public halves (uncompressed
+ * Stand-ins for two keys of Turnkey's enclaves. The official clients accept the public keys (in uncompressed
  * hex) as `dangerouslyOverrideSignerPublicKey` and `dangerouslyOverrideNotarizerPublicKey`.
  */
 export interface EnclaveKeys {
-  /** Signs OTP encryption targets and verification tokens (upstream: the TLS fetcher's sign key). */
+  /** Signs OTP encryption targets and verification tokens, as the key of Turnkey's "TLS fetcher" does. */
   signer: P256KeyPair;
   /** Signs session JWTs. */
   notarizer: P256KeyPair;
 }
 
-/** Builds the keys from these private keys (64 hex digits). For a missing one, generates a new key. */
+/** Builds the key pairs from private keys (64 hex digits). Makes a new pair for a missing private key. */
 export function enclaveKeys({
   signer,
   notarizer,

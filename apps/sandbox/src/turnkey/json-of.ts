@@ -23,7 +23,7 @@ export function textIn(object: unknown, name: string): string | null {
 /**
  * Checks a value against a schema.
  *
- * @throws TurnkeyRefusal 400 that names the field, or `invalid email address`
+ * @throws TurnkeyRefusal 400 with a text that names the field, or that says `invalid email address`
  */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);

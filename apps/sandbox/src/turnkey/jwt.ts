@@ -13,8 +13,8 @@ export function mintJwt(claims: object, { privateKey }: P256KeyPair): string {
 }
 
 /**
- * Makes a session token as upstream does. It looks like an ES256 JWT, but the signature covers the SHA-256 of
- * the SHA-256. A standard library refuses it.
+ * Makes a session token as upstream does. The token looks like an ES256 JWT, but its text is hashed twice
+ * before it is signed. So a standard library refuses the token.
  */
 export function mintDoubleHashedJwt(claims: object, { privateKey }: P256KeyPair): string {
   const input = signingInput({ alg: 'ES256', typ: 'JWT' }, claims);

@@ -21,7 +21,7 @@ export interface TokenLogin extends SessionOrder {
   clientSignature?: ClientSignature | undefined;
   /** Null means: find the sub-organization by the contact of the token. */
   organization: TurnkeyOrganization | null;
-  /** Whether to accept only a token for which the code was sent encrypted. */
+  /** Whether to accept only tokens that were given for an encrypted code. */
   encryptedOnly: boolean;
 }
 
@@ -75,10 +75,7 @@ export class LoginOperations {
     return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
   }
 
-  /**
-   * A token of the parent is valid in every sub-organization. A token of a sub-organization is valid only
-   * there.
-   */
+  /** A token of the parent is valid in every sub-organization, any other token only in one of them. */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;
     if (!wanted) {

@@ -22,7 +22,7 @@ async function ready() {
 }
 
 describe('otp_login', () => {
-  it('registers the key and names it in the session', async () => {
+  it('registers the given key, and the session token names this key', async () => {
     const { subject, session, login } = await ready();
     const answer = await login({ expirationSeconds: '60' });
     const { session: jwt = '' } = resultOf(answer.body, 'otpLoginResult');
@@ -49,7 +49,7 @@ describe('otp_login', () => {
     });
   });
 
-  it('accepts a session key that differs from the token’s key, if the token’s key signs', async () => {
+  it('accepts another session key than the token’s key, if the token’s key signs the login', async () => {
     const { session, token, tokenId, login } = await ready();
     const other = generateP256();
     const message = { login: { publicKey: other.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
@@ -208,7 +208,7 @@ describe('authenticators', () => {
     expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
   });
 
-  it('are accepted in the form of the first version of the activity', async () => {
+  it('are accepted in the form of CREATE_AUTHENTICATORS, the first version of the activity', async () => {
     const { user, subject } = await t.loggedIn();
     const { attestation, ...passkey } = turnkeyPasskey();
     const { credentialId, transports, ...response } = attestation;

@@ -3,7 +3,6 @@ import type { TimeSource } from '../sandbox-clock.js';
 import { newApiKey } from './api-keys.js';
 import { refusals } from './refusals.js';
 
-/** The channel of a contact, over which a code is sent to it. */
 export type Channel = 'email' | 'sms';
 
 /** An API key of a user: either permanent, or registered by a login until it expires. */
@@ -110,7 +109,7 @@ export class Organizations {
     return this.addSub({ organizationId: id, name: id, users: [] });
   }
 
-  /** @throws TurnkeyRefusal 404 */
+  /** @throws TurnkeyRefusal 404 for an unknown user */
   requireUser(organization: TurnkeyOrganization, userId: string): TurnkeyUser {
     const id = userId.toLowerCase();
     const known = organization.users.find((user) => user.userId === id);
@@ -161,7 +160,7 @@ export class Organizations {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /** The users who own a verified contact. If there is none, and any subject is accepted, creates a user. */
+  /** The users who own a verified contact. If no user does, and `acceptAny` is set, creates a user. */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -170,8 +169,8 @@ export class Organizations {
   }
 
   /**
-   * The user of an organization who owns a verified contact. If there is none, and any subject is accepted,
-   * creates the user.
+   * The user of an organization who owns a verified contact. If no user does, and `acceptAny` is set, creates
+   * the user.
    */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
     const known = this.knownOwners(contact).find((member) => member.organization === organization);

@@ -4,7 +4,6 @@ import { normalContact } from './organizations.js';
 import type { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 
-/** The number of wrong tries that locks a code. */
 export const TRIES_PER_CODE = 3;
 /**
  * The maximum number of live codes per contact. Turnkey documents this limit per user; the sandbox counts per
@@ -90,9 +89,9 @@ export class OtpCodes {
   }
 
   /**
-   * Uses up a code. A wrong code costs a try, and the third wrong code locks the right one.
+   * Checks a given code. A correct code can be used once. The third wrong try locks the code.
    *
-   * @throws TurnkeyRefusal 400
+   * @throws TurnkeyRefusal 400 if the code is wrong, unknown, used, expired or locked
    */
   redeem(organizationId: string, otpId: string, code: string): OtpCode {
     const otp = this.require(organizationId, otpId);

@@ -5,10 +5,11 @@ import { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** A caller's request for a code. It says whether the caller must send the code back encrypted. */
+/** A caller's request for a code. */
 export interface OtpOrder extends Omit<OtpRequest, 'target'> {
+  /** Whether the caller must send the code back encrypted. */
   encrypted: boolean;
-  /** The requested appearance of the mail, which the mailbox shows. */
+  /** The appearance and sender that the caller wants for the mail. The mailbox shows them. */
   message: object;
 }
 
@@ -43,7 +44,7 @@ export class OtpOperations {
     return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** First generation of activities: the code is not encrypted. The token may be bound to a given key. */
+  /** First generation of activities: the code is not encrypted. A given key becomes the token's key. */
   verifyPlain(
     order: TokenOrder,
     otpCode: string,

@@ -39,8 +39,8 @@ export class OtpTarget {
   }
 
   /**
-   * Decrypts `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex, with both public keys as
-   * additional data.
+   * Decrypts `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex. The additional data is
+   * `encappedPublic` and this target's public key.
    *
    * @throws TurnkeyRefusal 400 for a malformed bundle, or one encrypted to another key
    */

@@ -1,12 +1,10 @@
 import { z } from 'zod';
 
-/** A whole number of seconds, as text. */
 export const seconds = (max: number) =>
   z
     .string()
     .regex(/^[1-9]\d{0,9}$/, 'whole seconds, as text')
     .refine((text) => Number(text) <= max, `at most ${max} seconds`);
-/** A compressed P-256 point in lower-case hex, without 0x. */
 export const compressedKey = z.string().regex(/^0[23][0-9a-f]{64}$/, 'a compressed P-256 key in hex');
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'a phone number in E.164');
@@ -16,7 +14,6 @@ export const emailAddress = z.email({ pattern: z.regexes.html5Email });
 const customization = z.strictObject({
   logoUrl: z.url().optional(),
   magicLinkTemplate: z.string().includes('%s').optional(),
-  /** A text that contains JSON, not an object. */
   templateVariables: z.string().refine(isJsonObject, 'a JSON object as text').optional(),
   templateId: z.string().optional(),
 });

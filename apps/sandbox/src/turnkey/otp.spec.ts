@@ -4,7 +4,7 @@ import { resultOf, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import { generateP256 } from '../p256.js';
 
-/** The text from Turnkey's documentation. */
+/** Turnkey's documented text for an exceeded rate limit. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -90,13 +90,13 @@ describe('a code', () => {
     [{ emailCustomization: { appName: 'Acme' } }, /emailCustomization/],
     [{ smsCustomization: { template: 'Code' } }, /smsCustomization/],
     [{ sendFromEmailAddress: 'acme' }, /^invalid email address$/],
-  ])('is refused if the request has wrong parameters: %j', async (parameters, message) => {
+  ])('is not sent if the request has wrong parameters: %j', async (parameters, message) => {
     const answer = await init(parameters);
     expect(answer).toMatchObject({ status: 400, body: { code: 3, message: expect.stringMatching(message) } });
     expect(t.sandbox.control.mails()).toEqual([]);
   });
 
-  it('is refused if the same userIdentifier has asked three times in three minutes', async () => {
+  it('is not sent if the same userIdentifier has asked for three codes in three minutes', async () => {
     for (let call = 0; call < 3; call += 1)
       expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
     const fourth = await init({ userIdentifier: 'u-1' });
@@ -110,7 +110,7 @@ describe('a code', () => {
     expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
   });
 
-  it('is refused while the contact has three live codes', async () => {
+  it('is not sent while the contact has three live codes', async () => {
     const contact = t.newContact();
     for (let call = 0; call < 3; call += 1) expect(await init({ contact })).toMatchObject({ status: 200 });
     const fourth = { status: 400, body: { code: 3, details: [{ turnkeyErrorCode: 'MAX_OTP_INITIATED' }] } };
@@ -173,7 +173,7 @@ describe('verify_otp', () => {
     expect(await verify('x', 'x')).toMatchObject({ status: 400, body: { message: 'OTP not found' } });
   });
 
-  it('refuses a bundle that cannot be decrypted, which costs no try', async () => {
+  it('refuses a bundle that cannot be decrypted, without counting a try', async () => {
     const [mine, other] = [await t.sent(t.newContact()), await t.sent(t.newContact())];
     const session = generateP256();
     const good = JSON.parse(await mine.seal(mine.code, session)) as {

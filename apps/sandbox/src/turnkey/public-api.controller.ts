@@ -35,7 +35,7 @@ export class PublicApiController {
 function genuine(request: FastifyRequest) {
   const { stamper, organization, refusal } = visitOf(request)?.stamped ?? {};
   if (refusal) throw refusal;
-  // If the hook has not checked the signature, the guard refuses the request.
+  // Refuse a request whose stamp no hook has checked.
   if (!stamper || !organization) throw refusals.stampMissing();
   return { stamper, organization, rawBody: request.body as Buffer };
 }

@@ -27,7 +27,7 @@ describe('a stamp', () => {
   const parts = () =>
     JSON.parse(Buffer.from(stampOf(body(), t.parent.keys), 'base64url').toString()) as object;
 
-  it('by the parent’s key is accepted, and identifies the user who stamped', async () => {
+  it('by the parent’s key is accepted, and identifies the key’s user', async () => {
     const answer = await t.parent.query('whoami');
     expect(answer).toMatchObject({
       status: 200,

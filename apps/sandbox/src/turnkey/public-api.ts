@@ -26,7 +26,7 @@ export interface Submission {
   rawBody: Buffer;
   stamper: Stamper;
   organization: TurnkeyOrganization;
-  /** The course of the activity, if a fault scripts it; otherwise null. */
+  /** How a fault changes the activity; null without a fault. */
   script: ActivityScript | null;
 }
 
@@ -54,7 +54,11 @@ export class PublicApi {
     this.activities = new Activities(state.clock);
   }
 
-  /** @throws TurnkeyRefusal */
+  /**
+   * Runs an activity, or returns the stored answer of a repeated request.
+   *
+   * @throws TurnkeyRefusal
+   */
   async submit(submission: Submission): Promise<Submitted> {
     const request = checked(envelope, jsonObject(submission.rawBody));
     const kind = this.kinds.find(
@@ -86,7 +90,7 @@ export class PublicApi {
   /**
    * Returns an activity, and counts the poll if the activity is pending.
    *
-   * @throws TurnkeyRefusal 404
+   * @throws TurnkeyRefusal 404 if the organization has no such activity
    */
   poll(organization: TurnkeyOrganization, activityId: string): { activity: object } {
     if (this.activities.organizationOf(activityId) !== organization.organizationId) {
@@ -100,7 +104,7 @@ export class PublicApi {
     this.#answers.clear();
   }
 
-  /** Every activity belongs to a request in this map. So an activity is never dropped before its request. */
+  /** Drops the oldest stored answers. An activity is kept at least as long as its answer. */
   #forgetOldest(): void {
     for (const oldest of this.#answers.keys()) {
       if (this.#answers.size <= REMEMBERED) return;
@@ -137,10 +141,10 @@ export class PublicApi {
 }
 
 /**
- * Refuses three kinds of stamp:
- * - the parent's key for an activity that only a user may submit;
- * - a sub-organization's credential for an activity of the parent;
- * - an attested stamp for anything but a login.
+ * Refuses a stamp that does not allow the activity:
+ * - a stamp by the parent, if only a user may submit the activity;
+ * - a stamp by a sub-organization, if only the parent may submit the activity;
+ * - an attested stamp, if the activity is not a login.
  *
  * @throws TurnkeyRefusal 403
  */

@@ -84,7 +84,7 @@ export class Queries {
     return { users: organization.users.map((user) => userOnTheWire(user, passkeys.list(user.userId))) };
   }
 
-  /** The filter also matches contacts that are not verified. */
+  /** Finds sub-organizations also by contacts that are not verified. */
   #listSubOrganizations(query: Query): object {
     requireParent(query);
     const { filterType, filterValue } = checked(listSubOrganizations, jsonObject(query.rawBody));

@@ -1,9 +1,8 @@
 import { RATE_LIMITED, TurnkeyRefusal } from './turnkey-refusal.js';
 
 /**
- * Turnkey documents the texts and codes of the first block. Only two texts about OTPs in it are known from
- * users' reports. **The texts and codes of the second block are assumptions of this sandbox**: a client must
- * expect other texts from the real API.
+ * Turnkey's refusals. Turnkey documents the texts and codes of the first block, except two texts about OTPs,
+ * which users of Turnkey have reported.
  */
 export const refusals = {
   badRequest: (detail: string) => new TurnkeyRefusal(400, `bad request body: ${detail}`, 'REQUEST_INVALID'),
@@ -56,6 +55,7 @@ export const refusals = {
     ),
   internal: () => new TurnkeyRefusal(500, 'internal server error', 'INTERNAL'),
 
+  // The texts and codes from here on are assumptions of this sandbox. The real API may answer other texts.
   noRoute: () => new TurnkeyRefusal(404, 'Not Found'),
   wrongMethod: () => new TurnkeyRefusal(405, 'Method Not Allowed'),
   activityNotFound: () => new TurnkeyRefusal(404, 'no activity found'),

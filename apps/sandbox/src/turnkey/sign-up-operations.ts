@@ -20,8 +20,8 @@ export interface SignUp {
   clientSignature?: ClientSignature | undefined;
   wallet?: Wallet | undefined;
   /**
-   * Whether to accept only a token for which the code was sent encrypted, and only the newer form of the
-   * signed message.
+   * Whether to accept only tokens that were given for an encrypted code, and only a signed message with
+   * `signupV2`.
    */
   encryptedOnly: boolean;
 }
@@ -72,7 +72,7 @@ export class SignUpOperations {
     return { answer, effect: { type: 'sub_organization_created', organizationId, userId: userIds[0] } };
   }
 
-  /** The token and its signature must belong to the first root user. */
+  /** Checks that the token and the client signature belong to the first root user, and returns the token. */
   #tokenOf(order: SignUp): VerificationToken | null {
     if (order.verificationToken === undefined) return null;
     const token = this.state.tokens.require(order.verificationToken, 'signup');

@@ -42,7 +42,7 @@ async function ready() {
 }
 
 describe('create_sub_organization', () => {
-  it('creates a verified contact with passkeys, and the same token can still log in', async () => {
+  it('creates a user with a verified contact and passkeys, and the token still allows a login', async () => {
     const { create, owners, contact, session, token } = await ready();
     expect(await owners()).toEqual([]);
     const wallet = { walletName: 'Main', accounts: [{ curve: 'CURVE_SECP256K1' }] };

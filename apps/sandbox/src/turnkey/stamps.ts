@@ -10,7 +10,7 @@ import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
 export interface Stamper extends Member {
-  /** The token of an attested stamp, with which the user may only log in; null for other stamps. */
+  /** The token of an attested stamp, which allows only a login; null for other stamps. */
   token: VerificationToken | null;
 }
 

@@ -3,7 +3,7 @@ import { post } from '../../test/turnkey-caller.js';
 import { activityOf, turnkeyPasskey, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 
-/** The text from Turnkey's documentation. */
+/** Turnkey's documented text for an exceeded rate limit. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -212,7 +212,7 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.control('POST', 'turnkey/subjects', { contact: 'ana' })).toMatchObject({ status: 400 });
   });
 
-  it('is reset, except for the parent organization and the keys', async () => {
+  it('loses its subjects, activities and tokens at a reset, but keeps the parent and the keys', async () => {
     const { subject, user, order, token } = await t.loggedIn();
     const body = t.parent.activity('INIT_OTP_V3', {
       otpType: 'OTP_TYPE_EMAIL',

@@ -43,6 +43,6 @@ export const isEmulated = (path: string) =>
   SUBMISSIONS.some((name) => path === `/public/v1/submit/${name}`) ||
   QUERIES.some((name) => path === `/public/v1/query/${name}`);
 
-/** Whether a path is one of the Auth Proxy's, which shares `/v1` with Byzantine. */
+/** Whether a path belongs to the Auth Proxy, which shares `/v1` with Byzantine. */
 export const isAuthProxy = (path: string) =>
   [...PROXY_ROUTES, ...OTHER_PROXY_ROUTES].some((route) => path === `/v1/${route}`);

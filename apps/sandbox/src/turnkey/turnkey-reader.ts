@@ -49,8 +49,7 @@ export class TurnkeyReader implements UpstreamReader {
   #checkStamp({ headers, url }: FastifyRequest, rawBody: Buffer, body: Json) {
     try {
       const id = body?.['organizationId'];
-      if (typeof id !== 'string')
-        throw refusals.badRequest('organizationId: a JSON object with one is needed');
+      if (typeof id !== 'string') throw refusals.badRequest('needs a JSON object with an organizationId');
       const organization = this.state.organizations.require(id);
       // The official clients name the parent while they do not know the user's sub-organization.
       const lookUpBelow = organization.parentId === null && /\/(?:whoami|stamp_login)$/.test(pathOf(url));
@@ -63,8 +62,8 @@ export class TurnkeyReader implements UpstreamReader {
   }
 
   /**
-   * The ids that the body contains, the ids of the code or token in the body, and the user who stamped. The
-   * result never contains the code or token itself.
+   * The ids in the body, the ids that belong to the body's code or token, and the user whose key stamped the
+   * request. The result never contains the code or token itself.
    */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;

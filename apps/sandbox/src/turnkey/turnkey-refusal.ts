@@ -1,6 +1,6 @@
 import { Refusal } from '../refusal.js';
 
-/** Turnkey's error body: a gRPC status; Turnkey is phasing out its `code`. */
+/** Turnkey's error body: a gRPC status. Turnkey plans to remove the member `code`. */
 export interface TurnkeyError {
   code: number;
   message: string;
@@ -8,8 +8,7 @@ export interface TurnkeyError {
 }
 
 /**
- * gRPC codes by HTTP status, from Turnkey's documentation (for 405: from gRPC gateways). 2 is gRPC's
- * "unknown".
+ * gRPC codes by HTTP status, from Turnkey's documentation (for 405: from gRPC gateways). 2 means "unknown".
  */
 const GRPC_CODES: Readonly<Record<number, number>> = {
   400: 3,

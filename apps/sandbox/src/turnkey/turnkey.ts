@@ -32,7 +32,7 @@ export interface TurnkeyOptions {
   allowedOrigins?: readonly string[] | undefined;
   /** Whether the Auth Proxy requires an `X-Captcha-Token`, on the routes on which Turnkey can require it. */
   captcha?: boolean | undefined;
-  /** Whether `/v1/account` by contact requires a verification token. */
+  /** Whether a lookup of an account by contact requires a verification token. */
   accountNeedsToken?: boolean | undefined;
   /** The form of the Auth Proxy's codes; default 9 characters, with letters. */
   otpLength?: number | undefined;

@@ -11,7 +11,7 @@ import { mintDoubleHashedJwt, mintJwt, readJwt } from './jwt.js';
 import { OtpTarget } from './otp-target.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** The vectors were made with the official packages. Each private key is one repeated byte. */
+/** Test vectors from the official packages. Each private key is one repeated byte. */
 const vectors = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../test/fixtures/turnkey-vectors.json'), 'utf8'),
 ) as {
@@ -25,8 +25,8 @@ const vectors = JSON.parse(
 };
 const keyOf = (name: keyof typeof vectors.keys) => p256FromScalar(vectors.keys[name]);
 
-describe('the vectors', () => {
-  it('of stamps are accepted with low and with high S, and both lead to one activity', async () => {
+describe('the test vectors', () => {
+  it('of stamps are accepted with low and with high S, as stamps of the same activity', async () => {
     const { body, fingerprint, deterministic, random } = vectors.stamp;
     const { timestampMs } = JSON.parse(body) as { timestampMs: string };
     const { organizationId } = vectors;
@@ -53,7 +53,7 @@ describe('the vectors', () => {
     }
   });
 
-  it('of target bundles equal the sandbox’s bundles, and their signatures verify', () => {
+  it('of target bundles equal the sandbox’s bundles, which have valid signatures', () => {
     const signer = keyOf('signer');
     const bundle = JSON.parse(
       new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId),
@@ -86,7 +86,7 @@ describe('the vectors', () => {
     }
   });
 
-  it('of client signatures verify, and fail if one digit is changed', () => {
+  it('of client signatures are valid, and are refused if one digit is changed', () => {
     const { clientSignature, verificationToken } = vectors;
     const { id: tokenId = '', public_key: publicKey = '' } = verificationToken.claims;
     const token = { tokenId, publicKey } as VerificationToken;

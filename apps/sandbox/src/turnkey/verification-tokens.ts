@@ -4,7 +4,7 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import { mintJwt, readJwt } from './jwt.js';
 import { refusals } from './refusals.js';
 
-/** A token which proves that its holder gave a correct code. */
+/** A token that proves that its holder gave a correct code. */
 export interface VerificationToken {
   /** The claim `id`. A client signature refers to this id. */
   tokenId: string;
@@ -20,7 +20,7 @@ export interface VerificationToken {
    */
   publicKey: string | null;
   expiresAtMs: number;
-  /** Whether the code was sent encrypted, which the newer activities require. */
+  /** Whether the caller sent the code encrypted. The newer activities accept only such a token. */
   encrypted: boolean;
   usedFor: Set<'login' | 'signup'>;
 }

@@ -15,7 +15,7 @@ describe('a good registration', () => {
     ['none', -257],
     ['packed', -7],
     ['packed', -257],
-  ] as const)('of format %s with algorithm %s is accepted, with its key', (format, algorithm) => {
+  ] as const)('of format %s with algorithm %s is accepted, and its data returned', (format, algorithm) => {
     const passkey = makePasskey({ format, algorithm });
     const credential = verifyPasskey(passkey, { rpId: 'localhost', origins: ['http://localhost:3000'] });
     expect(credential).toMatchObject({

@@ -13,7 +13,7 @@ export interface AttestationInput {
   attestationObject: string;
 }
 
-/** Optional checks that the upstreams do not document. */
+/** The relying party that a registration must be for. The upstreams do not document this check. */
 export interface RelyingParty {
   rpId?: string | undefined;
   origins?: readonly string[] | undefined;
@@ -52,7 +52,7 @@ export function verifyAttestation(input: AttestationInput, relyingParty: Relying
   }
   if (!data.flags.userPresent) throw new Error('user was not present');
   const named = fromBase64url(input.credentialId, 'credentialId');
-  // Byzantine's documentation says "CBOR encoded". Byzantine accepts a CBOR byte string and the raw id.
+  // Byzantine documents the credential id as "CBOR encoded", but accepts the raw id too.
   if (![data.credentialId, encode(data.credentialId)].some((form) => named.equals(form))) {
     throw new Error('credentialId is not the one in the authenticator data');
   }

@@ -6,7 +6,7 @@ export type CoseAlgorithm = -7 | -257;
 
 const KTY = 1;
 const ALG = 3;
-// The meaning of a negative label depends on the key type (RFC 9053, 7.1.1; RFC 8230, 4).
+// The meaning of a negative COSE label depends on the key type (RFC 9053, 7.1.1; RFC 8230, 4).
 const EC2 = { kty: 2, crv: -1, x: -2, y: -3, p256: 1 };
 const RSA = { kty: 3, n: -1, e: -2 };
 const MIN_RSA_BITS = 2048;

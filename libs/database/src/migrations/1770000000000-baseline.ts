@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Creates all tables. After the first release, each change gets its own migration, which the version before
- * must tolerate. Old columns are removed one release later.
+ * Creates all tables. After the first release, each change gets its own migration. The previous version of
+ * the service must still work after it. So an old column is removed one release later.
  */
 export class Baseline1770000000000 implements MigrationInterface {
   readonly name = 'Baseline1770000000000';
@@ -133,8 +133,9 @@ const UP = [
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
-  // The index of the user's organization, which each provider names differently. It contains a hash, to be
-  // small: each change of state writes a new entry. Lists also compare the value itself.
+  // The index of the user's organization. Each provider has its own name for the organization. The index
+  // contains a hash, to be small: each change of state writes a new entry. Lists also compare the value
+  // itself.
   `CREATE INDEX onboardings_organization ON onboardings
     ((hashtextextended(coalesce(subject ->> 'accountId', subject ->> 'organizationId'), 0)), id)`,
   `CREATE INDEX onboardings_user ON onboardings ((hashtextextended(subject ->> 'userId', 0)), id)`,
@@ -178,8 +179,8 @@ const UP = [
     registered boolean NOT NULL DEFAULT false,
     PRIMARY KEY (integration, subject_key, credential_id)
   )`,
-  // This index is not unique: two subjects may register the same id at the same time, and recording the
-  // result must not fail.
+  // This index is not unique: two subjects may register the same id at the same time, and the settles must
+  // not fail.
   `CREATE INDEX credentials_registered ON credentials (credential_id, integration)`,
 
   `CREATE TABLE idempotency_keys (
@@ -202,7 +203,7 @@ const UP = [
   WITH (fillfactor = 70)`,
   `CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at)`,
   `CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`,
-  // Raises an error, so that the whole statement writes nothing if one of its parts refuses.
+  // Raises an error. If a part of a statement calls this function, the whole statement writes nothing.
   `CREATE FUNCTION gangway_refuse(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
   BEGIN RAISE EXCEPTION 'refused: %', statement USING ERRCODE = 'GW001'; END $$`,
 
@@ -265,7 +266,7 @@ const UP = [
     expires_at timestamptz NOT NULL
   )`,
 
-  // The health of the integrations as each process sees it. The rows of a process expire after it ends.
+  // The health of the integrations, as each process sees it. After a process ends, its rows expire.
   `CREATE TABLE integration_views (
     process text NOT NULL,
     integration text NOT NULL,
@@ -275,7 +276,8 @@ const UP = [
     facts jsonb NOT NULL,
     PRIMARY KEY (process, integration)
   ) WITH (fillfactor = 50)`,
-  // Failed calls in a row, of all processes together. A row stays until a call succeeds.
+  // Consecutive failed calls, of all processes together. The row of an integration stays until a call
+  // succeeds.
   `CREATE TABLE integration_troubles (
     integration text NOT NULL,
     what text NOT NULL,
@@ -287,7 +289,7 @@ const UP = [
     status integer,
     PRIMARY KEY (integration, what)
   ) WITH (fillfactor = 50)`,
-  // How many live onboardings there are, in two parts. One process at a time counts a part, for all of them.
+  // The numbers of live onboardings, in two parts. One process at a time counts a part, for all processes.
   `CREATE TABLE onboarding_counts (
     part text PRIMARY KEY,
     -- the process that counts now, and when another one may count
@@ -348,8 +350,7 @@ const UP = [
   )`,
   `CREATE INDEX operation_items_waiting ON operation_items (operation_id, onboarding_id)
     WHERE outcome = 'waiting'`,
-  // The paused integrations. Each claim reads this table: while it has a row, no call goes to the
-  // integration.
+  // The paused integrations. No call goes to an integration that has a row here. Each claim reads this table.
   `CREATE TABLE integration_pauses (
     integration text PRIMARY KEY,
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -378,7 +379,7 @@ const UP = [
     -- all onboardings of the day have ended
     is_final boolean NOT NULL
   )`,
-  // Levels that operators have changed for a time. "default" is the level of all other modules.
+  // Log levels that operators have changed for a time. "default" is the level of all other modules.
   `CREATE TABLE log_levels (
     module text PRIMARY KEY,
     level text NOT NULL,

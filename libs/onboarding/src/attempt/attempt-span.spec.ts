@@ -8,7 +8,7 @@ it.each([
   ['rejected_unclear', true],
   ['no_answer', true],
 ] satisfies [FailureClass, boolean][])(
-  'an attempt that ended with %s shows as failed: %s',
+  'the span of an attempt that ended with %s is marked as a fault: %s',
   (failure, isFault) => {
     const [set, fail] = [jest.fn<Span['set']>(), jest.fn<Span['fail']>()];
     const error = new UpstreamError(failure, { detail: 'x', evidence: NOTHING_SENT });

@@ -14,7 +14,7 @@ import { LostClaims } from './lost-claims.js';
 import { repeatsEffect } from './retry-law.js';
 import { Steps, type SubjectRef } from './step.js';
 
-/** A committed attempt. Its call may be sent only while the claim is young (`CLAIM_MAX_AGE_MS`). */
+/** A committed attempt. Its call may be sent only until the claim reaches the age `CLAIM_MAX_AGE_MS`. */
 export interface Claimed {
   row: Row;
   /** When the claim began, on the monotonic clock. */
@@ -37,7 +37,7 @@ export interface Asked {
   signal: Signal;
   step: StepName;
   terms: Pick<Terms, 'caller' | 'versions'>;
-  /** Who may give the command: by default, only the caller that owns the row. */
+  /** The callers that may give the command. By default, only the owner of the row. */
   by?: MayGive;
 }
 
@@ -51,17 +51,18 @@ export interface Submission extends Asked {
   /**
    * Explains why a claim was refused although the transition table allows the signal.
    *
-   * @throws ProblemError with the reason, unless the only reason is that another writer was faster.
+   * @throws ProblemError with the reason. Does not throw if another writer was faster and there is no other
+   *   reason.
    */
   mustFit?(row: Row): void | Promise<void>;
 }
 
 /**
- * The most tries of a claim. It is tried again if the row had to be expired first, or has changed since the
- * read.
+ * How often a claim is tried. The next try follows if the row had to be expired first, or has changed since
+ * it was read.
  */
 const TRIES = 3;
-/** The most tries of a claim that comes too late: PostgreSQL's clock may have been set. */
+/** How often a claim is tried if each try comes too late, e.g. because PostgreSQL's clock was changed. */
 const LATE_TRIES = 2;
 
 /**
@@ -97,8 +98,8 @@ export class Claims {
   }
 
   /**
-   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. If PostgreSQL has written the claim
-   * after all, the attempt is settled later as not sent.
+   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. PostgreSQL may still have written the
+   * claim. In this case, the attempt is settled later as not sent.
    *
    * @param starts the subject, if the claim starts an onboarding.
    * @returns null if the claim was refused and wrote nothing.
@@ -127,8 +128,7 @@ export class Claims {
         if (isDatabaseAway(error)) this.lost.settleLater(id, claim, starts);
         throw error;
       }
-      // A late claim broke no rule. It waited too long for a lock, or PostgreSQL's clock was set. So it is
-      // tried again.
+      // A late claim is tried again. It only waited too long for a lock, or PostgreSQL's clock was changed.
       if (!(await this.store.isLate(claim, this.clock.monotonicMs()))) return null;
     }
     throw new ProblemError('not_ready', {

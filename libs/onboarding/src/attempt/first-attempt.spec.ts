@@ -24,7 +24,7 @@ function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null
   }
 }
 
-describe('throwUnlessLedOn', () => {
+describe('the check of a step’s result', () => {
   it.each(STEPS)('does not throw while %s runs, regardless of how an earlier try ended', (step) => {
     const row = aRow({ state: stateOfStep(step), step, lastResult: result('upstream_unavailable') });
     expect(refusalOf(row)).toBeNull();
@@ -48,7 +48,7 @@ describe('throwUnlessLedOn', () => {
   });
 
   it.each<ResultCode>(['upstream_unavailable', 'upstream_misconfigured'])(
-    'does not throw for %s: the caller did not cause it',
+    'does not throw for %s, because the caller is not the cause',
     (code) => {
       expect(
         refusalOf(aRow({ state: 'otp_needed', reason: 'send_failed', lastResult: result(code) })),
@@ -62,7 +62,8 @@ describe('throwUnlessLedOn', () => {
   });
 
   it('throws if another command changed the onboarding before the step ended', () => {
-    // Before this read, the outcome was lost and resolved as "not done", and a new code was sent.
+    // Before this read of the row, the outcome of the step was lost, an operator resolved it as "not done",
+    // and a new code was sent.
     const overtaken = refusalOf(aRow({ state: 'otp_sent', lastResult: null }));
     expect(overtaken).toMatchObject({
       code: 'illegal_state',
@@ -83,7 +84,7 @@ describe('throwUnlessLedOn', () => {
     });
   });
 
-  it('does not report the end of a later step', () => {
+  it('does not report the failure of a later step', () => {
     expect(refusalOf(aRow({ lastResult: result('otp_invalid') }), 'init-otp')).toBeNull();
     const lost = aRow({
       state: 'outcome_unknown',
@@ -97,7 +98,7 @@ describe('throwUnlessLedOn', () => {
     });
   });
 
-  it('includes the state and the next action', () => {
+  it('throws a problem that contains the state and the next action', () => {
     const refusal = refusalOf(aRow({ otpTriesLeft: 1, lastResult: result('otp_invalid') }));
     expect(refusal!.extensions).toMatchObject({
       onboardingId: aRow().id,
@@ -113,7 +114,7 @@ describe('throwUnlessLedOn', () => {
     expect(passkey!.extensions).not.toHaveProperty('attemptsLeft');
   });
 
-  it('prefers the failure that ended the onboarding, and reports a cancellation', () => {
+  it('reports the failure that ended the onboarding, or its cancellation or expiry', () => {
     const failure = {
       code: 'otp_locked',
       detail: 'too many',

@@ -44,10 +44,10 @@ export class FirstAttempt {
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
       const left = until - readAt;
-      // If this process is stopping, it answers immediately, and the worker continues the step.
+      // A process that is stopping answers immediately. The worker continues the step.
       if (left <= 0 || msUntil(row, row.nextAttemptAt) > left || this.health.closed) break;
       if (!this.watch.hasRoomFor(row.caller)) break;
-      // When a deadline passes, the step has ended, even if no worker has written the end yet.
+      // Waits at most until a deadline: the step ends then, even if no worker has written the end yet.
       const fresh = await this.watch.next(row, Math.min(left, Math.max(1, msUntil(row, changesAt(row)))));
       row = fresh ?? (await this.#latest(row));
     }
@@ -55,8 +55,8 @@ export class FirstAttempt {
   }
 
   /**
-   * Reads the row. While PostgreSQL is away, returns the last known row: the step has begun, so an error
-   * would be wrong.
+   * Reads the row. While PostgreSQL is away, returns the last known row. Throws no error, because the step
+   * has begun.
    */
   async #latest(known: Row): Promise<Row> {
     try {
@@ -92,11 +92,10 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 }
 
 /**
- * Throws the problem that the caller gets if a step did not succeed.
+ * Throws the problem that the caller gets if a step did not succeed. A running step is no failure.
  *
  * @param row the row after the wait. Other commands may have changed the row during the wait.
  * @param step the step that the caller asked for. The caller does not get the result of a later step.
- * @returns nothing if the step succeeded or is still running.
  * @throws ProblemError if the step failed, or if the onboarding has ended.
  */
 export function throwUnlessLedOn(row: Row, step: StepName): void {
@@ -127,8 +126,8 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
 }
 
 /**
- * Whether the state of the row follows from the success of the step, or the row contains the result of the
- * step.
+ * Whether the row shows that the step has succeeded, or contains the result of the step. Always true for
+ * `init-otp`.
  */
 function ledOnFrom(step: StepName, row: Row): boolean {
   const { state, lastResult } = row;

@@ -30,7 +30,6 @@ export function openGrant(sealer: Sealer, onboardingId: string, sealed: Buffer):
   }
 }
 
-/** A grant in JSON. */
 type Opened<T> = T extends unknown
   ? { [Member in keyof T]: T[Member] extends Secret | Date ? string : T[Member] }
   : never;

@@ -5,9 +5,8 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * The texts that each try of a submission uses again, by name: request bodies and keys. Each text is sealed
- * and stored in the row before its first use. A new submission has no texts, except for the options of a
- * resend.
+ * Request bodies and keys that each try of a submission uses again, by name. Each text is sealed and stored
+ * in the row before its first use. A new submission has no texts, except for the options of a resend.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;

@@ -14,9 +14,8 @@ import type { SubjectRef } from './step.js';
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for these claims.
- * Without this class, such a claim would look like a call whose process died: it would count as a try, charge
- * a budget and have an unknown effect.
+ * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for them. Otherwise,
+ * another process would settle them as calls with an unknown effect, which use up a budget.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -62,8 +61,8 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   /**
-   * If the lease expired while PostgreSQL was away, the outcome already counts as unknown. This records for
-   * the operator that nothing was sent.
+   * The lease may have expired while PostgreSQL was away. Then the outcome already counts as unknown, and
+   * this method records for the operator that nothing was sent.
    */
   async #tellOfDoubt(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;

@@ -6,7 +6,7 @@ import { RetryBudget } from './retry-budget.js';
 
 let queues: Queues;
 const limits = { RETRY_BUDGET_BURST: '5', RETRY_BUDGET_PERCENT: '10' };
-/** The time during all tests: three seconds after the start of a window. */
+/** All tests run at this time, three seconds after a window began. */
 const NOW = Math.floor(Date.now() / 10_000) * 10_000 + 3_000;
 beforeAll(async () => {
   jest.spyOn(Date, 'now').mockReturnValue(NOW);
@@ -38,7 +38,7 @@ describe('RetryBudget', () => {
     expect(new Set(times).size).toBe(35);
   });
 
-  it('is shared by all replicas, and grows by a tenth of all first tries', async () => {
+  it('is shared by all replicas, and grows by one retry for ten first tries', async () => {
     const [one, two] = [await budget(), await budget()];
     for (let n = 0; n < 30; n++) (n % 2 ? one : two).firstTry('shared');
     await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports the last first tries

@@ -6,8 +6,8 @@ const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
- * Books the next free time of an integration. KEYS[1]: until when times are booked. ARGV, in milliseconds:
- * the earliest time, the distance between two times, and now. Returns the booked time.
+ * Books the next free time of an integration, and returns it. KEYS[1] holds the time until which all times
+ * are booked. ARGV, in milliseconds: the earliest time, the distance between two times, and now.
  */
 const BOOK = `
 local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1]))
@@ -16,9 +16,9 @@ redis.call('SET', KEYS[1], after, 'PX', math.ceil(tonumber(after) - tonumber(ARG
 return string.format('%.3f', at)`;
 
 /**
- * Keeps retries from doubling the load on a provider that fails for all callers. It allows a burst and a
- * share of the first tries, per integration and ten seconds. Each retry over the budget gets its own time in
- * a later window, so that many retries are spread evenly.
+ * Keeps retries from doubling the load on a provider that fails for all callers. In ten seconds, an
+ * integration may have a fixed number of retries, plus a share of the number of its first tries. Each further
+ * retry gets its own time in a later window.
  *
  * All replicas share the count in Redis. They report first tries there once a second, so that no request
  * waits for Redis. While Redis is away, no job runs, so no retry can exceed the budget.

@@ -57,8 +57,8 @@ function endless(
 }
 
 /**
- * The table of the retry law, written by hand: the number of retries, the decision after them, and the
- * decision if no time is left.
+ * The table of the retry law, written by hand: the number of retries, the decision after the last retry, and
+ * the decision if no time is left.
  */
 const always = { retries: Infinity, lastly: null };
 const TABLE: Record<
@@ -102,7 +102,7 @@ const DOUBTFUL = ['verify-otp', 'create-authenticators'] as const;
 
 describe('the retry law', () => {
   it.each(CELLS)(
-    'after $failure of $step, decides $retries times for a retry, then $lastly',
+    'retries $step after $failure $retries times, and then decides: $lastly',
     ({ step, failure, retries, lastly }) => {
       expect(endless(step, failure)).toEqual({ retries, lastly });
     },
@@ -142,12 +142,12 @@ describe('an unknown effect', () => {
     },
   );
 
-  it('never follows init-otp: a refusal after a 5xx still counts as a refusal', () => {
+  it('does not matter for init-otp: a refusal after a 5xx counts as a refusal', () => {
     for (const failure of ['rejected', 'rejected_unclear'] as const) {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
     expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'give_up' });
-    // The service did not send this call because the clocks differ.
+    // The service did not send the second call, because the clocks differ.
     expect(after('init-otp', ['no_answer', 'misconfigured'], { sent: false })).toEqual({ type: 'park' });
   });
 });
@@ -171,7 +171,7 @@ describe('after a call without an answer', () => {
     expect(after(step, ['no_answer', 'not_sent', 'not_sent', 'not_sent']).type).toBe('retry');
   });
 
-  it('no further call is made, even if a 5xx would have retries left', () => {
+  it('a 5xx is not retried, even below the limit of its retries', () => {
     expect(after('verify-otp', ['unavailable', 'no_answer'])).toEqual({ type: 'outcome_unknown' });
     expect(after('create-authenticators', ['unavailable', 'no_answer']).type).toBe('retry');
     expect(after('create-authenticators', ['unavailable', 'no_answer', 'unavailable']).type).toBe(
@@ -219,7 +219,7 @@ describe('the time of a retry', () => {
   });
   const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-  it('lies between floor and cap, unless Retry-After (at most 120 s) or the cooldown is later', () => {
+  it('lies between floor and cap, except for a later Retry-After (at most 120 s) or cooldown', () => {
     fc.assert(
       fc.property(at, random, (some, jitter) => {
         const decision = decide(circumstances(some), TIMING, jitter);
@@ -244,7 +244,7 @@ describe('the time of a retry', () => {
     );
   });
 
-  it('may use the time to the last millisecond', () => {
+  it('may be so late that the call ends exactly at the deadline', () => {
     const told = { step: 'verify-otp', failure: 'throttled', retryAfterMs: 20_000 } as const;
     expect(decide(circumstances({ ...told, timeLeftMs: 30_000 }), TIMING, 0)).toEqual({
       type: 'retry',
@@ -274,13 +274,13 @@ describe('the time of a retry', () => {
     expect(delay(1 - Number.EPSILON)).toBe(ceiling);
   });
 
-  it('is the floor, even if that is above the ceiling', () => {
+  it('is never before the floor, even if the floor is above the ceiling', () => {
     const steep = { ...TIMING, RETRY_FLOOR_MS: 5_000 };
     const decision = decide(circumstances({ failure: 'throttled' }), steep, 1 - Number.EPSILON);
     expect(decision).toEqual({ type: 'retry', delayMs: 5_000 });
   });
 
-  it('follows a later Retry-After, up to 120 s', () => {
+  it('is the time in Retry-After, if that is after the floor and within 120 s', () => {
     const delay = (retryAfterMs: number) =>
       decide(circumstances({ failure: 'throttled', retryAfterMs }), TIMING, 0);
     expect(delay(7_000)).toEqual({ type: 'retry', delayMs: 7_000 });
@@ -288,7 +288,7 @@ describe('the time of a retry', () => {
     expect(delay(600_000)).toEqual({ type: 'retry', delayMs: 120_000 });
   });
 
-  it('waits for the cooldown only if a mail may have been sent', () => {
+  it('is after the cooldown only if a mail may have been sent', () => {
     const cooldownLeftMs = 45_000;
     expect(after('init-otp', ['no_answer'], { cooldownLeftMs })).toEqual({ type: 'retry', delayMs: 45_000 });
     const other = after('init-otp', ['unavailable'], { cooldownLeftMs });

@@ -12,8 +12,8 @@ export const isReplayable = (provider: string, step: StepName): boolean =>
   findProvider(provider)?.replayable.includes(step) ?? false;
 
 /**
- * Whether an attempt repeats an earlier one that may have taken effect. The effect cannot happen twice, so
- * the repetition costs nothing.
+ * Whether an attempt repeats an earlier attempt that may have taken effect. If it does, it is not charged:
+ * the effect cannot happen twice.
  */
 export const repeatsEffect = (
   row: { provider: string; unavailableCount: number; noAnswerCount: number },
@@ -64,12 +64,12 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     const delayMs = delayOf(at, rule, timing, random);
     if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
   }
-  // Only a complete 2xx answer tells the outcome of an earlier call. Exception: if the provider treats a
-  // repetition as the same call, the answer to the repetition is also the answer to the first call.
+  // Only a complete 2xx answer shows the outcome of an earlier call. There is one exception: if the provider
+  // treats a repetition as the same call, the answer to the repetition also answers the first call.
   const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
-  // A parked step would make a third call after the repair of the integration.
+  // A step is not parked here, because it would make a third call after the repair.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }

@@ -6,7 +6,8 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { GONE_ON } from '../store/statements/reads.js';
 
 /**
- * How many requests of one caller may wait in one process. Further requests get the known row immediately.
+ * How many requests of one caller may wait in one process. If more requests come, they get the known row
+ * immediately.
  */
 const WAITS_PER_CALLER = 500;
 
@@ -17,9 +18,8 @@ interface Wait {
 }
 
 /**
- * Tells waiting requests when their onboardings change. One statement every `EVENTS_POLL_MS` serves all
- * waiting requests of this process. Without waiting requests, no statement runs. A request that only waited
- * until the time of the next try would not notice a cancellation.
+ * Tells waiting requests when their onboardings change, e.g. when they are cancelled. One statement every
+ * `EVENTS_POLL_MS` serves all waiting requests of this process. Without waiting requests, no statement runs.
  */
 @Injectable()
 export class RowWatch {
@@ -80,7 +80,7 @@ export class RowWatch {
       }
     } catch (error) {
       if (!isDatabaseAway(error))
-        this.#logger.error({ err: errorOf(error) }, 'waiting requests learn of no change');
+        this.#logger.error({ err: errorOf(error) }, 'waiting requests are not told of changes');
     } finally {
       this.#isAsking = false;
     }

@@ -82,7 +82,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
     const startedAtMs = this.clock.monotonicMs();
-    // The duration is rounded down and leaves out the claim, so it never exceeds the time between the two
+    // The duration is rounded down and begins after the claim. So it never exceeds the time between the two
     // events of the attempt.
     const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
@@ -91,9 +91,9 @@ export class StepRunner implements BeforeApplicationShutdown {
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // If the machine was suspended until the lease expired, it must not send: another process may have
-        // taken over the attempt. If a step makes several calls, only the first call needs a young claim. All
-        // calls end before the lease.
+        // A machine that was suspended until the lease expired must not send: another process may have taken
+        // over the attempt. Only the first call of a step must follow soon after the claim. All calls end
+        // before the lease.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -117,8 +117,8 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   /**
-   * Milliseconds from the claim to the deadline of the state: a call must end before the code, the session or
-   * the onboarding does.
+   * Milliseconds from the claim to the deadline. A call must end before the code, the session or the
+   * onboarding ends.
    */
   #timeLeft(row: Row): number {
     return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();
@@ -126,8 +126,8 @@ export class StepRunner implements BeforeApplicationShutdown {
 }
 
 /**
- * The failure of a call because of an error in this service. The provider may still have acted if bytes were
- * sent.
+ * The failure of a call that an error in this service has ended. If bytes were sent, the provider may still
+ * have acted.
  */
 const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
   new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {

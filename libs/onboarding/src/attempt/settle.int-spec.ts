@@ -49,13 +49,13 @@ async function set(id: string, assignments: string): Promise<void> {
 const timeline = async (id: string): Promise<Pick<OnboardingEvent, 'type' | 'data'>[]> =>
   (await onboardings.store.events(id, 0, 100)).map(({ type, data }) => ({ type, data }));
 
-/** The event data in the timeline when the call of the fixture succeeds. */
+/** The data of the timeline's event for a call that succeeded. */
 const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
 
-describe('an attempt that the row still holds', () => {
+describe('an attempt in flight, when it is settled,', () => {
   it('moves the row, is no longer unresolved, and ends its lease', async () => {
     const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
     const settled = await settlement.settle(row, succeeded());
@@ -235,7 +235,7 @@ describe('a late answer', () => {
     });
   });
 
-  it('is only recorded if it does not show the outcome', async () => {
+  it('without a definite result is recorded, and changes nothing else', async () => {
     const row = await lost();
     const before = await onboardings.load(row.id);
     const settled = await settlement.settle(row, failed('unavailable', { status: 503 }));
@@ -264,7 +264,7 @@ describe('a late answer', () => {
       'cancelled',
     ],
     ['a new code was requested', `state = 'otp_requested', step = 'init-otp', attempt = 3`, 'otp_requested'],
-  ])('is only recorded if %s', async (_, meanwhile, state) => {
+  ])('is recorded and changes nothing else if %s', async (_, meanwhile, state) => {
     const row = await inFlight();
     await set(row.id, meanwhile);
     const { now: _then, ...before } = await onboardings.load(row.id);
@@ -293,8 +293,8 @@ describe('a late answer', () => {
   });
 });
 
-describe('a late answer for an onboarding that is due to expire but not yet expired by a worker', () => {
-  it('is recorded immediately', async () => {
+describe('a late answer that is only recorded', () => {
+  it('is recorded even if the onboarding is due to expire', async () => {
     const row = await inFlight();
     await set(
       row.id,
@@ -321,8 +321,8 @@ describe('a late answer for an onboarding that is due to expire but not yet expi
   });
 });
 
-describe('an expired lease', () => {
-  it('is taken over once, as an attempt without an answer', async () => {
+describe('the takeover of an attempt', () => {
+  it('settles the attempt once, as an attempt without an answer, after its lease has expired', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
     const seen = await onboardings.load(row.id);
@@ -338,7 +338,7 @@ describe('an expired lease', () => {
     ]);
   });
 
-  it('is not taken over after its own process has settled it', async () => {
+  it('does nothing after the attempt’s own process has settled it', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
     const seen = await onboardings.load(row.id);
@@ -347,7 +347,7 @@ describe('an expired lease', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('is not taken over before it expires', async () => {
+  it('does nothing before the lease expires', async () => {
     const row = await inFlight();
     expect(await runner.takeOver(row)).toMatchObject({ state: 'otp_submitted', attempt: 2 });
     expect(await timeline(row.id)).toEqual([]);
@@ -359,7 +359,7 @@ describe('a refused claim', () => {
     { late: [false], writes: 1, end: null },
     { late: [true, false], writes: 2, end: null },
     { late: [true, true], writes: 2, end: { code: 'not_ready', retryable: true } },
-  ])('is tried again if it came too late: $late', async ({ late, writes, end }) => {
+  ])('is tried at most twice, and again only if it came too late: $late', async ({ late, writes, end }) => {
     const isLate = jest.spyOn(onboardings.store, 'isLate');
     for (const each of late) isLate.mockResolvedValueOnce(each);
     const write = jest.fn<() => Promise<null>>().mockResolvedValue(null);
@@ -399,7 +399,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     });
   });
 
-  it('is not settled if another claim followed', async () => {
+  it('is not settled if the row has another claim since then', async () => {
     const row = await inFlight({ claim_id: '0198a000-0000-4000-8000-00000000000d' });
     lost.settleLater(row.id, claim, null);
     await lost.beforeApplicationShutdown();

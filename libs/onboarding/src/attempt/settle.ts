@@ -17,7 +17,7 @@ import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Makes the second of the two writes of an attempt. The retry law decides what follows the attempt, and one
+ * Makes the second of the two writes of an attempt. The retry law decides what follows the attempt. One
  * statement writes the decision.
  */
 @Injectable()
@@ -65,8 +65,8 @@ export class Settlement {
   }
 
   /**
-   * Writes to the row as it was claimed. If the row has changed, writes to the current row, as long as that
-   * row still holds this attempt.
+   * Writes to the row as the claim returned it. If the row has changed, but the attempt is still in flight,
+   * writes to the current row.
    */
   async #write(
     row: Row,
@@ -92,13 +92,12 @@ export class Settlement {
   }
 
   /**
-   * Handles a row that has continued without this attempt. Only an answer to the attempt with an unknown
-   * outcome still changes the row.
+   * Handles the end of an attempt that the row no longer waits for. Only an answer to an attempt with an
+   * unknown outcome still changes the row.
    */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
     if (end.type !== 'succeeded' && end.type !== 'failed') return seen;
-    // A takeover has no answer of the provider. Another process has already settled the attempt, so nothing
-    // is left to write.
+    // A takeover has no answer of the provider to record. Another process has already settled the attempt.
     if (end.type === 'failed' && end.lapsed) return seen;
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
     const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
@@ -164,15 +163,15 @@ export class Settlement {
 const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': state });
 
 /**
- * Whether this process claimed the attempt. In a takeover, and if no budget is left for the next attempt, the
- * process has only read the row.
+ * Whether this process claimed the attempt. It only read the row in two cases: in a takeover, and if no
+ * budget is left for the next attempt.
  */
 const isClaimed = (end: AttemptEnd) =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
 /**
- * Whether the end of an attempt may still be written: an end without a definite answer only during the
- * lease, a definite answer also later.
+ * Whether the end of an attempt may still be written. Without a definite answer, it may be written only while
+ * the row has a lease.
  */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
   if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;
@@ -183,7 +182,6 @@ function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end:
   return answer !== null || seen.leaseUntil !== null;
 }
 
-/** Logs the ends that may need an operator. */
 function logForOperators(row: Row, end: AttemptEnd, { parked, signal }: Verdict): void {
   const about = aboutAttempt(row);
   const error = end.type === 'failed' ? end.error : null;

@@ -3,7 +3,6 @@ import type { CallEvidence } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
 import type { Row } from '../flow/row.js';
 
-/** The attempt that a log line is about. */
 interface Attempt {
   onboardingId: string;
   integration: string;

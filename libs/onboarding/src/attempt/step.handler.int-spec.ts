@@ -71,7 +71,7 @@ describe('a wake-up job', () => {
     expect(nextAttemptAt).not.toBeNull();
   });
 
-  it('fails its job with the reason if the step has ended for good', async () => {
+  it('fails with the reason of the step’s end if no retry can follow', async () => {
     const id = await insert();
     step.script.push(() => {
       throw failure('no_answer');
@@ -84,7 +84,7 @@ describe('a wake-up job', () => {
     );
   });
 
-  it('is delayed until the next try is due if it runs too early', async () => {
+  it('that runs too early is delayed until the next try is due', async () => {
     const id = await insert({ next_attempt_at: inMs(60_000) });
     const leftMs = async () => {
       const { nextAttemptAt, now } = await onboardings.load(id);
@@ -96,49 +96,6 @@ describe('a wake-up job', () => {
     // The delay is one millisecond longer than the time left, because the row counts microseconds.
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(before + 1);
     expect((error as TooEarly).waitMs).toBeGreaterThan(await leftMs());
-  });
-
-  describe('that exceeds the budget of retries', () => {
-    const WAIT_MS = 7_000;
-    const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
-    afterEach(() => void jest.restoreAllMocks());
-
-    it('writes the delay by the retry budget also to the row, for the sweeper and the caller', async () => {
-      const id = await insert();
-      const budget = take();
-      const error = await wake(id).catch((reason: unknown) => reason);
-      expect(error).toBeInstanceOf(TooEarly);
-      expect((error as TooEarly).waitMs).toBe(WAIT_MS);
-
-      const row = await onboardings.load(id);
-      expect(row.nextAttemptAt!.getTime() - row.updatedAt.getTime()).toBe(WAIT_MS);
-      expect(row).toMatchObject({ attempt: 2, state: 'otp_submitted', leaseUntil: null });
-      expect(row.dueAt).toEqual(dueOf(row, row.now));
-      expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
-      expect(await onboardings.eventTypes(id)).toEqual([]);
-
-      // A wake-up before the delayed time does not use the budget again.
-      await expect(wake(id)).rejects.toThrow(TooEarly);
-      expect(budget).toHaveBeenCalledTimes(1);
-    });
-
-    it('does not promise a try after the end of the onboarding', async () => {
-      const id = await insert();
-      take().mockResolvedValue(30 * 86_400_000);
-      await expect(wake(id)).rejects.toThrow(TooEarly);
-      const row = await onboardings.load(id);
-      expect(row.nextAttemptAt).toEqual(deadlineOf(row));
-    });
-
-    it('does not delay a try that another process has taken', async () => {
-      const id = await insert();
-      take().mockImplementation(async () => {
-        await onboardings.store.retry((await onboardings.load(id)) as RowInStep, aClaim(), false);
-        return WAIT_MS;
-      });
-      expect(await wake(id)).toEqual({ outcome: 'lost_race' });
-      expect(await onboardings.load(id)).toMatchObject({ attempt: 3, nextAttemptAt: null });
-    });
   });
 
   it('takes over the call of a process that died', async () => {
@@ -172,7 +129,7 @@ describe('a wake-up job', () => {
     expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
   });
 
-  it('settles an attempt after an internal error by whether bytes of its request were sent', async () => {
+  it('settles its attempt after an internal error, as unanswered only if bytes were sent', async () => {
     const unsent = await insert();
     step.script.push(() => {
       throw new TypeError('a bug before the call');
@@ -184,5 +141,48 @@ describe('a wake-up job', () => {
       throw new TypeError('a bug after the call');
     });
     await expect(wake(sent)).rejects.toThrow(/outcome_unknown/);
+  });
+});
+
+describe('a wake-up job over the retry budget', () => {
+  const WAIT_MS = 7_000;
+  const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
+  afterEach(() => void jest.restoreAllMocks());
+
+  it('is delayed, and writes the new time to the row for the sweeper and the caller', async () => {
+    const id = await insert();
+    const budget = take();
+    const error = await wake(id).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TooEarly);
+    expect((error as TooEarly).waitMs).toBe(WAIT_MS);
+
+    const row = await onboardings.load(id);
+    expect(row.nextAttemptAt!.getTime() - row.updatedAt.getTime()).toBe(WAIT_MS);
+    expect(row).toMatchObject({ attempt: 2, state: 'otp_submitted', leaseUntil: null });
+    expect(row.dueAt).toEqual(dueOf(row, row.now));
+    expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
+    expect(await onboardings.eventTypes(id)).toEqual([]);
+
+    // A wake-up before the delayed time does not use the budget again.
+    await expect(wake(id)).rejects.toThrow(TooEarly);
+    expect(budget).toHaveBeenCalledTimes(1);
+  });
+
+  it('is delayed at most until the onboarding ends', async () => {
+    const id = await insert();
+    take().mockResolvedValue(30 * 86_400_000);
+    await expect(wake(id)).rejects.toThrow(TooEarly);
+    const row = await onboardings.load(id);
+    expect(row.nextAttemptAt).toEqual(deadlineOf(row));
+  });
+
+  it('changes nothing if another process has begun the try', async () => {
+    const id = await insert();
+    take().mockImplementation(async () => {
+      await onboardings.store.retry((await onboardings.load(id)) as RowInStep, aClaim(), false);
+      return WAIT_MS;
+    });
+    expect(await wake(id)).toEqual({ outcome: 'lost_race' });
+    expect(await onboardings.load(id)).toMatchObject({ attempt: 3, nextAttemptAt: null });
   });
 });

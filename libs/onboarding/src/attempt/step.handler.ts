@@ -34,7 +34,7 @@ export class StepHandler {
     return STEPS.map((step) => ({ job: stepJob(step), handle: (payload) => this.#wake(step, payload) }));
   }
 
-  /** It is safe to run this twice, late or without need, because only the current row counts. */
+  /** May run twice, late or without need, because it decides by the current row. */
   async #wake(step: StepName, { onboardingId }: StepJobPayload): Promise<JobOutcome> {
     const row = await this.store.find(onboardingId);
     if (!row) return { outcome: 'gone' };
@@ -45,8 +45,7 @@ export class StepHandler {
       return this.#outcomeOf(row, await this.#traced(row, () => this.runner.takeOver(row)));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    // PostgreSQL counts microseconds, and this service counts milliseconds. After one more millisecond, the
-    // try is certainly due.
+    // PostgreSQL counts microseconds. So the try is certainly due only one millisecond later.
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
@@ -72,7 +71,7 @@ export class StepHandler {
   }
 
   /**
-   * Handles a refused claim. Either another process was faster, or the budget is used up, which ends the
+   * Handles a refused claim. If another process was faster, does nothing. If the budget is used up, ends the
    * step.
    */
   async #notClaimed(seen: Row): Promise<JobOutcome> {
@@ -85,7 +84,9 @@ export class StepHandler {
     return this.#outcomeOf(seen, await this.runner.giveUp(row));
   }
 
-  /** If the step failed for good, its job fails with the reason, so that operators see it. */
+  /**
+   * If the step has failed and no retry can follow, the job fails with the reason, so that operators see it.
+   */
   #outcomeOf(before: Row, row: Row): JobOutcome {
     if (row.state === before.state) {
       const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };

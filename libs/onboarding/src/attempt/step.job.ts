@@ -5,7 +5,7 @@ import type { StepName } from '../flow/table.js';
 const payload = z.strictObject({ onboardingId: z.uuid() });
 export type StepJobPayload = z.infer<typeof payload>;
 
-/** A job that wakes a step that waits for its next try. The row decides what the job does. */
+/** A job that wakes a step for its next try. The row decides what the job does. */
 export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
   queue: 'steps',
   name: step,

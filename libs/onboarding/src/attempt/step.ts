@@ -4,7 +4,7 @@ import type { Facts } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import type { StepName } from '../flow/table.js';
 
-/** The subject whose sends and wrong codes the budgets count. */
+/** A subject. Budgets count its sends and wrong codes. */
 export interface SubjectRef {
   integration: string;
   subjectKey: string;
@@ -42,8 +42,10 @@ export interface Step {
   misconfigured?(row: Row): StepEnd | null;
 
   /**
-   * The end of the step if no retry is left or could end in time, and no outcome is unknown. `unanswered`:
-   * whether the last attempt had no clear answer.
+   * The end of the step if no retry can follow, and no outcome is unknown. Either no retry is left, or it
+   * could not end in time.
+   *
+   * @param last `unanswered`: whether the last attempt had no clear answer.
    */
   gaveUp(row: Row, last: { unanswered: boolean }): StepEnd;
 

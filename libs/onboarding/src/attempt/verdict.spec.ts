@@ -73,14 +73,13 @@ const second = (step: StepName, before: 'unavailable' | 'no_answer', columns: Pa
     ...columns,
   });
 
-/** The row after the verdict. */
 const left = (row: Row, { moved, now }: Verdict) => rowAfter(row, moved, now);
 
 type Charge = 'counted' | 'given back' | 'none';
 
 /**
- * Whether the charge of the attempt stays. A sent code is counted in the row and in the subject's budget, a
- * try only in the row.
+ * Whether the attempt stays charged. The row and the subject's budget count a sent code. Only the row counts
+ * a try.
  */
 function chargeOf(row: Row, verdict: Verdict): Charge {
   const { otpSends, otpTriesLeft } = verdict.moved.patch;
@@ -90,7 +89,10 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
   return otpSends === undefined ? 'given back' : 'counted';
 }
 
-/** The decision, whether the charge stays, and the attempt with an unknown effect after the decision. */
+/**
+ * The decision, whether the attempt stays charged, and the attempt whose effect is unknown after the
+ * decision.
+ */
 function toldOf(row: Row, verdict: Verdict) {
   const { signal, retryInMs, parked } = verdict;
   const what = signal ?? (retryInMs === null ? `parked: ${String(parked)}` : 'retry');
@@ -210,7 +212,7 @@ describe('the answer to a repeated call, by provider', () => {
   );
 });
 
-describe('an end without time for another call', () => {
+describe('the failure of a call without time for another call', () => {
   const noTime = { idleEndsAt: after(10_000) };
 
   it.each<[StepName, FailureClass, string, boolean, Charge]>([
@@ -244,7 +246,7 @@ describe('an end without time for another call', () => {
     },
   );
 
-  it('is reached earlier by the duration of the failed call', () => {
+  it('counts the duration of the failed call as time that has passed', () => {
     // The failed call took 12 ms. The retry waits for 250 ms and may take 10 000 ms.
     const ends = (ms: number) =>
       verdictOn(first('verify-otp', { otpExpiresAt: after(ms) }), failed('not_sent'));
@@ -296,7 +298,7 @@ describe('a retry', () => {
     },
   );
 
-  it('waits as long as the provider asks, and for the cooldown after a possible mail', () => {
+  it('waits as long as the provider asks, and after a possible mail until the cooldown ends', () => {
     const throttled = failed('throttled', { status: 429, retryAfterMs: 90_000 });
     expect(verdictOn(first('verify-otp'), throttled).retryInMs).toBe(90_000);
     const mailed = first('init-otp', { otpResendAt: after(45_000) });
@@ -315,7 +317,7 @@ describe('a retry', () => {
     expect(waits).toEqual([1_000, 2_000]);
   });
 
-  it('keeps the evidence of attempts with an unknown effect, and drops all other attempts', () => {
+  it('keeps the evidence of attempts with an unknown effect, but not of other attempts', () => {
     const row = second('create-authenticators', 'unavailable');
     expect(verdictOn(row, failed('unavailable', { status: 500 })).moved.patch.unresolved).toMatchObject([
       { attempt: 3, evidence: { status: 500, bytesSent: true, detail: "a test's unavailable" } },
@@ -428,7 +430,7 @@ describe('an attempt that succeeded', () => {
 describe('an attempt that was refused', () => {
   const refused = (reason: Parameters<typeof failure>[1]) => failed('rejected', { status: 400, ...reason });
 
-  it('shows the caller and the timeline the step’s own reason', () => {
+  it('gives the step’s own reason to the caller and to the timeline', () => {
     const rejected = (): StepEnd => ({
       signal: 'otp_rejected',
       facts: { result: { code: 'otp_invalid', detail: 'wrong' }, isWrong: true },
@@ -448,7 +450,7 @@ describe('an attempt that was refused', () => {
     expect(moved.also.refund).toBe('try');
   });
 
-  it('records the status that ended the onboarding', () => {
+  it('records the provider’s HTTP status if the attempt ends the onboarding', () => {
     const rejected = (): StepEnd => ({
       signal: 'step_failed',
       facts: { failure: { code: 'subject_not_found', detail: 'no' } },
@@ -466,8 +468,8 @@ describe('an attempt that was refused', () => {
   });
 });
 
-describe('an integration that an operator must fix', () => {
-  it('parks the row, and counts the parking if the provider refused', () => {
+describe('a fault of the integration', () => {
+  it('parks the row, and counts the parking if the provider has refused the service', () => {
     const row = first('verify-otp', { parkings: 1 });
     const { moved, ...verdict } = verdictOn(row, failed('misconfigured', { status: 401 }));
     expect(verdict).toMatchObject({
@@ -491,7 +493,7 @@ describe('an integration that an operator must fix', () => {
     ]);
   });
 
-  it('parks a row without its integration, counts no parking, and refunds the charge', () => {
+  it('parks a row whose integration is missing, counts no parking, and refunds the charge', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const verdict = verdictOn(row, { type: 'integration_missing' });
     expect(verdict.parked).toBe('integration_missing');
@@ -505,7 +507,7 @@ describe('an integration that an operator must fix', () => {
     expect(verdict.moved.events[0]).toMatchObject({
       data: { class: 'not_sent', upstreamStatus: null, durationMs: 0 },
     });
-    // If the provider of a row no longer exists, the row is parked in the same way.
+    // A row whose provider no longer exists is parked in the same way.
     const orphan = second('init-otp', 'unavailable', { provider: 'gone' });
     expect(chargeOf(orphan, verdictOn(orphan, { type: 'integration_missing' }))).toBe('given back');
   });
@@ -530,7 +532,7 @@ describe('an integration that an operator must fix', () => {
 });
 
 describe('a step whose next attempt exceeds a budget', () => {
-  it('gives up; if its effect is unknown, its outcome is unknown', () => {
+  it('gives up, or has an unknown outcome if an earlier attempt has an unknown effect', () => {
     const outOfTries = { type: 'no_next_attempt' } as const;
     const lasts: object[] = [];
     const gaveUp: Step['gaveUp'] = (_row, last) => {
@@ -547,7 +549,7 @@ describe('a step whose next attempt exceeds a budget', () => {
       lastResult: { code: 'outcome_unknown', detail: expect.stringContaining('resolve it') },
     });
     expect(doubtful.moved.events).toMatchObject([{ data: { detail: 'no time was left to try again' } }]);
-    // A code that may have been mailed twice does not make an outcome unknown.
+    // A second mail with a code does not matter, so the outcome does not count as unknown.
     expect(verdictOn(second('init-otp', 'no_answer'), outOfTries).signal).toBe('send_gave_up');
   });
 });
@@ -564,7 +566,7 @@ describe('an attempt whose end the service did not see', () => {
     });
   });
 
-  it('has the measured duration, if it was measured', () => {
+  it('is shown with its duration, if this was measured', () => {
     const end: AttemptEnd = { type: 'failed', error: failure('no_answer'), durationMs: 77 };
     const { moved, now } = verdictOn(first('verify-otp'), end);
     expect(moved.events[0]!.data).toMatchObject({ durationMs: 77 });

@@ -22,7 +22,6 @@ export type AttemptEnd =
   | { type: 'integration_missing' | 'integration_paused' }
   | { type: 'no_next_attempt' };
 
-/** The consequences of the end of an attempt. */
 export interface Verdict {
   moved: Moved;
   /** The signal that moves the row, if any. */
@@ -134,7 +133,6 @@ const UNANSWERED = { signal: null, answer: null, retryInMs: null, parked: null }
 
 const parked = (moved: Moved, reason: ParkedReason) => ({ ...UNANSWERED, moved, parked: reason });
 
-/** Moves the row after an attempt that got no definite answer. */
 function unanswered(row: Row, { signal, facts }: StepEnd, ended: Ended | undefined, at: Moment) {
   return { ...UNANSWERED, moved: move(row, signal, facts as never, at, ended), signal };
 }
@@ -145,8 +143,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * PostgreSQL's time of the claim plus the duration of the call. The result leaves out the time that
- * PostgreSQL's answer to the claim took. So the result is a little too early, which is safe.
+ * PostgreSQL's time of the claim plus the duration of the call. Without the time that PostgreSQL's answer
+ * took, the result is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
@@ -180,8 +178,8 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
     effect: facts.effect === 'counted' && refusedToAct(error) ? 'none' : facts.effect,
     evidence: { ...evidence, detail: message },
     ...(lapsed && { isLapsed: true as const }),
-    // An `init-otp` without an answer may have mailed a code that is not valid any more: only the newest code
-    // works.
+    // An `init-otp` without an answer may have mailed a code. The timeline shows this, because the next mail
+    // makes that code invalid.
     mayHaveMailed:
       row.step === 'init-otp' && facts.tells === 'nothing' && !isReplayable(row.provider, row.step),
   };

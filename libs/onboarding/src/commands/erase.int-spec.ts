@@ -23,7 +23,7 @@ const TAKE = `
   VALUES ('a', 'b', $1, 'c', $2, $3)`;
 
 describe('an erasure', () => {
-  it('does not store an answer that comes after the erasure', async () => {
+  it('keeps the later answer of a running request from being stored', async () => {
     const keys = onboardings.module.get(IdempotencyKeys);
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
@@ -37,7 +37,7 @@ describe('an erasure', () => {
     expect(kept).toBeNull();
   });
 
-  it('forgets the trace of the request that began the onboarding', async () => {
+  it('removes the trace context of the request that began the onboarding', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     await sql('UPDATE onboardings SET trace_parent = $2 WHERE id = $1', [id, trace]);
@@ -82,7 +82,7 @@ describe('an erasure', () => {
     expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
   });
 
-  it('later stores events of a late answer and of a decision only without their data', async () => {
+  it('removes the data of later events: of a late answer, and of a decision', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'outcome_unknown',
       step: 'create-authenticators',
@@ -120,18 +120,18 @@ describe('an erasure', () => {
 });
 
 describe('the timeline of an erased onboarding', () => {
-  /** An event whose data has a value for each member of the schema. */
-  const telling = (type: (typeof EVENT_TYPES)[number]) => {
+  /** An event with a personal value in each member of its data. */
+  const personal = (type: (typeof EVENT_TYPES)[number]) => {
     const data = Object.fromEntries(Object.keys(EVENTS[type].shape).map((name) => [name, 'Ana']));
     return { type, actor: 'caller', data } as NewEvent;
   };
 
-  it.each(['command', ...STEPS] as const)('gets no event data that a %s writes', async (by) => {
+  it.each(['command', ...STEPS] as const)('gets events without data from: %s', async (by) => {
     const id = await anOnboarding(onboardings.dataSource);
     await erase(id);
     const { store } = onboardings;
     const row = await onboardings.load(id);
-    const moved = { patch: {}, events: EVENT_TYPES.map(telling), also: NOTHING_ELSE };
+    const moved = { patch: {}, events: EVENT_TYPES.map(personal), also: NOTHING_ELSE };
     const written =
       by === 'command' ? await store.command(row, moved) : await store.settle(by, row, moved, row.now);
     expect(written).not.toBeNull();

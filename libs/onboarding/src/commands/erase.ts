@@ -5,8 +5,8 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/timelines.js';
 
 /**
- * Erases the personal data of an onboarding. A tombstone stays: a row and a timeline without personal data. A
- * timeline that fits its anchor (see `Timelines`) gets a new anchor over the events without their data.
+ * Erases the personal data of an onboarding. The row and the timeline stay, without personal data. An anchor
+ * that matches the timeline (see `Timelines`) is replaced by an anchor over the erased timeline.
  */
 @Injectable()
 export class Erasure {

@@ -8,14 +8,14 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Patch } from '../flow/row.js';
 import { EventFollower, type TimelineReader } from './event-follower.js';
 
-/** A short interval. An unwanted statement would run many times before a test checks the count. */
+/** So short that an unwanted statement would run many times before a test checks the count. */
 const POLL_MS = 5;
 
 let onboardings: Onboardings;
 let follower: EventFollower;
 const statements = {
   asked: [] as unknown[][],
-  /** While this is true, statements fail as if the server were away. */
+  /** While true, statements fail as during an outage of PostgreSQL. */
   away: false,
 };
 const leaves: (() => void)[] = [];
@@ -69,8 +69,7 @@ const write = (id: string, count = 1, patch: Patch = {}) =>
 const upTo = (last: number, from = 1) => Array.from({ length: last - from + 1 }, (_, index) => from + index);
 const has = (reader: Reader, last: number) =>
   until(`event ${last} arrives`, () => reader.seqs.includes(last));
-/** Waits for several polls: until another reader has received an event that was added now. */
-async function aWhile(): Promise<void> {
+async function waitForThreePolls(): Promise<void> {
   const id = await anId();
   const other = follow(id);
   for (let seq = 1; seq <= 3; seq += 1) {
@@ -80,7 +79,7 @@ async function aWhile(): Promise<void> {
 }
 
 describe('a reader of a timeline', () => {
-  it('gets existing and new events once and in order, with many writers', async () => {
+  it('gets existing and new events once and in order, while many writers add events', async () => {
     const id = await anId();
     await write(id, 3);
     const reader = follow(id);
@@ -91,7 +90,7 @@ describe('a reader of a timeline', () => {
     expect(reader.ended).toBe(0);
   });
 
-  it('gets only the events after the number that it names', async () => {
+  it('gets only the events after the number of its last event', async () => {
     const id = await anId();
     await write(id, 5);
     const reader = follow(id, 3);
@@ -99,7 +98,7 @@ describe('a reader of a timeline', () => {
     expect(reader.seqs).toEqual([4, 5]);
   });
 
-  it('shares one read with other readers, and each reader gets the events after its own number', async () => {
+  it('shares one statement with other readers, and gets the events after its own last event', async () => {
     const id = await anId();
     await write(id, 4);
     const readers = [0, 2, 4].map((after) => {
@@ -108,7 +107,7 @@ describe('a reader of a timeline', () => {
       return follow(id, after, reader);
     });
     await write(id, 2);
-    // From now on, the same statement reads for all three readers.
+    // From now on, one statement reads for all three readers.
     for (const reader of readers) reader.hasRoom = true;
     for (const reader of readers) await has(reader, 6);
     expect(readers.map(({ seqs }) => seqs)).toEqual([upTo(6), upTo(6, 3), upTo(6, 5)]);
@@ -117,7 +116,7 @@ describe('a reader of a timeline', () => {
     for (const [ids] of statements.asked.slice(before)) expect(ids).toEqual([id]);
   });
 
-  it('gets all events of a timeline that has more events than a batch', async () => {
+  it('gets all events, even if one statement cannot read them all', async () => {
     const id = await anId();
     await write(id, 450);
     await write(id, 1, { state: 'cancelled' });
@@ -126,7 +125,7 @@ describe('a reader of a timeline', () => {
     expect(reader.seqs).toEqual(upTo(451));
   });
 
-  it('is told of the end only after it has all events, even events after that end', async () => {
+  it('learns that the onboarding has ended only after it has received all events', async () => {
     const id = await anId();
     const reader = follow(id);
     await write(id, 2, { state: 'cancelled' });
@@ -141,7 +140,7 @@ describe('a reader of a timeline', () => {
     expect(nothing.seqs).toEqual([]);
   });
 
-  it('gets no events while it has no room, and gets all of them later', async () => {
+  it('gets no events while it accepts none, and gets all of them later', async () => {
     const id = await anId();
     const slow = new Reader();
     slow.hasRoom = false;
@@ -149,24 +148,24 @@ describe('a reader of a timeline', () => {
     const quick = follow(id);
     await write(id, 3);
     await has(quick, 3);
-    await aWhile();
+    await waitForThreePolls();
     expect(slow.seqs).toEqual([]);
     slow.hasRoom = true;
     await has(slow, 3);
     expect(slow.seqs).toEqual([1, 2, 3]);
   });
 
-  it('gets nothing after it has left', async () => {
+  it('gets no events after it has stopped reading', async () => {
     const id = await anId();
     const reader = new Reader();
     const leave = follower.follow(id, 0, reader);
     leave();
     await write(id);
-    await aWhile();
+    await waitForThreePolls();
     expect(reader.seqs).toEqual([]);
   });
 
-  it('continues when PostgreSQL is back, and misses nothing', async () => {
+  it('misses no event during an outage of PostgreSQL', async () => {
     const id = await anId();
     const reader = follow(id);
     await write(id);
@@ -202,7 +201,7 @@ describe('polling PostgreSQL', () => {
     await write(id);
     await has(reader, 1);
     leave();
-    // The last statement for a reader may still have been running.
+    // A statement that began before `leave()` may still be running.
     await anId();
     const before = statements.asked.length;
     for (let times = 0; times < 20; times += 1) await anId();

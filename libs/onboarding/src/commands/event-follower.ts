@@ -4,12 +4,8 @@ import { CONFIG, Log, errorOf, outsideRequests, type Config } from '#libs/platfo
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
-/** A reader of a growing timeline. */
 export interface TimelineReader {
-  /**
-   * Whether the reader accepts more events now. If not, the events are read later, so that they use no
-   * memory.
-   */
+  /** Whether the reader accepts events now. If not, they are read later: until then, they use no memory. */
   readonly hasRoom: boolean;
   /** @param events the next events, in order, without gaps, each event once. */
   receive(events: OnboardingEvent[]): void;
@@ -22,7 +18,7 @@ interface Follow {
   reader: TimelineReader;
   /** The number of the reader's last event. */
   after: number;
-  /** Whether a running statement asks for events after the current `after`. */
+  /** Whether a statement that reads for this reader is running. */
   asked: boolean;
 }
 
@@ -49,8 +45,8 @@ const NEWS = `
 type News = Omit<OnboardingEvent, 'seq'> & { lastSeq: number; ended: boolean; seq: number | null };
 
 /**
- * Reads timelines for their followers. One statement every `EVENTS_POLL_MS` reads all onboardings that this
- * process follows. Without followers, no statement runs (docs/decisions/0023).
+ * Reads timelines for their readers. One statement every `EVENTS_POLL_MS` reads for all readers in this
+ * process. Without readers, no statement runs (docs/decisions/0023).
  */
 @Injectable()
 export class EventFollower {
@@ -64,16 +60,16 @@ export class EventFollower {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** The number of onboardings that have a follower. */
+  /** The number of onboardings whose timelines have a reader. */
   get onboardings(): number {
     return new Set([...this.#follows].map(({ onboardingId }) => onboardingId)).size;
   }
 
   /**
-   * Gives a reader the events after a number: existing events immediately, new events as they come. During an
-   * outage of PostgreSQL, the reader gets the events later.
+   * Gives a reader the events after the event number `after`: existing events immediately, new events as they
+   * come. After an outage of PostgreSQL, the reader gets the events that it has missed.
    *
-   * @returns a function that ends the reading.
+   * @returns a function that stops the reading.
    */
   follow(onboardingId: string, after: number, reader: TimelineReader): () => void {
     const follow: Follow = { onboardingId, reader, after, asked: false };
@@ -90,10 +86,7 @@ export class EventFollower {
     };
   }
 
-  /**
-   * Includes each reader in only one statement at a time: two statements could give a reader the same event
-   * twice.
-   */
+  /** Each reader is in one statement at a time: two statements could give it the same event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;
@@ -111,7 +104,7 @@ export class EventFollower {
     await this.#ask(more);
   }
 
-  /** Reads each onboarding once for all its followers, from the lowest number that a follower needs. */
+  /** Reads each onboarding once for all its readers, from the lowest event number that a reader needs. */
   async #newsOf(follows: Follow[]): Promise<Map<string, News[]>> {
     const from = new Map<string, number>();
     for (const { onboardingId, after } of follows) {
@@ -127,7 +120,7 @@ export class EventFollower {
   /** @returns whether more events can be read immediately. */
   #give(follow: Follow, news: News[]): boolean {
     const [about] = news;
-    // A reader that has left during the statement gets nothing.
+    // A reader that has stopped during the statement gets nothing.
     if (!about || !this.#follows.has(follow)) return false;
     const events = news.filter((each): each is News & OnboardingEvent => (each.seq ?? 0) > follow.after);
     const last = events.at(-1);
@@ -146,6 +139,6 @@ export class EventFollower {
     this.#failing = true;
     const away = isDatabaseAway(error);
     if (away) this.#logger.warn({}, `event streams wait for the database: ${(error as Error).message}`);
-    else this.#logger.error({ err: errorOf(error) }, 'event streams stand still');
+    else this.#logger.error({ err: errorOf(error) }, 'event streams cannot read their events');
   }
 }

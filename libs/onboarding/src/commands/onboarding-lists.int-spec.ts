@@ -20,8 +20,7 @@ describe('a list by state', () => {
   const integration = 'listed-by-state';
   const rows: Row[] = [];
 
-  /** Times with one or more passed deadlines, with and without a call that may have had an effect. */
-  const times = [
+  const passedDeadlines = [
     { otp_expires_at: inMs(-1), session_ends_at: inMs(-1) },
     { idle_ends_at: inMs(-1) },
     { life_ends_at: inMs(-1) },
@@ -36,7 +35,7 @@ describe('a list by state', () => {
         integration,
       };
       const inserts: Record<string, unknown>[] = [{}];
-      for (const time of isEnded(state) ? [] : times) {
+      for (const time of isEnded(state) ? [] : passedDeadlines) {
         inserts.push(time, { ...time, doubt_attempt: 1 }, { ...time, lease_until: inMs(60_000) });
       }
       for (const more of inserts) {
@@ -47,7 +46,7 @@ describe('a list by state', () => {
   });
 
   it.each(STATES)(
-    'has exactly the onboardings that a read shows as "%s", even if the row has another state',
+    'has exactly the onboardings that a read shows as "%s", even if their rows have another state',
     async (state) => {
       const { rows: listed } = await onboardings.module
         .get(OnboardingLists)
@@ -67,8 +66,8 @@ describe('any list', () => {
   const REFERENCES = ['r-1', 'r-2'];
   const MADE_MS = Date.parse('2026-11-20T10:00:00Z');
 
-  /** Future times begin so late that even a slow test ends before them. */
   const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
+  /** At least ten minutes from now, so that even a slow test ends before this time. */
   const future = fc.integer({ min: 600_000, max: 86_400_000 }).map(inMs);
   const instant = fc.oneof(past, future);
   const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
@@ -84,7 +83,7 @@ describe('any list', () => {
       external_ref: perhaps(fc.constantFrom(...REFERENCES)),
       otp_expires_at: instant,
       session_ends_at: instant,
-      // Most onboardings must stay live. Otherwise, most would be shown as expired.
+      // These times are mostly in the future. Otherwise, most onboardings would have expired.
       idle_ends_at: fc.oneof(instant, future, future),
       life_ends_at: fc.oneof(instant, future, future),
       lease_until: perhaps(instant),
@@ -103,7 +102,7 @@ describe('any list', () => {
       ...(!isEnded(row.state) && parked && { parked_reason: parked, parked_at: inMs(-1_000) }),
     }));
 
-  /** On average, one row in `weight` rows matches the filter. */
+  /** On average, one in `weight` filters has this member. */
   const oneIn = <T>(weight: number, arbitrary: fc.Arbitrary<T>) =>
     fc.oneof({ arbitrary, weight: 1 }, { arbitrary: fc.constant(undefined), weight: weight - 1 });
   const madeAt = madeMs.map((ms) => new Date(ms));
@@ -183,7 +182,7 @@ describe('any list', () => {
           );
         }
       }),
-      // Finding a smaller failing case would take minutes.
+      // A search for a smaller failing case would take minutes.
       { numRuns: 20, endOnFailure: true },
     );
   });

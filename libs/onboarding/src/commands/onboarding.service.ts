@@ -36,7 +36,7 @@ export interface Resolution {
 /** How often a command is tried if other commands change its row. */
 const TRIES = 3;
 
-/** The commands and reads of an onboarding, besides its steps. */
+/** The commands and reads of an onboarding, except its steps. */
 @Injectable()
 export class OnboardingService {
   constructor(
@@ -75,9 +75,9 @@ export class OnboardingService {
   }
 
   /**
-   * Whether the timeline has events after a number, or will get some. While the end of the onboarding is not
-   * written, its event will come, even if a deadline has passed. After the end, only events that exist count:
-   * a late answer, a decision or an erasure may never come.
+   * Whether the timeline has events after the event number `after`, or will certainly get some. A live
+   * onboarding gets at least the event of its end. An ended one may get a late answer, a decision or an
+   * erasure, but none of these is certain, so only existing events count.
    *
    * @throws ProblemError `not_found`
    */
@@ -96,12 +96,12 @@ export class OnboardingService {
   }
 
   /**
-   * Decides the outcome of a lost attempt. In `outcome_unknown`, the onboarding continues according to the
-   * decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends a
-   * new code, because the old code cannot be used again. Only the first decision is accepted.
+   * Decides the outcome of an unresolved attempt. In `outcome_unknown`, the onboarding continues according to
+   * the decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends
+   * a new code, because the old code cannot be used again. Only the first decision is accepted.
    *
-   * @param about the attempt that the decision is about; null if no attempt was unresolved. Undefined: the
-   * attempt that is unresolved now.
+   * @param about the number of the attempt to decide. Undefined: the attempt that is unresolved now. Null: no
+   *   attempt was unresolved when the operation started, so the decision is refused.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
@@ -123,8 +123,7 @@ export class OnboardingService {
       };
       throwAny(refusalOfDecision(row, resolution.outcome) ?? refusalOfOther(row, about));
       if (isEnded(row.state)) return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
-      // The row has changed since it was read. Now the decision must send a new code: that needs a claim, not
-      // this command.
+      // The row has changed since the read. Now the decision must send a new code: the caller must retry.
       if (asksForNewCode(row, resolution.outcome)) throw changing();
       const signal = resolution.outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
       return this.#moved(row, signal, { ...by, decision });
@@ -189,7 +188,7 @@ export class OnboardingService {
     return move(row, signal, facts, { now: row.now, settings: this.config });
   }
 
-  /** The provider's ids of passkeys, from an answer that came too late to be applied. */
+  /** The provider's ids of the passkeys, from an answer that came after the onboarding had ended. */
   async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
     const open = row.unresolved.at(-1);
     if (!isEnded(row.state) || !open) return null;
@@ -200,7 +199,7 @@ export class OnboardingService {
     return late?.authenticatorIds ?? null;
   }
 
-  /** Reads a row without decrypting the contact, so that a row whose key is lost can be ended and erased. */
+  /** Reads a row without decrypting its contact, so that a row with a lost key can be ended and erased. */
   async #read(id: string): Promise<Row> {
     const row = await this.store.find(id);
     if (!row) throw notFound(id);
@@ -238,14 +237,16 @@ function throwAny(refusal: ProblemError | null): void {
   if (refusal) throw refusal;
 }
 
-/** Refuses a decision about another attempt than the attempt that is unresolved now. */
+/** Refuses a decision about an attempt that is not the unresolved one. */
 function refusalOfOther(row: Row, about: number | null | undefined): ProblemError | null {
   const open = isEnded(row.state) ? (row.unresolved.at(-1)?.attempt ?? null) : row.attempt;
   if (about === undefined || about === open) return null;
   return new ProblemError('illegal_state', {
     detail:
       `Attempt ${open} is unresolved now. ` +
-      (about === null ? 'None was when the operation began.' : `The decision is about attempt ${about}.`),
+      (about === null
+        ? 'When the operation started, no attempt was unresolved.'
+        : `The decision is about attempt ${about}.`),
     extensions: stateAndNextAction(row),
   });
 }

@@ -18,15 +18,15 @@ const group = (more: Partial<Group>): Group => ({
   ...more,
 });
 
-describe('the parts that are counted separately', () => {
-  it('together have each live state once', () => {
+describe('the parts of the live states', () => {
+  it('together contain each live state exactly once', () => {
     expect([...PARTS.steps, ...PARTS.idle].sort()).toEqual([...LIVE_STATES].sort());
     expect([...PARTS.idle].sort()).toEqual(['otp_needed', 'otp_sent', 'otp_verified']);
   });
 });
 
 describe('the groups of several statements', () => {
-  it('are added up, with the earliest of their instants', () => {
+  it('are added up, and the sum has the earliest times', () => {
     const later = { began: 11, updatedAt: 12, answeredAt: 25, nextAttemptAt: null, count: 2 };
     expect(merged([group({}), group(later)])).toEqual([
       group({ count: 3, began: 10, updatedAt: 12, answeredAt: 20, nextAttemptAt: 30 }),
@@ -39,12 +39,12 @@ describe('the groups of several statements', () => {
     { step: 'init-otp' },
     { reason: 'integration_missing' },
     { waits: false },
-  ])('stay apart if they differ in %p', (more) => {
+  ])('are not added up if they differ in %p', (more) => {
     expect(merged([group({}), group(more)])).toHaveLength(2);
   });
 });
 
-describe('the earliest of instants', () => {
+describe('the earliest time', () => {
   it.each([
     [[3, null, 2], 2],
     [[null, 0], 0],

@@ -12,8 +12,8 @@ export const PARTS = {
 export type Part = keyof typeof PARTS;
 
 /**
- * A group of live onboardings that have the following values in common. Instants are milliseconds since the
- * epoch.
+ * Live onboardings with the same state, integration, step, reason and `waits`. Each time is the earliest in
+ * the group, in milliseconds since the epoch.
  */
 export interface Group {
   state: LiveState;
@@ -26,13 +26,11 @@ export interface Group {
   /** Whether an operator has paused the integration. */
   paused: boolean;
   count: number;
-  /**
-   * When the oldest onboarding of the group began. The next members are also the earliest times in the group.
-   */
+  /** When the onboarding began. */
   began: number;
   parkedAt: number | null;
   updatedAt: number;
-  /** When the last try of a waiting step ended, the earliest in the group. */
+  /** When the step's last try ended; null if no step in the group waits. */
   answeredAt: number | null;
   nextAttemptAt: number | null;
 }
@@ -40,7 +38,7 @@ export interface Group {
 const keyOf = ({ state, integration, step, reason, waits }: Group) =>
   [state, integration, step, reason, waits].join(' ');
 
-/** Adds up the groups that several statements have counted. */
+/** Adds up the groups of several statements: groups with the same values become one. */
 export function merged(groups: readonly Group[]): Group[] {
   const sums = new Map<string, Group>();
   for (const group of groups) {

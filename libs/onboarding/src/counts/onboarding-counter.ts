@@ -7,21 +7,21 @@ import { PARTS, merged, type Group, type Part } from './groups.js';
 
 /** The most rows of a state that one statement reads. */
 const SLICE = 5_000;
-/** The most rows that are read to find the expiry lag. */
+/** The most rows that are read to find out how late the expiry is. */
 const DUE = 10_000;
 /** How often a part with few rows is counted. */
 const EVERY_MS = 3_000;
-/** The pause after a statement, as a multiple of the statement's time. So counting takes 2 % of the time. */
+/** The pause after a statement, as a multiple of the statement's duration: counting takes 2 % of the time. */
 const REST = 50;
 /** The longest pause. */
 const LONGEST_REST_MS = 30_000;
-/** After this time without a sign of the counting process, another process may count. */
+/** If the counting process has been silent for this time, another process may count. */
 const HELD_MS = 2 * LONGEST_REST_MS;
 const LOWEST = '00000000-0000-0000-0000-000000000000';
 
 /**
- * Makes this process the one that counts a part, unless another process counts. Notes how long the round has
- * taken, if this is longer than the last round: its result comes late. Returns a row if this process counts.
+ * Lets this process count a part, unless another process counts it; returns a row if this process may count.
+ * Stores the duration of the running round if it is longer than the last one: old counts stay valid longer.
  */
 const HOLD = `
   INSERT INTO onboarding_counts AS c (part, process, next_at)
@@ -49,21 +49,21 @@ const READ = `
     next_at <= clock_timestamp() AS "isDue"
   FROM onboarding_counts`;
 
-/** The result of a round, which counts all rows of a part. */
+/** The result of a round: the counts of all rows of a part. */
 export interface Counts {
   groups: Group[];
   /**
-   * For how long the oldest passed deadline is not written; 0 if all are written. Only the part `steps` has
-   * it.
+   * Milliseconds since the oldest passed deadline whose move is not written; 0 if there is none. Always 0 in
+   * the part `idle`.
    */
   expiryLagMs: number;
 }
 
 export interface CountedPart {
   part: Part;
-  /** Null if the part was never counted. The same holds for the next members. */
+  /** Null if the part was never counted, like `countedAt` and `ageMs`. */
   counts: Counts | null;
-  /** How long the statements of the last round took, or those of the running round, if it is longer. */
+  /** How long the statements of a round took: the longer of the last round and the running round. */
   tookMs: number | null;
   countedAt: number | null;
   ageMs: number | null;
@@ -85,9 +85,8 @@ interface Place {
 }
 
 /**
- * Counts the live onboardings. One process at a time counts a part, in statements that read few rows. The
- * pauses between the statements grow with the time of the statements, so that many onboardings use no more of
- * PostgreSQL's time than few (docs/decisions/0035).
+ * Counts the live onboardings. One process at a time counts a part, in statements that read few rows. A slow
+ * statement is followed by a long pause, so that counting never loads PostgreSQL much (docs/decisions/0035).
  */
 @Injectable()
 export class OnboardingCounter {
@@ -119,7 +118,7 @@ export class OnboardingCounter {
         restMs = Math.min(REST * slice.tookMs, LONGEST_REST_MS);
         places = slice.next;
         if (places.length === 0) break;
-        // This process keeps the part during the pause, because the pause is shorter than HELD_MS.
+        // The pause is shorter than HELD_MS, so no other process counts the part in the meantime.
         if (!(await this.#hold(part, tookMs))) return;
         await pause(restMs, undefined, { signal: stopped, ref: false });
       }
@@ -165,5 +164,4 @@ export class OnboardingCounter {
   }
 }
 
-/** The place of a row in the order of the index. */
 const placeOf = ({ group, lastId }: Row) => `${group.integration} ${lastId}`;

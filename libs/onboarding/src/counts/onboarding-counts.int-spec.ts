@@ -37,7 +37,7 @@ async function counted(): Promise<void> {
   await counts.refresh();
 }
 
-/** The series of a metric: its labels without quotes, and its value. */
+/** The values of a metric by their labels, without quotes and without the label of `byzantine`. */
 async function shown(name: string): Promise<Record<string, number>> {
   const text = await onboardings.module.get(Metrics).registry.getSingleMetricAsString(name);
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -65,7 +65,7 @@ describe('the counts of onboardings', () => {
     expect(oldest).toBeLessThan(110);
   });
 
-  it('show steps that wait for a retry, but not those that run or are parked', async () => {
+  it('show the steps that wait for a retry, without steps that run or are parked', async () => {
     const since = {
       last_result: { code: 'upstream_unavailable', at: new Date(Date.now() - 30_000).toISOString() },
     };
@@ -96,7 +96,7 @@ describe('the counts of onboardings', () => {
     expect(Math.floor(lostFor['step=verify-otp']! / 10)).toBe(2);
   });
 
-  it('show how late the expiry is, and 0 if no passed deadline is unwritten', async () => {
+  it('show how late the expiry is; 0 if it is in time', async () => {
     await insert({ state: 'otp_sent', otp_expires_at: inMs(60_000), due_at: inMs(60_000) });
     await counted();
     expect(await shown('gangway_expiry_lag_seconds')).toEqual({ '': 0 });
@@ -106,7 +106,7 @@ describe('the counts of onboardings', () => {
     expect(Math.floor((await shown('gangway_expiry_lag_seconds'))['']! / 10)).toBe(4);
   });
 
-  it('show how late retries are, except those of a paused integration', async () => {
+  it('show how late the retries are, without those of a paused integration', async () => {
     await insert({ ...retrying, next_attempt_at: inMs(60_000) });
     await counted();
     expect(await shown('gangway_retry_lag_seconds')).toEqual({ '': 0 });
@@ -166,8 +166,8 @@ describe('the counts of onboardings', () => {
   });
 });
 
-describe('a round that takes longer than the rounds before', () => {
-  /** Begins a round of many slices, each of which seems to take this time. */
+describe('a round that takes longer than earlier rounds', () => {
+  /** Begins a round that does not end. Each of its statements seems to take `tookMs`. */
   async function beginRound(tookMs: number): Promise<void> {
     const { run } = PreparedStatements.prototype;
     let slices = 0;
@@ -196,14 +196,14 @@ describe('a round that takes longer than the rounds before', () => {
     for (const end of ending.splice(0)) await end();
   });
 
-  it('does not hide the earlier counts', async () => {
+  it('lets the earlier counts stay visible until it ends', async () => {
     await insert({ ...retrying });
     await counted();
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() + interval '1 minute',
       counted_at = counted_at - interval '70 seconds'`);
     await counts.refresh();
     expect(await shown('gangway_onboardings_retrying')).toEqual({});
-    // Due for some time, because the clock of a busy machine may be corrected at this moment.
+    // A minute ago, so that the count stays due even if the machine's clock is set back now.
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await beginRound(500);
     await until('the counts are shown', async () => {
@@ -222,7 +222,7 @@ describe('a count', () => {
     const first = await at();
     await counter.count('idle', never);
     expect(await at()).toEqual(first);
-    // Due for some time, because the clock of a busy machine may be corrected at this moment.
+    // A minute ago, so that the count stays due even if the machine's clock is set back now.
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await counter.count('idle', never);
     expect(await at()).not.toEqual(first);
@@ -233,7 +233,7 @@ describe('a count', () => {
       VALUES ('idle', 'worker-a', clock_timestamp() + interval '1 minute')`);
     await counter.count('idle', never);
     expect(await sql('SELECT counted_at FROM onboarding_counts')).toEqual([{ counted_at: null }]);
-    // Due for some time, because the clock of a busy machine may be corrected at this moment.
+    // A minute ago, so that the count stays due even if the machine's clock is set back now.
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await counter.count('idle', never);
     expect(await sql('SELECT process FROM onboarding_counts WHERE counted_at IS NOT NULL')).toEqual([
@@ -290,7 +290,7 @@ describe('a count', () => {
 });
 
 describe('the timer that refreshes the counts', () => {
-  it('no longer shows a fault if another process has counted since', async () => {
+  it('removes its fault after another process has counted', async () => {
     jest.spyOn(counter, 'count').mockRejectedValue(new Error('away'));
     await counts.refresh();
     await until('the fault is known', () => counts.fault?.message === 'away');
@@ -299,7 +299,7 @@ describe('the timer that refreshes the counts', () => {
     expect(counts.fault).toBeNull();
   });
 
-  it('counts the parts that are due, and shows a fault until it is over', async () => {
+  it('counts the parts that are due, and removes the fault of a failed count after a success', async () => {
     await insert({ state: 'otp_sent' });
     const slice = jest.spyOn(counter, 'count').mockRejectedValueOnce(new Error('away'));
     await counts.refresh();

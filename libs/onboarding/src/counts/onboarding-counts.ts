@@ -12,8 +12,8 @@ import { OnboardingCounter, type CountedPart } from './onboarding-counter.js';
 /** How often each process reads the counts, and counts the parts that are due. */
 const REFRESH_MS = 1_500;
 /**
- * Old counts are not shown, because they would look current: counts that are older than this, and older than
- * three rounds take. The alert CountsStale also allows three rounds.
+ * Counts are hidden if they are older than this and older than the duration of three rounds, because they
+ * would look current. The alert CountsStale also allows three rounds.
  */
 const STALE_MS = 60_000;
 const STALE_ROUNDS = 3 * 50;
@@ -23,15 +23,15 @@ type Counted = CountedPart & {
 };
 
 /**
- * The counts of live onboardings that the processes share, as metrics. A scrape shows the counts that were
- * read last, and sends no statement to PostgreSQL.
+ * Metrics from the counts of live onboardings, which the processes share. A scrape shows the counts that were
+ * read last: it sends no statement to PostgreSQL.
  */
 @Injectable()
 export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Log('OnboardingCounts');
   readonly #stop = new AbortController();
   readonly #counting = new Map<Part, Promise<void>>();
-  /** The faults of parts and of reads, each with the time of the counts that were known then. */
+  /** The faults of counts and reads. `countedAt`: the time of the latest counts when the fault occurred. */
   readonly #faults = new Map<Part | 'read', { error: Error; countedAt: number }>();
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | null = null;
@@ -79,7 +79,7 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     await this.#noting('read', async () => {
       this.#read = { parts: await this.counter.read(), atMs: this.clock.monotonicMs() };
     });
-    // Another process may have counted the part since.
+    // A fault of a part is over if another process has counted the part after the fault.
     for (const [what, { countedAt }] of this.#faults) {
       if (this.#countedAt(what) > countedAt) this.#faults.delete(what);
     }
@@ -95,12 +95,12 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  /** @returns when the known counts of the part were made; 0 if never. */
+  /** @returns the time of the part's latest counts; 0 if it was never counted. */
   #countedAt(what: Part | 'read'): number {
     return this.#read?.parts.find(({ part }) => part === what)?.countedAt ?? 0;
   }
 
-  /** Logs only the first failure of an outage. */
+  /** Keeps an error of the work as a fault until the next success. Logs only the first error of an outage. */
   async #noting(what: Part | 'read', work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -168,8 +168,8 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
 }
 
 /**
- * How long the oldest due retry had waited when it was counted, without paused integrations; 0 if none is
- * due.
+ * How late the most overdue retry was at the count, in milliseconds; 0 if none was due. Ignores paused
+ * integrations.
  */
 function retryLagMs(found: Counted | null): number | undefined {
   if (!found) return undefined;
@@ -180,8 +180,8 @@ function retryLagMs(found: Counted | null): number | undefined {
 }
 
 /**
- * Readers of two gauges: the number of onboardings with the same labels, and for how long the oldest of these
- * onboardings has had its labels. Groups without labels do not count.
+ * For each set of labels, `count` returns the number of onboardings, and `oldest` the seconds since the
+ * earliest `sinceOf`. Groups whose labels are null are left out.
  */
 function samplesOf<L extends string>(
   read: () => Counted[],

@@ -5,7 +5,7 @@ import { later, resultOf, type Ended, type Moment, type Moved } from './move.js'
 import type { Columns, Patch, Row, Explanation, UnresolvedAttempt } from './row.js';
 import { canLeaveDoubt } from './table.js';
 
-/** How an attempt ended, as the retry rules of its provider (the "law") understand the end. */
+/** How an attempt ended, according to the retry rules of its provider. */
 export interface AttemptFacts {
   /** The failure class, or `ok`. */
   class: string;
@@ -20,7 +20,6 @@ export interface AttemptFacts {
    */
   tells: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
-  /** The evidence of a failed call. */
   evidence?: CallEvidence & { detail: string };
   /** Null if no process saw the end of the attempt. */
   durationMs: number | null;
@@ -30,8 +29,8 @@ export interface AttemptFacts {
 }
 
 /**
- * The changes that every end of an attempt writes: counts, whether the effect is unknown, and a refund of the
- * charge.
+ * The changes that every end of an attempt writes: counts, whether the effect is unknown, and a refund to the
+ * subject's budget.
  */
 export function endOf(row: Row, facts: AttemptFacts): Ended {
   const { effect, upstreamStatus } = facts;
@@ -59,7 +58,7 @@ export function endOf(row: Row, facts: AttemptFacts): Ended {
   };
 }
 
-/** Counts an attempt that the provider may have counted, regardless of the provider's answer. */
+/** Counts each attempt that the provider may have counted, even if its answer was lost. */
 function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['effect']): Patch {
   if (step === 'init-otp') return effect === 'counted' ? { otpSends: otpSends + 1 } : {};
   if (step === 'verify-otp') {

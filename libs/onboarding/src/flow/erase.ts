@@ -3,8 +3,8 @@ import type { Patch, Row } from './row.js';
 import { SEALED, isEnded } from './table.js';
 
 /**
- * Removes all personal data. The row still shows that an onboarding existed, how it ended and when. Cancels a
- * live onboarding. The new events have no data, like all events of an erased onboarding.
+ * Removes all personal data, and cancels a live onboarding. The row still shows how and when the onboarding
+ * ended. The new events have no data, like all events of an erased onboarding.
  */
 export function erase(row: Row, actor: 'caller' | 'service'): Moved {
   const { now } = row;

@@ -193,13 +193,12 @@ describe('a sequence of moves', () => {
     const { events } = walked();
     expect(events.length).toBeGreaterThan(0);
     for (const { type, data } of events) {
-      // The data as PostgreSQL returns it.
-      const stored: unknown = JSON.parse(JSON.stringify(data ?? {}));
-      expect([type, EVENTS[type].safeParse(stored).error?.issues]).toEqual([type, undefined]);
+      const asPostgresReturnsIt: unknown = JSON.parse(JSON.stringify(data ?? {}));
+      expect([type, EVENTS[type].safeParse(asPostgresReturnsIt).error?.issues]).toEqual([type, undefined]);
     }
   });
 
-  it('writes every type of event in at least one case, except "created", which only a start writes', () => {
+  it('writes every type of event in at least one case, except "created"', () => {
     const types = new Set(Object.values(WALKS).flatMap((walked) => walked().events.map(({ type }) => type)));
     expect(EVENT_TYPES.filter((type) => !types.has(type))).toEqual(['created']);
   });
@@ -229,8 +228,10 @@ describe('the schemas of events', () => {
   ] as const)('do not allow %s', (_, type, data) => {
     expect(EVENTS[type].safeParse(data).success).toBe(false);
   });
+});
 
-  it('dataOf returns null for an event of another type, and for an erased event', () => {
+describe('dataOf', () => {
+  it('returns null for an event of another type, and for an erased event', () => {
     const data = { attempt: 1, step: 'init-otp', fingerprint: null };
     expect(dataOf({ type: 'attempt_started', data }, 'attempt_started')).toEqual(data);
     expect(dataOf({ type: 'parked', data }, 'attempt_started')).toBeNull();

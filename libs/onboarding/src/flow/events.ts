@@ -81,7 +81,7 @@ export type EventType = keyof typeof EVENTS;
 export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
 export type EventData<Type extends EventType> = z.input<(typeof EVENTS)[Type]>;
 
-/** An event that has no number yet: the store numbers it. */
+/** An event without a number: the store numbers it. */
 export type NewEvent = {
   [Type in EventType]: { type: Type; actor: Actor; data?: EventData<Type> };
 }[EventType];

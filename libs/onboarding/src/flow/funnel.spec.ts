@@ -19,11 +19,11 @@ describe('the median of a histogram', () => {
       { [BUCKET_ENDS_MS.length]: 3 },
       86_400_000,
     ],
-  ])('of %s', (_, counts, median) => {
+  ])('with %s', (_, counts, median) => {
     expect(medianOf(histogram(counts))).toBe(median);
   });
 
-  it('is computed from buckets in rising order', () => {
+  it('needs buckets in rising order', () => {
     expect(BUCKET_ENDS_MS).toEqual(BUCKET_ENDS_MS.toSorted((one, other) => one - other));
   });
 });

@@ -1,6 +1,6 @@
 import type { EndedState } from './table.js';
 
-/** The pairs of stages between which the time is measured. */
+/** The times that are measured, each from one stage to a later one. */
 export const SPANS = [
   'startedToCodeSent',
   'codeSentToVerified',
@@ -11,7 +11,7 @@ export type Span = (typeof SPANS)[number];
 
 /**
  * The upper ends of the buckets, in milliseconds. The last bucket has no end. Do not change these values:
- * stored days keep the counts of their buckets.
+ * stored days have counts by these buckets.
  */
 export const BUCKET_ENDS_MS = [
   100, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000,
@@ -60,8 +60,7 @@ export function addCounts(sum: FunnelCounts, more: FunnelCounts): void {
 /**
  * The median, as if the values of a bucket were spread evenly in it.
  *
- * @returns milliseconds; null if the histogram is empty. If the median is in the last bucket: the beginning
- *   of the bucket.
+ * @returns milliseconds; null if the histogram is empty. In the last bucket: the beginning of the bucket.
  */
 export function medianOf(histogram: Histogram): number | null {
   const half = histogram.reduce((sum, count) => sum + count, 0) / 2;

@@ -54,8 +54,8 @@ const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt:
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
 
 /**
- * A row for each place of TABLE (a state in its situation). All sealed columns are set, also those that the
- * place does not need.
+ * A row for each place of TABLE: a state, or a state in a situation. All sealed columns are set, even if the
+ * state does not need them.
  */
 const ROWS = {
   otp_requested: aRow({ ...SEAL, ...IN_FLIGHT, state: 'otp_requested', step: 'init-otp' }),
@@ -245,7 +245,7 @@ const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: strin
 };
 
 const MOVING = SIGNALS.filter((signal): signal is Moving => signal !== 'late_answer');
-/** Signals that passed time can cause, without the end of an attempt. */
+/** Signals that a passed deadline can cause, without the end of an attempt. */
 const OF_TIME: ReadonlySet<Moving> = new Set(['otp_expired', 'session_expired', 'outcome_lost', 'expired']);
 
 const codeOf = (work: () => unknown): string => {
@@ -302,7 +302,7 @@ const started = (step: StepName, attempt: number, fingerprint: string | null = '
   data: { attempt, step, fingerprint },
 });
 
-describe('the recorded events', () => {
+describe('the events of a move', () => {
   const [by, reason, fingerprint] = ['operator', 'no mail', 'f'];
 
   it.each<[Place, Moving, object, NewEvent[]]>([
@@ -360,12 +360,12 @@ describe('the recorded events', () => {
       { decision, fingerprint },
       [decision, asked('resolved_not_done'), started('init-otp', 5)],
     ],
-  ])('in the state %s, for the signal %s', (place, signal, facts, events) => {
+  ])('in the state %s, with the signal %s, are recorded in order', (place, signal, facts, events) => {
     expect(move(ROWS[place], signal, facts as never, AT).events).toStrictEqual(events);
   });
 });
 
-describe('the earliest time for another code', () => {
+describe('the wait before another code', () => {
   const failure = result;
 
   it.each<[Place, Moving, object, number | null]>([
@@ -378,13 +378,13 @@ describe('the earliest time for another code', () => {
     ['otp_submitted', 'otp_expired', { result, refund: true }, 50_000],
     ['otp_submitted', 'step_failed', { failure }, null],
     ['otp_submitted', 'step_failed', { failure, refund: true }, 50_000],
-  ])('in the state %s, after the signal %s with %j, is in %p ms', (place, signal, facts, inFuture) => {
+  ])('in the state %s, after the signal %s with %j, is %p ms', (place, signal, facts, inFuture) => {
     const row = { ...ROWS[place], otpSentAt: inMs(-10_000) } as Row;
     const { otpResendAt } = move(row, signal, facts as never, AT).patch;
     expect(otpResendAt).toEqual(inFuture === null ? undefined : inMs(inFuture));
   });
 
-  it('is null if no code was sent', () => {
+  it('is not limited if no code was sent', () => {
     const row = { ...ROWS.otp_sent, otpSentAt: null } as Row;
     expect(move(row, 'otp_submitted', FACTS.otp_submitted, AT).patch.otpResendAt).toBeNull();
   });
@@ -401,14 +401,14 @@ describe('a move', () => {
     ['otp_expired', ROWS.otp_submitted],
     ['session_expired', ROWS.authenticators_submitted],
     ['send_gave_up', ROWS.otp_requested],
-  ] as const)('says why a code is needed: %s', (signal, row) => {
+  ] as const)('records why a new code is needed, after the signal %s', (signal, row) => {
     const reason = signal === 'send_gave_up' ? 'send_failed' : signal;
     expect(move(row, signal, FACTS[signal] as never, AT).patch.reason).toBe(reason);
     expect(OTP_NEEDED_REASONS).toContain(reason);
   });
 
   it.each(['otp_resend_asked', 'otp_submitted', 'authenticators_submitted'] as const)(
-    'begins a new submission: %s',
+    'by the signal %s begins a new submission',
     (signal) => {
       const from = signal === 'authenticators_submitted' ? ROWS.otp_verified : ROWS.otp_sent;
       const used = {
@@ -431,8 +431,7 @@ describe('a move', () => {
         lastResult: null,
         idleEndsAt: IDLE_END,
       });
-      // A new code settles verifications with an unknown effect, but not a registration of passkeys. An
-      // attempt is unresolved from its claim on.
+      // A new code settles verifications with an unknown effect, but not a registration of passkeys.
       expect(patch.unresolved!.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(
         {
           otp_resend_asked: ['create-authenticators 4'],
@@ -444,7 +443,7 @@ describe('a move', () => {
     },
   );
 
-  it('takes the shorter of the provider’s and the configured life of a code, and starts the cooldown', () => {
+  it('takes the shorter life of a code, the provider’s or OTP_LIFE_MS, and starts the cooldown', () => {
     const sent = (lifeMs: number | null) =>
       move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
     expect(sent(MINUTE)).toMatchObject({
@@ -455,7 +454,7 @@ describe('a move', () => {
     expect(sent(60 * MINUTE)).toMatchObject({ otpExpiresAt: CODE_END, otpSentAt: NOW, otpTargetBundle: 'b' });
   });
 
-  it('records confirmed passkeys, and releases refused passkeys', () => {
+  it('records confirmed passkeys, releases refused ones, and keeps those with an unknown outcome', () => {
     const facts = FACTS.authenticators_created;
     const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', facts, AT);
     expect(patch).toMatchObject({
@@ -466,13 +465,12 @@ describe('a move', () => {
     const no = move(ROWS.authenticators_submitted, 'authenticators_rejected', { result }, AT);
     expect(no.patch.pendingAuthenticators).toEqual([]);
     expect(no.also.credentials).toBe('release');
-    // The outcome of these passkeys is unknown.
     const lost = move(ROWS.authenticators_submitted, 'outcome_lost', BY_TIME, AT);
     expect(lost.patch).not.toHaveProperty('pendingAuthenticators');
     expect(lost.also.credentials).toBeNull();
   });
 
-  it('after a decision keeps the unresolved attempts of earlier submissions', () => {
+  it('by a decision keeps the unresolved attempts of earlier submissions', () => {
     const row = ROWS['outcome_unknown in a session'];
     const earlier = { ...row.unresolved[0]!, attempt: 3 };
     for (const signal of ['resolved_done', 'resolved_not_done'] as const) {
@@ -503,7 +501,7 @@ describe('a move', () => {
     });
   });
 
-  it('returns the row after the move', () => {
+  it('sets the time of the row’s last change', () => {
     const now = inMs(5);
     const moved = move(ROWS.otp_sent, 'cancelled', {}, { ...AT, now });
     expect(after(ROWS.otp_sent, moved, now)).toMatchObject({ now, updatedAt: now });
@@ -557,7 +555,7 @@ describe('the end of an attempt', () => {
     expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
   });
 
-  it('leaves unresolved the latest attempt with an unknown effect, and all earlier ones', () => {
+  it('keeps unresolved attempts: the latest of this submission, and all of earlier submissions', () => {
     const earlier = { step: 'create-authenticators', attempt: 2, at: NOW.toISOString() } as const;
     const [first] = open('verify-otp');
     const second = { ...first!, attempt: 5 };
@@ -587,7 +585,7 @@ describe('the end of an attempt', () => {
     });
   });
 
-  it('lets the step wait until its next try or the deadline', () => {
+  it('lets the step wait until its next try, or until an earlier deadline', () => {
     const row = ROWS.otp_submitted;
     const moved = retryLater(row, endOf(row, ATTEMPT), 1_000, AT);
     expect(after(row, moved, NOW)).toMatchObject({
@@ -831,7 +829,7 @@ describe('for any row', () => {
     );
   });
 
-  it('after the moves that are due by time, time changes nothing more; each move adds one version', () => {
+  it('no move is due by time after all due moves are made; each move adds one version', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const moves = movesOfTime(row);

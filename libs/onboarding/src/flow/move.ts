@@ -24,7 +24,7 @@ import {
   type StepName,
 } from './table.js';
 
-/** The settings for the times and tries of moves. */
+/** The settings that moves use. */
 export type Settings = Pick<
   Config,
   | 'LEASE_MS'
@@ -59,7 +59,7 @@ export interface Moved {
 
 export const NOTHING_ELSE: Also = { refund: null, credentials: null };
 
-/** The input of every claim of a first attempt. */
+/** The input for the claim of a submission's first attempt. */
 interface Submitted {
   /** Keyed hash of the submitted values. */
   fingerprint: string;
@@ -67,7 +67,7 @@ interface Submitted {
   sealedRequests?: Buffer;
 }
 
-/** The facts that each signal brings, besides the row. */
+/** The facts that a move needs for each signal, besides the row. */
 export interface Facts {
   otp_resend_asked: Submitted & { reason?: string };
   otp_submitted: Submitted & { sealedOtpCode: Buffer };
@@ -98,7 +98,7 @@ export interface Facts {
   late_answer: { answer: Signal };
 }
 
-/** Marks a signal that passed time caused, not the end of an attempt. */
+/** Marks a signal that a passed deadline caused, not the end of an attempt. */
 type ByTime = { byTime: true };
 export const BY_TIME: ByTime = { byTime: true };
 
@@ -108,9 +108,9 @@ export interface Ended extends Moved {
 }
 
 /**
- * Decides a transition. No other code decides one.
+ * Applies a signal to a row. No other code decides the next state.
  *
- * @param ended the attempt that the signal ends, if it ends one.
+ * @param ended the writes for the end of an attempt, if the signal ends one.
  * @throws ProblemError with the reason, if the row's state does not allow the signal.
  */
 export function move<S extends Exclude<Signal, 'late_answer'>>(
@@ -201,7 +201,7 @@ const effects = <S extends Signal>(
   },
 ) => by;
 
-/** The effects of each signal on the row, besides the effects of the new state. */
+/** The effects of each signal, besides the effects of entering the new state. */
 const EFFECTS = {
   otp_resend_asked: effects<'otp_resend_asked'>((row, { reason, ...submitted }, at) => ({
     patch: {
@@ -225,7 +225,7 @@ const EFFECTS = {
       otpHandle: handle,
       otpTargetBundle: targetBundle,
       otpSentAt: now,
-      // The wait before another code starts now, when the code is sent, even if a retry sent the code late.
+      // The cooldown begins when the code is sent. After retries, this is long after the request.
       otpResendAt: later(now, settings.OTP_RESEND_COOLDOWN_MS),
       otpExpiresAt: later(now, Math.min(lifeMs ?? Infinity, settings.OTP_LIFE_MS)),
       otpTriesLeft: settings.OTP_TRIES,
@@ -371,8 +371,8 @@ const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAtte
 });
 
 /**
- * Voids the session of the earlier code. In `otp_sent`, the earlier code itself stays valid, because perhaps
- * no new code was sent yet.
+ * Voids the session of the earlier code. In `otp_sent`, the earlier code stays valid, because no new code may
+ * have been sent.
  */
 function sending(row: Row, { now, settings }: Moment): Patch {
   return {
@@ -466,7 +466,8 @@ export function recordDecision(
 }
 
 /**
- * Whether the decision on an unknown outcome covers this attempt. An earlier submission's attempt stays open.
+ * Whether the decision on an unknown outcome settles this attempt. Attempts of earlier submissions stay
+ * unresolved.
  */
 export const isOfDecision = ({ submission }: Row, { attempt }: UnresolvedAttempt) => attempt >= submission;
 
@@ -479,7 +480,7 @@ const decided = (row: Row, { now, settings }: Moment): Patch => ({
   idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
 });
 
-/** Registers the submission's passkeys. @param ids the provider's ids; null if they cannot be matched. */
+/** Registers the submission's passkeys. @param ids the provider's ids; null if they are not known. */
 function registered(row: Row, ids: string[] | null, now: Date): Patch {
   const authenticators = row.pendingAuthenticators.map((pending, index) => ({
     id: ids?.[index] ?? null,
@@ -525,7 +526,7 @@ export const resultOf = (row: Row, explanation: Explanation, now: Date) => ({
   at: now.toISOString(),
 });
 
-/** The end of the cooldown after the current code. The subject's budgets may delay it further. */
+/** The end of the cooldown after the current code. The subject's budgets may delay the next code further. */
 const cooldownEnd = ({ otpSentAt }: Row, { settings }: Moment) =>
   otpSentAt && later(otpSentAt, settings.OTP_RESEND_COOLDOWN_MS);
 

@@ -13,7 +13,7 @@ describe('nextActionOf', () => {
       type: 'wait',
       until: text(500),
     });
-    // The time is not in the past even if the worker is late.
+    // `until` is not in the past even if the worker is late.
     for (const late of [{ leaseUntil: after(-1) }, { leaseUntil: null, nextAttemptAt: after(-60_000) }]) {
       expect(nextActionOf({ ...row, ...late })).toEqual({ type: 'wait', until: text(1_000) });
     }

@@ -39,7 +39,7 @@ export function nextActionOf(row: Row): NextAction {
       // code.
       return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
-      // A decision on a lost verification sends a new code, so the decision needs time for that call.
+      // A decision about a verification may send a new code, so it needs time for that call.
       return row.step === 'verify-otp' && !hasTimeFor(row, null) ? { type: 'none' } : { type: 'resolve' };
     default:
       return { type: 'none' };

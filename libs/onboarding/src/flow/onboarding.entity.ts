@@ -42,7 +42,7 @@ export class Onboarding {
    * The step in flight or waiting for its next try. In `outcome_unknown`: the step whose outcome is unknown.
    */
   @Column('text', { nullable: true }) step!: StepName | null;
-  /** The number of the latest call to the provider. It counts the calls of all steps together. */
+  /** The number of the latest attempt. The attempts of all steps are numbered together. */
   @Column('integer') attempt!: number;
   /** The first attempt of the caller's latest submission. */
   @Column('integer') submission!: number;
@@ -52,9 +52,9 @@ export class Onboarding {
    * The id of the claim that began the attempt. A process that got no answer to its claim looks for this id.
    */
   @Column('uuid', { name: 'claim_id', nullable: true }) claimId!: string | null;
-  /** The W3C trace context of the request that gave the step, if that request is traced. */
+  /** The W3C trace context of the request that began the step, if this request is traced. */
   @Column('text', { name: 'trace_parent', nullable: true }) traceParent!: string | null;
-  /** Until when the attempt in flight belongs to its process; null if none is in flight. */
+  /** Until when the attempt in flight belongs to its process; null if no attempt is in flight. */
   @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
   @Column('timestamptz', { name: 'next_attempt_at', nullable: true }) nextAttemptAt!: Date | null;
   @Column('text', { name: 'parked_reason', nullable: true }) parkedReason!: ParkedReason | null;
@@ -62,7 +62,7 @@ export class Onboarding {
   /** How often this submission was parked because the provider refuses this service. */
   @Column('integer') parkings!: number;
   /**
-   * How many attempts of this submission ended with `unavailable` and with `no_answer`, one count for each.
+   * How many attempts of this submission ended with `unavailable`; the next column counts `no_answer`.
    */
   @Column('integer', { name: 'unavailable_count' }) unavailableCount!: number;
   @Column('integer', { name: 'no_answer_count' }) noAnswerCount!: number;
@@ -73,7 +73,7 @@ export class Onboarding {
   /** The options for codes that the caller chose at the start. */
   @Column('jsonb', { name: 'otp_choice' }) otpChoice!: OtpChoice;
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
-  /** The key to encrypt the code to, if the provider takes encrypted codes. */
+  /** The public keys to encrypt the code with, if the provider accepts an encrypted code. */
   @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
   /** In client custody: the values that the user's device needs to sign step 3. */
   @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
@@ -84,7 +84,7 @@ export class Onboarding {
   @Column('timestamptz', { name: 'otp_expires_at', nullable: true }) otpExpiresAt!: Date | null;
   /** How many tries the code has left. Each attempt that the provider may have counted takes one. */
   @Column('integer', { name: 'otp_tries_left' }) otpTriesLeft!: number;
-  /** Wrong codes of the whole onboarding. */
+  /** How many wrong codes were submitted in the whole onboarding. */
   @Column('integer', { name: 'otp_wrong' }) otpWrong!: number;
   @Column('timestamptz', { name: 'session_expires_at', nullable: true }) sessionExpiresAt!: Date | null;
   /** When this service stops using the session: its expiry minus the margin. */

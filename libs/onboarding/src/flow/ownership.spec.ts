@@ -18,33 +18,42 @@ const READS: Scope[] = [...PLAIN, 'operations:read'];
 
 describe('an onboarding', () => {
   it.each([
-    ['its owner', aCaller('shop', PLAIN), 'yes', 'yes', 'yes'],
-    ['another caller', aCaller('bank', PLAIN), 'not_found', 'not_found', 'not_found'],
-    ['a reader of operations', aCaller('bank', READS), 'yes', 'forbidden', 'forbidden'],
-    ['an operator', aCaller('bank', SCOPES), 'yes', 'forbidden', 'yes'],
-    ['its owner, of its integration', aCaller('shop', PLAIN, ['byzantine']), 'yes', 'yes', 'yes'],
+    ['is read and changed by its owner', aCaller('shop', PLAIN), 'yes', 'yes', 'yes'],
+    ['is not found by another caller', aCaller('bank', PLAIN), 'not_found', 'not_found', 'not_found'],
+    ['is only read by a reader of operations', aCaller('bank', READS), 'yes', 'forbidden', 'forbidden'],
     [
-      'its owner, of another integration',
+      'is read by an operator, and changed only by commands for operators',
+      aCaller('bank', SCOPES),
+      'yes',
+      'forbidden',
+      'yes',
+    ],
+    [
+      'is read and changed by its owner, limited to its integration',
+      aCaller('shop', PLAIN, ['byzantine']),
+      'yes',
+      'yes',
+      'yes',
+    ],
+    [
+      'is not found by its owner, limited to another integration',
       aCaller('shop', PLAIN, ['turnkey']),
       'not_found',
       'not_found',
       'not_found',
     ],
     [
-      'an operator of another integration',
+      'is not found by an operator, limited to another integration',
       aCaller('bank', SCOPES, ['turnkey']),
       'not_found',
       'not_found',
       'not_found',
     ],
-  ] as const)(
-    'can be read and changed by %s as far as the rules allow',
-    (_, caller, see, command, operate) => {
-      expect(code(() => mustSee(row, row.id, caller))).toBe(see);
-      expect(code(() => mustTouch(row, row.id, caller, 'owner'))).toBe(command);
-      expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
-    },
-  );
+  ] as const)('%s', (_, caller, see, command, operate) => {
+    expect(code(() => mustSee(row, row.id, caller))).toBe(see);
+    expect(code(() => mustTouch(row, row.id, caller, 'owner'))).toBe(command);
+    expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
+  });
 
   it('that belongs to another caller looks exactly like an onboarding that does not exist', () => {
     const said = (of: typeof row | null) => {
@@ -58,7 +67,7 @@ describe('an onboarding', () => {
     expect(said(row)).toEqual(said(null));
   });
 
-  it('must belong to the caller that an SQL statement names, unless an operator gives the command', () => {
+  it('is changed by SQL only if it belongs to the caller, or if an operator may give the command', () => {
     const any = { caller: null, integrations: null };
     expect(touchedBy(aCaller('bank', READS), 'owner-or-operator')).toEqual({ ...any, caller: 'bank' });
     expect(touchedBy(aCaller('bank', SCOPES), 'owner')).toEqual({ ...any, caller: 'bank' });

@@ -59,7 +59,7 @@ export function refusalOfRetry(row: Row): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
   const step = stepOfState(row.state);
   if (step && row.leaseUntil === null) return null;
-  const detail = step ? 'The step is in flight.' : 'No step of this onboarding waits for a try.';
+  const detail = step ? 'The step is in flight.' : 'No step of this onboarding waits for its next try.';
   return new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(row) });
 }
 
@@ -81,14 +81,14 @@ export const versionMismatch = (row: Row) =>
 export const notFound = (id: string) =>
   new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
-/** The refusal of a command if its row was changed by another writer at each try. */
+/** The refusal of a command if another writer has changed the row at each try. */
 export const changing = () =>
   new ProblemError('illegal_state', {
     detail: 'Other commands are changing this onboarding. Try again.',
     retryable: true,
   });
 
-/** The members by which a problem shows the onboarding. */
+/** The members of a problem that show the onboarding. */
 export const stateAndNextAction = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });
 
 /** Refuses a call that could not finish before its deadline. */

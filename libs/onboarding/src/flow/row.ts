@@ -23,7 +23,7 @@ export interface UnresolvedAttempt {
   evidence?: CallEvidence & { detail: string };
 }
 
-/** Explains a step's end: a code, a sentence, and the faulty members. */
+/** Explains a step's end: a code, a sentence, and the faulty members of the request. */
 export interface Explanation {
   code: ResultCode;
   detail: string;
@@ -84,7 +84,7 @@ export type Columns = Onboarding & {
   paused?: true;
 };
 
-/** A row with the time of the read. Which commands are allowed depends on this time. */
+/** A row with the time of the read. The allowed commands depend on this time. */
 export type Row = Columns & ColumnsOfState;
 
 /** A row whose step is in flight, or waits for its next try. */
@@ -93,12 +93,10 @@ export type RowInStep = Row & {
   state: 'otp_requested' | 'otp_submitted' | 'authenticators_submitted';
 };
 
-/** The columns to write, with their new values. */
 export type Patch = Partial<Onboarding>;
 
 /**
- * When time ends the state of a live row: at the earliest deadline of the state. Null if the onboarding has
- * ended.
+ * The earliest deadline of a live row: then, the row leaves its state. Null if the onboarding has ended.
  */
 export function deadlineOf(
   row: Pick<Onboarding, 'state' | 'otpExpiresAt' | 'sessionEndsAt' | 'idleEndsAt' | 'lifeEndsAt'>,
@@ -118,7 +116,7 @@ export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   return row.parkedReason ? deadlineOf(row) : earliest(row.nextAttemptAt, deadlineOf(row));
 }
 
-/** The signal that passed time causes now; null before the deadline, and while a call is in flight. */
+/** The signal of a passed deadline; null before the deadline, and while a call is in flight. */
 export function signalOfTime(row: Columns): Signal | null {
   const { now, leaseUntil } = row;
   const deadline = deadlineOf(row);
@@ -128,7 +126,7 @@ export function signalOfTime(row: Columns): Signal | null {
   return signalAtBound(row.state, row.doubtAttempt !== null || leaseUntil !== null);
 }
 
-/** When time changes a row: its deadline, or the end of its lease if that is later. */
+/** When a row changes by time: at its deadline, or at the end of its lease if that is later. */
 export function changesAt(row: Columns): Date | null {
   const deadline = deadlineOf(row);
   return deadline && row.leaseUntil && row.leaseUntil > deadline ? row.leaseUntil : deadline;

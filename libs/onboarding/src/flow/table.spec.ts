@@ -16,7 +16,7 @@ import {
 
 const endings = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' };
 
-/** Written by hand from the design, so that a mistake in the state machine's table shows as a difference. */
+/** Written by hand from the design, so that a mistake in the state machine's table makes a test fail. */
 const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
   ['otp_requested', { state: 'otp_requested' }, { otp_sent: 'otp_sent', send_gave_up: 'otp_needed' }],
   [
@@ -117,11 +117,11 @@ describe('the state machine', () => {
     ['after step "init-otp"', () => nextState({ state: 'outcome_unknown', step: 'init-otp' }, 'expired')],
     ['after step "undefined"', () => nextState({ state: 'outcome_unknown' }, 'expired')],
     [
-      'needs the signal of the answer itself',
+      'late_answer needs the signal of the answer',
       () => nextState({ state: 'outcome_unknown', step: 'verify-otp' }, 'late_answer'),
     ],
-    ['own time bounds "otp_needed"', () => signalAtBound('otp_needed', true)],
-  ])('throws an error that contains the text: %s', (message, act) => {
+    ['"otp_needed" has no deadline of its own', () => signalAtBound('otp_needed', true)],
+  ])('refuses wrong input with an error that contains: %s', (message, act) => {
     expect(act).toThrow(message);
   });
 

@@ -2,7 +2,7 @@
  * The next state for each state and signal, and the rules of each state. See the diagram in ARCHITECTURE.md.
  */
 
-/** The steps in their order. Each step is one call to the provider. */
+/** The steps in their order. */
 export const STEPS = ['init-otp', 'verify-otp', 'create-authenticators'] as const;
 export type StepName = (typeof STEPS)[number];
 
@@ -51,11 +51,10 @@ export type OtpNeededReason = (typeof OTP_NEEDED_REASONS)[number];
 export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators', 'sealedRequests'] as const;
 export type SealedField = (typeof SEALED)[number];
 
-/** The rules of a live state. */
-interface Holds {
+interface RulesOfState {
   /** The step whose call is in flight or waits for its next try. */
   step?: StepName;
-  /** The column with a deadline of the state, besides the onboarding's idle time and total life. */
+  /** The column with the state's own deadline, in addition to the onboarding's idle time and total life. */
   bound?: 'otpExpiresAt' | 'sessionEndsAt';
   /** The signal when the deadline in the column `bound` passes. */
   atBound?: 'otp_expired' | 'session_expired';
@@ -63,7 +62,7 @@ interface Holds {
   keeps: readonly SealedField[];
 }
 
-const IN: Readonly<Record<LiveState, Holds>> = {
+const IN: Readonly<Record<LiveState, RulesOfState>> = {
   otp_requested: { step: 'init-otp', keeps: ['sealedRequests'] },
   otp_sent: { bound: 'otpExpiresAt', atBound: 'otp_expired', keeps: [] },
   otp_needed: { keeps: [] },
@@ -163,9 +162,9 @@ export interface Situation {
   /** The step whose outcome is unknown. */
   step?: StepName | null;
   sessionLives?: boolean;
-  /** For `send_gave_up`: whether an earlier code is still valid, so the failed sending has not voided it. */
+  /** For `send_gave_up`: whether an earlier code is still valid. */
   codeLives?: boolean;
-  /** For `late_answer`: the signal that the answer would have caused in time. */
+  /** For `late_answer`: the signal to which the answer would have led if it had come in time. */
   answer?: Signal;
 }
 
@@ -185,7 +184,7 @@ export function nextState(situation: Situation, signal: Signal): State | null {
 }
 
 function nextStateByAnswer({ step, answer }: Situation): State | null {
-  if (!answer) throw new Error('a late answer needs the signal of the answer itself');
+  if (!answer) throw new Error('late_answer needs the signal of the answer');
   // A late answer tells the outcome. So it is never a loss, an expiry or a cancellation.
   if (answer === 'outcome_lost' || answer === 'expired' || answer === 'cancelled') return null;
   return nextState({ state: stateOfStep(step!) }, answer);
@@ -201,8 +200,7 @@ function placeOf({ state, step }: Situation): Place {
 }
 
 /**
- * The states in which a signal is allowed. `outcome_unknown` is one of them if the signal is allowed there
- * after at least one step.
+ * The states in which a signal is allowed. `outcome_unknown` counts if one of its two rows allows the signal.
  */
 export function statesFor(signal: Signal): LiveState[] {
   const places = (Object.keys(TRANSITIONS) as Place[]).filter((place) => signal in TRANSITIONS[place]);
@@ -231,7 +229,7 @@ export const boundOf = (state: LiveState) => IN[state].bound ?? null;
  */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   const { step, atBound } = IN[state as LiveState];
-  if (!atBound) throw new Error(`only the onboarding's own time bounds "${state}"`);
+  if (!atBound) throw new Error(`the state "${state}" has no deadline of its own`);
   return step && mayHaveActed ? 'outcome_lost' : atBound;
 }
 

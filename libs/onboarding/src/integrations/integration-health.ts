@@ -10,22 +10,22 @@ import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 
-/** The name of a check that appears in `ready` only while it is down. */
+/** The name of a check that `/health/ready` shows only while the check is down. */
 const GROUP = 'upstreams';
-/** How often each process reports and reads. */
+/** How often each process reports its view and reads the views of the others. */
 const REFRESH_MS = 2_500;
 /** A process reports a change within this time. Answers about health are at most this old. */
 const SOON_MS = 250;
 /**
- * How long `ready` and a process that ends wait for PostgreSQL. After this time, `ready` answers with the
- * known facts.
+ * How long `/health/ready` waits for PostgreSQL, and then answers with the known facts. A process that ends
+ * also waits for this time.
  */
 const PATIENCE_MS = 1_000;
-/** How often a process probes an integration with which no other process has trouble any more. */
+/** How often a process probes an integration if only this process still has trouble with it. */
 const HURRIED_PROBE_MS = 5_000;
 
 /**
- * The health of the integrations, from the reports of all processes. So the service also shows an outage that
+ * The health of the integrations, from the reports of all processes: the service also shows an outage that
  * only the worker notices (docs/decisions/0025).
  */
 @Injectable()
@@ -93,14 +93,13 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     this.#soon ??= outsideRequests(() => setTimeout(sync, SOON_MS).unref());
   }
 
-  /** Only this method logs changes: a timer that a request started would log that request's id. */
+  /** Only this method logs changes, because no request starts it: such log lines must have no request id. */
   async #refresh(): Promise<void> {
     await this.knowledge.sync();
     this.#logChanges();
     for (const integration of this.integrations.all()) this.#probeWhenTroubled(integration);
   }
 
-  /** Logs the changes of health. Each process logs one line per change. */
   #logChanges(): void {
     for (const [integration, { status, detail }] of this.#findings()) {
       if (status === 'down' && !this.#logged.has(integration)) {
@@ -113,8 +112,8 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   /**
-   * Sends probes to integrations with trouble. Only a call can show that a refused key, a wrong signer or
-   * clock, or an open breaker is in order again, and calls may be rare.
+   * Probes an integration with trouble. Only a call can show that its key, signer, clock or breaker is in
+   * order again, and calls may be rare.
    */
   #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
     const now = this.clock.monotonicMs();

@@ -17,8 +17,8 @@ import {
 import type { Known } from './integration-verdict.js';
 
 /**
- * The knowledge of all processes about the integrations. It reports the view of this process, and reads the
- * views of the other processes. While PostgreSQL is away, it keeps the known facts.
+ * What all processes know about the integrations. Reports the view of this process, and reads the views of
+ * the others. During an outage of PostgreSQL, the known facts stay.
  */
 @Injectable()
 export class IntegrationKnowledge {
@@ -65,7 +65,7 @@ export class IntegrationKnowledge {
     await this.shared.withdraw(this.process).catch(() => undefined);
   }
 
-  /** All integrations that a process has configured or that onboardings wait for, sorted. */
+  /** The sorted names of all integrations that a process has, that are paused, or that delay onboardings. */
   names(): string[] {
     const { views = [], pauses = [] } = this.#read?.reports ?? {};
     const known = this.integrations.all().map(({ name }) => name);
@@ -133,7 +133,7 @@ export class IntegrationKnowledge {
     return this.integrations.find(integration)?.provider.ends.okAtMs(what) ?? -Infinity;
   }
 
-  /** Whether a call of this kind has succeeded in this process since the last failure. */
+  /** Whether, in this process, the failing call has succeeded after its last failure. */
   #isOver({ integration, what, lastAt }: Trouble): boolean {
     return this.#epochOf(this.#okAtMs(integration, what)) > lastAt;
   }
@@ -144,7 +144,7 @@ export class IntegrationKnowledge {
     const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
     const own = this.integrations.all().map((integration) => {
       const { breakerAgeMs, refusedAgeMs, ...view } = this.#ownView(integration);
-      // Uses the reported time, so that all processes show the same time.
+      // Prefers the times of the stored report, so that all processes show the same times.
       const before = told.find(
         (each) => each.process === this.process && each.integration === view.integration,
       );
@@ -213,7 +213,7 @@ export class IntegrationKnowledge {
     }));
   }
 
-  /** The time on PostgreSQL's clock, if this clock is known: the clock of this process may be wrong. */
+  /** The time on PostgreSQL's clock. Before the first read: on this process's clock, which may be wrong. */
   #epochOf(monotonicMs: number): number {
     if (this.#read) return this.#read.reports.now + monotonicMs - this.#read.atMs;
     return this.clock.nowMs() + monotonicMs - this.clock.monotonicMs();

@@ -46,7 +46,7 @@ const of = <T extends { integration: string }>(all: T[]) =>
 const troubles = async () => of((await reports.read()).troubles);
 
 describe('reported views', () => {
-  it('keep the time that was reported first', async () => {
+  it('keep the start of a problem as it was first reported', async () => {
     await reports.publish('worker-a', [view()]);
     const { views, now } = await reports.read();
     const [first] = of(views);
@@ -97,7 +97,7 @@ describe('rows that another process has locked', () => {
     expect(of((await reports.read()).views).map(({ process }) => process)).toEqual(['worker-e']);
   });
 
-  it('do not block the end or deletion of troubles', async () => {
+  it('do not block the deletion of troubles that are over or old', async () => {
     await reports.report([trouble({ lastAgeMs: 90_000_000 })]);
     const another = trouble({ integration: 'another' });
     await locked('integration_troubles', async () => {
@@ -125,7 +125,7 @@ describe('reported troubles', () => {
     expect(found!.goodUntil).toBeGreaterThan(now);
   });
 
-  it('that have no expiry last until a call succeeds', async () => {
+  it('without an expiry stay until a call succeeds', async () => {
     await reports.report([trouble({ what: 'access', goodForMs: null })]);
     expect(await troubles()).toMatchObject([{ what: 'access', goodUntil: Infinity }]);
   });

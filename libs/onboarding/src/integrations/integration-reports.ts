@@ -9,7 +9,7 @@ export const LIVE_MS = 10_000;
 export interface ViewFacts {
   breaker: BreakerState;
   /**
-   * The size of the difference between the clock of the process and the provider's clock, in milliseconds.
+   * The difference between the clocks of the process and the provider, in milliseconds, never negative.
    */
   skewMs: number;
   /** Why the last signing failed; null if signing works. */
@@ -24,8 +24,8 @@ export interface View extends ViewFacts {
   process: string;
   integration: string;
   /**
-   * Milliseconds since the epoch on PostgreSQL's clock, as all times in this file. Null while the breaker is
-   * closed.
+   * Milliseconds since the epoch on PostgreSQL's clock, like all times in this file. Null while the breaker
+   * is closed.
    */
   breakerSince: number | null;
   refusedSince: number | null;
@@ -60,7 +60,7 @@ export interface OwnTrouble extends Pick<
   goodForMs: number | null;
 }
 
-/** Onboardings that wait for an operator. */
+/** The number of onboardings that wait for an operator. */
 export interface Count {
   integration: string;
   what: 'parked' | 'outcome_unknown';
@@ -88,9 +88,9 @@ const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 mil
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
 /**
- * Writes the views. Also deletes the views of processes that have been gone for a minute. Skips locked rows,
- * because a process that writes its row is back. After an outage of PostgreSQL, all processes return at the
- * same time, and would otherwise wait for each other. A time keeps the value that was reported first.
+ * Writes the views. The start of a problem stays as first reported. Deletes the views of processes that have
+ * been silent for a minute, except locked rows, because their processes are writing them. Waiting for locks
+ * would delay all processes after an outage of PostgreSQL.
  */
 const PUBLISH = `
   WITH gone AS (
@@ -113,7 +113,7 @@ const PUBLISH = `
 const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
 
 /**
- * Writes troubles. Also deletes rows without a failure for a day: an integration that was removed leaves such
+ * Writes troubles. Deletes troubles without a failure for a day, because a removed integration leaves such
  * rows.
  */
 const REPORT = `
@@ -136,7 +136,7 @@ const REPORT = `
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
 /**
- * Deletes troubles that are over. Skips a row that another process is writing: the next run deletes that row.
+ * Deletes troubles that are over. Skips rows that another process is writing: the next run deletes them.
  */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
@@ -169,7 +169,7 @@ const PROCESSES = `
 export class IntegrationReports {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Reports this process's views, and shows that the process is alive. */
+  /** Reports this process's views, and that the process is alive. */
   async publish(process: string, views: readonly OwnView[]): Promise<void> {
     const rows = views.map(({ integration, breakerAgeMs, refusedAgeMs, ...facts }) => ({
       integration,
@@ -198,7 +198,7 @@ export class IntegrationReports {
   /**
    * Ends troubles whose last failure is before a success.
    *
-   * @param mended the troubles, with the age of the success.
+   * @param mended the troubles. `age`: milliseconds since the success.
    */
   async mended(mended: readonly { integration: string; what: TroubleName; age: number }[]): Promise<void> {
     await this.statements.run(prepared(MENDED), [JSON.stringify(mended)]);
@@ -212,7 +212,7 @@ export class IntegrationReports {
     return { ...row!, troubles };
   }
 
-  /** The processes that have reported within a minute. A process that drains is not among them. */
+  /** The processes that have reported within a minute, without those that shut down. */
   async processes(): Promise<{ name: string; seenAt: Date; isLive: boolean }[]> {
     return this.statements.run(prepared(PROCESSES), []);
   }

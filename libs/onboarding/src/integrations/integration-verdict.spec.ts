@@ -48,7 +48,7 @@ const UP: [name: string, known: Partial<Known>, finding: IntegrationFinding][] =
   ['nothing is known about it', { views: [] }, { status: 'up' }],
   ['all is well', {}, { status: 'up' }],
   [
-    'a step failed twice in a row: the last error is shown',
+    'a step failed only twice in a row: the last error is shown',
     { troubles: [trouble({ failures: 2 })] },
     {
       status: 'up',
@@ -56,19 +56,15 @@ const UP: [name: string, known: Partial<Known>, finding: IntegrationFinding][] =
       lastError: { call: 'init-otp', class: 'unavailable', status: 503, at },
     },
   ],
-  [
-    'a step failed, and was not called for long',
-    { troubles: [trouble({ goodUntil: NOW })] },
-    { status: 'up' },
-  ],
+  ['a step failed, but long ago', { troubles: [trouble({ goodUntil: NOW })] }, { status: 'up' }],
   [
     'a probe failed long ago',
     { troubles: [trouble({ what: 'probe', failures: 1, goodUntil: NOW - 1 })] },
     { status: 'up' },
   ],
-  ['clocks are close together', { views: [view({ skewMs: 9_999 })] }, { status: 'up' }],
+  ['the clocks differ only a little', { views: [view({ skewMs: 9_999 })] }, { status: 'up' }],
   [
-    'outcomes are unknown: they are shown',
+    'outcomes are unknown: their number is shown',
     { counts: [parked({ what: 'outcome_unknown', reason: null, count: 8 })] },
     {
       status: 'up',
@@ -116,12 +112,12 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
     },
   ],
   [
-    'a process is refused',
+    'the provider refuses the requests of a process',
     { views: [view({ refusedSince: AT, refusedStatus: 401 })] },
     { detail: `our requests are refused with 401 since ${said}`, refused: { since: at, status: 401 } },
   ],
   [
-    'a process that has gone was refused, and no call has succeeded since',
+    'the provider refused a process that has ended, and no call has succeeded since',
     { views: [], troubles: [trouble({ ...access, status: 403 })] },
     {
       detail: `our requests are refused with 403 since ${said}; last error: misconfigured (403)`,
@@ -156,7 +152,7 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
     { detail: 'AWS KMS did not sign', unsigned: ['a', 'service-1'] },
   ],
   [
-    'clocks are apart in one process',
+    'the clock of one process differs from the provider’s clock',
     { views: [view({ skewMs: 10_000 }), view({ process: 'worker-1' })] },
     { detail: 'the clocks are 10 s apart, as service-1 sees it', clockSkewSeconds: 10 },
   ],

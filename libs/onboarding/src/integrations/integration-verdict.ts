@@ -2,7 +2,7 @@ import type { Finding } from '#libs/platform';
 import type { Count, Pause, Trouble, View } from './integration-reports.js';
 
 /**
- * So many failures of one step in a row count as an outage. Fewer failures also happen at a working provider.
+ * How many failures of one step in a row count as an outage. A working provider may also fail sometimes.
  */
 const FAILURES_IN_A_ROW = 3;
 
@@ -25,7 +25,7 @@ export interface IntegrationFinding extends Finding {
   paused?: { since: string };
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
-  /** The provider refuses our key, its scope or our clock. `status` is from its last such answer, if any. */
+  /** The provider refuses our key, its scope or our clock. `status`: of the last such answer. */
   refused?: { since: string; status?: number };
   /** Processes that cannot sign. */
   unsigned?: string[];
@@ -38,11 +38,11 @@ export interface IntegrationFinding extends Finding {
   outcomeUnknown?: { count: number; since: string };
 }
 
-/** One fact: a clause for people, and members for programs. */
+/** One fact: a text for people, and members for programs. */
 type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 
 /**
- * Judges the health of an integration. Onboardings with an unknown outcome are shown but do not degrade it:
+ * Judges the health of an integration. Onboardings with an unknown outcome are shown, but count as no fault:
  * they wait for a decision for up to a day, and the provider may work again long before.
  *
  * @param skewWarnMs a difference between clocks that counts as a fault.
@@ -96,7 +96,7 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** A refusal of the integration's key, as a live process sees it, or as a process saw it before it ended. */
+/** A refusal that a live process sees now, or that a process reported before the process ended. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);
@@ -135,7 +135,7 @@ function clocks(views: readonly View[], warnMs: number): Part {
   };
 }
 
-/** A failure counts only for some time. After that time without another call, the state is unknown. */
+/** A failure counts only for some time. Afterwards, the state is unknown, unless there was another call. */
 const isCurrent = ({ goodUntil }: Trouble, now: number) => now < goodUntil;
 
 function failing({ troubles, now }: Known): Part {

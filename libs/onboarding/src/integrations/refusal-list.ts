@@ -9,7 +9,7 @@ export interface UnknownRefusal {
   /** The step, or `probe`. */
   step: string;
   status: number;
-  /** The text without personal data. An empty text counts all texts above the limit of an integration. */
+  /** The text without personal data. Empty: the row counts all texts above the integration's limit. */
   refusal: string;
   count: number;
   firstSeenAt: Date;
@@ -55,8 +55,8 @@ export class RefusalList {
   }
 
   /**
-   * Deletes one text, or all texts of an integration, after a developer has added them to the code. A text
-   * that comes again is listed again.
+   * Deletes one text, or all texts of an integration, after a developer has added them to the code. If a
+   * provider sends a deleted text again, the text is listed again.
    */
   forget(
     which: { id: string } | { integration: string },

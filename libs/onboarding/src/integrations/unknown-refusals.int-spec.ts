@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 beforeEach(() => onboardings.dataSource.query('DELETE FROM unknown_refusals'));
 
-it('unknown refusals are counted from 0 for each step and the probe, so that the first is seen', async () => {
+it('the counter of unknown refusals starts at 0 for each step and for the probe', async () => {
   const counter = onboardings.module.get(Metrics).counter('gangway_unknown_refusals_total');
   const { values } = await counter.get();
   const ofByzantine = values.filter(({ labels }) => labels.integration === 'byzantine');
@@ -36,7 +36,7 @@ it('unknown refusals are counted from 0 for each step and the probe, so that the
   ]);
 });
 
-it('equal texts of refusals are counted in one row, even texts of other processes', async () => {
+it('equal texts of refusals are counted in one row, over several writes', async () => {
   for (let n = 0; n < 3; n++) refusals.note(call, refused(`no user ${1_000 + n}`));
   refusals.note(call, refused('no user 77777', 403));
   await refusals.write();
@@ -88,7 +88,7 @@ it('unknown texts of refusals stay in memory while PostgreSQL is away, with one 
   warn.mockRestore();
 });
 
-it('a refusal’s text that PostgreSQL does not accept is dropped, and holds back no other text', async () => {
+it('a refusal’s text that PostgreSQL does not accept is dropped, and the others are stored', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
   await onboardings.dataSource.query(
     `ALTER TABLE unknown_refusals ADD CONSTRAINT no_stones CHECK (refusal NOT LIKE '%stones')`,
@@ -112,7 +112,7 @@ it('a refusal’s text that is cut in the middle of a character is stored', asyn
   expect(await list.list(null, 10)).toHaveLength(1);
 });
 
-it('no text is noted if it is known or empty, or if the answer is not a refusal', async () => {
+it('a text is not stored if it is known or empty, or if the answer is not a refusal', async () => {
   refusals.note(call, new UpstreamError('rejected', { detail: 'x', evidence: NOTHING_SENT }));
   refusals.note(call, refused(' '));
   refusals.note(call, refused('on fire', 503));

@@ -13,7 +13,7 @@ import { statement } from '../store/statement.js';
 
 /** How many texts of an integration are stored. Further texts are counted together, under an empty text. */
 export const TEXTS_KEPT = 200;
-/** How many texts may wait in memory. A provider that fails for all callers sends few different texts. */
+/** How many texts may wait in memory. Even in an outage, a provider sends few different texts. */
 const WAITING = 500;
 const WRITE_EVERY_MS = 1_000;
 /** A process that ends waits at most this long for PostgreSQL. */
@@ -62,13 +62,13 @@ const NOTE = statement(
 
 /**
  * Collects texts of refusals that the code does not know, without personal data, so that a developer can add
- * them. It writes many texts at once, later: no attempt and no onboarding depends on this.
+ * them. Writes many texts at once, later: no attempt waits for this.
  */
 @Injectable()
 export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Log('UnknownRefusals');
   readonly #counter;
-  /** The texts that are not written yet, by call, status and text. */
+  /** The texts that are not written yet, by integration, step, status and text. */
   #waiting = new Map<string, Seen>();
   /** The texts that this process has logged. */
   readonly #logged = new Set<string>();
@@ -99,7 +99,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
   }
 
   /**
-   * Notes the text of a refusal, if the code does not know it. This method never throws, and does not wait.
+   * Keeps the text of a refusal for a later write, if the code does not know the text. Never throws.
    */
   note(call: RefusedCall, { unknownText }: Pick<UpstreamError, 'unknownText'>): void {
     if (!unknownText) return;
@@ -139,7 +139,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /** One text that PostgreSQL does not accept must not hold back the others. */
+  /** Writes each text alone: PostgreSQL may not accept one of them, and the others are still stored. */
   async #writeEach(taken: Map<string, Seen>): Promise<void> {
     for (const [key, seen] of taken) {
       try {
@@ -151,7 +151,7 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /** Keeps the texts while PostgreSQL is away. A text that it does not accept is dropped. */
+  /** Keeps the texts during an outage of PostgreSQL. Drops a text that PostgreSQL does not accept. */
   #failed(texts: Map<string, Seen>, error: Error): void {
     const isAway = isDatabaseAway(error);
     if (isAway) this.#keep(texts);

@@ -4,10 +4,9 @@ import type { Row } from '../flow/row.js';
 import type { OperationAction } from './operation.js';
 
 /**
- * Carries out an action on one onboarding.
+ * Carries out an action on one onboarding, and waits for its calls.
  *
- * @returns the onboarding after the action and its wait; null if the onboarding tells nothing more about the
- *   outcome.
+ * @returns the onboarding after the action; null if the item's result does not depend on the onboarding.
  * @throws ProblemError if the onboarding does not allow the action.
  */
 export type Execute = (id: string, reason: string, terms: Terms) => Promise<Row | null>;

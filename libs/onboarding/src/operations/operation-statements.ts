@@ -5,7 +5,7 @@ export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.ta
   o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt",
   o.trace_parent AS "traceParent"`;
 
-/** A condition: only operations whose integrations the reader may see. */
+/** A condition: the reader may see all integrations of the operation. */
 const VISIBLE = `($within::text[] IS NULL OR o.integrations <@ $within::text[])`;
 
 /** The values of {@link GIVEN_COLUMNS}, as parameters of a statement. */
@@ -95,7 +95,7 @@ export const REBUILD = statement(
   SELECT ${OPERATION} FROM started o`,
 );
 
-/** Writes nothing if the operation has ended. Waits for a worker that begins or ends the operation. */
+/** Writes nothing if the operation has ended. Waits while a worker begins or ends the operation. */
 export const ABORT = statement(
   'abort_operation',
   `WITH aborted AS (
@@ -125,8 +125,8 @@ export const OPEN_OPERATIONS = statement(
 );
 
 /**
- * Leases items of an operation that is not aborted. Skips items that another worker holds. `wasDone`: an
- * earlier worker did the item, and died before it could record the result.
+ * Leases items of an operation that is not aborted. Skips items that another worker holds. `wasDone`: another
+ * worker did the item, but died before recording the result.
  */
 export const TAKE = statement(
   'take_operation_items',
@@ -146,8 +146,8 @@ export const TAKE = statement(
 );
 
 /**
- * Writes how items ended, and counts each item once. The condition on the ids makes PostgreSQL use the index,
- * even if it planned the statement while the table was empty.
+ * Writes how items ended, and counts each item once. The condition on the ids makes PostgreSQL use the index
+ * even if the table was empty when the statement was planned.
  */
 export const RECORD = statement(
   'record_operation_items',
@@ -177,8 +177,8 @@ export const END_ITEMS = statement(
 );
 
 /**
- * Leases an operation without items, unless another worker holds it. For `rebuild_wake_ups`, counting starts
- * at 0 again.
+ * Leases an operation without items, unless another worker holds it. Resets the counts of `rebuild_wake_ups`
+ * to 0.
  */
 export const LEASE = statement(
   'lease_operation',
@@ -193,7 +193,7 @@ export const LEASE = statement(
 
 /**
  * Adds to the count and renews the lease. Returns no row if the operation was aborted, or if another worker
- * has it.
+ * holds it.
  */
 export const COUNT = statement(
   'count_operation',

@@ -35,11 +35,11 @@ import type { ItemOutcome, Operation, OperationAction } from './operation.js';
 
 /** How many items of an operation a process works on at the same time. */
 const BATCH = 10;
-/** How many steps a statement reads to queue their wake-ups again. */
+/** How many waiting steps one statement reads for `rebuild_wake_ups`. */
 const WAKE_BATCH = 200;
-/** How many wake-ups are queued at the same time. */
+/** How many jobs are queued at the same time. */
 const WAKES_AT_ONCE = 10;
-/** How long queuing one wake-up may take. This is long, because no request waits. */
+/** How long queuing one job may take. This is long, because no request waits for the job. */
 const WAKE_MS = 2_000;
 /** How often workers try an item that fails for a temporary reason. */
 const TRIES = 3;
@@ -71,10 +71,9 @@ interface Ended {
 }
 
 /**
- * Carries out operations. The rows in PostgreSQL decide. A job only starts the work, and a scheduled job
- * finds operations whose job or worker is gone. Each item is leased, so several workers can share an
- * operation. Each command takes an idempotency key, so an item that was done before a crash is not done
- * again.
+ * Carries out operations, which are rows in PostgreSQL. A job starts the work. A scheduled job finds
+ * operations whose job or worker is gone. Items are leased, so several workers can share an operation. The
+ * command of an item has an idempotency key, so it is not repeated after a crash.
  */
 @Injectable()
 export class OperationWorker implements OnModuleInit, OnModuleDestroy {
@@ -99,7 +98,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     this.retention.register('operations', () => this.#forget());
   }
 
-  /** A stopping process finishes its batch. Another worker continues. */
+  /** Lets the worker stop after its current batch. Another worker continues the operation. */
   onModuleDestroy(): void {
     this.#closing = true;
   }
@@ -125,7 +124,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return outcomes;
   }
 
-  /** Carries out one operation until it has ended, or no item is free. It is safe to run this twice. */
+  /** Carries out one operation until it has ended, or until no item is free. May be called more than once. */
   async run(id: string): Promise<JobOutcome> {
     if (this.#running.has(id)) return { outcome: 'in_progress' };
     this.#running.add(id);
@@ -201,7 +200,8 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   /** @returns null if the item must be tried again after its lease ends. */
   async #workItem(operation: Operation & { action: OperationAction }, item: Taken): Promise<Ended | null> {
     const { onboardingId: id, tries, wasDone } = item;
-    if (wasDone) return { ...doneAs(id), detail: 'Another worker did this. The timeline shows the result.' };
+    if (wasDone)
+      return { ...doneAs(id), detail: 'Another worker did this item. The timeline shows the result.' };
     try {
       const { action, traceParent } = operation;
       const act = (span?: Span) => {
@@ -241,8 +241,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
       lockMs: 0,
     };
     const terms: Terms = { caller, waitMs: 0, key };
-    // Waits for each call to the provider, so that an operation makes at most one batch of calls at the same
-    // time.
+    // Waits for each call to the provider, so that an operation makes at most `BATCH` calls at a time.
     const patient: Terms = { ...terms, waitMs: this.config.CALL_TIMEOUT_MS };
     switch (action) {
       case 'retry':
@@ -309,7 +308,7 @@ type Count = (more: number) => Promise<boolean>;
 
 const doneAs = (id: string): Ended => ({ id, outcome: 'done', code: null, detail: null });
 
-/** The result of an item. If a command succeeded but its code was not sent yet, the result says so. */
+/** The result of an item. `detail` says if a command succeeded but its code was not sent yet. */
 function endOf(action: OperationAction, id: string, row: Row | null): Ended {
   const done = doneAs(id);
   if (!row || (action !== 'resend' && action !== 'resolve_not_done')) return done;
@@ -330,7 +329,7 @@ interface WaitingStep {
   key: string;
 }
 
-/** The caller in whose name the commands run. An actor of the REST interface keeps its name as a caller. */
+/** The caller of the commands. For an actor of the REST interface, this is the caller's own name. */
 const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
   name: via === 'rest' ? actor.replace(/^caller:/, '') : actor,
   scopes: new Set(['operations:write']),
@@ -338,8 +337,8 @@ const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
 });
 
 /**
- * Whether the same command may succeed soon. A refusal by a subject's limit (429) is not temporary: it may
- * last for a day.
+ * Whether the same command may succeed soon. A refusal by a subject's limit (429) may last for a day: it is
+ * not temporary.
  */
 const isTemporary = (error: unknown) =>
   error instanceof ProblemError ? error.retryable && error.status !== 429 : isDatabaseAway(error);

@@ -25,7 +25,7 @@ export type ItemOutcome = (typeof ITEM_OUTCOMES)[number];
 /** The most onboardings of one operation. */
 export const MAX_ITEMS = 100_000;
 
-/** The filters of a list that identify onboardings for an operation. At least one must be given. */
+/** The filters by which an operation selects onboardings. At least one must be set. */
 export type OperationFilter = Omit<ListFilter, 'organizationId' | 'contact' | 'limit' | 'after'>;
 
 export type OperationTarget = { ids: readonly string[] } | { filter: OperationFilter };
@@ -40,7 +40,7 @@ export interface Actor {
   traceId: string | null;
   /** Identifies the person in the audit, because two persons may have the same name. Absent for callers. */
   identity?: string | undefined;
-  /** The integrations that the actor may touch. None or null: all. */
+  /** The integrations that the actor may touch; undefined or null for all. */
   integrations?: readonly string[] | null | undefined;
 }
 
@@ -64,9 +64,9 @@ export interface Operation {
   endedAt: Date | null;
   /** The target as the actor gave it. A filter value that identifies a person is replaced by "not kept". */
   target: Record<string, unknown>;
-  /** The integrations that the actor of the operation may touch; null for all. */
+  /** The integrations that the actor may touch; null for all. */
   integrations: string[] | null;
-  /** The W3C trace context of the request that started it, if that request is traced. */
+  /** The W3C trace context of the request that started the operation, if this request is traced. */
   traceParent: string | null;
 }
 
@@ -86,7 +86,7 @@ export interface OperationOfOnboarding
   action: OperationAction;
 }
 
-/** The count and the first rows of a dry run. */
+/** The count and the newest rows of a dry run. */
 export interface Preview {
   count: number;
   /** `at_least`: counting stopped at this number. */

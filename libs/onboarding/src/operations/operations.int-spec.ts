@@ -127,7 +127,7 @@ describe('the start of an operation', () => {
     expect(await operations.list(10, operation.id)).toEqual([]);
   });
 
-  it('makes items from a filter in PostgreSQL, and stores no personal filter value', async () => {
+  it('makes an item for each onboarding that matches, and stores no personal filter value', async () => {
     const one = await insert({ ...lost, external_ref: 'order-7' });
     await insert(lost);
     const filter = { states: ['outcome_unknown', 'otp_sent'], externalRef: 'order-7' } as const;
@@ -136,7 +136,7 @@ describe('the start of an operation', () => {
     expect(target).toEqual({ filter: { states: [...filter.states], externalRef: 'not kept' } });
   });
 
-  it('leads to a finished operation if nothing matches', async () => {
+  it('ends the operation immediately if no onboarding matches', async () => {
     const operation = await operations.start('retry', { filter: { states: ['otp_sent'] } }, 'r', anActor());
     expect(operation).toMatchObject({ state: 'done', total: 0 });
   });
@@ -151,7 +151,12 @@ describe('the start of an operation', () => {
   it.each([
     ['a filter without a condition', { filter: {} }, 'r', '/filter'],
     ['a filter whose only member is undefined', { filter: { caller: undefined } }, 'r', '/filter'],
-    ['a filter that only says no', { filter: { states: [], waiting: false } }, 'r', '/filter'],
+    [
+      'a filter without states and with `waiting: false`',
+      { filter: { states: [], waiting: false } },
+      'r',
+      '/filter',
+    ],
     ['a blank reason', ever, ' \n', '/reason'],
     ['a long reason', ever, 'r'.repeat(501), '/reason'],
     ['a reason with U+0000', ever, 'r\0', '/reason'],
@@ -175,7 +180,7 @@ describe('the start of an operation', () => {
     expect(await start(2)).toMatchObject({ total: 2, reason: 'r' });
   });
 
-  it('stores the reason without characters that move a cursor or change the direction of text', async () => {
+  it('removes characters from the reason that move a cursor or change the direction of text', async () => {
     const reason = ' \u001b[2J all\r\n fine \u202e\u200b ';
     const started = await operations.start('cancel', { ids: [randomUUID()] }, reason, anActor());
     expect(started.reason).toBe('[2J all fine');
@@ -319,7 +324,7 @@ describe('the worker', () => {
     expect(await worker.run(id)).toEqual({ outcome: 'aborted' });
   });
 
-  it('does not repeat an item after a crash between the work and its record', async () => {
+  it('does not repeat an item after a crash between its command and the record of its result', async () => {
     const ids = await several(12);
     const { id } = await operations.start('cancel', { ids }, 'r', anActor());
     const statements = onboardings.module.get(PreparedStatements);
@@ -340,7 +345,7 @@ describe('the worker', () => {
     for (const each of ids) expect(await onboardings.eventTypes(each)).toEqual(['cancelled']);
   });
 
-  it('shares an operation with another worker, and each item is done once', async () => {
+  it('shares an operation with another worker, and they do each item once', async () => {
     const other = await openOnboardings();
     try {
       const ids = await several(60);

@@ -4,7 +4,7 @@ import { JobsModule } from '#libs/jobs';
 import { Operations } from './operations.js';
 
 /**
- * Starts, shows and aborts operations. It needs no keys. OnboardingModule has the code that carries them out.
+ * Starts, shows and aborts operations. OnboardingModule carries out the operations.
  */
 @Module({ imports: [DatabaseModule, JobsModule], providers: [Operations], exports: [Operations] })
 export class OperationsModule {}

@@ -42,15 +42,15 @@ const SAMPLE = 10;
 const LOWEST = lowestUuidV7(0);
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /**
- * Filters that identify a person or an account. Operations do not store their values, because an erasure does
- * not change operations.
+ * Filters that identify a person or an account. Operations do not store the values of these filters, because
+ * an erasure does not change operations.
  */
 const PERSONAL: ReadonlySet<string> = new Set<keyof OperationFilter>(['accountId', 'userId', 'externalRef']);
 
 export interface StartOptions {
   /**
-   * The idempotency key, stored by the same statement. Its id becomes the id of the operation. If the key
-   * exists already, nothing is written.
+   * The idempotency key, which is stored with the operation. Its id becomes the id of the operation. If the
+   * key exists already, nothing is written.
    */
   key?: KeyToTake | undefined;
   /** The count of the dry run. If more onboardings match now, nothing is written. */
@@ -58,20 +58,20 @@ export interface StartOptions {
 }
 
 /**
- * The integrations that a reader may see. The reader sees only operations of these integrations. Null: all
- * operations.
+ * The integrations that a reader may see. The reader sees only operations that are limited to these
+ * integrations. Null: the reader sees all operations.
  */
 export type Within = readonly string[] | null;
 
 /**
- * Starts, shows and aborts operations: rows that the worker carries out. This class calls no provider and
- * needs no keys. Each start and abort is written together with its record in the audit.
+ * Starts, shows and aborts operations, which a worker carries out. This class calls no provider and decrypts
+ * nothing. Each start and each abort is committed together with its audit event.
  */
 @Injectable()
 export class Operations {
   readonly #logger = new Log('Operations');
 
-  /** @param jobs null in a process without Redis. A worker finds new operations by a scheduled job. */
+  /** @param jobs null in a process without Redis: then, a worker's scheduled job finds new operations. */
   constructor(
     private readonly statements: PreparedStatements,
     @Inject(JobProducer) private readonly jobs: Pick<JobProducer, 'wake'> | null,
@@ -119,7 +119,7 @@ export class Operations {
   }
 
   /**
-   * Commits the operation with its items and its record in the audit, then wakes a worker.
+   * Commits the operation with its items and its audit event, and then wakes a worker.
    *
    * @throws ProblemError `validation_failed` if the filter has no condition, the reason is blank or too long,
    *   or the target is too large or has more onboardings than `atMost`. In these cases, nothing is written.
@@ -160,7 +160,7 @@ export class Operations {
   }
 
   /**
-   * From now on, no new call goes to the integration: its steps are parked. Calls in flight end as usual.
+   * Stops new calls to the integration: its steps are parked. Calls in flight end as usual.
    *
    * @throws ProblemError `not_found`; `illegal_state` if the integration is paused already.
    */
@@ -225,7 +225,7 @@ export class Operations {
   }
 
   /**
-   * Ends an operation before its time. Items that a worker has begun still end; the others stay `waiting`.
+   * Ends an operation early. Items that a worker has begun still end; the others stay `waiting`.
    *
    * @throws ProblemError `not_found`; `illegal_state` if the operation has ended, or if it releases the
    *   onboardings of a resumed integration.
@@ -235,7 +235,7 @@ export class Operations {
     if (!operation) throw noSuchOperation(id);
     if (operation.action === 'resume_integration') {
       throw new ProblemError('illegal_state', {
-        detail: 'To stop the release, pause the integration again.',
+        detail: 'This operation cannot be aborted. To stop it, pause the integration again.',
       });
     }
     const aborted = await this.#write(ABORT, {
@@ -346,7 +346,7 @@ const keyColumns = (key: KeyToTake | undefined) => ({
   lockMs: key?.lockMs ?? null,
 });
 
-/** The target as it is stored: without personal data. */
+/** The target without personal data. */
 function storable(target: OperationTarget): object {
   if ('ids' in target) return { ids: target.ids };
   const filter = Object.entries(target.filter)

@@ -54,7 +54,7 @@ const pause = () => operations.pauseIntegration(integration, 'their maintenance'
 const resume = () => operations.resumeIntegration(integration, 'it is over', anActor());
 
 describe('a paused integration', () => {
-  it('gets no call: the step is parked, and no limit counts the step', async () => {
+  it('gets no call: the step is parked, and `parkings` does not count this', async () => {
     const id = await insert();
     expect(await pause()).toMatchObject({
       action: 'pause_integration',
@@ -82,7 +82,7 @@ describe('a paused integration', () => {
     ]);
   });
 
-  it('is not probed, and no probe releases its onboardings', async () => {
+  it('is not probed, and its onboardings stay parked', async () => {
     const ids = [
       await insert(byPause),
       await insert({ ...byPause, parked_reason: 'upstream_misconfigured', parkings: 1 }),
@@ -111,13 +111,15 @@ describe('a paused integration', () => {
     });
   });
 
-  it('is not paused twice', async () => {
+  it('cannot be paused again', async () => {
     await pause();
     await expect(pause()).rejects.toMatchObject({ code: 'illegal_state' });
     expect(await onboardings.dataSource.query('SELECT 1 FROM audit_events')).toHaveLength(1);
   });
+});
 
-  it('continues its onboardings after the resume, and timelines show who resumed it and why', async () => {
+describe('the onboardings that a pause has parked', () => {
+  it('continue after the resume, and their timelines show who resumed the integration and why', async () => {
     const id = await insert();
     await pause();
     await wake(id);
@@ -135,7 +137,7 @@ describe('a paused integration', () => {
     expect(await wake(id)).toMatchObject({ outcome: 'otp_verified' });
   });
 
-  it('is released only by the operation of the resume while this operation runs', async () => {
+  it('are released by the operation that resumes, not by a probe, until this operation ends', async () => {
     const id = await insert(byPause);
     await pause();
     const operation = await resume();
@@ -145,7 +147,7 @@ describe('a paused integration', () => {
     expect(events.at(-1)).toMatchObject({ type: 'unparked', data: { by: 'operator:jane' } });
   });
 
-  it('after a resume, is released by one worker, and by another worker after a crash', async () => {
+  it('are released by one worker, and by another worker after a crash', async () => {
     const id = await insert(byPause);
     await pause();
     const operation = await resume();
@@ -163,7 +165,7 @@ describe('a paused integration', () => {
     expect(await worker.run(operation.id)).toMatchObject({ outcome: 'done', done: 1 });
   });
 
-  it('after a resume, is released by another worker if the first worker stops', async () => {
+  it('are released by another worker if the first worker stops', async () => {
     const stopping = await openOnboardings([step]);
     const id = await insert(byPause);
     await pause();
@@ -180,7 +182,7 @@ describe('a paused integration', () => {
     expect(goesOn).toMatchObject({ outcome: 'done', done: 1 });
   });
 
-  it('also releases onboardings that were parked only after the resume', async () => {
+  it('are released by a probe if they were parked after the resume', async () => {
     await pause();
     const operation = await resume();
     await onboardings.module.get(OperationWorker).run(operation.id);
@@ -192,7 +194,7 @@ describe('a paused integration', () => {
 });
 
 describe('a resume or a pause', () => {
-  it('is refused in the wrong state, and for an integration that the actor cannot see', async () => {
+  it('is refused if it would change nothing, or if the actor may not touch the integration', async () => {
     await expect(resume()).rejects.toMatchObject({ code: 'illegal_state' });
     await expect(operations.pauseIntegration('unheard-of', 'r', anActor())).rejects.toMatchObject({
       code: 'not_found',

@@ -20,9 +20,9 @@ export function mustHaveCondition(target: OperationTarget): void {
 const UNSEEN = /[\p{Cc}\p{Cf}\s]+/gu;
 
 /**
- * @returns the reason. One space replaces line breaks, control characters and direction characters.
- * @throws ProblemError `validation_failed` unless the reason has 1 to 500 characters that PostgreSQL can
- *   store.
+ * @returns the reason, with one space instead of line breaks and invisible characters.
+ * @throws ProblemError `validation_failed` if the reason is blank, has more than 500 characters, or has
+ *   characters that PostgreSQL cannot store.
  */
 export function reasonOf(given: string): string {
   const reason = given.replaceAll(UNSEEN, ' ').trim();

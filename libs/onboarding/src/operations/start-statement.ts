@@ -12,7 +12,7 @@ export interface Sql {
 }
 
 /**
- * SQL for the ids of a target, at most `limit` of them. If a given id does not exist, its item is refused
+ * SQL for the ids of a target, at most `limit`. If an id of the target does not exist, its item is refused
  * later.
  */
 export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrations'>, limit: number): Sql {
@@ -54,8 +54,8 @@ const ENDED = ENDED_STATES.map((state) => `'${state}'`).join(', ');
 const IDS = '/* ids */';
 
 /**
- * Writes the operation, its items and the audit together. Writes nothing if the target is too large, or if
- * the idempotency key is taken.
+ * Writes the operation, its items and the audit event together. Writes nothing if the target is too large, or
+ * if the idempotency key is taken.
  */
 const START = statement(
   'start_operation',
@@ -84,7 +84,7 @@ const START = statement(
     ${OPERATION} FROM counted LEFT JOIN started o ON true`,
 );
 
-/** @param given the values of the statement besides the ids. */
+/** @param given the values of the statement, except those of the ids. */
 export function startStatement(ids: Sql, given: Record<string, unknown>) {
   const values = START.bind(given);
   const shifted = ids.text.replaceAll(/\$(\d+)/g, (_, n: string) => `$${Number(n) + values.length}`);

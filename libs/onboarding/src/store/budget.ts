@@ -1,13 +1,14 @@
 /**
  * SQL for the budget row `b` of a subject. Its arrays hold the times of the latest sends and wrong codes, the
- * latest last, and no more of them than the limit counts. So one element shows whether a budget has room: the
- * time that is as many places from the end as the limit. PostgreSQL reads an element faster than it counts.
+ * latest last. An array has at most as many times as its limit. If the limit is n, the n-th time from the end
+ * shows whether the budget has room. PostgreSQL reads this one time faster than it counts.
  */
 
 /**
- * The time that must leave its period before the budget has room again; null if the limit is not reached.
+ * SQL for the entry that must become older than its period before the budget has room; null if the limit is
+ * not reached.
  *
- * @param refunded how many of the latest times do not count
+ * @param refunded how many of the latest entries do not count.
  */
 const blocking = (times: string, limit: string, refunded = '0') =>
   `b.${times}[cardinality(b.${times}) - ${refunded} - ${limit} + 1]`;
@@ -22,7 +23,7 @@ export const HAS_ROOM_FOR_SEND = `${hasRoom('sends', '$sendsPerWindow::int', WIN
         AND ${hasRoom('sends', '$sendsPerDay::int', DAY)}`;
 export const HAS_ROOM_FOR_WRONG_CODE = hasRoom('wrong_codes', '$wrongPerDay::int', DAY);
 
-/** The times with one more, and without those that the limit no longer counts. */
+/** SQL that adds the present time, and drops the oldest times that the limit no longer needs. */
 const charged = (times: string, limit: string) =>
   `b.${times}[cardinality(b.${times}) - ${limit} + 2:] || clock_timestamp()`;
 
@@ -30,10 +31,10 @@ export const WITH_SEND = charged('sends', '$sendsPerDay::int');
 export const WITH_WRONG_CODE = charged('wrong_codes', '$wrongPerDay::int');
 
 /**
- * When each budget has room for another send.
+ * SQL for the time when all budgets have room for another send.
  *
- * @param refunded the numbers of sends and of wrong codes that the same statement refunds: it reads the row
- *   from before the refund.
+ * @param refunded how many sends and wrong codes the same statement refunds. The SQL reads the row as it was
+ *   before the refund.
  */
 export const roomForSendAt = (refunded: { sends?: string; wrongCodes?: string } = {}) => {
   const { sends = '0', wrongCodes = '0' } = refunded;

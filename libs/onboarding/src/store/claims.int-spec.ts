@@ -17,8 +17,8 @@ import { canLeaveDoubt, type Signal } from '../flow/table.js';
 import { OnboardingStore, type Given, type Started } from './onboarding.store.js';
 
 /**
- * A claim reads no row first, so its SQL statement contains the change. These tests compare each statement
- * with `move`: both must make the same change to the earlier row.
+ * A claim writes without reading the row first, so its SQL statement contains the change. These tests compare
+ * each statement with `move`: both must change the earlier row in the same way.
  */
 
 let module: TestingModule;
@@ -38,7 +38,7 @@ const DAY_MS = 86_400_000;
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
-/** Values of earlier steps, so that a test notices a claim that does not clear a column. */
+/** The row has values of earlier steps, so that a test notices a claim that leaves such a value. */
 const BEFORE = {
   attempt: 4,
   submission: 2,
@@ -86,8 +86,8 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
 }
 
 /**
- * The time for `move`: the row's `updatedAt`, which is the time of the statement. Statement and `move` add
- * whole milliseconds to it.
+ * The time for `move`: the time of the statement, which the row has as `updatedAt`. Statement and `move` add
+ * whole milliseconds to this time.
  */
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
@@ -114,7 +114,7 @@ async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<voi
       data: JSON.parse(JSON.stringify(data)) as object,
     })),
   );
-  // The time of the claim is between the earlier read and the answer.
+  // The claim was written after the earlier read of the row, and before PostgreSQL answered.
   expect(claimed.updatedAt.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
   expect(claimed.updatedAt.getTime()).toBeLessThanOrEqual(claimed.now.getTime());
 }
@@ -236,7 +236,7 @@ describe('the claim of a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try, so the last try of the day delays another code by a day', async () => {
+  it('counts its own try: if it is the last of the day, no further code may be sent for a day', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(
@@ -281,44 +281,47 @@ describe('the claim of a creation of passkeys', () => {
        SELECT integration, subject_key, 'r-1', id, true FROM onboardings WHERE id = $1`,
       ['one', 'other'],
     ],
-  ])('uses up nothing if %s while it waited for the onboarding', async (_, change, left) => {
-    const { id } = await inserted({ ...SESSION, state: 'otp_verified' });
-    await dataSource.query(
-      `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+  ])(
+    'writes nothing if %s while the claim waited for the lock of the onboarding',
+    async (_, change, left) => {
+      const { id } = await inserted({ ...SESSION, state: 'otp_verified' });
+      await dataSource.query(
+        `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
        SELECT $1, name, clock_timestamp() + interval '1 minute' FROM unnest('{one,other}'::text[]) AS name`,
-      [id],
-    );
-    const other = dataSource.createQueryRunner();
-    await other.startTransaction();
-    await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
-    await other.query(change, [id]);
-    const claiming = store.claimAuthenticators(givenTo(id), {
-      sealedAuthenticators: Buffer.from('passkeys'),
-      pendingAuthenticators: ['r-1', 'r-2'].map((credentialId) => ({ ...PASSKEY, credentialId })),
-      challenges: ['one', 'other'],
-      maxAuthenticators: 10,
-    });
-    await until('the claim waits', async () => {
-      const waiting = `SELECT 1 FROM pg_stat_activity
+        [id],
+      );
+      const other = dataSource.createQueryRunner();
+      await other.startTransaction();
+      await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
+      await other.query(change, [id]);
+      const claiming = store.claimAuthenticators(givenTo(id), {
+        sealedAuthenticators: Buffer.from('passkeys'),
+        pendingAuthenticators: ['r-1', 'r-2'].map((credentialId) => ({ ...PASSKEY, credentialId })),
+        challenges: ['one', 'other'],
+        maxAuthenticators: 10,
+      });
+      await until('the claim waits', async () => {
+        const waiting = `SELECT 1 FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-      return (await dataSource.query(waiting)).length > 0;
-    });
-    await other.commitTransaction();
-    await other.release();
-    expect(await claiming).toBeNull();
-    const challenges =
-      'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1 ORDER BY challenge';
-    const kept = await dataSource.query<{ challenge: string }[]>(challenges, [id]);
-    expect(kept.map(({ challenge }) => challenge)).toEqual(left);
-  });
+        return (await dataSource.query(waiting)).length > 0;
+      });
+      await other.commitTransaction();
+      await other.release();
+      expect(await claiming).toBeNull();
+      const challenges =
+        'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1 ORDER BY challenge';
+      const kept = await dataSource.query<{ challenge: string }[]>(challenges, [id]);
+      expect(kept.map(({ challenge }) => challenge)).toEqual(left);
+    },
+  );
 });
 
 describe('the claim of a retry', () => {
   const WAITING = { lease_until: null, next_attempt_at: inMs(-100), sealed_requests: Buffer.from('kept') };
 
   /**
-   * The changes that another attempt of the same submission makes. The state stays, so no signal describes
-   * these changes.
+   * The changes that a further attempt of the same submission makes. No signal describes them, because the
+   * state stays.
    */
   function nextTry(before: RowInStep, claimed: Row): Moved {
     const attempt = before.attempt + 1;
@@ -395,7 +398,7 @@ describe('a start', () => {
     fingerprint: 'print',
   });
 
-  /** Checks the row of a start. It is as old as its id, and was written at this time or a moment later. */
+  /** Checks the row of a start. `createdAt` is the time in the id. `updatedAt` is the time of the write. */
   async function expectFirst(given: Started, row: Row): Promise<void> {
     const now = new Date(row.leaseUntil!.getTime() - config.LEASE_MS);
     const { updatedAt } = row;
@@ -417,7 +420,7 @@ describe('a start', () => {
     expect(await store.findLive(given.integration, given.subjectKey)).toMatchObject({ id: given.id });
   }
 
-  it('writes the first row, and names it as the subject’s live onboarding', async () => {
+  it('writes the row, and records it as the subject’s live onboarding', async () => {
     const given = started();
     await expectFirst(given, (await store.start(given, aClaim(), undefined, {}))!);
   });
@@ -440,7 +443,7 @@ describe('a start', () => {
     );
     const cancelled = (await store.find(before.id))!;
     const expected = after(before, moved, cancelled.updatedAt);
-    // The cancelled row is due from a time within the same statement.
+    // The due time of the cancelled row is some time during the statement.
     expect(Math.abs(cancelled.dueAt!.getTime() - expected.dueAt!.getTime())).toBeLessThan(1_000);
     expect(withoutNow({ ...cancelled, dueAt: expected.dueAt } as Row)).toEqual(withoutNow(expected));
     expect((await eventsAfter(before)).map(({ seq, type }) => [seq, type])).toEqual([

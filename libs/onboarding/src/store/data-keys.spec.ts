@@ -22,7 +22,7 @@ describe('the data key of a row', () => {
     expect(() => dataKeys.of({ id: 'two', sealedDataKey: one.patch.sealedDataKey })).toThrow();
   });
 
-  it('makes all values of the row unreadable when the key is destroyed', () => {
+  it('is needed to read the values of the row: without the key, they are unreadable', () => {
     const dataKeys = new DataKeys(new Sealer([key('a', 1)]));
     const sealed = dataKeys.fresh('one').sealer.seal(place, 'secret');
     expect(() => dataKeys.of({ id: 'one', sealedDataKey: null }).open(place, sealed)).toThrow();
@@ -52,66 +52,66 @@ describe('the data key of a row', () => {
     expect(dataKeys.of({ id: 'one', ...dataKeys.fresh('one').patch }).open(place, sealed)).toBe('secret');
   });
 
-  it('throws an error with the id of the missing key of SEALING_KEYS', () => {
+  it('cannot be opened without the key that seals it: the error has the id of the missing key', () => {
     const { patch } = new DataKeys(new Sealer([key('gone', 1)])).fresh('one');
     expect(() => new DataKeys(new Sealer([key('here', 2)])).of({ id: 'one', ...patch })).toThrow(
       'data_key is sealed with key "gone", which SEALING_KEYS does not have',
     );
   });
+});
 
-  describe('is decrypted', () => {
-    const ring = new Sealer([key('a', 1)]);
-    const dataKeys = new DataKeys(ring);
-    const open = jest.spyOn(ring, 'open');
-    const openings = (work: () => void): number => {
-      open.mockClear();
-      work();
-      return open.mock.calls.length;
-    };
-    /** The row as each read returns it, with new Buffer objects. */
-    const { patch } = dataKeys.fresh('one');
-    const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
+describe('the decryption of a row’s data key', () => {
+  const ring = new Sealer([key('a', 1)]);
+  const dataKeys = new DataKeys(ring);
+  const open = jest.spyOn(ring, 'open');
+  const openings = (work: () => void): number => {
+    open.mockClear();
+    work();
+    return open.mock.calls.length;
+  };
+  /** The row as each read returns it, with new Buffer objects. */
+  const { patch } = dataKeys.fresh('one');
+  const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
-    it('once for each read of the row, but not if the key was just made', () => {
-      const row = read();
-      expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
-      expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
-    });
+  it('happens once for each read of the row, but not if the key was just made', () => {
+    const row = read();
+    expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
+    expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
+  });
 
-    it('again in the next request, because only the row object keeps the decrypted key', () => {
-      expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
-    });
+  it('happens again in the next request, because only the row object keeps the decrypted key', () => {
+    expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
+  });
 
-    it('once for two reads of a row, if the decrypted key is handed over', () => {
-      const [earlier, later] = [read(), read()];
-      const sealed = dataKeys.of(earlier).seal(place, 'secret');
+  it('happens once for two reads of a row if the decrypted key is handed over', () => {
+    const [earlier, later] = [read(), read()];
+    const sealed = dataKeys.of(earlier).seal(place, 'secret');
+    dataKeys.handOver(earlier, later);
+    expect(openings(() => expect(dataKeys.of(later).open(place, sealed)).toBe('secret'))).toBe(0);
+  });
+
+  it('happens again if the earlier read has no decrypted key or another key, or is of another row', () => {
+    const unopened = read();
+    const other = { id: 'one', ...dataKeys.fresh('one').patch };
+    const wrapped = { id: 'one', ...dataKeys.rewrapped('one', patch.sealedDataKey) };
+    for (const [earlier, later] of [
+      [unopened, read()],
+      [other, read()],
+      [{ id: 'one', ...patch }, wrapped],
+    ] as const) {
       dataKeys.handOver(earlier, later);
-      expect(openings(() => expect(dataKeys.of(later).open(place, sealed)).toBe('secret'))).toBe(0);
-    });
+      expect(openings(() => dataKeys.of(later))).toBe(1);
+    }
+    const moved = read('two');
+    dataKeys.handOver({ id: 'one', ...patch }, moved);
+    expect(() => dataKeys.of(moved)).toThrow();
+  });
 
-    it('again if the earlier read has no decrypted key, another key or another row', () => {
-      const unopened = read();
-      const other = { id: 'one', ...dataKeys.fresh('one').patch };
-      const wrapped = { id: 'one', ...dataKeys.rewrapped('one', patch.sealedDataKey) };
-      for (const [earlier, later] of [
-        [unopened, read()],
-        [other, read()],
-        [{ id: 'one', ...patch }, wrapped],
-      ] as const) {
-        dataKeys.handOver(earlier, later);
-        expect(openings(() => dataKeys.of(later))).toBe(1);
-      }
-      const moved = read('two');
-      dataKeys.handOver({ id: 'one', ...patch }, moved);
-      expect(() => dataKeys.of(moved)).toThrow();
-    });
-
-    it('never after the key is destroyed', () => {
-      const erased = { id: 'one', sealedDataKey: null };
-      const earlier = { id: 'one', ...patch };
-      dataKeys.handOver(earlier, erased);
-      dataKeys.handOver(erased, earlier);
-      expect(dataKeys.of(erased)).toBe(ring);
-    });
+  it('never happens after the key is destroyed', () => {
+    const erased = { id: 'one', sealedDataKey: null };
+    const earlier = { id: 'one', ...patch };
+    dataKeys.handOver(earlier, erased);
+    dataKeys.handOver(erased, earlier);
+    expect(dataKeys.of(erased)).toBe(ring);
   });
 });

@@ -8,7 +8,6 @@ export const OF_THE_ROW = '@row';
 
 const KEY_BYTES = 32;
 
-/** The columns of a row that are needed to open its data key. */
 type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 
 /**
@@ -19,8 +18,8 @@ type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 @Injectable()
 export class DataKeys {
   /**
-   * The decrypted data keys, by the Buffer of the sealed key in a row that a request has read. A decrypted
-   * key is freed together with this row.
+   * The decrypted data keys, each by the Buffer of its sealed key. This Buffer belongs to a row that a
+   * request has read, so both are freed together.
    */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 
@@ -37,9 +36,9 @@ export class DataKeys {
   }
 
   /**
-   * @returns a sealer that seals with the row's data key, and opens values under this key or under
-   *   `SEALING_KEYS`. An erased row has no key and no sealed values.
-   * @throws Error if the row's key is sealed with a key that SEALING_KEYS does not have.
+   * @returns a sealer that seals with the row's data key, and opens values that the data key or
+   *   `SEALING_KEYS` has sealed. An erased row has no data key and no sealed values.
+   * @throws Error if `SEALING_KEYS` lacks the key that seals the data key.
    */
   of({ id, sealedDataKey }: Keyed): Sealer {
     if (sealedDataKey === null) return this.ring;
@@ -55,7 +54,10 @@ export class DataKeys {
     if (opened?.id === later.id && to?.equals(from!)) this.#opened.set(to, opened);
   }
 
-  /** @returns the same key, sealed with the first of SEALING_KEYS. @throws Error as {@link of} */
+  /**
+   * @returns the same data key, sealed with the first of `SEALING_KEYS`.
+   * @throws Error as {@link of}
+   */
   rewrapped(id: string, sealedDataKey: Buffer): { sealedDataKey: Buffer; dataKeyId: string } {
     return this.#wrapped(id, this.#unwrapped(id, sealedDataKey));
   }

@@ -127,7 +127,7 @@ const submitPasskeys: Act = async ({ id }) => {
   });
 };
 
-/** Starts an onboarding for a new subject, or an onboarding that supersedes the row. */
+/** Starts an onboarding, for a new subject or to supersede the row. */
 const start = (row: Row, supersedes: boolean) => {
   const moved = move(row, 'cancelled', {}, { now: row.now, settings: config });
   const id = uuidV7(Date.now());
@@ -151,7 +151,9 @@ const start = (row: Row, supersedes: boolean) => {
   return store.start(started, aClaim(), undefined, supersedes ? { superseded: { row, moved } } : {});
 };
 
-/** The writes, each with its name, the columns before, the action and the state after the action. */
+/**
+ * The writes, each with its name, the columns of the row before, the action, and the state after the action.
+ */
 const WRITES: [string, Columns, Act, string][] = [
   ['a start that supersedes', {}, (row) => start(row, true), 'cancelled'],
   ['a resend', RESENDABLE, ({ id }) => module.get(OtpService).resend(id, {}, terms), 'otp_requested'],
@@ -275,8 +277,8 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * Checks a due time, to the millisecond. The due time of an ended row is not exact: the row is due from some
- * time during its last write.
+ * Checks a due time, to the millisecond. Exception: the due time of an ended row is some time during its last
+ * write.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);
@@ -291,7 +293,7 @@ function expectExact(row: Row, from: Date): void {
 describe('a row has the right due time after', () => {
   it.each(WRITES)('%s', async (_, columns, act, state) => {
     const id = await anOnboarding(dataSource, columns);
-    // With this value, the test also notices a write that does not set the column.
+    // A write that does not set the column leaves this value, which the test notices.
     await dataSource.query(`UPDATE onboardings SET due_at = '2001-01-01' WHERE id = $1`, [id]);
     const before = (await store.find(id))!;
     await act(before);
@@ -306,7 +308,7 @@ describe('a row has the right due time after', () => {
     expectExact((await store.find(row.id))!, other.now);
   });
 
-  it('the anchoring of its timeline: no due time', async () => {
+  it('the anchor of its timeline: no due time', async () => {
     const id = await anOnboarding(dataSource, {});
     await cancel((await store.find(id))!);
     await module.get(Timelines).anchor();

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { KeyedHash } from '#libs/platform';
 
 /**
- * Half of HMAC-SHA-256, the shortest length that RFC 2104 advises, because each onboarding stores a dozen
- * copies.
+ * Half of HMAC-SHA-256, the shortest length that RFC 2104 advises. It is short because each onboarding stores
+ * a dozen fingerprints.
  */
 const BYTES = 16;
 

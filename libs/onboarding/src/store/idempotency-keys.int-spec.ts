@@ -49,7 +49,7 @@ describe('a stored answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
   });
 
-  it('is stored for each of many requests at the same time', async () => {
+  it('is stored for each of many simultaneous requests', async () => {
     const requests = await Promise.all(Array.from({ length: 20 }, answered));
     for (const request of requests)
       expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
@@ -71,7 +71,7 @@ describe('a stored answer', () => {
 });
 
 describe('an expired key', () => {
-  it('is deleted, but no other key', async () => {
+  it('is deleted, and other keys stay', async () => {
     const [old, young] = [await answered(), await answered()];
     await onboardings.dataSource.query(
       `UPDATE idempotency_keys SET created_at = created_at - interval '1 year' WHERE key = $1`,

@@ -16,7 +16,7 @@ export interface KeptKey {
   /** Whether the first request with the key may still be running. */
   locked: boolean;
   answer: KeptAnswer | null;
-  /** Whether the onboarding was erased. Its erasure also deleted the answer. */
+  /** Whether the onboarding was erased. The erasure also deleted the answer. */
   erased: boolean;
 }
 
@@ -28,13 +28,13 @@ interface NewAnswer {
   sealedAnswer: Buffer;
 }
 
-/** How long a first request may take in addition to its wait and its call to the provider. */
+/** How long a first request may take, besides its wait and its call to the provider. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
 
 /**
- * Remembers requests with an `Idempotency-Key`. The statement that carries out the request also writes its
- * key, so that a crash cannot separate the two. The answer is stored when it is sent.
+ * Stores requests with an `Idempotency-Key`. The statement that carries out the request also writes its key,
+ * so that a crash cannot separate the two.
  */
 @Injectable()
 export class IdempotencyKeys {
@@ -46,14 +46,17 @@ export class IdempotencyKeys {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns how many milliseconds a first request that waits this long may take to answer. */
+  /**
+   * @param waitMs how long the request waits for the end of its step.
+   * @returns how many milliseconds a first request may need before it answers.
+   */
   lockMs(waitMs: number): number {
     return waitMs + this.config.CALL_TIMEOUT_MS + ANSWERING_MS;
   }
 
   /**
-   * Stores the answer to a request. Only the first request with the key may do this, and only once. A
-   * refused request stores no key, because it may succeed later. A key of `SEALING_KEYS` seals the answer,
+   * Stores the answer to a request. Only the first request with the key may do this, and only once. A refused
+   * request stores no key, because a repetition may succeed. A key of `SEALING_KEYS` seals the answer,
    * because the row with its data key is not loaded. After an erasure, a late answer is not stored.
    *
    * Answers that arrive during a write are written together, in one commit.

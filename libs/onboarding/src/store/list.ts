@@ -25,9 +25,7 @@ export interface Listed {
   step: StepName | undefined;
   parked: boolean | undefined;
   parkedReason: ParkedReason | undefined;
-  /** Only onboardings whose step waits for its next try. */
   waiting: boolean;
-  /** Only ended onboardings with an attempt whose outcome is unknown. */
   endedUnresolved: boolean;
   /** The lowest id of the list, and the id below which all ids must be. */
   from: string;
@@ -45,20 +43,20 @@ interface Way extends KeyedIndex {
   keys: readonly string[];
   /** Whether the index is read for each key that begins with one of `keys`. */
   areBeginnings?: true;
-  /** Whether the index holds hashes of the keys. Then a filter checks the value itself. */
+  /** Whether the index holds hashes of the keys. If so, a filter checks the value itself. */
   isHashed?: true;
   /** Whether the key contains the written state. */
   hasState?: true;
 }
 
 /**
- * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement
- * reads a page of matching rows from the end of each stretch, and returns the newest of these rows.
+ * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement reads
+ * a page of matching rows from the end of each stretch, and returns the newest of these rows.
  *
  * PostgreSQL must not choose the index itself: it assumes that common values often occur together, and would
- * read the table in the order of ids. Therefore only one index has the order that the statement asks for,
- * `CASE` hides the other conditions from PostgreSQL's estimates, and the lower bound of the ids is checked
- * only after a page is read. Locks nothing.
+ * read the table in the order of ids. Therefore the statement asks for an order that only one index has.
+ * `CASE` hides the other conditions from PostgreSQL's estimates. The lower bound of the ids is checked only
+ * after a page is read. Locks nothing.
  */
 export function listStatement(given: Listed): { text: string; values: unknown[] } {
   const listed = { ...given, states: statesWith(given) };
@@ -93,14 +91,17 @@ function pages(way: Way, ids: string, limit: string, conditions: readonly string
   ) o WHERE o.id >= ids.first`;
 }
 
-/** @returns SQL for the newest of all rows. */
+/** @returns SQL for the newest rows that meet the conditions. It reads the primary key. */
 const page = (ids: string, limit: string, conditions: readonly string[]) => `
   SELECT o.* FROM ${ids} CROSS JOIN LATERAL (
     SELECT o.* FROM onboardings o WHERE o.id < ids.beyond AND ${hidden(conditions)}
     ORDER BY o.id DESC LIMIT ${limit}
   ) o WHERE o.id >= ids.first`;
 
-/** @returns the asked states that have the step. A step without states would be looked for in all rows. */
+/**
+ * @returns the requested states in which a row may have the step. Without states, PostgreSQL would search all
+ *   rows.
+ */
 function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly State[] | undefined {
   if (step === undefined) return states;
   const having: readonly State[] = [stateOfStep(step), 'outcome_unknown'];
@@ -147,8 +148,8 @@ function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null
 }
 
 /**
- * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Statements of
- * claims cannot use these indexes.
+ * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Claims compare
+ * plain columns, so PostgreSQL cannot choose these indexes for a claim, which must find its row by the id.
  */
 export const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
@@ -175,15 +176,18 @@ export const WAITING = {
 /** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
-/** @returns SQL for whether the row `o` has a written state. The SQL can use the index of states. */
+/**
+ * @returns SQL for whether `state` is the written state of the row `o`. The SQL can use the index of states.
+ */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
-/** A row past its deadline is no longer parked, even before its end is written. */
+/** A row past its deadline is no longer parked, even before its new state is written. */
 const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
 
 /**
- * @returns the conditions on rows of the index, and on rows that are in the state only by time. The second
- *   conditions are null if there are no such rows, or if the index does not contain the state.
+ * @returns the conditions on rows whose written state is requested, and on rows that are in a requested state
+ *   only because a deadline has passed. The second conditions are null if there are no such rows, or if the
+ *   index does not contain the state.
  */
 function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   const { states } = listed;
@@ -218,9 +222,9 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 }
 
 /**
- * SQL for rows whose deadline has passed but whose new state is not written. While a worker runs, there are
- * few. If the expiry could not move a row, the expiry has set a later `due_at`, and the row is not listed.
- * `BETWEEN` makes PostgreSQL expect few rows.
+ * SQL for rows whose deadline has passed but whose new state is not written. There are few while a worker
+ * runs. A row that the expiry could not move has got a later `due_at`, and is not listed. `BETWEEN` makes
+ * PostgreSQL expect few rows.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

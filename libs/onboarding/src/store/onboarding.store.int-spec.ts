@@ -140,7 +140,7 @@ function started(subjectKey: string = randomUUID(), more: Partial<Started> = {})
   };
 }
 
-/** All data that a statement may have written: the row, and the related rows in other tables. */
+/** All data that a statement may change: the row, and the related rows in other tables. */
 async function standing({ id, subjectKey }: Pick<Row, 'id' | 'subjectKey'>) {
   const [beside] = await sql<Record<string, unknown>>(
     `SELECT to_jsonb(o) AS row,
@@ -165,7 +165,7 @@ const budgetOf = async ({ subjectKey }: Pick<Row, 'subjectKey'>) =>
     )
   )[0];
 
-/** Uses up a subject's budget, with as many entries as allowed, all of them from now. */
+/** Uses up a subject's budget: writes `count` entries with the present time. */
 const useUp = ({ subjectKey }: Pick<Row, 'subjectKey'>, column: 'sends' | 'wrong_codes', count: number) =>
   sql(
     `UPDATE otp_budgets SET ${column} = array_fill(clock_timestamp(), ARRAY[$2::int]) WHERE subject_key = $1`,
@@ -294,20 +294,21 @@ describe('a conditional write', () => {
   });
 });
 
+/** Inserts a row with a challenge. */
+const ready = async (columns: Columns) => {
+  const row = await inserted(columns);
+  await issue(row.id);
+  return row;
+};
+
 describe('a claim', () => {
   const CLAIMS: [string, Columns, typeof resend][] = [
     ['of a resend', { otp_resend_at: inMs(-1) }, resend],
     ['of a verification', {}, verify],
     ['of passkeys', VERIFIED, (row, more) => submit(row, more)],
   ];
-  const ready = async (columns: Columns) => {
-    const row = await inserted(columns);
-    await issue(row.id);
-    return row;
-  };
-
   it.each(CLAIMS)(
-    'of %s succeeds for one of many at the same time, and is charged once',
+    'of %s succeeds only once if many run at the same time, and is charged once',
     async (_, columns, claim) => {
       const row = await ready(columns);
       const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
@@ -362,13 +363,16 @@ describe('a claim', () => {
     ['the window’s sends', 'sends', () => config.OTP_SENDS_PER_WINDOW, resend],
     ['the day’s wrong codes', 'wrong_codes', () => config.OTP_WRONG_PER_DAY, resend],
     ['the day’s wrong codes', 'wrong_codes', () => config.OTP_WRONG_PER_DAY, verify],
-  ] as const)('is refused if %s are used up, and does not take its key', async (_, column, limit, claim) => {
-    const row = await inserted({ otp_resend_at: inMs(-1) });
-    await useUp(row, column, limit());
-    const before = await standing(row);
-    expect(await claim(row, { key: aKey() })).toBeNull();
-    expect(await standing(row)).toEqual(before);
-  });
+  ] as const)(
+    'is refused if %s are used up, and stores no idempotency key',
+    async (_, column, limit, claim) => {
+      const row = await inserted({ otp_resend_at: inMs(-1) });
+      await useUp(row, column, limit());
+      const before = await standing(row);
+      expect(await claim(row, { key: aKey() })).toBeNull();
+      expect(await standing(row)).toEqual(before);
+    },
+  );
 
   it('of a verification is refused if no try is left, or if the code has the wrong form', async () => {
     expect(await verify(await inserted({ otp_tries_left: 0 }))).toBeNull();
@@ -376,47 +380,47 @@ describe('a claim', () => {
     expect(await verify(row, {}, ['other'])).toBeNull();
     expect(await verify(row, {}, ['byzantine'])).toMatchObject({ state: 'otp_submitted' });
   });
+});
 
-  describe('of passkeys', () => {
-    it('reserves the passkeys and uses up their challenges', async () => {
-      const row = await inserted(VERIFIED);
-      await Promise.all([issue(row.id, 'one'), issue(row.id, 'two'), issue(row.id, 'three')]);
-      const claimed = await submit(row, { passkeys: [passkey(), passkey()], challenges: ['one', 'two'] });
-      expect(claimed).not.toBeNull();
-      expect(await standing(row)).toMatchObject({ credentials: 2, challenges: 1 });
-    });
+describe('a claim of passkeys', () => {
+  it('reserves the passkeys and uses up their challenges', async () => {
+    const row = await inserted(VERIFIED);
+    await Promise.all([issue(row.id, 'one'), issue(row.id, 'two'), issue(row.id, 'three')]);
+    const claimed = await submit(row, { passkeys: [passkey(), passkey()], challenges: ['one', 'two'] });
+    expect(claimed).not.toBeNull();
+    expect(await standing(row)).toMatchObject({ credentials: 2, challenges: 1 });
+  });
 
-    it.each<[string, string[], number]>([
-      ['one challenge is unknown', ['challenge', 'unknown'], 60_000],
-      ['its challenge has expired', ['challenge'], -1],
-    ])('writes nothing if %s', async (_, challenges, lifeMs) => {
-      const row = await inserted(VERIFIED);
-      await issue(row.id, 'challenge', lifeMs);
-      const before = await standing(row);
-      expect(await submit(row, { challenges, key: aKey() })).toBeNull();
-      expect(await standing(row)).toEqual(before);
-    });
+  it.each<[string, string[], number]>([
+    ['one challenge is unknown', ['challenge', 'unknown'], 60_000],
+    ['its challenge has expired', ['challenge'], -1],
+  ])('writes nothing if %s', async (_, challenges, lifeMs) => {
+    const row = await inserted(VERIFIED);
+    await issue(row.id, 'challenge', lifeMs);
+    const before = await standing(row);
+    expect(await submit(row, { challenges, key: aKey() })).toBeNull();
+    expect(await standing(row)).toEqual(before);
+  });
 
-    it('writes nothing if a passkey is registered for any user, or the subject has too many', async () => {
-      const taken = passkey();
-      const owner = await ready(VERIFIED);
-      await submit(owner, { passkeys: [taken] });
-      const row = await ready(VERIFIED);
-      // A registered passkey blocks other subjects. A passkey that is only reserved does not.
-      await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
-      const before = await standing(row);
-      expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
-      expect(await submit(row, { passkeys: [passkey(), passkey()], maxAuthenticators: 1 })).toBeNull();
-      expect(await standing(row)).toEqual(before);
-      expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
-    });
+  it('writes nothing if a passkey is registered for any user, or the subject has too many', async () => {
+    const taken = passkey();
+    const owner = await ready(VERIFIED);
+    await submit(owner, { passkeys: [taken] });
+    const row = await ready(VERIFIED);
+    // A registered passkey blocks other subjects. A passkey that is only reserved does not.
+    await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
+    const before = await standing(row);
+    expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
+    expect(await submit(row, { passkeys: [passkey(), passkey()], maxAuthenticators: 1 })).toBeNull();
+    expect(await standing(row)).toEqual(before);
+    expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
+  });
 
-    it('replaces the reservations of an earlier submission', async () => {
-      const again = passkey();
-      const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
-      await submit(one, { passkeys: [again] });
-      expect(await submit(other, { passkeys: [again] })).not.toBeNull();
-    });
+  it('may reserve a passkey that another claim has reserved', async () => {
+    const again = passkey();
+    const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
+    await submit(one, { passkeys: [again] });
+    expect(await submit(other, { passkeys: [again] })).not.toBeNull();
   });
 });
 
@@ -433,14 +437,14 @@ describe('the claim of a retry', () => {
     expect(await standing(row)).toEqual(before);
   });
 
-  it('is made by one of many workers', async () => {
+  it('succeeds for only one of many workers', async () => {
     const row = (await inserted(WAITING)) as RowInStep;
     const claims = await Promise.all(Array.from({ length: 20 }, () => store.retry(row, aClaim(), false)));
     expect(claims.filter((claimed) => claimed !== null)).toHaveLength(1);
     expect((await load(row.id)).attempt).toBe(3);
   });
 
-  it('with a charge is refused if the budget is used up', async () => {
+  it('is refused if it is charged and the budget is used up', async () => {
     const row = (await inserted({ ...SENDING, next_attempt_at: inMs(-10) })) as RowInStep;
     await useUp(row, 'sends', config.OTP_SENDS_PER_WINDOW);
     const before = await standing(row);
@@ -461,7 +465,7 @@ describe('a settle', () => {
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 0 });
   });
 
-  it('leaves a code no tries if the subject has used up its wrong codes of the day', async () => {
+  it('leaves no tries for a code if the subject has used up its wrong codes of the day', async () => {
     const claimed = (await verify(await inserted()))!;
     await useUp(claimed, 'wrong_codes', config.OTP_WRONG_PER_DAY);
     const wrong: Moved = {
@@ -514,7 +518,7 @@ describe('a settle', () => {
 });
 
 describe('a stored provider request', () => {
-  it('is written only by the holder of the attempt’s lease', async () => {
+  it('is written only by a process that has the lease of the attempt', async () => {
     const row = await inserted(IN_FLIGHT);
     expect(await store.keepRequests({ ...row, attempt: 1 } as Row, Buffer.from('no'))).toBe(false);
     const lapsed = await inserted({ ...VERIFYING, lease_until: inMs(-1) });
@@ -566,7 +570,7 @@ describe('a start', () => {
     expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });
 
-  it('replaces a pointer to a row that is gone, if the caller passes the id of that row', async () => {
+  it('succeeds if the subject’s last onboarding is gone and its id is passed', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
     expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
@@ -616,7 +620,7 @@ describe('a start that PostgreSQL did not answer', () => {
   it.each([
     ['a new subject', false],
     ['a subject with a budget', true],
-  ])('leaves nothing if PostgreSQL did not carry it out: %s', async (_, hasBudget) => {
+  ])('leaves no trace in the database if PostgreSQL did not carry it out: %s', async (_, hasBudget) => {
     const subject = { integration: 'byzantine', subjectKey: randomUUID() };
     if (hasBudget) {
       await sql(`INSERT INTO otp_budgets (integration, subject_key, sends) VALUES ($1, $2, ARRAY[now()])`, [

@@ -36,7 +36,7 @@ import { EVENTS_AFTER } from './statements/timelines.js';
 import { ISSUE_CHALLENGE } from './statements/issue-challenge.js';
 import { KEEP_REQUESTS, PUT_OFF } from './statements/waiting.js';
 
-/** An idempotency key that the statement of the work stores. */
+/** An idempotency key. The statement of the command stores it. */
 export interface KeyToTake {
   caller: string;
   /** Method and pattern of the path. */
@@ -50,7 +50,7 @@ export interface KeyToTake {
   lockMs: number;
 }
 
-/** The sender of a command, and the conditions on the row besides its state. */
+/** The sender of a command, and the conditions that the row must meet, except for its state. */
 export interface Given {
   id: string;
   /** The caller that must own the row, and the allowed integrations; null means any. */
@@ -69,7 +69,6 @@ export interface ClaimTicket {
   claimBefore: Date;
 }
 
-/** The columns of a start. */
 export type Started = Pick<
   Columns,
   | 'id'
@@ -90,8 +89,8 @@ export type Started = Pick<
 
 const FORGET_BATCH = 5_000;
 /**
- * If a statement took longer than this, it may have waited for a lock. In this case, it is unclear when
- * PostgreSQL read its clock.
+ * A statement that took longer may have waited for a lock. In that case, it is unclear when PostgreSQL read
+ * its clock.
  */
 const QUICK_MS = 100;
 
@@ -192,10 +191,10 @@ export class OnboardingStore {
   }
 
   /**
-   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing. This time is
-   * `CLAIM_MAX_AGE_MS` from now on PostgreSQL's clock, which is estimated from its answers. The estimate may
-   * be late by the time that a quick answer takes. If it were early, a slow network alone would make
-   * PostgreSQL refuse claims.
+   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` after
+   * the present time of PostgreSQL's clock, which is estimated from its answers. The estimate may be late by
+   * the duration of a quick answer. With an early estimate, PostgreSQL would refuse claims only because the
+   * network is slow.
    */
   async newClaim(): Promise<ClaimTicket> {
     if (this.#aheadMs === null) await this.#hear();
@@ -225,7 +224,7 @@ export class OnboardingStore {
       if (now > claimBefore) break;
       await sleep(claimBefore.getTime() - now.getTime() + 1);
     }
-    // The statement of the claim may have run without its commit yet.
+    // The claim may have been written, but not committed yet.
     if (starts) await this.#row(WAIT_FOR_STARTS, { ...starts });
     else await this.run(WAIT_FOR_WRITERS, { id });
     const row = await this.find(id);
@@ -235,7 +234,7 @@ export class OnboardingStore {
   async #hear(): Promise<Date> {
     const askedAtMs = this.clock.monotonicMs();
     const [answer] = await this.run<{ now: Date }>(NOW, {});
-    // Replaces any earlier estimate, because PostgreSQL's clock may have been set.
+    // Replaces any earlier estimate, because PostgreSQL's clock may have been changed.
     this.#aheadMs = answer!.now.getTime() - askedAtMs;
     return answer!.now;
   }
@@ -367,8 +366,8 @@ export class OnboardingStore {
   }
 
   /**
-   * Records a late answer in the timeline, even if a deadline of the row has passed and no worker has written
-   * its end.
+   * Records a late answer in the timeline, even if a deadline of the row has passed and its new state is not
+   * written yet.
    * @returns null if the row has changed since it was read.
    */
   keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {
@@ -398,8 +397,8 @@ export class OnboardingStore {
   }
 
   /**
-   * Delays the next try. @returns whether the delay was written: only if the row has not changed since it was
-   * read.
+   * Delays the next try.
+   * @returns whether the delay was written. It is not written if the row has changed since it was read.
    */
   async putOff(row: Row, waitMs: number): Promise<boolean> {
     const written = await this.run(PUT_OFF, { ...seenIn(row), waitMs, deadline: deadlineOf(row) });
@@ -409,7 +408,7 @@ export class OnboardingStore {
   /**
    * Stores the provider requests that each try of a submission sends again.
    *
-   * @returns whether they were written: only while the row holds the attempt.
+   * @returns whether they were written. They are written only while the attempt has its lease.
    */
   async keepRequests({ id, attempt }: Row, sealedRequests: Buffer): Promise<boolean> {
     return (await this.run(KEEP_REQUESTS, { id, attempt, sealedRequests })).length > 0;
@@ -491,14 +490,14 @@ export class OnboardingStore {
 
   #written(seen: Row, moved: Moved, now: Date) {
     const row = after(seen, moved, now);
-    // Leaves each sealed column as it is in the database, unless the move wipes it. The value that was read
-    // may be out of date: since its claim, the call may have stored its requests in that column.
+    // Leaves each sealed column as it is in the database, unless the move wipes it. The value in `seen` may
+    // be out of date: the call may have stored its requests in that column since then.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
   }
 
   /**
-   * @returns null if a condition did not hold or a part of the statement refused. If null, nothing was
+   * @returns null if a condition did not hold or a part of the statement refused. In both cases, nothing was
    *   written.
    */
   async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
@@ -521,8 +520,8 @@ export class OnboardingStore {
 }
 
 /**
- * The values that identify the version of a row that a writer has read. If one has changed, the statement
- * writes nothing.
+ * The values that identify the version of a row that a writer has read. If one of them has changed, the
+ * statement writes nothing.
  */
 const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, version, lastSeq });
 

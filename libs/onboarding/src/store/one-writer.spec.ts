@@ -24,14 +24,13 @@ const SQL = new RegExp(
   'gi',
 );
 /**
- * TypeORM can write without SQL. Only files that use a repository or a query builder of these entities can do
- * this.
+ * TypeORM can write without SQL, but only in a file that uses a repository or a query builder of these
+ * entities.
  */
 const HAS_ENTITY = /Repository(?:<|\()Onboarding(?:Event)?\b|\b(?:into|from|update)\(Onboarding(?:Event)?\b/;
 const ORM =
   /\.(?:save|insert|update|upsert|delete|remove|softDelete|softRemove|increment|decrement|clear)\(/g;
 
-/** The writes to onboardings and their timelines in a source text. */
 const writesIn = (text: string): string[] => [
   ...(text.match(SQL) ?? []),
   ...(HAS_ENTITY.test(text) ? (text.match(ORM) ?? []) : []),
@@ -47,7 +46,7 @@ describe('the store', () => {
     expect(writers.filter(({ path }) => !path.startsWith(STORE))).toEqual([]);
   });
 
-  it('contains writes that the scan finds, so the scan works', () => {
+  it('contains writes, and the scan finds them', () => {
     expect(sources.length).toBeGreaterThan(200);
     expect(new Set(writers.map(({ write }) => write))).toEqual(
       new Set([

@@ -13,7 +13,7 @@ describe('a packed answer', () => {
     fc.assert(fc.property(answers, (answer) => expect(unpacked(packed(answer))).toEqual(answer)));
   });
 
-  it('to a start has at most a third of its original length', () => {
+  it('of a start has at most a third of its original length', () => {
     const at = '2027-03-09T11:22:33.456Z';
     const body = JSON.stringify({
       id: '0198a7f2-6c1e-7d3b-9f40-2b1c3d4e5f60',

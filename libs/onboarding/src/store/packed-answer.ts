@@ -9,8 +9,8 @@ export interface KeptAnswer {
 
 /**
  * Dictionaries for the compression: texts that many answers contain, the most common text last, because
- * DEFLATE (RFC 1951) looks back from the end. Answers are stored for days, so each change adds a dictionary
- * with a new number, and earlier dictionaries stay.
+ * DEFLATE (RFC 1951) looks back from the end. Answers are stored for days. So a change adds a dictionary with
+ * a new number, and earlier dictionaries stay.
  */
 const DICTIONARIES: readonly Buffer[] = [
   Buffer.from(

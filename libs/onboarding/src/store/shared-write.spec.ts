@@ -30,7 +30,7 @@ describe('a shared write', () => {
     await Promise.all(others);
   });
 
-  it('if it fails, fails only its own items, not later items', async () => {
+  it('rejects only its own items if it fails, not later items', async () => {
     const { shared, writes } = held();
     const first = shared.add(1).catch((error: Error) => error.message);
     await turn();

@@ -28,13 +28,16 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
   .map((state) => `'${state}'`)
   .join(', ')}) THEN o.idle_ends_at END`;
 
-/** The same time in all parts of a statement, so that each part sees a due row in the same state. */
+/** All parts of a statement use the same time, so that each part sees a due row in the same state. */
 const NOW = 'statement_timestamp()';
 
 /** SQL for the time at which the row `o` leaves its state because a deadline passes. */
 export const deadlineSql = `least(${boundSql}, ${idleSql}, o.life_ends_at)`;
 
-/** SQL for whether a read shows another state for the row `o` than the written state: see `signalOfTime`. */
+/**
+ * SQL for whether a read shows a state that differs from the written state of the row `o`: see
+ * `signalOfTime`.
+ */
 export const isDueSql = `${deadlineSql} <= ${NOW}
   AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
   AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;

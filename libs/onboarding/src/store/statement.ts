@@ -7,8 +7,8 @@ export interface Statement extends PreparedStatement {
 }
 
 /**
- * @param name a name for the purpose of the statement. PostgreSQL prepares the statement under this name,
- *   once per connection.
+ * @param name names the purpose of the statement. PostgreSQL prepares the statement under this name, once per
+ *   connection.
  * @param text SQL with named parameters. PostgreSQL needs numbers, so `$id::uuid` is sent as `$1::uuid`.
  */
 export function statement(name: string, text: string, { alone = false } = {}): Statement {

@@ -7,9 +7,9 @@ export interface KeyedIndex {
 }
 
 /**
- * @param beginnings an array of texts in SQL.
- * @returns SQL for `WITH RECURSIVE` that finds the keys with one of the beginnings. The SQL jumps from key to
- *   key in the index.
+ * @param beginnings SQL for an array of texts.
+ * @returns SQL for `WITH RECURSIVE` that finds the keys that begin with one of the texts. The SQL jumps from
+ *   key to key in the index.
  */
 export const stretchesSql = (
   { key, only }: KeyedIndex,

@@ -22,14 +22,14 @@ export class Subjects {
   ) {}
 
   /**
-   * The key of a subject for limits and searches: the provider's key, or a keyed hash if the provider's key
+   * The key of a subject for limits and searches: the provider's key, or its keyed hash if the provider's key
    * would identify a person.
    */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
   }
 
-  /** @returns a keyed hash of the key, with a prefix that marks it as a hash. */
+  /** @returns the same as {@link blindKey}. */
   blind(key: string): string {
     return blindKey(this.hash, key);
   }
@@ -51,7 +51,7 @@ export class Subjects {
   /**
    * The row with its whole subject, for the provider.
    *
-   * @throws Error if the data key is sealed with a key that SEALING_KEYS does not have.
+   * @throws Error if `SEALING_KEYS` lacks the key that seals the data key.
    */
   opened<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,
@@ -62,8 +62,8 @@ export class Subjects {
   }
 
   /**
-   * The row as callers see it. A contact that cannot be decrypted is left out: one such row must not fail a
-   * whole page, or the answer to a command that was carried out.
+   * The row as callers see it. A contact that cannot be decrypted is left out. Otherwise, one such row would
+   * make a whole page fail, or the answer to a command that was carried out.
    */
   withContact<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,

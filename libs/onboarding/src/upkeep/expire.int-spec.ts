@@ -31,14 +31,13 @@ beforeEach(() => empty());
 /** TRUNCATE would be too slow here: the tests empty the table sixty times. */
 const empty = () => onboardings.dataSource.query('DELETE FROM onboardings');
 
-/** Future times begin so late that even a slow test ends before them. */
+/** Future times are so late that even a slow test ends before them. */
 const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
 const future = fc.integer({ min: 60_000, max: 86_400_000 }).map(inMs);
 const instant = fc.oneof(past, future);
 const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
 const sealed = perhaps(fc.constant(Buffer.from('sealed')));
 
-/** Any live row, with any times. */
 const anyRow = fc
   .record({
     state: fc.constantFrom(...LIVE_STATES),
@@ -64,7 +63,7 @@ const anyRow = fc
     ...(parked && { parked_reason: 'integration_missing', parked_at: inMs(-1000) }),
   }));
 
-/** The columns that expiry must write as a read has shown them before ("as of now"). */
+/** A read shows a due row as if it were expired already. In these columns, the expiry must write the same. */
 const MOVED = [
   'state',
   'version',
@@ -77,7 +76,7 @@ const MOVED = [
 ] as const satisfies (keyof Row)[];
 const movedBy = (row: Row) => Object.fromEntries(MOVED.map((column) => [column, row[column]]));
 
-/** For each onboarding, the states under which lists find it. */
+/** For each onboarding: the states by which lists find it. */
 async function shownStates(): Promise<Map<string, string[]>> {
   const shown = new Map<string, string[]>();
   for (const state of STATES) {
@@ -92,7 +91,7 @@ async function shownStates(): Promise<Map<string, string[]>> {
 const withoutNow = (row: Row) => ({ ...row, now: null });
 
 describe('the expiry batch', () => {
-  it('writes what a read shows at that time, and skips rows that are in flight or not due', async () => {
+  it('writes the states that a read shows, and skips rows that are in flight or not due', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 7 }), async (rows) => {
         await empty();
@@ -167,11 +166,12 @@ describe('the expiry batch', () => {
     await expiry.run();
     expect(await load(idle)).toMatchObject({ state: 'expired', version: 3 });
     expect(await eventTypes(idle)).toEqual(['otp_expired', 'expired']);
-    // Idle time does not end an onboarding whose outcome is unknown, even if the outcome was lost just now.
+    // The idle time does not end an onboarding whose outcome is unknown, even if the outcome was lost just
+    // now.
     expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 
-  it('ends each row once with several workers at the same time', async () => {
+  it('ends each row only once, even if several workers run it at the same time', async () => {
     const { dataSource } = onboardings;
     const ids: string[] = [];
     for (let n = 0; n < 40; n++) ids.push(await anOnboarding(dataSource, { otp_expires_at: inMs(-1) }));

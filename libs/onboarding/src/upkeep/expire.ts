@@ -10,7 +10,7 @@ import { writtenColumns } from '../store/read-row.js';
 import { logOutcomeLost } from '../attempt/step-log.js';
 import { inBatches } from './in-batches.js';
 
-/** After this time, a row that cannot be moved is tried again. */
+/** How long a row is delayed if its moves cannot be found. */
 const PUSH_BACK_MS = 60_000;
 
 /** How many codes, sessions and onboardings expired in one run, and how many outcomes became unknown. */
@@ -28,7 +28,6 @@ const COUNTED = {
   outcome_lost: 'outcomesLost',
 } as const satisfies Partial<Record<Signal, keyof ExpiryCounts>>;
 
-/** A row, and the moves that are due by time. */
 interface Timed {
   seen: Row;
   moves: ReturnType<typeof movesOfTime>;
@@ -68,7 +67,6 @@ export class Expiry {
     if (row) await this.#write([row]);
   }
 
-  /** @returns the rows that were written, with their moves. */
   async #write(rows: Row[]): Promise<Timed[]> {
     const timed = (await this.#timed(rows)).filter(({ moves }) => moves.length > 0);
     if (timed.length === 0) return [];
@@ -80,8 +78,8 @@ export class Expiry {
   }
 
   /**
-   * Finds the moves of each row. Delays a row that cannot be moved, because it would block the rows behind
-   * it.
+   * Finds the moves of each row. If this fails for a row, delays the row, because it would block the rows
+   * behind it.
    */
   async #timed(rows: Row[]): Promise<Timed[]> {
     const broken: string[] = [];

@@ -11,13 +11,13 @@ import { FunnelCount } from './funnel-count.js';
 const DAY_MS = 86_400_000;
 const TODAY_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS;
 const nameOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-// Yesterday is not used, because its counts are not final for some minutes after midnight.
+// Days before yesterday: the counts of yesterday are not final for some minutes after midnight.
 const [OLD, BEFORE] = [TODAY_MS - 2 * DAY_MS, TODAY_MS - 3 * DAY_MS];
 
 let onboardings: Onboardings;
 let views: TestingModule;
 beforeAll(async () => {
-  // With this setting, each run is due immediately.
+  // With this interval, each run is due immediately.
   onboardings = await openOnboardings([], { FUNNEL_EVERY_MS: '1' });
   views = await openViews();
 });
@@ -26,7 +26,7 @@ beforeEach(() =>
   onboardings.dataSource.query('TRUNCATE onboardings, onboarding_events, funnel_days, funnel_counts'),
 );
 
-/** An onboarding with events. The number of each event is its time after the start, in milliseconds. */
+/** Inserts an onboarding with events. Each event has a time, in milliseconds after the start. */
 async function began(
   atMs: number,
   events: [type: string, afterMs: number, data?: object][],
@@ -68,7 +68,7 @@ const failed = (atMs: number) =>
 
 const count = async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
-  // Ends the pause after the last count.
+  // Without a duration of the last count, no pause follows it.
   await onboardings.dataSource.query('UPDATE funnel_counts SET took_ms = 0');
   return onboardings.module.get(FunnelCount).run();
 };
@@ -132,7 +132,7 @@ describe('the funnel', () => {
     expect((await funnel()).days[1]).toMatchObject(final);
   });
 
-  it('gives the same figures after a second count, and after an erasure', async () => {
+  it('has the same figures after another count, even if an onboarding was erased meanwhile', async () => {
     const id = await completed(TODAY_MS);
     await failed(TODAY_MS);
     await count();
@@ -142,7 +142,7 @@ describe('the funnel', () => {
     expect((await funnel()).total).toEqual(before);
   });
 
-  it('includes late answers, and decisions, but no times for decisions', async () => {
+  it('counts late answers and decisions, but measures no times up to a decision', async () => {
     await began(
       TODAY_MS,
       [
@@ -158,7 +158,7 @@ describe('the funnel', () => {
     expect(total.medianMs).toMatchObject({ codeSentToVerified: 8_500, verifiedToRegistered: null });
   });
 
-  it('is counted in batches, and without an integration that has no onboarding any more', async () => {
+  it('is counted in batches, and leaves out an integration without onboardings', async () => {
     await completed(TODAY_MS, { integration: 'gone' });
     await count();
     await onboardings.dataSource.query('DELETE FROM onboardings');
@@ -173,7 +173,7 @@ describe('the funnel', () => {
     expect(integrations).toHaveLength(1);
   });
 
-  it('is counted less often if more days are open', async () => {
+  it('is counted less often if the counts of more days are not final', async () => {
     await began(OLD, [['otp_sent', 400]]);
     await began(TODAY_MS, [['otp_sent', 400]]);
     await count();
@@ -182,14 +182,14 @@ describe('the funnel', () => {
         `UPDATE funnel_counts SET took_ms = 1000, counted_at = clock_timestamp() - $1 * interval '1 second'`,
         [seconds],
       );
-    // For some minutes after midnight, yesterday is open too.
+    // The ages fit two and three days: for some minutes after midnight, yesterday is counted too.
     await age(90);
     expect(await onboardings.module.get(FunnelCount).run()).toEqual({ days: 0, onboardings: 0 });
     await age(160);
     expect(await onboardings.module.get(FunnelCount).run()).toMatchObject({ onboardings: 2 });
   });
 
-  it('is counted again for a large day only after a pause', async () => {
+  it('is counted again only after a pause if the last count took long', async () => {
     await completed(TODAY_MS);
     await count();
     await onboardings.dataSource.query('UPDATE funnel_counts SET took_ms = 10000');

@@ -11,17 +11,11 @@ const DAY_MS = 86_400_000;
 const BATCH = 5_000;
 /** The oldest day that is counted, in days before today. */
 const DAYS_BACK = 400;
-/**
- * The pause before open days are counted again, as a multiple of the time that the last count of all of them
- * took.
- */
+/** How long the pause before another count is, as a multiple of the duration of the last count. */
 const PAUSE = 50;
 /** After this time, a run begins no further day. The next run continues. */
 const RUN_MS = 20_000;
-/**
- * Until this long after midnight, a process whose clock is late may still start an onboarding of the day
- * before.
- */
+/** How long after midnight a process with a late clock may still start an onboarding of the day before. */
 const LATE_CLOCK_MS = 600_000;
 
 interface Fact {
@@ -38,8 +32,9 @@ interface State {
 }
 
 /**
- * Counts the funnel by the day on which onboardings began (docs/decisions/0032). A day is counted again until
- * all its onboardings have ended. Then it is final, even if onboardings are erased or deleted later.
+ * Counts the funnel of each day on which onboardings began (docs/decisions/0032). A day is counted again
+ * until all its onboardings have ended. Then its counts are final, even if onboardings are erased or deleted
+ * later.
  */
 @Injectable()
 export class FunnelCount {
@@ -72,7 +67,7 @@ export class FunnelCount {
     const all = Array.from({ length: (today - oldest) / DAY_MS + 1 }, (_, ago) => today - ago * DAY_MS);
     const open = Object.values(days).filter(({ isFinal }) => !isFinal);
     const tookMs = open.reduce((sum, day) => sum + day.tookMs, 0);
-    // Half of the interval, because the job may run a little early.
+    // The pause is half of the interval, because the job may run a little early.
     const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * tookMs);
     return all.filter((day) => {
       const last = days[nameOf(day)];

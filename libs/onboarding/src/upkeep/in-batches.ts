@@ -12,9 +12,9 @@ export async function someAtOnce<T, R>(
 }
 
 /**
- * Works in batches until a batch is not full.
+ * Works in batches until a batch has fewer items than its size.
  *
- * @param work gets the size of a batch, and returns the number of items in the batch.
+ * @param work works on a batch of at most `limit` items, and returns the number of items.
  */
 export async function inBatches(size: number, work: (limit: number) => Promise<number>): Promise<void> {
   while ((await work(size)) === size);

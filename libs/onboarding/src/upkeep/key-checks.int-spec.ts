@@ -11,7 +11,7 @@ import { KeyChecks } from './key-checks.js';
 
 const another = () => randomBytes(32).toString('base64');
 
-/** A database with a sealed row and two anchored timelines. */
+/** The process that wrote the database: a sealed row and two anchored timelines. */
 let before: Onboardings;
 beforeAll(async () => {
   before = await openOnboardings();
@@ -36,7 +36,7 @@ describe('a boot with a restored database', () => {
     ['another hash key', { HASH_KEY: another() }, [HASH]],
     ['another sealing key', { SEALING_KEYS: `new:${another()}` }, [SEALING]],
     ['another sealing key with the same id', { SEALING_KEYS: `test:${another()}` }, [SEALING]],
-  ])('with %s logs the keys that differ, if any', async (_, env, told) => {
+  ])('with %s logs which keys do not fit the database, if any', async (_, env, told) => {
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
     const after = await openOnboardings([], env as Record<string, string>);
     expect(error.mock.calls.map(([, line]) => line)).toEqual(told);

@@ -19,13 +19,12 @@ export class KeyChecks implements OnApplicationBootstrap {
     private readonly timelines: Timelines,
   ) {}
 
-  /** Never stops the boot: if a key is lost, its rows can still be read, cancelled and erased. */
+  /** Never stops the boot: without a key, its rows can still be read, cancelled and erased. */
   async onApplicationBootstrap(): Promise<void> {
     try {
       for (const fault of await this.faults()) this.#logger.error({}, fault);
     } catch {
-      // An error means that PostgreSQL is away or that migrations are missing. The readiness check reports
-      // both.
+      // PostgreSQL is away, or migrations are missing. The readiness check reports both.
     }
   }
 
@@ -59,7 +58,7 @@ export class KeyChecks implements OnApplicationBootstrap {
   async #hashKey(): Promise<string[]> {
     const anchored = await this.statements.run<{ id: string }>(LAST_ANCHORED, []);
     const reports = await Promise.all(anchored.map(({ id }) => this.timelines.verifyTimeline(id)));
-    // One timeline may have been altered. If no timeline fits, the key is wrong.
+    // A single timeline may have been altered. If no timeline fits its anchor, the key is wrong.
     const differs = reports.length > 0 && reports.every(({ fault }) => fault?.fault === 'anchor');
     return differs ? ['HASH_KEY is not the key that this database was written with: put it back'] : [];
   }

@@ -33,18 +33,18 @@ export class Pauses implements OnModuleDestroy {
     private readonly jobs: JobProducer,
   ) {}
 
-  /** If the process stops, it still ends its batch. */
+  /** A process that stops still completes its batch. */
   onModuleDestroy(): void {
     this.#closing = true;
   }
 
   /**
-   * Releases rows until none is left, the integration is paused again, or the process stops. A row that
-   * changes during the release is left to {@link releaseLate}.
+   * Releases rows until none is left, the integration is paused again, or the process stops. Skips a row that
+   * changes during the release: {@link releaseLate} releases it.
    *
    * @param by who resumed the integration, and why.
-   * @param goesOn is called after each batch with the number of released rows. The release stops if it
-   *   returns false.
+   * @param goesOn is called after each batch with the number of released rows. If it returns false, the
+   *   release stops.
    */
   async release(
     integration: string,
@@ -64,8 +64,9 @@ export class Pauses implements OnModuleDestroy {
   }
 
   /**
-   * Releases rows whose attempts were claimed during a pause, and settled after it. Skips the rows of a
-   * resume that is still under way: its operation releases them.
+   * Releases rows that a pause has parked after the integration was resumed: their attempts began during the
+   * pause. Skips integrations whose resume is still under way: the operation of the resume releases their
+   * rows.
    */
   async releaseLate(): Promise<number> {
     let all = 0;

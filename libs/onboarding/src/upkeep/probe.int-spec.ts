@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** From now on, the probe ends with this failure, or succeeds (`well`). */
+/** Lets each further probe end with this failure, or succeed (`well`). */
 function answers(failure: FailureClass | 'well'): void {
   const evidence = { bytesSent: true, headersSeen: true, status: 404, durationMs: 1 };
   const { provider } = onboardings.module.get(Integrations).all()[0]!;
@@ -81,7 +81,7 @@ describe('a probe without a clear result', () => {
     },
   );
 
-  it('releases all rows once the call of one released row has succeeded', async () => {
+  it('releases all rows after one released row has had a successful call', async () => {
     answers('rejected');
     const ids = await parked(5);
     await probe.run();
@@ -92,7 +92,7 @@ describe('a probe without a clear result', () => {
     expect(await stillParked(ids)).toEqual([]);
   });
 
-  it('releases other rows in each next trial, at intervals that grow to a limit', async () => {
+  it('releases other rows in the next trials, at intervals that grow up to a limit', async () => {
     answers('rejected');
     const ids = await parked(6);
     await probe.run();
@@ -115,7 +115,7 @@ describe('a probe without a clear result', () => {
 });
 
 describe('a successful probe', () => {
-  it('releases all rows except those that were parked again, which wait longer each time', async () => {
+  it('releases all rows, but a row that was parked again only after a longer time', async () => {
     answers('well');
     const fresh = await parked(4);
     const again = await parked(1, { parkings: 2, parked_at: inMs(-1.5 * EVERY_MS) });

@@ -30,7 +30,7 @@ export class Probe {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns how many rows were released. The sweeper wakes them. */
+  /** @returns `unparked`: how many rows were released. The sweeper wakes them. */
   async run(): Promise<{ unparked: number; unhealthy: string[] }> {
     const unhealthy: string[] = [];
     let unparked = await this.pauses.releaseLate();
@@ -76,7 +76,7 @@ export class Probe {
   }
 
   /**
-   * @returns how many rows were released: all rows if the call of an earlier released row has succeeded,
+   * @returns how many rows were released: all rows if a row of an earlier trial has had a successful call,
    *   otherwise a few.
    */
   async #try(integration: string): Promise<number> {
@@ -90,7 +90,6 @@ export class Probe {
     return ids.length;
   }
 
-  /** @returns the released rows. */
   async #unpark(integration: string, limit = Infinity): Promise<string[]> {
     const unparked: string[] = [];
     const size = Math.min(BATCH, limit);

@@ -17,7 +17,6 @@ const list = (...keys: (typeof OLD)[]) =>
   keys.map(({ id, key }) => `${id}:${key.toString('base64')}`).join(',');
 
 let opened: Onboardings[] = [];
-/** Opens a process with these keys. */
 async function having(...keys: (typeof OLD)[]): Promise<Onboardings> {
   const one = await openOnboardings([], { SEALING_KEYS: list(...keys) });
   opened.push(one);
@@ -62,8 +61,8 @@ async function sealedRow(at: Onboardings, code = '123456'): Promise<string> {
 }
 
 /**
- * Makes rows one after the other. On a slow machine, hundreds at the same time would wait too long for a
- * connection.
+ * Makes rows one after the other. Hundreds of simultaneous inserts would wait too long for a connection on a
+ * slow machine.
  */
 async function sealedRows(count: number, code?: (n: number) => string): Promise<string[]> {
   const ids: string[] = [];
@@ -91,7 +90,7 @@ describe('a rotation of SEALING_KEYS', () => {
     });
   });
 
-  it('by concurrent workers re-encrypts each value once, and keeps each value readable', async () => {
+  it('by concurrent workers re-encrypts each value once, and all values stay readable', async () => {
     const ids = await sealedRows(250);
     const others = await having(NEW, OLD);
     const runs = await Promise.all([reseal(after).run(), reseal(others).run()]);
@@ -134,7 +133,7 @@ describe('a rotation of SEALING_KEYS', () => {
     );
   });
 
-  it('breaks no list or command if a key was removed too early: rows are shown without contact', async () => {
+  it('shows rows without their contact if a key was removed too early, and breaks no command', async () => {
     const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
     const early = await having(NEW);
     const service = early.module.get(OnboardingService);
@@ -151,7 +150,7 @@ describe('a rotation of SEALING_KEYS', () => {
     expect(() => early.module.get(Subjects).opened(row)).toThrow('which SEALING_KEYS does not have');
   });
 
-  it('counts submitted codes and kept answers, which SEALING_KEYS seals without a data key', async () => {
+  it('also counts submitted codes and stored answers, which no data key seals', async () => {
     const id = uuidV7(Date.now());
     const ring = before.module.get(Sealer);
     await anOnboarding(before.dataSource, {

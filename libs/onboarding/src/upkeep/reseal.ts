@@ -23,9 +23,9 @@ export interface ResealCounts {
 }
 
 /**
- * Re-encrypts data keys under an old key with the first of `SEALING_KEYS`. Values that the data keys seal
- * stay as they are. Each write checks the value that it replaces. So several processes may run at the same
- * time, and a run may stop at any point.
+ * Re-encrypts data keys that an old key seals, with the first of `SEALING_KEYS`. Values that the data keys
+ * seal stay as they are. Each write checks that the value has not changed since it was read. So several
+ * processes may run at the same time, and a run may stop at any point.
  */
 @Injectable()
 export class Reseal {
@@ -58,7 +58,9 @@ export class Reseal {
     return { ...counts, left: await this.uses() };
   }
 
-  /** Counts the values per key. A key without values may be removed, unless it is the first key. */
+  /**
+   * @returns the number of values per key. A key without values may be removed, unless it is the first key.
+   */
   async uses(): Promise<KeyUse> {
     const rows = await this.statements.run<{ id: string; uses: number }>(KEY_USE, []);
     const uses = Object.fromEntries(this.ring.ids.map((id) => [id, 0]));

@@ -26,7 +26,7 @@ const aged = (age: keyof typeof ages, columns: Record<string, unknown> = {}) =>
   });
 
 describe('retention', () => {
-  it('erases onboardings that ended before the retention period, but no later or live ones', async () => {
+  it('erases onboardings that ended long enough ago, but no live or recently ended ones', async () => {
     const old = await Promise.all(
       ['completed', 'failed', 'expired', 'cancelled'].map((state) => aged('old', { state })),
     );
@@ -41,12 +41,12 @@ describe('retention', () => {
     expect((await run(thirty))['erased']).toBe(0);
   });
 
-  it('erases several batches with concurrent workers, each onboarding once', async () => {
+  it('erases each onboarding once, even if concurrent workers erase several batches', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 230; n++) ids.push(await aged('old'));
     const runs = await Promise.all([run(thirty), run(thirty)]);
     expect((runs[0]['erased'] ?? 0) + (runs[1]['erased'] ?? 0)).toBe(230);
-    // One worker may have found only rows that the other worker erased.
+    // A worker stops when another worker has erased all rows of its batch. Together, they must leave no row.
     expect((await run(thirty))['erased']).toBe(0);
     const [{ left }] = await thirty.dataSource.query(
       `SELECT count(*)::int AS left FROM onboardings WHERE id = ANY ($1) AND erased_at IS NULL`,
@@ -55,7 +55,7 @@ describe('retention', () => {
     expect(left).toBe(0);
   });
 
-  it('counts the rows that other libs delete, by their names', async () => {
+  it('reports how many rows each other lib has deleted, under the name that the lib registered', async () => {
     const name = `n${randomUUID().slice(0, 8)}`;
     thirty.module.get(Retention).register(name, () => Promise.resolve(7));
     expect(await run(thirty)).toMatchObject({ [name]: 7, idempotencyKeys: 0 });

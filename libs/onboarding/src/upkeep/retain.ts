@@ -25,9 +25,9 @@ export class Retention {
     this.register('idempotencyKeys', () => keys.forget());
   }
 
-  /** Lets a lib delete old rows of its own table, under a name that operators read. */
+  /** Registers the deletion of old rows in another table, under a name that operators read. */
   register(name: string, forget: Forget): void {
-    if (this.#more.has(name)) throw new Error(`"${name}" is forgotten twice`);
+    if (this.#more.has(name)) throw new Error(`"${name}" is registered twice`);
     this.#more.set(name, forget);
   }
 
@@ -45,11 +45,11 @@ export class Retention {
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit: BATCH });
       let now = 0;
       for (const row of rows) {
-        // A row that has changed since the read, such as by a decision, is not erased now.
+        // A row is not erased now if it has changed since the read, e.g. by a decision.
         if (await this.erasure.erase(row, 'service')) now += 1;
       }
       erased += now;
-      // Another worker is erasing the same rows.
+      // If nothing was erased, another worker is erasing the same rows.
       if (rows.length < BATCH || now === 0) return erased;
     }
   }

@@ -69,7 +69,7 @@ describe('the sweeper', () => {
     expect(await sweeper.run()).toEqual({ woken: 1 });
   });
 
-  it('wakes a row once with several sweepers at the same time', async () => {
+  it('wakes a row only once, even if several sweepers run at the same time', async () => {
     for (let n = 0; n < 30; n++) await insert({ next_attempt_at: inMs(-5000) });
     const swept = await Promise.all([sweeper.run(), sweeper.run(), sweeper.run()]);
     const rest = await sweeper.run();
@@ -86,39 +86,6 @@ describe('the sweeper', () => {
     await writer.rollbackTransaction();
     await writer.release();
     expect(await sweeper.run()).toEqual({ woken: 1 });
-  });
-
-  describe('if Redis accepts no jobs,', () => {
-    afterEach(() => void jest.restoreAllMocks());
-
-    const woken = async () => {
-      const rows: { woken: boolean }[] = await onboardings.dataSource.query(
-        `SELECT due_at > clock_timestamp() + interval '5 seconds' AS woken FROM onboardings`,
-      );
-      return rows.filter((row) => row.woken).length;
-    };
-
-    it('wakes all rows in a run after Redis is back', async () => {
-      await insert({ next_attempt_at: inMs(-5000) });
-      const ready = jest.spyOn(onboardings.module.get(Queues), 'isReady').mockReturnValue(false);
-      expect(await sweeper.run()).toEqual({ woken: 0 });
-      expect([onboardings.added.length, await woken()]).toEqual([0, 0]);
-      ready.mockRestore();
-      expect(await sweeper.run()).toEqual({ woken: 1 });
-    });
-
-    it('stops at the first refused job, and wakes the other rows in the next run', async () => {
-      for (let n = 0; n < 5; n++) await insert({ next_attempt_at: inMs(-5000) });
-      const jobs = onboardings.module.get(JobProducer);
-      const take = jobs.wake.bind(jobs);
-      const wake = jest.spyOn(jobs, 'wake');
-      wake.mockImplementationOnce(take).mockImplementationOnce(take).mockResolvedValueOnce('refused');
-      expect(await sweeper.run()).toEqual({ woken: 2 });
-      expect(wake).toHaveBeenCalledTimes(3);
-      expect(await woken()).toBe(2);
-      expect(await sweeper.run()).toEqual({ woken: 3 });
-      expect(new Set(onboardings.added.map((job) => JSON.stringify(job.payload))).size).toBe(5);
-    });
   });
 
   it('adds nothing to a paused queue, and wakes each row once when it is resumed', async () => {
@@ -142,5 +109,38 @@ describe('the sweeper', () => {
     const after = await onboardings.load(id);
     expect(after).toMatchObject(before);
     expect(after.dueAt!.getTime()).toBeGreaterThan(dueAt!.getTime());
+  });
+});
+
+describe('the sweeper, if Redis accepts no jobs,', () => {
+  afterEach(() => void jest.restoreAllMocks());
+
+  const woken = async () => {
+    const rows: { woken: boolean }[] = await onboardings.dataSource.query(
+      `SELECT due_at > clock_timestamp() + interval '5 seconds' AS woken FROM onboardings`,
+    );
+    return rows.filter((row) => row.woken).length;
+  };
+
+  it('wakes all rows in its first run after Redis is back', async () => {
+    await insert({ next_attempt_at: inMs(-5000) });
+    const ready = jest.spyOn(onboardings.module.get(Queues), 'isReady').mockReturnValue(false);
+    expect(await sweeper.run()).toEqual({ woken: 0 });
+    expect([onboardings.added.length, await woken()]).toEqual([0, 0]);
+    ready.mockRestore();
+    expect(await sweeper.run()).toEqual({ woken: 1 });
+  });
+
+  it('stops at the first refused job, and wakes the other rows in the next run', async () => {
+    for (let n = 0; n < 5; n++) await insert({ next_attempt_at: inMs(-5000) });
+    const jobs = onboardings.module.get(JobProducer);
+    const take = jobs.wake.bind(jobs);
+    const wake = jest.spyOn(jobs, 'wake');
+    wake.mockImplementationOnce(take).mockImplementationOnce(take).mockResolvedValueOnce('refused');
+    expect(await sweeper.run()).toEqual({ woken: 2 });
+    expect(wake).toHaveBeenCalledTimes(3);
+    expect(await woken()).toBe(2);
+    expect(await sweeper.run()).toEqual({ woken: 3 });
+    expect(new Set(onboardings.added.map((job) => JSON.stringify(job.payload))).size).toBe(5);
   });
 });

@@ -61,7 +61,7 @@ describe('the check of a timeline', () => {
     expect(faultIn({ ...whole, ...change }, hash)).toMatchObject({ fault: 'anchor' });
   });
 
-  it('finds that a timeline does not fit its anchor under another key', () => {
+  it('finds that an anchor under another key does not fit its timeline', () => {
     expect(faultIn(whole, new KeyedHash(Buffer.alloc(32, 2)))).toEqual({ seq: 3, fault: 'anchor' });
   });
 
@@ -89,7 +89,7 @@ describe('the check of a timeline', () => {
     );
   });
 
-  it('after an erasure, accepts only a digest of the events without their data', () => {
+  it('accepts for an erased timeline only a digest of the events without their data', () => {
     const erased = blanked(whole);
     expect(erased.events.map(({ data }) => data)).toEqual(['{}', '{}', '{}']);
     expect(faultIn(erased, hash)).toEqual({ seq: 3, fault: 'anchor' });

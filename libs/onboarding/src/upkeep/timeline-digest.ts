@@ -24,8 +24,8 @@ export interface StoredTimeline {
 }
 
 /**
- * The fault in a timeline. `seq` is the first missing or surplus event. For `anchor`, `seq` is the last event
- * that the anchor covers.
+ * The fault in a timeline. `seq` is the number of the first missing or surplus event. For `anchor`, `seq` is
+ * the last event that the anchor covers.
  */
 export interface TimelineFault {
   seq: number;
@@ -42,8 +42,8 @@ export function faultIn(timeline: StoredTimeline, hash: KeyedHash): TimelineFaul
 }
 
 /**
- * A keyed hash over a timeline up to an event, and over the state in which the onboarding ended. To compute
- * it, an attacker needs `HASH_KEY`: write access to the database is not enough.
+ * A keyed hash over the events of a timeline up to `seq`, and over the state in which the onboarding ended.
+ * An attacker with write access to the database cannot compute it without `HASH_KEY`.
  */
 export function digestOf({ id, state, events }: StoredTimeline, seq: number, hash: KeyedHash): Buffer {
   const lines = events
@@ -67,7 +67,10 @@ function gapIn({ events, lastSeq }: StoredTimeline): TimelineFault | null {
   return events.length < lastSeq ? { seq: events.length + 1, fault: 'missing' } : null;
 }
 
-/** Only ended onboardings have an anchor, and an ended state never changes. */
+/**
+ * An anchor of a live onboarding is a fault: only ended onboardings have an anchor, and an ended state never
+ * changes.
+ */
 function anchorFault(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   const { anchor, anchoredSeq, state } = timeline;
   if (anchor === null && anchoredSeq === null) return null;

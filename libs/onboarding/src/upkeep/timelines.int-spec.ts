@@ -24,7 +24,8 @@ const eraseByCaller = (id: string) =>
   onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
 
 /**
- * An onboarding with four events. One statement writes three of them. The last event may end the onboarding.
+ * Inserts an onboarding with four events, three of them by one statement. The last event may end the
+ * onboarding.
  */
 async function written({ ended = true } = {}): Promise<string> {
   const { store } = onboardings;
@@ -44,7 +45,6 @@ async function written({ ended = true } = {}): Promise<string> {
   return id;
 }
 
-/** Adds an event to an ended onboarding. */
 const addLateAnswer = (id: string) =>
   write(onboardings.store, id, [{ type: 'late_answer_kept', actor: 'upstream' }]);
 
@@ -200,7 +200,7 @@ describe('an anchor', () => {
   ])('shows that an attacker changed %s', async (_, tampering) => {
     const [id, other] = [await written(), await written()];
     await timelines.anchor();
-    // Limits each statement to the rows of this onboarding. Each statement ends with its WHERE clause.
+    // Each statement ends with a WHERE clause. The added condition limits it to the rows of this onboarding.
     for (const each of tampering.split(';')) {
       await sql(`${each} AND ${each.includes('UPDATE onboardings') ? 'id' : 'onboarding_id'} = $1`, [id]);
     }
@@ -208,7 +208,7 @@ describe('an anchor', () => {
     expect(await faultOf(other)).toBeNull();
   });
 
-  it('is not written for a broken timeline, which is counted and does not block other rows', async () => {
+  it('is not written for a broken timeline; the timeline is counted, and blocks no other rows', async () => {
     const [broken, whole] = [await written(), await written()];
     await sql('DELETE FROM onboarding_events WHERE onboarding_id = $1 AND seq = 1', [broken]);
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 1 });
@@ -227,7 +227,7 @@ describe('an anchor', () => {
       expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 4, fault: null });
   });
 
-  it('skips an onboarding that is being written, and takes it in the next run', async () => {
+  it('is not written while another statement writes the onboarding, but in the next run', async () => {
     const id = await written();
     const writer = onboardings.dataSource.createQueryRunner();
     await writer.startTransaction();
@@ -238,7 +238,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that was deleted is replaced even for a forged timeline, but the log shows both digests', async () => {
+  it('that was deleted is replaced, even for a forged timeline: the log shows both digests', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 130; n++) ids.push(await written());
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
@@ -288,7 +288,7 @@ describe('the timeline of an erased onboarding', () => {
     expect(await dataOf(id)).toEqual([{}, {}, {}, {}, {}]);
   });
 
-  it('that had no anchor before the erasure gets an anchor over the events without data', async () => {
+  it('gets an anchor over the events without data, if it had none before the erasure', async () => {
     const id = await written();
     await eraseByCaller(id);
     expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 5, anchoredSeq: null, fault: null });
@@ -296,7 +296,7 @@ describe('the timeline of an erased onboarding', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
   });
 
-  it('is found broken if erased data was put back', async () => {
+  it('is found broken if erased data was written again', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);
@@ -315,9 +315,11 @@ describe('the timeline of an erased onboarding', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 0, broken: 1 });
     expect(await dataOf(id)).toEqual([{}, {}, {}, {}, {}]);
   });
+});
 
+describe('an erasure', () => {
   it.each([
-    ['it had no anchor at the read', async () => undefined],
+    ['the timeline had no anchor at the read', async () => undefined],
     [
       'the anchor at the read covered fewer events',
       async (id: string) => {
@@ -325,7 +327,7 @@ describe('the timeline of an erased onboarding', () => {
         await addLateAnswer(id);
       },
     ],
-  ])('is not erased if the row was read before its latest anchor: %s', async (_, prepare) => {
+  ])('is refused if the row was read before its latest anchor: %s', async (_, prepare) => {
     const id = await written();
     await prepare(id);
     const erasure = onboardings.module.get(Erasure);

@@ -67,9 +67,9 @@ export class Timelines {
 
   /**
    * Writes an anchor for each timeline that has ended, or has new events since its last anchor. A timeline
-   * that does not fit its last anchor gets no new anchor. An attacker could delete an anchor to get a new
-   * one for a forged timeline. Therefore each digest is logged before it is written: two digests for one
-   * event number show a forgery.
+   * that does not fit its last anchor gets no new anchor. An attacker could forge a timeline and delete its
+   * anchor, so that it gets a new one. Therefore each digest is logged before it is written: two digests for
+   * one event number show a forgery.
    */
   async anchor(): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
@@ -89,10 +89,8 @@ export class Timelines {
   }
 
   /**
-   * The anchor for the time after an erasure: over the same events, but without their data. A broken timeline
-   * keeps its anchor, so that the timeline stays broken.
-   *
-   * @returns null if the timeline has no anchor yet.
+   * @returns the anchor of the timeline after an erasure, over the same events without their data; null if
+   *   there is no anchor yet. A broken timeline keeps its anchor, so that it stays broken.
    */
   async anchorOfErased(id: string): Promise<Buffer | null> {
     const timeline = await this.#find(id);

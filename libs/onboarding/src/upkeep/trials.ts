@@ -3,11 +3,11 @@ import { PreparedStatements, prepared } from '#libs/database';
 import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** How many times the wait between two trials doubles. */
+/** How often the wait between two trials doubles at most. */
 const DOUBLINGS = 4;
 /**
- * Each wait is longer by a random share, at most this one, so that integrations that failed together are not
- * tried together.
+ * Each wait is longer by a random share, up to this share. So integrations that failed at the same time are
+ * not tried at the same time.
  */
 const JITTER = 0.25;
 
@@ -61,8 +61,8 @@ export class Trials {
   }
 
   /**
-   * Whether a released onboarding's call has succeeded. A refusal does not count: the provider may refuse
-   * before it checks the key.
+   * Whether an onboarding that the trial released has had a successful call. A refusal does not count: the
+   * provider may refuse before it checks the key.
    */
   async succeeded(integration: string): Promise<boolean> {
     const [row] = await this.statements.run<{ succeeded: boolean }>(prepared(SUCCEEDED), [integration]);
@@ -73,7 +73,7 @@ export class Trials {
     await this.statements.run(prepared(FORGET), [integration]);
   }
 
-  /** Deletes the trials of integrations without parked onboardings. */
+  /** Deletes the trials of integrations without parked onboardings, once their next trial would be due. */
   async forgetAllBut(integrations: string[]): Promise<void> {
     await this.statements.run(prepared(FORGET_OVER), [integrations]);
   }

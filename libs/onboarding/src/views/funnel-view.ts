@@ -13,7 +13,7 @@ const MOST_DAYS = 400;
 
 export interface FunnelQuery {
   integration?: string | undefined;
-  /** The first day (UTC, `YYYY-MM-DD`). The range includes `from` and `to`. */
+  /** The first day (UTC, `YYYY-MM-DD`). The range includes this day and the day `to`. */
   from: string;
   to: string;
 }
@@ -25,8 +25,8 @@ export class FunnelView {
   constructor(private readonly statements: PreparedStatements) {}
 
   /**
-   * @throws ProblemError `validation_failed` if a day is invalid, if `to` is before `from`, or for more than
-   *   400 days.
+   * @throws ProblemError `validation_failed` if a day is invalid, `to` is before `from`, or the range is
+   *   longer than 400 days.
    */
   async read({ integration, from, to }: FunnelQuery): Promise<Funnel> {
     const days = daysBetween(from, to);

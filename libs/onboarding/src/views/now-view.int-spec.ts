@@ -37,7 +37,7 @@ beforeEach(async () => {
   await reports().publish('worker-1', [inOrder]);
 });
 
-/** Reads with a new NowView each time, because a NowView repeats its answer for one second. */
+/** Reads with a new NowView each time, because a NowView gives the same answer for one second. */
 const now = (of = views): Promise<Now> =>
   new NowView(
     of.get(PreparedStatements),
@@ -64,7 +64,7 @@ const PARKED = {
 };
 const parked = (integration: string) => waiting({ integration, ...PARKED });
 
-/** Copies a row. The ids of the copies follow the id of the row. */
+/** Copies a row. The copies have the next ids. */
 async function copies(count: number, id: string): Promise<void> {
   const columns = `integration, provider, subject, subject_key, state, step, lease_until, next_attempt_at,
     parked_reason, parked_at, last_result, idle_ends_at, life_ends_at`;
@@ -78,8 +78,8 @@ async function copies(count: number, id: string): Promise<void> {
 
 const kinds = ({ problems }: Now) => problems.map(({ kind, severity }) => `${severity} ${kind}`);
 
-describe('the view of the present state', () => {
-  it('has no problem if nothing is wrong', async () => {
+describe('NowView', () => {
+  it('shows no problem if nothing is wrong', async () => {
     await anOnboarding(database);
     expect(await now()).toMatchObject({
       problems: [],
@@ -145,7 +145,7 @@ describe('the view of the present state', () => {
     ]);
   });
 
-  it('counts parked onboardings and unknown outcomes, live or ended, by an index', async () => {
+  it('counts parked onboardings, and live and ended onboardings with an unknown outcome', async () => {
     await parked('byzantine');
     await parked('byzantine');
     await parked('gone');
@@ -179,7 +179,7 @@ describe('the view of the present state', () => {
     expect(read.problems[1]!.text).toContain('overdue');
   });
 
-  it('does not call a short wait of one onboarding a problem', async () => {
+  it('does not show the short wait of one onboarding as a problem', async () => {
     await waiting({ last_result: { ...LAST, at: new Date().toISOString() } });
     const read = await now();
     expect(read.problems).toEqual([]);
@@ -208,7 +208,7 @@ describe('the view of the present state', () => {
     expect(read.integrations[0]!.affected.waiting).toEqual({ count: 1_000, counted: 'at_least' });
   });
 
-  it('counts waiting onboardings behind many older ones that are parked or in flight', async () => {
+  it('counts waiting onboardings even if many older ones are parked or in flight', async () => {
     const older = { id: '01900000-0000-7000-8000-000000000000', integration: 'turnkey' };
     await copies(600, await waiting({ ...older, ...PARKED }));
     await copies(
@@ -249,7 +249,7 @@ describe('the view of the present state', () => {
     }
   });
 
-  it('is available without Redis', async () => {
+  it('shows an outage of Redis', async () => {
     const without = await openViews({ REDIS_URL: 'redis://127.0.0.1:1' });
     try {
       const read = await now(without);

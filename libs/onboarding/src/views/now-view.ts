@@ -17,15 +17,11 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/**
- * The most rows that are counted for an integration and a step or state. For more rows, the count is "at
- * least" this.
- */
+/** Counting the rows of an integration and a step or state stops here. Then the count is `at_least`. */
 const MOST = 1_000;
 /** For this long, all readers in a process get the same answer. */
 const SHARED_MS = 1_000;
 
-/** A group of rows, as PostgreSQL returns it. */
 interface Group {
   integration: string;
   step: StepName;
@@ -36,7 +32,7 @@ interface Group {
 type Waiting = Group & { lastResultCode: ResultCode | null; detail: string | null; nextAttemptAt: Date };
 type Parked = Group & { reason: ParkedReason };
 
-/** Finds out what is wrong now, from PostgreSQL and Redis. */
+/** The present problems, from PostgreSQL and Redis. */
 @Injectable()
 export class NowView {
   #last: { atMs: number; now: Promise<Now> } | null = null;
@@ -50,8 +46,8 @@ export class NowView {
   ) {}
 
   /**
-   * Reads the present state. Counts stop at a limit, so this is quick for any number of onboardings. The
-   * answer is at most one second old.
+   * Reads the present state, at most one second old. Counts stop at a limit, so reading is quick for any
+   * number of onboardings.
    */
   read(): Promise<Now> {
     const atMs = this.clock.monotonicMs();
@@ -170,7 +166,7 @@ const countOf = (
   since: since.getTime(),
 });
 
-/** Joins the groups of all steps: one group for each integration and reason. */
+/** Joins the groups of the steps: one group for each integration and reason. */
 function byReason(groups: readonly Parked[]) {
   const keys = new Map(
     groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]),

@@ -57,7 +57,7 @@ describe('a search', () => {
     ['blanks only, without a result', () => '  ', () => []],
     ['a character that PostgreSQL cannot store, without a result', () => '\0', () => []],
     ['SQL code, without a result', () => `' OR 1=1 --`, () => []],
-  ])('finds by %s', async (_, text, ids) => {
+  ])('finds an onboarding by %s', async (_, text, ids) => {
     expect(await found(text())).toEqual(ids());
   });
 
@@ -82,7 +82,7 @@ describe('a search', () => {
 });
 
 describe('a list', () => {
-  it('filters by several states, and continues after a page', async () => {
+  it('filters by several states, and continues on the next page', async () => {
     const filter = { states: ['otp_sent', 'completed'] as const, limit: 1 };
     const first = await search.list(filter);
     expect(first).toMatchObject({ rows: [{ id: other, state: 'completed' }], next: other });
@@ -90,7 +90,7 @@ describe('a list', () => {
     expect((await search.list({ states: ['failed', 'otp_sent'], limit: 9 })).rows).toMatchObject([{ id }]);
   });
 
-  it('can show only ended onboardings with an unresolved attempt', async () => {
+  it('can be limited to ended onboardings with an unresolved attempt', async () => {
     const unresolved = [{ step: 'create-authenticators', attempt: 3, at: '2026-11-28T10:00:00.000Z' }];
     const ended = await anOnboarding(views.get(DataSource), { state: 'expired', unresolved });
     expect((await search.list({ endedUnresolved: true, limit: 9 })).rows).toMatchObject([{ id: ended }]);

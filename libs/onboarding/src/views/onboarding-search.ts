@@ -27,9 +27,8 @@ export class OnboardingSearch {
   ) {}
 
   /**
-   * Finds onboardings by id, `externalRef`, the ids of the subject or the contact. If none fits, it looks for
-   * a live onboarding with this `otpId`. A contact is compared by its hash. A trace id cannot be searched:
-   * only logs contain it.
+   * Finds onboardings by id, `externalRef`, the subject's ids or the hash of the contact. If there is none,
+   * finds live onboardings by `otpId`. Trace ids are only in logs, so they cannot be searched.
    *
    * @param text the searched value, as an operator typed or pasted it.
    * @returns at most 50, newest first.
@@ -50,7 +49,7 @@ export class OnboardingSearch {
   }
 
   /**
-   * Newest first.
+   * Lists onboardings, newest first.
    *
    * @param after the id of the last row of the previous page.
    * @throws ProblemError `validation_failed` for a contact that is neither an e-mail address nor a phone

@@ -73,7 +73,7 @@ describe('the view of one onboarding', () => {
     ['an answer with a status', { headersSeen: true, status: 503 }, undefined, /answered with status 503/],
     ['nothing sent', { bytesSent: false }, undefined, /^No byte of the request was sent\.$/],
     ['a dead process', {}, true, /^The process died, or could not reach PostgreSQL\. It is unknown/],
-  ] as const)('says what is known of a lost answer: %s', async (_, seen, lapsed, said) => {
+  ] as const)('says what is known of a call with a lost answer: %s', async (_, seen, lapsed, said) => {
     const evidence = { ...EVIDENCE, ...seen };
     const detail = await read(await lost({}, { evidence, ...(lapsed && { lapsed }) }));
     expect(detail.attempts[1]!.evidence).toMatchObject({
@@ -82,7 +82,7 @@ describe('the view of one onboarding', () => {
     });
   });
 
-  it('has its attempts with class, status, duration and evidence', async () => {
+  it('shows the attempts with class, status, duration and evidence', async () => {
     const detail = await read(await lost());
     expect(detail.attempts).toMatchObject([
       { attempt: 3, class: 'unavailable', upstreamStatus: 503, durationMs: 80, unresolved: false },
@@ -114,7 +114,7 @@ describe('the view of one onboarding', () => {
     expect(text).not.toMatch(/sealed|"contact"/);
   });
 
-  it('shows the present state and its meaning, even if the row is not yet moved', async () => {
+  it('shows the state after all moves that are due by time, and what the state means', async () => {
     const id = await anOnboarding(onboardings.dataSource, { otp_expires_at: inMs(-1_000) });
     expect(await read(id)).toMatchObject({
       state: 'otp_needed',
@@ -123,7 +123,7 @@ describe('the view of one onboarding', () => {
     });
   });
 
-  it('names the job of a waiting step, and why it waits', async () => {
+  it('names the job of a waiting step, and says why the step waits', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'otp_submitted',
       step: 'verify-otp',
@@ -147,7 +147,7 @@ describe('the view of one onboarding', () => {
     expect(detail.actions.at(-1)).toMatchObject({ action: 'erase', allowed: false });
   });
 
-  it.each([['no-id'], [randomUUID()]])('is null for %p', async (id) => {
+  it.each([['no-id'], [randomUUID()]])('is null if no onboarding has the id %p', async (id) => {
     expect(await views.get(OnboardingView).read(id)).toBeNull();
   });
 });

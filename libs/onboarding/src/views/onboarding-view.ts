@@ -73,7 +73,6 @@ const STATES: Record<State, (row: Row) => string> = {
   cancelled: () => 'The onboarding was cancelled.',
 };
 
-/** The next action as a sentence. */
 function sentenceOf(action: NextAction, { state, parkedReason, leaseUntil, nextAttemptAt }: Row): string {
   switch (action.type) {
     case 'wait':
@@ -98,7 +97,7 @@ const jobOf = ({ id, step, attempt, leaseUntil, state }: Row): OnboardingDetail[
     ? { queue: 'steps', id: stepJobId(step, id, leaseUntil ? attempt : attempt + 1) }
     : null;
 
-/** The members of the subject that are ids. The contact is sealed, so it is not among these members. */
+/** The subject's ids at the provider. The contact is sealed, so it is not among the members of `subject`. */
 const idsOf = ({ subject }: Row): Record<string, string> =>
   Object.fromEntries(
     Object.entries(subject).filter((member): member is [string, string] => typeof member[1] === 'string'),

@@ -56,7 +56,7 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
     at: at.toISOString(),
     type,
     actor,
-    // After an erasure, the data of an event is empty.
+    // The texts accept empty data, because an erased event has no data.
     text: (TEXTS[type] as (data: object) => string)(data),
     attempt: numberIn({ data }, 'attempt'),
     by: textIn({ data }, 'by'),
@@ -65,8 +65,8 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
 }
 
 /**
- * The attempts of a timeline with their ends. For an erased timeline, the list is empty, because the events
- * have no data.
+ * The attempts of a timeline with their ends. After an erasure, only unresolved attempts: the events have no
+ * data.
  */
 export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): AttemptView[] {
   const attempts = new Map<number, AttemptView>();
@@ -124,7 +124,7 @@ const newAttempt = ({
   evidence: null,
 });
 
-/** Shows numbers and flags only: the provider's texts may contain personal data. */
+/** Keeps only numbers and flags, because the provider's texts may contain personal data. */
 function evidenceOf({
   bytesSent = null,
   headersSeen = null,
@@ -136,8 +136,8 @@ function evidenceOf({
 }
 
 /**
- * The sentences by which operators decide an unknown outcome. `bytesSent` means that a byte of the request
- * may have left.
+ * Tells operators what is known of a call, for their decision on its outcome. `bytesSent`: a byte of the
+ * request may have left.
  */
 function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): string {
   if (status !== null)
@@ -150,7 +150,7 @@ function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): s
   return `The request may have been sent. ${answer}`;
 }
 
-/** The evidence if the process died or could not reach PostgreSQL: nothing is known about the call. */
+/** The evidence of a call whose process died or could not reach PostgreSQL: nothing is known. */
 const OF_DEAD: Evidence = {
   ...evidenceOf({}),
   detail:

@@ -7,10 +7,10 @@ import type { IntegrationFinding } from '../integrations/integration-verdict.js'
 /**
  * The data that operators see. All members are plain data: instants are RFC 3339, days are UTC
  * (`YYYY-MM-DD`). Nothing here is a contact, a code or a secret. `externalRef`, `caller`, reasons and ids
- * come from callers: escape them.
+ * come from callers: pages must escape them.
  */
 
-/** A count that stops at a limit, so that it is quick. `at_least`: there are more than `count`. */
+/** A count that stops at a limit. `at_least`: counting stopped at `count`. */
 export interface Counted {
   count: number;
   counted: 'exactly' | 'at_least';
@@ -48,7 +48,7 @@ export interface Problem {
   severity: 'critical' | 'serious' | 'notice';
   text: string;
   since: string | null;
-  /** The affected onboardings; null if the problem affects none directly. */
+  /** The affected onboardings; null if the problem affects no onboarding directly. */
   affected: Counted | null;
   integration: string | null;
   step: StepName | null;
@@ -84,7 +84,7 @@ export interface IntegrationNow {
     breakerSince: string | null;
     refusedSince: string | null;
     refusedStatus: number | null;
-    /** The confirmed difference between our clock and the provider's, never negative. */
+    /** The difference between our clock and the provider's, never negative. */
     clockSkewMs: number;
     /** Why the last signing failed; null if signing works. */
     signer: string | null;
@@ -112,7 +112,7 @@ export interface WaitingGroup extends Counted {
   lastResultCode: ResultCode | null;
   /** A sentence about the last try of one step in the group. */
   detail: string | null;
-  /** When the longest wait began: the end of that step's last try. */
+  /** When the longest wait in the group began: at the end of the step's last try. */
   since: string;
   /** The earliest next try in the group. It is in the past if the worker is late. */
   nextAttemptAt: string;
@@ -152,7 +152,7 @@ export interface ProcessNow {
 export interface Funnel {
   from: string;
   to: string;
-  /** The integration to which the figures are limited; null for all. */
+  /** The integration of the figures; null for all integrations. */
   integration: string | null;
   /** The time of the newest count among these days; null if none of them was counted. */
   countedAt: string | null;
@@ -168,7 +168,7 @@ export interface FunnelFigures {
   codeSent: number;
   verified: number;
   registered: number;
-  /** The onboardings that had not ended when they were counted. */
+  /** The onboardings that were live when they were counted. */
   live: number;
   /** The ended onboardings, the largest group first. `code` is the result code of the last step, if any. */
   endings: { state: EndedState; code: ResultCode | null; count: number }[];
@@ -234,7 +234,7 @@ export interface AttemptView {
   attempt: number;
   step: StepName;
   startedAt: string;
-  /** Null while the attempt is in flight, or if its process died. */
+  /** When the end of the attempt was recorded; null if no end is recorded. */
   endedAt: string | null;
   durationMs: number | null;
   /** The class of the failure, or `ok` if the attempt succeeded; null while the attempt runs. */
@@ -242,7 +242,7 @@ export interface AttemptView {
   upstreamStatus: number | null;
   /** True if the lease ended without an answer: the process died or could not reach PostgreSQL. */
   lapsed: boolean;
-  /** Whether the effect of the attempt is unknown. If so, an operator may decide. */
+  /** Whether the effect of the attempt is unknown, so that an operator may decide it. */
   unresolved: boolean;
   /** The class of an answer that came too late. */
   lateAnswer: string | null;

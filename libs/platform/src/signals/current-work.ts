@@ -2,27 +2,26 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LogFields } from './log-fields.js';
 import type { Span } from './tracing.js';
 
-/** The facts about a request in its log lines. Header fields, query and body are not included. */
+/** The facts about a request for its log lines, without header fields, query and body. */
 export interface LoggedRequest {
   traceId: string;
   method: string | undefined;
   url: string | undefined;
   address: string;
-  /** Set when known, as is `operator`. */
+  /** Set as soon as the caller is known. */
   caller?: string;
+  /** Set as soon as the operator is known. */
   operator?: string;
   /** Why a token was refused. */
   reason?: string;
 }
 
-/** The HTTP request that is being handled. */
 export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
 
 /** The job that runs now. Its fields are in each log line during the job. */
 export const currentJob = new AsyncLocalStorage<Pick<LogFields, JobField>>();
 type JobField = 'queue' | 'job' | 'onboardingId' | 'operationId';
 
-/** The span that is open now. */
 export const openSpan = new AsyncLocalStorage<Span>();
 
 /**

@@ -9,7 +9,6 @@ interface Types {
 /** A field of our log lines. `docs/reference/signals.md` lists it, and a test looks for it in real lines. */
 export interface LogField {
   type: keyof Types;
-  /** The meaning of the field, for operators. */
   meaning: string;
   /** The lines that have the field. */
   on: string;

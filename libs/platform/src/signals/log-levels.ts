@@ -2,7 +2,7 @@ import { PinoLogger } from 'nestjs-pino';
 import type { LoggerOptions } from 'pino';
 import type { LogLevel } from './log-modules.js';
 
-/** Levels that operators have changed in this process: of single modules, and of all others. */
+/** The log levels that operators have changed: those of single modules, and that of all other modules. */
 export interface LevelChanges {
   ofModules: ReadonlyMap<string, LogLevel>;
   /** Null while `LOG_LEVEL` applies. */
@@ -10,8 +10,8 @@ export interface LevelChanges {
 }
 
 /**
- * pino's hooks. While no level is changed, there is no hook, and a line needs no extra time. A process has
- * one root logger, so it has one object of hooks.
+ * pino's hooks for the root logger of the process. While no level is changed, there is no hook, so a line
+ * takes no extra time.
  */
 export const levelHooks: NonNullable<LoggerOptions['hooks']> = {};
 
@@ -36,7 +36,7 @@ export function changeLogLevels({ ofModules, ofOthers }: LevelChanges): void {
     const { context } = (typeof line === 'object' && line !== null ? line : {}) as { context?: string };
     if (level >= (least.get(context ?? '') ?? valueOf(others))) method.apply(this, args);
   };
-  // Setting the level makes pino read the hook again. The hook then filters the lines by module.
+  // pino reads the hook again when the level is set. The hook then filters the lines by module.
   const all = [others, ...ofModules.values()];
   root.level = all.reduce((lowest, each) => (valueOf(each) < valueOf(lowest) ? each : lowest));
 }

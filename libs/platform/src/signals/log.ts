@@ -2,13 +2,13 @@ import { Logger } from '@nestjs/common';
 import type { LogFields } from './log-fields.js';
 import type { LogModule } from './log-modules.js';
 
-/** Anything that was thrown, as an error for the field `err`. The value itself may be a secret. */
+/** An error for the field `err`, from any thrown value. A value that is not an Error is not logged. */
 export const errorOf = (thrown: unknown): Error =>
   thrown instanceof Error ? thrown : new Error(`${typeof thrown} was thrown`);
 
 /**
- * Writes the lines of one module. The fields are for machines and the text is for people, so an id or a name
- * in the text is a field too.
+ * Writes the lines of one module. If the text of a line contains an id or a name, put it into a field too,
+ * because machines read only the fields.
  */
 export class Log {
   readonly #logger: Logger;

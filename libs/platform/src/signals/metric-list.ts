@@ -3,21 +3,21 @@ import type { AppRole } from '../process-name.js';
 
 export interface MetricDefinition {
   kind: 'counter' | 'gauge' | 'histogram';
-  /** What the value means, for `# HELP` and the reference page. The name says the unit. */
+  /** What the value means, for `# HELP` and the reference page. The metric's name contains the unit. */
   help: string;
   /**
-   * The names of the labels. Their values come from fixed sets or from the configuration: no ids, addresses
-   * or texts.
+   * The names of the labels. The values of a label come from a fixed set or from the configuration, and are
+   * no ids, addresses or texts.
    */
   labels?: readonly string[];
-  /** All values of the only label. Such a counter starts at 0 for each value. */
+  /** All values of a counter's only label. The counter then starts at 0 for each value. */
   values?: readonly string[];
   buckets?: readonly number[];
   /** The processes that have the metric; all of them by default. */
   in?: readonly AppRole[];
   /** All processes show the same value, from PostgreSQL or Redis: use `max by (…)`, not `sum`. */
   shared?: true;
-  /** When a scrape may lack the metric. If unset, each process of `in` always has a series. */
+  /** When the metric has a series. If unset, it always has one in each process of `in`. */
   when?: string;
 }
 
@@ -39,7 +39,7 @@ export const METRICS = {
       'Answered requests by method, template of the route (empty if there is none) and status. ' +
       'An event stream counts when it ends',
     labels: ['http_request_method', 'http_route', 'http_response_status_code'],
-    // The advice of OpenTelemetry's semantic conventions.
+    // As OpenTelemetry's semantic conventions advise.
     buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
     when: 'after the first answer',
   },
@@ -336,7 +336,7 @@ export type LabelOf<N extends MetricName> = List[N] extends { labels: readonly (
 export const PROCESS_METRICS = {
   process_cpu_user_seconds_total: 'CPU time of the process in user mode',
   process_cpu_system_seconds_total: 'CPU time of the process in the kernel',
-  process_cpu_seconds_total: 'Both together',
+  process_cpu_seconds_total: 'CPU time of the process in user mode and in the kernel',
   process_start_time_seconds: 'When the process started, in seconds since the epoch',
   process_resident_memory_bytes: 'Resident memory',
   process_virtual_memory_bytes: 'Virtual memory (Linux)',

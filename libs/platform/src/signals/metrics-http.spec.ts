@@ -21,8 +21,8 @@ const counts = () => linesOf('http_server_request_duration_seconds_count');
 const of = (labels: string, count: number) =>
   `http_server_request_duration_seconds_count{${labels}} ${count}`;
 
-describe('the duration of requests', () => {
-  it('is counted by method, template of the route and status', async () => {
+describe('the metric for the duration of requests', () => {
+  it('has a series for each method, template of a route and status', async () => {
     answer('GET', '/v1/onboardings/:id', 200);
     answer('GET', '/v1/onboardings/:id', 200);
     answer('GET', '/v1/onboardings/:id', 404);
@@ -38,7 +38,7 @@ describe('the duration of requests', () => {
     expect((await at50)![0]).toMatch(/ 2$/);
   });
 
-  it('has an empty route for paths without a route', async () => {
+  it('has an empty label for paths without a route', async () => {
     answer('GET', undefined, 404);
     http.answered({ method: 'GET' } as FastifyRequest, { statusCode: 400, elapsedTime: 1 } as FastifyReply);
     expect(await counts()).toEqual([
@@ -47,7 +47,7 @@ describe('the duration of requests', () => {
     ]);
   });
 
-  it('has one method for all unknown ones, and for bytes that are not a request', async () => {
+  it('has one label value for all unknown methods, and for bytes that are not a request', async () => {
     for (const method of ['PURGE', 'get', 'X-1', 'X-2']) answer(method, undefined, 405);
     http.unreadable(431);
     expect(await counts()).toEqual([
@@ -57,8 +57,8 @@ describe('the duration of requests', () => {
   });
 });
 
-describe('the limits that were hit', () => {
-  it('count refusals because of a limit, and no others', async () => {
+describe('the metric for limits', () => {
+  it('counts only refusals because of a limit that has a name', async () => {
     answer('GET', '/a', 429, { problem: { code: 'rate_limited', limit: 'caller' } });
     answer('GET', '/a', 429, { problem: { code: 'otp_resend_too_soon' } });
     expect((await linesOf('gangway_limits_hit_total')).filter((line) => !line.endsWith(' 0'))).toEqual([

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Metrics } from './metrics.js';
 
-/** The methods that semantic conventions list. Clients may send any other word. */
+/** The known HTTP methods. Clients may send any other word as a method: these share one label value. */
 const METHODS: ReadonlySet<string> = new Set([
   'CONNECT',
   'DELETE',
@@ -22,8 +22,9 @@ interface Series {
 }
 
 /**
- * The durations of requests, as `http.server.request.duration` of OpenTelemetry's semantic conventions, and
- * refusals by limits. Routes are templates, so the number of series does not depend on what clients send.
+ * The metrics of requests: their durations (`http.server.request.duration` of OpenTelemetry's semantic
+ * conventions), and how many a limit refused. The label for the route is its template, so clients cannot
+ * cause more series.
  */
 @Injectable()
 export class HttpMetrics {
@@ -38,14 +39,14 @@ export class HttpMetrics {
   }
 
   answered(request: FastifyRequest, reply: FastifyReply): void {
-    // Errors before the routing have no options, and unknown paths no template.
+    // There are no options after an error before the routing, and no template for an unknown path.
     const route = request.routeOptions?.url ?? '';
     this.#of(reply.statusCode, request.method, route).observe(reply.elapsedTime / 1_000);
     const limit = request.problem?.limit;
     if (limit !== undefined) this.#limits.inc({ limit });
   }
 
-  /** Counts an answer to bytes that are not a request. */
+  /** Counts an answer to bytes that are not an HTTP request. */
   unreadable(status: number): void {
     this.#of(status, OTHER, '').observe(0);
   }

@@ -12,7 +12,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** The lines of a metric with values. */
+/** The lines of a metric that contain values. */
 const linesOf = async (name: string) =>
   (await metrics.registry.getSingleMetricAsString(name))
     .split('\n')
@@ -27,7 +27,7 @@ describe('a gauge', () => {
     expect(await linesOf('gangway_sealing_key_uses')).toEqual(['gangway_sealing_key_uses{key="two"} 3']);
   });
 
-  it('without a label is absent while it has no value', async () => {
+  it('that has no labels is absent while it has no value', async () => {
     let lag: number | null = null;
     metrics.gauge('gangway_retry_lag_seconds', () => lag);
     expect(await linesOf('gangway_retry_lag_seconds')).toEqual([]);
@@ -62,7 +62,7 @@ describe('a gauge', () => {
 });
 
 describe('a counter', () => {
-  it('with known values begins at 0 for each, so that the first increase is seen', async () => {
+  it('begins at 0 for each known value of its label, so that the first increase is seen', async () => {
     metrics.counter('gangway_limits_hit_total');
     expect(await linesOf('gangway_limits_hit_total')).toEqual(
       LIMITS.map((limit) => `gangway_limits_hit_total{limit="${limit}"} 0`),

@@ -12,7 +12,6 @@ import {
   type MetricName,
 } from './metric-list.js';
 
-/** A value with its labels. */
 export interface Sample<L extends string> {
   labels: Readonly<Record<L, string>>;
   value: number;
@@ -58,8 +57,8 @@ export class Metrics {
   }
 
   /**
-   * A value that each scrape reads again. A scrape shows only labels that exist at that time. Several libs
-   * may give samples of one gauge.
+   * Registers a function that reads a gauge at each scrape. A scrape shows only the labels that this read
+   * returned. Several libs may register a function for one gauge.
    */
   gauge<N extends GaugeName>(name: N, read: () => Reading<N> | Promise<Reading<N>>): void {
     const known = this.#readers.get(name);
@@ -103,7 +102,7 @@ export class Metrics {
   }
 }
 
-/** @returns a sample for each member: the values of one label with their numbers. */
+/** @param values the number for each value of the label. @returns a sample for each of them. */
 export function samplesBy<L extends string>(label: L, values: Readonly<Record<string, number>>): Sample<L>[] {
   return Object.entries(values).map(([name, value]) => ({
     labels: { [label]: name } as Record<L, string>,

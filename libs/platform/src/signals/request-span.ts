@@ -16,7 +16,7 @@ const NOT_TRACED = /^\/(health|metrics)\b/;
 
 type Fastify = ReturnType<ReturnType<NestFastifyApplication['getHttpAdapter']>['getInstance']>;
 
-/** Traces each request, from its head until its answer has left. */
+/** Traces each request, from its headers until its answer is sent. */
 export function traceRequests(fastify: Fastify, tracing: Tracing): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const route = request.routeOptions.url;
@@ -25,11 +25,11 @@ export function traceRequests(fastify: Fastify, tracing: Tracing): void {
     const span = tracing.request(name, request.headers['traceparent']);
     if (!span) return done();
     request.raw.span = span;
-    // Fastify's own hook does not run if the client has left.
+    // Fastify's own hook does not run if the client has disconnected.
     reply.raw.once('close', () => endWith(span, request, reply));
     inSpan(span, done);
   });
-  // Node.js may call this hook outside of the request, but its log line belongs to the request's span.
+  // Node.js may call this hook outside of the request's span, but the request's log line needs the span.
   fastify.addHook('onResponse', ({ raw: { span } }, _reply, done) => (span ? inSpan(span, done) : done()));
 }
 

@@ -8,7 +8,6 @@ export interface SpanAttribute {
   type: keyof Types;
   /** The spans that have the attribute. */
   on: string;
-  /** The meaning of the attribute, for operators. */
   meaning: string;
 }
 
@@ -21,8 +20,8 @@ const ATTEMPT = 'request, job, claim, attempt';
 const ONBOARDING = 'request, job, item, claim, attempt';
 
 /**
- * All attributes of our spans, by their names. Semantic conventions define the names without `gangway`. The
- * compiler refuses any other attribute, so no other value can enter a span.
+ * All attributes of our spans, by their names. OpenTelemetry's semantic conventions define the names without
+ * `gangway`. The compiler refuses any other attribute.
  */
 const OF_SPANS = {
   'http.request.method': attribute('string', `${REQUEST}, ${CALL}`, 'The HTTP method.'),

@@ -33,8 +33,8 @@ import { pairsOf } from './tracing-settings.js';
 import type { Span, SpanKind as Kind } from './tracing.js';
 
 /**
- * An export, with its retries, ends after this time. New spans wait meanwhile, and are dropped if too many
- * wait.
+ * An export, with its retries, ends after this time. Meanwhile new spans wait. If too many wait, the SDK
+ * drops the rest.
  */
 const EXPORT_TIMEOUT_MS = 10_000;
 /** A stopping process waits this long for its last export. */
@@ -163,12 +163,12 @@ class RecordedSpan implements Span {
   }
 
   end(): void {
-    // The SDK sets its timer here, for the spans of all requests.
+    // Here the SDK may set its export timer, which serves the spans of all requests.
     outsideRequests(() => this.span.end(this.now()));
   }
 }
 
-/** W3C Trace Context §3.2. @returns nothing if the text is not valid. */
+/** Parses a `traceparent` (W3C Trace Context §3.2). @returns undefined if it is not valid. */
 function contextOf(traceparent: unknown): SpanContext | undefined {
   if (typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return undefined;
   const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-');
@@ -188,7 +188,7 @@ function samplerOf({
   return root === name ? alone : byCause(new ParentBasedSampler({ root: alone }));
 }
 
-/** A cause counts as a parent: it is known only if its own trace was sampled. */
+/** Samples all work with a cause, because a cause is only stored if its own trace was sampled. */
 const byCause = (sampler: Sampler): Sampler => ({
   shouldSample(context, traceId, name, kind, attributes, links) {
     if (links.length > 0) return { decision: SamplingDecision.RECORD_AND_SAMPLED };
@@ -230,7 +230,7 @@ class ToldExporter implements SpanExporter {
   }
 }
 
-/** The receiver's text is not logged. */
+/** Why an export failed, without the text of the receiver's answer. */
 function reasonOf(error: Error): string {
   const { code } = error as { code?: unknown };
   if (typeof code === 'number') return `the receiver answers ${code}`;

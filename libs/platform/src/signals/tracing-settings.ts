@@ -54,7 +54,7 @@ export const tracingSettings = {
   ),
 };
 
-/** Finds a share that no sampler uses: all requests would be traced, at the full cost. */
+/** Finds an OTEL_TRACES_SAMPLER_ARG that the sampler ignores: all requests would be traced, at full cost. */
 export function unusedShare(settings: {
   OTEL_TRACES_SAMPLER: string;
   OTEL_TRACES_SAMPLER_ARG?: number | undefined;

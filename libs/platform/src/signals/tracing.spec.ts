@@ -7,9 +7,9 @@ import { OtlpReceiver } from '../../../../test/support/otlp-receiver.js';
 import { currentRequest, outsideRequests } from './current-work.js';
 import { Tracing, currentSpan, spanFields, traced, type Span } from './tracing.js';
 
-/** From this number of spans on, the SDK exports at once. */
+/** The SDK exports immediately when this number of spans wait. */
 const BATCH = 512;
-/** The SDK keeps this number of spans at most, besides the batch that it exports. */
+/** The SDK keeps at most this number of spans, in addition to the batch that it exports. */
 const QUEUE = 2_048;
 const CHECKOUT = join(import.meta.dirname, '../../../..');
 const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7';
@@ -44,7 +44,7 @@ describe('tracing', () => {
   const share = (traceparent?: string) =>
     Array.from({ length: 400 }, () => traced(traceparent)).filter(Boolean).length / 400;
 
-  it('follows the caller’s decision, and by default traces all requests without one', async () => {
+  it('follows the caller’s decision, and traces requests without a decision by default', async () => {
     await open();
     expect([traced(`${PARENT}-01`), traced(`${PARENT}-00`), traced()]).toEqual([true, false, true]);
     expect(traced('00-0-0-00')).toBe(true);
@@ -63,7 +63,7 @@ describe('tracing', () => {
     expect(await tracing.caused('job', `${PARENT}-01`, async (span) => span)).toBeUndefined();
   });
 
-  it('continues with later work if the request that caused the work was traced', async () => {
+  it('includes later work if the request that caused the work was traced', async () => {
     await open({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' });
     await tracing.caused('job', `${PARENT}-01`, async () => undefined);
     await tracing.caused('job without a cause', null, async () => undefined);
@@ -73,7 +73,7 @@ describe('tracing', () => {
 });
 
 describe('a span', () => {
-  it('is a child of the span of the work that calls it, also beside other children', async () => {
+  it('is the child of the span in which it was opened, also if spans run at the same time', async () => {
     await open();
     await tracing.caused('job', `${PARENT}-01`, async () => {
       await Promise.all(['one', 'other'].map((name) => traced(name, () => traced(`${name}’s`, below))));
@@ -86,7 +86,7 @@ describe('a span', () => {
     expect(['one', 'other', 'one’s', 'other’s'].map(parentOf)).toEqual(['job', 'job', 'one', 'other']);
   });
 
-  it('starts after the span before it ends, and within its parent, in parts of a millisecond', async () => {
+  it('has exact times: spans in sequence do not overlap, and stay within their parent', async () => {
     await open();
     const spinMs = 0.2;
     await tracing.caused('job', `${PARENT}-01`, async () => {
@@ -129,7 +129,7 @@ describe('a span', () => {
     expect(receiver.texts.join()).not.toContain('a secret');
   });
 
-  it('does not make work fail, if its description fails', async () => {
+  it('does not make its work fail if the function that sets its attributes fails', async () => {
     await open();
     const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
     const describe = () => {
@@ -140,7 +140,7 @@ describe('a span', () => {
     expect(warn).toHaveBeenCalledTimes(1);
   });
 
-  it('gives its ids to log lines, but not to work that serves others', async () => {
+  it('gives its ids to log lines, except those of work for several requests', async () => {
     await open();
     await tracing.caused('job', `${PARENT}-01`, async (span) => {
       expect(spanFields()).toEqual({ trace_id: span!.traceId, span_id: span!.spanId, trace_flags: '01' });
@@ -152,7 +152,7 @@ describe('a span', () => {
 
 describe('tracing without a receiver', () => {
   const lines: string[] = [];
-  /** The request during which each log line was written. */
+  /** For each log line, the id of the request during which it was written. */
   const requests: (string | undefined)[] = [];
   const listen = () => {
     lines.length = requests.length = 0;
@@ -218,7 +218,7 @@ describe('tracing without a receiver', () => {
 });
 
 describe('tracing that is off', () => {
-  it('is cheap, because only the tracer imports OpenTelemetry', () => {
+  it('costs little, because only the tracer imports OpenTelemetry', () => {
     const files = globSync('{apps,libs}/**/*.{ts,tsx}', { cwd: CHECKOUT });
     const importing = files.filter((file) =>
       /from '@opentelemetry\//.test(readFileSync(join(CHECKOUT, file), 'utf8')),

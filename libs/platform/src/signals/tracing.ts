@@ -7,7 +7,7 @@ import type { Tracer } from './tracer.js';
 
 export type SpanKind = 'internal' | 'server' | 'client' | 'consumer';
 
-/** A span that is recorded. Without tracing, or in a trace that is not sampled, there is none. */
+/** A span that is recorded. There are no spans if tracing is off, or if the trace is not sampled. */
 export interface Span {
   /** `traceId` has 32 hex digits, `spanId` 16. */
   readonly traceId: string;
@@ -22,7 +22,7 @@ export interface Span {
    * Only the first call counts.
    *
    * @param type a code or a class, never a text of another system.
-   * @param isFault whether the span shows as failed. A refusal of a wrong request is no fault.
+   * @param isFault whether the span is shown as failed. To refuse a wrong request is not a fault.
    */
   fail(type: string, isFault?: boolean): void;
   end(): void;
@@ -36,7 +36,7 @@ let tracing = 0;
 export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : openSpan.getStore());
 
 /**
- * Runs the work in a span of its own, if it is part of a trace. Otherwise only calls it.
+ * Runs work. If a span is open, opens a child of it for the work.
  *
  * @param work gets the span, to set its attributes.
  * @param about sets attributes from the result of the work.
@@ -80,7 +80,7 @@ async function recorded<T>(
   }
 }
 
-/** A fault in the description of a span must not fail the work, which has had its effect. */
+/** Sets attributes. A fault in that must not fail the work, which has already had its effect. */
 function safely(describe: () => void): void {
   try {
     describe();
@@ -125,7 +125,7 @@ export class Tracing implements OnApplicationShutdown {
   }
 
   /**
-   * Runs later work in a trace of its own, which is linked to its cause.
+   * Runs work that another request or job has caused, in a trace of its own with a link to the cause.
    *
    * @param cause the `traceparent` of a sampled span. Without a cause, the work is not traced.
    */

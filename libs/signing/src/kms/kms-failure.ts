@@ -1,9 +1,7 @@
 import { SignerError } from '../request-signer.js';
 
-/**
- * Error names that mean "not now" although the status is 4xx (AWS KMS, common errors; SDK retry behaviour).
- */
-const NOT_NOW = /Throttl|TooManyRequests|LimitExceeded|SlowDown|RequestTimeout|PriorRequestNotComplete/;
+/** The names of temporary errors that have a status 4xx (AWS KMS, common errors; SDK retry behaviour). */
+const TEMPORARY = /Throttl|TooManyRequests|LimitExceeded|SlowDown|RequestTimeout|PriorRequestNotComplete/;
 
 interface AwsError {
   name: string;
@@ -11,14 +9,15 @@ interface AwsError {
 }
 
 /**
- * Apart from the names above, a status 4xx is a definite refusal (access, key or credentials). Every other
- * error may be temporary: 5xx, throttling, a broken connection, the time limit, missing credentials.
+ * A status 4xx is a definite refusal (access, key or credentials), except 408, 429 and the names in
+ * {@link TEMPORARY}. Every other error may be temporary: 5xx, a broken connection, the time limit, missing
+ * credentials.
  */
 export function signerErrorOf(error: unknown): SignerError {
   if (error instanceof SignerError) return error;
   const { name, $metadata } = error as AwsError;
   const status = $metadata?.httpStatusCode ?? 0;
-  const isNo = status >= 400 && status < 500 && status !== 429 && status !== 408 && !NOT_NOW.test(name);
+  const isNo = status >= 400 && status < 500 && status !== 429 && status !== 408 && !TEMPORARY.test(name);
   // AWS's message is not shown: it may contain the account and the role.
   const known = /^[A-Za-z]{1,64}$/.test(name) ? name : 'an unknown error';
   return new SignerError(

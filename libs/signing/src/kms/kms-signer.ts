@@ -70,7 +70,10 @@ export class KmsSigner implements RequestSigner {
     const der = answer.Signature;
     // With a wrong signature, upstream would answer as if our key were wrong.
     if (!der || !this.publicKey.verify(message, der, 'der')) {
-      throw new SignerError('unavailable', 'AWS KMS answered with a signature that is not by its key');
+      throw new SignerError(
+        'unavailable',
+        'AWS KMS answered with a signature that its own public key does not verify',
+      );
     }
     return encoding === 'der' ? der : p256.Signature.fromBytes(der, 'der').toBytes('compact');
   }
@@ -81,10 +84,10 @@ export class KmsSigner implements RequestSigner {
 }
 
 /**
- * Fetches the public key once, at boot. Requests contain the key, and KMS's signatures are verified with it.
+ * Fetches the public key once, at boot. Requests contain this key, and it verifies the signatures of KMS.
  *
  * @param source the variable that names the key.
- * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. The caller should stop the boot.
+ * @throws RemoteKeyError if the key cannot be used, or KMS does not answer. The boot should stop.
  */
 export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSigner> {
   const client = new KMSClient(settingsOf(key));
@@ -116,7 +119,7 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,
-      // Each request times out earlier, so the SDK prints no warning on the console.
+      // Longer than the time limit of a request, so the SDK never prints this warning on the console.
       socketAcquisitionWarningTimeout: 60_000,
     },
   };

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The value by which Turnkey recognizes a repeated activity (Turnkey public API, idempotency). The stamp does
- * not count. For the same bytes Turnkey returns the same result. One more space makes another activity.
+ * The value by which Turnkey recognizes a repeated activity (Turnkey public API, idempotency). It depends on
+ * the bytes of the body, and not on the stamp. One more space makes another activity.
  *
  * @param body exactly as it is sent.
  * @returns `sha256:` and 64 lowercase hex digits.

@@ -33,7 +33,7 @@ describe('verifying a stamp', () => {
     expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('accepts the signature of an attested stamp if the scheme is that of API keys', () => {
+  it('accepts the signature of an attested stamp under the scheme of API keys', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
     expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });
@@ -49,7 +49,7 @@ describe('verifying a stamp', () => {
   const changed = (change: object): string => base64url({ ...stamp, ...change });
 
   it.each<[string, string, string, string?]>([
-    ['nothing', 'malformed', ''],
+    ['an empty text', 'malformed', ''],
     ['padding', 'malformed', `${purejs}=`],
     ['plain JSON', 'malformed', decodedJson],
     ['a text that is not JSON', 'malformed', base64url('stamp')],

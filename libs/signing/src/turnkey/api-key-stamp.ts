@@ -44,7 +44,7 @@ export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHead
   const signature = hexBytes(stamp['signature']);
   if (!signature) refuse('malformed', 'its signature is not hex');
   if (!key.verify(Buffer.from(body), signature, 'der')) {
-    refuse('bad_signature', 'its signature is not by its key over this body');
+    refuse('bad_signature', 'its key does not verify its signature of this body');
   }
   return header(key.compressedHex, signature);
 }

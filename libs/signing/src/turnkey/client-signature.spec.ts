@@ -105,7 +105,7 @@ describe('verifying a client signature', () => {
   });
 
   it.each<[string, string, unknown, Partial<typeof expected>?]>([
-    ['nothing', 'malformed', undefined],
+    ['an absent value', 'malformed', undefined],
     ['null', 'malformed', null],
     ['a text', 'malformed', JSON.stringify(login)],
     ['an empty object', 'wrong_algorithm', {}],

@@ -70,14 +70,14 @@ export function verifyClientSignature(
   const key = decodePublicKey(publicKey);
   if (!key) refuse('malformed', 'its publicKey is not a P-256 key in hex');
   if (key.compressedHex !== decodePublicKey(expected.publicKey)?.compressedHex) {
-    refuse('wrong_key', 'it is not by the key that the token is bound to');
+    refuse('wrong_key', 'it was made with another key than that of the token');
   }
   const expectedMessage = clientSignatureMessage(expected.usage);
   if (message !== expectedMessage) refuse('wrong_message', 'its message is not the expected one');
   const raw = hexBytes(signature);
   if (raw?.length !== 64) refuse('malformed', 'its signature is not r‖s in 128 hex digits');
   if (!key.verify(Buffer.from(expectedMessage), raw, 'raw')) {
-    refuse('bad_signature', 'its signature is not by its key over its message');
+    refuse('bad_signature', 'its key does not verify its signature of its message');
   }
   return { publicKey: key.compressedHex, scheme, message: expectedMessage, signature: raw.toString('hex') };
 }

@@ -4,8 +4,8 @@ import { base64urlBytes, jsonObject } from './strict-decoding.js';
 export type Claims = Record<string, unknown>;
 
 /**
- * Opens a token in the compact form of RFC 7515 §7.1, signed with ES256 (RFC 7518 §3.4). The token cannot
- * choose another algorithm.
+ * Verifies and reads a token in the compact form of RFC 7515 §7.1, signed with ES256 (RFC 7518 §3.4). The
+ * token cannot choose another algorithm.
  *
  * @param isSigned receives the ASCII bytes of `header.payload`, and r‖s in 64 bytes. Each of Turnkey's two
  * tokens has its own function, because one of them is not signed as the standard says.
@@ -56,9 +56,9 @@ export function textClaims<Name extends string>(
  * @throws InvalidProofError `missing_claims` if `exp` is not an instant, `expired` if it has passed.
  */
 export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
-  // Above 1e14 ms (the year 5138), the unit is wrong, and the token would never expire.
+  // A time after the year 5138 (1e14 ms) has a wrong unit, and the token would never expire.
   if (!(expiresAtMs > 0 && expiresAtMs < 1e14)) {
-    throw new InvalidProofError(proof, 'missing_claims', 'its exp is not in the unit of this token');
+    throw new InvalidProofError(proof, 'missing_claims', 'its exp is not a plausible time');
   }
   if (nowMs >= expiresAtMs) throw new InvalidProofError(proof, 'expired', 'it has expired');
   return new Date(expiresAtMs);

@@ -5,8 +5,8 @@ import type { OtpTarget } from './otp-target.js';
 
 /**
  * Makes the `encryptedOtpBundle` (Turnkey public API, verify OTP; RFC 9180 §5.1.1): the code, and the key
- * that the verification token will be bound to. Keep the result for later attempts: each call gives another
- * text, and so another activity, which uses up another try of the code.
+ * that the verification token will be bound to. Keep the result for later attempts: each call returns another
+ * text. Turnkey treats another text as another activity, and counts another try of the code.
  *
  * @param publicKeyHex the public half of the session key: compressed, 66 hex digits.
  * @returns JSON with `encappedPublic` and `ciphertext`, both hex.

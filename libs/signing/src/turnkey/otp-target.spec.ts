@@ -34,7 +34,7 @@ describe('reading an OTP target bundle', () => {
   const uncompressed = enclaveTarget.publicKeyUncompressedHex;
 
   it.each<[string, string, string]>([
-    ['nothing', 'malformed', ''],
+    ['an empty text', 'malformed', ''],
     ['a list', 'malformed', `[${targetBundle}]`],
     ['JSON in JSON', 'malformed', JSON.stringify(targetBundle)],
     ['no signer', 'wrong_key', bundleOf(dataJson, { enclaveQuorumPublic: undefined })],

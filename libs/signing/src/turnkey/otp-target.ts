@@ -20,17 +20,17 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   const outer = jsonObject(bundle);
   if (!outer) refuse('malformed', 'it is not a JSON object');
   if (decodePublicKey(outer['enclaveQuorumPublic'])?.compressedHex !== signer.compressedHex) {
-    refuse('wrong_key', 'its enclaveQuorumPublic is not the configured signer');
+    refuse('wrong_key', 'its enclaveQuorumPublic is not the configured public key of the signer');
   }
   const data = hexBytes(outer['data']);
   const signature = hexBytes(outer['dataSignature']);
   if (!data || !signature) refuse('malformed', 'its data or its dataSignature is not hex');
   if (!signer.verify(data, signature, 'der')) {
-    refuse('bad_signature', 'its dataSignature is not by the signer over its data');
+    refuse('bad_signature', 'the signer’s key does not verify its dataSignature');
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // With a compressed key, the enclave authenticates other bytes and cannot decrypt.
+  // With a compressed key, the enclave would authenticate other bytes than the service, and not decrypt.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');
   }

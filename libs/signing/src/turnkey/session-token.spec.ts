@@ -12,9 +12,7 @@ const END_S = 4102444800;
 const NOW_MS = END_S * 1000 - 1;
 const HEADER = { alg: 'ES256', typ: 'JWT' };
 
-/**
- * Makes a session token with these claims. Its signature covers the hash of the hash, as the enclave's does.
- */
+/** Makes a session token with these claims. Like the enclave, it signs the hash of a hash. */
 function sessionOf(payload: unknown, header: object = HEADER): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const once = createHash('sha256').update(input).digest();
@@ -56,7 +54,7 @@ describe('reading a session token', () => {
   };
 
   it.each<[string, string, string]>([
-    ['nothing', 'malformed', ''],
+    ['an empty text', 'malformed', ''],
     ['no signature', 'malformed', `${header}.${payload}.`],
     ['a signature of 63 bytes', 'malformed', `${header}.${payload}.${base64url('x'.repeat(63))}`],
     ['alg none', 'wrong_algorithm', sessionOf(claims, { alg: 'none', typ: 'JWT' })],

@@ -1,6 +1,6 @@
 /**
- * These functions replace `Buffer.from`, which skips characters that it cannot read, and accepts padding,
- * extra bits and both alphabets. Many texts would give the same bytes, and a damaged text wrong bytes.
+ * These functions replace `Buffer.from`, which skips unreadable characters and accepts padding, extra bits
+ * and both alphabets. It would decode many texts to the same bytes, and a damaged text to wrong bytes.
  */
 
 /** @returns the bytes of hex text in upper or lower case, without `0x`. Undefined for any other text. */

@@ -31,7 +31,6 @@ it('the verifier trusts only the production keys by default', () => {
   expect(() => verifier.verificationToken(tokens.verification.jwt, NOW_MS)).toThrow(refused('bad_signature'));
   expect(() => verifier.sessionToken(tokens.session.jwt, NOW_MS)).toThrow(refused('bad_signature'));
 
-  // A forged bundle that names the production signer is refused.
   const enclaveQuorumPublic = PRODUCTION_ENCLAVE_KEYS.signer;
   const forged = JSON.stringify({ ...(JSON.parse(otp.targetBundle) as object), enclaveQuorumPublic });
   expect(() => verifier.otpTarget(forged)).toThrow(refused('bad_signature'));

@@ -15,7 +15,7 @@ export interface TurnkeyVerifier {
 }
 
 /**
- * Opens the enclaves' public keys (hex) once, at boot. The default keys are those of Turnkey's production.
+ * Parses the enclaves' public keys (hex) once, at boot. The defaults are the keys of Turnkey's production.
  *
  * @throws InvalidKeyError that names the invalid key.
  */

@@ -60,7 +60,7 @@ describe('reading a verification token', () => {
   };
 
   it.each<[string, string, string]>([
-    ['nothing', 'malformed', ''],
+    ['an empty text', 'malformed', ''],
     ['two parts', 'malformed', `${header}.${payload}`],
     ['four parts', 'malformed', `${jwt}.`],
     ['padding', 'malformed', `${jwt}==`],

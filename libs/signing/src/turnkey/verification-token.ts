@@ -8,7 +8,7 @@ export interface VerificationToken {
   organizationId: string;
   /** E.g. `OTP_TYPE_EMAIL`. */
   verificationType: string;
-  /** The address that got the code. */
+  /** The e-mail address or phone number that got the code. */
   contact: string;
   /** The session key, in the same hex form that was encrypted together with the code. */
   publicKey: string;

@@ -69,7 +69,7 @@ const providerOf = () =>
 const call = () => aCall();
 
 /** The three steps, each with a valid answer of Byzantine. */
-const VERBS = {
+const STEPS = {
   'init-otp': {
     path: '/v1/submit/init-otp',
     good: { otpId: 'otp_of any shape' },
@@ -88,16 +88,16 @@ const VERBS = {
       provider.createAuthenticators(call(), subject, grant, [authenticator]),
   },
 } as const;
-type Verb = keyof typeof VERBS;
-const NAMES = Object.keys(VERBS) as Verb[];
+type Step = keyof typeof STEPS;
+const NAMES = Object.keys(STEPS) as Step[];
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const answers = (status: number, body: unknown, headers: Record<string, string> = JSON_TYPE) => {
   answer = { status, body: typeof body === 'string' ? body : JSON.stringify(body), headers };
 };
 
-async function failureOf(verb: Verb, provider = providerOf()): Promise<UpstreamError> {
-  const error = await VERBS[verb].run(provider).then(
+async function failureOf(step: Step, provider = providerOf()): Promise<UpstreamError> {
+  const error = await STEPS[step].run(provider).then(
     (value: unknown) => new Error(`it succeeded: ${JSON.stringify(value)}`),
     (reason: unknown) => reason,
   );
@@ -126,17 +126,17 @@ describe('a request to Byzantine', () => {
     expect(verify('sha256', signed, publicKeyOf(String(headers['x-pubkey'])), signature)).toBe(true);
   }
 
-  it.each(NAMES)('for %s matches its schema and has a signature over its exact bytes', async (verb) => {
-    answers(200, VERBS[verb].good);
-    await VERBS[verb].run(providerOf());
+  it.each(NAMES)('for %s matches its schema and has a signature over its exact bytes', async (step) => {
+    answers(200, STEPS[step].good);
+    await STEPS[step].run(providerOf());
     expect(received).toHaveLength(1);
     const [request] = received;
-    expect(request).toMatchObject({ method: 'POST', url: VERBS[verb].path });
+    expect(request).toMatchObject({ method: 'POST', url: STEPS[step].path });
     expect(request!.headers['content-type']).toBe('application/json');
-    expect(byzantineSchemas.check(verb as ByzantineOperation, 'request', JSON.parse(request!.body))).toEqual(
+    expect(byzantineSchemas.check(step as ByzantineOperation, 'request', JSON.parse(request!.body))).toEqual(
       [],
     );
-    expect(byzantineSchemas.check(verb as ByzantineOperation, 'response', VERBS[verb].good)).toEqual([]);
+    expect(byzantineSchemas.check(step as ByzantineOperation, 'response', STEPS[step].good)).toEqual([]);
     expectSigned(request!);
   });
 
@@ -155,12 +155,12 @@ describe('a request to Byzantine', () => {
 
 describe('a request to Byzantine', () => {
   it('carries the code, the session and each passkey unchanged', async () => {
-    answers(200, VERBS['otp-auth'].good);
-    await VERBS['otp-auth'].run(providerOf());
+    answers(200, STEPS['otp-auth'].good);
+    await STEPS['otp-auth'].run(providerOf());
     expect(JSON.parse(received[0]!.body)).toEqual({ ...subject, otpId: 'otp-1', otpCode: '012345' });
 
-    answers(200, VERBS['create-authenticators-otp'].good);
-    await VERBS['create-authenticators-otp'].run(providerOf());
+    answers(200, STEPS['create-authenticators-otp'].good);
+    await STEPS['create-authenticators-otp'].run(providerOf());
     expect(JSON.parse(received[1]!.body)).toEqual({
       sessionId: grant.type === 'upstream-session' && grant.sessionId.reveal(),
       ...subject,
@@ -200,8 +200,8 @@ describe('a request to Byzantine', () => {
 
 describe('a successful answer of Byzantine', () => {
   it.each([200, 201, 202])('may be any 2xx, such as %d', async (status) => {
-    answers(status, VERBS['init-otp'].good);
-    expect(await VERBS['init-otp'].run(providerOf())).toEqual({ handle: 'otp_of any shape' });
+    answers(status, STEPS['init-otp'].good);
+    expect(await STEPS['init-otp'].run(providerOf())).toEqual({ handle: 'otp_of any shape' });
   });
 
   it.each([
@@ -211,46 +211,49 @@ describe('a successful answer of Byzantine', () => {
     ['2026-02-05T12:00:00.123456789', '2026-02-05T12:00:00.123Z'],
     ['2026-02-05T14:00:00+02:00', '2026-02-05T12:00:00.000Z'],
     ['2026-02-05T07:00:00-0500', '2026-02-05T12:00:00.000Z'],
-  ])('to otp-auth expires at %s: read as %s in every time zone', async (expiresAt, instant) => {
-    answers(200, { ...VERBS['otp-auth'].good, expiresAt, more: 'is upstream’s freedom' });
-    const granted = await VERBS['otp-auth'].run(providerOf());
-    expect(granted).toMatchObject({ type: 'upstream-session', expiresAt: new Date(instant) });
-    expect(granted.type === 'upstream-session' && granted.sessionId.reveal()).toBe(
-      VERBS['otp-auth'].good.sessionId,
-    );
-  });
+  ])(
+    'to otp-auth may contain the expiry %s, which means %s in every time zone',
+    async (expiresAt, instant) => {
+      answers(200, { ...STEPS['otp-auth'].good, expiresAt, more: 'is upstream’s freedom' });
+      const granted = await STEPS['otp-auth'].run(providerOf());
+      expect(granted).toMatchObject({ type: 'upstream-session', expiresAt: new Date(instant) });
+      expect(granted.type === 'upstream-session' && granted.sessionId.reveal()).toBe(
+        STEPS['otp-auth'].good.sessionId,
+      );
+    },
+  );
 
   it('gives the ids in the order of the passkeys, or null if the number of ids differs', async () => {
     answers(200, { authenticatorIds: ['id-1'] });
-    expect(await VERBS['create-authenticators-otp'].run(providerOf())).toEqual(['id-1']);
+    expect(await STEPS['create-authenticators-otp'].run(providerOf())).toEqual(['id-1']);
     answers(200, { authenticatorIds: ['id-1', 'id-2'] });
-    expect(await VERBS['create-authenticators-otp'].run(providerOf())).toBeNull();
+    expect(await STEPS['create-authenticators-otp'].run(providerOf())).toBeNull();
   });
 });
 
 describe('a 2xx answer of Byzantine', () => {
-  /** The members of each answer that the service uses. It does not use `session`. */
-  const read: Record<Verb, string[]> = {
+  /** The members of each answer that the service uses. The service does not use `session`. */
+  const read: Record<Step, string[]> = {
     'init-otp': ['otpId'],
     'otp-auth': ['sessionId', 'expiresAt'],
     'create-authenticators-otp': ['authenticatorIds'],
   };
 
-  it.each(NAMES)('to %s counts as lost if it cannot be read', async (verb) => {
+  it.each(NAMES)('to %s counts as lost if it cannot be read', async (step) => {
     const bad = [
       '<html>ok</html>',
       '',
       'null',
       '[]',
       '"yes"',
-      JSON.stringify(VERBS[verb].good).slice(0, -1),
-      ...read[verb].flatMap((member) =>
-        [null, 7].map((value) => JSON.stringify({ ...VERBS[verb].good, [member]: value })),
+      JSON.stringify(STEPS[step].good).slice(0, -1),
+      ...read[step].flatMap((member) =>
+        [null, 7].map((value) => JSON.stringify({ ...STEPS[step].good, [member]: value })),
       ),
     ];
     for (const body of bad) {
       answers(200, body);
-      expect(await failureOf(verb)).toMatchObject({
+      expect(await failureOf(step)).toMatchObject({
         failure: 'no_answer',
         evidence: { status: 200, bytesSent: true },
       });
@@ -264,7 +267,7 @@ describe('a 2xx answer of Byzantine', () => {
 
   it('to otp-auth counts as lost if its expiry is not an instant', async () => {
     for (const expiresAt of ['soon', '', '2026-13-45T99:00:00Z']) {
-      answers(200, { ...VERBS['otp-auth'].good, expiresAt });
+      answers(200, { ...STEPS['otp-auth'].good, expiresAt });
       expect((await failureOf('otp-auth')).failure).toBe('no_answer');
     }
   });
@@ -323,15 +326,15 @@ describe('a refusal by Byzantine', () => {
     [400, { error: 'Max number of OTPs have been initiated please wait and try again' }, 'throttled'],
   ];
 
-  const cases = NAMES.flatMap((verb) =>
-    everywhere.map(([status, body, failure, reason]) => ({ verb, status, body, failure, reason })),
+  const cases = NAMES.flatMap((step) =>
+    everywhere.map(([status, body, failure, reason]) => ({ step, status, body, failure, reason })),
   );
 
   it.each(cases)(
-    'of $verb with $status $body ends $failure, with reason $reason',
-    async ({ verb, status, body, failure, reason }) => {
+    'of $step with $status $body gives the failure $failure with the reason $reason',
+    async ({ step, status, body, failure, reason }) => {
       answers(status, body);
-      const error = await failureOf(verb);
+      const error = await failureOf(step);
       expect(error.failure).toBe(failure);
       expect(error.reason).toBe(reason);
       expect(error.evidence).toMatchObject({ status, bytesSent: true, headersSeen: true });
@@ -339,18 +342,18 @@ describe('a refusal by Byzantine', () => {
     },
   );
 
-  it.each<[Verb, RejectionReason]>([
+  it.each<[Step, RejectionReason]>([
     ['init-otp', 'subject_not_found'],
     ['otp-auth', 'subject_not_found'],
     ['create-authenticators-otp', 'session_expired'],
-  ])('of %s with 404 means %s, whatever its text is', async (verb, reason) => {
+  ])('of %s with 404 means %s, whatever its text is', async (step, reason) => {
     for (const body of [
       { error: 'account not found', status: 404 },
       'nothing here',
       { error: 'session not found' },
     ]) {
       answers(404, body);
-      expect(await failureOf(verb)).toMatchObject({ failure: 'rejected', reason });
+      expect(await failureOf(step)).toMatchObject({ failure: 'rejected', reason });
     }
   });
 
@@ -401,7 +404,7 @@ describe('parseSubject of Byzantine', () => {
     [{ ...subject, email: 'a@b.c' }, ['/subject']],
     [null, ['/subject']],
     ['text', ['/subject']],
-  ])('refuses %j and points at it', (value, pointers) => {
+  ])('refuses %j with a pointer to the error', (value, pointers) => {
     try {
       providerOf().parseSubject(value);
     } catch (error) {
@@ -419,7 +422,7 @@ describe('the client of Byzantine', () => {
     const provider = providerOf();
     const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
     await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
-      /takes the code itself/,
+      /needs a code in plain text/,
     );
     const key = {
       type: 'session-key',
@@ -429,7 +432,7 @@ describe('the client of Byzantine', () => {
       expiresAt: new Date(),
     } as const;
     await expect(provider.createAuthenticators(call(), subject, key, [authenticator])).rejects.toThrow(
-      /keeps the session itself/,
+      /needs the id of its session/,
     );
     expect(received).toEqual([]);
   });
@@ -447,7 +450,7 @@ describe('parseOtpChoice of Byzantine', () => {
     [[], ['/otp']],
     ['x', ['/otp']],
     [{ otpLength: 6, 'a/b~c': 1 }, ['/otp/otpLength', '/otp/a~1b~0c']],
-  ])('refuses %j, and points at each member', (value, pointers) => {
+  ])('refuses %j with a pointer to each member', (value, pointers) => {
     const errors = pointers.map((pointer) => expect.objectContaining({ pointer, code: 'not_supported' }));
     expect(() => providerOf().parseOtpChoice(value)).toThrow(expect.objectContaining({ errors }));
   });

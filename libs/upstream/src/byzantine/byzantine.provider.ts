@@ -61,8 +61,7 @@ export class ByzantineProvider implements UpstreamProvider {
       });
     }
     const { accountId, userId } = parsed.data;
-    // The ids are random: only the provider can tell which person they belong to. Therefore they count as not
-    // personal.
+    // The ids are random, and only the provider knows whose they are. Therefore they count as not personal.
     return { subject: parsed.data, key: `${accountId}/${userId}`, personal: [] };
   }
 
@@ -91,7 +90,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   async verifyOtp(call: Call, subject: Subject, { handle }: SentOtp, proof: OtpProof): Promise<Grant> {
-    if (proof.type !== 'code') throw new Error('Byzantine takes the code itself');
+    if (proof.type !== 'code') throw new Error('Byzantine needs a code in plain text');
     const body = { ...subject, otpId: handle, otpCode: proof.code.reveal() };
     const answer = await this.#post(call, 'verify-otp', '/v1/submit/otp-auth', body);
     const { sessionId, expiresAt } = this.#read(answer, otpAuthAnswer);
@@ -111,7 +110,7 @@ export class ByzantineProvider implements UpstreamProvider {
     grant: Grant,
     authenticators: readonly NewAuthenticator[],
   ): Promise<string[] | null> {
-    if (grant.type !== 'upstream-session') throw new Error('Byzantine keeps the session itself');
+    if (grant.type !== 'upstream-session') throw new Error('Byzantine needs the id of its session');
     const path = '/v1/submit/create-authenticators-otp';
     const body = {
       sessionId: grant.sessionId.reveal(),
@@ -126,8 +125,7 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // If this probe succeeds, all parked onboardings continue. Therefore one answer with a wrong clock is
-    // enough to fail it.
+    // A successful probe resumes all parked onboardings. Therefore a probe fails after one wrong time.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)

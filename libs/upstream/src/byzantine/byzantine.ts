@@ -4,8 +4,8 @@ import { AFTER_COOLDOWN, REFUSED, retry } from '../port/retry-law.js';
 import { ByzantineProvider, subjectSchema } from './byzantine.provider.js';
 
 /**
- * Byzantine has no idempotency keys, and no route that returns the result of an earlier request. Therefore
- * the outcome of a lost answer stays unknown.
+ * Byzantine has no idempotency keys, and no route that returns the result of an earlier request. If an answer
+ * is lost, the outcome stays unknown.
  */
 export const byzantine = defineProvider({
   kind: 'byzantine',

@@ -41,13 +41,14 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
 /**
- * Byzantine uses Turnkey and may forward its texts, so this function also reads them. @returns null if the
- * text is unknown.
+ * Byzantine uses Turnkey, and may forward Turnkey's texts. Therefore this function also reads those texts.
+ *
+ * @returns null if the text is unknown.
  */
 export function readText(text: string): KnownText['means'] | null {
   const start = beginningOf(text);
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
-/** Whether the text of a 401 or 403 is about the key. All requests would then get this answer. */
+/** Whether the text of a 401 or 403 is about the key. If so, all requests get this answer. */
 export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(beginningOf(text));

@@ -30,7 +30,7 @@ export type RejectionReason =
   | 'attestation_invalid'
   | 'credential_already_registered'
   | 'authenticator_limit'
-  /** The provider's customer has reached another limit. Waiting does not help. */
+  /** The provider's customer has reached a limit other than the number of passkeys. Waiting does not help. */
   | 'resource_limit'
   | 'consensus_needed'
   /** A policy of the provider's customer requires more factors. */
@@ -52,9 +52,6 @@ export const NOTHING_SENT: CallEvidence = {
   status: null,
   durationMs: 0,
 };
-
-/** Longer texts are cut. An operator does not read more. */
-const KEPT_CHARACTERS = 2_000;
 
 export interface UpstreamErrorOptions {
   /**
@@ -101,14 +98,14 @@ export class UpstreamError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.mayBeOfSubject = options.mayBeOfSubject ?? false;
     this.heldBack = options.heldBack ?? false;
-    // An error that explains another one is about the same answer.
+    // An error and the UpstreamError that caused it are about the same answer.
     if (options.cause instanceof UpstreamError) this.unknownText = options.cause.unknownText;
   }
 
-  /** Keeps a text that we do not know, for operators: see `refusal-text.ts`. */
+  /** Stores a text that we do not know, so that operators can read it (`refusal-text.ts`). */
   saying(status: number, text: string): this {
     if (status >= 400 && status <= 499 && text.trim() !== '') {
-      this.unknownText = { status, text: new Secret(text.slice(0, KEPT_CHARACTERS)) };
+      this.unknownText = { status, text: new Secret(text) };
     }
     return this;
   }

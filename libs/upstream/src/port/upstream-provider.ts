@@ -20,7 +20,7 @@ export interface ParsedSubject {
 }
 
 /**
- * Options that a start sets for its codes, in addition to the defaults. It is JSON in the provider's form.
+ * Options that a start sets for its codes. They override the defaults. JSON in the provider's form.
  */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
@@ -29,13 +29,12 @@ export interface ParsedChoice {
   /** Options for every code of the onboarding. */
   choice: OtpChoice;
   /**
-   * Secret options for the first code only, such as a captcha token. They are kept under these names, see
-   * {@link Call.kept}.
+   * Secret options for the first code only, such as a captcha token, by their names in {@link Call.kept}.
    */
   once: Readonly<Record<string, string>>;
 }
 
-/** The limits of one call. A call that reaches its deadline ends, and is never repeated by the client. */
+/** The limits of one call. At its deadline, a call fails. The HTTP client never repeats a call. */
 export interface CallLimits {
   /** The longest duration of the whole call in ms, from DNS to the last byte of the answer. */
   timeoutMs: number;
@@ -161,7 +160,7 @@ export interface UpstreamProvider {
    * @param device the request that the user's device has signed. It is present only if the device holds the
    *   grant's key.
    * @returns the provider's ids in the order of the passkeys, or null if the number of ids differs.
-   * @throws UpstreamError `no_answer` if the answer contains no id, because it proves nothing.
+   * @throws UpstreamError `no_answer` if the answer contains no id, because such an answer proves nothing.
    */
   createAuthenticators(
     call: Call,

@@ -59,7 +59,7 @@ describe('the end of a server’s certificate', () => {
     expect(daysUntil(ends.of(origin))).toBe(7);
   });
 
-  it('is that of a renewed certificate after the next connection', async () => {
+  it('is updated by the first connection with a renewed certificate', async () => {
     const ends = new CertificateEnds(clock);
     const old = tlsServer(7);
     const port = await listen(old);

@@ -5,16 +5,13 @@ import type { Clock } from '#libs/kernel';
 /** After this time, a server may have a new certificate that this process has not seen. */
 const FORGET_AFTER_MS = 86_400_000;
 
-/** When the certificates of the servers end, as the connections of this process have seen them. */
+/** When the certificates of the servers end, as read from the TLS connections of this process. */
 export class CertificateEnds {
   readonly #seen = new Map<string, { endsMs: number; atMs: number }>();
 
   constructor(private readonly clock: Clock) {}
 
-  /**
-   * @returns milliseconds since the epoch. Undefined without a new TLS connection to this origin within a
-   *   day.
-   */
+  /** @returns milliseconds since the epoch. Undefined if no TLS connection to the origin opened in a day. */
   of(origin: string): number | undefined {
     const seen = this.#seen.get(origin);
     return seen && this.clock.monotonicMs() - seen.atMs < FORGET_AFTER_MS ? seen.endsMs : undefined;
@@ -31,7 +28,7 @@ export class CertificateEnds {
   }
 
   #note(origin: string, socket: TLSSocket): void {
-    // A session that is resumed may have no certificate.
+    // A resumed TLS session may have no certificate.
     const endsMs = Date.parse(socket.getPeerCertificate().valid_to ?? '');
     if (!Number.isNaN(endsMs)) this.#seen.set(origin, { endsMs, atMs: this.clock.monotonicMs() });
   }

@@ -11,8 +11,8 @@ const TRUSTED_MS = 60_000;
 const PARTED_MS = 1_000;
 
 /**
- * What one answer shows: the provider's clock is between `leastMs` and `mostMs` ahead of ours. If negative,
- * it is behind.
+ * What one answer shows: the provider's clock is between `leastMs` and `mostMs` ahead of ours. A
+ * negative value means that the provider's clock is behind.
  */
 interface Reading {
   dateMs: number;

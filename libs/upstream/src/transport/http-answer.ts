@@ -100,5 +100,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** The beginning of an error text. An attacker could make the rest very long. */
+/** The part of an error text that is searched. An attacker could make the whole text very long. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

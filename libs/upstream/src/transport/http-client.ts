@@ -12,8 +12,8 @@ import type { CallLimits } from '../port/upstream-provider.js';
 const MAX_ANSWER_BYTES = 256 * 1024;
 
 /**
- * After the deadline, the client reads at most this number of times what has already arrived. It stops when
- * nothing new was there.
+ * After the deadline, the client reads the rest of an answer that has already arrived. It reads at most this
+ * many times, and stops when it finds nothing new.
  */
 const LAST_ROUNDS = 16;
 
@@ -52,8 +52,8 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends signed requests. It never repeats a request and never follows a redirect. The retry law must know
- * whether any byte was sent. Pools of undici report this moment (docs/decisions/0005-http-client.md).
+ * Sends signed requests. It never repeats a request and never follows a redirect. It uses pools of undici,
+ * because they report when the first byte is sent (docs/decisions/0005-http-client.md).
  */
 @Injectable()
 export class UpstreamHttpClient implements OnApplicationShutdown {
@@ -82,8 +82,8 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
 
   /**
    * @param baseUrl scheme, host and port.
-   * @returns when the server's certificate ends, in milliseconds since the epoch. Undefined unless a
-   *   new TLS connection has shown it within a day.
+   * @returns when the server's certificate ends, in milliseconds since the epoch. Undefined if no TLS
+   *   connection to the server opened in a day.
    */
   certificateEndsMs(baseUrl: string): number | undefined {
     return this.#certificates.of(new URL(baseUrl).origin);
@@ -118,7 +118,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   }
 }
 
-/** The paths are the provider's routes: they hold no value of a caller. A query may hold one. */
+/** The path is a route of the provider. The span gets no query, because a query may contain personal data. */
 function noteRequest(span: Span, { baseUrl, method }: HttpRequest, path: string): void {
   const { hostname, port, protocol } = new URL(baseUrl);
   span.set({

@@ -4,7 +4,7 @@ import { OneTry } from './one-try.js';
 
 const evidence = (bytesSent: boolean) => ({ bytesSent, headersSeen: false, status: null, durationMs: 1 });
 
-/** A try of 1000 ms, on a clock that the test moves. */
+/** An attempt of 1000 ms, on a clock that the test moves. */
 function aTry() {
   const clock = { now: 5_000, nowMs: () => 0, monotonicMs: () => clock.now };
   const oneTry = new OneTry({ timeoutMs: 1_000, beforeSend: () => undefined }, clock);
@@ -21,7 +21,10 @@ describe('an attempt that consists of several requests', () => {
     expect(() => oneTry.limits(true).beforeSend()).toThrow(/no time was left/);
   });
 
-  /** The requests in order (`-`: not sent), how the last request ends, and how the whole try ends. */
+  /**
+   * The requests (`-`: not sent). Then the failure and `bytesSent`: first of the last request, then of the
+   * whole attempt.
+   */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],
     [['effect', '-'], 'not_sent', false, 'unavailable', true],
@@ -36,7 +39,7 @@ describe('an attempt that consists of several requests', () => {
     [['effect', 'query'], 'misconfigured', true, 'misconfigured', true],
     [['effect'], 'no_answer', true, 'no_answer', true],
   ])(
-    'with the requests %j, the last of which ends %s',
+    'derives its failure from the requests %j and the last failure %s',
     async (requests, last, lastSent, failure, bytesSent) => {
       const { clock, oneTry } = aTry();
       const ending = oneTry.run(() => {

@@ -8,12 +8,8 @@ import type { CallLimits } from '../port/upstream-provider.js';
  */
 export class OneTry {
   readonly #startedAt: number;
-  /**
-   * Whether the current request may have an effect and was sent. The next field says this about the earlier
-   * requests.
-   */
-  #thisLeft = false;
-  #earlierLeft = false;
+  #currentMayHaveEffect = false;
+  #earlierMayHaveEffect = false;
 
   constructor(
     private readonly call: CallLimits,
@@ -32,15 +28,14 @@ export class OneTry {
    * @returns the limits of this request.
    */
   limits(hasEffect: boolean): CallLimits {
-    this.#earlierLeft ||= this.#thisLeft;
-    this.#thisLeft = false;
+    this.#earlierMayHaveEffect ||= this.#currentMayHaveEffect;
+    this.#currentMayHaveEffect = false;
     return {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
-        // No time would be left to read an answer.
         if (this.leftMs <= 0) throw new Error('no time was left to send the request');
         this.call.beforeSend();
-        this.#thisLeft = hasEffect;
+        this.#currentMayHaveEffect = hasEffect;
       },
     };
   }
@@ -49,7 +44,7 @@ export class OneTry {
    * Called when the provider has refused the last request before it read the body. The request had no effect.
    */
   refused(): void {
-    this.#thisLeft = false;
+    this.#currentMayHaveEffect = false;
   }
 
   /**
@@ -66,15 +61,15 @@ export class OneTry {
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
     const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
-    // These two classes describe only the last request. If an earlier request was sent, the attempt is
+    // `throttled` and `not_sent` describe only the last request. If an earlier one was sent, the attempt is
     // `unavailable`.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
-    const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
-    const ofTheTry = new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {
+    const hadEffect = this.#earlierMayHaveEffect || (this.#currentMayHaveEffect && failure !== 'throttled');
+    const ofTheTry = new UpstreamError(withoutEffect && hadEffect ? 'unavailable' : failure, {
       detail: message,
       evidence: {
         ...evidence,
-        bytesSent: evidence.bytesSent || this.#earlierLeft || this.#thisLeft,
+        bytesSent: evidence.bytesSent || this.#earlierMayHaveEffect || this.#currentMayHaveEffect,
         durationMs: Math.floor(this.clock.monotonicMs() - this.#startedAt),
       },
       ...(reason && { reason }),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * Values that the service only stores: printable ASCII of limited length. PostgreSQL cannot store U+0000 or
- * half of a surrogate pair, so the end of an attempt with such a value could not be written.
+ * Values that the service only stores: printable ASCII of limited length. PostgreSQL would refuse to store an
+ * attempt whose values contain U+0000 or half of a surrogate pair.
  */
 const printable = (max: number) =>
   z

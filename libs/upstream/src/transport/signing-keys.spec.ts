@@ -99,7 +99,7 @@ describe('an integration with two keys', () => {
     },
   );
 
-  it('ends in no_answer if the second request is cut off, and sends no third request', async () => {
+  it('reports no_answer if the second request is cut off, and sends no third request', async () => {
     const { sent, sending } = aSending({ first: 401, second: lost('no_answer') });
     expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({
       failure: 'no_answer',

@@ -4,7 +4,7 @@ import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
-/** A change of the key that is tried first, for the log and for health. */
+/** Another key is now tried first. The log and the health report show this change. */
 export interface KeyChange {
   /** Fingerprints of public keys, see {@link fingerprintOf}. */
   from: string;
@@ -12,7 +12,7 @@ export interface KeyChange {
 }
 
 export interface SigningKeysOptions {
-  /** A signature may take this time. After a longer time, the claim would be too old to send. */
+  /** The time limit of a signature. With a later signature, the claim would be too old to send. */
   signatureTimeoutMs?: number;
   /** Called when another key becomes the first one to be tried. */
   changed?: (change: KeyChange) => void;
@@ -38,8 +38,8 @@ export type Sign = <T>(make: (signer: RequestSigner, timeoutMs: number) => Promi
 
 /**
  * The signing key of an integration, or two keys during a rotation. If the provider refuses the first key,
- * the request is sent once more with the other key. After any other failure it is not, because the request
- * may have taken effect.
+ * the request is sent once more with the other key. After any other failure, the request is not repeated,
+ * because it may have taken effect.
  */
 export class SigningKeys {
   #first = 0;

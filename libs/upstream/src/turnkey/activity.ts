@@ -4,10 +4,7 @@ import type { HttpAnswer } from '../transport/http-client.js';
 import { opaqueId } from '../transport/opaque.js';
 import { failedActivity, type Asked } from './refusal.js';
 
-/**
- * The result of a request that changes something at Turnkey (public API, activities). It may have other
- * members.
- */
+/** The result of a request that changes something at Turnkey (public API, activities). */
 export interface Activity {
   id: string;
   organizationId: string;

@@ -48,8 +48,8 @@ export class AuthProxyApi {
     private readonly http: UpstreamHttpClient,
     private readonly skew: ClockSkew,
     /**
-     * The origin of calls without an origin of their own. A proxy that allows only certain origins requires
-     * one.
+     * The origin of calls that have no origin from a browser. A proxy that allows only certain origins
+     * requires an origin.
      */
     private readonly origin?: string,
   ) {}
@@ -84,7 +84,7 @@ export class AuthProxyApi {
     if (isSuccess(answer)) {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
-    // If a request of these routes names an organization, it is the subject's.
+    // Requests of these routes name no organization, or the subject's.
     const withOrigin = origin !== this.origin;
     throw refusalOf(answer, {
       signedBy: 'none',

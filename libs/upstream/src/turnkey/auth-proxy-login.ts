@@ -19,7 +19,7 @@ const whoami = z.object({ organizationId: opaqueId, userId: opaqueId });
 
 /**
  * Exchanges a code for a session. At the Auth Proxy, a repeated request does not return the first result.
- * Therefore each result is kept immediately. After a lost answer, the service looks up the result if
+ * Therefore the service stores each result immediately. After a lost answer, it looks up the result if
  * possible.
  */
 export class AuthProxyLogin {
@@ -74,7 +74,7 @@ export class AuthProxyLogin {
     return this.#verify(oneTry, call, subject, sent, bundle);
   }
 
-  /** A code gives only one token. Once a token is kept, no other token is requested. */
+  /** A code gives only one token. Once the service has stored the token, it requests no other. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -165,8 +165,8 @@ export class AuthProxyLogin {
 
   /**
    * Finds out whether a login whose answer was lost has opened the session. If it has, `whoami` with the
-   * session's key succeeds. The lost answer contained the session's expiry. Therefore the proxy's configured
-   * lifetime is counted from the first login request.
+   * session's key succeeds. The session's expiry was in the lost answer. Therefore the service adds the
+   * configured lifetime of sessions to the time of the first login request.
    *
    * @returns null if the session is not open, or if this is unknown.
    */
@@ -190,8 +190,8 @@ export class AuthProxyLogin {
 }
 
 /**
- * If an answer is lost after the token was kept, a later try continues with the token and needs no other
- * code.
+ * If an answer is lost after the service has stored the token, a later try continues with the token. The user
+ * needs no other code.
  *
  * @throws UpstreamError `unavailable` instead of `no_answer`.
  */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rule } from '#libs/platform';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** Turnkey's names for transports. It has no name for `unknown`, so this transport is left out. */
+/** Turnkey's names for transports. Turnkey has no name for `unknown`, so this transport is left out. */
 const TRANSPORTS: Record<Exclude<AuthenticatorTransport, 'unknown'>, string> = {
   ble: 'AUTHENTICATOR_TRANSPORT_BLE',
   hybrid: 'AUTHENTICATOR_TRANSPORT_HYBRID',

@@ -11,8 +11,8 @@ const QUOTED = String.raw`"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"`;
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const LITERAL = String.raw`\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]`;
 /**
- * The form and the lengths of an address by RFC 5321 §4.1.2 and §4.5.3.1. The provider checks whether the
- * mailbox exists.
+ * The form and the lengths of an e-mail address by RFC 5321 §4.1.2 and §4.5.3.1. The provider checks whether
+ * the mailbox exists.
  */
 const MAILBOX = new RegExp(
   `^(?=.{1,64}@[^@]{1,253}$)(?:${ATOM}(?:\\.${ATOM})*|${QUOTED})@(?:${LABEL}(?:\\.${LABEL})+|${LITERAL})$`,

@@ -29,7 +29,7 @@ function faultsOf(request: DeviceRequest): [string, string][] {
 }
 const pointersOf = (request: DeviceRequest) => faultsOf(request).map(([pointer]) => pointer);
 
-it('the passkeys in a device’s request that Turnkey’s packages have signed can be read', async () => {
+it('readDeviceRequest returns the passkeys of a request signed with Turnkey’s packages', async () => {
   expect(readDeviceRequest(await good(), signing, Date.now())).toEqual(
     passkeys.map(({ authenticator }) => authenticator),
   );
@@ -83,7 +83,7 @@ describe('the body of a device’s request', () => {
       withAttestation({ transports: ['Unknown'] }),
       '/parameters/authenticators/0/attestation/transports/0',
     ],
-  ])('is refused, with a pointer to the error, if it is one %s', async (_what, change, pointer) => {
+  ])('%s is refused with a pointer to the error', async (_what, change, pointer) => {
     expect(pointersOf(await device.request(signing, params, change))).toEqual([`/device/body${pointer}`]);
   });
 

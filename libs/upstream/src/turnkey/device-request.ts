@@ -59,7 +59,7 @@ export function deviceStamp(
   return { ...header };
 }
 
-/** The schema of a body whose type, organization and user must have these values. */
+/** The schema of a request body for this organization and this user. */
 function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
   const same = (expected: string, whose: 'organization' | 'user') =>
     z

@@ -61,7 +61,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   // A resource limit has the same status as a rate limit, but waiting does not help.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
   {
-    // For example "user has exceeded maximum api keys". But "Too many requests" is a rate limit.
+    // Matches "user has exceeded maximum api keys", but not "exceeded maximum requests" (a rate limit).
     text: /exceeded (the )?maximum(?!.*\b(requests?|rate|calls)\b)/i,
     means: 'resource_limit',
     seen: 'documented',
@@ -98,7 +98,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
 
-/** Refusals about the user that a provider which uses Turnkey may forward. */
+/** Refusals about the user. A provider that uses Turnkey may forward them. */
 const PASSED_ON: ReadonlySet<Meaning> = new Set([
   'contact_invalid',
   'authenticator_limit',

@@ -4,7 +4,7 @@ import { memberErrors, rule } from '#libs/platform';
 import type { OtpChoice } from '../port/upstream-provider.js';
 import { emailSchema } from './contact.js';
 
-/** Turnkey's limits (public API, init OTP). */
+/** Turnkey's limit (public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
 /** A code with a shorter lifetime would expire before the user has read and typed it. */
 const CODE_LIFE_MIN_S = 30;
@@ -70,7 +70,8 @@ export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
 
 /**
- * Turnkey's dashboard sets everything else about codes.
+ * Reads the few options that the Auth Proxy accepts. Turnkey's dashboard sets all others.
+ *
  * @throws ProblemError `validation_failed` that points at the invalid member of the caller's `otp`.
  */
 export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');
@@ -81,7 +82,7 @@ export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
 
 /**
  * Reads the options that an integration sets for all its calls. `otpType` depends on the contact, so it
- * cannot be one of them.
+ * cannot have a default.
  */
 export const parseInitOtpDefaults = (value: unknown): InitOtpChoice =>
   parse(initOtpChoice.omit({ otpType: true }).strict(), value, 'init_otp');

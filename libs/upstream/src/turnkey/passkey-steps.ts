@@ -156,7 +156,7 @@ function untold(error: UpstreamError): UpstreamError {
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
-/** A kept text, and whether the current try has made it. */
+/** A text that all tries of the submission use, and whether the current try has made it. */
 async function keptText(call: Call, name: string, make: () => string) {
   let first = false;
   const text = await call.kept(name, () => {

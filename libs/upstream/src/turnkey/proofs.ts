@@ -6,11 +6,11 @@ export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
 /**
- * Reads a proof that an enclave has signed. The class OneTry adds to the error what was sent.
+ * Reads a proof that an enclave has signed. The class OneTry adds the evidence to the error.
  *
  * @throws UpstreamError `rejected` if the configured key has not signed the proof, `no_answer` if the proof
- *   cannot be used. Never `misconfigured`: the request has taken effect. The probe does not test these keys,
- *   so a parked onboarding would be tried again and again.
+ *   cannot be used. Never `misconfigured`, which would park the onboarding: the probe does not test these
+ *   keys, so each successful probe would resume the onboarding.
  */
 export function proven<T>(readProof: () => T): T {
   try {

@@ -10,7 +10,7 @@ export interface Asked {
   signedBy: 'parent' | 'session' | 'none';
   /** The organization in the request: our own, or the subject's. */
   organization: 'parent' | 'sub';
-  /** The reason for an invalid verification token. It makes the service ask for a new code. */
+  /** The rejection reason for an invalid verification token. With this reason, the user needs a new code. */
   tokenOver: 'otp_expired' | 'session_expired';
   /** The age of the request's `timestampMs` in ms; null if it has none. */
   ageMs: number | null;
@@ -33,7 +33,7 @@ const OF_STATUS: Readonly<Record<number, Meaning>> = {
   429: 'throttled',
 };
 
-/** Turnkey accepts a `timestampMs` for one hour. If it refuses a younger one, the clocks differ. */
+/** Turnkey accepts a `timestampMs` for one hour. A refusal before this age shows that the clocks differ. */
 const REPEATABLE_MS = 55 * 60_000;
 
 const errorBody = z.object({
@@ -58,13 +58,13 @@ export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   const { status } = answer;
   const said = read(parseJson(answer.text), status);
   const common = commonFailure(answer);
-  // A user's limit also comes with status 429. For other statuses, the text may come from a proxy.
+  // With 401, 403 and 429, Turnkey's text decides. With other statuses, the text may come from a proxy.
   const isCommon = common && status !== 429 && status !== 401 && status !== 403;
   const error = isCommon ? common : meant(answer, said, asked, `upstream answered ${status}`);
   return said.means === null ? error.saying(status, said.text || answer.text) : error;
 }
 
-/** Whether Turnkey refuses the key that made the stamp. It checks the key before everything else. */
+/** Whether Turnkey refuses the key that made the stamp. Turnkey checks this key before everything else. */
 export function refusesApiKey({ status, text }: HttpAnswer): boolean {
   if (status !== 401 && status !== 403) return false;
   const { means } = read(parseJson(text), status);
@@ -72,7 +72,7 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * The failure of an activity. It never allows a retry, because the same bytes always mean the same activity.
+ * The failure of an activity. A retry would not help, because the same bytes always mean the same activity.
  *
  * @param failure the activity's gRPC status.
  */
@@ -130,8 +130,8 @@ function meant(
     // The session is open, but a policy at Turnkey forbids the request. A new code does not help.
     case 'not_permitted':
       return bySession
-        ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)
-        : keyOrSubject('our credentials may not do it');
+        ? failureOf(answer, 'rejected', `${detail}: a policy forbids the request`)
+        : keyOrSubject('our credentials do not permit the request');
     case 'captcha_required':
       return asked.takesCaptcha ? rejected(meaning) : rejected();
     case 'origin_refused':

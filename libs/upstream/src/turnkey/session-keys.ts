@@ -13,10 +13,7 @@ export async function keptSessionKey(
   return { key: openSessionKey(privateKey), privateKey };
 }
 
-/**
- * Opens a kept key without the test signature of the boot, because this test blocks the process for some
- * milliseconds.
- */
+/** Parses a session key, without the test signature of the boot, which blocks the process for some ms. */
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');
 

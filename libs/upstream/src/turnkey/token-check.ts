@@ -14,10 +14,7 @@ export class TokenCheck {
     private readonly nowMs: () => number,
   ) {}
 
-  /**
-   * @throws UpstreamError if the enclave has not signed the bundle. Otherwise an attacker could read the
-   *   code.
-   */
+  /** @throws UpstreamError if the enclave has not signed the bundle, because an attacker may have made it. */
   otpTarget(bundle: string) {
     return proven(() => this.verifier.otpTarget(bundle));
   }

@@ -66,8 +66,8 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Makes a body with a unique `timestampMs`. Otherwise two requests for codes within a millisecond would be
-   * the same activity.
+   * Makes a body with a unique `timestampMs`. With the same time, two requests for codes would be the same
+   * activity.
    *
    * @param type for example `ACTIVITY_TYPE_INIT_OTP_V3`.
    */
@@ -76,10 +76,7 @@ export class TurnkeyApi {
     return JSON.stringify({ type, timestampMs: String(this.#lastTimestampMs), organizationId, parameters });
   }
 
-  /**
-   * @throws UpstreamError `no_answer` if the activity is still pending at the deadline. A repeat sends the
-   *   same bytes.
-   */
+  /** @throws UpstreamError `no_answer` if the activity is still pending at the deadline. */
   async submit<T>(oneTry: OneTry, submission: Submission<T>): Promise<T> {
     const { path, body, stamper, reader, organization, tokenOver = 'otp_expired' } = submission;
     const asked: Asked = { signedBy: stamper.whose, organization, tokenOver, ageMs: this.#ageOf(body) };

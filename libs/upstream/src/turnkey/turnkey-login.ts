@@ -24,7 +24,7 @@ const GENERATIONS = {
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
 } as const;
 
-/** The sent code decides the versions, because the configuration may have changed since. */
+/** The sent code determines the versions, because the configuration may have changed after it was sent. */
 const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
 
 export interface TurnkeyLoginOptions {
@@ -143,13 +143,12 @@ export class TurnkeyLogin {
       });
       return session;
     } catch (error) {
-      if (!(error instanceof ForeignKey) || !(await this.#isKnownAtHome(oneTry))) throw error;
+      if (!(error instanceof ForeignKey) || !(await this.#parentKnowsOurKey(oneTry))) throw error;
       throw notFound('the organization that the subject names is not one of ours', error);
     }
   }
 
-  /** Whether our own organization knows our key. */
-  async #isKnownAtHome(oneTry: OneTry): Promise<boolean> {
+  async #parentKnowsOurKey(oneTry: OneTry): Promise<boolean> {
     const { parent, parentId } = this.options;
     if (oneTry.leftMs <= 0) return false;
     try {
@@ -167,7 +166,7 @@ export class TurnkeyLogin {
     }
   }
 
-  /** Until a valid token is kept for later tries, each try repeats this request. */
+  /** Each try repeats this request, until the service has stored a valid token for later tries. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -282,7 +281,7 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The error for a subject that cannot be onboarded. The class OneTry adds to it what was sent. */
+/** The error for a subject that cannot be onboarded. The class OneTry adds the evidence. */
 export const notFound = (detail: string, cause?: UpstreamError) =>
   refusedSubject('subject_not_found', detail, cause);
 

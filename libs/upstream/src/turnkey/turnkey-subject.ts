@@ -98,5 +98,5 @@ export function keyOfContact(contact: string): string | null {
   return parsed.success ? keyOf(parsed.data) : null;
 }
 
-/** Returns the subject of a row with its type. {@link parseTurnkeySubject} has accepted it before. */
+/** Casts the subject of a stored onboarding, which {@link parseTurnkeySubject} accepted at the start. */
 export const turnkeySubject = (subject: Subject) => subject as unknown as TurnkeySubject;

@@ -44,13 +44,13 @@ async function sentTo({ at = provider, subject = known().subject, choice = {} }:
   const sent = await at.initOtp(aCall(), subject, choice);
   return { at, subject, sent };
 }
-/** Sends a code. @returns how to verify it with one call. */
+/** Sends a code. @returns `verify`, which verifies the code with one call. */
 async function toVerify(terms: Terms = {}, call: Call = aCall()) {
   const { at, subject, sent } = await sentTo(terms);
   const proof = codeFor(sent);
   return { subject, sent, call, verify: (using = call) => at.verifyOtp(using, subject, sent, proof) };
 }
-/** Opens a session. @returns how to register passkeys in it with one call. */
+/** Opens a session. @returns `create`, which registers a passkey with one call. */
 async function toCreate(terms: Terms = {}, call: Call = aCall()) {
   const { subject, verify } = await toVerify(terms);
   const grant = await verify();
@@ -63,10 +63,10 @@ async function toCreate(terms: Terms = {}, call: Call = aCall()) {
   };
 }
 
-describe('version V1 of Turnkey’s activities', () => {
+describe('the version of Turnkey’s activities', () => {
   const older = () => doors.turnkey({ initOtp: 'V1' });
 
-  it('sends the code in plain text, and uses V1 activities in every step', async () => {
+  it('V1 sends the code in plain text, and uses V1 activities in every step', async () => {
     const { subject, sent, verify } = await toVerify({ at: older() });
     expect(sent).toEqual({ handle: expect.any(String), lifeMs: 300_000 });
     const grant = await verify();
@@ -79,7 +79,7 @@ describe('version V1 of Turnkey’s activities', () => {
     expect(created).toHaveLength(1);
   });
 
-  it('signs a new user up with a V1 activity', async () => {
+  it('V1 signs a new user up with a V1 activity', async () => {
     const { verify } = await toVerify({ at: older(), subject: byEmail() });
     expect(await verify()).toMatchObject({ type: 'session-key' });
     expect(typesOf('create_sub_organization')).toEqual(['CREATE_SUB_ORGANIZATION_V7']);
@@ -89,7 +89,7 @@ describe('version V1 of Turnkey’s activities', () => {
     ['V1', 'V3', 'VERIFY_OTP', 'OTP_LOGIN'],
     ['V3', 'V1', 'VERIFY_OTP_V2', 'OTP_LOGIN_V2'],
   ] as const)(
-    'is chosen when the code is sent: a code sent with %s is verified the same way after a change to %s',
+    'of a code sent with %s stays the same after a change to %s',
     async (before, after, ...types) => {
       const { subject, sent } = await sentTo({ at: doors.turnkey({ initOtp: before }) });
       await doors.turnkey({ initOtp: after }).verifyOtp(aCall(), subject, sent, codeFor(sent));
@@ -97,7 +97,7 @@ describe('version V1 of Turnkey’s activities', () => {
     },
   );
 
-  it('is chosen by the kept request when a send is repeated', async () => {
+  it('of a stored request stays the same if the request is sent again', async () => {
     const call = aCall();
     const { subject } = known();
     fault({ route: 'init_otp', cut: 'after' });
@@ -480,7 +480,7 @@ describe('the step verify-otp at Turnkey', () => {
     expect(await endOf(another.verify())).toMatchObject({ failure: 'unavailable', retryAfterMs: 3_000 });
   });
 
-  it('sends nothing if a text could not be kept', async () => {
+  it('sends nothing if the request could not be stored', async () => {
     const { verify } = await toVerify();
     const kept: Call['kept'] = () => Promise.reject(new Error('the row is gone'));
     await expect(verify(aCall({ kept }))).rejects.toThrow('the row is gone');
@@ -551,8 +551,8 @@ describe('the step verify-otp at Turnkey', () => {
   });
 });
 
-describe('our clock at Turnkey', () => {
-  it('makes the call end misconfigured if the clock is wrong by more than an hour', async () => {
+describe('a call whose time Turnkey refuses', () => {
+  it('ends misconfigured if our clock is wrong by more than an hour', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
       expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
@@ -561,7 +561,7 @@ describe('our clock at Turnkey', () => {
     }
   });
 
-  it('makes a repeat after an hour end in no_answer if the clock is right', async () => {
+  it('ends in no_answer if it is a repeat after an hour and our clock is right', async () => {
     let nowMs = Date.now();
     const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
     const call = aCall();

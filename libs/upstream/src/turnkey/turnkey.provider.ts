@@ -42,7 +42,7 @@ const whoami = z.object({ organizationId: z.string() });
 
 /**
  * A client for Turnkey's public API with the parent organization's key. The bytes of a request identify its
- * activity. They are kept before they are sent, so that a repeat is the same activity.
+ * activity. The service stores the bytes before it sends them, so that a repeat is the same activity.
  */
 export class TurnkeyProvider implements UpstreamProvider {
   readonly kind = 'turnkey';
@@ -106,7 +106,7 @@ export class TurnkeyProvider implements UpstreamProvider {
         result: 'initOtpResult',
         organization: 'parent',
       } as const;
-      // The kept body decides the version, because the configuration may change between two tries.
+      // The stored body determines the version, because the configuration may change between two tries.
       if (isFirstVersion(body)) {
         const { otpId } = await this.#api.submit(oneTry, { ...submission, schema: sent });
         return { handle: otpId, lifeMs };

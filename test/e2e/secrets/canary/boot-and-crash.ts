@@ -14,7 +14,7 @@ export const CRASHES = ['exception', 'rejection', 'rejection of no error'] as co
 /** Starts the service with malformed secrets in each variable, and with secrets that a server refuses. */
 export async function badBoots(canary: Canary): Promise<void> {
   const { LOG_LEVEL: _, ...env } = canary.story.env;
-  // These values look like an id, a name or a host. The beginning of a value is a secret too.
+  // These values look like an id, a name or a host. The test searches for the beginning of each value.
   const made = (secret = unique().replace(/\W/g, '').toLowerCase()): string => {
     canary.secret('value at boot', secret.slice(0, 24));
     return secret.slice(0, 30);

@@ -9,7 +9,7 @@ function know(canary: Canary, { token }: { token: string }): void {
   canary.secret('API key', token.slice(-43));
 }
 
-/** API keys that are used, rotated, revoked, refused, and used without the needed scope. */
+/** Makes API keys, uses, rotates and revokes them, and uses some of them wrongly. */
 async function keys(canary: Canary): Promise<void> {
   const { story } = canary;
   const make = async (body: object) => {
@@ -32,7 +32,7 @@ async function keys(canary: Canary): Promise<void> {
   await list(rotated.body.token);
   await story.call('GET', '/v1/admin/api-keys');
 
-  // Invalid tokens: one is well formed, one nearly, one mistyped.
+  // Three invalid tokens: well formed, nearly well formed, and mistyped.
   const unknown = `gw_${randomBytes(10).toString('hex')}_${randomBytes(32).toString('base64url')}`;
   know(canary, { token: unknown });
   const typed = unique('typed');
@@ -83,7 +83,7 @@ async function tokens(canary: Canary): Promise<void> {
   }
 }
 
-/** Uses the command line. It may print a secret only when it creates it, and no other place may show it. */
+/** Uses the command line. Only the command that creates a secret may print this secret. */
 async function commandLine(canary: Canary): Promise<void> {
   const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>

@@ -90,7 +90,7 @@ export class Canary {
     texts.add(text);
   }
 
-  /** Keeps an answer of the API. Errors have a sink of their own. */
+  /** Keeps an answer of the API, separately for errors and for successes. */
   told(status: number, headers: Iterable<[string, unknown]>, body: string): void {
     const text = `${JSON.stringify([...headers])} ${body}`;
     if (status >= 400) this.put('error bodies', text);
@@ -210,7 +210,7 @@ export class Canary {
         OPS_PASSWORD: this.opsPassword,
         SEALING_KEYS: sealing.map((key, n) => `canary-${n}:${key.toString('base64')}`).join(),
         HASH_KEY: hashKey.toString('base64'),
-        // The timeouts are long, so that a slow machine loses no answer by itself.
+        // The timeouts are so long that no answer is lost on a slow machine.
         CONNECT_TIMEOUT_MS: '10000',
         CALL_TIMEOUT_MS: '20000',
         CLAIM_MAX_AGE_MS: '9000',
@@ -252,7 +252,7 @@ export class Canary {
     this.secret('credential of AWS', awsSecret);
     this.secret('credential of AWS', this.awsSessionToken);
     this.secret('wrong code', WRONG_CODE);
-    // The bytes with which each attestation object and all client data begin.
+    // Each attestation object and all client data begin with these bytes.
     const attestation = Buffer.from('a363666d74646e6f6e65', 'hex');
     this.secret('attestation', attestation.toString('base64url'), attestation);
     this.secret('client data', '{"type":"webauthn.create"');
@@ -313,7 +313,7 @@ export class Canary {
     ] as const) {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();
-        // Measurements of the process may contain six digits in a row by chance.
+        // A measurement of the process may contain the six digits of a code by chance.
         this.put(`${path.slice(1)} of the ${name}`, text.replace(/^((?:process|nodejs)_\S+) \S+$/gm, '$1'));
       }
     }

@@ -5,9 +5,9 @@ import { ORIGIN, RP_ID } from '../../../support/story.js';
 import { DOORS, throughDoor } from '../../../support/turnkey-door.js';
 
 export interface KeyPair {
-  /** In hex. */
+  /** The private key in hex. */
   privateKey: string;
-  /** Compressed, in hex. */
+  /** The compressed public key in hex. */
   publicKey: string;
 }
 

@@ -11,7 +11,7 @@ export interface Roles {
   close(): Promise<void>;
 }
 
-/** Creates both users on the servers of the tests. @param databaseUrl a URL whose user may create roles. */
+/** Creates a PostgreSQL user and a Redis user. @param databaseUrl a URL whose user may create roles. */
 export async function openRoles(databaseUrl: string, redisUrl: string): Promise<Roles> {
   const name = `canary_${randomBytes(6).toString('hex')}`;
   const [databasePassword, redisPassword] = [1, 2].map(() => randomBytes(24).toString('base64url')) as [

@@ -103,7 +103,7 @@ async function device(canary: Canary, door: Door): Promise<void> {
     code,
     story.sandbox.turnkey.signerPublicKey,
   );
-  if (proof.type !== 'encrypted-code') throw new Error('a device gives no code away');
+  if (proof.type !== 'encrypted-code') throw new Error('a device must encrypt the code');
   await story.call('POST', `/v1/onboardings/${id}/otp/verify`, {
     encryptedOtpBundle: proof.encryptedOtpBundle,
   });
@@ -159,7 +159,7 @@ export async function turnkeyFlows(canary: Canary): Promise<void> {
       device(canary, door),
     ]),
   );
-  // These flows run one after the other, because the proxy must find a token that is not known yet by the
+  // These flows run one after the other: the proxy does not know the token yet, and finds it only by the
   // name of its JSON member.
   for (const echo of Object.keys(ECHOES) as Echo[]) {
     for (const door of DOORS) await echoed(canary, door, echo);

@@ -42,7 +42,7 @@ export const agreement: Invariant = (onboarding) => {
 
 /**
  * Whether the provider refused the key of an attempt's first call. The attempt then makes a second call,
- * because only one of the provider's servers may have refused.
+ * because perhaps not all servers of the provider refuse the key.
  */
 const isRefusedFirst = ([first]: UpstreamCall[]) =>
   first !== undefined && (first.answer === 401 || first.answer === 403) && first.effect === null;

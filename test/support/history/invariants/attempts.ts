@@ -16,8 +16,7 @@ export const attempts: Invariant = ({ row, events, told }) => {
     .filter(({ replayed, updatedAt, otpSentAt }) => !replayed && updatedAt !== null && otpSentAt !== null)
     .sort((a, b) => a.updatedAt! - b.updatedAt! || a.version! - b.version!);
   for (const { attemptsLeft, otpSentAt, state, updatedAt } of inOrder) {
-    // While a code is being sent, no code is valid. The row still has the time when the previous code was
-    // sent.
+    // While the service sends a new code, no code is valid, but `otpSentAt` is still that of the old code.
     if (attemptsLeft === null || state === 'otp_requested' || state === 'otp_needed') continue;
     const before = left.get(otpSentAt!);
     if (before && attemptsLeft > before.left) {

@@ -11,7 +11,7 @@ const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
 export const codes: Invariant = (onboarding) => {
   const found: string[] = [];
   const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
-  // If the provider refuses the key, an attempt makes two calls. The attempt ends with the second.
+  // If the provider refuses the key, an attempt makes two calls, and ends as the second call does.
   const lastCalls = new Map(onboarding.calls.map((call) => [call.attempt, call]));
   const answered = new Map<string, number>();
   for (const call of onboarding.calls) {
@@ -27,10 +27,7 @@ export const codes: Invariant = (onboarding) => {
   return found;
 };
 
-/**
- * Whether the sandbox answered completely. Then this code must not be sent again, even if the answer was
- * lost.
- */
+/** Whether the sandbox gave a definite answer, even if the answer was lost before it reached the service. */
 function isDefinite({ answer }: UpstreamCall): boolean {
   return (
     typeof answer === 'number' && answer >= 200 && answer < 500 && ![401, 403, 408, 429].includes(answer)

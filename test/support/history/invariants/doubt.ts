@@ -2,7 +2,7 @@ import type { Invariant } from '../invariant.js';
 import { attemptsOf, type Attempt } from '../replay.js';
 
 const INDEFINITE = new Set(['unavailable', 'no_answer']);
-/** The signals that may end a step that may have taken effect. */
+/** The signals that may end a step whose effect is unknown. */
 const MAY_LEAVE_BY: Record<string, string[]> = {
   'verify-otp': ['otp_verified', 'outcome_lost', 'cancelled', 'expired'],
   'create-authenticators': ['authenticators_created', 'outcome_lost', 'cancelled', 'expired'],
@@ -15,7 +15,7 @@ const RETRIES: Record<string, { unavailable: number; no_answer: number }> = {
 };
 
 /**
- * After a lost answer, the step follows the retry law. Its attempt stays unresolved on the row until the
+ * After a lost answer, the step follows the retry law. The row lists the attempt as unresolved until its
  * outcome is known.
  */
 export const doubt: Invariant = (onboarding) => {
@@ -33,7 +33,7 @@ export const doubt: Invariant = (onboarding) => {
     }
     const doubtful = attempts.some(({ end }) => INDEFINITE.has(end ?? ''));
     if (doubtful && leftBy && !(MAY_LEAVE_BY[step]?.includes(leftBy) ?? true)) {
-      found.push(`submission ${number}: a ${step} in doubt was left by "${leftBy}"`);
+      found.push(`submission ${number}: ${step} had an unknown effect, but ended with "${leftBy}"`);
     }
   }
   const { row } = onboarding;

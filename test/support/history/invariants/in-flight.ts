@@ -3,8 +3,7 @@ import { attemptsOf } from '../replay.js';
 
 /**
  * At most one call is in flight. In the timeline, no attempt begins before the previous one has ended. In the
- * sandbox's journal, no call arrives before the previous one was answered, unless its process had abandoned
- * the previous call.
+ * sandbox's journal, no call arrives before the previous call was answered or abandoned.
  */
 export const inFlight: Invariant = (onboarding) => {
   const found: string[] = [];

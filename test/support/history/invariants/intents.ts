@@ -21,7 +21,7 @@ export const intents: Invariant = ({ row, events, told }) => {
   for (const { version, what, at } of told) {
     if (version !== null && version > row.version) {
       found.push(
-        `${what} was told version ${version} at ${new Date(at).toISOString()}, the row has ${row.version}`,
+        `${what} got version ${version} at ${new Date(at).toISOString()}, but the row has ${row.version}`,
       );
     }
   }

@@ -18,7 +18,9 @@ export const passkeys: Invariant = ({ row, events, calls }) => {
       }
       const id = known.get(credentialId);
       if (id && id !== effect.authenticatorIds?.[index]) {
-        found.push(`${credentialId} is ${effect.authenticatorIds?.[index]} upstream, and ${id} here`);
+        found.push(
+          `${credentialId} has the id ${effect.authenticatorIds?.[index]} upstream, but ${id} on the row`,
+        );
       }
     }
   }

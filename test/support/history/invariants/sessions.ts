@@ -7,9 +7,9 @@ export const sessions: Invariant = ({ calls }, { sessionMarginMs, networkDelayMs
     if (effect?.type === 'session_opened') endsAt = Date.parse(effect.expiresAt!) - sessionMarginMs;
     if (step !== 'create-authenticators' || endsAt === null) continue;
     if (sentAt > endsAt)
-      found.push(`call ${attempt} was sent ${sentAt - endsAt} ms past the session's margin`);
+      found.push(`call ${attempt} was sent ${sentAt - endsAt} ms too late for the session`);
     else if (arrivedAt > endsAt + networkDelayMs) {
-      found.push(`call ${attempt} arrived ${arrivedAt - endsAt} ms past the session's margin`);
+      found.push(`call ${attempt} arrived ${arrivedAt - endsAt} ms too late for the session`);
     }
   }
   return found;

@@ -2,7 +2,7 @@ import type { StepName } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 import { isSignal } from '../replay.js';
 
-/** Which signal must come before a step, which signals void it again, and which signal then restores it. */
+/** The success that a step needs, the signals that void this success, and the signal that restores it. */
 const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
   // If a resend fails without an effect, the previous code stays valid.
   'verify-otp': {

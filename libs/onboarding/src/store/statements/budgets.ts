@@ -1,7 +1,7 @@
 import { statement } from '../statement.js';
 
 /**
- * Deletes a page of budgets whose entries no longer count, unless they name a live onboarding. Locks the rows
+ * Deletes the budgets of a page that have no entry that still counts and no live onboarding. Locks the rows
  * of the budgets. Skips rows that are being charged: the next run takes them. Finds rows by `ctid`, so that
  * PostgreSQL reads no other rows.
  */

@@ -7,14 +7,14 @@ const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8
 
 /**
  * The time that PostgreSQL has spent on the statement. A time measured in this process would also contain
- * the process's other work.
+ * other work of the process.
  */
 const TOOK = `${ms('clock_timestamp() - statement_timestamp()')} AS "tookMs"`;
 
 /**
- * Groups the next rows of some written states, at most `$limit` rows of each, in the order of the index.
- * `$from` names for each state the place after which its rows are read. A count of many rows takes several
- * statements, each of which is short. Locks nothing.
+ * Groups the next rows of some written states, at most `$limit` rows of each state, in the order of the
+ * index. `$from` has the place after which the rows of each state are read. A count of many rows takes
+ * several statements, each of which is short. Locks nothing.
  */
 export const COUNT_SLICE = statement(
   'count_slice',
@@ -39,8 +39,9 @@ export const COUNT_SLICE = statement(
 );
 
 /**
- * For how many milliseconds the oldest passed deadline is not written; null if all are written. Looks only at
- * the rows that have been due for longest, so many overdue retries may hide later deadlines. Locks nothing.
+ * How many milliseconds ago the oldest deadline passed, of the rows whose new state is not written yet; null
+ * if there is no such row. Looks only at the rows that have been due for longest, so many overdue retries may
+ * hide later deadlines. Locks nothing.
  */
 export const EXPIRY_LAG = statement(
   'expiry_lag',

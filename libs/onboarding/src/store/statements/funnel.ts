@@ -12,7 +12,7 @@ const span = (what: string, from: string, to: string) =>
   `(CASE WHEN ${from} <= ${to} THEN '${what}' END,
     width_bucket(extract(epoch FROM ${to} - ${from})::float8 * 1000, b.ends)::text)`;
 
-/** SQL for the first time of an event, which may also have come as a late answer. */
+/** SQL for the first time of an event. The event may also have come as a late answer. */
 const firstOf = (type: string) =>
   `min(e.at) FILTER (WHERE e.type = '${type}'
     OR (e.type = 'late_answer' AND e.data ->> 'answer' = '${type}'))`;

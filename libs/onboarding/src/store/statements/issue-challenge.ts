@@ -2,7 +2,7 @@ import { statement } from '../statement.js';
 
 /**
  * Issues a challenge, and deletes the oldest challenges if too many are outstanding. Locks, in this order:
- * the idempotency key, the onboarding, the deleted challenges. It locks the onboarding, because a concurrent
+ * the idempotency key, the onboarding, the deleted challenges. The onboarding is locked because a concurrent
  * erasure would not see the new challenge.
  */
 export const ISSUE_CHALLENGE = statement(

@@ -2,7 +2,7 @@ import { statement } from '../statement.js';
 
 /**
  * Stores answers for idempotency keys, but only the first answer for each key. Locks the keys. Skips a key
- * that another statement has locked: it is being erased, and needs no answer.
+ * that another statement has locked: an erasure is deleting the key's answer.
  */
 export const ANSWER = statement(
   'answer',

@@ -9,8 +9,8 @@ const ANY = `ARRAY['']`;
  * Groups the rows of an index. Reads at most `$limit` rows of each key, the oldest first, so that many rows
  * take no longer. If a key has more rows, `isCapped` is set on all its groups. Only the key and the index's
  * own predicate select rows: with another condition, PostgreSQL would read any number of rows that do not
- * meet it. The key is compared with a range, because with `=` PostgreSQL would read the primary key in its
- * order instead of this index. Locks nothing.
+ * meet it. The key is compared with a range. With `=`, PostgreSQL would read the primary key in its order
+ * instead of this index. Locks nothing.
  */
 const grouped = (
   name: string,

@@ -25,9 +25,9 @@ export const WAIT_FOR_WRITERS = statement(
 );
 
 /**
- * Waits for a running start of an onboarding for the subject, even for the first start, whose budget row is
- * not visible yet. Locks the subject's budget row, as a start does, and then fails, so that it writes
- * nothing.
+ * Waits for a running start of an onboarding for the subject. This may be the first start, whose budget row
+ * is not visible yet. Locks the subject's budget row, as a start does. Then fails, so that nothing is
+ * written.
  */
 export const WAIT_FOR_STARTS = statement(
   'wait_for_starts',

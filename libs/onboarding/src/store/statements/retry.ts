@@ -4,8 +4,8 @@ import { statement } from '../statement.js';
 
 /**
  * Claims the next attempt of a waiting step without a charge: the submission is already charged, or the
- * provider treats the attempt as a repetition. Locks the onboarding, and reads the clock after that. If
- * another worker was faster, the attempt number differs, and nothing is written.
+ * provider treats the attempt as a repetition. Locks the onboarding, and then reads the clock. If another
+ * worker was faster, the row has another attempt number, and nothing is written.
  */
 export const RETRY = statement(
   'retry',

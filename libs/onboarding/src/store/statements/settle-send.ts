@@ -3,8 +3,8 @@ import { statement } from '../statement.js';
 
 /**
  * Settles a sending. Locks the onboarding, then the subject's budget row if the send is refunded. Writes only
- * if the row has not changed since it was read. The statement reads the budget before the refund, so it
- * leaves out the refunded entry.
+ * if the row has not changed since it was read. The statement reads the budget as it was before the refund,
+ * so it leaves out the refunded entry.
  */
 export const SETTLE_SEND = statement(
   'settle_send',

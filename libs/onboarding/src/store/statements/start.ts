@@ -4,10 +4,10 @@ import { statement } from '../statement.js';
 
 /**
  * Inserts an onboarding whose first attempt is claimed. Locks, in this order: the idempotency key, the
- * superseded onboarding, the subject's budget row, which also names the subject's live onboarding. Of two
- * starts for one subject, the second waits for the budget row, and then reads the name that the first has
- * written. A named onboarding that the snapshot does not contain was started just now, so it counts as live.
- * If refused, the statement writes nothing.
+ * superseded onboarding, the subject's budget row. The budget row also has the id of the subject's live
+ * onboarding. Of two starts for one subject, the second waits for the budget row, and then reads the id that
+ * the first has written. If the snapshot does not contain an onboarding with this id, the onboarding is new
+ * and counts as live. If refused, the statement writes nothing.
  */
 export const START = statement(
   'start',

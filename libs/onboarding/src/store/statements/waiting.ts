@@ -26,9 +26,9 @@ export const KEEP_REQUESTS = statement(
 );
 
 /**
- * Finds steps that no process holds, because their job was lost or their process is gone. Moves the `due_at`
- * of each row, so that the new job has time before the next search. Locks the onboardings. Skips locked
- * rows: a process is working on them.
+ * Finds steps that no process holds, because their job was lost or their process is gone. Sets a later
+ * `due_at` in each row, so that the new job has time before the next search. Locks the onboardings. Skips
+ * locked rows: a process is working on them.
  */
 export const WAKE = statement(
   'wake',
@@ -62,9 +62,9 @@ export const NOT_WOKEN = statement(
 );
 
 /**
- * Steps in one written state that wait for their next try, or whose process is gone: their jobs can be queued
- * again. Pages follow the index: each page begins after `$key` and `$after`, and ends before `$beyond`. Locks
- * nothing.
+ * Steps in one written state whose jobs can be queued again: they wait for their next try, or their process
+ * is gone. Pages follow the index: each page begins after `$key` and `$after`, and ends before `$beyond`.
+ * Locks nothing.
  */
 export const WAITING_STEPS = statement(
   'waiting_steps',
