@@ -39,7 +39,7 @@ const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
 /** The arguments for Node.js as in the container image. */
-const IMAGE_ARGS = ['--max-semi-space-size=4'];
+const IMAGE_ARGS = ['--max-semi-space-size=16'];
 const NO_LIMIT = '1000000'; // the highest value that the setting allows
 
 const TITLES = {
@@ -104,7 +104,7 @@ async function startReference(file: string, { servers, upstreamUrl, between, nod
  * Runs the service and its worker as in production. Only the limit per caller is higher, because all load of
  * the bench comes from one caller.
  */
-export async function startGangway(
+async function startGangway(
   name: string,
   { servers, upstreamUrl, between, nodeArgs, env: wanted }: Surroundings,
   more: Record<string, string> = {},
@@ -157,7 +157,7 @@ export async function startGangway(
 
   const databaseUrl = between ? await between(database) : database;
   const service = launch(
-    [...IMAGE_ARGS, ...(nodeArgs ?? []), `${(wanted as any)?.X_DIST ?? CHECKOUT}/dist/apps/onboarding/src/main.js`],
+    [...IMAGE_ARGS, ...(nodeArgs ?? []), `${CHECKOUT}/dist/apps/onboarding/src/main.js`],
     {
       ...env,
       DATABASE_URL: databaseUrl,
