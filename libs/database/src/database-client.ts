@@ -1,7 +1,14 @@
 import type { Writable } from 'node:stream';
 import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
 import { isConnectionLost, isReadOnly } from './database-fault.js';
-import { JointQuery, NamedQueries, NamedQuery, type Done, type Part } from './named-query.js';
+import {
+  JointQuery,
+  NamedQueries,
+  NamedQuery,
+  type Done,
+  type Part,
+  type TransactionEnd,
+} from './named-query.js';
 import { ServerClock } from './server-clock.js';
 import { sessionSettings, type Pooler } from './session-settings.js';
 import { SettledQuery } from './settled-query.js';
@@ -97,12 +104,12 @@ export class DatabaseClient extends Base {
   /**
    * Runs named statements in one transaction. If one fails, none is carried out, unless the connection broke.
    *
-   * @param failed called if the transaction failed. In this case, no part gets a result.
+   * @param ended called before the parts get their results.
    */
-  runTogether(parts: Part[], failed: (error: Error) => void): void {
-    const query = new JointQuery(parts, this.#named, (error) => {
-      this.#note(error);
-      failed(error);
+  runTogether(parts: Part[], ended: (end: TransactionEnd) => void): void {
+    const query = new JointQuery(parts, this.#named, (end) => {
+      if (end.error && query.isSent) this.#note(end.error);
+      ended(end);
     });
     super.query(query);
   }

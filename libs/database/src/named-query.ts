@@ -121,34 +121,46 @@ export class NamedQuery extends Base {
   }
 }
 
+export type Done = (error: Error | null, result?: { rows: unknown[] }) => void;
+
 /** A statement of a transaction, and the function that gets its result once the transaction is committed. */
 export interface Part {
   statement: QueryConfig;
   done: Done;
 }
-export type Done = (error: Error | null, result?: { rows: unknown[] }) => void;
+
+/** The end of a transaction. If there is an error, no part gets a result. */
+export interface TransactionEnd {
+  error: Error | null;
+  /** The part that failed; null if the error is of the whole transaction. */
+  failed: Part | null;
+}
 
 /**
  * Several named queries in one transaction: one `Sync` message follows all of them. If one fails, PostgreSQL
  * rolls back all. A lock that another transaction holds delays them by at most `LOCK_TIMEOUT_MS`.
  */
 export class JointQuery extends Base {
+  readonly #parts: Part[];
   readonly #queries: NamedQuery[];
-  readonly #dones: Done[];
   readonly #shared: NamedQueries;
-  /** The index of the query that PostgreSQL answers next. */
+  /** The index of the query that is written, or that PostgreSQL answers next. */
   #next = 0;
+  /** False if a query could not be written. */
+  isSent = false;
+  /** The statements that this query asks PostgreSQL to parse. */
+  readonly #toParse: string[] = [];
 
-  /** @param failed called if the transaction failed. In this case, no part gets a result. */
-  constructor(parts: Part[], shared: NamedQueries, failed: (error: Error) => void) {
+  /** @param ended called before the parts get their results. */
+  constructor(parts: Part[], shared: NamedQueries, ended: (end: TransactionEnd) => void) {
     super(BRIEF_LOCKS.text);
     this.name = BRIEF_LOCKS.name;
+    this.#parts = parts;
     this.#shared = shared;
-    this.#dones = [() => undefined, ...parts.map(({ done }) => done)];
     this.#queries = [BRIEF_LOCKS, ...parts.map(({ statement }) => statement)].map(
       (config) => new NamedQuery(config, shared),
     );
-    this.callback = (error) => error && failed(error);
+    this.callback = (error) => ended({ error, failed: this.#parts[this.#next - 1] ?? null });
   }
 
   /** @returns the error of a query that cannot be written. In this case, nothing is sent. */
@@ -156,20 +168,25 @@ export class JointQuery extends Base {
     try {
       this.#shared.writeOnce(connection, (collector) => this.#write(collector as Collector));
     } catch (error) {
-      this.#forget(connection);
       return error as Error;
     }
-    for (const [n, query] of this.#queries.entries()) query.callback = this.#dones[n]!;
+    this.#next = 0;
+    this.isSent = true;
     return null;
   }
 
   #write(collector: Collector): void {
+    const { submittedNamedStatements: submitted } = collector;
     collector.syncs = false;
     try {
-      for (const query of this.#queries) {
+      for (const [index, query] of this.#queries.entries()) {
+        this.#next = index;
+        const isSubmitted = query.name in submitted;
         query.callback = throwError; // node-postgres reports the error of a value to the callback
         const error = query.submit(collector);
+        if (!isSubmitted && query.name in submitted) this.#toParse.push(query.name);
         if (error) throw error;
+        query.callback = this.#parts[index - 1]?.done ?? throwError;
       }
     } finally {
       collector.syncs = true;
@@ -194,17 +211,14 @@ export class JointQuery extends Base {
   }
 
   override handleReadyForQuery(connection: Connection): void {
+    this.callback(null);
     for (const query of this.#queries) query.handleReadyForQuery(connection);
   }
 
   override handleError(error: Error, connection: Connection): void {
-    this.#forget(connection);
+    // PostgreSQL has not parsed the statements after the failed one.
+    for (const name of this.#toParse) delete connection.submittedNamedStatements[name];
     super.handleError(error, connection);
-  }
-
-  /** PostgreSQL has not parsed the statements after the failed one. */
-  #forget(connection: Connection): void {
-    for (const { name } of this.#queries.slice(this.#next)) delete connection.submittedNamedStatements[name];
   }
 }
 
