@@ -5,14 +5,15 @@ import { createDataSource } from './data-source.js';
 import { DatabasePool } from './database-pool.js';
 import { PreparedStatements, prepared } from './prepared-statements.js';
 
-const PID = prepared('SELECT pg_backend_pid() AS pid');
-const REFUSED = prepared(`SELECT 'none'::uuid`);
-const ENDED = prepared('SELECT pg_terminate_backend(pg_backend_pid())');
-const NAP = prepared('SELECT pg_sleep($1::float8)');
-const LOCK = prepared('UPDATE spec_shared SET n = n + 1');
-const XID = prepared('SELECT pg_current_xact_id()::text AS xid');
-const DOUBLE = prepared('SELECT $1::int * 2 AS double');
-const JSON_OF = prepared('SELECT $1::jsonb AS json');
+const shared = (text: string) => ({ ...prepared(text), alone: false });
+const PID = shared('SELECT pg_backend_pid() AS pid');
+const REFUSED = shared(`SELECT 'none'::uuid`);
+const ENDED = shared('SELECT pg_terminate_backend(pg_backend_pid())');
+const NAP = shared('SELECT pg_sleep($1::float8)');
+const LOCK = shared('UPDATE spec_shared SET n = n + 1');
+const XID = shared('SELECT pg_current_xact_id()::text AS xid');
+const DOUBLE = shared('SELECT $1::int * 2 AS double');
+const JSON_OF = shared('SELECT $1::jsonb AS json');
 const WAITERS = 'SELECT 1 FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))';
 
 let dataSource: DataSource;
@@ -198,7 +199,7 @@ describe('statements of one turn of the event loop', () => {
     await dataSource.query('CREATE TABLE spec_rows AS SELECT id, 0 AS n FROM generate_series(1, 2) id');
     const other = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
     try {
-      const add = prepared('UPDATE spec_rows SET n = n + 1 WHERE id = $1::int');
+      const add = shared('UPDATE spec_rows SET n = n + 1 WHERE id = $1::int');
       const addBoth = (to: PreparedStatements, ids: number[]) =>
         Promise.all([to.run(add, [ids[0]]), to.run(NAP, [0.05]), to.run(add, [ids[1]])]);
       await Promise.all([addBoth(runner, [1, 2]), addBoth(new PreparedStatements(other), [2, 1])]);
