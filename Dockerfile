@@ -18,8 +18,8 @@ RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
 
 FROM node:24-trixie-slim
 ENV NODE_ENV=production
-# Requests leave little behind. A larger young generation saves no time and takes 45 MB more per process.
-ENV NODE_OPTIONS=--max-semi-space-size=4
+# A larger young generation saves no time, and takes more memory under load.
+ENV NODE_OPTIONS=--max-semi-space-size=16
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist

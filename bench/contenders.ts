@@ -39,7 +39,7 @@ const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
 /** The arguments for Node.js as in the container image. */
-const IMAGE_ARGS = ['--max-semi-space-size=4'];
+const IMAGE_ARGS = ['--max-semi-space-size=16'];
 const NO_LIMIT = '1000000'; // the highest value that the setting allows
 
 const TITLES = {

@@ -26,7 +26,7 @@ const HASTY = '300';
 /** The advisory lock that the trigger {@link PAUSE_COMMITS} waits for. */
 const COMMITS = 715_001;
 const PAUSE_COMMITS = `
-  CREATE FUNCTION pause_commits() RETURNS trigger LANGUAGE plpgsql AS
+  CREATE FUNCTION pause_commits() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
     'BEGIN PERFORM pg_advisory_xact_lock_shared(${COMMITS}); RETURN NULL; END';
   CREATE CONSTRAINT TRIGGER pause_commits AFTER INSERT OR UPDATE ON onboardings
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pause_commits()`;

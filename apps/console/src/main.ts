@@ -1,6 +1,7 @@
-import { requireNode } from '#libs/kernel';
+import { keepYoungGenerationSmall, requireNode } from '#libs/kernel';
 
 requireNode();
+keepYoungGenerationSmall();
 const { serve, parseConsoleConfig } = await import('#libs/platform');
 const { createConsole } = await import('./app.js');
 

@@ -84,4 +84,20 @@ describe.each(['onboarding', 'worker'])('%s starts', (app) => {
     const { code, said } = await boot(app, { HOST: '0.0.0.0', LOG_LEVEL: 'info' });
     expect([code, said]).toEqual([0, expect.stringContaining('listening on http://0.0.0.0:')]);
   }, 90_000);
+
+  it('with a small young generation, which grows when many objects stay', async () => {
+    const atExit = `
+      import { getHeapSpaceStatistics } from 'node:v8';
+      const young = () => getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size;
+      process.on('exit', () => {
+        const before = young();
+        globalThis.kept = Array.from({ length: 2_000_000 }, (_, n) => ({ n }));
+        console.log('young generation', JSON.stringify([before, young()]));
+      });`;
+    const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(atExit)}`;
+    const { said } = await boot(app, { LOG_LEVEL: 'info', NODE_OPTIONS });
+    const [before, after] = JSON.parse(/young generation (.+)/.exec(said)![1]!) as number[];
+    expect(before).toBeLessThan(5_000_000);
+    expect(after).toBeGreaterThan(2 * before!);
+  }, 90_000);
 });

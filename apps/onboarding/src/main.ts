@@ -1,6 +1,7 @@
-import { requireNode } from '#libs/kernel';
+import { keepYoungGenerationSmall, requireNode } from '#libs/kernel';
 
 requireNode();
+keepYoungGenerationSmall();
 const { parseConfig, serve } = await import('#libs/platform');
 const { PROVIDERS } = await import('#libs/upstream');
 const { createApp } = await import('./app.js');

@@ -107,7 +107,12 @@ export class Counter {
   async #fetch(key: string, atOnce: number): Promise<Count> {
     const count = await this.#take(key, atOnce);
     const now = performance.now();
-    for (const [each, { endsAtMs }] of this.#shares) if (endsAtMs <= now) this.#shares.delete(each);
+    this.#shares.delete(key);
+    // The oldest reservations come first. A window that began in another process ends earlier, and may stay.
+    for (const [each, { endsAtMs }] of this.#shares) {
+      if (endsAtMs > now) break;
+      this.#shares.delete(each);
+    }
     if (!count.over) {
       this.#shares.set(key, { left: atOnce, beside: count.remaining, endsAtMs: now + count.resetMs });
     }

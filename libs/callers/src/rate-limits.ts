@@ -4,6 +4,9 @@ import { Counter, type Count } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 
 const MOST_AT_ONCE = 100;
+/** How many requests a process reserves at a time: this part of the quota is lost if it needs no more. */
+const reserved = (quota: number, part: number) =>
+  Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(quota * part)));
 
 /** Limits the requests of a caller per minute, and the caller's commands about one subject. */
 @Injectable()
@@ -18,13 +21,19 @@ export class RateLimits {
   ) {
     const shared = { link: redis.link, prefix: config.QUEUE_PREFIX };
     const perCaller = config.RATE_LIMIT_CALLER_PER_MINUTE;
-    // If a process gets no more requests of a caller, the unused share is at most a hundredth of the quota.
-    const atOnce = Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(perCaller / 100)));
-    this.#callers = new Counter({ ...shared, policy: 'caller', quota: perCaller, atOnce });
+    const perSubject = config.RATE_LIMIT_SUBJECT_PER_MINUTE;
+    this.#callers = new Counter({
+      ...shared,
+      policy: 'caller',
+      quota: perCaller,
+      atOnce: reserved(perCaller, 1 / 100),
+    });
+    // An onboarding that goes well needs three commands: by default, Redis is asked for them once.
     this.#subjects = new Counter({
       ...shared,
       policy: 'subject',
-      quota: config.RATE_LIMIT_SUBJECT_PER_MINUTE,
+      quota: perSubject,
+      atOnce: reserved(perSubject, 1 / 15),
     });
   }
 

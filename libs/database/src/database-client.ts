@@ -1,7 +1,14 @@
 import type { Writable } from 'node:stream';
 import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
 import { isConnectionLost, isReadOnly } from './database-fault.js';
-import { NamedQueries, NamedQuery } from './named-query.js';
+import {
+  JointQuery,
+  NamedQueries,
+  NamedQuery,
+  type Done,
+  type Part,
+  type TransactionEnd,
+} from './named-query.js';
 import { ServerClock } from './server-clock.js';
 import { sessionSettings, type Pooler } from './session-settings.js';
 import { SettledQuery } from './settled-query.js';
@@ -27,8 +34,6 @@ interface Inside {
   connection: { stream: Writable };
 }
 
-type Done = (error: Error | null, result?: unknown) => void;
-
 /**
  * A connection whose statements run under Gangway's settings, not under the settings of the role or the
  * database. The connection knows whether it may be used again.
@@ -40,7 +45,6 @@ export class DatabaseClient extends Base {
   readonly #named = new NamedQueries();
   readonly #answerWithinMs: number | undefined;
   #isSpent = false;
-  #holdsWrites = false;
   /** The id of the PostgreSQL process that serves this session. */
   backendPid: number | null = null;
   /** Called when the server reports that it is read-only. */
@@ -75,18 +79,6 @@ export class DatabaseClient extends Base {
     if (!rows[0]!.writable) this.#isSpent = true;
   }
 
-  /** Joins all writes to the socket into one write, until the next turn of the event loop. */
-  holdWrites(): void {
-    if (this.#holdsWrites) return;
-    this.#holdsWrites = true;
-    const { stream } = (this as unknown as Inside).connection;
-    stream.cork();
-    setImmediate(() => {
-      this.#holdsWrites = false;
-      stream.uncork();
-    });
-  }
-
   /**
    * Closes the connection immediately. Unanswered statements fail, although PostgreSQL may have carried them
    * out.
@@ -109,6 +101,19 @@ export class DatabaseClient extends Base {
     });
   }
 
+  /**
+   * Runs named statements in one transaction. If one fails, none is carried out, unless the connection broke.
+   *
+   * @param ended called before the parts get their results.
+   */
+  runTogether(parts: Part[], ended: (end: TransactionEnd) => void): void {
+    const query = new JointQuery(parts, this.#named, (end) => {
+      if (end.error && query.isSent) this.#note(end.error);
+      ended(end);
+    });
+    super.query(query);
+  }
+
   #submit(config: QueryConfig, done: Done): void {
     const query = this.#queryOf(config);
     const { query_timeout = this.#answerWithinMs } = config as { query_timeout?: number };
@@ -120,7 +125,7 @@ export class DatabaseClient extends Base {
     super.query(query);
   }
 
-  #queryOf(config: QueryConfig): Query {
+  #queryOf(config: QueryConfig): { submit: unknown } {
     if (this.#pooler === 'transaction')
       return new SettledQuery(config, this.#statementTimeoutMs, this.#clock);
     return config.name ? new NamedQuery(config, this.#named) : new Query(config);

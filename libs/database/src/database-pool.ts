@@ -27,6 +27,7 @@ export class DatabasePool extends pg.Pool {
         ? null
         : new SharedConnections({
             take: () => this.take(),
+            runApart: (statement) => this.run(statement, true),
             // While a caller waits for a connection, shared statements must not use this one.
             isUsable: (client) =>
               this.waitingCount === 0 && this.#isUsable(client as unknown as DatabaseClient),

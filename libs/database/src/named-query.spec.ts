@@ -4,7 +4,12 @@ import { NamedQueries, type Connection } from './named-query.js';
 
 it('the messages of a query that could not be written are not sent with the next query', () => {
   const sent: string[] = [];
-  const connection = { _send: (chunk: Buffer) => sent.push(String(chunk)) > 0, describe: () => undefined };
+  const connection = {
+    _send: (chunk: Buffer) => sent.push(String(chunk)) > 0,
+    describe: () => undefined,
+    sync: () => undefined,
+    submittedNamedStatements: {},
+  };
   const queries = new NamedQueries();
   const write = (text: string) => (to: Connection) => void to._send(Buffer.from(text));
   const failing = (to: Connection) => {

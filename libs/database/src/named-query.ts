@@ -11,41 +11,58 @@ interface Described {
   _prebuiltEmptyResultObject: unknown;
 }
 
+/** The part of node-postgres's connection that sends messages. */
 export interface Connection {
   _send(chunk: Buffer): boolean;
   describe(message: unknown): void;
+  /** Ends the transaction. PostgreSQL answers with `ReadyForQuery`. */
+  sync(): void;
+  /** The texts of the statements that were sent and are not parsed yet, by name. */
+  submittedNamedStatements: Record<string, string>;
+}
+
+/** A connection that collects what is sent. */
+interface Collector extends Connection {
+  chunks: Buffer[];
+  describes: boolean;
+  syncs: boolean;
 }
 
 /** Members of node-postgres's `Query` that are missing in its types. */
 interface Inside {
   name: string;
+  text: string;
   values: unknown[] | undefined;
+  callback: Done;
   _result: Described;
   _accumulateRows: boolean;
+  submit(connection: Connection): Error | null;
   prepare(connection: Connection): void;
+  handleRowDescription(message: unknown): void;
+  handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, connection: Connection): void;
+  handleReadyForQuery(connection: Connection): void;
+  handleError(error: Error, connection: Connection): void;
 }
 
 /**
  * `Query` with the internal names of its members. If node-postgres changes these names, the tests of prepared
  * statements fail.
  */
-const Base = Query as unknown as new (text: string) => Query & Inside;
+const Base = Query as unknown as new (text: string) => Omit<Query, 'submit'> & Inside;
 
 /** The data that the named queries of one connection share. */
 export class NamedQueries {
   /** The row descriptions that the connection has received, by statement name. */
   readonly described = new Map<string, Described>();
-  #collector: { connection: Connection; chunks: Buffer[] } | undefined;
+  #collector: Collector | undefined;
 
-  /**
-   * Writes all messages that `write` sends as one chunk, and leaves out the request for a row description.
-   */
+  /** Sends the messages that `write` sends as one chunk. If `write` throws, sends nothing. */
   writeOnce(connection: Connection, write: (connection: Connection) => void): void {
     this.#collector ??= collectorFor(connection);
     const { chunks } = this.#collector;
     try {
-      write(this.#collector.connection);
+      write(this.#collector);
       connection._send(Buffer.concat(chunks));
     } finally {
       chunks.length = 0;
@@ -53,17 +70,25 @@ export class NamedQueries {
   }
 }
 
-/**
- * A connection that only collects the messages. It is made once, because it would be slow to make one for
- * each query.
- */
-function collectorFor(connection: Connection) {
+/** Makes the collector of a connection. It is made once, because it would be slow to make one for each query. */
+function collectorFor(connection: Connection): Collector {
   const chunks: Buffer[] = [];
-  const collecting = Object.create(connection) as Connection;
-  collecting._send = (chunk) => chunks.push(chunk) > 0;
-  collecting.describe = () => undefined;
-  return { connection: collecting, chunks };
+  const collector = Object.assign(Object.create(connection) as Connection, {
+    chunks,
+    describes: true,
+    syncs: true,
+  });
+  collector._send = (chunk) => chunks.push(chunk) > 0;
+  collector.describe = (message) => {
+    if (collector.describes) connection.describe.call(collector, message);
+  };
+  collector.sync = () => {
+    if (collector.syncs) connection.sync.call(collector);
+  };
+  return collector;
 }
+
+const isCollector = (connection: Connection): connection is Collector => 'chunks' in connection;
 
 /**
  * A faster query by name. In each run, node-postgres requests the description of the rows, and writes each
@@ -80,11 +105,12 @@ export class NamedQuery extends Base {
   }
 
   override prepare(connection: Connection): void {
+    if (!isCollector(connection)) return this.#shared.writeOnce(connection, (one) => this.prepare(one));
     const described = this.#shared.described.get(this.name);
-    if (!described) return super.prepare(connection);
-    Object.assign(this._result, described);
+    if (described) Object.assign(this._result, described);
     this._accumulateRows = true;
-    this.#shared.writeOnce(connection, (collecting) => super.prepare(collecting));
+    connection.describes = !described;
+    super.prepare(connection);
   }
 
   override handleCommandComplete(message: unknown, connection: Connection): void {
@@ -94,3 +120,114 @@ export class NamedQuery extends Base {
     this.#shared.described.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 }
+
+export type Done = (error: Error | null, result?: { rows: unknown[] }) => void;
+
+/** A statement of a transaction, and the function that gets its result once the transaction is committed. */
+export interface Part {
+  statement: QueryConfig;
+  done: Done;
+}
+
+/** The end of a transaction. If there is an error, no part gets a result. */
+export interface TransactionEnd {
+  error: Error | null;
+  /** The part that failed; null if the error is of the whole transaction. */
+  failed: Part | null;
+}
+
+/**
+ * Several named queries in one transaction: one `Sync` message follows all of them. If one fails, PostgreSQL
+ * rolls back all. A lock that another transaction holds delays them by at most `LOCK_TIMEOUT_MS`.
+ */
+export class JointQuery extends Base {
+  readonly #parts: Part[];
+  readonly #queries: NamedQuery[];
+  readonly #shared: NamedQueries;
+  /** The index of the query that is written, or that PostgreSQL answers next. */
+  #next = 0;
+  /** False if a query could not be written. */
+  isSent = false;
+  /** The statements that this query asks PostgreSQL to parse. */
+  readonly #toParse: string[] = [];
+
+  /** @param ended called before the parts get their results. */
+  constructor(parts: Part[], shared: NamedQueries, ended: (end: TransactionEnd) => void) {
+    super(BRIEF_LOCKS.text);
+    this.name = BRIEF_LOCKS.name;
+    this.#parts = parts;
+    this.#shared = shared;
+    this.#queries = [BRIEF_LOCKS, ...parts.map(({ statement }) => statement)].map(
+      (config) => new NamedQuery(config, shared),
+    );
+    this.callback = (error) => ended({ error, failed: this.#parts[this.#next - 1] ?? null });
+  }
+
+  /** @returns the error of a query that cannot be written. In this case, nothing is sent. */
+  override submit(connection: Connection): Error | null {
+    try {
+      this.#shared.writeOnce(connection, (collector) => this.#write(collector as Collector));
+    } catch (error) {
+      return error as Error;
+    }
+    this.#next = 0;
+    this.isSent = true;
+    return null;
+  }
+
+  #write(collector: Collector): void {
+    const { submittedNamedStatements: submitted } = collector;
+    collector.syncs = false;
+    try {
+      for (const [index, query] of this.#queries.entries()) {
+        this.#next = index;
+        const isSubmitted = query.name in submitted;
+        query.callback = throwError; // node-postgres reports the error of a value to the callback
+        const error = query.submit(collector);
+        if (!isSubmitted && query.name in submitted) this.#toParse.push(query.name);
+        if (error) throw error;
+        query.callback = this.#parts[index - 1]?.done ?? throwError;
+      }
+    } finally {
+      collector.syncs = true;
+    }
+    collector.sync();
+  }
+
+  override handleRowDescription(message: unknown): void {
+    this.#queries[this.#next]!.handleRowDescription(message);
+  }
+
+  override handleDataRow(message: unknown): void {
+    this.#queries[this.#next]!.handleDataRow(message);
+  }
+
+  override handleCommandComplete(message: unknown, connection: Connection): void {
+    this.#queries[this.#next]!.handleCommandComplete(message, connection);
+    this.#next += 1;
+    const next = this.#queries[this.#next];
+    // When PostgreSQL has parsed a statement, node-postgres reads the name and the text of its query.
+    if (next) Object.assign(this, { name: next.name, text: next.text });
+  }
+
+  override handleReadyForQuery(connection: Connection): void {
+    this.callback(null);
+    for (const query of this.#queries) query.handleReadyForQuery(connection);
+  }
+
+  override handleError(error: Error, connection: Connection): void {
+    // PostgreSQL has not parsed the statements after the failed one.
+    for (const name of this.#toParse) delete connection.submittedNamedStatements[name];
+    super.handleError(error, connection);
+  }
+}
+
+function throwError(error: Error | null): void {
+  if (error) throw error;
+}
+
+const LOCK_TIMEOUT_MS = 100;
+const BRIEF_LOCKS = {
+  name: 'gw_brief_locks',
+  text: `SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true)`,
+};

@@ -20,14 +20,17 @@ export interface PreparedStatement {
 
 const names = new Map<string, string>();
 
-/** Derives the name of a statement from its text, so that the same text is prepared once per connection. */
+/**
+ * Names a statement by its text, so that the same text is prepared once per connection. The statement does not
+ * share a connection, because no request may wait for background work.
+ */
 export function prepared(text: string): PreparedStatement {
   let name = names.get(text);
   if (!name) {
     name = `gw_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
     names.set(text, name);
   }
-  return { name, text };
+  return { name, text, alone: true };
 }
 
 /**

@@ -5,11 +5,15 @@ import { createDataSource } from './data-source.js';
 import { DatabasePool } from './database-pool.js';
 import { PreparedStatements, prepared } from './prepared-statements.js';
 
-const PID = prepared('SELECT pg_backend_pid() AS pid');
-const REFUSED = prepared(`SELECT 'none'::uuid`);
-const ENDED = prepared('SELECT pg_terminate_backend(pg_backend_pid())');
-const NAP = prepared('SELECT pg_sleep($1::float8)');
-const LOCK = prepared('UPDATE spec_shared SET n = n + 1');
+const shared = (text: string) => ({ ...prepared(text), alone: false });
+const PID = shared('SELECT pg_backend_pid() AS pid');
+const REFUSED = shared(`SELECT 'none'::uuid`);
+const ENDED = shared('SELECT pg_terminate_backend(pg_backend_pid())');
+const NAP = shared('SELECT pg_sleep($1::float8)');
+const LOCK = shared('UPDATE spec_shared SET n = n + 1');
+const XID = shared('SELECT pg_current_xact_id()::text AS xid');
+const DOUBLE = shared('SELECT $1::int * 2 AS double');
+const JSON_OF = shared('SELECT $1::jsonb AS json');
 const WAITERS = 'SELECT 1 FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))';
 
 let dataSource: DataSource;
@@ -112,5 +116,97 @@ describe('statements at the same time', () => {
     await holder.commitTransaction();
     await holder.release();
     await slow;
+  });
+});
+
+describe('statements of one turn of the event loop', () => {
+  let own: DataSource;
+  let runner: PreparedStatements;
+  beforeAll(async () => {
+    own = await createDataSource({ url: await testDatabaseUrl(), poolSize: 3 }).initialize();
+    runner = new PreparedStatements(own);
+  });
+  afterAll(() => own.destroy());
+
+  const together = (...runs: [Parameters<typeof statements.run>[0], unknown[]][]) =>
+    Promise.allSettled(runs.map(([statement, values]) => runner.run(statement, values)));
+  const n = async () => (await dataSource.query<{ n: number }[]>('SELECT n FROM spec_shared'))[0]!.n;
+
+  it('are one transaction, of at most 16 statements', async () => {
+    const runs = await together(...Array.from({ length: 20 }, () => [XID, []] as [typeof XID, []]));
+    const xids = runs.map((run) => (run as PromiseFulfilledResult<{ xid: string }[]>).value[0]!.xid);
+    expect(new Set(xids.slice(0, 16)).size).toBe(1);
+    expect(new Set(xids).size).toBe(2);
+  });
+
+  it('get their own rows, in the first run and in later runs', async () => {
+    for (const run of [1, 2]) {
+      const [double, pid, json, none] = await together(
+        [DOUBLE, [run]],
+        [PID, []],
+        [JSON_OF, [{ run }]],
+        [LOCK, []],
+      );
+      expect([double, json, none]).toMatchObject([
+        { value: [{ double: 2 * run }] },
+        { value: [{ json: { run } }] },
+        { value: [] },
+      ]);
+      expect(pid!.status).toBe('fulfilled');
+    }
+  });
+
+  it('are carried out once each if one of them fails', async () => {
+    const before = await n();
+    const runs = await together([LOCK, []], [REFUSED, []], [LOCK, []], [REFUSED, []]);
+    expect(runs.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected']);
+    expect(runs[1]).toMatchObject({ reason: { code: '22P02' } });
+    expect(await n()).toBe(before + 2);
+  });
+
+  it('are carried out once each if the values or the name of one of them cannot be sent', async () => {
+    const before = await n();
+    const circular: unknown[] = [];
+    circular.push({ circular });
+    const runs = await together(
+      [LOCK, []],
+      [PID, []],
+      [JSON_OF, [circular[0]]],
+      [{ ...PID, text: 'SELECT 1' }, []],
+    );
+    const ends = runs.map((run) => (run.status === 'rejected' ? String(run.reason) : run.status));
+    expect(ends).toEqual([
+      'fulfilled',
+      'fulfilled',
+      expect.stringContaining('circular'),
+      expect.stringContaining('must be unique'),
+    ]);
+    expect(await n()).toBe(before + 1);
+  });
+
+  it('wait only briefly for another statement that waits for a lock', async () => {
+    const holder = dataSource.createQueryRunner();
+    await holder.startTransaction();
+    await holder.query('SELECT 1 FROM spec_shared FOR UPDATE');
+    const waiting = runner.run(LOCK, []);
+    await expect(runner.run(DOUBLE, [4])).resolves.toEqual([{ double: 8 }]);
+    await holder.commitTransaction();
+    await holder.release();
+    await expect(waiting).resolves.toEqual([]);
+  });
+
+  it('are carried out once each if they lock the same rows as another process, in the reverse order', async () => {
+    await dataSource.query('CREATE TABLE spec_rows AS SELECT id, 0 AS n FROM generate_series(1, 2) id');
+    const other = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
+    try {
+      const add = shared('UPDATE spec_rows SET n = n + 1 WHERE id = $1::int');
+      const addBoth = (to: PreparedStatements, ids: number[]) =>
+        Promise.all([to.run(add, [ids[0]]), to.run(NAP, [0.05]), to.run(add, [ids[1]])]);
+      await Promise.all([addBoth(runner, [1, 2]), addBoth(new PreparedStatements(other), [2, 1])]);
+      expect(await dataSource.query('SELECT n FROM spec_rows')).toEqual([{ n: 2 }, { n: 2 }]);
+    } finally {
+      await other.destroy();
+      await dataSource.query('DROP TABLE spec_rows');
+    }
   });
 });

@@ -175,7 +175,8 @@ export const environment = z.object({
     count(6_000),
   ),
   RATE_LIMIT_SUBJECT_PER_MINUTE: tuning(
-    'Commands of one caller about one subject or onboarding in a minute.',
+    'Commands of one caller about one subject or onboarding in a minute. ' +
+      'Each process reserves one fifteenth of this quota at a time.',
     count(60),
   ),
   SEALING_KEYS: setting(

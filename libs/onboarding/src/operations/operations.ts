@@ -107,8 +107,7 @@ export class Operations {
     { sample, most }: { sample: number; most: number },
   ): Promise<Preview> {
     const { all, newest } = previewStatements(target, actor, { sample, limit: most + 1 });
-    const read = <R>({ text, values }: Sql) =>
-      this.statements.run<R>({ ...prepared(text), alone: true }, values);
+    const read = <R>({ text, values }: Sql) => this.statements.run<R>(prepared(text), values);
     const [counts, rows] = await Promise.all([read<{ count: number }>(all), read<Raw>(newest)]);
     const { count } = counts[0]!;
     return {

@@ -88,6 +88,6 @@ const START = statement(
 export function startStatement(ids: Sql, given: Record<string, unknown>) {
   const values = START.bind(given);
   const shifted = ids.text.replaceAll(/\$(\d+)/g, (_, n: string) => `$${Number(n) + values.length}`);
-  const run: PreparedStatement = { ...prepared(START.text.replace(IDS, () => shifted)), alone: true };
+  const run: PreparedStatement = prepared(START.text.replace(IDS, () => shifted));
   return { run, values: [...values, ...ids.values] };
 }
