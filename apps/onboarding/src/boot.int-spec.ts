@@ -88,7 +88,8 @@ describe.each(['onboarding', 'worker'])('%s starts', (app) => {
   it('with a small young generation, which grows when many objects stay', async () => {
     const atExit = `
       import { getHeapSpaceStatistics } from 'node:v8';
-      const young = () => getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size;
+      const isYoung = ({ space_name }) => space_name === 'new_space';
+      const young = () => getHeapSpaceStatistics().find(isYoung).space_size;
       process.on('exit', () => {
         const before = young();
         globalThis.kept = Array.from({ length: 2_000_000 }, (_, n) => ({ n }));

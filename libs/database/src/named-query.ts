@@ -70,7 +70,7 @@ export class NamedQueries {
   }
 }
 
-/** Makes the collector of a connection. It is made once, because it would be slow to make one for each query. */
+/** Makes the collector of a connection: once, because it would be slow to make one for each query. */
 function collectorFor(connection: Connection): Collector {
   const chunks: Buffer[] = [];
   const collector = Object.assign(Object.create(connection) as Connection, {

@@ -21,8 +21,8 @@ export interface PreparedStatement {
 const names = new Map<string, string>();
 
 /**
- * Names a statement by its text, so that the same text is prepared once per connection. The statement does not
- * share a connection, because no request may wait for background work.
+ * Names a statement by its text, so that the same text is prepared once per connection. The statement does
+ * not share a connection, because no request may wait for background work.
  */
 export function prepared(text: string): PreparedStatement {
   let name = names.get(text);

@@ -195,7 +195,7 @@ describe('statements of one turn of the event loop', () => {
     await expect(waiting).resolves.toEqual([]);
   });
 
-  it('are carried out once each if they lock the same rows as another process, in the reverse order', async () => {
+  it('are carried out once each if another process locks the same rows in the reverse order', async () => {
     await dataSource.query('CREATE TABLE spec_rows AS SELECT id, 0 AS n FROM generate_series(1, 2) id');
     const other = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
     try {

@@ -192,6 +192,24 @@ describe('the scheme in X-Forwarded-Proto of a trusted proxy', () => {
   });
 });
 
+it('the log has the address in X-Forwarded-For of a trusted proxy, without its port', async () => {
+  @Module({ imports: [PlatformModule.forRoot(testConfig())] })
+  class SpecModule {}
+  const behind = await createHttpApp({ module: SpecModule }, () => null, ['127.0.0.1']);
+  const logged: unknown[] = [];
+  behind
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onResponse', async ({ raw }) => {
+      logged.push(raw.logged?.address);
+    });
+  await behind.init();
+  const headers = { 'x-forwarded-for': '203.0.113.9:4711' };
+  await behind.inject({ method: 'GET', url: '/health/live', headers });
+  await behind.close();
+  expect(logged).toEqual(['203.0.113.9']);
+});
+
 describe('a request with a wrong method', () => {
   it.each([
     ['DELETE', '/spec/body', 'POST'],

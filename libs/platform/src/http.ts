@@ -80,6 +80,19 @@ export async function createHttpApp(
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
   limitJsonValues(fastify);
+  if (trustedProxies.length > 0) {
+    // This hook comes first, because others read the address. It removes ports from addresses: Fastify would
+    // take an address with a port as a new client for each connection.
+    fastify.addHook('onRequest', async ({ headers }) => {
+      const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
+      const bare = bareForwardedFor(given);
+      if (bare === null) delete headers['x-forwarded-for'];
+      else headers['x-forwarded-for'] = bare;
+      // Schemes are case-insensitive (RFC 3986 §3.1), but Fastify compares them exactly.
+      const scheme = headers['x-forwarded-proto'];
+      if (scheme !== undefined) headers['x-forwarded-proto'] = String(scheme).toLowerCase();
+    });
+  }
   const tracing = app.get(Tracing);
   if (tracing.isOn) traceRequests(fastify, tracing);
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -98,19 +111,6 @@ export async function createHttpApp(
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
-  if (trustedProxies.length > 0) {
-    // Removes ports from addresses: Fastify would take an address with a port as a new client for each
-    // connection.
-    fastify.addHook('onRequest', async ({ headers }) => {
-      const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
-      const bare = bareForwardedFor(given);
-      if (bare === null) delete headers['x-forwarded-for'];
-      else headers['x-forwarded-for'] = bare;
-      // Schemes are case-insensitive (RFC 3986 §3.1), but Fastify compares them exactly.
-      const scheme = headers['x-forwarded-proto'];
-      if (scheme !== undefined) headers['x-forwarded-proto'] = String(scheme).toLowerCase();
-    });
-  }
   fastify.addHook('onRequest', async (request, reply) => {
     const detail = badHost(request.raw);
     if (!detail) return;
