@@ -104,7 +104,7 @@ describe('docs/reference', () => {
     expect(names).toEqual([]);
   });
 
-  it('lists at most 27 settings, the environment variables that most installations must look at', () => {
+  it('lists at most 27 environment variables that most installations must look at', () => {
     const [settings = ''] = read('docs/reference/configuration.md').split('## Integrations');
     expect(settings.match(/^\| `/gm)!.length).toBeLessThanOrEqual(27);
   });

@@ -274,7 +274,7 @@ const EARLY = {
 >;
 const EARLY_NAMES = Object.keys(EARLY) as (keyof typeof EARLY)[];
 
-describe('a broken connection before the statement that begins an attempt has reached the row', () => {
+describe('a connection that breaks before the beginning of an attempt has locked the row', () => {
   it.each(EARLY_NAMES)('leaves no change if the service has searched for the attempt: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(hasty, CLAIMS[name].situation);
@@ -310,7 +310,7 @@ describe('a broken connection before the statement that begins an attempt has re
   );
 });
 
-describe('a broken connection between write and commit of the statement that begins an attempt', () => {
+describe('a connection that breaks between the write and the commit of the beginning of an attempt', () => {
   beforeAll(() => watcher.query(PAUSE_COMMITS));
   afterAll(() => watcher.query('DROP FUNCTION pause_commits CASCADE'));
 

@@ -82,8 +82,8 @@ class Recording {
   }
 
   /**
-   * Records the timelines of the onboardings that were started through this `Story`. Must be called before
-   * its servers stop.
+   * Records the timelines of the onboardings that `of` has started. Must be called before the servers of `of`
+   * stop.
    */
   async timelines(of: Teller): Promise<void> {
     for (const [id, { test, story }] of this.#started) {

@@ -11,7 +11,9 @@ class Misuse extends Error {}
 const PLACEHOLDERS = { switch: '', text: ' <text>', count: ' <number>', choice: ' <name>' };
 
 /**
- * How users type a flag. npm takes flags for itself unless two dashes come before them. @param {string} name
+ * A command as users type it before its flags: npm takes flags for itself unless two dashes come first.
+ *
+ * @param {string} name the command
  */
 const flagged = (name) => (name.startsWith('npm ') && !name.includes(' -- ') ? `${name} --` : name);
 

@@ -84,7 +84,10 @@ const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
   return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };
 };
 
-/** Replaces a member's schema by the schemas of the providers. A resend takes only a captcha token. */
+/**
+ * Replaces the schema of a body's member by one schema for each provider. The member of a resend is a captcha
+ * token for all providers.
+ */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
   const member = json[BY_PROVIDER] as 'subject' | 'otp' | 'resend';
   if (member === 'resend') {

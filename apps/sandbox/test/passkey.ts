@@ -16,9 +16,9 @@ export interface PasskeyFlaws {
   credentialId?: Buffer;
   /** Sent as `credentialId` in place of the id in the authenticator data. */
   claimedCredentialId?: string;
-  /** Entries that replace those of the COSE key. */
+  /** Entries of the COSE key that replace the valid ones of the same label. */
   cose?: [number, unknown][];
-  /** Entries that replace those of the attestation statement. */
+  /** Entries of the attestation statement that replace the valid ones of the same name. */
   statement?: [string, unknown][];
   /** Bytes after the COSE key. */
   trailing?: Buffer;

@@ -30,12 +30,12 @@ export async function findPoolerFault(url: string, pooler: Pooler): Promise<Conn
     if (!fits) return { variable: 'DATABASE_POOLER', detail: MISMATCH[way] };
     if (session.triggers !== 'origin') {
       const setting = `session_replication_role to ${session.triggers}`;
-      const detail = `has a role or database that sets ${setting}: triggers would not fire`;
+      const detail = `names a role or a database whose default sets ${setting}: triggers would not fire`;
       return { variable: 'DATABASE_URL', detail };
     }
     if (pooler === 'transaction' && session.isolation !== 'read committed') {
       const setting = `default_transaction_isolation to ${session.isolation}`;
-      const detail = `has a role or database that sets ${setting}: use read committed`;
+      const detail = `names a role or a database whose default sets ${setting}: use read committed`;
       return { variable: 'DATABASE_URL', detail };
     }
     return null;

@@ -164,7 +164,7 @@ describe('statements of one turn of the event loop', () => {
     expect(await n()).toBe(before + 2);
   });
 
-  it('are carried out once each if the values or the name of one of them cannot be sent', async () => {
+  it('are carried out once each, except those whose values or name cannot be sent', async () => {
     const before = await n();
     const circular: unknown[] = [];
     circular.push({ circular });

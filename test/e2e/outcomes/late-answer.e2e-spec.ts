@@ -76,7 +76,7 @@ describe('a late answer, written after the worker has made another attempt', () 
     expect(await at.eventsOf('late_answer')).toMatchObject([{ data: { answer: 'otp_rejected' } }]);
   });
 
-  it('that reports a failure is recorded, and the outcome stays unknown', async () => {
+  it('is recorded if it reports a failure, and the outcome stays unknown', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await answeredLate(at, { delayMs, status: 500 }, () => at.until('outcome_unknown'));
     expect((await story.get(at.id)).body).toMatchObject({

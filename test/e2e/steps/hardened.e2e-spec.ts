@@ -69,7 +69,7 @@ describe('an idempotency key whose command was refused by a limit', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('is not used up by a refused request to start an onboarding', async () => {
+  it('is not used up if a limit refuses the start of an onboarding', async () => {
     const { id, subject } = await story.sent();
     await story.cancel(id);
     const headers = withKey();

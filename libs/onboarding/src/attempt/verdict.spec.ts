@@ -296,7 +296,7 @@ describe('a retry', () => {
     },
   );
 
-  it('waits as long as the provider asks, and after a possible mail until the cooldown ends', () => {
+  it('waits as long as the provider asks, and until the cooldown ends if a mail may have been sent', () => {
     const throttled = failed('throttled', { status: 429, retryAfterMs: 90_000 });
     expect(verdictOn(first('verify-otp'), throttled).retryInMs).toBe(90_000);
     const mailed = first('init-otp', { otpResendAt: after(45_000) });

@@ -62,7 +62,8 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
   }
 
   /**
-   * The onboardings whose step is in flight, waits or is parked, and the onboardings with an unknown outcome.
+   * The numbers of onboardings whose step is in flight, waits for a retry or is parked, and of onboardings
+   * with an unknown outcome.
    */
   get steps(): readonly Group[] {
     return this.#read?.parts.find(({ part }) => part === 'steps')?.counts?.groups ?? [];

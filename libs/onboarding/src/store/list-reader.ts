@@ -15,7 +15,7 @@ import { blindKey } from './subjects.js';
 
 export interface ListFilter {
   caller?: string | undefined;
-  /** Only onboardings in one of these states, as a read shows them. */
+  /** Only onboardings in one of these states. A state counts even if only time has led to it, unstored. */
   states?: readonly State[] | undefined;
   integration?: string | undefined;
   accountId?: string | undefined;

@@ -30,7 +30,7 @@ export interface Listed {
   /** The lowest id of the list, and the id below which all ids must be. */
   from: string;
   below: string;
-  /** `any` reads no more rows than the limit. */
+  /** `newest first` may read and sort all matching rows. `any` stops reading at the limit. */
   order: 'newest first' | 'any';
   limit: number;
 }

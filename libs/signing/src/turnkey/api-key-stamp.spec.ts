@@ -13,7 +13,7 @@ const stamp = JSON.parse(decodedJson) as { publicKey: string; scheme: string; si
 const other = turnkeyVectors.keys.clientSession;
 
 describe('making the X-Stamp of a request', () => {
-  it('gives exactly the header of the test vector, with the nonce of the vector', async () => {
+  it('gives exactly the header of the test vector if ECDSA uses the nonce of the vector', async () => {
     expect(await stampTurnkeyRequest(deterministicTestKey('turnkeyApi'), body)).toEqual({
       'X-Stamp': purejs,
     });

@@ -27,7 +27,7 @@ export interface Stamper {
 export interface Submission<T> {
   /** The last segment of the path, for example `init_otp`. */
   path: string;
-  /** The exact text of the body. Turnkey recognizes a repeat by these bytes (public API, idempotency). */
+  /** The exact text of the body. Turnkey recognizes a repeat by these bytes. */
   body: string;
   stamper: Stamper;
   /** A key that may read the result; null if the service has none. */

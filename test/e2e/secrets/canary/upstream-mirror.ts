@@ -95,8 +95,8 @@ export class UpstreamMirror {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    // These two headers must contain a secret. Programs between service and provider may log all other
-    // headers.
+    // Only these two headers may carry a secret. Programs between service and provider could log the others,
+    // so the test searches them.
     const { 'x-stamp': _stamp, 'x-captcha-token': _captcha, ...followed } = request.headers;
     this.headers.push(JSON.stringify(followed));
     const raw = `${request.url} ${JSON.stringify(request.headers)} ${body.toString()}`;
