@@ -27,7 +27,7 @@ export class DatabasePool extends pg.Pool {
         ? null
         : new SharedConnections({
             take: () => this.take(),
-            runApart: (statement) => this.run(statement, true),
+            runApart: (statement) => this.run(statement),
             // While a caller waits for a connection, shared statements must not use this one.
             isUsable: (client) =>
               this.waitingCount === 0 && this.#isUsable(client as unknown as DatabaseClient),
@@ -75,10 +75,10 @@ export class DatabasePool extends pg.Pool {
   }
 
   /**
-   * @param alone whether the statement must not share a connection, because it takes long or waits for locks.
+   * @param shares whether the statement may share a connection and a transaction with other statements.
    */
-  async run<Row>(statement: QueryConfig, alone = false): Promise<Row[]> {
-    if (this.#shared && !alone) return this.#shared.run(statement);
+  async run<Row>(statement: QueryConfig, shares = false): Promise<Row[]> {
+    if (this.#shared && shares) return this.#shared.run(statement);
     const client = await this.take();
     try {
       const { rows } = await client.query(statement);

@@ -14,23 +14,23 @@ export interface PreparedStatement {
   /** A name for this text only, of at most 63 bytes. */
   name: string;
   text: string;
-  /** True if the statement must not share a connection, because it takes long or waits for locks. */
-  alone?: boolean;
+  /**
+   * True if the statement may share a connection and a transaction with others: it is short, and serves a
+   * request or an attempt. Others run alone, so that no request waits for them.
+   */
+  shares?: boolean;
 }
 
 const names = new Map<string, string>();
 
-/**
- * Names a statement by its text, so that the same text is prepared once per connection. The statement does
- * not share a connection, because no request may wait for background work.
- */
+/** Names a statement by its text, so that the same text is prepared once per connection. */
 export function prepared(text: string): PreparedStatement {
   let name = names.get(text);
   if (!name) {
     name = `gw_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
     names.set(text, name);
   }
-  return { name, text, alone: true };
+  return { name, text };
 }
 
 /**
@@ -52,10 +52,10 @@ export class PreparedStatements {
   async #run<Row>(statement: PreparedStatement, values: unknown[], span?: Span): Promise<Row[]> {
     span?.set({ 'db.system.name': 'postgresql', 'db.query.summary': statement.name });
     const pool = poolOf(this.dataSource);
-    const { name, text, alone } = statement;
+    const { name, text, shares } = statement;
     for (let tries = 1, elsewhere = false; ; tries++) {
       try {
-        return await pool.run<Row>({ name, text, values }, alone);
+        return await pool.run<Row>({ name, text, values }, shares);
       } catch (error) {
         const again = isReadOnly(error) ? !elsewhere : isConflict(error) || isUnprepared(error);
         if (!again || tries === TRIES) {

@@ -5,7 +5,7 @@ import { createDataSource } from './data-source.js';
 import { DatabasePool } from './database-pool.js';
 import { PreparedStatements, prepared } from './prepared-statements.js';
 
-const shared = (text: string) => ({ ...prepared(text), alone: false });
+const shared = (text: string) => ({ ...prepared(text), shares: true });
 const PID = shared('SELECT pg_backend_pid() AS pid');
 const REFUSED = shared(`SELECT 'none'::uuid`);
 const ENDED = shared('SELECT pg_terminate_backend(pg_backend_pid())');
@@ -77,7 +77,7 @@ describe('statements at the same time', () => {
     const url = new URL(await testDatabaseUrl());
     url.port = '1';
     const nowhere = new DatabasePool({ connectionString: url.href, pooler: 'none', statementTimeoutMs: 0 });
-    const runs = [nowhere.run(PID), nowhere.run(PID)];
+    const runs = [nowhere.run(PID, true), nowhere.run(PID, true)];
     const ended = await Promise.allSettled(runs);
     expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await nowhere.end();
@@ -111,7 +111,7 @@ describe('statements at the same time', () => {
     const holder = dataSource.createQueryRunner();
     await holder.startTransaction();
     await holder.query('SELECT 1 FROM spec_shared FOR UPDATE');
-    const slow = statements.run({ ...LOCK, name: 'spec_alone', alone: true }, []);
+    const slow = statements.run({ ...LOCK, name: 'spec_alone', shares: false }, []);
     expect(await pids(1)).toHaveLength(1);
     await holder.commitTransaction();
     await holder.release();
