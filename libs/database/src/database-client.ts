@@ -1,14 +1,7 @@
 import type { Writable } from 'node:stream';
 import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
 import { isConnectionLost, isReadOnly } from './database-fault.js';
-import {
-  JointQuery,
-  NamedQueries,
-  NamedQuery,
-  type Done,
-  type Part,
-  type TransactionEnd,
-} from './named-query.js';
+import { JointQuery, NamedQueries, NamedQuery, type Done, type Part } from './named-query.js';
 import { ServerClock } from './server-clock.js';
 import { sessionSettings, type Pooler } from './session-settings.js';
 import { SettledQuery } from './settled-query.js';
@@ -31,7 +24,7 @@ const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'qu
 
 /** A member of node-postgres's `Client` that is missing in its types. */
 interface Inside {
-  connection: { stream: Writable };
+  connection: { stream: Writable; parsedStatements: Record<string, string> };
 }
 
 /**
@@ -101,15 +94,22 @@ export class DatabaseClient extends Base {
     });
   }
 
+  /** Whether PostgreSQL has parsed the statement under its name in this session, and has described its rows. */
+  knows({ name = '', text }: QueryConfig): boolean {
+    const { parsedStatements } = (this as unknown as Inside).connection;
+    return parsedStatements[name] === text && this.#named.described.has(name);
+  }
+
   /**
-   * Runs named statements in one transaction. If one fails, none is carried out, unless the connection broke.
+   * Runs statements that this session {@link knows} in one transaction. If one fails, none is carried out, unless
+   * the connection broke.
    *
-   * @param ended called before the parts get their results.
+   * @param ended called before the parts get their results. If it gets an error, no part gets a result.
    */
-  runTogether(parts: Part[], ended: (end: TransactionEnd) => void): void {
-    const query = new JointQuery(parts, this.#named, (end) => {
-      if (end.error && query.isSent) this.#note(end.error);
-      ended(end);
+  runTogether(parts: Part[], ended: (error: Error | null, isSent: boolean) => void): void {
+    const query = new JointQuery(parts, this.#named, (error) => {
+      if (error && query.isSent) this.#note(error);
+      ended(error, query.isSent);
     });
     super.query(query);
   }

@@ -102,6 +102,19 @@ export function isConnectionLost(error: unknown): boolean {
   return state === null || LOST.test(state);
 }
 
+/** After these SQLSTATEs and classes, it is unknown whether PostgreSQL has carried out the transaction. */
+const BROKEN = /^(08|57P|58|XX)|^25P0[34]/;
+
+/** Whether the connection broke. If not, PostgreSQL has rolled back the transaction of the failed statement. */
+export function isBroken(error: unknown): boolean {
+  const state = stateOf(error);
+  return state === null || BROKEN.test(state);
+}
+
+/** Whether the statement waited too long, perhaps for a statement that waited for it. */
+export const isWait = (error: unknown): boolean => WAITS.has(stateOf(error) ?? '');
+const WAITS = new Set(['55P03', '40P01', '57014']);
+
 function stateOf(error: unknown): string | null {
   const { code } = (error ?? {}) as { code?: unknown };
   // Some socket codes, such as EPIPE, look like a SQLSTATE.

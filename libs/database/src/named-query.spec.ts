@@ -8,7 +8,6 @@ it('the messages of a query that could not be written are not sent with the next
     _send: (chunk: Buffer) => sent.push(String(chunk)) > 0,
     describe: () => undefined,
     sync: () => undefined,
-    submittedNamedStatements: {},
   };
   const queries = new NamedQueries();
   const write = (text: string) => (to: Connection) => void to._send(Buffer.from(text));

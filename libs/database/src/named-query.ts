@@ -17,8 +17,6 @@ export interface Connection {
   describe(message: unknown): void;
   /** Ends the transaction. PostgreSQL answers with `ReadyForQuery`. */
   sync(): void;
-  /** The texts of the statements that were sent and are not parsed yet, by name. */
-  submittedNamedStatements: Record<string, string>;
 }
 
 /** A connection that collects what is sent. */
@@ -129,62 +127,48 @@ export interface Part {
   done: Done;
 }
 
-/** The end of a transaction. If there is an error, no part gets a result. */
-export interface TransactionEnd {
-  error: Error | null;
-  /** The part that failed; null if the error is of the whole transaction. */
-  failed: Part | null;
-}
-
 /**
  * Several named queries in one transaction: one `Sync` message follows all of them. If one fails, PostgreSQL
- * rolls back all. A lock that another transaction holds delays them by at most `LOCK_TIMEOUT_MS`.
+ * rolls back all. PostgreSQL must have parsed all of them before. A lock that another transaction holds
+ * delays them by at most `LOCK_TIMEOUT_MS`.
  */
 export class JointQuery extends Base {
   readonly #parts: Part[];
   readonly #queries: NamedQuery[];
   readonly #shared: NamedQueries;
-  /** The index of the query that is written, or that PostgreSQL answers next. */
+  /** The index of the query that PostgreSQL answers next. */
   #next = 0;
-  /** False if a query could not be written. */
+  /** False if a query could not be written. In this case, nothing is sent. */
   isSent = false;
-  /** The statements that this query asks PostgreSQL to parse. */
-  readonly #toParse: string[] = [];
 
-  /** @param ended called before the parts get their results. */
-  constructor(parts: Part[], shared: NamedQueries, ended: (end: TransactionEnd) => void) {
+  /** @param ended called before the parts get their results. If it gets an error, no part gets a result. */
+  constructor(parts: Part[], shared: NamedQueries, ended: (error: Error | null) => void) {
     super(BRIEF_LOCKS.text);
-    this.name = BRIEF_LOCKS.name;
     this.#parts = parts;
     this.#shared = shared;
     this.#queries = [BRIEF_LOCKS, ...parts.map(({ statement }) => statement)].map(
       (config) => new NamedQuery(config, shared),
     );
-    this.callback = (error) => ended({ error, failed: this.#parts[this.#next - 1] ?? null });
+    this.callback = ended;
   }
 
-  /** @returns the error of a query that cannot be written. In this case, nothing is sent. */
+  /** @returns the error of a query that cannot be written. */
   override submit(connection: Connection): Error | null {
     try {
       this.#shared.writeOnce(connection, (collector) => this.#write(collector as Collector));
     } catch (error) {
       return error as Error;
     }
-    this.#next = 0;
     this.isSent = true;
     return null;
   }
 
   #write(collector: Collector): void {
-    const { submittedNamedStatements: submitted } = collector;
     collector.syncs = false;
     try {
       for (const [index, query] of this.#queries.entries()) {
-        this.#next = index;
-        const isSubmitted = query.name in submitted;
         query.callback = throwError; // node-postgres reports the error of a value to the callback
         const error = query.submit(collector);
-        if (!isSubmitted && query.name in submitted) this.#toParse.push(query.name);
         if (error) throw error;
         query.callback = this.#parts[index - 1]?.done ?? throwError;
       }
@@ -194,10 +178,6 @@ export class JointQuery extends Base {
     collector.sync();
   }
 
-  override handleRowDescription(message: unknown): void {
-    this.#queries[this.#next]!.handleRowDescription(message);
-  }
-
   override handleDataRow(message: unknown): void {
     this.#queries[this.#next]!.handleDataRow(message);
   }
@@ -205,20 +185,11 @@ export class JointQuery extends Base {
   override handleCommandComplete(message: unknown, connection: Connection): void {
     this.#queries[this.#next]!.handleCommandComplete(message, connection);
     this.#next += 1;
-    const next = this.#queries[this.#next];
-    // When PostgreSQL has parsed a statement, node-postgres reads the name and the text of its query.
-    if (next) Object.assign(this, { name: next.name, text: next.text });
   }
 
   override handleReadyForQuery(connection: Connection): void {
     this.callback(null);
     for (const query of this.#queries) query.handleReadyForQuery(connection);
-  }
-
-  override handleError(error: Error, connection: Connection): void {
-    // PostgreSQL has not parsed the statements after the failed one.
-    for (const name of this.#toParse) delete connection.submittedNamedStatements[name];
-    super.handleError(error, connection);
   }
 }
 
@@ -227,7 +198,7 @@ function throwError(error: Error | null): void {
 }
 
 const LOCK_TIMEOUT_MS = 100;
-const BRIEF_LOCKS = {
+export const BRIEF_LOCKS = {
   name: 'gw_brief_locks',
   text: `SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true)`,
 };

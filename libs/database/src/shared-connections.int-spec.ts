@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { testDatabaseUrl, until } from '#libs/testing';
-import { createDataSource } from './data-source.js';
+import { createDataSource, type Connecting } from './data-source.js';
 import { DatabasePool } from './database-pool.js';
-import { PreparedStatements, prepared } from './prepared-statements.js';
+import { PreparedStatements, prepared, type PreparedStatement } from './prepared-statements.js';
 
 const shared = (text: string) => ({ ...prepared(text), shares: true });
 const PID = shared('SELECT pg_backend_pid() AS pid');
@@ -11,6 +11,7 @@ const REFUSED = shared(`SELECT 'none'::uuid`);
 const ENDED = shared('SELECT pg_terminate_backend(pg_backend_pid())');
 const NAP = shared('SELECT pg_sleep($1::float8)');
 const LOCK = shared('UPDATE spec_shared SET n = n + 1');
+const CAST = shared('SELECT $1::text::int AS cast');
 const XID = shared('SELECT pg_current_xact_id()::text AS xid');
 const DOUBLE = shared('SELECT $1::int * 2 AS double');
 const JSON_OF = shared('SELECT $1::jsonb AS json');
@@ -120,71 +121,126 @@ describe('statements at the same time', () => {
 });
 
 describe('statements of one turn of the event loop', () => {
+  type Run = [statement: PreparedStatement, values: unknown[]];
   let own: DataSource;
   let runner: PreparedStatements;
-  beforeAll(async () => {
-    own = await createDataSource({ url: await testDatabaseUrl(), poolSize: 3 }).initialize();
+  const open = async (options: Partial<Connecting> = {}) => {
+    own = await createDataSource({ url: await testDatabaseUrl(), poolSize: 3, ...options }).initialize();
     runner = new PreparedStatements(own);
-  });
-  afterAll(() => own.destroy());
+    // A connection runs a statement together with others once it has run it before.
+    for (const run of [1, 2])
+      await together([DOUBLE, [run]], [PID, []], [XID, []], [NAP, [0]], [CAST, ['1']]);
+  };
+  beforeEach(() => open());
+  afterEach(() => own.destroy());
 
-  const together = (...runs: [Parameters<typeof statements.run>[0], unknown[]][]) =>
+  const together = (...runs: Run[]) =>
     Promise.allSettled(runs.map(([statement, values]) => runner.run(statement, values)));
+  const ends = (runs: PromiseSettledResult<unknown>[]) =>
+    runs.map((run) => (run.status === 'fulfilled' ? 'ok' : ((run.reason as { code?: string }).code ?? '')));
   const n = async () => (await dataSource.query<{ n: number }[]>('SELECT n FROM spec_shared'))[0]!.n;
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it('are one transaction, of at most 16 statements', async () => {
-    const runs = await together(...Array.from({ length: 20 }, () => [XID, []] as [typeof XID, []]));
+    const runs = await together(...Array.from({ length: 20 }, (): Run => [XID, []]));
     const xids = runs.map((run) => (run as PromiseFulfilledResult<{ xid: string }[]>).value[0]!.xid);
     expect(new Set(xids.slice(0, 16)).size).toBe(1);
     expect(new Set(xids).size).toBe(2);
   });
 
   it('get their own rows, in the first run and in later runs', async () => {
-    for (const run of [1, 2]) {
-      const [double, pid, json, none] = await together(
-        [DOUBLE, [run]],
-        [PID, []],
-        [JSON_OF, [{ run }]],
-        [LOCK, []],
-      );
-      expect([double, json, none]).toMatchObject([
+    for (const run of [1, 2, 3]) {
+      const runs = await together([DOUBLE, [run]], [JSON_OF, [{ run }]], [LOCK, []], [DOUBLE, [-run]]);
+      expect(runs).toMatchObject([
         { value: [{ double: 2 * run }] },
         { value: [{ json: { run } }] },
         { value: [] },
+        { value: [{ double: -2 * run }] },
       ]);
-      expect(pid!.status).toBe('fulfilled');
     }
   });
 
-  it('are carried out once each if one of them fails', async () => {
+  it('are carried out once each if some of them fail', async () => {
     const before = await n();
-    const runs = await together([LOCK, []], [REFUSED, []], [LOCK, []], [REFUSED, []]);
-    expect(runs.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected']);
-    expect(runs[1]).toMatchObject({ reason: { code: '22P02' } });
-    expect(await n()).toBe(before + 2);
+    await runner.run(LOCK, []);
+    const runs = await together([LOCK, []], [CAST, ['none']], [LOCK, []], [REFUSED, []], [CAST, ['none']]);
+    expect(ends(runs)).toEqual(['ok', '22P02', 'ok', '22P02', '22P02']);
+    expect(await n()).toBe(before + 3);
+  });
+
+  it('are carried out at most twice if some of them fail', async () => {
+    await dataSource.query('CREATE SEQUENCE spec_runs');
+    const [good, bad] = [
+      shared(`SELECT nextval('spec_runs')`),
+      shared(`SELECT ('x' || nextval('spec_runs'))::int`),
+    ];
+    for (const each of [good, bad]) await together([each, []]);
+    await dataSource.query('SELECT setval($1, 1)', ['spec_runs']);
+    await together(...Array.from({ length: 16 }, (_, index): Run => [index % 2 ? bad : good, []]));
+    const [{ runs }] = await dataSource.query('SELECT last_value::int AS runs FROM spec_runs');
+    await dataSource.query('DROP SEQUENCE spec_runs');
+    expect(runs).toBeLessThanOrEqual(33);
   });
 
   it('are carried out once each, except those whose values or name cannot be sent', async () => {
     const before = await n();
-    const circular: unknown[] = [];
-    circular.push({ circular });
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    await runner.run(LOCK, []);
     const runs = await together(
       [LOCK, []],
       [PID, []],
-      [JSON_OF, [circular[0]]],
+      [JSON_OF, [circular]],
       [{ ...PID, text: 'SELECT 1' }, []],
+      [LOCK, []],
     );
-    const ends = runs.map((run) => (run.status === 'rejected' ? String(run.reason) : run.status));
-    expect(ends).toEqual([
-      'fulfilled',
-      'fulfilled',
-      expect.stringContaining('circular'),
-      expect.stringContaining('must be unique'),
-    ]);
-    expect(await n()).toBe(before + 1);
+    const words = runs.map((run) => (run.status === 'rejected' ? String(run.reason) : run.status));
+    expect(words[2]).toContain('circular');
+    expect(words[3]).toContain('must be unique');
+    expect([words[0], words[1], words[4]]).toEqual(Array(3).fill('fulfilled'));
+    expect(await n()).toBe(before + 3);
+  });
+
+  it.each([
+    ['has a timeout', [NAP, [2]], '57014'],
+    ['is refused', [CAST, ['none']], '22P02'],
+  ] as [string, Run, string][])(
+    'succeed beside a statement that %s, also behind it',
+    async (_what, run, code) => {
+      await own.destroy();
+      await open({ statementTimeoutMs: 300 });
+      const first = together(run, [DOUBLE, [1]], [CAST, ['none']]);
+      await turn();
+      const second = together([DOUBLE, [2]], [CAST, ['none']], [DOUBLE, [3]]);
+      expect(ends(await first)).toEqual([code, 'ok', '22P02']);
+      expect(ends(await second)).toEqual(['ok', '22P02', 'ok']);
+    },
+  );
+
+  it('get only their own errors on a server that is read-only', async () => {
+    const url = new URL(await testDatabaseUrl());
+    url.searchParams.set('options', '-c default_transaction_read_only=on');
+    await own.destroy();
+    await open({ url: url.href });
+    const runs = await together([DOUBLE, [1]], [CAST, ['none']], [LOCK, []], [DOUBLE, [2]]);
+    expect(ends(runs)).toEqual(['ok', '22P02', '25006', 'ok']);
+  });
+
+  it('succeed on a new connection, also those behind a transaction that fails', async () => {
+    await own.destroy();
+    own = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
+    runner = new PreparedStatements(own);
+    const [row] = await runner.run<{ pid: number }>(PID, []);
+    const first = together([NAP, [0.005]], [CAST, ['none']], [CAST, ['none']], [LOCK, []], [PID, []]);
+    for (const _ of [1, 2, 3]) await turn();
+    const second = together([LOCK, []], [DOUBLE, [3]], [PID, []]);
+    expect(ends(await first)).toEqual(['ok', '22P02', '22P02', 'ok', 'ok']);
+    expect(ends(await second)).toEqual(['ok', 'ok', 'ok']);
+    expect(await runner.run(PID, [])).toEqual([row]);
   });
 
   it('wait only briefly for another statement that waits for a lock', async () => {
+    await runner.run(LOCK, []);
     const holder = dataSource.createQueryRunner();
     await holder.startTransaction();
     await holder.query('SELECT 1 FROM spec_shared FOR UPDATE');
@@ -202,11 +258,29 @@ describe('statements of one turn of the event loop', () => {
       const add = shared('UPDATE spec_rows SET n = n + 1 WHERE id = $1::int');
       const addBoth = (to: PreparedStatements, ids: number[]) =>
         Promise.all([to.run(add, [ids[0]]), to.run(NAP, [0.05]), to.run(add, [ids[1]])]);
-      await Promise.all([addBoth(runner, [1, 2]), addBoth(new PreparedStatements(other), [2, 1])]);
-      expect(await dataSource.query('SELECT n FROM spec_rows')).toEqual([{ n: 2 }, { n: 2 }]);
+      for (const round of [1, 2, 3]) {
+        await Promise.all([addBoth(runner, [1, 2]), addBoth(new PreparedStatements(other), [2, 1])]);
+        const n = 2 * round;
+        expect(await dataSource.query('SELECT n FROM spec_rows')).toEqual([{ n }, { n }]);
+      }
     } finally {
       await other.destroy();
       await dataSource.query('DROP TABLE spec_rows');
+    }
+  });
+
+  it('all fail soon if the connection gives no answer', async () => {
+    await own.destroy();
+    await open({ queryTimeoutMs: 500 });
+    const [row] = await runner.run<{ pid: number }>(PID, []);
+    process.kill(row!.pid, 'SIGSTOP'); // looks like a network that lost the connection
+    try {
+      const beganAt = performance.now();
+      const runs = await together(...Array.from({ length: 16 }, (): Run => [DOUBLE, [1]]));
+      expect(runs[0]!.status).toBe('rejected');
+      expect(performance.now() - beganAt).toBeLessThan(4_000);
+    } finally {
+      process.kill(row!.pid, 'SIGCONT');
     }
   });
 });

@@ -1,9 +1,10 @@
 import type { PoolClient, QueryConfig } from 'pg';
 import type { DatabaseClient } from './database-client.js';
-import type { Done, Part } from './named-query.js';
+import { isBroken, isWait } from './database-fault.js';
+import { BRIEF_LOCKS, type Done, type Part } from './named-query.js';
 
 export type PooledClient = PoolClient &
-  Pick<DatabaseClient, 'backendPid' | 'isSpent' | 'cut' | 'runTogether'>;
+  Pick<DatabaseClient, 'backendPid' | 'isSpent' | 'cut' | 'knows' | 'runTogether'>;
 
 /**
  * A statement uses a connection together with other statements only if it will probably wait less than this
@@ -35,8 +36,8 @@ interface Lane {
   collected: Part[];
   /** How many statements have no answer yet. */
   unanswered: number;
-  /** How many statements each unanswered transaction has, in the order in which PostgreSQL runs them. */
-  transactions: number[];
+  /** The unanswered transactions, in the order in which PostgreSQL runs them. */
+  transactions: Set<Part[]>;
   /** The time when PostgreSQL could begin the first unanswered statement, by `performance.now()`. */
   sinceMs: number;
 }
@@ -44,8 +45,7 @@ interface Lane {
 /**
  * Lets statements share connections and transactions. The statements of one turn of the event loop are one
  * write to a socket and one transaction. This saves CPU time, because they need one commit, and few backends
- * are busy (docs/decisions/0006). If one fails, it runs again on another connection, and the others run again
- * without it.
+ * are busy (docs/decisions/0006). If one of them fails, each runs again in a transaction of its own.
  *
  * If a statement would wait long, e.g. for a lock or a slow disk, it takes another connection of the pool.
  */
@@ -67,7 +67,10 @@ export class SharedConnections {
       if (!lane.client) await lane.taken;
       return (await this.#answerTo(statement, lane)) as Row[];
     } catch (error) {
-      if (!(error instanceof NotTogether)) throw error;
+      if (!(error instanceof NotTogether)) {
+        Error.captureStackTrace(error as Error); // else the stack leads to the socket, not to the caller
+        throw error;
+      }
     } finally {
       this.#answered(lane);
     }
@@ -100,7 +103,7 @@ export class SharedConnections {
       taken: this.#terms.take(),
       collected: [],
       unanswered: 0,
-      transactions: [],
+      transactions: new Set(),
       sinceMs: performance.now(),
     };
     this.#lanes.add(lane);
@@ -117,45 +120,50 @@ export class SharedConnections {
 
   /** Sends the statements that one turn of the event loop has collected. */
   #send(lane: Lane): void {
-    while (lane.collected.length > 0) {
-      const parts = lane.collected.splice(0, MOST_TOGETHER);
-      if (parts.length === 1) this.#runAlone(lane, parts[0]!);
-      else this.#runTogether(lane, parts);
+    const client = lane.client!;
+    const known: Part[] = [];
+    for (const part of lane.collected.splice(0)) {
+      if (client.knows(part.statement)) known.push(part);
+      else this.#runAlone(lane, part);
     }
+    const canJoin = client.knows(BRIEF_LOCKS);
+    if (known.length > 1 && !canJoin) this.#runAlone(lane, { statement: BRIEF_LOCKS, done: () => undefined });
+    while (known.length > 1 && canJoin) this.#runTogether(lane, known.splice(0, MOST_TOGETHER));
+    for (const part of known) this.#runAlone(lane, part);
   }
 
   #runTogether(lane: Lane, parts: Part[]): void {
     const client = lane.client!;
-    lane.transactions.push(parts.length);
-    client.runTogether(parts, ({ error, failed }) => {
-      this.#ended(lane);
+    lane.transactions.add(parts);
+    client.runTogether(parts, (error, isSent) => {
+      this.#ended(lane, parts);
       if (!error) return;
-      // If the connection broke, PostgreSQL may have carried out the transaction.
-      if (client.isSpent) return parts.forEach(({ done }) => done(error));
-      failed?.done(new NotTogether());
-      lane.collected.push(...parts.filter((part) => part !== failed));
-      if (!failed) for (const part of lane.collected.splice(0)) this.#runAlone(lane, part);
-      this.#send(lane);
+      for (const part of parts) {
+        // If the connection broke, PostgreSQL may have carried out the transaction.
+        if (isSent && isBroken(error)) part.done(error);
+        else if (isWait(error) || client.isSpent) part.done(new NotTogether());
+        else this.#runAlone(lane, part);
+      }
     });
   }
 
-  #runAlone(lane: Lane, { statement, done }: Part): void {
-    lane.transactions.push(1);
+  #runAlone(lane: Lane, part: Part): void {
+    const transaction = [part];
+    lane.transactions.add(transaction);
     // The driver's timeout would begin when the statement is sent. But others may run first.
-    const config = { ...statement, query_timeout: 0 } as QueryConfig;
+    const config = { ...part.statement, query_timeout: 0 } as QueryConfig;
     lane.client!.query(config, (error, result) => {
-      this.#ended(lane);
-      done(error, result);
+      this.#ended(lane, transaction);
+      part.done(error, result);
     });
   }
 
-  /** Notes the end of the lane's first transaction. */
-  #ended(lane: Lane): void {
+  #ended(lane: Lane, transaction: Part[]): void {
+    lane.transactions.delete(transaction);
     const nowMs = performance.now();
-    const size = lane.transactions.shift()!;
     // The time of a statement that waited for a lock says little about other statements.
     const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
-    this.#meanMs += (tookMs - size * this.#meanMs) / SAMPLES;
+    this.#meanMs += (tookMs - transaction.length * this.#meanMs) / SAMPLES;
     lane.sinceMs = nowMs;
   }
 
@@ -173,8 +181,10 @@ export class SharedConnections {
     this.#watch = setInterval(() => {
       const nowMs = performance.now();
       for (const { client, sinceMs, transactions } of this.#lanes) {
-        // Each statement of a transaction may take its time.
-        if (sinceMs + answerWithinMs * (transactions[0] ?? 1) < nowMs) client?.cut();
+        // Several statements may take longer. But a dead connection must be noticed soon.
+        const [first = []] = transactions;
+        const factor = first.length > 1 ? 2 : 1;
+        if (sinceMs + factor * answerWithinMs < nowMs) client?.cut();
       }
       if (this.#lanes.size > 0) return;
       clearInterval(this.#watch);
@@ -183,5 +193,5 @@ export class SharedConnections {
   }
 }
 
-/** The statement has made the transaction of several statements fail. It may wait for a lock. */
+/** The statement's transaction was rolled back. The statement must run again, on a connection of its own. */
 class NotTogether extends Error {}
