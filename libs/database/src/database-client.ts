@@ -94,15 +94,15 @@ export class DatabaseClient extends Base {
     });
   }
 
-  /** Whether PostgreSQL has parsed the statement under its name in this session, and has described its rows. */
+  /** Whether PostgreSQL has parsed the statement in this session, by its name, and described its rows. */
   knows({ name = '', text }: QueryConfig): boolean {
     const { parsedStatements } = (this as unknown as Inside).connection;
     return parsedStatements[name] === text && this.#named.described.has(name);
   }
 
   /**
-   * Runs statements that this session {@link knows} in one transaction. If one fails, none is carried out, unless
-   * the connection broke.
+   * Runs statements that this session {@link knows} in one transaction. If one fails, none is carried out,
+   * unless the connection broke.
    *
    * @param ended called before the parts get their results. If it gets an error, no part gets a result.
    */

@@ -105,7 +105,7 @@ export function isConnectionLost(error: unknown): boolean {
 /** After these SQLSTATEs and classes, it is unknown whether PostgreSQL has carried out the transaction. */
 const BROKEN = /^(08|57P|58|XX)|^25P0[34]/;
 
-/** Whether the connection broke. If not, PostgreSQL has rolled back the transaction of the failed statement. */
+/** Whether the connection broke. If not, PostgreSQL has rolled back the transaction of the statement. */
 export function isBroken(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || BROKEN.test(state);
