@@ -272,15 +272,9 @@ describe('statements of one turn of the event loop', () => {
   it('all fail soon if the connection gives no answer', async () => {
     await own.destroy();
     await open({ queryTimeoutMs: 500 });
-    const [row] = await runner.run<{ pid: number }>(PID, []);
-    process.kill(row!.pid, 'SIGSTOP'); // looks like a network that lost the connection
-    try {
-      const beganAt = performance.now();
-      const runs = await together(...Array.from({ length: 16 }, (): Run => [DOUBLE, [1]]));
-      expect(runs[0]!.status).toBe('rejected');
-      expect(performance.now() - beganAt).toBeLessThan(4_000);
-    } finally {
-      process.kill(row!.pid, 'SIGCONT');
-    }
+    const beganAt = performance.now();
+    const runs = await together([NAP, [9]], ...Array.from({ length: 15 }, (): Run => [DOUBLE, [1]]));
+    expect(runs.map(({ status }) => status)).toEqual(Array(16).fill('rejected'));
+    expect(performance.now() - beganAt).toBeLessThan(5_000);
   });
 });
