@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { KeyedHash } from '#libs/platform';
 import { testQueuePrefix, testServersConfig, until } from '#libs/testing';
 import { LimitRedis } from './limit-redis.js';
@@ -13,8 +13,8 @@ afterAll(() => {
   for (const redis of opened) redis.onApplicationShutdown();
 });
 
-async function aProcess(): Promise<RateLimits> {
-  const config = await testServersConfig({ ...QUOTAS, QUEUE_PREFIX: prefix });
+async function aProcess(quotas: Record<string, string> = QUOTAS): Promise<RateLimits> {
+  const config = await testServersConfig({ ...quotas, QUEUE_PREFIX: prefix });
   const redis = new LimitRedis(config);
   opened.push(redis);
   await until('Redis takes writes', () => redis.link.accepts);
@@ -45,6 +45,16 @@ describe('the rate limits', () => {
     expect((await limits.addCommand(mine, randomUUID())).over).toBe(false);
     // The calls of `addCommand` have not changed the count of requests.
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
+  });
+
+  it('ask Redis once for three commands about one subject, with the default quotas', async () => {
+    const [process, caller, subject] = [await aProcess({}), randomUUID(), randomUUID()];
+    const sent = jest.spyOn(opened.at(-1)!.link.redis, 'sendCommand');
+    for (const remaining of [59, 58, 57]) {
+      expect(await process.addCommand(caller, subject)).toMatchObject({ remaining, over: false });
+    }
+    expect(sent).toHaveBeenCalledTimes(1);
+    sent.mockRestore();
   });
 
   it('store in Redis neither the names of callers nor the subjects (users)', async () => {
