@@ -177,7 +177,9 @@ const UP = [
     onboarding_id uuid NOT NULL,
     -- false while the credential is only reserved by a submission
     registered boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (integration, subject_key, credential_id)
+    -- The subject comes first. Otherwise a search by credential could use this index, and read all of an
+    -- integration.
+    PRIMARY KEY (subject_key, integration, credential_id)
   )`,
   // This index is not unique: two subjects may register the same id at the same time, and the settles must
   // not fail.
