@@ -1,7 +1,7 @@
-import { keepYoungGenerationSmall, requireNode } from '#libs/kernel';
+import { keepHeapSmall, requireNode } from '#libs/kernel';
 
 requireNode();
-keepYoungGenerationSmall();
+keepHeapSmall();
 const { serve, parseConsoleConfig } = await import('#libs/platform');
 const { createConsole } = await import('./app.js');
 

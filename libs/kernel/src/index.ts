@@ -37,4 +37,4 @@ export {
 export { ROLES, mayActAs, type Role } from './role.js';
 export { RANDOM, systemRandom, type Random } from './random.js';
 export { Secret, equalInConstantTime } from './secret.js';
-export { keepYoungGenerationSmall, letYoungGenerationGrow } from './young-generation.js';
+export { keepHeapSmall, letHeapGrow } from './heap-growth.js';

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { letYoungGenerationGrow } from '#libs/kernel';
+import { letHeapGrow } from '#libs/kernel';
 import { CONFIG, ConfigError, type Config, type ConsoleConfig } from './config.js';
 import { crashWithoutSecrets } from './crash.js';
 import { Health } from './health.js';
@@ -31,7 +31,7 @@ export async function serve<C extends ConsoleConfig>({
     app = await create(config);
     await app.listen(port(config), config.HOST);
     await started?.(app);
-    letYoungGenerationGrow();
+    letHeapGrow();
   } catch (error) {
     process.stderr.write(
       `gangway did not start: ${error instanceof Error ? error.message : String(error)}\n`,

@@ -18,7 +18,7 @@ const FORMS = [
 export function httpDate(field: string | string[] | undefined): number | null {
   const text = (Array.isArray(field) && field.length === 1 ? field[0] : field) ?? '';
   if (typeof text !== 'string') return null;
-  const { day, month, year, time } = FORMS.map((form) => form.exec(text.trim())?.groups).find(Boolean) ?? {};
+  const { day, month, year, time } = partsOf(text.trim());
   if (!day || !month || !year || !time) return null;
   const [hour, minute, second] = time.split(':').map(Number) as [number, number, number];
   // Second 60 is a leap second.
@@ -31,6 +31,14 @@ export function httpDate(field: string | string[] | undefined): number | null {
   );
   if (at.getUTCDate() !== Number(day)) return null;
   return at.getTime() + ((hour * 60 + minute) * 60 + second) * 1_000;
+}
+
+function partsOf(text: string): Record<string, string | undefined> {
+  for (const form of FORMS) {
+    const match = form.exec(text);
+    if (match?.groups) return match.groups;
+  }
+  return {};
 }
 
 /**
