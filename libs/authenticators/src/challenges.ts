@@ -10,6 +10,7 @@ import {
   type KeyToTake,
   type Terms,
 } from '#libs/onboarding';
+import { inBatchesWithRests } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
 /** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
@@ -51,12 +52,11 @@ export class Challenges implements OnModuleInit {
   }
 
   /** @returns how many expired challenges it deleted. */
-  async forget(): Promise<number> {
-    for (let forgotten = 0; ;) {
-      const rows = await this.store.run(FORGET, { limit: DELETE_BATCH });
-      forgotten += rows.length;
-      if (rows.length < DELETE_BATCH) return forgotten;
-    }
+  forget(): Promise<number> {
+    return inBatchesWithRests(
+      DELETE_BATCH,
+      async (limit) => (await this.store.run(FORGET, { limit })).length,
+    );
   }
 
   /**

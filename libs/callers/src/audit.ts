@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
+import { inBatchesWithRests } from '#libs/kernel';
 import { Log } from '#libs/platform';
 
 export interface Who {
@@ -78,12 +79,11 @@ export class Audit {
    * Deletes rows older than `keptMs`, in batches.
    * @returns the number of deleted rows.
    */
-  async forget(keptMs: number): Promise<number> {
-    for (let forgotten = 0; ;) {
-      const rows = await this.statements.run(FORGET, [keptMs, FORGET_BATCH]);
-      forgotten += rows.length;
-      if (rows.length < FORGET_BATCH) return forgotten;
-    }
+  forget(keptMs: number): Promise<number> {
+    return inBatchesWithRests(
+      FORGET_BATCH,
+      async (limit) => (await this.statements.run(FORGET, [keptMs, limit])).length,
+    );
   }
 
   /** Writes only the log line, for an event whose row is written by another statement. */

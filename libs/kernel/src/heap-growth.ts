@@ -7,9 +7,9 @@ import { setFlagsFromString } from 'node:v8';
 export const keepHeapSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1');
 
 /**
- * Lets the heap grow if the load needs it. The young generation grows as V8's default says. The old generation
- * may double before V8 collects it. By default V8 would collect it every second under load, which takes a
- * tenth of the CPU.
+ * Lets the heap grow if the load needs it. The young generation grows by V8's default. The old generation may
+ * double before V8 collects it. By default, V8 would collect it every second under load, for a tenth of the
+ * CPU.
  */
 export function letHeapGrow(): void {
   setFlagsFromString('--semi-space-growth-factor=2');

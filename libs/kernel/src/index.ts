@@ -38,3 +38,4 @@ export { ROLES, mayActAs, type Role } from './role.js';
 export { RANDOM, systemRandom, type Random } from './random.js';
 export { Secret, equalInConstantTime } from './secret.js';
 export { keepHeapSmall, letHeapGrow } from './heap-growth.js';
+export { inBatches, inBatchesWithRests } from './in-batches.js';

@@ -3,7 +3,7 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { z } from 'zod';
 import { PreparedStatements, isDatabaseAway } from '#libs/database';
 import { JobProducer, Queues, type JobDefinition, type JobHandler, type JobOutcome } from '#libs/jobs';
-import { ProblemError, lowestUuidV7, type Caller } from '#libs/kernel';
+import { ProblemError, inBatchesWithRests, lowestUuidV7, type Caller } from '#libs/kernel';
 import { CONFIG, Log, Tracing, errorOf, type Config, type Span } from '#libs/platform';
 import type { Terms } from '../attempt/claim.js';
 import { stepJob, stepJobId } from '../attempt/step.job.js';
@@ -13,7 +13,7 @@ import { STEPS, stateOfStep, stepOfState, type StepName } from '../flow/table.js
 import { OnboardingStore } from '../store/onboarding.store.js';
 import type { Statement } from '../store/statement.js';
 import { WAITING_STEPS } from '../store/statements/waiting.js';
-import { someAtOnce } from '../upkeep/in-batches.js';
+import { someAtOnce } from '../upkeep/some-at-once.js';
 import { Pauses } from '../upkeep/pauses.js';
 import { Retention } from '../upkeep/retain.js';
 import { Executors } from './executors.js';
@@ -289,12 +289,11 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   async #forget(): Promise<number> {
     const { AUDIT_KEEP_DAYS } = this.config;
     if (AUDIT_KEEP_DAYS === 0) return 0;
-    for (let forgotten = 0; ;) {
-      const values = { keptMs: AUDIT_KEEP_DAYS * DAY_MS, limit: FORGET_BATCH };
-      const rows = await this.#run(FORGET_OPERATIONS, values);
-      forgotten += rows.length;
-      if (rows.length < FORGET_BATCH) return forgotten;
-    }
+    const keptMs = AUDIT_KEEP_DAYS * DAY_MS;
+    return inBatchesWithRests(
+      FORGET_BATCH,
+      async (limit) => (await this.#run(FORGET_OPERATIONS, { keptMs, limit })).length,
+    );
   }
 
   #run<T>(statement: Statement, values: Record<string, unknown>): Promise<T[]> {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
+import { inBatchesWithRests } from '#libs/kernel';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
 import type { KeyToTake } from './onboarding.store.js';
 import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
@@ -97,12 +98,11 @@ export class IdempotencyKeys {
 
   /** Deletes expired keys. @returns how many. */
   async forget(): Promise<number> {
-    const values = FORGET_KEYS.bind({ keptMs: this.config.IDEMPOTENCY_KEEP_MS, limit: DELETE_BATCH });
-    for (let forgotten = 0; ;) {
-      const rows = await this.statements.run(FORGET_KEYS, values);
-      forgotten += rows.length;
-      if (rows.length < DELETE_BATCH) return forgotten;
-    }
+    const keptMs = this.config.IDEMPOTENCY_KEEP_MS;
+    return inBatchesWithRests(DELETE_BATCH, async (limit) => {
+      const rows = await this.statements.run(FORGET_KEYS, FORGET_KEYS.bind({ keptMs, limit }));
+      return rows.length;
+    });
   }
 }
 

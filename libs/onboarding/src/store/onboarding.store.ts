@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, isRefusal } from '#libs/database';
-import { CLOCK, type Clock, timeOfUuidV7 } from '#libs/kernel';
+import { CLOCK, type Clock, inBatchesWithRests, timeOfUuidV7 } from '#libs/kernel';
 import { CONFIG, currentSpan, type Config } from '#libs/platform';
 import type { SubjectRef } from '../attempt/step.js';
 import { after, type Moved } from '../flow/move.js';
@@ -439,15 +439,19 @@ export class OnboardingStore {
   /** Deletes budgets whose entries no longer count. @returns how many. */
   async forgetBudgets(): Promise<number> {
     // Continues page by page, so that each row is read only once.
-    for (let forgotten = 0, after = { integration: '', subjectKey: '' }; ;) {
+    let after = { integration: '', subjectKey: '' };
+    let forgotten = 0;
+    await inBatchesWithRests(FORGET_BATCH, async (limit) => {
       const [page] = await this.run<typeof after & { gone: number; seen: number }>(FORGET_BUDGETS, {
         ...after,
-        limit: FORGET_BATCH,
+        limit,
       });
-      forgotten += page?.gone ?? 0;
-      if (!page || page.seen < FORGET_BATCH) return forgotten;
+      if (!page) return 0;
+      forgotten += page.gone;
       after = page;
-    }
+      return page.seen;
+    });
+    return forgotten;
   }
 
   run<Result>(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Result[]> {

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { inBatches } from '#libs/kernel';
 import { CONFIG, Log, type Config } from '#libs/platform';
 import { movesOfTime } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
@@ -8,7 +9,6 @@ import { DUE, EXPIRE, PUSH_BACK } from '../store/statements/expire.js';
 import { WAIT_FOR_WRITERS } from '../store/statements/reads.js';
 import { writtenColumns } from '../store/read-row.js';
 import { logOutcomeLost } from '../attempt/step-log.js';
-import { inBatches } from './in-batches.js';
 
 /** How long the expiry skips a row whose next state it could not compute. */
 const PUSH_BACK_MS = 60_000;

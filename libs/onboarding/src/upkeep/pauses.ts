@@ -6,7 +6,7 @@ import { unpark } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { PARKED_BY_PAUSE, RESUMED_INTEGRATIONS } from '../store/statements/parked.js';
-import { someAtOnce } from './in-batches.js';
+import { someAtOnce } from './some-at-once.js';
 
 const BATCH = 200;
 const AT_ONCE = 5;

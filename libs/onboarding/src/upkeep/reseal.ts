@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
+import { inBatchesWithRests } from '#libs/kernel';
 import { Log, Metrics, Sealer, samplesBy } from '#libs/platform';
 import { DataKeys } from '../store/data-keys.js';
 import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/reseal.js';
@@ -70,10 +71,11 @@ export class Reseal {
 
   async #wrapAll(keyId: string): Promise<number> {
     let resealed = 0;
-    for (let after = FIRST; ;) {
+    let after = FIRST;
+    await inBatchesWithRests(BATCH, async (limit) => {
       const rows = await this.statements.run<{ id: string; sealedDataKey: Buffer }>(
         SEALED_WITH,
-        SEALED_WITH.bind({ keyId, after, limit: BATCH }),
+        SEALED_WITH.bind({ keyId, after, limit }),
       );
       const wrapped = await this.statements.run(
         WRAP,
@@ -85,8 +87,9 @@ export class Reseal {
         }),
       );
       resealed += wrapped.length;
-      if (rows.length < BATCH) return resealed;
-      after = rows.at(-1)!.id;
-    }
+      after = rows.at(-1)?.id ?? after;
+      return rows.length;
+    });
+    return resealed;
   }
 }

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { inBatchesWithRests } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Erasure } from '../commands/erase.js';
 import { IdempotencyKeys } from '../store/idempotency-keys.js';
@@ -41,8 +42,9 @@ export class Retention {
   async #erase(): Promise<number> {
     if (this.config.RETENTION_DAYS === 0) return 0;
     const keptMs = this.config.RETENTION_DAYS * DAY_MS;
-    for (let erased = 0; ;) {
-      const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit: BATCH });
+    let erased = 0;
+    await inBatchesWithRests(BATCH, async (limit) => {
+      const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit });
       let now = 0;
       for (const row of rows) {
         // A row is not erased now if it has changed since the read, e.g. by a decision.
@@ -50,7 +52,8 @@ export class Retention {
       }
       erased += now;
       // If nothing was erased, another worker is erasing the same rows.
-      if (rows.length < BATCH || now === 0) return erased;
-    }
+      return now === 0 ? 0 : rows.length;
+    });
+    return erased;
   }
 }

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
+import { inBatchesWithRests } from '#libs/kernel';
 import { KeyedHash, Log } from '#libs/platform';
 import { notFound } from '../flow/refusal.js';
 import { PUSH_BACK } from '../store/statements/expire.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ANCHOR, EVENTS_AFTER, TIMELINE, TIMELINES, UNANCHORED } from '../store/statements/timelines.js';
-import { inBatches } from './in-batches.js';
 import { blanked, digestOf, faultIn, type StoredTimeline, type TimelineFault } from './timeline-digest.js';
 
 const BATCH = 100;
@@ -75,7 +75,7 @@ export class Timelines {
    */
   async anchor(): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
-    await inBatches(BATCH, async (limit) => {
+    await inBatchesWithRests(BATCH, async (limit) => {
       const page = await this.statements.run<StoredTimeline>(UNANCHORED, UNANCHORED.bind({ limit }));
       const broken = page.filter((timeline) => !this.#isWhole(timeline));
       const whole = page.filter((timeline) => !broken.includes(timeline));

@@ -10,12 +10,3 @@ export async function someAtOnce<T, R>(
   }
   return results;
 }
-
-/**
- * Works in batches until a batch has fewer items than its size.
- *
- * @param work works on a batch of at most `limit` items, and returns the number of items.
- */
-export async function inBatches(size: number, work: (limit: number) => Promise<number>): Promise<void> {
-  while ((await work(size)) === size);
-}
