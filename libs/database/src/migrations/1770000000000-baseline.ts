@@ -177,8 +177,8 @@ const UP = [
     onboarding_id uuid NOT NULL,
     -- false while the credential is only reserved by a submission
     registered boolean NOT NULL DEFAULT false,
-    -- The subject comes first. Otherwise a search by credential could use this index, and read all of an
-    -- integration.
+    -- The subject comes first. Otherwise a search by credential could use this index, and read all
+    -- credentials of an integration.
     PRIMARY KEY (subject_key, integration, credential_id)
   )`,
   // This index is not unique: two subjects may register the same id at the same time, and the settles must
@@ -350,6 +350,7 @@ const UP = [
     tries smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (operation_id, onboarding_id)
   )`,
+  `CREATE INDEX operation_items_onboarding ON operation_items USING hash (onboarding_id)`,
   `CREATE INDEX operation_items_waiting ON operation_items (operation_id, onboarding_id)
     WHERE outcome = 'waiting'`,
   // The paused integrations. No call goes to an integration that has a row here. Each claim reads this table.

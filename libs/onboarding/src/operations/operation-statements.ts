@@ -126,23 +126,24 @@ export const OPEN_OPERATIONS = statement(
 
 /**
  * Leases items of an operation that is not aborted. Skips items that another worker holds. `wasDone`: another
- * worker did the item, but died before recording the result.
+ * worker did the item, but died before recording the result. Finds the items by `ctid`, so that PostgreSQL
+ * reads no other rows, and looks up each key by itself: with `EXISTS`, PostgreSQL may read all keys of the
+ * route.
  */
 export const TAKE = statement(
   'take_operation_items',
   `UPDATE operation_items i SET tries = i.tries + 1,
     lease_until = clock_timestamp() + $leaseMs::float8 * interval '1 millisecond'
-  FROM (
-    SELECT w.operation_id, w.onboarding_id FROM operation_items w
+  WHERE i.ctid = ANY (ARRAY(
+    SELECT w.ctid FROM operation_items w
     WHERE w.operation_id = $id::uuid AND w.outcome = 'waiting'
       AND (w.lease_until IS NULL OR w.lease_until <= (SELECT clock_timestamp()))
       AND EXISTS (SELECT 1 FROM operations o WHERE o.id = $id::uuid AND o.state = 'running')
     ORDER BY w.onboarding_id LIMIT $limit::int FOR UPDATE OF w SKIP LOCKED
-  ) taken
-  WHERE i.operation_id = taken.operation_id AND i.onboarding_id = taken.onboarding_id
-  RETURNING i.onboarding_id AS "onboardingId", i.tries, i.seen_attempt AS "seenAttempt", EXISTS (
-    SELECT 1 FROM idempotency_keys k WHERE k.caller = $keyCaller::text AND k.route = $keyRoute::text
-      AND k.key = $id::text || '/' || i.onboarding_id::text) AS "wasDone"`,
+  ))
+  RETURNING i.onboarding_id AS "onboardingId", i.tries, i.seen_attempt AS "seenAttempt", (
+    SELECT true FROM idempotency_keys k WHERE k.caller = $keyCaller::text AND k.route = $keyRoute::text
+      AND k.key = $id::text || '/' || i.onboarding_id::text) IS NOT NULL AS "wasDone"`,
 );
 
 /**
