@@ -141,10 +141,10 @@ describe('statements of one turn of the event loop', () => {
   const n = async () => (await dataSource.query<{ n: number }[]>('SELECT n FROM spec_shared'))[0]!.n;
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-  it('are one transaction, of at most 16 statements', async () => {
-    const runs = await together(...Array.from({ length: 20 }, (): Run => [XID, []]));
+  it('are one transaction, of at most 32 statements', async () => {
+    const runs = await together(...Array.from({ length: 40 }, (): Run => [XID, []]));
     const xids = runs.map((run) => (run as PromiseFulfilledResult<{ xid: string }[]>).value[0]!.xid);
-    expect(new Set(xids.slice(0, 16)).size).toBe(1);
+    expect(new Set(xids.slice(0, 32)).size).toBe(1);
     expect(new Set(xids).size).toBe(2);
   });
 

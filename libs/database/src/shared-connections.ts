@@ -10,7 +10,7 @@ export type PooledClient = PoolClient &
  * A statement uses a connection together with other statements only if it will probably wait less than this
  * for them.
  */
-const PATIENCE_MS = 10;
+const PATIENCE_MS = 25;
 /** The mean duration of a statement is computed over about this many recent statements. */
 const SAMPLES = 32;
 
@@ -26,7 +26,7 @@ export interface SharedTerms {
 }
 
 /** A transaction has at most this many statements, because each waits for the commit of all. */
-const MOST_TOGETHER = 16;
+const MOST_TOGETHER = 32;
 
 /** A connection that statements use now. */
 interface Lane {
