@@ -19,8 +19,8 @@ export class AuditRetention implements OnModuleInit {
 
   onModuleInit(): void {
     const { AUDIT_KEEP_DAYS } = this.config;
-    this.retention.register('auditEvents', () =>
-      AUDIT_KEEP_DAYS === 0 ? Promise.resolve(0) : this.audit.forget(AUDIT_KEEP_DAYS * DAY_MS),
+    this.retention.register('auditEvents', (stop) =>
+      AUDIT_KEEP_DAYS === 0 ? Promise.resolve(0) : this.audit.forget(AUDIT_KEEP_DAYS * DAY_MS, stop),
     );
   }
 }

@@ -44,7 +44,7 @@ export class Challenges implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.retention.register('challenges', () => this.forget());
+    this.retention.register('challenges', (stop) => this.forget(stop));
   }
 
   get lifeMs(): number {
@@ -52,10 +52,11 @@ export class Challenges implements OnModuleInit {
   }
 
   /** @returns how many expired challenges it deleted. */
-  forget(): Promise<number> {
+  forget(stop?: AbortSignal): Promise<number> {
     return inBatchesWithRests(
       DELETE_BATCH,
       async (limit) => (await this.store.run(FORGET, { limit })).length,
+      stop,
     );
   }
 

@@ -79,10 +79,11 @@ export class Audit {
    * Deletes rows older than `keptMs`, in batches.
    * @returns the number of deleted rows.
    */
-  forget(keptMs: number): Promise<number> {
+  forget(keptMs: number, stop?: AbortSignal): Promise<number> {
     return inBatchesWithRests(
       FORGET_BATCH,
       async (limit) => (await this.statements.run(FORGET, [keptMs, limit])).length,
+      stop,
     );
   }
 

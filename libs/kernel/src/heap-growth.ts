@@ -8,8 +8,7 @@ export const keepHeapSmall = (): void => setFlagsFromString('--semi-space-growth
 
 /**
  * Lets the heap grow if the load needs it. The young generation grows by V8's default. The old generation may
- * double before V8 collects it. By default, V8 would collect it every second under load, for a tenth of the
- * CPU.
+ * double before V8 collects it. By default, V8 would collect it every second under load.
  */
 export function letHeapGrow(): void {
   setFlagsFromString('--semi-space-growth-factor=2');

@@ -18,16 +18,20 @@ export async function inBatches(size: number, work: (limit: number) => Promise<n
 const REST = 3;
 
 /**
- * Works as {@link inBatches} does, but rests after each batch, so that work that nobody waits for leaves most
- * of PostgreSQL to the callers.
+ * Works as {@link inBatches} does, but rests after each batch, so that background work leaves most of
+ * PostgreSQL to the callers.
+ *
+ * @param stop if it is aborted, no further batch begins.
  */
 export async function inBatchesWithRests(
   size: number,
   work: (limit: number) => Promise<number>,
+  stop?: AbortSignal,
 ): Promise<number> {
   let restMs = 0;
   return inBatches(size, async (limit) => {
-    if (restMs > 0) await pause(restMs);
+    if (restMs > 0) await pause(restMs, null, { signal: stop }).catch(() => undefined);
+    if (stop?.aborted) return 0;
     const beganAt = performance.now();
     const count = await work(limit);
     restMs = REST * (performance.now() - beganAt);

@@ -51,7 +51,7 @@ export class OtpBudget implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.retention.register('otpBudgets', () => this.store.forgetBudgets());
+    this.retention.register('otpBudgets', (stop) => this.store.forgetBudgets(stop));
   }
 
   /**

@@ -23,6 +23,12 @@ describe('Sealer', () => {
     expect(sealer.seal(place, '123456').equals(sealer.seal(place, '123456'))).toBe(false);
   });
 
+  it('uses each IV once', () => {
+    const sealer = new Sealer([key('a')]);
+    const ivs = Array.from({ length: 1_000 }, () => sealer.seal(place, '123456').toString('hex', 2, 14));
+    expect(new Set(ivs).size).toBe(1_000);
+  });
+
   it('does not decrypt a value that was moved to another onboarding or field', () => {
     const sealer = new Sealer([key('a')]);
     const sealed = sealer.seal(place, '123456');

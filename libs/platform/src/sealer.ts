@@ -90,14 +90,16 @@ export const sealedBy = (sealed: Buffer) => sealed.subarray(1, 1 + (sealed[0] ??
 
 /** Random bytes for many IVs, because each read of random bytes takes as long as an encryption. */
 const ivs = Buffer.alloc(IV_BYTES * 256);
-let usedIvs = ivs.length;
+let usedBytes = ivs.length;
 
 function nextIv(): Buffer {
-  if (usedIvs === ivs.length) {
+  if (usedBytes === ivs.length) {
     randomFillSync(ivs);
-    usedIvs = 0;
+    usedBytes = 0;
   }
-  return ivs.subarray(usedIvs, (usedIvs += IV_BYTES));
+  const iv = ivs.subarray(usedBytes, usedBytes + IV_BYTES);
+  usedBytes += IV_BYTES;
+  return iv;
 }
 
 function boundTo(place: SealedPlace): Buffer {

@@ -94,7 +94,7 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
-    this.retention.register('operations', () => this.#forget());
+    this.retention.register('operations', (stop) => this.#forget(stop));
   }
 
   /** Lets the worker stop after its current batch. Another worker continues the operation. */
@@ -286,13 +286,14 @@ export class OperationWorker implements OnModuleInit, OnModuleDestroy {
     return (await this.jobs.wake(stepJob(step), payload, jobId, WAKE_MS)) !== 'refused';
   }
 
-  async #forget(): Promise<number> {
+  async #forget(stop?: AbortSignal): Promise<number> {
     const { AUDIT_KEEP_DAYS } = this.config;
     if (AUDIT_KEEP_DAYS === 0) return 0;
     const keptMs = AUDIT_KEEP_DAYS * DAY_MS;
     return inBatchesWithRests(
       FORGET_BATCH,
       async (limit) => (await this.#run(FORGET_OPERATIONS, { keptMs, limit })).length,
+      stop,
     );
   }
 

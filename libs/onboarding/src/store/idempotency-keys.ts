@@ -97,12 +97,16 @@ export class IdempotencyKeys {
   }
 
   /** Deletes expired keys. @returns how many. */
-  async forget(): Promise<number> {
+  async forget(stop?: AbortSignal): Promise<number> {
     const keptMs = this.config.IDEMPOTENCY_KEEP_MS;
-    return inBatchesWithRests(DELETE_BATCH, async (limit) => {
-      const rows = await this.statements.run(FORGET_KEYS, FORGET_KEYS.bind({ keptMs, limit }));
-      return rows.length;
-    });
+    return inBatchesWithRests(
+      DELETE_BATCH,
+      async (limit) => {
+        const rows = await this.statements.run(FORGET_KEYS, FORGET_KEYS.bind({ keptMs, limit }));
+        return rows.length;
+      },
+      stop,
+    );
   }
 }
 

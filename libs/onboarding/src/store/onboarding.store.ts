@@ -437,20 +437,24 @@ export class OnboardingStore {
   }
 
   /** Deletes budgets whose entries no longer count. @returns how many. */
-  async forgetBudgets(): Promise<number> {
+  async forgetBudgets(stop?: AbortSignal): Promise<number> {
     // Continues page by page, so that each row is read only once.
     let after = { integration: '', subjectKey: '' };
     let forgotten = 0;
-    await inBatchesWithRests(FORGET_BATCH, async (limit) => {
-      const [page] = await this.run<typeof after & { gone: number; seen: number }>(FORGET_BUDGETS, {
-        ...after,
-        limit,
-      });
-      if (!page) return 0;
-      forgotten += page.gone;
-      after = page;
-      return page.seen;
-    });
+    await inBatchesWithRests(
+      FORGET_BATCH,
+      async (limit) => {
+        const [page] = await this.run<typeof after & { gone: number; seen: number }>(FORGET_BUDGETS, {
+          ...after,
+          limit,
+        });
+        if (!page) return 0;
+        forgotten += page.gone;
+        after = page;
+        return page.seen;
+      },
+      stop,
+    );
     return forgotten;
   }
 

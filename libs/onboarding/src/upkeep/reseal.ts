@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { inBatchesWithRests } from '#libs/kernel';
+import { inBatches } from '#libs/kernel';
 import { Log, Metrics, Sealer, samplesBy } from '#libs/platform';
 import { DataKeys } from '../store/data-keys.js';
 import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/reseal.js';
@@ -72,7 +72,7 @@ export class Reseal {
   async #wrapAll(keyId: string): Promise<number> {
     let resealed = 0;
     let after = FIRST;
-    await inBatchesWithRests(BATCH, async (limit) => {
+    await inBatches(BATCH, async (limit) => {
       const rows = await this.statements.run<{ id: string; sealedDataKey: Buffer }>(
         SEALED_WITH,
         SEALED_WITH.bind({ keyId, after, limit }),

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { inBatchesWithRests } from '#libs/kernel';
+import { inBatches } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Erasure } from '../commands/erase.js';
 import { IdempotencyKeys } from '../store/idempotency-keys.js';
@@ -9,8 +9,8 @@ import { KEPT_TOO_LONG } from '../store/statements/retain.js';
 const DAY_MS = 86_400_000;
 const BATCH = 200;
 
-/** Deletes expired rows. @returns how many. */
-export type Forget = () => Promise<number>;
+/** Deletes expired rows, until `stop` is aborted. @returns how many. */
+export type Forget = (stop?: AbortSignal) => Promise<number>;
 
 /** Erases and deletes data after its retention time, in batches of small statements. */
 @Injectable()
@@ -23,7 +23,7 @@ export class Retention {
     keys: IdempotencyKeys,
     @Inject(CONFIG) private readonly config: Config,
   ) {
-    this.register('idempotencyKeys', () => keys.forget());
+    this.register('idempotencyKeys', (stop) => keys.forget(stop));
   }
 
   /** Registers the deletion of old rows in another table, under a name that operators read. */
@@ -33,17 +33,17 @@ export class Retention {
   }
 
   /** @returns how many onboardings were erased, and how many rows each registered name deleted. */
-  async run(): Promise<Record<string, number>> {
-    const counts: Record<string, number> = { erased: await this.#erase() };
-    for (const [name, forget] of this.#more) counts[name] = await forget();
-    return counts;
+  async run(stop?: AbortSignal): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const [name, forget] of this.#more) counts[name] = await forget(stop);
+    return { erased: await this.#erase(), ...counts };
   }
 
   async #erase(): Promise<number> {
     if (this.config.RETENTION_DAYS === 0) return 0;
     const keptMs = this.config.RETENTION_DAYS * DAY_MS;
     let erased = 0;
-    await inBatchesWithRests(BATCH, async (limit) => {
+    await inBatches(BATCH, async (limit) => {
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit });
       let now = 0;
       for (const row of rows) {

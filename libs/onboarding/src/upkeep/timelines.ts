@@ -73,20 +73,24 @@ export class Timelines {
    * timeline and delete its anchor, so that it gets a new one. Therefore each hash is logged before it is
    * written: two hashes for one event number show a forgery.
    */
-  async anchor(): Promise<{ anchored: number; broken: number }> {
+  async anchor(stop?: AbortSignal): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
-    await inBatchesWithRests(BATCH, async (limit) => {
-      const page = await this.statements.run<StoredTimeline>(UNANCHORED, UNANCHORED.bind({ limit }));
-      const broken = page.filter((timeline) => !this.#isWhole(timeline));
-      const whole = page.filter((timeline) => !broken.includes(timeline));
-      counts.anchored += await this.#keep(whole);
-      counts.broken += broken.length;
-      if (broken.length > 0) {
-        const values = PUSH_BACK.bind({ ids: broken.map(({ id }) => id), waitMs: BROKEN_AGAIN_MS });
-        await this.statements.run(PUSH_BACK, values);
-      }
-      return page.length;
-    });
+    await inBatchesWithRests(
+      BATCH,
+      async (limit) => {
+        const page = await this.statements.run<StoredTimeline>(UNANCHORED, UNANCHORED.bind({ limit }));
+        const broken = page.filter((timeline) => !this.#isWhole(timeline));
+        const whole = page.filter((timeline) => !broken.includes(timeline));
+        counts.anchored += await this.#keep(whole);
+        counts.broken += broken.length;
+        if (broken.length > 0) {
+          const values = PUSH_BACK.bind({ ids: broken.map(({ id }) => id), waitMs: BROKEN_AGAIN_MS });
+          await this.statements.run(PUSH_BACK, values);
+        }
+        return page.length;
+      },
+      stop,
+    );
     return counts;
   }
 

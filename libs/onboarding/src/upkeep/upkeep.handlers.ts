@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { z } from 'zod';
-import type { JobDefinition, JobHandler } from '#libs/jobs';
+import type { JobDefinition, JobHandler, JobOutcome } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 import { Timelines } from './timelines.js';
 import { Expiry } from './expire.js';
@@ -19,9 +19,28 @@ const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDef
   payload: nothing,
 });
 
+/**
+ * While a run of this process still works, a later run ends at once. A run that rests between its batches may
+ * take longer than its period. Several runs at the same time would leave PostgreSQL no rest.
+ */
+function oneAtATime(work: () => Promise<JobOutcome>): () => Promise<JobOutcome> {
+  let isWorking = false;
+  return async () => {
+    if (isWorking) return { skipped: 'an earlier run still works' };
+    isWorking = true;
+    try {
+      return await work();
+    } finally {
+      isWorking = false;
+    }
+  };
+}
+
 /** The scheduled jobs. The queue board of the console shows the result of each job. */
 @Injectable()
-export class UpkeepHandlers {
+export class UpkeepHandlers implements OnModuleDestroy {
+  readonly #stop = new AbortController();
+
   constructor(
     private readonly expiry: Expiry,
     private readonly sweeper: Sweeper,
@@ -33,7 +52,13 @@ export class UpkeepHandlers {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
+  /** Lets the runs that rest stop after their current batch. The next run continues. */
+  onModuleDestroy(): void {
+    this.#stop.abort();
+  }
+
   handlers(): JobHandler<Nothing>[] {
+    const stop = this.#stop.signal;
     const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS } = this.config;
     const { RESEAL_EVERY_MS, ANCHOR_EVERY_MS, RETENTION_EVERY_MS, FUNNEL_EVERY_MS } = this.config;
     return [
@@ -51,7 +76,7 @@ export class UpkeepHandlers {
       {
         job: scheduled('upkeep', 'retention'),
         everyMs: RETENTION_EVERY_MS,
-        handle: () => this.retention.run(),
+        handle: oneAtATime(() => this.retention.run(stop)),
       },
       {
         job: scheduled('upkeep', 'reseal'),
@@ -61,7 +86,7 @@ export class UpkeepHandlers {
       {
         job: scheduled('upkeep', 'anchor'),
         everyMs: ANCHOR_EVERY_MS,
-        handle: async () => ({ ...(await this.timelines.anchor()) }),
+        handle: oneAtATime(async () => ({ ...(await this.timelines.anchor(stop)) })),
       },
       {
         job: scheduled('upkeep', 'funnel'),
