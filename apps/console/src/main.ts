@@ -1,7 +1,7 @@
-import { keepHeapSmall, requireNode } from '#libs/kernel';
+import { keepYoungGenerationSmall, requireNode } from '#libs/kernel';
 
 requireNode();
-keepHeapSmall();
+keepYoungGenerationSmall();
 const { serve, parseConsoleConfig } = await import('#libs/platform');
 const { createConsole } = await import('./app.js');
 

@@ -1,7 +1,7 @@
-import { keepHeapSmall, requireNode } from '#libs/kernel';
+import { keepYoungGenerationSmall, requireNode } from '#libs/kernel';
 
 requireNode();
-keepHeapSmall();
+keepYoungGenerationSmall();
 const { parseConfig, serve } = await import('#libs/platform');
 const { PROVIDERS } = await import('#libs/upstream');
 const { createApp } = await import('./app.js');

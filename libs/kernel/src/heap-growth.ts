@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Keeps V8's young generation, the space for new objects, as small as it is. While an app starts, it would
+ * Keeps V8's young generation, the space for new objects, at its initial size. While an app starts, it would
  * grow to its largest size, and an idle process would keep 30 MB that it does not need.
  */
-export const keepHeapSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1');
+export const keepYoungGenerationSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1');
 
 /**
  * Lets the heap grow if the load needs it. The young generation grows by V8's default. The old generation may

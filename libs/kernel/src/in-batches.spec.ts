@@ -15,7 +15,7 @@ describe.each([
     expect({ items, limits }).toEqual({ items: 5, limits: [2, 2, 2] });
   });
 
-  it('works once on an empty batch', async () => {
+  it('stops after an empty first batch', async () => {
     expect(await work(2, async () => 0)).toBe(0);
   });
 
@@ -47,7 +47,7 @@ describe('inBatchesWithRests', () => {
     });
     const restMs = beganAt.slice(1).map((at, n) => Number(at - beganAt[n]!) / 1e6);
     expect(restMs).toHaveLength(2);
-    // A timer may be a millisecond early, and late on a busy machine.
+    // A timer may fire a millisecond early. On a busy machine it may fire late.
     expect(restMs[0]).toBeGreaterThan(59);
     expect(restMs[0]).toBeLessThan(600);
     expect(restMs[1]).toBeGreaterThan(119);

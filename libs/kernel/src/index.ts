@@ -37,5 +37,5 @@ export {
 export { ROLES, mayActAs, type Role } from './role.js';
 export { RANDOM, systemRandom, type Random } from './random.js';
 export { Secret, equalInConstantTime } from './secret.js';
-export { keepHeapSmall, letHeapGrow } from './heap-growth.js';
+export { keepYoungGenerationSmall, letHeapGrow } from './heap-growth.js';
 export { inBatches, inBatchesWithRests } from './in-batches.js';

@@ -127,8 +127,8 @@ export const OPEN_OPERATIONS = statement(
 /**
  * Leases items of an operation that is not aborted. Skips items that another worker holds. `wasDone`: another
  * worker did the item, but died before recording the result. Finds the items by `ctid`, so that PostgreSQL
- * reads no other rows, and looks up each key by itself: with `EXISTS`, PostgreSQL may read all keys of the
- * route.
+ * reads no other rows. Reads each idempotency key in a subquery of its own: for an `EXISTS`, PostgreSQL may
+ * read all keys of the route.
  */
 export const TAKE = statement(
   'take_operation_items',

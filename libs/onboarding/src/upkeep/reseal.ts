@@ -72,6 +72,7 @@ export class Reseal {
   async #wrapAll(keyId: string): Promise<number> {
     let resealed = 0;
     let after = FIRST;
+    // Without rests, because an operator waits for it.
     await inBatches(BATCH, async (limit) => {
       const rows = await this.statements.run<{ id: string; sealedDataKey: Buffer }>(
         SEALED_WITH,

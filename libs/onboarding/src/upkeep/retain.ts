@@ -9,7 +9,7 @@ import { KEPT_TOO_LONG } from '../store/statements/retain.js';
 const DAY_MS = 86_400_000;
 const BATCH = 200;
 
-/** Deletes expired rows, until `stop` is aborted. @returns how many. */
+/** Deletes expired rows in batches. After `stop` is aborted, no batch begins. @returns how many rows. */
 export type Forget = (stop?: AbortSignal) => Promise<number>;
 
 /** Erases and deletes data after its retention time, in batches of small statements. */
@@ -36,14 +36,17 @@ export class Retention {
   async run(stop?: AbortSignal): Promise<Record<string, number>> {
     const counts: Record<string, number> = {};
     for (const [name, forget] of this.#more) counts[name] = await forget(stop);
-    return { erased: await this.#erase(), ...counts };
+    // Last, because erasures may take long.
+    return { erased: await this.#erase(stop), ...counts };
   }
 
-  async #erase(): Promise<number> {
+  async #erase(stop?: AbortSignal): Promise<number> {
     if (this.config.RETENTION_DAYS === 0) return 0;
     const keptMs = this.config.RETENTION_DAYS * DAY_MS;
     let erased = 0;
+    // Without rests, because erasures could not keep up with many new onboardings.
     await inBatches(BATCH, async (limit) => {
+      if (stop?.aborted) return 0;
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit });
       let now = 0;
       for (const row of rows) {

@@ -13,11 +13,11 @@ const handlerOf = (name: string, work: () => Promise<object>) =>
     .find(({ job }) => job.name === name)!;
 
 describe.each(['retention', 'anchor'])('the scheduled job "%s"', (name) => {
-  it('ends at once while an earlier run of this process works', async () => {
+  it('is skipped while this process is running an earlier one', async () => {
     const ends: (() => void)[] = [];
     const handler = handlerOf(name, () => new Promise((end) => ends.push(() => end({ done: 1 }))));
     const first = handler.handle({});
-    expect(await handler.handle({})).toEqual({ skipped: 'an earlier run still works' });
+    expect(await handler.handle({})).toEqual({ skipped: 'an earlier run of this process is still running' });
     ends[0]!();
     expect(await first).toEqual({ done: 1 });
     const next = handler.handle({});
@@ -26,7 +26,7 @@ describe.each(['retention', 'anchor'])('the scheduled job "%s"', (name) => {
     expect(await next).toEqual({ done: 1 });
   });
 
-  it('works again after a run that failed', async () => {
+  it('runs again after a failed run', async () => {
     let runs = 0;
     const handler = handlerOf(name, () => {
       runs += 1;

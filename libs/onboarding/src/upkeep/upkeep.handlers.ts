@@ -20,13 +20,13 @@ const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDef
 });
 
 /**
- * While a run of this process still works, a later run ends at once. A run that rests between its batches may
- * take longer than its period. Several runs at the same time would leave PostgreSQL no rest.
+ * Skips a run while this process is still running an earlier one. A run that rests between its batches may
+ * take longer than its period, and several runs at the same time would leave PostgreSQL little rest.
  */
 function oneAtATime(work: () => Promise<JobOutcome>): () => Promise<JobOutcome> {
   let isWorking = false;
   return async () => {
-    if (isWorking) return { skipped: 'an earlier run still works' };
+    if (isWorking) return { skipped: 'an earlier run of this process is still running' };
     isWorking = true;
     try {
       return await work();
@@ -52,7 +52,7 @@ export class UpkeepHandlers implements OnModuleDestroy {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Lets the runs that rest stop after their current batch. The next run continues. */
+  /** Stops anchors, deletions and erasures after their current batch. The next run continues. */
   onModuleDestroy(): void {
     this.#stop.abort();
   }
