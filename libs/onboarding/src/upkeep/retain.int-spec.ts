@@ -55,6 +55,13 @@ describe('retention', () => {
     expect(left).toBe(0);
   });
 
+  it('erases nothing after it is told to stop, and leaves the rest to the next run', async () => {
+    const id = await aged('old');
+    expect((await thirty.module.get(Retention).run(AbortSignal.abort()))['erased']).toBe(0);
+    expect(await thirty.load(id)).toMatchObject({ erasedAt: null });
+    expect((await run(thirty))['erased']).toBe(1);
+  });
+
   it('reports how many rows each other lib has deleted, under the name that the lib registered', async () => {
     const name = `n${randomUUID().slice(0, 8)}`;
     thirty.module.get(Retention).register(name, () => Promise.resolve(7));

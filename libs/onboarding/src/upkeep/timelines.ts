@@ -72,6 +72,8 @@ export class Timelines {
    * anchor. A timeline that does not fit its last anchor gets no new anchor. An attacker could forge a
    * timeline and delete its anchor, so that it gets a new one. Therefore each hash is logged before it is
    * written: two hashes for one event number show a forgery.
+   *
+   * @param stop if it is aborted, no further batch begins.
    */
   async anchor(stop?: AbortSignal): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
