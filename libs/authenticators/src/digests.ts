@@ -1,0 +1,26 @@
+import { hash, webcrypto } from 'node:crypto';
+
+/** To hash this many bytes takes some 40 µs: as long as a digest of few bytes in Node.js's thread pool. */
+const MOST_BYTES = 65_536;
+
+/** WebCrypto's names of the algorithms, and those of node:crypto. */
+const ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
+  ['SHA-1', 'sha1'],
+  ['SHA-256', 'sha256'],
+  ['SHA-384', 'sha384'],
+  ['SHA-512', 'sha512'],
+]);
+
+const { subtle } = webcrypto;
+const digestInPool = subtle.digest.bind(subtle);
+
+// @simplewebauthn/server hashes short texts with the global `crypto.subtle`, and waits for the thread pool each
+// time. So the global function is replaced: it hashes few bytes at once, with the same result.
+subtle.digest = async (algorithm, data) => {
+  const name = ALGORITHMS.get(algorithm);
+  if (name === undefined || !ArrayBuffer.isView(data) || data.byteLength > MOST_BYTES) {
+    return digestInPool(algorithm, data);
+  }
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return new Uint8Array(hash(name, bytes, 'buffer')).buffer;
+};
