@@ -1,13 +1,17 @@
 import {
+  Catch,
   Inject,
   Injectable,
-  type CallHandler,
+  UseFilters,
+  UseGuards,
+  applyDecorators,
+  type ArgumentsHost,
+  type CanActivate,
+  type ExceptionFilter,
   type ExecutionContext,
-  type NestInterceptor,
 } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { catchError, from, type Observable } from 'rxjs';
 import { CLOCK, ProblemError, uuidV7, type Clock, type ProblemCode } from '#libs/kernel';
 import {
   Fingerprint,
@@ -44,26 +48,26 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
  * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
- * byte.
+ * byte. Stands after the guards that authenticate the caller.
  *
  * The SQL statement that does the work also stores the key. If the key exists already, the statement does
- * nothing, and the interceptor looks up the stored answer.
+ * nothing, and {@link IdempotencyFilter} looks up the stored answer.
  */
+export const Idempotent = () => applyDecorators(UseGuards(IdempotencyGuard), UseFilters(IdempotencyFilter));
+
+/** Refuses a malformed key. Notes the others for the statement that does the work. */
 @Injectable()
-export class IdempotencyInterceptor implements NestInterceptor {
+class IdempotencyGuard implements CanActivate {
   constructor(
     private readonly keys: IdempotencyKeys,
     private readonly fingerprint: Fingerprint,
-    private readonly onboardings: OnboardingService,
-    private readonly operations: Operations,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
+  canActivate(context: ExecutionContext): boolean {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
     const key = request.headers['idempotency-key'];
-    if (request.method !== 'POST' || key === undefined) return next.handle();
+    if (request.method !== 'POST' || key === undefined) return true;
     if (typeof key !== 'string' || !KEY.test(key)) {
       throw new ProblemError('validation_failed', {
         detail: 'Idempotency-Key takes 1 to 255 visible ASCII characters.',
@@ -78,7 +82,29 @@ export class IdempotencyInterceptor implements NestInterceptor {
       fingerprint: this.fingerprint.of('idempotency', `${request.url}\n${textOf(request.body)}`),
     };
     request.keyed = { request: keyed, keep: true, lockMs: (waitMs) => this.keys.lockMs(waitMs) };
-    return next.handle().pipe(catchError((error) => from(this.#again(error, request, http.getResponse()))));
+    return true;
+  }
+}
+
+/** Answers a request that failed because an earlier one has used its key. Other errors stay errors. */
+@Catch()
+class IdempotencyFilter implements ExceptionFilter {
+  constructor(
+    private readonly keys: IdempotencyKeys,
+    private readonly onboardings: OnboardingService,
+    private readonly operations: Operations,
+  ) {}
+
+  async catch(error: unknown, host: ArgumentsHost): Promise<void> {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    if (!request.keyed) return reply.sendError(error);
+    try {
+      void reply.send(await this.#again(error, request, reply));
+    } catch (final) {
+      reply.sendError(final);
+    }
   }
 
   /**

@@ -10,7 +10,6 @@ import {
   Query,
   Res,
   UseGuards,
-  UseInterceptors,
 } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -31,7 +30,7 @@ import {
 import { Answers, CommandAnswers, IfMatch, OpenTo, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
 import { AskedBy, CommandTerms } from './command.decorator.js';
-import { IdempotencyInterceptor } from './idempotency.js';
+import { Idempotent } from './idempotency.js';
 import {
   eventPage,
   eventsQuery,
@@ -58,8 +57,8 @@ import {
 } from './onboarding.dto.js';
 
 @ApiTags('onboardings')
+@Idempotent()
 @UseGuards(CallerGuard)
-@UseInterceptors(IdempotencyInterceptor)
 @Controller('v1/onboardings')
 export class OnboardingController {
   constructor(
@@ -71,7 +70,7 @@ export class OnboardingController {
 
   @Post()
   @OpenTo('onboardings:write')
-  @UseInterceptors(StartGate)
+  @UseGuards(StartGate)
   @ApiOperation({
     summary: 'Start an onboarding',
     description:

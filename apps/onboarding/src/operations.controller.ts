@@ -10,7 +10,6 @@ import {
   Req,
   Res,
   UseGuards,
-  UseInterceptors,
 } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -20,7 +19,7 @@ import { Operations, noSuchOperation, type Actor, type Terms } from '#libs/onboa
 import { answerOperation } from './answer.js';
 import { Answers, OpenTo, TakesKey } from './api-docs.decorator.js';
 import { AskedBy, CommandTerms, callerOf } from './command.decorator.js';
-import { IdempotencyInterceptor } from './idempotency.js';
+import { Idempotent } from './idempotency.js';
 import {
   integrationParam,
   itemsQuery,
@@ -51,7 +50,7 @@ export class OperationsController {
 
   @Post('operations')
   @OpenTo('operations:write')
-  @UseInterceptors(IdempotencyInterceptor)
+  @Idempotent()
   @HttpCode(HttpStatus.ACCEPTED)
   @ApiOperation({
     summary: 'Start an operation',

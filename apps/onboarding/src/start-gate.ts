@@ -1,6 +1,5 @@
-import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import type { Observable } from 'rxjs';
 import { RateLimits, throwIfOver } from '#libs/callers';
 import { ProblemError, type Caller } from '#libs/kernel';
 import { OtpService } from '#libs/otp';
@@ -12,17 +11,17 @@ import { startBody, type StartBody } from './onboarding.dto.js';
  * pipe refuses it later.
  */
 @Injectable()
-export class StartGate implements NestInterceptor {
+export class StartGate implements CanActivate {
   constructor(
     private readonly otp: OtpService,
     private readonly limits: RateLimits,
   ) {}
 
-  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const { caller, counts } = request;
     const { success, data: start } = startBody.safeParse(request.body);
-    if (!success || !caller) return next.handle();
+    if (!success || !caller) return true;
     // Checked before the look-up of the integration, so that a caller cannot learn which integrations exist.
     if (start.integration !== undefined) mayUse(caller, start.integration);
     const { integration, subjectKey } = this.otp.subjectOf(start as StartBody);
@@ -30,7 +29,7 @@ export class StartGate implements NestInterceptor {
     const count = this.limits.addCommand(caller.name, `${integration}\n${subjectKey}`);
     counts?.push(count);
     throwIfOver([await count]);
-    return next.handle();
+    return true;
   }
 }
 

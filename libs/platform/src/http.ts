@@ -24,6 +24,13 @@ import { traceparentOf } from './trace-context.js';
 import { validationPipe } from './validation.pipe.js';
 import { refuseWrongMethods } from './wrong-methods.js';
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Answers with the problem that {@link ProblemFilter} makes from an error. */
+    sendError(this: FastifyReply, error: unknown): void;
+  }
+}
+
 const BODY_LIMIT_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -79,6 +86,9 @@ export async function createHttpApp(
   const [health, requestLog, httpMetrics] = [app.get(Health), app.get(RequestLog), app.get(HttpMetrics)];
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
+  fastify.decorateReply('sendError', function (error) {
+    filter.answer(error, this.request, this);
+  });
   limitJsonValues(fastify);
   if (trustedProxies.length > 0) {
     // This hook comes first, because others read the address. It removes ports from addresses: Fastify would
