@@ -14,8 +14,8 @@ const ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
 const { subtle } = webcrypto;
 const digestInPool = subtle.digest.bind(subtle);
 
-// @simplewebauthn/server hashes short texts with the global `crypto.subtle`, and waits for the thread pool each
-// time. So the global function is replaced: it hashes few bytes at once, with the same result.
+// @simplewebauthn/server hashes short texts with the global `crypto.subtle`, and waits for the thread pool
+// each time. So the global function is replaced: it hashes few bytes at once, with the same result.
 subtle.digest = async (algorithm, data) => {
   const name = ALGORITHMS.get(algorithm);
   if (name === undefined || !ArrayBuffer.isView(data) || data.byteLength > MOST_BYTES) {

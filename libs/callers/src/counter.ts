@@ -121,7 +121,9 @@ export class Counter {
 
   async #take(key: string, points: number): Promise<Count> {
     // While Redis refuses writes, a command could use up the time of the request.
-    const limiter = this.options.link.accepts ? this.#limiter : this.#own;
+    const { link } = this.options;
+    const limiter = link.accepts ? this.#limiter : this.#own;
+    link.sendTogether();
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {

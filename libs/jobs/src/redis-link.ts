@@ -146,6 +146,14 @@ export class RedisLink {
     return this.#asking;
   }
 
+  /** What this connection sends until the end of this turn of the event loop, it sends in one write. */
+  sendTogether(): void {
+    const { stream } = this.redis;
+    if (!this.isConnected || stream.writableCorked > 0) return;
+    stream.cork();
+    setImmediate(() => stream.uncork());
+  }
+
   disconnect(): void {
     clearInterval(this.#timer);
     this.#listeners.splice(0);
