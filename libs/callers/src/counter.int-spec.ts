@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { RedisLink } from '#libs/jobs';
+import { KeyedHash } from '#libs/platform';
 import { testQueuePrefix, testRedisUrl, until } from '#libs/testing';
 import { Counter } from './counter.js';
 
@@ -19,8 +20,10 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
-const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
+const hash = new KeyedHash(Buffer.alloc(32, 1));
+const aCounter = (of = link) => new Counter({ link: of, hash, prefix, policy: 'spec', quota: QUOTA });
+const keyOf = (name: string, policy = 'spec') =>
+  `${prefix}:limit:${policy}:${hash.of('rate limit', name).toString('base64url')}`;
 
 /** Counts requests. Returns the remaining requests after each request, or -1 if the quota was exceeded. */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {
@@ -67,7 +70,7 @@ describe('a rate limit counter', () => {
 });
 
 describe('a counter that reserves several requests in Redis at a time', () => {
-  const shared = (atOnce: number) => new Counter({ link, prefix, policy: 'shared', quota: 10, atOnce });
+  const shared = (atOnce: number) => new Counter({ link, hash, prefix, policy: 'shared', quota: 10, atOnce });
 
   it('asks Redis once per reservation, and counts down by one', async () => {
     const [counter, key] = [shared(4), randomUUID()];
@@ -89,7 +92,7 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     const [counter, key] = [shared(5), randomUUID()];
     await add(counter, key, 1);
     jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_001);
-    await link.redis.del(`${prefix}:limit:shared:${key}`);
+    await link.redis.del(keyOf(key, 'shared'));
     expect(await add(counter, key, 1)).toEqual([9]);
   });
 });

@@ -1,5 +1,6 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { RedisLink } from '#libs/jobs';
+import type { KeyedHash } from '#libs/platform';
 
 export const WINDOW_S = 60;
 
@@ -29,6 +30,8 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
+  /** What is counted may be an address or contain one. Redis stores only its hash. */
+  hash: KeyedHash;
   prefix: string;
   policy: string;
   quota: number;
@@ -36,7 +39,7 @@ export interface CounterOptions {
   atOnce?: number;
 }
 
-/** The requests of one key that the process has reserved and not used yet. */
+/** The requests of one name that the process has reserved and not used yet. */
 interface Share {
   left: number;
   /** How many requests Redis allows in addition to this share. */
@@ -73,18 +76,18 @@ export class Counter {
 
   /**
    * Counts one request. Never throws.
-   * @param key must contain no personal data, because Redis stores it.
+   * @param name what is counted, e.g. a caller.
    */
-  async add(key: string): Promise<Count> {
+  async add(name: string): Promise<Count> {
     const { atOnce = 1 } = this.options;
-    if (atOnce === 1) return this.#take(key, 1);
+    if (atOnce === 1) return this.#take(name, 1);
     for (;;) {
-      const given = this.#give(key);
+      const given = this.#give(name);
       if (given) return given;
-      let asked = this.#asked.get(key);
+      let asked = this.#asked.get(name);
       if (!asked) {
-        asked = this.#fetch(key, atOnce).finally(() => this.#asked.delete(key));
-        this.#asked.set(key, asked);
+        asked = this.#fetch(name, atOnce).finally(() => this.#asked.delete(name));
+        this.#asked.set(name, asked);
       }
       const count = await asked;
       if (count.over) return count;
@@ -95,8 +98,8 @@ export class Counter {
    * Uses one of the requests that this process has reserved.
    * @returns null if no reserved request is left.
    */
-  #give(key: string): Count | null {
-    const share = this.#shares.get(key);
+  #give(name: string): Count | null {
+    const share = this.#shares.get(name);
     const resetMs = Math.ceil((share?.endsAtMs ?? 0) - performance.now());
     if (!share || share.left === 0 || resetMs <= 0) return null;
     share.left -= 1;
@@ -104,24 +107,25 @@ export class Counter {
     return { policy, quota, remaining: share.beside + share.left, resetMs, over: false };
   }
 
-  async #fetch(key: string, atOnce: number): Promise<Count> {
-    const count = await this.#take(key, atOnce);
+  async #fetch(name: string, atOnce: number): Promise<Count> {
+    const count = await this.#take(name, atOnce);
     const now = performance.now();
-    this.#shares.delete(key);
+    this.#shares.delete(name);
     // The oldest reservations come first. A window that began in another process ends earlier, and may stay.
     for (const [each, { endsAtMs }] of this.#shares) {
       if (endsAtMs > now) break;
       this.#shares.delete(each);
     }
     if (!count.over) {
-      this.#shares.set(key, { left: atOnce, beside: count.remaining, endsAtMs: now + count.resetMs });
+      this.#shares.set(name, { left: atOnce, beside: count.remaining, endsAtMs: now + count.resetMs });
     }
     return count;
   }
 
-  async #take(key: string, points: number): Promise<Count> {
+  async #take(name: string, points: number): Promise<Count> {
+    const { link, hash } = this.options;
+    const key = hash.of('rate limit', name).toString('base64url');
     // While Redis refuses writes, a command could use up the time of the request.
-    const { link } = this.options;
     const limiter = link.accepts ? this.#limiter : this.#own;
     link.sendTogether();
     try {

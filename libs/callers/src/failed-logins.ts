@@ -22,13 +22,14 @@ export class FailedLogins {
 
   constructor(
     redis: LimitRedis,
-    private readonly hash: KeyedHash,
+    hash: KeyedHash,
     private readonly refused: RefusedLogins,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
     this.#counter = new Counter({
       link: redis.link,
+      hash,
       prefix: config.QUEUE_PREFIX,
       policy: 'login',
       quota: config.LOGIN_FAILURES_PER_MINUTE,
@@ -55,8 +56,7 @@ export class FailedLogins {
   async note(address: string, reason: string): Promise<void> {
     const network = networkOf(address);
     this.refused.note(network, reason);
-    const key = this.hash.of('rate limit', network).toString('base64url');
-    const { remaining, resetMs, over } = await this.#counter.add(key);
+    const { remaining, resetMs, over } = await this.#counter.add(network);
     if (remaining > 0) return;
     const [oldest] = this.#shutOut.keys();
     if (this.#shutOut.size >= ADDRESSES && oldest !== undefined) this.#shutOut.delete(oldest);

@@ -121,27 +121,11 @@ export async function createHttpApp(
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
-  fastify.addHook('onRequest', async (request, reply) => {
-    const detail = badHost(request.raw);
-    if (!detail) return;
-    return sendProblem(new ProblemError('validation_failed', { detail }), request, reply);
-  });
-  fastify.addHook('onRequest', async (request, reply) => {
-    const { headers } = request;
-    // Some clients send the content type of JSON but no body. Such a request counts as one without a body.
-    const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
-    if (empty) {
-      delete headers['content-type'];
-      return;
-    }
-    if (isUncoded(headers['content-encoding'])) return;
-    const detail = 'Send the body without a content encoding.';
-    return sendProblem(new ProblemError('unsupported_media_type', { detail }), request, reply);
-  });
-  fastify.addHook('onRequest', async (request, reply) => {
-    if (!health.closed || request.method === 'GET') return;
-    const detail = 'This replica is stopping. If you send the request again, another replica answers it.';
-    return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
+  // These hooks call `done`: to wait for a promise in each request would take longer than their work.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const problem = badRequest(request) ?? (health.closed && request.method !== 'GET' ? stopping() : null);
+    if (problem) sendProblem(problem, request, reply);
+    else done();
   });
   refuseWrongMethods(fastify);
   // This hook is for plugins that answer errors themselves, such as the queue board.
@@ -153,13 +137,31 @@ export async function createHttpApp(
     requestLog.answered(request, reply);
     done();
   });
-  fastify.addHook('onSend', async (request, reply) => {
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
     stamp(request, reply);
     // Without this header, a stopping service would close the connection during the client's next request.
     if (health.draining) reply.header('Connection', 'close');
+    done();
   });
   return app;
 }
+
+/** Checks the headers that mean the same on each route. */
+function badRequest({ raw, headers }: FastifyRequest): ProblemError | null {
+  const host = badHost(raw);
+  if (host) return new ProblemError('validation_failed', { detail: host });
+  // Some clients send the content type of JSON but no body. Such a request counts as one without a body.
+  const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+  if (empty) delete headers['content-type'];
+  if (empty || isUncoded(headers['content-encoding'])) return null;
+  return new ProblemError('unsupported_media_type', { detail: 'Send the body without a content encoding.' });
+}
+
+const stopping = () =>
+  new ProblemError('not_ready', {
+    detail: 'This replica is stopping. If you send the request again, another replica answers it.',
+    retryAfterS: 1,
+  });
 
 /**
  * Answers a request that Node.js cannot parse. Such a request has only a socket, and no route, id or reply.

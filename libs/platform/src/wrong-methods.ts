@@ -13,17 +13,16 @@ export function refuseWrongMethods(fastify: FastifyInstance): void {
     for (const each of [method].flat()) route.methods.add(each);
     routes.set(url, route);
   });
-  fastify.addHook('onRequest', async (request, reply) => {
-    if (!request.is404) return;
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
     const path = request.url.split('?', 1)[0]!;
     const known = [...routes.values()].filter((route) => route.path.test(path));
     const methods = [...new Set(known.flatMap((route) => [...route.methods]))].sort();
     // There is a route for this method, but its own pattern is stricter than the pattern of this check.
-    if (methods.length === 0 || methods.includes(request.method)) return;
+    if (methods.length === 0 || methods.includes(request.method)) return done();
     reply.header('Allow', methods.join(', '));
-    throw new ProblemError('method_not_allowed', {
-      detail: `This path allows only: ${methods.join(', ')}.`,
-    });
+    const detail = `This path allows only: ${methods.join(', ')}.`;
+    done(new ProblemError('method_not_allowed', { detail }));
   });
 }
 
