@@ -79,6 +79,16 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     expect(sent).toHaveBeenCalledTimes(2);
   });
 
+  it('sends what it asks in one turn of the event loop in one write', async () => {
+    const counter = shared(4);
+    const written = jest.spyOn(link.redis.stream, '_writev' as never);
+    const counts = await Promise.all(
+      [randomUUID(), randomUUID(), randomUUID()].map((key) => counter.add(key)),
+    );
+    expect(counts.map(({ remaining }) => remaining)).toEqual([9, 9, 9]);
+    expect(written).toHaveBeenCalledTimes(1);
+  });
+
   it('never exceeds the quota over all processes, and wastes at most one reservation', async () => {
     const [key, all] = [randomUUID(), [shared(3), shared(3)]];
     const counts = await Promise.all(Array.from({ length: 40 }, (_, n) => all[n % 2]!.add(key)));

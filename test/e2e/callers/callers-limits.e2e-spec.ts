@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until, within } from '#libs/testing';
 import { bearer, makeKey, readWith, type Refusal } from '../../support/callers.js';
@@ -222,6 +223,33 @@ describe('a user (the subject of an onboarding)', () => {
     expect((await story.call('POST', `/v1/onboardings/${id}/cancel`, { no: 1 }, bearer(token))).status).toBe(
       400,
     );
+  });
+
+  it('gets the first answer again for a used idempotency key, even over the limit for starts', async () => {
+    story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '2' });
+    const subject = story.newSubject();
+    const key = { 'idempotency-key': randomUUID() };
+    const first = await story.start(subject, {}, key);
+    expect((await story.start(subject)).body.code).toBe('onboarding_live');
+    expect((await story.start(subject)).body.code).toBe('rate_limited');
+    const again = await story.start(subject, {}, key);
+    expect(again).toMatchObject({ status: 201, body: first.body });
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+  });
+
+  it('gets no stored answer while the caller has no scope or is over its own limit', async () => {
+    story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '4' });
+    const { token } = await makeKey(story, ['onboardings:read']);
+    const malformed = { ...bearer(token), 'idempotency-key': 'a'.repeat(256) };
+    const refused = await story.call<Refusal>('POST', '/v1/onboardings', {}, malformed);
+    expect(refused).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    const { token: starter } = await makeKey(story, ['onboardings:write']);
+    const headers = { ...bearer(starter), 'idempotency-key': randomUUID() };
+    const subject = story.newSubject();
+    expect((await story.start(subject, {}, headers)).status).toBe(201);
+    for (const status of [201, 201, 429]) {
+      expect((await story.start(subject, {}, headers)).status).toBe(status);
+    }
   });
 
   it('is named in no Redis key that counts requests, and neither are callers and addresses', async () => {
