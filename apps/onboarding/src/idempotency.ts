@@ -48,7 +48,8 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
  * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
- * byte. Stands after the guards that authenticate the caller.
+ * byte. Write it above `@UseGuards(CallerGuard)`: decorators apply from the bottom up, and the caller must be
+ * checked first.
  *
  * The SQL statement that does the work also stores the key. If the key exists already, the statement does
  * nothing, and {@link IdempotencyFilter} looks up the stored answer.
@@ -95,16 +96,14 @@ class IdempotencyFilter implements ExceptionFilter {
     private readonly operations: Operations,
   ) {}
 
-  async catch(error: unknown, host: ArgumentsHost): Promise<void> {
+  catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    if (!request.keyed) return reply.sendError(error);
-    try {
-      void reply.send(await this.#again(error, request, reply));
-    } catch (final) {
-      reply.sendError(final);
-    }
+    if (!request.keyed) return reply.sendError(thrown);
+    this.#again(thrown, request, reply)
+      .then((body) => void reply.send(body))
+      .catch((final: unknown) => reply.sendError(final));
   }
 
   /**

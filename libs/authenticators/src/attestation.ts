@@ -7,7 +7,7 @@ import { readChain } from './certificate.js';
 import { completeChain } from './certificate-chain.js';
 import { decodeItem } from './cbor.js';
 import { ROOTED, rootsOf, type RootedFormat } from './trusted-roots.js';
-import './digests.js';
+import './digests.js'; // replaces crypto.subtle.digest
 import { withoutNetwork } from './without-network.js';
 
 /** The formats of WebAuthn Level 3 §8 that the service can verify. */

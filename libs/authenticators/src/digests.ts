@@ -1,6 +1,6 @@
 import { hash, webcrypto } from 'node:crypto';
 
-/** To hash this many bytes takes some 40 µs: as long as a digest of few bytes in Node.js's thread pool. */
+/** SHA-256 of this many bytes takes some 40 µs, as long as handing a short text to a thread of the pool. */
 const MOST_BYTES = 65_536;
 
 /** WebCrypto's names of the algorithms, and those of node:crypto. */
@@ -15,10 +15,15 @@ const { subtle } = webcrypto;
 const digestInPool = subtle.digest.bind(subtle);
 
 // @simplewebauthn/server hashes short texts with the global `crypto.subtle`, and waits for the thread pool
-// each time. So the global function is replaced: it hashes few bytes at once, with the same result.
+// each time. So the global function is replaced: it hashes few bytes immediately, to the same digest.
 subtle.digest = async (algorithm, data) => {
   const name = ALGORITHMS.get(algorithm);
-  if (name === undefined || !ArrayBuffer.isView(data) || data.byteLength > MOST_BYTES) {
+  if (
+    name === undefined ||
+    !ArrayBuffer.isView(data) ||
+    data.buffer instanceof SharedArrayBuffer ||
+    data.byteLength > MOST_BYTES
+  ) {
     return digestInPool(algorithm, data);
   }
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

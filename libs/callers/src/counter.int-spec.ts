@@ -81,12 +81,15 @@ describe('a counter that reserves several requests in Redis at a time', () => {
 
   it('sends what it asks in one turn of the event loop in one write', async () => {
     const counter = shared(4);
-    const written = jest.spyOn(link.redis.stream, '_writev' as never);
+    const [together, alone] = (['_writev', '_write'] as const).map((each) =>
+      jest.spyOn(link.redis.stream, each as never),
+    );
     const counts = await Promise.all(
       [randomUUID(), randomUUID(), randomUUID()].map((key) => counter.add(key)),
     );
     expect(counts.map(({ remaining }) => remaining)).toEqual([9, 9, 9]);
-    expect(written).toHaveBeenCalledTimes(1);
+    expect(together).toHaveBeenCalledTimes(1);
+    expect(alone).not.toHaveBeenCalled();
   });
 
   it('never exceeds the quota over all processes, and wastes at most one reservation', async () => {

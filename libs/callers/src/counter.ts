@@ -30,7 +30,7 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
-  /** What is counted may be an address or contain one. Redis stores only its hash. */
+  /** Names tell callers, users and networks. Redis stores only their hashes. */
   hash: KeyedHash;
   prefix: string;
   policy: string;
@@ -127,7 +127,7 @@ export class Counter {
     const key = hash.of('rate limit', name).toString('base64url');
     // While Redis refuses writes, a command could use up the time of the request.
     const limiter = link.accepts ? this.#limiter : this.#own;
-    link.sendTogether();
+    if (link.accepts) link.sendTogether();
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {

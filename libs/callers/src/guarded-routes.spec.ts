@@ -1,4 +1,4 @@
-import { Controller, Get, UseGuards, type Type } from '@nestjs/common';
+import { Controller, Get, UseGuards, type CanActivate, type Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
@@ -51,6 +51,19 @@ class ScopeWithoutGuard {
   forgotten() {}
 }
 
+class OtherGuard implements CanActivate {
+  canActivate = () => true;
+}
+
+@UseGuards(CallerGuard)
+@UseGuards(OtherGuard)
+@Controller('v1/good')
+class OtherGuardFirst {
+  @Get()
+  @Requires('admin')
+  forgotten() {}
+}
+
 @Controller(['health', 'v1/bare'])
 class BelowTheCallersPath {
   @Get()
@@ -73,7 +86,8 @@ describe('an app', () => {
     [GuardedMethodWithoutScope, 'GuardedMethodWithoutScope.forgotten has no @Requires'],
     [ScopeWithoutGuard, 'ScopeWithoutGuard.forgotten is not under the CallerGuard'],
     [BelowTheCallersPath, 'BelowTheCallersPath.forgotten is not under the CallerGuard'],
+    [OtherGuardFirst, 'OtherGuardFirst.forgotten has a guard before the CallerGuard'],
   ])('does not boot with the controller %p', async (controller, message) => {
-    await expect(boot(controller)).rejects.toThrow(`routes without a scope: ${message}`);
+    await expect(boot(controller)).rejects.toThrow(`routes without a check of their callers: ${message}`);
   });
 });

@@ -7,7 +7,7 @@ import { REQUIRES } from './requires.decorator.js';
 /** Every route under this path needs a scope, e.g. every route under `/v1`. */
 const CALLERS_PATH = /^\/?v\d+(\/|$)/;
 
-/** Stops the boot of an app if a route under `CALLERS_PATH` has no scope. */
+/** Stops the boot of an app if a route under `CALLERS_PATH` has no scope, or another guard comes first. */
 @Injectable()
 export class GuardedRoutes implements OnModuleInit {
   constructor(
@@ -15,26 +15,29 @@ export class GuardedRoutes implements OnModuleInit {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** @throws Error that names each route under `CALLERS_PATH` without a scope. */
+  /** @throws Error that names each wrong route. */
   onModuleInit(): void {
-    const forgotten = this.discovery
+    const wrong = this.discovery
       .getControllers()
-      .flatMap(({ metatype }) => (metatype ? this.#forgottenIn(metatype as Controller) : []));
-    if (forgotten.length > 0) throw new Error(`routes without a scope: ${forgotten.join('; ')}`);
+      .flatMap(({ metatype }) => (metatype ? this.#wrongIn(metatype as Controller) : []));
+    if (wrong.length > 0) throw new Error(`routes without a check of their callers: ${wrong.join('; ')}`);
   }
 
-  #forgottenIn(controller: Controller): string[] {
+  #wrongIn(controller: Controller): string[] {
     return this.scanner.getAllMethodNames(controller.prototype).flatMap((name) => {
       const method = controller.prototype[name]!;
       if (!Reflect.hasMetadata(METHOD_METADATA, method)) return [];
       const isOfCallers = pathsOf(controller).some((path) =>
         pathsOf(method).some((rest) => CALLERS_PATH.test(`${path}/${rest}`.replaceAll(/\/+/g, '/'))),
       );
-      const guarded = isGuarded(controller) || isGuarded(method);
+      const guards = [...guardsOf(controller), ...guardsOf(method)];
+      const guarded = guards.includes(CallerGuard);
       const scoped = Reflect.hasMetadata(REQUIRES, method);
       const route = `${controller.name}.${name}`;
       if (guarded && !scoped) return [`${route} has no @Requires`];
       if (!guarded && (scoped || isOfCallers)) return [`${route} is not under the CallerGuard`];
+      // Decorators apply from the bottom up, so it is the lowest of a class.
+      if (guarded && guards[0] !== CallerGuard) return [`${route} has a guard before the CallerGuard`];
       return [];
     });
   }
@@ -44,5 +47,4 @@ type Controller = { name: string; prototype: Record<string, object> };
 
 const pathsOf = (target: object) => [Reflect.getMetadata(PATH_METADATA, target) as string | string[]].flat();
 
-const isGuarded = (target: object) =>
-  ((Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[]).includes(CallerGuard);
+const guardsOf = (target: object) => (Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[];

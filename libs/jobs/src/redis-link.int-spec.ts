@@ -53,6 +53,25 @@ it('a Redis connection stays open after one late answer', async () => {
   }
 });
 
+it('a Redis connection takes writes again if it was closed while it collected writes', async () => {
+  const link = RedisLink.impatient(testRedisUrl(), { name, prefix: testQueuePrefix() });
+  const key = `${testQueuePrefix()}:together`;
+  try {
+    await until('it takes writes', () => link.accepts);
+    const closed = new Promise((resolve) => link.redis.once('close', resolve));
+    link.sendTogether();
+    const collected = link.redis.set(key, 'first');
+    link.redis.disconnect(true);
+    await Promise.allSettled([collected, closed]);
+    await until('it takes writes again', () => link.accepts);
+    link.sendTogether();
+    expect(await link.redis.set(key, 'second')).toBe('OK');
+    expect(await link.redis.getdel(key)).toBe('second');
+  } finally {
+    link.disconnect();
+  }
+});
+
 it('a Redis connection logs the last state of Redis, even after several fast changes', async () => {
   const admin = new Redis(testRedisUrl());
   const user = `${name}-${process.pid}`;

@@ -21,6 +21,15 @@ describe('uuidV7', () => {
     expect(timeOfUuidV7(uuidV7(ms))).toBe(ms);
   });
 
+  it.each([
+    [1_000.9, 1_000],
+    [-1, 0],
+    [2 ** 48, 2 ** 48 - 1],
+  ])('contains a whole number of milliseconds in 48 bits: %d', (ms, stored) => {
+    expect(isUuid(uuidV7(ms))).toBe(true);
+    expect(timeOfUuidV7(uuidV7(ms))).toBe(stored);
+  });
+
   it('is never below lowestUuidV7 of its millisecond, which is above all earlier ids', () => {
     const ms = 0x0198_0000_1234;
     const lowest = lowestUuidV7(ms);

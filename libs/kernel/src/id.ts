@@ -8,9 +8,18 @@ import { randomUUID } from 'node:crypto';
  * @returns the lowercase 36-character form.
  */
 export function uuidV7(nowMs: number): string {
-  const time = nowMs.toString(16).padStart(12, '0');
   // A random UUID has its variant and its random bits in the same places.
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+  return `${timeOf(nowMs)}-7${randomUUID().slice(15)}`;
+}
+
+const LATEST_MS = 2 ** 48 - 1;
+
+/** The first 48 bits: a time outside their range counts as the nearest one inside. */
+function timeOf(ms: number): string {
+  const hex = Math.trunc(Math.min(Math.max(ms, 0), LATEST_MS))
+    .toString(16)
+    .padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
 /** The time at which a UUID version 7 was made, in Unix milliseconds. */
@@ -18,12 +27,9 @@ export function timeOfUuidV7(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-const LATEST_MS = 2 ** 48 - 1;
-
 /** The lowest UUIDv7 of a millisecond. All ids of earlier milliseconds sort before it. */
 export function lowestUuidV7(ms: number): string {
-  const hex = Math.min(Math.max(ms, 0), LATEST_MS).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+  return `${timeOf(ms)}-7000-8000-000000000000`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -93,7 +93,7 @@ export async function createHttpApp(
   if (trustedProxies.length > 0) {
     // This hook comes first, because others read the address. It removes ports from addresses: Fastify would
     // take an address with a port as a new client for each connection.
-    fastify.addHook('onRequest', async ({ headers }) => {
+    fastify.addHook('onRequest', ({ headers }, _reply, done) => {
       const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
       const bare = bareForwardedFor(given);
       if (bare === null) delete headers['x-forwarded-for'];
@@ -101,6 +101,7 @@ export async function createHttpApp(
       // Schemes are case-insensitive (RFC 3986 §3.1), but Fastify compares them exactly.
       const scheme = headers['x-forwarded-proto'];
       if (scheme !== undefined) headers['x-forwarded-proto'] = String(scheme).toLowerCase();
+      done();
     });
   }
   const tracing = app.get(Tracing);
@@ -121,9 +122,9 @@ export async function createHttpApp(
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
-  // These hooks call `done`: to wait for a promise in each request would take longer than their work.
+  // This hook calls `done`: waiting for a promise in each request would take longer than its work.
   fastify.addHook('onRequest', (request, reply, done) => {
-    const problem = badRequest(request) ?? (health.closed && request.method !== 'GET' ? stopping() : null);
+    const problem = refusalOf(request) ?? (health.closed && request.method !== 'GET' ? stopping() : null);
     if (problem) sendProblem(problem, request, reply);
     else done();
   });
@@ -146,8 +147,8 @@ export async function createHttpApp(
   return app;
 }
 
-/** Checks the headers that mean the same on each route. */
-function badRequest({ raw, headers }: FastifyRequest): ProblemError | null {
+/** Refuses wrong headers. Removes the content type of a request without a body. */
+function refusalOf({ raw, headers }: FastifyRequest): ProblemError | null {
   const host = badHost(raw);
   if (host) return new ProblemError('validation_failed', { detail: host });
   // Some clients send the content type of JSON but no body. Such a request counts as one without a body.

@@ -193,6 +193,23 @@ describe('a caller', () => {
    */
   const makeKeyElsewhere = async (caller: string) =>
     (await makeKey(story, ['onboardings:read'], { caller })).token;
+
+  it('is refused for its scope or its own limit before its idempotency key is read', async () => {
+    story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '4' });
+    const { token } = await makeKey(story, ['onboardings:read']);
+    const malformed = { ...bearer(token), 'idempotency-key': 'a'.repeat(256) };
+    const refused = await story.call<Refusal>('POST', '/v1/onboardings', {}, malformed);
+    expect(refused).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    const { token: starter } = await makeKey(story, ['onboardings:write']);
+    const headers = { ...bearer(starter), 'idempotency-key': randomUUID() };
+    const subject = story.newSubject();
+    expect((await story.start(subject, {}, headers)).status).toBe(201);
+    for (const status of [201, 201, 429]) {
+      expect((await story.start(subject, {}, headers)).status).toBe(status);
+    }
+    const over = await story.call<Refusal>('POST', '/v1/onboardings', {}, { ...headers, ...malformed });
+    expect(over.body.code).toBe('rate_limited');
+  });
 });
 
 describe('a user (the subject of an onboarding)', () => {
@@ -235,21 +252,6 @@ describe('a user (the subject of an onboarding)', () => {
     const again = await story.start(subject, {}, key);
     expect(again).toMatchObject({ status: 201, body: first.body });
     expect(again.headers.get('idempotent-replayed')).toBe('true');
-  });
-
-  it('gets no stored answer while the caller has no scope or is over its own limit', async () => {
-    story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '4' });
-    const { token } = await makeKey(story, ['onboardings:read']);
-    const malformed = { ...bearer(token), 'idempotency-key': 'a'.repeat(256) };
-    const refused = await story.call<Refusal>('POST', '/v1/onboardings', {}, malformed);
-    expect(refused).toMatchObject({ status: 403, body: { code: 'forbidden' } });
-    const { token: starter } = await makeKey(story, ['onboardings:write']);
-    const headers = { ...bearer(starter), 'idempotency-key': randomUUID() };
-    const subject = story.newSubject();
-    expect((await story.start(subject, {}, headers)).status).toBe(201);
-    for (const status of [201, 201, 429]) {
-      expect((await story.start(subject, {}, headers)).status).toBe(status);
-    }
   });
 
   it('is named in no Redis key that counts requests, and neither are callers and addresses', async () => {
