@@ -48,15 +48,15 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
  * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
- * byte. Write it above `@UseGuards(CallerGuard)`: decorators apply from the bottom up, and the caller must be
- * checked first.
+ * byte. Write `@Idempotent()` above `@UseGuards(CallerGuard)`: decorators apply from the bottom up, and the
+ * caller must be checked first.
  *
  * The SQL statement that does the work also stores the key. If the key exists already, the statement does
  * nothing, and {@link IdempotencyFilter} looks up the stored answer.
  */
 export const Idempotent = () => applyDecorators(UseGuards(IdempotencyGuard), UseFilters(IdempotencyFilter));
 
-/** Refuses a malformed key. Notes the others for the statement that does the work. */
+/** Refuses a malformed key. Keeps a valid one for the statement that does the work. */
 @Injectable()
 class IdempotencyGuard implements CanActivate {
   constructor(
@@ -87,7 +87,7 @@ class IdempotencyGuard implements CanActivate {
   }
 }
 
-/** Answers a request that failed because an earlier one has used its key. Other errors stay errors. */
+/** Repeats the answer of an earlier request with the same key. Otherwise answers with the error. */
 @Catch()
 class IdempotencyFilter implements ExceptionFilter {
   constructor(

@@ -22,7 +22,7 @@ describe('crypto.subtle.digest', () => {
     },
   );
 
-  it('hashes only the bytes of a view', async () => {
+  it('hashes the bytes of a view, or a whole buffer', async () => {
     const { buffer } = bytes(100);
     const part = new Uint8Array(buffer, 10, 20);
     expect(hexOf(await subtle.digest('SHA-256', part))).toBe(expected('sha256', part));
@@ -31,7 +31,7 @@ describe('crypto.subtle.digest', () => {
     expect(hexOf(await subtle.digest('SHA-256', buffer))).toBe(expected('sha256', bytes(100)));
   });
 
-  it('hashes a short text before the next turn of the event loop', async () => {
+  it('hashes short data before the next turn of the event loop', async () => {
     const first = await Promise.race([
       subtle.digest('SHA-256', bytes(300)).then(() => 'digest'),
       new Promise((resolve) => setImmediate(resolve, 'next turn')),
@@ -39,7 +39,7 @@ describe('crypto.subtle.digest', () => {
     expect(first).toBe('digest');
   });
 
-  it('takes algorithms as objects, and refuses what it refused before', async () => {
+  it('takes algorithms as objects, and refuses what Node.js refuses', async () => {
     const data = bytes(300);
     expect(hexOf(await subtle.digest({ name: 'SHA-256' }, data))).toBe(expected('sha256', data));
     const shared = new Uint8Array(new SharedArrayBuffer(8)) as unknown as Uint8Array<ArrayBuffer>;

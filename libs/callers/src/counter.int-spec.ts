@@ -79,7 +79,7 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     expect(sent).toHaveBeenCalledTimes(2);
   });
 
-  it('sends what it asks in one turn of the event loop in one write', async () => {
+  it('sends all commands of one turn of the event loop in one write', async () => {
     const counter = shared(4);
     const [together, alone] = (['_writev', '_write'] as const).map((each) =>
       jest.spyOn(link.redis.stream, each as never),

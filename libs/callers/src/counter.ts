@@ -30,7 +30,7 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
-  /** Names tell callers, users and networks. Redis stores only their hashes. */
+  /** A name identifies a caller, a user or a network, so Redis stores only its hash. */
   hash: KeyedHash;
   prefix: string;
   policy: string;

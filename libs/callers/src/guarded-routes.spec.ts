@@ -55,13 +55,14 @@ class OtherGuard implements CanActivate {
   canActivate = () => true;
 }
 
+// The lowest decorator applies first.
 @UseGuards(CallerGuard)
 @UseGuards(OtherGuard)
 @Controller('v1/good')
 class OtherGuardFirst {
   @Get()
   @Requires('admin')
-  forgotten() {}
+  read() {}
 }
 
 @Controller(['health', 'v1/bare'])
@@ -86,8 +87,11 @@ describe('an app', () => {
     [GuardedMethodWithoutScope, 'GuardedMethodWithoutScope.forgotten has no @Requires'],
     [ScopeWithoutGuard, 'ScopeWithoutGuard.forgotten is not under the CallerGuard'],
     [BelowTheCallersPath, 'BelowTheCallersPath.forgotten is not under the CallerGuard'],
-    [OtherGuardFirst, 'OtherGuardFirst.forgotten has a guard before the CallerGuard'],
+    [
+      OtherGuardFirst,
+      'OtherGuardFirst.read has a guard before the CallerGuard: put @UseGuards(CallerGuard) lowest',
+    ],
   ])('does not boot with the controller %p', async (controller, message) => {
-    await expect(boot(controller)).rejects.toThrow(`routes without a check of their callers: ${message}`);
+    await expect(boot(controller)).rejects.toThrow(`wrong guards on routes: ${message}`);
   });
 });

@@ -7,7 +7,7 @@ import { REQUIRES } from './requires.decorator.js';
 /** Every route under this path needs a scope, e.g. every route under `/v1`. */
 const CALLERS_PATH = /^\/?v\d+(\/|$)/;
 
-/** Stops the boot of an app if a route under `CALLERS_PATH` has no scope, or another guard comes first. */
+/** Stops the boot if a route under `CALLERS_PATH` or the CallerGuard has no scope, or another guard first. */
 @Injectable()
 export class GuardedRoutes implements OnModuleInit {
   constructor(
@@ -15,15 +15,15 @@ export class GuardedRoutes implements OnModuleInit {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** @throws Error that names each wrong route. */
+  /** @throws Error that names each route and its fault. */
   onModuleInit(): void {
-    const wrong = this.discovery
+    const faults = this.discovery
       .getControllers()
-      .flatMap(({ metatype }) => (metatype ? this.#wrongIn(metatype as Controller) : []));
-    if (wrong.length > 0) throw new Error(`routes without a check of their callers: ${wrong.join('; ')}`);
+      .flatMap(({ metatype }) => (metatype ? this.#faultsOf(metatype as Controller) : []));
+    if (faults.length > 0) throw new Error(`wrong guards on routes: ${faults.join('; ')}`);
   }
 
-  #wrongIn(controller: Controller): string[] {
+  #faultsOf(controller: Controller): string[] {
     return this.scanner.getAllMethodNames(controller.prototype).flatMap((name) => {
       const method = controller.prototype[name]!;
       if (!Reflect.hasMetadata(METHOD_METADATA, method)) return [];
@@ -36,8 +36,9 @@ export class GuardedRoutes implements OnModuleInit {
       const route = `${controller.name}.${name}`;
       if (guarded && !scoped) return [`${route} has no @Requires`];
       if (!guarded && (scoped || isOfCallers)) return [`${route} is not under the CallerGuard`];
-      // Decorators apply from the bottom up, so it is the lowest of a class.
-      if (guarded && guards[0] !== CallerGuard) return [`${route} has a guard before the CallerGuard`];
+      // Decorators apply from the bottom up: the lowest `@UseGuards` of the class has the first guard.
+      if (guarded && guards[0] !== CallerGuard)
+        return [`${route} has a guard before the CallerGuard: put @UseGuards(CallerGuard) lowest`];
       return [];
     });
   }

@@ -53,7 +53,7 @@ it('a Redis connection stays open after one late answer', async () => {
   }
 });
 
-it('a Redis connection takes writes again if it was closed while it collected writes', async () => {
+it('a Redis connection takes writes again after it was closed with unsent commands', async () => {
   const link = RedisLink.impatient(testRedisUrl(), { name, prefix: testQueuePrefix() });
   const key = `${testQueuePrefix()}:together`;
   try {

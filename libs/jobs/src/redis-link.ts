@@ -146,7 +146,7 @@ export class RedisLink {
     return this.#asking;
   }
 
-  /** What this connection sends until the end of this turn of the event loop, it sends in one write. */
+  /** Sends all commands of this turn of the event loop in one write. */
   sendTogether(): void {
     const { stream } = this.redis;
     if (!this.isConnected || stream.writableCorked > 0) return;

@@ -25,7 +25,7 @@ describe('uuidV7', () => {
     [1_000.9, 1_000],
     [-1, 0],
     [2 ** 48, 2 ** 48 - 1],
-  ])('contains a whole number of milliseconds in 48 bits: %d', (ms, stored) => {
+  ])('cuts a time to a whole number of 48 bits: %d', (ms, stored) => {
     expect(isUuid(uuidV7(ms))).toBe(true);
     expect(timeOfUuidV7(uuidV7(ms))).toBe(stored);
   });

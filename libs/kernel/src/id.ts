@@ -8,14 +8,14 @@ import { randomUUID } from 'node:crypto';
  * @returns the lowercase 36-character form.
  */
 export function uuidV7(nowMs: number): string {
-  // A random UUID has its variant and its random bits in the same places.
-  return `${timeOf(nowMs)}-7${randomUUID().slice(15)}`;
+  // After the digit of its version, a random UUID has the form of version 7.
+  return `${timePrefix(nowMs)}-7${randomUUID().slice(15)}`;
 }
 
 const LATEST_MS = 2 ** 48 - 1;
 
-/** The first 48 bits: a time outside their range counts as the nearest one inside. */
-function timeOf(ms: number): string {
+/** The time as the first 48 bits, in hexadecimal digits. A time outside their range is moved into it. */
+function timePrefix(ms: number): string {
   const hex = Math.trunc(Math.min(Math.max(ms, 0), LATEST_MS))
     .toString(16)
     .padStart(12, '0');
@@ -29,7 +29,7 @@ export function timeOfUuidV7(id: string): number {
 
 /** The lowest UUIDv7 of a millisecond. All ids of earlier milliseconds sort before it. */
 export function lowestUuidV7(ms: number): string {
-  return `${timeOf(ms)}-7000-8000-000000000000`;
+  return `${timePrefix(ms)}-7000-8000-000000000000`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -122,9 +122,9 @@ export async function createHttpApp(
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
-  // This hook calls `done`: waiting for a promise in each request would take longer than its work.
+  // This hook calls `done`: a promise for each request would cost more than these checks.
   fastify.addHook('onRequest', (request, reply, done) => {
-    const problem = refusalOf(request) ?? (health.closed && request.method !== 'GET' ? stopping() : null);
+    const problem = checkHeaders(request) ?? (health.closed && request.method !== 'GET' ? stopping() : null);
     if (problem) sendProblem(problem, request, reply);
     else done();
   });
@@ -147,8 +147,12 @@ export async function createHttpApp(
   return app;
 }
 
-/** Refuses wrong headers. Removes the content type of a request without a body. */
-function refusalOf({ raw, headers }: FastifyRequest): ProblemError | null {
+/**
+ * Removes the content type of a request without a body.
+ *
+ * @returns the problem of a wrong Host or of a content encoding, or null.
+ */
+function checkHeaders({ raw, headers }: FastifyRequest): ProblemError | null {
   const host = badHost(raw);
   if (host) return new ProblemError('validation_failed', { detail: host });
   // Some clients send the content type of JSON but no body. Such a request counts as one without a body.
