@@ -1,7 +1,7 @@
 import { hash, webcrypto } from 'node:crypto';
 
 /** More goes to the pool: SHA-256 of 64 KiB takes some 40 µs, as long as the hand-over to a thread. */
-const MOST_BYTES = 65_536;
+const SHORT_BYTES = 65_536;
 
 /** WebCrypto's names of the algorithms, and those of node:crypto. */
 const ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
@@ -22,7 +22,7 @@ subtle.digest = async (algorithm, data) => {
     name === undefined ||
     !ArrayBuffer.isView(data) ||
     data.buffer instanceof SharedArrayBuffer ||
-    data.byteLength > MOST_BYTES
+    data.byteLength > SHORT_BYTES
   ) {
     return digestInPool(algorithm, data);
   }
