@@ -1,38 +1,56 @@
 import { HttpStatus } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
-import { stepOfState, throwUnlessLedOn, type Operation, type Row, type StepName } from '#libs/onboarding';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ProblemError } from '#libs/kernel';
+import {
+  stepOfState,
+  throwUnlessLedOn,
+  type KeptAnswer,
+  type Operation,
+  type Row,
+  type StepName,
+} from '#libs/onboarding';
 import { toOperation } from './operations.dto.js';
 import { toResource, type OnboardingResource } from './onboarding.dto.js';
 
+/** A step that a route runs, and the status of its answer if the step has succeeded. */
+interface RunStep {
+  step: StepName;
+  done: HttpStatus;
+}
+
+const RESEND: RunStep = { step: 'init-otp', done: HttpStatus.OK };
+/** The routes that run a step, and whose answer reports the end of this step. */
+const STEP_OF_ROUTE: Record<string, RunStep> = {
+  '/v1/onboardings': { step: 'init-otp', done: HttpStatus.CREATED },
+  '/v1/onboardings/:id/otp/resend': RESEND,
+  '/v1/onboardings/:id/otp/verify': { step: 'verify-otp', done: HttpStatus.OK },
+  '/v1/onboardings/:id/authenticators': { step: 'create-authenticators', done: HttpStatus.OK },
+};
+
+/** @returns undefined for a route that runs no step. */
+export const stepOfRoute = ({ routeOptions: { url = '' } }: FastifyRequest): RunStep | undefined =>
+  STEP_OF_ROUTE[url];
+
 /** The answer that shows an onboarding, with its version as the ETag. */
 export function answer(reply: FastifyReply, row: Row): OnboardingResource {
-  reply.header('ETag', `"${row.version}"`);
+  reply.header('ETag', etagOf(row));
   return toResource(row);
 }
 
 /**
- * Answers 202 while the step is under way, or if it failed and the caller did not cause the failure.
+ * Answers a route that runs a step. If the answer was stored with the end of the step, repeats it. Otherwise
+ * makes it from the row, as {@link stepAnswer} does.
  *
- * @param step the step that the caller asked for.
- * @param done the status if the step has succeeded.
  * @throws ProblemError if the step was refused.
  */
-export function answerStep(
-  reply: FastifyReply,
-  row: Row,
-  step: StepName,
-  done: HttpStatus = HttpStatus.OK,
-): OnboardingResource {
-  throwUnlessLedOn(row, step);
-  const isNotDone = stepOfState(row.state) !== null || row.lastResult !== null;
-  if (isNotDone || done === HttpStatus.CREATED) reply.header('Location', `/v1/onboardings/${row.id}`);
-  reply.status(isNotDone ? HttpStatus.ACCEPTED : done);
-  return answer(reply, row);
+export function answerStep(reply: FastifyReply, row: Row): OnboardingResource | string {
+  const stored = reply.request.keyed?.answer?.stored;
+  return stored ? repeat(reply, stored) : send(reply, stepAnswer(row, stepOfRoute(reply.request)!));
 }
 
 /** Answers a decision on an unknown outcome. If the decision sends a new code, it is answered as a resend. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
-  return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
+  return stepOfState(row.state) ? send(reply, stepAnswer(row, RESEND)) : answer(reply, row);
 }
 
 /** The answer to a command that starts an operation: the worker carries it out. */
@@ -40,3 +58,51 @@ export function answerOperation(reply: FastifyReply, operation: Operation) {
   reply.status(HttpStatus.ACCEPTED).header('Location', `/v1/operations/${operation.id}`);
   return toOperation(operation);
 }
+
+/** Sends a stored answer. @returns its body, as it was sent the first time. */
+export function repeat(reply: FastifyReply, { status, headers, body }: KeptAnswer): string {
+  reply.status(status).headers(headers);
+  return body;
+}
+
+/**
+ * @returns the answer to a command as Fastify will send it; null if the command is answered with an error.
+ */
+export function keptAnswer(row: Row, run: RunStep): KeptAnswer | null {
+  try {
+    const { status, headers, body } = stepAnswer(row, run);
+    return {
+      status,
+      headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+      body: JSON.stringify(body),
+    };
+  } catch (error) {
+    if (error instanceof ProblemError) return null;
+    throw error;
+  }
+}
+
+interface StepAnswer {
+  status: HttpStatus;
+  headers: Record<string, string>;
+  body: OnboardingResource;
+}
+
+/** The status is 202 while the step runs, or if it failed and the caller did not cause the failure. */
+function stepAnswer(row: Row, { step, done }: RunStep): StepAnswer {
+  throwUnlessLedOn(row, step);
+  const isNotDone = stepOfState(row.state) !== null || row.lastResult !== null;
+  const hasLocation = isNotDone || done === HttpStatus.CREATED;
+  return {
+    status: isNotDone ? HttpStatus.ACCEPTED : done,
+    headers: { etag: etagOf(row), ...(hasLocation && { location: `/v1/onboardings/${row.id}` }) },
+    body: toResource(row),
+  };
+}
+
+function send(reply: FastifyReply, { status, headers, body }: StepAnswer): OnboardingResource {
+  reply.status(status).headers(headers);
+  return body;
+}
+
+const etagOf = ({ version }: Row) => `"${version}"`;

@@ -22,27 +22,34 @@ import {
   stepOfState,
   type KeyedRequest,
   type Row,
-  type StepName,
+  type StepAnswer,
 } from '#libs/onboarding';
 import { Log } from '#libs/platform';
-import { answer, answerDecision, answerOperation, answerStep } from './answer.js';
+import {
+  answer,
+  answerDecision,
+  answerOperation,
+  answerStep,
+  keptAnswer,
+  repeat,
+  stepOfRoute,
+} from './answer.js';
 import { callerOf } from './command.decorator.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set on a POST that carries an `Idempotency-Key`. */
-    keyed?: { request: KeyedRequest; keep: boolean; lockMs(waitMs: number): number };
+    keyed?: {
+      request: KeyedRequest;
+      keep: boolean;
+      /** Makes the answer of a route that runs a step. */
+      answer: StepAnswer | undefined;
+      lockMs(waitMs: number): number;
+    };
   }
 }
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
-/** The routes that run a step, and whose answer reports the end of this step. */
-const STEP_OF_ROUTE: Record<string, StepName> = {
-  '/v1/onboardings': 'init-otp',
-  '/v1/onboardings/:id/otp/resend': 'init-otp',
-  '/v1/onboardings/:id/otp/verify': 'verify-otp',
-  '/v1/onboardings/:id/authenticators': 'create-authenticators',
-};
 const NEVER_REPLAYED: ReadonlySet<string> = new Set(['validation_failed', 'forbidden', 'not_found']);
 const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
@@ -82,7 +89,13 @@ class IdempotencyGuard implements CanActivate {
       key,
       fingerprint: this.fingerprint.of('idempotency', `${request.url}\n${textOf(request.body)}`),
     };
-    request.keyed = { request: keyed, keep: true, lockMs: (waitMs) => this.keys.lockMs(waitMs) };
+    const run = stepOfRoute(request);
+    request.keyed = {
+      request: keyed,
+      keep: true,
+      answer: run && { from: (row) => keptAnswer(row, run) },
+      lockMs: (waitMs) => this.keys.lockMs(waitMs),
+    };
     return true;
   }
 }
@@ -136,8 +149,7 @@ class IdempotencyFilter implements ExceptionFilter {
     }
     if (kept.answer) {
       if (kept.answer.status >= 400) request.problem = problemIn(kept.answer.body);
-      reply.status(kept.answer.status).headers({ ...kept.answer.headers, 'Idempotent-Replayed': 'true' });
-      return kept.answer.body;
+      return repeat(reply.header('Idempotent-Replayed', 'true'), kept.answer);
     }
     if (keyed.request.route === 'POST /v1/operations' && kept.takenBy !== null) {
       const started = await this.operations.find(kept.takenBy);
@@ -165,9 +177,7 @@ class IdempotencyFilter implements ExceptionFilter {
     keyed.keep = true;
     keyed.request.id = kept.takenBy ?? keyed.request.id;
     if (route.endsWith('/resolve')) return answerDecision(reply, row);
-    const step = STEP_OF_ROUTE[route];
-    if (!step) return answer(reply, row);
-    return answerStep(reply, row, step, route === '/v1/onboardings' ? 201 : 200);
+    return stepOfRoute(request) ? answerStep(reply, row) : answer(reply, row);
   }
 }
 
@@ -183,7 +193,10 @@ const ANSWERED_BY_NOW_MS = 1_000;
 const isAtRest = (row: Row) =>
   stepOfState(row.state) === null && row.now.getTime() - row.updatedAt.getTime() > ANSWERED_BY_NOW_MS;
 
-/** Stores the first answer to each key immediately before it is sent. */
+/**
+ * Stores the first answer to each key immediately before it is sent, unless the end of a step has stored it.
+ * If another answer was stored before, sends that one.
+ */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);
   const logger = new Log('IdempotencyKeys');
@@ -191,7 +204,8 @@ export function keepAnswers(app: NestFastifyApplication): void {
     .getHttpAdapter()
     .getInstance()
     .addHook('onSend', async (request, reply, payload) => {
-      if (!request.keyed?.keep || reply.statusCode >= 500) return;
+      const { keyed } = request;
+      if (!keyed?.keep || keyed.answer?.stored || reply.statusCode >= 500) return payload;
       const headers = Object.fromEntries(
         KEPT_HEADERS.flatMap((name) =>
           reply.hasHeader(name) ? [[name, String(reply.getHeader(name))]] : [],
@@ -199,12 +213,15 @@ export function keepAnswers(app: NestFastifyApplication): void {
       );
       try {
         const body = typeof payload === 'string' ? payload : '';
-        await keys.answer(request.keyed.request, { status: reply.statusCode, headers, body });
+        const sent = { status: reply.statusCode, headers, body };
+        const first = await keys.answer(keyed.request, sent);
+        return first === sent ? payload : repeat(reply, first);
       } catch (error) {
         // The work is done and the key is stored. A repeated request gets an answer that is made from the
         // onboarding.
         const { id: onboardingId } = request.params as { id?: string };
         logger.warn({ onboardingId }, `an answer was not stored: ${(error as Error).message}`);
+        return payload;
       }
     });
 }

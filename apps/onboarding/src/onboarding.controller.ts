@@ -96,7 +96,7 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.start(body, terms), 'init-otp', HttpStatus.CREATED);
+    return answerStep(reply, await this.otp.start(body, terms));
   }
 
   @Get()
@@ -177,7 +177,7 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.resend(id, body ?? {}, terms), 'init-otp');
+    return answerStep(reply, await this.otp.resend(id, body ?? {}, terms));
   }
 
   @Post(':id/otp/verify')
@@ -217,7 +217,7 @@ export class OnboardingController {
       code === undefined
         ? { type: 'encrypted-code', encryptedOtpBundle: encryptedOtpBundle! }
         : { type: 'code', code: new Secret(code) };
-    return answerStep(reply, await this.otp.verify(id, proof, terms), 'verify-otp');
+    return answerStep(reply, await this.otp.verify(id, proof, terms));
   }
 
   @Post(':id/authenticators/options')
@@ -282,7 +282,7 @@ export class OnboardingController {
     const submitted = body.device
       ? { device: body.device }
       : { authenticators: body.authenticators as SubmittedAuthenticator[] };
-    return answerStep(reply, await this.authenticators.submit(id, submitted, terms), 'create-authenticators');
+    return answerStep(reply, await this.authenticators.submit(id, submitted, terms));
   }
 
   @Post(':id/cancel')

@@ -122,7 +122,7 @@ export class AuthenticatorsService {
       mustFit: () => this.#mustBeFree(row, checked.authenticators),
     });
     this.dataKeys.handOver(row, claimed.row);
-    return this.outcome.runAndWait(claimed, terms.waitMs);
+    return this.outcome.runAndWait(claimed, terms);
   }
 
   async #find(id: string): Promise<ForPasskeys> {

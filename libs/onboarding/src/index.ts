@@ -1,3 +1,4 @@
+export type { StepAnswer } from './attempt/answer-with-settle.js';
 export { Claims, type Asked, type Terms } from './attempt/claim.js';
 export { FirstAttempt, throwUnlessLedOn } from './attempt/first-attempt.js';
 export { repeatsEffect } from './attempt/retry-law.js';
@@ -28,6 +29,7 @@ export { ListReader, type ListFilter } from './store/list-reader.js';
 export { DataKeys } from './store/data-keys.js';
 export { Fingerprint } from './store/fingerprint.js';
 export { IdempotencyKeys, type KeyedRequest } from './store/idempotency-keys.js';
+export type { KeptAnswer } from './store/packed-answer.js';
 export { OnboardingStore, type ForPasskeys, type KeyToTake } from './store/onboarding.store.js';
 export { statement } from './store/statement.js';
 export { Subjects } from './store/subjects.js';

@@ -107,7 +107,7 @@ export class OtpService {
       );
       if (claimed) {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
-        return this.outcome.runAndWait(claimed, terms.waitMs);
+        return this.outcome.runAndWait(claimed, terms);
       }
       // A live onboarding is reported before a used-up budget: a caller that lost the answer to its start
       // must learn the id of its onboarding.
@@ -168,7 +168,7 @@ export class OtpService {
       mustFit: (row) => this.sending.mustBeDue(row),
     });
     if (seen) this.dataKeys.handOver(seen, claimed.row);
-    return this.outcome.runAndWait(claimed, terms.waitMs);
+    return this.outcome.runAndWait(claimed, terms);
   }
 
   /**
@@ -223,7 +223,7 @@ export class OtpService {
       write: (given) => this.store.claimVerify(given, sealedOtpCode, taking),
       mustFit: (row) => this.#mustTake(row, proof),
     });
-    return this.outcome.runAndWait(claimed, terms.waitMs);
+    return this.outcome.runAndWait(claimed, terms);
   }
 
   /**

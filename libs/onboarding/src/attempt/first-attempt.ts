@@ -8,9 +8,11 @@ import { stateAndNextAction } from '../flow/refusal.js';
 import { changesAt, type Row } from '../flow/row.js';
 import { isEnded, stepOfState, type StepName } from '../flow/table.js';
 import { DataKeys } from '../store/data-keys.js';
+import { IdempotencyKeys } from '../store/idempotency-keys.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { Subjects } from '../store/subjects.js';
-import type { Claimed } from './claim.js';
+import { AnswerWithSettle } from './answer-with-settle.js';
+import type { Claimed, Terms } from './claim.js';
 import { RetryBudget } from './retry-budget.js';
 import { RowWatch } from './row-watch.js';
 import { StepRunner } from './run.js';
@@ -29,18 +31,28 @@ export class FirstAttempt {
     private readonly health: Health,
     private readonly subjects: Subjects,
     private readonly dataKeys: DataKeys,
+    private readonly keys: IdempotencyKeys,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /**
-   * @param waitMs how long the caller waits. The attempt continues in any case.
+   * @param terms how long the caller waits, and how the command is answered. The attempt continues in any
+   *   case.
    * @returns the row after the wait, with the end of the step or still in the step.
    */
-  async runAndWait(claimed: Claimed, waitMs: number): Promise<Row> {
+  async runAndWait(
+    claimed: Claimed,
+    { waitMs, key, answer }: Pick<Terms, 'waitMs' | 'key' | 'answer'>,
+  ): Promise<Row> {
     const until = this.clock.monotonicMs() + waitMs;
     this.budget.firstTry(claimed.row.integration);
-    const running = this.runner.run(claimed);
+    const show = (shown: Row) => this.#shown(claimed, shown);
+    const answering =
+      waitMs > 0 && key && answer ? new AnswerWithSettle(answer, key, this.keys, show) : undefined;
+    const running = this.runner.run(claimed, answering);
     let row = waitMs > 0 ? await within(running, waitMs) : null;
+    const answered = await answering?.close();
+    if (answered) return answered;
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
       const left = until - readAt;

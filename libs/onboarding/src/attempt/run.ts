@@ -4,6 +4,7 @@ import { CONFIG, Log, errorOf, traced, type Config } from '#libs/platform';
 import { Integrations, UpstreamError, type Call } from '#libs/upstream';
 import { deadlineOf, type Row } from '../flow/row.js';
 import { stepOfState } from '../flow/table.js';
+import type { Answering } from '../store/answering.js';
 import { DataKeys } from '../store/data-keys.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { Subjects } from '../store/subjects.js';
@@ -35,13 +36,16 @@ export class StepRunner implements BeforeApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @returns the row after the end of the attempt was written. */
-  run(claimed: Claimed): Promise<Row> {
+  /**
+   * @param answering an answer to store together with the end of the attempt.
+   * @returns the row after the end of the attempt was written.
+   */
+  run(claimed: Claimed, answering?: Answering): Promise<Row> {
     const running = traced(`attempt ${claimed.row.step}`, (span) => {
       span?.set(spanAttributesOf(claimed.row));
       return this.#attempt(claimed).then((end) => {
         if (span) noteEnd(span, end);
-        return this.settlement.settle(claimed.row, end);
+        return this.settlement.settle(claimed.row, end, answering);
       });
     });
     const tracked = running

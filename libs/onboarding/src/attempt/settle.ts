@@ -8,6 +8,7 @@ import { keepLateAnswer, lateAnswer } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import { stateOfStep, type StepName } from '../flow/table.js';
 import { UnknownRefusals } from '../integrations/unknown-refusals.js';
+import type { Answering } from '../store/answering.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { aboutAttempt, logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
@@ -38,16 +39,20 @@ export class Settlement {
 
   /**
    * @param row the row that the first write of the attempt returned.
+   * @param answering an answer to store in the same commit, if this write is the next change of the row and
+   *   PostgreSQL confirms its first try.
    * @returns the row after the second write, even if another process has changed its state.
    */
-  settle(row: Row, end: AttemptEnd): Promise<Row> {
-    return traced('settle', () => this.#settle(row, end), noteState);
+  settle(row: Row, end: AttemptEnd, answering?: Answering): Promise<Row> {
+    return traced('settle', () => this.#settle(row, end, answering), noteState);
   }
 
-  async #settle(row: Row, end: AttemptEnd): Promise<Row> {
+  async #settle(row: Row, end: AttemptEnd, answering?: Answering): Promise<Row> {
     const step = row.step!;
     const verdict = this.verdicts.on(row, end);
-    const written = await this.#persistently(row, (again) => this.#write(row, step, end, verdict, again));
+    const written = await this.#persistently(row, (again) =>
+      this.#write(row, step, end, verdict, again, again ? undefined : answering),
+    );
     if (end.type === 'failed') {
       const { id: onboardingId, integration } = row;
       this.refusals.note({ integration, step, onboardingId }, end.error);
@@ -73,11 +78,18 @@ export class Settlement {
     end: AttemptEnd,
     verdict: Verdict,
     again: boolean,
+    answering?: Answering,
   ): Promise<{ row: Row; isOurs: boolean }> {
     for (let seen = row; ;) {
       const isOurs = (seen === row && isClaimed(end)) || isOpenTo(seen, row, step, verdict, end);
       const written = isOurs
-        ? await this.store.settle(step, seen, verdict.moved, verdict.now)
+        ? await this.store.settle(
+            step,
+            seen,
+            verdict.moved,
+            verdict.now,
+            seen === row ? answering : undefined,
+          )
         : await this.#late(seen, row, step, end, verdict);
       if (written) return { row: written, isOurs };
       const fresh = await this.store.find(row.id);

@@ -178,7 +178,7 @@ export class OnboardingService {
           lost: { attempt, unresolved: seen.unresolved.filter((each) => !isOfDecision(seen, each)) },
         }),
     });
-    return this.outcome.runAndWait(claimed, terms.waitMs);
+    return this.outcome.runAndWait(claimed, terms);
   }
 
   #moved<S extends 'cancelled' | 'resolved_done' | 'resolved_not_done'>(

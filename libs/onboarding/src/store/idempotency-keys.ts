@@ -2,9 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { inBatchesWithRests } from '#libs/kernel';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
+import type { AnswerToStore } from './answering.js';
 import type { KeyToTake } from './onboarding.store.js';
 import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
-import { SharedWrite } from './shared-write.js';
 import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
 
 /** The values that identify a request with an idempotency key. */
@@ -21,14 +21,6 @@ export interface KeptKey {
   erased: boolean;
 }
 
-interface NewAnswer {
-  caller: string;
-  route: string;
-  key: string;
-  takenBy: string;
-  sealedAnswer: Buffer;
-}
-
 /** How long the first request with a key may take, in addition to its wait and its call to the provider. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
@@ -39,8 +31,6 @@ const DELETE_BATCH = 5_000;
  */
 @Injectable()
 export class IdempotencyKeys {
-  readonly #answers = new SharedWrite<NewAnswer>((answers) => this.#write(answers));
-
   constructor(
     private readonly statements: PreparedStatements,
     private readonly sealer: Sealer,
@@ -57,26 +47,28 @@ export class IdempotencyKeys {
 
   /**
    * Stores the answer to a request. Only the first request with the key may do this, and only once. A refused
-   * request stores no key, because a repetition may succeed. A key of `SEALING_KEYS` seals the answer,
-   * because the row with its data key is not loaded. After an erasure, a late answer is not stored.
+   * request stores no key, because a repetition may succeed. After an erasure, a late answer is not stored.
    *
-   * Answers that arrive during a write are written together, in one commit.
+   * @returns the first answer to the key: a repetition may have been faster to store one.
    */
-  answer(key: KeyedRequest, answer: KeptAnswer): Promise<void> {
-    const { caller, route, id } = key;
-    const sealedAnswer = this.sealer.seal(placeOf(key), packed(answer));
-    return this.#answers.add({ caller, route, key: key.key, takenBy: id, sealedAnswer });
+  async answer(key: KeyedRequest, answer: KeptAnswer): Promise<KeptAnswer> {
+    const stored = await this.statements.run(ANSWER, ANSWER.bind({ ...this.sealed(key, answer) }));
+    if (stored.length > 0) return answer;
+    return (await this.find(key))?.answer ?? answer;
   }
 
-  async #write(answers: NewAnswer[]): Promise<void> {
-    const values = {
-      callers: answers.map(({ caller }) => caller),
-      routes: answers.map(({ route }) => route),
-      keys: answers.map(({ key }) => key),
-      takenBys: answers.map(({ takenBy }) => takenBy),
-      sealedAnswers: answers.map(({ sealedAnswer }) => sealedAnswer),
+  /**
+   * Seals an answer for its place in the database. A key of `SEALING_KEYS` seals it, because the row with its
+   * data key is not always loaded.
+   */
+  sealed(key: KeyedRequest, answer: KeptAnswer): AnswerToStore {
+    return {
+      keyCaller: key.caller,
+      route: key.route,
+      key: key.key,
+      takenBy: key.id,
+      sealedAnswer: this.sealer.seal(placeOf(key), packed(answer)),
     };
-    await this.statements.run(ANSWER, ANSWER.bind(values));
   }
 
   async find({ caller, route, key }: KeyedRequest): Promise<KeptKey | null> {

@@ -17,6 +17,7 @@ import {
 } from '../flow/row.js';
 import { SEALED, type State, type StepName } from '../flow/table.js';
 import type { NewEvent } from '../flow/events.js';
+import type { AnswerToStore, Answering } from './answering.js';
 import { readRow, withComputed, writtenColumns, type Raw } from './read-row.js';
 import type { Statement } from './statement.js';
 import { FORGET_BUDGETS } from './statements/budgets.js';
@@ -343,25 +344,53 @@ export class OnboardingStore {
     return this.#row(isCharged ? RETRY_SEND : RETRY, { id, state, attempt, ...claim });
   }
 
-  /** Writes the end of an attempt. @returns null if the row has changed since it was read. */
-  async settle(step: StepName, seen: Row, moved: Moved, now: Date): Promise<Row | null> {
+  /**
+   * Writes the end of an attempt.
+   *
+   * @param answering an answer that is to be stored in the same commit. The row then gets `now` as the time
+   *   of its last change, because the answer shows it.
+   * @returns null if the row has changed since it was read.
+   */
+  async settle(
+    step: StepName,
+    seen: Row,
+    moved: Moved,
+    now: Date,
+    answering?: Answering,
+  ): Promise<Row | null> {
+    const to = after(seen, moved, now);
+    const answer = answering?.begin(to) ?? null;
+    let isStored = false;
+    try {
+      const computed = await this.#ask(SETTLE[step], this.#ended(seen, moved, to, answer));
+      if (!computed) return null;
+      const { answered, ...columns } = computed;
+      isStored = answered === true;
+      return withComputed(to, columns);
+    } finally {
+      if (answer) answering!.end(isStored);
+    }
+  }
+
+  #ended(seen: Row, moved: Moved, to: Row, answer: AnswerToStore | null) {
     const { refund, credentials } = moved.also;
-    const computed = await this.#ask(SETTLE[step], {
-      ...this.#written(seen, moved, now),
+    return {
+      ...this.#written(seen, moved, to),
       sealedGrant: moved.patch.sealedGrant === undefined ? seen.sealedGrant : moved.patch.sealedGrant,
       nextAttemptAt: seen.nextAttemptAt,
       refundSends: refund === 'send' ? 1 : 0,
       refundTries: refund === 'try' ? 1 : 0,
       credentials,
-    });
-    return computed && withComputed(after(seen, moved, now), computed);
+      updatedAt: answer && to.updatedAt,
+      ...(answer ?? NO_ANSWER),
+    };
   }
 
   /** Writes the changes of a command. @returns null if the row has changed since it was read. */
   command(seen: Row, moved: Moved, key?: KeyToTake): Promise<Row | null> {
     const before = changesAt(seen);
     const { credentials } = moved.also;
-    return this.#write(COMMAND, seen, moved, seen.now, { before, credentials, ...keyColumns(key) });
+    return this.#write(COMMAND, seen, moved, { before, credentials, ...keyColumns(key) });
   }
 
   /**
@@ -370,7 +399,7 @@ export class OnboardingStore {
    * @returns null if the row has changed since it was read.
    */
   keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {
-    return this.#write(COMMAND, seen, kept, seen.now, {
+    return this.#write(COMMAND, seen, kept, {
       before: null,
       credentials: null,
       ...keyColumns(undefined),
@@ -386,7 +415,7 @@ export class OnboardingStore {
    */
   async erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
     const row = await this.#row(ERASE, {
-      ...this.#written(seen, moved, seen.now),
+      ...this.#written(seen, moved, after(seen, moved, seen.now)),
       anchor,
       anchoredSeq: seen.anchoredSeq,
       before: changesAt(seen),
@@ -489,19 +518,21 @@ export class OnboardingStore {
     statement: Statement,
     seen: Row,
     moved: Moved,
-    now: Date,
     values: Record<string, unknown>,
   ): Promise<Row | null> {
     const { caller: keyCaller = null, ...more } = values;
-    return this.#row(statement, { ...this.#written(seen, moved, now), keyCaller, ...more });
+    return this.#row(statement, {
+      ...this.#written(seen, moved, after(seen, moved, seen.now)),
+      keyCaller,
+      ...more,
+    });
   }
 
-  #written(seen: Row, moved: Moved, now: Date) {
-    const row = after(seen, moved, now);
+  #written(seen: Row, moved: Moved, to: Row) {
     // Leaves each sealed column as it is in the database, unless the change of state wipes it. The value in
     // `seen` may be out of date: the call may have stored its requests in that column since then.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
-    return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
+    return { ...seenIn(seen), row: { ...writtenColumns(to), keeps }, events: moved.events };
   }
 
   /**
@@ -535,6 +566,8 @@ const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, versi
 
 /** The trace of the request that gives the command. The worker links later attempts to this trace. */
 const traceParent = () => currentSpan()?.root.traceparent ?? null;
+
+const NO_ANSWER = { keyCaller: null, route: null, key: null, takenBy: null, sealedAnswer: null };
 
 const keyColumns = (key: KeyToTake | undefined) => ({
   caller: key?.caller ?? null,

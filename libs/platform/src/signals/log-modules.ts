@@ -1,5 +1,6 @@
 /** The modules that write lines: the values of the field `context`. Four of them are Nest’s own. */
 export const LOG_MODULES = [
+  'AnswerWithSettle',
   'ApiKeyLogin',
   'Audit',
   'EventFollower',

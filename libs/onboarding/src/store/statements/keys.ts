@@ -1,24 +1,15 @@
 import { statement } from '../statement.js';
 
 /**
- * Stores answers for idempotency keys, but only the first answer for each key. Locks the keys. Skips a key
- * that another statement has locked: an erasure is deleting the key's answer.
+ * Stores the answer for an idempotency key, but only its first answer. Locks the key. After a wait for an
+ * erasure, the key belongs to no request any more.
  */
 export const ANSWER = statement(
   'answer',
-  `UPDATE idempotency_keys SET sealed_answer = target.sealed_answer
-  FROM (
-    SELECT k.ctid AS place, g.sealed_answer
-    FROM unnest($callers::text[], $routes::text[], $keys::text[], $takenBys::uuid[], $sealedAnswers::bytea[])
-      AS g (caller, route, key, taken_by, sealed_answer)
-    CROSS JOIN LATERAL (
-      SELECT k.ctid FROM idempotency_keys k
-      WHERE k.caller = g.caller AND k.route = g.route AND k.key = g.key AND k.taken_by = g.taken_by
-        AND k.sealed_answer IS NULL
-      FOR UPDATE SKIP LOCKED
-    ) k
-  ) target
-  WHERE idempotency_keys.ctid = target.place`,
+  `UPDATE idempotency_keys k SET sealed_answer = $sealedAnswer::bytea
+  WHERE k.caller = $keyCaller::text AND k.route = $route::text AND k.key = $key::text
+    AND k.taken_by = $takenBy::uuid AND k.sealed_answer IS NULL
+  RETURNING 1`,
 );
 
 /** Reads an idempotency key with its answer. Locks nothing. */

@@ -1,3 +1,4 @@
+import { ANSWERED } from '../answering.js';
 import { statement } from '../statement.js';
 
 /**
@@ -19,7 +20,7 @@ export const SETTLE_AUTHENTICATORS = statement(
         THEN o.sealed_authenticators END,
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, failure = w.failure,
-      idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
+      idle_ends_at = w.idle_ends_at, updated_at = coalesce($updatedAt::timestamptz, clock_timestamp())
     FROM json_to_record($row::json) AS w (
       state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
       due_at timestamptz,
@@ -32,7 +33,7 @@ export const SETTLE_AUTHENTICATORS = statement(
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.id, o.integration, o.subject_key, o.authenticators, o.last_seq, o.erased_at,
-      o.sealed_requests, o.updated_at
+      o.sealed_requests, o.updated_at, true AS as_expected
   ),
   confirmed AS (
     -- Only credentials on the row are registered: an earlier, lost submission's reservation stays one.
@@ -46,6 +47,7 @@ export const SETTLE_AUTHENTICATORS = statement(
     WHERE $credentials::text = 'release' AND k.integration = c.integration AND k.subject_key = c.subject_key
       AND k.onboarding_id = c.id AND NOT k.registered
   ),
+  ${ANSWERED},
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
     SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
@@ -54,5 +56,7 @@ export const SETTLE_AUTHENTICATORS = statement(
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.sealed_requests, c.updated_at, clock_timestamp() AS now FROM changed c`,
+  SELECT c.sealed_requests, c.updated_at, clock_timestamp() AS now,
+    EXISTS (SELECT 1 FROM answered) AS answered
+  FROM changed c`,
 );

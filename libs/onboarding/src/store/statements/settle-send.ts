@@ -1,4 +1,5 @@
 import { roomForSendAt } from '../budget.js';
+import { ANSWERED } from '../answering.js';
 import { statement } from '../statement.js';
 
 /**
@@ -23,7 +24,7 @@ export const SETTLE_SEND = statement(
         FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key)) END,
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, failure = w.failure,
-      idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
+      idle_ends_at = w.idle_ends_at, updated_at = coalesce($updatedAt::timestamptz, clock_timestamp())
     FROM json_to_record($row::json) AS w (
       state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
       due_at timestamptz,
@@ -36,13 +37,15 @@ export const SETTLE_SEND = statement(
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.id, o.integration, o.subject_key, o.last_seq, o.erased_at,
-      o.otp_resend_at, o.sealed_requests, o.updated_at
+      o.otp_resend_at, o.sealed_requests, o.updated_at,
+      date_trunc('milliseconds', o.otp_resend_at) IS NOT DISTINCT FROM w.otp_resend_at AS as_expected
   ),
   refunded AS (
     UPDATE otp_budgets b SET sends = b.sends[1:cardinality(b.sends) - 1]
     FROM changed c
     WHERE $refundSends::int > 0 AND b.integration = c.integration AND b.subject_key = c.subject_key
   ),
+  ${ANSWERED},
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
     SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
@@ -51,5 +54,7 @@ export const SETTLE_SEND = statement(
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.otp_resend_at, c.sealed_requests, c.updated_at, clock_timestamp() AS now FROM changed c`,
+  SELECT c.otp_resend_at, c.sealed_requests, c.updated_at, clock_timestamp() AS now,
+    EXISTS (SELECT 1 FROM answered) AS answered
+  FROM changed c`,
 );

@@ -1,0 +1,33 @@
+import type { Row } from '../flow/row.js';
+
+/** The sealed answer to the request that has taken an idempotency key. */
+export interface AnswerToStore {
+  keyCaller: string;
+  route: string;
+  key: string;
+  takenBy: string;
+  sealedAnswer: Buffer;
+}
+
+/** Offers an answer to the write that ends a step. */
+export interface Answering {
+  /**
+   * @param row the row as it will be if PostgreSQL computes nothing else.
+   * @returns null if there is no answer to store with this row.
+   */
+  begin(row: Row): AnswerToStore | null;
+  /** Called after the write, also if it failed. */
+  end(isStored: boolean): void;
+}
+
+/**
+ * Stores the answer together with the end of a step, in the row of its idempotency key. Stores nothing if
+ * PostgreSQL has computed another row than the answer shows (`as_expected`), or if the key already has an
+ * answer. Expects the CTE `changed`.
+ */
+export const ANSWERED = `answered AS (
+    UPDATE idempotency_keys k SET sealed_answer = $sealedAnswer::bytea FROM changed c
+    WHERE c.as_expected AND k.caller = $keyCaller::text AND k.route = $route::text AND k.key = $key::text
+      AND k.taken_by = $takenBy::uuid AND k.sealed_answer IS NULL
+    RETURNING 1
+  )`;
