@@ -174,7 +174,7 @@ const ACTS = {
   anchor: async (side) => `${(await side.get(Timelines).anchor()).anchored} anchored`,
   reseal: async (side) => `${(await side.get(Reseal).run()).resealed} resealed`,
   'issue a challenge': async (side, { id }) =>
-    (await side.get(Challenges).issue(id)) ? 'issued' : 'not issued',
+    (await side.get(Challenges).issue(id, terms)) ? 'issued' : 'not issued',
   'charge a challenge': async (side, { id }) => {
     const submission = { challenges: [CHALLENGE], byDevice: false };
     const { charged } = await side.get(Challenges).submitted(id, submission, terms);

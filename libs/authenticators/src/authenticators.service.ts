@@ -68,19 +68,22 @@ export class AuthenticatorsService {
     user: PasskeyUser,
     terms: Terms,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
-    const { row, registered: known } = await this.#find(id);
-    this.claims.mustAllow(row, { ...CREATION, terms });
-    const policy = this.#policy(row);
-    if (known.length >= policy.maxAuthenticators) throw noRoomForAuthenticators();
-    const challenge = await this.challenges.issue(id, terms.key);
-    if (!challenge) {
-      throw new ProblemError('illegal_state', {
-        detail: 'The service could not issue a challenge. Send the request again.',
-        retryable: true,
-      });
-    }
+    const issued = await this.challenges.issue(id, terms);
+    if (!issued) return this.#refuseOptions(id, terms);
+    const { row, registered: known, challenge } = issued;
     const timeout = timeoutOf(row, this.challenges.lifeMs);
-    return creationOptions({ policy, subject: row, user, challenge, known, timeout });
+    return creationOptions({ policy: this.#policy(row), subject: row, user, challenge, known, timeout });
+  }
+
+  /** @throws ProblemError with the reason for which no challenge was issued. */
+  async #refuseOptions(id: string, terms: Terms): Promise<never> {
+    const { row, registered } = await this.#find(id);
+    this.claims.mustAllow(row, { ...CREATION, terms });
+    if (registered.length >= this.#policy(row).maxAuthenticators) throw noRoomForAuthenticators();
+    throw new ProblemError('illegal_state', {
+      detail: 'The service could not issue a challenge. Send the request again.',
+      retryable: true,
+    });
   }
 
   /**

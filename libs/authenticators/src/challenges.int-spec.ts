@@ -17,7 +17,8 @@ afterAll(() => authenticators.module.close());
 
 const insert = () =>
   anOnboarding(authenticators.dataSource, { state: 'otp_verified', session_ends_at: inMs(600_000) });
-const issue = async (id: string) => (await authenticators.challenges.issue(id))!;
+const issue = async (id: string) =>
+  (await authenticators.challenges.issue(id, { caller: aCaller() }))!.challenge;
 const outstanding = async (id: string) => [...(await authenticators.store.findForPasskeys(id))!.outstanding];
 type By = Pick<Terms, 'caller' | 'versions'>;
 const charged = async (
@@ -179,7 +180,7 @@ describe('an erased onboarding', () => {
          erased_at = clock_timestamp() WHERE id = $1`,
       [id],
     );
-    expect(await authenticators.challenges.issue(id)).toBeNull();
+    expect(await authenticators.challenges.issue(id, { caller: aCaller() })).toBeNull();
     expect(await outstanding(id)).toEqual([]);
   });
 });

@@ -7,11 +7,11 @@ import {
   statement,
   touchedBy,
   type ForPasskeys,
-  type KeyToTake,
   type Terms,
 } from '#libs/onboarding';
 import { inBatchesWithRests } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
+import { Integrations } from '#libs/upstream';
 
 /** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
@@ -40,6 +40,7 @@ export class Challenges implements OnModuleInit {
   constructor(
     private readonly store: OnboardingStore,
     private readonly retention: Retention,
+    private readonly integrations: Integrations,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -61,19 +62,29 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Issues a challenge.
-   * @param key the idempotency key to store with the challenge.
-   * @returns null if the onboarding no longer exists or the key is already in use.
+   * Issues a challenge, if the onboarding accepts passkeys from the caller.
+   *
+   * @returns null if it does not, the subject has all passkeys that the integration allows, or the
+   *   idempotency key is already in use.
    */
-  issue(id: string, key?: KeyToTake): Promise<string | null> {
-    return this.store.issueChallenge(
+  async issue(id: string, { caller, versions, key }: Pick<Terms, 'caller' | 'versions' | 'key'>) {
+    const challenge = randomBytes(CHALLENGE_BYTES).toString('base64url');
+    const issued = await this.store.issueChallenge(
+      { id, by: touchedBy(caller, 'owner'), versions, key },
       {
-        id,
-        challenge: randomBytes(CHALLENGE_BYTES).toString('base64url'),
+        challenge,
         lifeMs: this.lifeMs,
         outstanding: this.config.CHALLENGES_OUTSTANDING,
+        rooms: this.#rooms(),
       },
-      key,
+    );
+    return issued && { ...issued, challenge };
+  }
+
+  /** How many passkeys each integration allows a subject. */
+  #rooms(): Record<string, number> {
+    return Object.fromEntries(
+      this.integrations.all().map(({ name, config }) => [name, config.passkeys.maxAuthenticators]),
     );
   }
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
 import { anOnboarding, inMs } from '#libs/testing';
@@ -33,10 +33,15 @@ const registered = async (subjectKey: string) =>
  * @returns whether the submission was accepted.
  */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
-  const { dataSource, challenges } = authenticators;
+  const { dataSource } = authenticators;
+  const challenge = randomBytes(32).toString('base64url');
   await dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
-  const challenge = await challenges.issue(id);
-  return claimed(authenticators, id, ids, { challenges: [challenge!], maxAuthenticators: atMost });
+  await dataSource.query(
+    `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+    VALUES ($1, $2, now() + interval '1 minute')`,
+    [id, challenge],
+  );
+  return claimed(authenticators, id, ids, { challenges: [challenge], maxAuthenticators: atMost });
 }
 
 async function settle(id: string, credentials: 'confirm' | 'release', ids: string[] = []): Promise<boolean> {

@@ -100,6 +100,7 @@ const SETTLE: Record<StepName, Statement> = {
   'create-authenticators': SETTLE_AUTHENTICATORS,
 };
 
+type Issue = Pick<Given, 'id' | 'by' | 'versions' | 'key'>;
 type ForChallenges = Pick<Given, 'by' | 'versions'> & {
   challenges: readonly string[];
   /** How many submissions may use a challenge. */
@@ -444,25 +445,35 @@ export class OnboardingStore {
   }
 
   /**
-   * @returns the challenge; null if the onboarding is gone or the idempotency key exists. If null, nothing
-   *   was written.
+   * Issues a challenge, if the onboarding accepts passkeys from the caller.
+   *
+   * @param issued.rooms how many passkeys each integration allows a subject.
+   * @returns the row, and the subject's credential ids (unpadded base64url); null if a condition does not
+   *   hold or the idempotency key exists. If null, nothing was written.
    */
   async issueChallenge(
-    issued: { id: string; challenge: string; lifeMs: number; outstanding: number },
-    key: KeyToTake | undefined,
-  ): Promise<string | null> {
+    { id, by, versions, key }: Issue,
+    issued: {
+      challenge: string;
+      lifeMs: number;
+      outstanding: number;
+      rooms: Readonly<Record<string, number>>;
+    },
+  ): Promise<Pick<ForPasskeys, 'row' | 'registered'> | null> {
     const { caller: keyCaller, ...taken } = keyColumns(key);
-    try {
-      const [row] = await this.run<{ challenge: string }>(ISSUE_CHALLENGE, {
-        ...issued,
-        ...taken,
-        keyCaller,
-      });
-      return row?.challenge ?? null;
-    } catch (error) {
-      if (isRefusal(error)) return null;
-      throw error;
-    }
+    const values = {
+      id,
+      ...by,
+      versions: versions ?? null,
+      ...issued,
+      ...taken,
+      keyCaller,
+      callMs: this.#callMs,
+    };
+    const [raw] = await this.run<Raw & Record<'registered', string[]>>(ISSUE_CHALLENGE, values);
+    if (!raw) return null;
+    const { registered, ...row } = raw;
+    return { row: readRow(row, this.#callMs), registered };
   }
 
   /** Deletes budgets whose entries no longer count. @returns how many. */

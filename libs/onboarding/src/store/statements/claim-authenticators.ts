@@ -1,3 +1,4 @@
+import { ACCEPTS_PASSKEYS } from '../accepts-passkeys.js';
 import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
@@ -13,13 +14,7 @@ export const CLAIM_AUTHENTICATORS = statement(
   `WITH target AS (
     SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq FROM onboardings o
     WHERE o.id = $id::uuid
-      AND ($caller::text IS NULL OR o.caller = $caller::text)
-      AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
-      AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))
-      AND o.state = 'otp_verified'
-      AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
-      AND least(o.session_ends_at, o.life_ends_at)
-        >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+      AND ${ACCEPTS_PASSKEYS}
     FOR UPDATE OF o
   ),
   key_taken AS (

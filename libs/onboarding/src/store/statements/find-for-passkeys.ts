@@ -1,3 +1,4 @@
+import { ACCEPTS_PASSKEYS } from '../accepts-passkeys.js';
 import { statement } from '../statement.js';
 
 /**
@@ -13,13 +14,7 @@ export const FIND_FOR_PASSKEYS = statement(
     WHERE cardinality($challenges::text[]) > 0 AND o.id = $id::uuid
       AND w.onboarding_id = $id::uuid AND w.challenge = ANY ($challenges::text[]) AND w.tries < $tries::int
       AND w.expires_at > clock_timestamp()
-      AND o.state = 'otp_verified' AND (o.device_signing IS NOT NULL) = $byDevice::boolean
-      AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
-      AND least(o.session_ends_at, o.life_ends_at)
-        >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
-      AND ($caller::text IS NULL OR o.caller = $caller::text)
-      AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
-      AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))
+      AND (o.device_signing IS NOT NULL) = $byDevice::boolean AND ${ACCEPTS_PASSKEYS}
       AND (SELECT count(*) FROM webauthn_challenges c
         WHERE c.onboarding_id = $id::uuid AND c.challenge = ANY ($challenges::text[])
           AND c.expires_at > clock_timestamp()) = cardinality($challenges::text[])

@@ -1,38 +1,45 @@
+import { ACCEPTS_PASSKEYS } from '../accepts-passkeys.js';
 import { statement } from '../statement.js';
 
 /**
- * Issues a challenge, and deletes the oldest challenges if too many are outstanding. Locks, in this order:
- * the idempotency key, the onboarding, the deleted challenges. The onboarding is locked because a concurrent
- * erasure would not see the new challenge.
+ * Issues a challenge, and deletes the oldest challenges if too many are outstanding. Reads the row and the
+ * credentials of its subject. Locks, in this order: the onboarding, the idempotency key, the deleted
+ * challenges. The onboarding is locked because a concurrent erasure would not see the new challenge. Writes
+ * nothing if the onboarding accepts no passkeys, the subject has no room for another one, or the key exists.
  */
 export const ISSUE_CHALLENGE = statement(
   'issue_challenge',
-  `WITH key_taken AS (
+  `WITH target AS (
+    SELECT o.* FROM onboardings o
+    WHERE o.id = $id::uuid AND ${ACCEPTS_PASSKEYS}
+      AND (SELECT count(*) FROM credentials k
+        WHERE k.integration = o.integration AND k.subject_key = o.subject_key AND k.registered
+      ) < ($rooms::jsonb ->> o.integration)::int
+    FOR SHARE OF o
+  ),
+  key_taken AS (
     INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id, locked_until)
-    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid, o.id,
+    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid, t.id,
       clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
-    FROM onboardings o WHERE $key::text IS NOT NULL AND o.id = $id::uuid AND o.erased_at IS NULL
+    FROM target t WHERE $key::text IS NOT NULL
     ON CONFLICT (caller, route, key) DO NOTHING
     RETURNING 1
-  ),
-  target AS (
-    SELECT o.id FROM onboardings o
-    WHERE o.id = $id::uuid AND o.erased_at IS NULL
-      AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
-    FOR SHARE
-  ),
-  outdated AS (
-    DELETE FROM webauthn_challenges w USING target t
-    WHERE w.onboarding_id = t.id AND w.expires_at <= greatest(clock_timestamp(), (
-      SELECT c.expires_at FROM webauthn_challenges c WHERE c.onboarding_id = t.id
-      ORDER BY c.expires_at DESC OFFSET $outstanding::int - 1 LIMIT 1))
   ),
   issued AS (
     INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
     SELECT t.id, $challenge::text, clock_timestamp() + $lifeMs::float8 * interval '1 millisecond'
-    FROM target t
-    RETURNING challenge
+    FROM target t WHERE $key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken)
+    RETURNING onboarding_id
+  ),
+  outdated AS (
+    DELETE FROM webauthn_challenges w USING issued i
+    WHERE w.onboarding_id = i.onboarding_id AND w.expires_at <= greatest(clock_timestamp(), (
+      SELECT c.expires_at FROM webauthn_challenges c WHERE c.onboarding_id = i.onboarding_id
+      ORDER BY c.expires_at DESC OFFSET $outstanding::int - 1 LIMIT 1))
   )
-  SELECT i.challenge FROM (SELECT 1) one LEFT JOIN issued i ON true
-  WHERE i.challenge IS NOT NULL OR (EXISTS (SELECT 1 FROM key_taken) AND gangway_refuse('issue_challenge'))`,
+  SELECT t.*, clock_timestamp() AS now, ARRAY(
+    SELECT k.credential_id FROM credentials k
+    WHERE k.integration = t.integration AND k.subject_key = t.subject_key AND k.registered
+  ) AS registered
+  FROM target t, issued`,
 );

@@ -1,0 +1,11 @@
+/**
+ * SQL for the conditions under which an onboarding `o` accepts passkeys from a caller: its session is open,
+ * and lasts for one more call.
+ */
+export const ACCEPTS_PASSKEYS = `o.state = 'otp_verified'
+      AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
+      AND least(o.session_ends_at, o.life_ends_at)
+        >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+      AND ($caller::text IS NULL OR o.caller = $caller::text)
+      AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
+      AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))`;
