@@ -10,7 +10,7 @@ export type PooledClient = PoolClient &
  * A statement uses a connection together with other statements only if it will probably wait less than this
  * for them.
  */
-const PATIENCE_MS = 25;
+const PATIENCE_MS = 60;
 /** The mean duration of a statement is computed over about this many recent statements. */
 const SAMPLES = 32;
 
