@@ -101,6 +101,25 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     expect(await add(all[0]!, key, 1)).toEqual([-1]);
   });
 
+  it('begins the count of a new name without Redis, and counts it there with the next reservation', async () => {
+    const [counter, other, key] = [shared(4), shared(4), randomUUID()];
+    const sent = jest.spyOn(link.redis, 'sendCommand');
+    counter.begin(key);
+    expect(await add(counter, key, 4)).toEqual([9, 8, 7, 6]);
+    expect(sent).not.toHaveBeenCalled();
+    expect(await add(counter, key, 1)).toEqual([5]);
+    expect(sent).toHaveBeenCalledTimes(1);
+    expect(await add(other, key, 1)).toEqual([-1]);
+    expect(await add(counter, key, 4)).toEqual([4, 3, 2, -1]);
+  });
+
+  it('forgets the beginning of a count when its window ends', async () => {
+    const [counter, key] = [shared(5), randomUUID()];
+    counter.begin(key);
+    jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_001);
+    expect(await add(counter, key, 1)).toEqual([9]);
+  });
+
   it('drops the reservation when its window ends', async () => {
     const [counter, key] = [shared(5), randomUUID()];
     await add(counter, key, 1);

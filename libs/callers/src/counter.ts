@@ -46,6 +46,8 @@ interface Share {
   beside: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;
+  /** How many requests of this window Redis does not know yet. */
+  untold: number;
 }
 
 /**
@@ -95,6 +97,17 @@ export class Counter {
   }
 
   /**
+   * Begins the count of a new name, which no other process has counted. The first reservation needs no answer
+   * of Redis. The next one adds it there.
+   */
+  begin(name: string): void {
+    const { atOnce = 1, quota } = this.options;
+    if (atOnce === 1) return;
+    const endsAtMs = performance.now() + WINDOW_S * 1_000;
+    this.#shares.set(name, { left: atOnce, beside: quota - atOnce, endsAtMs, untold: atOnce });
+  }
+
+  /**
    * Uses one of the requests that this process has reserved.
    * @returns null if no reserved request is left.
    */
@@ -108,7 +121,9 @@ export class Counter {
   }
 
   async #fetch(name: string, atOnce: number): Promise<Count> {
-    const count = await this.#take(name, atOnce);
+    const share = this.#shares.get(name);
+    const untold = share && share.endsAtMs > performance.now() ? share.untold : 0;
+    const count = await this.#take(name, untold + atOnce);
     const now = performance.now();
     this.#shares.delete(name);
     // The oldest reservations come first. A window that began in another process ends earlier, and may stay.
@@ -117,7 +132,8 @@ export class Counter {
       this.#shares.delete(each);
     }
     if (!count.over) {
-      this.#shares.set(name, { left: atOnce, beside: count.remaining, endsAtMs: now + count.resetMs });
+      const endsAtMs = now + count.resetMs;
+      this.#shares.set(name, { left: atOnce, beside: count.remaining, endsAtMs, untold: 0 });
     }
     return count;
   }

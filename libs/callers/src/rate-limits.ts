@@ -24,7 +24,7 @@ export class RateLimits {
       quota: perCaller,
       atOnce: reserved(perCaller, 1 / 100),
     });
-    // An onboarding that goes well needs three commands: by default, Redis is asked for them once.
+    // An onboarding that goes well needs three commands. By default, its first reservation has room for them.
     this.#subjects = new Counter({
       ...shared,
       policy: 'subject',
@@ -42,6 +42,13 @@ export class RateLimits {
    * @param subject the id of an onboarding, or the subject of a start.
    */
   addCommand(caller: string, subject: string): Promise<Count> {
-    return this.#subjects.add(`${caller}\n${subject}`);
+    return this.#subjects.add(nameOf(caller, subject));
+  }
+
+  /** Begins to count the commands about a new onboarding. */
+  beginOnboarding(caller: string, id: string): void {
+    this.#subjects.begin(nameOf(caller, id));
   }
 }
+
+const nameOf = (caller: string, subject: string) => `${caller}\n${subject}`;
