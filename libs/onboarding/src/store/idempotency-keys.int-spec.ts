@@ -39,13 +39,15 @@ describe('a stored answer', () => {
     await onboardings.dataSource.query('UPDATE idempotency_keys SET sealed_answer = NULL WHERE key = $1', [
       key,
     ]);
-    await keys.answer({ ...request, id: randomUUID() }, { status: 200, headers: {}, body: 'another' });
+    const another = { status: 200, headers: {}, body: 'another' };
+    expect(await keys.answer({ ...request, id: randomUUID() }, another)).toBe(another);
     expect(await keys.find(request)).toMatchObject({ answer: null });
   });
 
   it('is not changed by a later answer', async () => {
     const request = await answered();
-    await keys.answer(request, { status: 200, headers: {}, body: 'second' });
+    const second = { status: 200, headers: {}, body: 'second' };
+    expect(await keys.answer(request, second)).toEqual({ status: 201, headers: {}, body: '{"to": "ana"}' });
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
   });
 

@@ -2,8 +2,9 @@ import { ANSWERED } from '../answering.js';
 import { statement } from '../statement.js';
 
 /**
- * Writes the end of an attempt to create passkeys. Locks the onboarding, then the rows of the credentials
- * that its submission has reserved. Writes only if the row has not changed since it was read.
+ * Writes the end of an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key
+ * if an answer is stored, the credentials that its submission has reserved. Writes only if the row has not
+ * changed since it was read.
  */
 export const SETTLE_AUTHENTICATORS = statement(
   'settle_authenticators',

@@ -1,11 +1,12 @@
-import { roomForSendAt } from '../budget.js';
 import { ANSWERED } from '../answering.js';
+import { roomForSendAt } from '../budget.js';
 import { statement } from '../statement.js';
 
 /**
- * Writes the end of an attempt to send a code. Locks the onboarding, then the subject's budget row if the
- * send is refunded. Writes only if the row has not changed since it was read. The statement reads the budget
- * as it was before the refund, so it leaves out the refunded entry.
+ * Writes the end of an attempt to send a code. Locks, in this order: the onboarding, the idempotency key if
+ * an answer is stored, the subject's budget row if the send is refunded. Writes only if the row has not
+ * changed since it was read. The statement reads the budget as it was before the refund, so it leaves out
+ * the refunded entry.
  */
 export const SETTLE_SEND = statement(
   'settle_send',

@@ -1,11 +1,12 @@
-import { HAS_ROOM_FOR_WRONG_CODE, roomForSendAt } from '../budget.js';
 import { ANSWERED } from '../answering.js';
+import { HAS_ROOM_FOR_WRONG_CODE, roomForSendAt } from '../budget.js';
 import { statement } from '../statement.js';
 
 /**
- * Writes the end of an attempt to verify a code. Locks the onboarding, then the subject's budget row if the
- * try is refunded. Writes only if the row has not changed since it was read. The subqueries do not see the
- * refund, so the subquery for wrong codes skips one more entry.
+ * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key
+ * if an answer is stored, the subject's budget row if the try is refunded. Writes only if the row has not
+ * changed since it was read. The subqueries do not see the refund, so the subquery for wrong codes skips one
+ * more entry.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',
