@@ -101,7 +101,7 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     expect(await add(all[0]!, key, 1)).toEqual([-1]);
   });
 
-  it('begins the count of a new name without Redis, and counts it there with the next reservation', async () => {
+  it('begins the count of a new name without Redis: the next reservation adds it there', async () => {
     const [counter, other, key] = [shared(4), shared(4), randomUUID()];
     const sent = jest.spyOn(link.redis, 'sendCommand');
     counter.begin(key);
