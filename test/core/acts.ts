@@ -173,6 +173,8 @@ const ACTS = {
   retain: async (side) => `${(await side.get(Retention).run())['erased']} erased`,
   anchor: async (side) => `${(await side.get(Timelines).anchor()).anchored} anchored`,
   reseal: async (side) => `${(await side.get(Reseal).run()).resealed} resealed`,
+  'issue a challenge with a key': async (side, { id }) =>
+    (await side.get(Challenges).issue(id, { ...terms, key: FIRST_REQUEST })) ? 'issued' : 'not issued',
   'issue a challenge': async (side, { id }) =>
     (await side.get(Challenges).issue(id, terms)) ? 'issued' : 'not issued',
   'charge a challenge': async (side, { id }) => {

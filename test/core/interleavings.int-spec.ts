@@ -80,7 +80,7 @@ async function standing({ row: { integration, subjectKey }, id }: Seen): Promise
        (SELECT count(*) FROM webauthn_challenges)::int AS challenges,
        (SELECT count(*) FROM credentials WHERE NOT registered)::int AS reserved,
        (SELECT count(*) FROM credentials WHERE registered)::int AS registered,
-       (SELECT count(*) FROM idempotency_keys)::int AS keys`,
+       (SELECT count(*) FROM idempotency_keys WHERE fingerprint <> '')::int AS keys`,
   );
   const counts = Object.entries(beside!).filter(([, count]) => count > 0);
   return [

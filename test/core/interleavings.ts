@@ -128,6 +128,7 @@ const PAIRS: Readonly<Record<Situation, readonly (readonly [ActName, ActName])[]
     ['submit passkeys', 'forget challenges'],
     ['issue a challenge', 'issue a challenge'],
     ['issue a challenge', 'erase'],
+    ['issue a challenge with a key', 'erase'],
     ['issue a challenge', 'cancel'],
     ['issue a challenge', 'forget challenges'],
     ['charge a challenge', 'erase'],

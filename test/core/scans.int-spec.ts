@@ -231,7 +231,7 @@ const PLANS: Record<string, string[]> = {
   wait_for_starts: [BUDGET],
   now: [],
   gone_on: [ROW],
-  delete_challenges: [CHALLENGES],
+  erase_late: [CHALLENGES, 'idempotency_keys_onboarding'],
   erase: [ROW, BUDGET, EVENTS, CHALLENGES, 'credentials_pkey', 'idempotency_keys_onboarding'],
   due: ['onboardings_due'],
   expire: [ROW],

@@ -38,14 +38,14 @@ export function answer(reply: FastifyReply, row: Row): OnboardingResource {
 }
 
 /**
- * Answers a route that runs a step. If the answer was stored with the end of the step, repeats it. Otherwise
- * makes it from the row, as {@link stepAnswer} does.
+ * Answers a request to a route that runs a step. Uses the answer that was stored with the end of the step, if
+ * there is one.
  *
  * @throws ProblemError if the step was refused.
  */
 export function answerStep(reply: FastifyReply, row: Row): OnboardingResource | string {
-  const stored = reply.request.keyed?.answer?.stored;
-  return stored ? repeat(reply, stored) : send(reply, stepAnswer(row, stepOfRoute(reply.request)!));
+  const stored = reply.request.keyed?.answerMaker?.stored;
+  return stored ? answerAsStored(reply, stored) : send(reply, stepAnswer(row, stepOfRoute(reply.request)!));
 }
 
 /** Answers a decision on an unknown outcome. If the decision sends a new code, it is answered as a resend. */
@@ -59,8 +59,8 @@ export function answerOperation(reply: FastifyReply, operation: Operation) {
   return toOperation(operation);
 }
 
-/** Sends a stored answer. @returns its body, as it was sent the first time. */
-export function repeat(reply: FastifyReply, { status, headers, body }: KeptAnswer): string {
+/** Sets the status and the headers of a stored answer. @returns its body. */
+export function answerAsStored(reply: FastifyReply, { status, headers, body }: KeptAnswer): string {
   reply.status(status).headers(headers);
   return body;
 }
@@ -88,7 +88,7 @@ interface StepAnswer {
   body: OnboardingResource;
 }
 
-/** The status is 202 while the step runs, or if it failed and the caller did not cause the failure. */
+/** The status is 202 before the step ends, or if it failed and the caller did not cause the failure. */
 function stepAnswer(row: Row, { step, done }: RunStep): StepAnswer {
   throwUnlessLedOn(row, step);
   const isNotDone = stepOfState(row.state) !== null || row.lastResult !== null;

@@ -31,7 +31,7 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
     waitMs,
     versions: versionsOf(request.headers['if-match']),
     key: request.keyed && { ...request.keyed.request, lockMs: request.keyed.lockMs(waitMs) },
-    answer: request.keyed?.answer,
+    answerMaker: request.keyed?.answerMaker,
   };
 });
 

@@ -20,9 +20,10 @@ import {
   Operations,
   nextActionOf,
   stepOfState,
+  type KeptAnswer,
   type KeyedRequest,
   type Row,
-  type StepAnswer,
+  type AnswerMaker,
 } from '#libs/onboarding';
 import { Log } from '#libs/platform';
 import {
@@ -31,7 +32,7 @@ import {
   answerOperation,
   answerStep,
   keptAnswer,
-  repeat,
+  answerAsStored,
   stepOfRoute,
 } from './answer.js';
 import { callerOf } from './command.decorator.js';
@@ -43,7 +44,7 @@ declare module 'fastify' {
       request: KeyedRequest;
       keep: boolean;
       /** Makes the answer of a route that runs a step. */
-      answer: StepAnswer | undefined;
+      answerMaker: AnswerMaker | undefined;
       lockMs(waitMs: number): number;
     };
   }
@@ -93,7 +94,7 @@ class IdempotencyGuard implements CanActivate {
     request.keyed = {
       request: keyed,
       keep: true,
-      answer: run && { from: (row) => keptAnswer(row, run) },
+      answerMaker: run && { from: (row) => keptAnswer(row, run) },
       lockMs: (waitMs) => this.keys.lockMs(waitMs),
     };
     return true;
@@ -148,8 +149,7 @@ class IdempotencyFilter implements ExceptionFilter {
       });
     }
     if (kept.answer) {
-      if (kept.answer.status >= 400) request.problem = problemIn(kept.answer.body);
-      return repeat(reply.header('Idempotent-Replayed', 'true'), kept.answer);
+      return replay(request, reply, kept.answer);
     }
     if (keyed.request.route === 'POST /v1/operations' && kept.takenBy !== null) {
       const started = await this.operations.find(kept.takenBy);
@@ -181,6 +181,19 @@ class IdempotencyFilter implements ExceptionFilter {
   }
 }
 
+/** Answers with the stored answer of another request. */
+function replay(request: FastifyRequest, reply: FastifyReply, kept: KeptAnswer): string {
+  if (kept.status >= 400) request.problem = problemIn(kept.body);
+  else delete request.problem;
+  return answerAsStored(reply.header('Idempotent-Replayed', 'true'), kept);
+}
+
+/** Replaces an answer that is about to be sent. */
+function sendInstead(request: FastifyRequest, reply: FastifyReply, kept: KeptAnswer): string {
+  for (const name of KEPT_HEADERS) reply.removeHeader(name);
+  return replay(request, reply, kept);
+}
+
 /** The problem in a stored answer. The service stores only problems that the same request would get again. */
 function problemIn(body: string) {
   const { code } = JSON.parse(body) as { code: ProblemCode };
@@ -205,7 +218,8 @@ export function keepAnswers(app: NestFastifyApplication): void {
     .getInstance()
     .addHook('onSend', async (request, reply, payload) => {
       const { keyed } = request;
-      if (!keyed?.keep || keyed.answer?.stored || reply.statusCode >= 500) return payload;
+      if (!keyed?.keep || reply.statusCode >= 500) return payload;
+      if (keyed.answerMaker?.stored?.body === payload) return payload;
       const headers = Object.fromEntries(
         KEPT_HEADERS.flatMap((name) =>
           reply.hasHeader(name) ? [[name, String(reply.getHeader(name))]] : [],
@@ -215,7 +229,7 @@ export function keepAnswers(app: NestFastifyApplication): void {
         const body = typeof payload === 'string' ? payload : '';
         const sent = { status: reply.statusCode, headers, body };
         const first = await keys.answer(keyed.request, sent);
-        return first === sent ? payload : repeat(reply, first);
+        return first === sent ? payload : sendInstead(request, reply, first);
       } catch (error) {
         // The work is done and the key is stored. A repeated request gets an answer that is made from the
         // onboarding.

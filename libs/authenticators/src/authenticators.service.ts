@@ -75,7 +75,7 @@ export class AuthenticatorsService {
     return creationOptions({ policy: this.#policy(row), subject: row, user, challenge, known, timeout });
   }
 
-  /** @throws ProblemError with the reason for which no challenge was issued. */
+  /** @throws ProblemError that says why no challenge was issued. */
   async #refuseOptions(id: string, terms: Terms): Promise<never> {
     const { row, registered } = await this.#find(id);
     this.claims.mustAllow(row, { ...CREATION, terms });

@@ -64,8 +64,8 @@ export class Challenges implements OnModuleInit {
   /**
    * Issues a challenge, if the onboarding accepts passkeys from the caller.
    *
-   * @returns null if it does not, the subject has all passkeys that the integration allows, or the
-   *   idempotency key is already in use.
+   * @returns null if the onboarding does not accept them, the subject has all passkeys that the integration
+   *   allows, or the idempotency key is already in use.
    */
   async issue(id: string, { caller, versions, key }: Pick<Terms, 'caller' | 'versions' | 'key'>) {
     const challenge = randomBytes(CHALLENGE_BYTES).toString('base64url');

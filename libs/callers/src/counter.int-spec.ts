@@ -113,7 +113,19 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     expect(await add(counter, key, 4)).toEqual([4, 3, 2, -1]);
   });
 
-  it('forgets the beginning of a count when its window ends', async () => {
+  it('keeps an earlier reservation of the name, and reserves nothing one at a time', async () => {
+    const [counter, key] = [shared(4), randomUUID()];
+    expect(await add(counter, key, 2)).toEqual([9, 8]);
+    counter.begin(key);
+    expect(await add(counter, key, 3)).toEqual([7, 6, 5]);
+    const [single, other] = [shared(1), randomUUID()];
+    const sent = jest.spyOn(link.redis, 'sendCommand');
+    single.begin(other);
+    expect(await add(single, other, 1)).toEqual([9]);
+    expect(sent).toHaveBeenCalledTimes(1);
+  });
+
+  it('does not count an expired first reservation in Redis', async () => {
     const [counter, key] = [shared(5), randomUUID()];
     counter.begin(key);
     jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_001);

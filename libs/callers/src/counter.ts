@@ -46,8 +46,8 @@ interface Share {
   beside: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;
-  /** How many requests of this window Redis does not know yet. */
-  untold: number;
+  /** Reserved requests that Redis has not counted yet. */
+  notInRedis: number;
 }
 
 /**
@@ -97,14 +97,15 @@ export class Counter {
   }
 
   /**
-   * Begins the count of a new name, which no other process has counted. The first reservation needs no answer
-   * of Redis. The next one adds it there.
+   * Begins to count a new name, which other processes have hardly counted yet. Makes the first reservation
+   * without Redis: the next one counts both there. Does nothing if the process reserves one request at a
+   * time.
    */
   begin(name: string): void {
     const { atOnce = 1, quota } = this.options;
-    if (atOnce === 1) return;
+    if (atOnce === 1 || this.#shares.has(name) || this.#asked.has(name)) return;
     const endsAtMs = performance.now() + WINDOW_S * 1_000;
-    this.#shares.set(name, { left: atOnce, beside: quota - atOnce, endsAtMs, untold: atOnce });
+    this.#shares.set(name, { left: atOnce, beside: quota - atOnce, endsAtMs, notInRedis: atOnce });
   }
 
   /**
@@ -122,8 +123,8 @@ export class Counter {
 
   async #fetch(name: string, atOnce: number): Promise<Count> {
     const share = this.#shares.get(name);
-    const untold = share && share.endsAtMs > performance.now() ? share.untold : 0;
-    const count = await this.#take(name, untold + atOnce);
+    const notInRedis = share && share.endsAtMs > performance.now() ? share.notInRedis : 0;
+    const count = await this.#take(name, notInRedis + atOnce);
     const now = performance.now();
     this.#shares.delete(name);
     // The oldest reservations come first. A window that began in another process ends earlier, and may stay.
@@ -133,7 +134,7 @@ export class Counter {
     }
     if (!count.over) {
       const endsAtMs = now + count.resetMs;
-      this.#shares.set(name, { left: atOnce, beside: count.remaining, endsAtMs, untold: 0 });
+      this.#shares.set(name, { left: atOnce, beside: count.remaining, endsAtMs, notInRedis: 0 });
     }
     return count;
   }

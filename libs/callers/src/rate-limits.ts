@@ -24,7 +24,7 @@ export class RateLimits {
       quota: perCaller,
       atOnce: reserved(perCaller, 1 / 100),
     });
-    // An onboarding that goes well needs three commands. By default, its first reservation has room for them.
+    // After its start, an onboarding needs three commands. By default, one reservation has room for them.
     this.#subjects = new Counter({
       ...shared,
       policy: 'subject',

@@ -58,7 +58,7 @@ describe('statements at the same time', () => {
     const waiting = statements.run(LOCK, []);
     await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
     // The lock lasts longer than a statement may wait for other statements on a connection.
-    await holder.query('SELECT pg_sleep(0.05)');
+    await holder.query('SELECT pg_sleep(0.15)');
     const [free] = await pids(1);
     expect(free).not.toBe(pid);
     await holder.commitTransaction();

@@ -1,4 +1,4 @@
-export type { StepAnswer } from './attempt/answer-with-settle.js';
+export type { AnswerMaker } from './attempt/answer-with-settle.js';
 export { Claims, type Asked, type Terms } from './attempt/claim.js';
 export { FirstAttempt, throwUnlessLedOn } from './attempt/first-attempt.js';
 export { repeatsEffect } from './attempt/retry-law.js';

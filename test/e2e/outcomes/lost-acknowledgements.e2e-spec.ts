@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { until } from '#libs/testing';
@@ -62,12 +63,15 @@ describe('the statement that ends an attempt, if PostgreSQL’s acknowledgement 
     'takes effect once, and the caller gets an answer: the attempt $what',
     async ({ fault, status, state, event }) => {
       const at = await StepUnderTest.before(story, 'verify-otp');
-      const submitted = at.strike({ ...fault, delayMs }).submit({ headers: { prefer: 'wait=5' } });
+      const headers = { prefer: 'wait=5', 'idempotency-key': randomUUID() };
+      const submitted = at.strike({ ...fault, delayMs }).submit({ headers });
       await at.until('otp_submitted');
       let lost = 0;
       database.intercept(new RegExp(at.id), ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
       const answer = await submitted;
       expect([answer.status, lost]).toEqual([status, 1]);
+      const { status: sameStatus, body: sameBody } = await at.submit({ headers });
+      expect({ sameStatus, sameBody }).toEqual({ sameStatus: status, sameBody: answer.body });
       expect((await story.get(at.id)).body.state).toBe(state);
       const types = (await at.events()).map(({ type }) => type);
       expect(types.slice(types.indexOf('attempt_ended', types.indexOf('otp_submitted')))).toEqual([

@@ -37,6 +37,9 @@ describe('an idempotency key', () => {
     for (const name of ['etag', 'location', 'content-type'])
       expect(again.header(name)).toBe(first.header(name));
     expect(story.calls(subject, 'init-otp')).toBe(1);
+    // The answer was made before the row was written.
+    const { id } = JSON.parse(first.text) as { id: string };
+    expect(JSON.parse(first.text)).toEqual((await story.get(id)).body);
   });
 
   it('repeats the first answer even if the onboarding has changed', async () => {
@@ -44,6 +47,7 @@ describe('an idempotency key', () => {
     const headers = withKey();
     const code = story.code(subject);
     const first = await raw(story.serviceUrl, `/v1/onboardings/${id}/otp/verify`, { code }, headers);
+    expect(JSON.parse(first.text)).toEqual((await story.get(id)).body);
     await story.register(id, [await story.passkey(id)]);
     const again = await raw(other, `/v1/onboardings/${id}/otp/verify`, { code }, headers);
     expect(again).toMatchObject({ status: 200, text: first.text });

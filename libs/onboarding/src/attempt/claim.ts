@@ -9,7 +9,7 @@ import { signalOfTime, type Row, type RowInStep } from '../flow/row.js';
 import { isEnded, type Signal, type StepName } from '../flow/table.js';
 import { OnboardingStore, type ClaimTicket, type Given, type KeyToTake } from '../store/onboarding.store.js';
 import { Expiry } from '../upkeep/expire.js';
-import type { StepAnswer } from './answer-with-settle.js';
+import type { AnswerMaker } from './answer-with-settle.js';
 import { spanAttributesOf } from './attempt-span.js';
 import { LostClaims } from './lost-claims.js';
 import { repeatsEffect } from './retry-law.js';
@@ -35,7 +35,7 @@ export interface Terms {
   /** The idempotency key of the command. If the key was used before, the command is not carried out. */
   key?: KeyToTake | undefined;
   /** Makes the answer to a command with a key, to be stored with the end of its step. */
-  answer?: StepAnswer | undefined;
+  answerMaker?: AnswerMaker | undefined;
 }
 
 /** The parts of a command that decide, together with the row, whether the command may begin its step. */

@@ -42,17 +42,16 @@ export class FirstAttempt {
    */
   async runAndWait(
     claimed: Claimed,
-    { waitMs, key, answer }: Pick<Terms, 'waitMs' | 'key' | 'answer'>,
+    { waitMs, key, answerMaker }: Pick<Terms, 'waitMs' | 'key' | 'answerMaker'>,
   ): Promise<Row> {
     const until = this.clock.monotonicMs() + waitMs;
     this.budget.firstTry(claimed.row.integration);
     const show = (shown: Row) => this.#shown(claimed, shown);
     const answering =
-      waitMs > 0 && key && answer ? new AnswerWithSettle(answer, key, this.keys, show) : undefined;
+      waitMs > 0 && key && answerMaker ? new AnswerWithSettle(answerMaker, key, this.keys, show) : undefined;
     const running = this.runner.run(claimed, answering);
     let row = waitMs > 0 ? await within(running, waitMs) : null;
-    const answered = await answering?.close();
-    if (answered) return answered;
+    if (answering?.row) return answering.row;
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
       const left = until - readAt;

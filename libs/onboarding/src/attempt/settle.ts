@@ -39,8 +39,7 @@ export class Settlement {
 
   /**
    * @param row the row that the first write of the attempt returned.
-   * @param answering an answer to store in the same commit, if this write is the next change of the row and
-   *   PostgreSQL confirms its first try.
+   * @param answering an answer for the same commit.
    * @returns the row after the second write, even if another process has changed its state.
    */
   settle(row: Row, end: AttemptEnd, answering?: Answering): Promise<Row> {
@@ -51,7 +50,7 @@ export class Settlement {
     const step = row.step!;
     const verdict = this.verdicts.on(row, end);
     const written = await this.#persistently(row, (again) =>
-      this.#write(row, step, end, verdict, again, again ? undefined : answering),
+      this.#write(row, step, end, verdict, again, answering),
     );
     if (end.type === 'failed') {
       const { id: onboardingId, integration } = row;
@@ -83,13 +82,7 @@ export class Settlement {
     for (let seen = row; ;) {
       const isOurs = (seen === row && isClaimed(end)) || isOpenTo(seen, row, step, verdict, end);
       const written = isOurs
-        ? await this.store.settle(
-            step,
-            seen,
-            verdict.moved,
-            verdict.now,
-            seen === row ? answering : undefined,
-          )
+        ? await this.store.settle(step, seen, verdict.moved, verdict.now, answering)
         : await this.#late(seen, row, step, end, verdict);
       if (written) return { row: written, isOurs };
       const fresh = await this.store.find(row.id);

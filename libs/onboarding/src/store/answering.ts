@@ -12,18 +12,18 @@ export interface AnswerToStore {
 /** Offers an answer to the write that ends a step. */
 export interface Answering {
   /**
-   * @param row the row as it will be if PostgreSQL computes nothing else.
+   * @param row the row that the write expects to leave.
    * @returns null if there is no answer to store with this row.
    */
   begin(row: Row): AnswerToStore | null;
-  /** Called after the write, also if it failed. */
-  end(isStored: boolean): void;
+  /** Called after the write, if it has stored the answer. */
+  stored(): void;
 }
 
 /**
- * Stores the answer together with the end of a step, in the row of its idempotency key. Stores nothing if
- * PostgreSQL has computed another row than the answer shows (`as_expected`), or if the key already has an
- * answer. Expects the CTE `changed`.
+ * SQL that stores the answer together with the end of a step, in the row of its idempotency key. Stores
+ * nothing if the written row differs from the row in the answer (`as_expected` is false), or if the key
+ * already has an answer. Expects the CTE `changed`.
  */
 export const ANSWERED = `answered AS (
     UPDATE idempotency_keys k SET sealed_answer = $sealedAnswer::bytea FROM changed c

@@ -44,6 +44,19 @@ describe('a stored answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: null });
   });
 
+  it('is not the answer to an earlier request whose key was released', async () => {
+    const request = await answered();
+    const { dataSource } = onboardings;
+    const other = randomUUID();
+    await dataSource.query('UPDATE idempotency_keys SET sealed_answer = NULL, taken_by = $2 WHERE key = $1', [
+      request.key,
+      other,
+    ]);
+    await keys.answer({ ...request, id: other }, { status: 200, headers: {}, body: 'of the other' });
+    const own = { status: 200, headers: {}, body: 'own' };
+    expect(await keys.answer(request, own)).toBe(own);
+  });
+
   it('is not changed by a later answer', async () => {
     const request = await answered();
     const second = { status: 200, headers: {}, body: 'second' };

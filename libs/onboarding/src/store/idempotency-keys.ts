@@ -46,15 +46,17 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Stores the answer to a request. Only the first request with the key may do this, and only once. A refused
-   * request stores no key, because a repetition may succeed. After an erasure, a late answer is not stored.
+   * Stores the answer to a request, unless the key has one. A repetition may do this for the first request,
+   * under its id. A refused request stores no key, because a repetition may succeed. After an erasure, a late
+   * answer is not stored.
    *
-   * @returns the first answer to the key: a repetition may have been faster to store one.
+   * @returns the stored answer: a repetition may have been faster. The given one if none is stored.
    */
   async answer(key: KeyedRequest, answer: KeptAnswer): Promise<KeptAnswer> {
     const stored = await this.statements.run(ANSWER, ANSWER.bind({ ...this.sealed(key, answer) }));
     if (stored.length > 0) return answer;
-    return (await this.find(key))?.answer ?? answer;
+    const kept = await this.find(key);
+    return (kept?.takenBy === key.id && kept.answer) || answer;
   }
 
   /**

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { uuidV7 } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
@@ -11,6 +11,7 @@ import { erase } from '../flow/erase.js';
 import { keepLateAnswer, move, retryNow, type Moved } from '../flow/move.js';
 import type { Row, RowInStep } from '../flow/row.js';
 import { stepOfState } from '../flow/table.js';
+import type { AnswerToStore } from './answering.js';
 import type { Given, KeyToTake, OnboardingStore, Started } from './onboarding.store.js';
 
 let onboardings: Onboardings;
@@ -64,6 +65,26 @@ const aKey = (key: string = randomUUID()): KeyToTake => ({
   id: randomUUID(),
   lockMs: 60_000,
 });
+
+/** Offers an answer to a settle. `sealed` reads the stored answer. */
+async function anAnswer() {
+  const key = randomUUID();
+  const takenBy = randomUUID();
+  await sql(
+    `INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by) VALUES ('c', 'r', $1, 'f', $2)`,
+    [key, takenBy],
+  );
+  const toStore = { keyCaller: 'c', route: 'r', key, takenBy, sealedAnswer: Buffer.from('answer') };
+  const answering = { begin: jest.fn<(row: Row) => AnswerToStore>(() => toStore), stored: jest.fn() };
+  const sealed = async () => {
+    const [row] = await sql<{ sealed: Buffer | null }>(
+      'SELECT sealed_answer AS sealed FROM idempotency_keys WHERE key = $1',
+      [key],
+    );
+    return row!.sealed;
+  };
+  return { answering, sealed };
+}
 
 const cancelled = (row: Row): Moved => move(row, 'cancelled', {}, { now: row.now, settings: config });
 
@@ -258,6 +279,60 @@ describe('a write that depends on the version of the row', () => {
     const { leaseUntil: _, ...without } = patch;
     const written = await store.settle(step, seen, { ...waiting, patch: without }, seen.now);
     expect({ ...written, now: null }).toEqual({ ...(await load(seen.id)), now: null });
+  });
+
+  it.each([
+    ['init-otp', { ...SENDING, lease_until: inMs(30_000) }],
+    ['verify-otp', IN_FLIGHT],
+    [
+      'create-authenticators',
+      {
+        ...VERIFIED,
+        ...IN_FLIGHT,
+        state: 'authenticators_submitted',
+        step: 'create-authenticators',
+        sealed_otp_code: null,
+        sealed_authenticators: Buffer.from('passkeys'),
+      },
+    ],
+  ] as const)(
+    'stores an answer with the end of %s, if the row is as the answer shows it',
+    async (step, columns) => {
+      const seen = await inserted(columns);
+      const { answering, sealed } = await anAnswer();
+      const moved = { patch: {}, events: [], also: { refund: null, credentials: null } };
+      const now = new Date(seen.now.getTime() + 40);
+      const written = await store.settle(step, seen, moved, now, answering);
+      expect(written).toMatchObject({ updatedAt: now });
+      expect((await load(seen.id)).updatedAt).toEqual(now);
+      expect(answering.begin).toHaveBeenCalledWith(
+        expect.objectContaining({ updatedAt: now, otpResendAt: written!.otpResendAt }),
+      );
+      expect(answering.stored).toHaveBeenCalledTimes(1);
+      expect(await sealed()).toEqual(Buffer.from('answer'));
+    },
+  );
+
+  it('stores no answer if the budget delays the next code', async () => {
+    const seen = await inserted({ ...SENDING, lease_until: inMs(30_000) });
+    await sql(
+      `INSERT INTO otp_budgets (integration, subject_key, sends)
+      VALUES ($1, $2, array_fill(clock_timestamp(), ARRAY[$3::int]))
+      ON CONFLICT (integration, subject_key) DO UPDATE SET sends = excluded.sends`,
+      [seen.integration, seen.subjectKey, config.OTP_SENDS_PER_WINDOW],
+    );
+    const { answering, sealed } = await anAnswer();
+    const patch = {
+      state: 'otp_sent',
+      step: null,
+      otpHandle: 'h',
+      otpExpiresAt: new Date(Date.now() + 60_000),
+    } as const;
+    const moved = { patch, events: [], also: { refund: null, credentials: null } };
+    const written = await store.settle('init-otp', seen, moved, seen.now, answering);
+    expect(written!.otpResendAt!.getTime()).toBeGreaterThan(seen.otpResendAt!.getTime());
+    expect(answering.stored).not.toHaveBeenCalled();
+    expect(await sealed()).toBeNull();
   });
 
   it('increases the version for a change of state, not for each write', async () => {

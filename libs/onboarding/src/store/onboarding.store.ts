@@ -25,7 +25,7 @@ import { CLAIM_AUTHENTICATORS } from './statements/claim-authenticators.js';
 import { CLAIM_SEND } from './statements/claim-send.js';
 import { CLAIM_VERIFY } from './statements/claim-verify.js';
 import { COMMAND } from './statements/command.js';
-import { DELETE_CHALLENGES, ERASE } from './statements/erase.js';
+import { ERASE, ERASE_LATE } from './statements/erase.js';
 import { FIND_FOR_PASSKEYS } from './statements/find-for-passkeys.js';
 import { FIND, FIND_LIVE, NOW, WAIT_FOR_STARTS, WAIT_FOR_WRITERS } from './statements/reads.js';
 import { RETRY, RETRY_SEND } from './statements/retry.js';
@@ -348,8 +348,8 @@ export class OnboardingStore {
   /**
    * Writes the end of an attempt.
    *
-   * @param answering an answer that is to be stored in the same commit. The row then gets `now` as the time
-   *   of its last change, because the answer shows it.
+   * @param answering offers an answer for the same commit. If there is one, `now` becomes the time of the
+   *   row's last change: the answer contains it.
    * @returns null if the row has changed since it was read.
    */
   async settle(
@@ -361,16 +361,11 @@ export class OnboardingStore {
   ): Promise<Row | null> {
     const to = after(seen, moved, now);
     const answer = answering?.begin(to) ?? null;
-    let isStored = false;
-    try {
-      const computed = await this.#ask(SETTLE[step], this.#ended(seen, moved, to, answer));
-      if (!computed) return null;
-      const { answered, ...columns } = computed;
-      isStored = answered === true;
-      return withComputed(to, columns);
-    } finally {
-      if (answer) answering!.end(isStored);
-    }
+    const computed = await this.#ask(SETTLE[step], this.#ended(seen, moved, to, answer));
+    if (!computed) return null;
+    const { answered, ...columns } = computed;
+    if (answered === true) answering!.stored();
+    return withComputed(to, columns);
   }
 
   #ended(seen: Row, moved: Moved, to: Row, answer: AnswerToStore | null) {
@@ -422,7 +417,7 @@ export class OnboardingStore {
       before: changesAt(seen),
       subjectKey: seen.subjectKey,
     });
-    if (row) await this.run(DELETE_CHALLENGES, { id: seen.id });
+    if (row) await this.run(ERASE_LATE, { id: seen.id });
     return row;
   }
 

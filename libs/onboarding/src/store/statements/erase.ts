@@ -1,10 +1,11 @@
 import { statement } from '../statement.js';
 
 /**
- * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges, credentials,
- * keys and events, and the subject's budget row. Writes only if the onboarding has not changed since it was
- * read. A new reservation or idempotency key counts as a change, because it adds an event. A request that
- * still runs cannot store its answer later: the erasure removes the request's id from its idempotency key.
+ * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges,
+ * credentials, keys and events, and the subject's budget row. Writes only if the onboarding has not changed
+ * since it was read. A new attempt counts as a change, because it adds an event. {@link ERASE_LATE} follows.
+ * A request that still runs cannot store its answer later: the erasure removes the request's id from its
+ * idempotency key.
  */
 export const ERASE = statement(
   'erase',
@@ -58,10 +59,12 @@ export const ERASE = statement(
 );
 
 /**
- * Deletes challenges that were issued while {@link ERASE} waited for the lock of the row: the snapshot of
- * ERASE does not contain them. Locks the challenges.
+ * Erases what was written while {@link ERASE} waited for the lock of the row: the snapshot of ERASE contains
+ * neither a challenge that was issued then, nor its idempotency key. Locks the challenges and the keys.
  */
-export const DELETE_CHALLENGES = statement(
-  'delete_challenges',
-  `DELETE FROM webauthn_challenges w WHERE w.onboarding_id = $id::uuid`,
+export const ERASE_LATE = statement(
+  'erase_late',
+  `WITH challenges AS (DELETE FROM webauthn_challenges w WHERE w.onboarding_id = $id::uuid)
+  UPDATE idempotency_keys k SET fingerprint = '', taken_by = NULL, sealed_answer = NULL
+  WHERE k.onboarding_id = $id::uuid AND k.fingerprint <> ''`,
 );

@@ -10,11 +10,15 @@ import { statement } from '../statement.js';
 export const ISSUE_CHALLENGE = statement(
   'issue_challenge',
   `WITH target AS (
-    SELECT o.* FROM onboardings o
+    -- The row passes with all its columns: a later read would show it as it was before a wait for the lock.
+    SELECT o.*, k.registered FROM onboardings o CROSS JOIN LATERAL (
+      SELECT ARRAY(
+        SELECT c.credential_id FROM credentials c
+        WHERE c.integration = o.integration AND c.subject_key = o.subject_key AND c.registered
+      ) AS registered
+    ) k
     WHERE o.id = $id::uuid AND ${ACCEPTS_PASSKEYS}
-      AND (SELECT count(*) FROM credentials k
-        WHERE k.integration = o.integration AND k.subject_key = o.subject_key AND k.registered
-      ) < ($rooms::jsonb ->> o.integration)::int
+      AND cardinality(k.registered) < ($rooms::jsonb ->> o.integration)::int
     FOR SHARE OF o
   ),
   key_taken AS (
@@ -37,9 +41,5 @@ export const ISSUE_CHALLENGE = statement(
       SELECT c.expires_at FROM webauthn_challenges c WHERE c.onboarding_id = i.onboarding_id
       ORDER BY c.expires_at DESC OFFSET $outstanding::int - 1 LIMIT 1))
   )
-  SELECT t.*, clock_timestamp() AS now, ARRAY(
-    SELECT k.credential_id FROM credentials k
-    WHERE k.integration = t.integration AND k.subject_key = t.subject_key AND k.registered
-  ) AS registered
-  FROM target t, issued`,
+  SELECT t.*, clock_timestamp() AS now FROM target t, issued`,
 );
