@@ -48,6 +48,23 @@ const VERIFIED: Columns = {
   session_ends_at: inMs(600_000),
 };
 
+/** The end of these steps can be written. */
+const STEPS_IN_FLIGHT = [
+  ['init-otp', { ...SENDING, lease_until: inMs(30_000) }],
+  ['verify-otp', IN_FLIGHT],
+  [
+    'create-authenticators',
+    {
+      ...VERIFIED,
+      ...IN_FLIGHT,
+      state: 'authenticators_submitted',
+      step: 'create-authenticators',
+      sealed_otp_code: null,
+      sealed_authenticators: Buffer.from('passkeys'),
+    },
+  ],
+] as const;
+
 const given = (id: string, more: Partial<Given> = {}): Given => ({
   id,
   by: { caller: null, integrations: null },
@@ -251,51 +268,26 @@ describe('a write that depends on the version of the row', () => {
     expect({ ...written, now: null }).toEqual({ ...(await load(seen.id)), now: null });
   });
 
-  it.each([
-    ['init-otp', { ...SENDING, lease_until: inMs(30_000) }],
-    ['verify-otp', IN_FLIGHT],
-    [
-      'create-authenticators',
-      {
-        ...VERIFIED,
-        ...IN_FLIGHT,
-        state: 'authenticators_submitted',
-        step: 'create-authenticators',
-        sealed_otp_code: null,
-        sealed_authenticators: Buffer.from('passkeys'),
-      },
-    ],
-  ] as const)('returns the row of a settled %s exactly as it is stored', async (step, columns) => {
-    const seen: Row = { ...(await inserted(columns)), paused: true };
-    const ended = endOf(seen, {
-      class: 'not_sent',
-      effect: 'none',
-      counts: { unavailableCount: 1, noAnswerCount: 0 },
-      tells: 'itself',
-      upstreamStatus: null,
-      durationMs: 1,
-    });
-    const { patch, ...waiting } = retryLater(seen, ended, 1_000, { now: seen.now, settings: config });
-    const { leaseUntil: _, ...without } = patch;
-    const written = await store.settle(step, seen, { ...waiting, patch: without }, seen.now);
-    expect({ ...written, now: null }).toEqual({ ...(await load(seen.id)), now: null });
-  });
+  it.each(STEPS_IN_FLIGHT)(
+    'returns the row of a settled %s exactly as it is stored',
+    async (step, columns) => {
+      const seen: Row = { ...(await inserted(columns)), paused: true };
+      const ended = endOf(seen, {
+        class: 'not_sent',
+        effect: 'none',
+        counts: { unavailableCount: 1, noAnswerCount: 0 },
+        tells: 'itself',
+        upstreamStatus: null,
+        durationMs: 1,
+      });
+      const { patch, ...waiting } = retryLater(seen, ended, 1_000, { now: seen.now, settings: config });
+      const { leaseUntil: _, ...without } = patch;
+      const written = await store.settle(step, seen, { ...waiting, patch: without }, seen.now);
+      expect({ ...written, now: null }).toEqual({ ...(await load(seen.id)), now: null });
+    },
+  );
 
-  it.each([
-    ['init-otp', { ...SENDING, lease_until: inMs(30_000) }],
-    ['verify-otp', IN_FLIGHT],
-    [
-      'create-authenticators',
-      {
-        ...VERIFIED,
-        ...IN_FLIGHT,
-        state: 'authenticators_submitted',
-        step: 'create-authenticators',
-        sealed_otp_code: null,
-        sealed_authenticators: Buffer.from('passkeys'),
-      },
-    ],
-  ] as const)(
+  it.each(STEPS_IN_FLIGHT)(
     'stores an answer with the end of %s, if the row is as the answer shows it',
     async (step, columns) => {
       const seen = await inserted(columns);
