@@ -210,7 +210,13 @@ function coreOver(store: OneRow) {
 
   const woken: string[] = [];
   const jobs = { wake: (job: { name: string }) => Promise.resolve(woken.push(job.name)) };
-  const expiry = { runFor: () => Promise.resolve(store.expire()) };
+  const expiry = {
+    runFor: () => Promise.resolve(store.expire()),
+    upToDate: () => {
+      store.expire();
+      return store.find();
+    },
+  };
   const outcome = { runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) };
   const fingerprint = { of: () => 'print' };
   const claims = new Claims(store as never, steps, expiry as never, {} as never, STILL);

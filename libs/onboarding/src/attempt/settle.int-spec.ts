@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { anOnboarding, inMs, lookAgain, testDatabaseUrl } from '#libs/testing';
 import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { asOfNow } from '../flow/move.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { dueOf, type Row } from '../flow/row.js';
 import { Claims } from './claim.js';
@@ -292,8 +293,62 @@ describe('a late answer', () => {
   });
 });
 
+describe('an end that is written after the lease and a deadline', () => {
+  it.each([
+    { end: succeeded(), state: 'otp_verified', version: 3, last: 'late_answer' },
+    {
+      end: failed('rejected', { status: 400, reason: 'otp_invalid' }),
+      state: 'otp_sent',
+      version: 3,
+      last: 'late_answer',
+    },
+    { end: failed('not_sent'), state: 'outcome_unknown', version: 2, last: 'late_answer_kept' },
+    { end: failed('no_answer'), state: 'outcome_unknown', version: 2, last: 'late_answer_kept' },
+    {
+      end: failed('unavailable', { status: 503 }),
+      state: 'outcome_unknown',
+      version: 2,
+      last: 'late_answer_kept',
+    },
+  ] as const)(
+    'follows what callers may have read: $end.error.failure',
+    async ({ end, state, version, last }) => {
+      const row = await inFlight();
+      await set(row.id, `${LAPSED}, otp_expires_at = clock_timestamp() - interval '1 millisecond'`);
+      const claimed = { ...row, ...(await deadlinesOf(row.id)) } as Row;
+      expect(asOfNow(await onboardings.load(row.id))).toMatchObject({ state: 'outcome_unknown', version: 2 });
+      expect(await settlement.settle(claimed, end)).toMatchObject({ state, version });
+      expect(onboardings.added).toEqual([]);
+      const types = (await timeline(row.id)).map(({ type }) => type);
+      expect(types[0]).toBe('outcome_lost');
+      expect(types).toContain(last);
+    },
+  );
+
+  it('changes nothing if the onboarding has expired', async () => {
+    const row = await inFlight();
+    await set(row.id, `${LAPSED}, life_ends_at = clock_timestamp() - interval '1 millisecond'`);
+    const claimed = { ...row, ...(await deadlinesOf(row.id)) } as Row;
+    expect(await settlement.settle(claimed, succeeded())).toMatchObject({ state: 'expired', version: 2 });
+    expect((await timeline(row.id)).map(({ type }) => type)).toContain('late_answer_kept');
+  });
+
+  it('also follows it if the outcome was already unknown', async () => {
+    const row = await inFlight();
+    await set(row.id, LAPSED);
+    await runner.takeOver(await onboardings.load(row.id));
+    await set(row.id, `life_ends_at = clock_timestamp() - interval '1 millisecond'`);
+    expect(await settlement.settle(row, succeeded())).toMatchObject({ state: 'expired', version: 3 });
+  });
+
+  const deadlinesOf = async (id: string) => {
+    const { leaseUntil, otpExpiresAt, lifeEndsAt } = await onboardings.load(id);
+    return { leaseUntil, otpExpiresAt, lifeEndsAt };
+  };
+});
+
 describe('the record of a late answer', () => {
-  it('is written even if a deadline of the onboarding has passed', async () => {
+  it('is written after the expiry of a deadline that has passed', async () => {
     const row = await inFlight();
     await set(
       row.id,
@@ -301,8 +356,8 @@ describe('the record of a late answer', () => {
         otp_expires_at = clock_timestamp() - interval '1 second'`,
     );
     const settled = await settlement.settle(row, succeeded());
-    expect(settled).toMatchObject({ state: 'otp_sent', attempt: 3, lastSeq: 1 });
-    expect(await onboardings.eventTypes(row.id)).toEqual(['late_answer_kept']);
+    expect(settled).toMatchObject({ state: 'otp_needed', attempt: 3, lastSeq: 2 });
+    expect(await onboardings.eventTypes(row.id)).toEqual(['otp_expired', 'late_answer_kept']);
   });
 
   it('does not change the stored requests of a newer attempt', async () => {
@@ -344,6 +399,14 @@ describe('the takeover of an attempt', () => {
     await settlement.settle(row, succeeded());
     expect(await runner.takeOver(seen)).toMatchObject({ state: 'otp_verified' });
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
+  });
+
+  it('leaves the row to the expiry once a deadline has passed', async () => {
+    const row = await inFlight();
+    await set(row.id, `${LAPSED}, idle_ends_at = clock_timestamp() - interval '1 millisecond'`);
+    const seen = await onboardings.load(row.id);
+    expect(await runner.takeOver(seen)).toMatchObject({ state: 'expired', version: 2 });
+    expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['expired', 'secrets_wiped']);
   });
 
   it('does nothing before the lease expires', async () => {

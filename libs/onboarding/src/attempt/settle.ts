@@ -10,6 +10,7 @@ import { stateOfStep, type StepName } from '../flow/table.js';
 import { UnknownRefusals } from '../integrations/unknown-refusals.js';
 import type { Answering } from '../store/answering.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
+import { Expiry } from '../upkeep/expire.js';
 import { aboutAttempt, logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
 import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
@@ -31,6 +32,7 @@ export class Settlement {
     private readonly verdicts: Verdicts,
     private readonly jobs: JobProducer,
     private readonly refusals: UnknownRefusals,
+    private readonly expiry: Expiry,
     metrics: Metrics,
   ) {
     this.#attempts = metrics.histogram('gangway_attempt_duration_seconds');
@@ -85,7 +87,8 @@ export class Settlement {
         ? await this.store.settle(step, seen, verdict.moved, verdict.now, answering)
         : await this.#late(seen, row, step, end, verdict);
       if (written) return { row: written, isOurs };
-      const fresh = await this.store.find(row.id);
+      const found = await this.store.find(row.id);
+      const fresh = found && (await this.expiry.upToDate(found));
       if (!fresh) return { row, isOurs: false };
       if (again && (await this.#isWritten(fresh, row.attempt))) {
         logForOperators(row, end, verdict);

@@ -126,15 +126,14 @@ describe('the timeline of an erased onboarding', () => {
     return { type, actor: 'caller', data } as NewEvent;
   };
 
-  it.each(['command', ...STEPS] as const)('gets only events without data (writer: %s)', async (by) => {
+  it('gets only events without data, and never the end of an attempt', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     await erase(id);
     const { store } = onboardings;
     const row = await onboardings.load(id);
     const moved = { patch: {}, events: EVENT_TYPES.map(personal), also: NOTHING_ELSE };
-    const written =
-      by === 'command' ? await store.command(row, moved) : await store.settle(by, row, moved, row.now);
-    expect(written).not.toBeNull();
+    for (const step of STEPS) expect(await store.settle(step, row, moved, row.now)).toBeNull();
+    expect(await store.command(row, moved)).not.toBeNull();
     const events = await store.events(id, row.lastSeq, EVENT_TYPES.length);
     expect(events.map(({ type, data }) => [type, data])).toEqual(EVENT_TYPES.map((type) => [type, {}]));
   });

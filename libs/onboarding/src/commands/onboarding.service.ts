@@ -20,7 +20,7 @@ import {
   versionMismatch,
 } from '../flow/refusal.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
-import { signalOfTime, type Row } from '../flow/row.js';
+import type { Row } from '../flow/row.js';
 import { isEnded, stepOfState } from '../flow/table.js';
 import { Fingerprint } from '../store/fingerprint.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
@@ -69,9 +69,7 @@ export class OnboardingService {
    */
   async liveOf({ integration, subjectKey }: SubjectRef): Promise<{ id: string; row: Row | null } | null> {
     const live = await this.store.findLive(integration, subjectKey);
-    if (!live?.row || !signalOfTime(live.row)) return live;
-    await this.expiry.runFor(live.id);
-    return { id: live.id, row: await this.store.find(live.id) };
+    return live?.row ? { id: live.id, row: await this.expiry.upToDate(live.row) } : live;
   }
 
   /**
@@ -210,15 +208,11 @@ export class OnboardingService {
     return row;
   }
 
-  /**
-   * Reads a row. If a deadline has passed, first writes its effect. Otherwise, callers would see two states
-   * with the same version.
-   */
   async #current(id: string, { caller }: Terms): Promise<Row> {
-    const row = mustTouch(await this.#read(id), id, caller, 'owner-or-operator');
-    if (!signalOfTime(row)) return row;
-    await this.expiry.runFor(id);
-    return this.#read(id);
+    const seen = mustTouch(await this.#read(id), id, caller, 'owner-or-operator');
+    const row = await this.expiry.upToDate(seen);
+    if (!row) throw notFound(id);
+    return row;
   }
 
   async #command(id: string, terms: Terms, decide: (row: Row, by: { by?: string }) => Moved): Promise<Row> {

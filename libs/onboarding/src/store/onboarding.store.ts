@@ -350,7 +350,8 @@ export class OnboardingStore {
    *
    * @param answering offers an answer for the same commit. If there is one, `now` becomes the time of the
    *   row's last change: the answer contains it.
-   * @returns null if the row has changed since it was read.
+   * @returns null if the row has changed since it was read. A passed deadline is also a change: callers may
+   *   have read its effect, so the expiry must be written first.
    */
   async settle(
     step: StepName,
@@ -374,6 +375,7 @@ export class OnboardingStore {
       ...this.#written(seen, moved, to),
       sealedGrant: moved.patch.sealedGrant === undefined ? seen.sealedGrant : moved.patch.sealedGrant,
       nextAttemptAt: seen.nextAttemptAt,
+      before: changesAt(seen),
       refundSends: refund === 'send' ? 1 : 0,
       refundTries: refund === 'try' ? 1 : 0,
       credentials,

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { inBatches } from '#libs/kernel';
 import { CONFIG, Log, type Config } from '#libs/platform';
 import { movesOfTime } from '../flow/move.js';
-import type { Row } from '../flow/row.js';
+import { signalOfTime, type Row } from '../flow/row.js';
 import { SEALED, type Signal } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { DUE, EXPIRE, PUSH_BACK } from '../store/statements/expire.js';
@@ -63,6 +63,18 @@ export class Expiry {
     await this.store.run(WAIT_FOR_WRITERS, { id });
     const row = await this.store.find(id);
     if (row) await this.#write([row]);
+  }
+
+  /**
+   * Expires one onboarding before a write. Callers may have read the effect of a passed deadline, and must
+   * not see another state with the same version.
+   *
+   * @returns the row after its expiry; null if it is gone.
+   */
+  async upToDate(row: Row): Promise<Row | null> {
+    if (signalOfTime(row) === null) return row;
+    await this.runFor(row.id);
+    return this.store.find(row.id);
   }
 
   async #write(rows: Row[]): Promise<Timed[]> {

@@ -4,7 +4,7 @@ import { statement } from '../statement.js';
 /**
  * Writes the end of an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key
  * if an answer is stored, the credentials that its submission has reserved. Writes only if the row has not
- * changed since it was read.
+ * changed since it was read, not even by time.
  */
 export const SETTLE_AUTHENTICATORS = statement(
   'settle_authenticators',
@@ -30,10 +30,10 @@ export const SETTLE_AUTHENTICATORS = statement(
       last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
-      AND o.last_seq = $lastSeq::int
+      AND o.last_seq = $lastSeq::int AND clock_timestamp() < $before::timestamptz
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
-    RETURNING o.id, o.integration, o.subject_key, o.authenticators, o.last_seq, o.erased_at,
+    RETURNING o.id, o.integration, o.subject_key, o.authenticators, o.last_seq,
       o.sealed_requests, o.updated_at, true AS as_expected
   ),
   confirmed AS (
@@ -52,9 +52,7 @@ export const SETTLE_AUTHENTICATORS = statement(
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
     SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
-      e.event ->> 'actor',
-      -- An erased onboarding's events have no data.
-      CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
+      e.event ->> 'actor', coalesce(e.event -> 'data', '{}')
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.sealed_requests, c.updated_at, clock_timestamp() AS now,

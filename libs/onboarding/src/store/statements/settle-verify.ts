@@ -3,10 +3,10 @@ import { HAS_ROOM_FOR_WRONG_CODE, roomForSendAt } from '../budget.js';
 import { statement } from '../statement.js';
 
 /**
- * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key
- * if an answer is stored, the subject's budget row if the try is refunded. Writes only if the row has not
- * changed since it was read. The subqueries do not see the refund, so the subquery for wrong codes skips one
- * more entry.
+ * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key if
+ * an answer is stored, the subject's budget row if the try is refunded. Writes only if the row has not
+ * changed since it was read, not even by time. The subqueries do not see the refund, so the subquery for
+ * wrong codes skips one more entry.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',
@@ -43,10 +43,10 @@ export const SETTLE_VERIFY = statement(
       device_signing jsonb, session_expires_at timestamptz, session_ends_at timestamptz, last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
-      AND o.last_seq = $lastSeq::int
+      AND o.last_seq = $lastSeq::int AND clock_timestamp() < $before::timestamptz
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
-    RETURNING o.id, o.integration, o.subject_key, o.last_seq, o.erased_at,
+    RETURNING o.id, o.integration, o.subject_key, o.last_seq,
       o.otp_tries_left, o.otp_resend_at, o.sealed_requests, o.updated_at,
       o.otp_tries_left IS NOT DISTINCT FROM w.otp_tries_left AND
         date_trunc('milliseconds', o.otp_resend_at) IS NOT DISTINCT FROM w.otp_resend_at AS as_expected
@@ -60,9 +60,7 @@ export const SETTLE_VERIFY = statement(
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
     SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
-      e.event ->> 'actor',
-      -- An erased onboarding's events have no data.
-      CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
+      e.event ->> 'actor', coalesce(e.event -> 'data', '{}')
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.otp_tries_left, c.otp_resend_at, c.sealed_requests, c.updated_at, clock_timestamp() AS now,
