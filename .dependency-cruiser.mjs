@@ -157,13 +157,13 @@ export default {
       comment: 'The import does not resolve. Import a lib as #libs/<name>: no other path exists.',
       severity: 'error',
       from: {},
-      // The demo's server serves this path from node_modules.
+      // The resolver finds no file for this path, because the demo's server serves it from node_modules.
       to: { couldNotResolve: true, pathNot: '^/vendor/simplewebauthn/' },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // The one test that uses the packages of test/clients installs them itself.
+    // Only the tests that use test/clients install its packages, so imports there do not resolve.
     exclude: { path: '(^|/)dist/|^test/clients/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

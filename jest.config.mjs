@@ -20,8 +20,8 @@ const base = {
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
-  // The limit is never reached, because test/runner restarts workers. But if there is a limit, jest runs even
-  // a single file in a worker.
+  // With a limit, jest runs even a single file in a worker. The limit itself is never reached, because
+  // test/runner restarts workers.
   workerIdleMemoryLimit: '100%',
   // This long timeout only ends tests that hang. A slow machine must not reach it.
   testTimeout: 120_000,

@@ -61,7 +61,7 @@ const STARTS: Record<ContenderName, Contender['start']> = {
   pooled: startPooled,
 };
 
-/** All contenders that can run on this machine. The reference servers come first. */
+/** @returns all contenders that can run on this machine, the reference servers first. */
 export function contenders(): Contender[] {
   return (Object.keys(TITLES) as ContenderName[])
     .filter((name) => name !== 'pooled' || findPgBouncer())

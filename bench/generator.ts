@@ -14,7 +14,7 @@ export interface Load {
   warmMs: number;
   /** The shortest duration of the window. At least 2 × `atOnce` onboardings complete in the window. */
   windowMs: number;
-  /** Starts this many onboardings a second. Without it, starts as many as possible. */
+  /** How many onboardings start in a second. If undefined, as many as possible start. */
   perSecond?: number;
 }
 

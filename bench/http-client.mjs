@@ -82,7 +82,7 @@ function dispatch(pool, config) {
   });
 }
 
-/** The service's own client, from the last build. */
+/** Loads the service's own client from the last build. */
 async function ownClient() {
   const built = new URL('../dist/libs/upstream/src/transport/http-client.js', import.meta.url);
   if (!existsSync(built)) return null;

@@ -30,7 +30,7 @@ interface Cpu {
   parent: number;
 }
 
-/** CPU time in milliseconds that a process has used so far, its ended children included. */
+/** Reads the CPU time in milliseconds that a process and its ended children have used so far. */
 function cpuOf(pid: number): Cpu {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = text
@@ -62,8 +62,8 @@ function family(pid: number): (Cpu & { pid: number })[] {
 }
 
 /**
- * CPU time of PostgreSQL so far, by the titles of its processes, such as `walwriter` and `checkpointer`.
- * `backends` are the processes that serve clients. Empty if the operating system does not report CPU time.
+ * @returns the CPU time of PostgreSQL so far, by the titles of its processes, such as `walwriter`. `backends`
+ *   are the processes that serve clients. Empty if the operating system does not report CPU time.
  */
 export function postgresCpu(postmaster: number): Map<string, Pick<Cpu, 'ms' | 'systemMs'>> {
   const sums = new Map<string, Pick<Cpu, 'ms' | 'systemMs'>>();
@@ -91,7 +91,7 @@ function cpuNow({ service, beside }: Running, { postgresPid, redisPid }: Servers
   };
 }
 
-/** Memory that a process uses; null if the operating system does not report it. */
+/** @returns the memory in MiB that a process uses; null if the operating system does not report it. */
 export function rssMb(pid: number): number | null {
   if (process.platform !== 'linux') return null;
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;

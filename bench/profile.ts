@@ -72,7 +72,7 @@ interface Statement {
   wal: number;
 }
 
-/** The statistics of each statement since their last reset. `ms` includes the time for planning. */
+/** Reads the statistics of each statement since their last reset. `ms` includes the time for planning. */
 async function statements(database: Client): Promise<Statement[]> {
   const { rows } = await database.query<Statement>(`
     SELECT query, calls::int, total_exec_time + total_plan_time AS ms, total_plan_time AS "planMs",
@@ -121,9 +121,7 @@ function printStatements(rows: Statement[], onboardings: number): void {
   }
 }
 
-/**
- * A name for a statement: the tables that it writes, in order. If it writes none, the beginning of its text.
- */
+/** Labels a statement with the tables that it writes, in order, and with the beginning of its text. */
 function labelOf(query: string): string {
   const writes = [...query.matchAll(/\b(INSERT INTO|UPDATE|DELETE FROM)\s+"?([a-z_]+)/g)];
   const beginning = query.replaceAll(/\s+/g, ' ').trim().slice(0, 60);
@@ -140,7 +138,8 @@ interface CpuProfile {
 }
 
 /**
- * Microseconds by package. Time in Node.js's own code counts for the package that called this code, if any.
+ * Adds up the microseconds by package. Time in Node.js's own code counts for the package that called this
+ * code, if any.
  */
 function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
   const self = new Map<number, number>();

@@ -163,7 +163,8 @@ const COLOUR: Record<ContenderName, string> = {
 };
 
 /**
- * Onboardings per second as bars, relative to the bare relay in the same setting. Each setting is a group.
+ * Draws the onboardings per second as bars, relative to the bare relay in the same setting. Each setting is a
+ * group.
  */
 export function chart(report: Report): string {
   const parts: string[] = [];

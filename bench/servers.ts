@@ -138,8 +138,8 @@ export async function startPgBouncer(program: string, databaseUrl: string) {
 }
 
 /**
- * A port of 127.0.0.1 on which nothing listens. No port is returned twice, because contenders start at the
- * same time. The port is outside the range from which outgoing connections take ports.
+ * Finds a port of 127.0.0.1 on which nothing listens. No port is returned twice, because contenders start at
+ * the same time. The port is outside the range from which outgoing connections take ports.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

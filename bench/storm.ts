@@ -42,8 +42,8 @@ export async function storm(): Promise<void> {
     const backAt = Date.now();
     const pool = new Pool(running.url);
     const before = await waiting();
-    // While a process has an open breaker, its new onboardings wait too. Begin the load of other callers when
-    // the breakers of worker and service are closed.
+    // While a process has an open breaker, its new onboardings wait too. So the load of other callers begins
+    // only when the breakers of worker and service are closed.
     while ((await waiting()) === before) await wait(100);
     while ((await startOne(pool, running, 'wait=2')) !== 201) await wait(500);
     const leadS = (Date.now() - backAt) / 1_000;

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the provider that checks nothing. It answers immediately, after a delay, or with 503, in a
- * process of its own, so that its CPU time is not measured with that of the service.
+ * A stand-in for the provider that checks nothing. It answers immediately, after a delay, or with 503. It
+ * runs in a process of its own, so that its CPU time is not measured with the CPU time of the service.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -58,7 +58,7 @@ interface Row {
 
 const ASVS = read('docs/security/asvs.md');
 
-/** The cells of a row in a Markdown table. No cell contains a vertical bar. */
+/** Splits a row of a Markdown table into its cells. No cell contains a vertical bar. */
 const cellsOf = (line: string) =>
   line
     .split('|')

@@ -26,7 +26,7 @@ export interface AppProcess {
   lastWords(): string;
 }
 
-/** The entry file of an app. All apps are compiled, except the demo, which is plain JavaScript. */
+/** @returns the entry file of an app. All apps are compiled, except the demo, which is plain JavaScript. */
 export const entryOf = (app: string): string =>
   join(CHECKOUT, app === 'demo' ? 'apps' : 'dist/apps', app, 'src', 'main.js');
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plain } from './console.js';
 
-/** The folder of package.json. The compiled form of this file is one level deeper than its source. */
+/** The folder of package.json. Search for it, because the compiled form of this file is one level deeper. */
 export const CHECKOUT = findCheckout(dirname(fileURLToPath(import.meta.url)));
 
 /** The folder for files that Gangway keeps between runs and that git ignores: logs, secrets, data. */
@@ -15,10 +15,11 @@ export const STATE = join(CHECKOUT, '.gangway');
 export const AS_ROOT = process.getuid?.() === 0;
 
 /**
- * The folder for the data of embedded servers. It is inside the checkout, or under /var/tmp, with a name made
- * from the checkout's path. It is under /var/tmp for root, because PostgreSQL then runs as another user, who
- * may be unable to enter the checkout. It is also under /var/tmp if the file system of the checkout cannot
- * restrict a folder to its owner (a Windows disk under WSL).
+ * Creates the folder for the data of embedded servers, if it does not exist. The folder is inside the
+ * checkout, except in two cases, in which it is under /var/tmp:
+ *
+ * - The user is root. PostgreSQL then runs as another user, who may be unable to enter the checkout.
+ * - The file system of the checkout cannot restrict a folder to its owner (a Windows disk under WSL).
  *
  * @returns an absolute path; the folder exists and belongs to this user
  */
@@ -40,7 +41,7 @@ export function serversFolder(): string {
   return outside;
 }
 
-/** The cache folder that all checkouts of this user share. It may be deleted at any time. */
+/** @returns the cache folder that all checkouts of this user share. It may be deleted at any time. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   return join(base, 'gangway');

@@ -3,7 +3,7 @@
  * a log file.
  */
 
-// If the program that reads the output ends (`npm start | head`), stop in order, as after a closed terminal.
+// If the program that reads the output ends (`npm start | head`), stop in order, as if the terminal closed.
 process.stdout.once('error', () => {
   process.stdout.on('error', () => undefined);
   process.kill(process.pid, 'SIGHUP');

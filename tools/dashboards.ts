@@ -26,7 +26,7 @@ const targets = (queries: readonly Query[]) =>
     legendFormat,
   }));
 
-/** A panel with lines over time. @param more `max` of the axis, or a note for the reader */
+/** Makes a panel with lines over time. @param more `max` of the axis, or a note for the reader */
 function graph(
   title: string,
   unit: string,
@@ -58,7 +58,7 @@ function graph(
   };
 }
 
-/** A panel with one number. It is red from `bad` on; with `isRedBelow`, it is red below `bad`. */
+/** Makes a panel with one number. It is red from `bad` on, or below `bad` if `isRedBelow` is true. */
 function stat(title: string, unit: string, expr: string, bad: number | null, isRedBelow = false): Panel {
   const [low, high] = isRedBelow ? ['red', 'green'] : ['green', 'red'];
   const steps = bad === null ? [] : [{ color: high, value: bad }];
@@ -84,8 +84,8 @@ function stat(title: string, unit: string, expr: string, bad: number | null, isR
 }
 
 /**
- * A PromQL expression for a number of onboardings. Its value is 0 if there are no such onboardings, and
- * absent if nothing was counted.
+ * @returns a PromQL expression for a number of onboardings. Its value is 0 if there are no such onboardings,
+ *   and absent if nothing was counted.
  */
 const counted = (expr: string) => `sum(${expr}) or 0 * max(gangway_onboardings_counted_age_seconds)`;
 

@@ -78,8 +78,8 @@ function newP256PrivateKey(): string {
 }
 
 /**
- * The public key of a private key, for the sandbox. The result has the form of the header `X-Pubkey`: `0x`
- * and the compressed point in hex (SEC 1 §2.3.3).
+ * Derives the public key for the sandbox from a private key. The result has the form of the header
+ * `X-Pubkey`: `0x` and the compressed point in hex (SEC 1 §2.3.3).
  *
  * @param privateKey hex, with or without `0x`
  * @returns undefined if the text is not a private key; the service reports this error itself

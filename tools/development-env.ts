@@ -37,12 +37,12 @@ export interface DevelopmentEnv {
   custody: string | undefined;
 }
 
-/** Drops empty variables: in this tool and in the apps, an empty variable counts as unset. */
+/** Drops empty variables, because they count as unset in this tool and in the apps. */
 function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 }
 
-/** The variables of one integration. All integrations have the same relying party. */
+/** Makes the variables of one integration. All integrations have the same relying party. */
 function integrationEnv(name: string, origin: string, own: Record<string, string>): Record<string, string> {
   const all = {
     RP_ID: 'localhost',
@@ -55,7 +55,7 @@ function integrationEnv(name: string, origin: string, own: Record<string, string
   );
 }
 
-/** The public key of a private key: 65 bytes, in hex. */
+/** @returns the public key of this private key: 65 bytes, in hex. */
 function uncompressed(privateKeyHex: string): string {
   const pair = createECDH('prime256v1');
   pair.setPrivateKey(privateKeyHex, 'hex');
@@ -63,7 +63,7 @@ function uncompressed(privateKeyHex: string): string {
 }
 
 /**
- * The environment of the apps under `npm start`. Variables that the user sets override the development
+ * Makes the environment of the apps under `npm start`. Variables that the user sets override the development
  * values, except the addresses.
  *
  * @param integration the integration to configure. The sandbox stands in for the integration's provider.
@@ -103,7 +103,7 @@ export function developmentEnv(
       AUTH_PROXY_URL: sandboxUrl,
       AUTH_PROXY_CONFIG_ID: AUTH_PROXY_CONFIG_ID,
     }),
-    // Stop without a delay, because no load balancer must notice the stop.
+    // Stop without a delay, because there is no load balancer that must notice the stop.
     DRAIN_NOTICE_MS: '0',
     ...(set(own) as Record<string, string>),
   };
@@ -114,7 +114,7 @@ export function developmentEnv(
   const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
   const origins = settings[`${prefix}ORIGINS`]?.split(',');
   if (!origins) throw new Plain(`tools/development-env.ts has no variables ${prefix}…: add them.`);
-  // Always add the demo's origin, because the demo's port may change.
+  // Add the demo's origin to the user's own origins too, because the demo's port may change.
   if (settings[`${prefix}RP_ID`] === 'localhost' && !origins.includes(demoUrl)) origins.push(demoUrl);
   const env = {
     ...settings,

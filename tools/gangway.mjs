@@ -33,7 +33,7 @@ const extent = ['test', 'exec', 'install'].includes(command) ? 'all' : 'runtime'
 const checks = join(checkout, 'tools', 'checks');
 const isCheck = command === 'exec' && ['depcruise', 'nest', 'oxlint', 'redocly'].includes(args[0] ?? '');
 
-/** The running command, as users type it. */
+/** @returns the running command, as users type it */
 function typed() {
   const script = process.env.npm_lifecycle_event;
   if (script === undefined) return `node tools/gangway.mjs ${command}`;
@@ -41,8 +41,8 @@ function typed() {
 }
 
 /**
- * The source of the tool or app, if the build compiles it. If it is missing, the launcher reports this before
- * any other work.
+ * @returns the source file of the tool or app, or undefined if the command has none. The launcher reports a
+ *   missing file before any other work.
  */
 function sourceOf() {
   if (command === 'run') return join('apps', args[0] ?? '', 'src', 'main.ts');

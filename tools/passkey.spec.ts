@@ -36,7 +36,7 @@ describe('a passkey without wrong values', () => {
     },
   );
 
-  it('has the requested id and transports, in base64url without padding', async () => {
+  it('has the requested id and transports, and base64url values without padding', async () => {
     const credentialId = Uint8Array.from({ length: 300 }, (_, i) => i);
     const passkey = createPasskey({ ...HONEST, credentialId, transports: ['usb'] });
     expect(passkey.id).toBe(Buffer.from(credentialId).toString('base64url'));

@@ -41,7 +41,7 @@ describe('holdPort', () => {
     await letGo(held);
   });
 
-  it('gives each port to only one of many processes that start at the same time', async () => {
+  it('gives each port to only one of many calls at the same time, and to no other process', async () => {
     const all = await Promise.all(Array.from({ length: 8 }, () => holdPort('each', taken)));
     expect(new Set(all.map(({ port }) => port)).size).toBe(8);
     const rival = `require('net').createServer().listen(${all[0]!.port}, '127.0.0.1')`;

@@ -14,7 +14,7 @@ export interface HeldPort {
   readonly sockets: readonly Server[];
 }
 
-/** A server did not start because another program uses its port. */
+/** Thrown if a server did not start because another program uses its port. */
 export class PortTaken extends Error {
   override readonly name = 'PortTaken';
 }

@@ -46,7 +46,7 @@ export function noteStopped(): void {
   rmSync(FILE, { force: true });
 }
 
-/** This folder's `npm start`. @returns undefined if none serves */
+/** @returns the addresses of this folder's `npm start`; undefined if none serves */
 export function servingHere(): Serving | undefined {
   return serversHolder(CHECKOUT) && read()?.serving;
 }
@@ -79,8 +79,8 @@ function read(): Running | undefined {
 }
 
 /**
- * The command line of a live process, or undefined. It tries both /proc and ps, because macOS has
- * no /proc and a minimal Linux has no ps.
+ * @returns the command line of a live process, or undefined. It comes from /proc if this exists, otherwise
+ *   from ps, because macOS has no /proc and a minimal Linux has no ps.
  */
 function commandOf(pid: number): string | undefined {
   try {

@@ -5,7 +5,7 @@ import { Plain, runTool, say } from './console.js';
 import { walkOnboarding } from './walk-onboarding.js';
 
 /**
- * Walks one onboarding with a running service and a running sandbox, for example in containers: `node
+ * Completes one onboarding with a running service and a running sandbox, for example in containers: `node
  * tools/gangway.mjs self-check --service http://127.0.0.1:3000 --sandbox http://127.0.0.1:4000`. API_KEY must
  * contain an API key. Exits with code 0 if the onboarding completes.
  */

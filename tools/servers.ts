@@ -31,7 +31,7 @@ export interface Given {
   redisUrl: string | undefined;
 }
 
-/** The servers that DATABASE_URL and REDIS_URL name. An empty variable counts as unset. */
+/** @returns the servers that DATABASE_URL and REDIS_URL name. An empty variable counts as unset. */
 export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
   return { databaseUrl: env['DATABASE_URL'] || undefined, redisUrl: env['REDIS_URL'] || undefined };
 }
@@ -67,8 +67,8 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
 }
 
 /**
- * Deletes data that this checkout cannot decrypt. The data of a deleted checkout may remain, and a new clone
- * at the same path has other keys.
+ * Deletes data that this checkout cannot decrypt, because the data belongs to a deleted checkout at the same
+ * path, which had other keys.
  */
 async function claim({ folder, password }: ServersOptions): Promise<void> {
   const file = join(folder, 'keys');

@@ -22,7 +22,7 @@ import { walkOnboarding, type Walked } from './walk-onboarding.js';
  */
 const READY_MS = 120_000;
 
-/** `npm start`: starts everything, walks one onboarding as a self check, and serves until Ctrl-C. */
+/** `npm start`: starts everything, completes one onboarding as a self check, and serves until Ctrl-C. */
 async function main(): Promise<void> {
   const flags = flagsOrExit(COMMANDS.start, process.argv.slice(2));
   const interrupted = interruption();
@@ -154,7 +154,7 @@ async function serve(
 
 const notesOf = (apps: AppProcess[]) => apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) }));
 
-/** All addresses of `localhost`, because browsers try each of them. */
+/** @returns all addresses of `localhost`, because browsers try each of them. */
 async function addressesOfLocalhost(): Promise<string[]> {
   return (await lookup('localhost', { all: true })).map(({ address }) => address);
 }
@@ -206,7 +206,7 @@ function loginLink(env: NodeJS.ProcessEnv): string {
   }).trim();
 }
 
-/** The path relative to the checkout, as users type it. */
+/** @returns the path relative to the checkout, as users type it. */
 const shown = (path: string): string => path.replace(`${CHECKOUT}/`, '');
 
 function whereDataLies(): string {

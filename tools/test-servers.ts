@@ -24,8 +24,8 @@ export interface TestServers {
 }
 
 /**
- * Starts the servers for integration and end-to-end tests, as TEST_INFRA says, and a migrated database that
- * each jest worker clones. {@link TestServers.stop} removes all databases and keys of the run, on given
+ * Starts the servers for integration and end-to-end tests, as TEST_INFRA says. Makes a migrated database,
+ * which each jest worker clones. {@link TestServers.stop} removes all databases and keys of the run, on given
  * servers too.
  *
  * @throws Plain if TEST_INFRA has a wrong value, or its servers do not start

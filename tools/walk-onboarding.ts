@@ -152,7 +152,7 @@ class Timeline {
     private readonly print: (line: string) => void,
   ) {}
 
-  /** Prints the events during a request, and once more after its answer. */
+  /** Prints new events while the request runs, and those that are left after its answer. */
   async during<T>(request: Promise<T>): Promise<T> {
     let answered = false;
     const end = request.then(

@@ -17,7 +17,7 @@ export interface CallerOptions {
   over(): boolean;
 }
 
-/** After this time without a call, no earlier call can still take effect. */
+/** This long after an attempt began, its call can no longer take effect. */
 const CALM_MS =
   2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS) + 2 * Number(SETTINGS.CLAIM_MAX_AGE_MS);
 const PATIENCE_MS = 90_000;
@@ -67,7 +67,7 @@ export class Caller {
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // A waiting caller reads more often. So the chance that its user leaves or cancels is smaller.
+      // A waiting caller reads more often, so the chance per read that the user leaves or cancels is smaller.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // the user leaves and does not return
       const cancels = this.#random.chance(moody);

@@ -218,7 +218,7 @@ export class ChaosRun {
     this.#mending.add(mending);
   }
 
-  /** Keeps this number of callers running: when a caller ends, the next caller starts. */
+  /** Keeps the configured number of callers running: when a caller ends, the next caller starts. */
   async #keepCalling(): Promise<void> {
     await Promise.all(
       Array.from({ length: this.#options.callers }, async (_, slot) => {

@@ -106,7 +106,7 @@ const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = 
   erased: [{ ...ENDED, state: 'cancelled', subject: {}, sealedDataKey: null, erasedAt: PAST }],
 };
 
-/** The text of `tables/commands.txt`: the outcome or the refusal of each command in each situation. */
+/** @returns the text of `tables/commands.txt`: each command's outcome or refusal in each situation. */
 export async function commandsTable(): Promise<string> {
   const dimensions = { situation: Object.keys(SITUATIONS) };
   const sections: string[] = [];
@@ -168,7 +168,7 @@ const ATTEMPTS: Readonly<Record<string, Partial<Columns>>> = {
   'the lease has lapsed': { leaseUntil: after(-3_000) },
 };
 
-/** The text of `tables/time.txt`: what happens when a deadline passes, in each state, also during a call. */
+/** @returns the text of `tables/time.txt`: what a passed deadline changes in each state and during a call. */
 export function timeTable(): string {
   const dimensions = { where: Object.keys(WHERE), over: Object.keys(OVER), attempt: Object.keys(ATTEMPTS) };
   const cells: Cell[] = [];

@@ -62,7 +62,8 @@ export const config = testConfig({
 });
 
 /**
- * The changes to a row when its attempt ends as `end` says. `row` is the row at the beginning of the attempt.
+ * @param row the row at the beginning of the attempt.
+ * @returns the changes to the row if the attempt ends as `end` says.
  */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
@@ -93,9 +94,8 @@ export function timesWork(row: Row): Outcome {
 }
 
 /**
- * What the retry law, the table of rules for retries, decides after the latest call of a step.
- *
  * @param random in [0, 1), for the jitter.
+ * @returns what the retry law, the table of rules for retries, decides after the latest call of a step.
  */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
 

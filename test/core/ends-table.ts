@@ -144,8 +144,8 @@ const SHORT: Record<StepName, Partial<Columns>> = {
 };
 
 /**
- * The text of `tables/ends-of-<step>.txt`: the effect of each end of an attempt, by provider, earlier calls,
- * previous code and time left.
+ * @returns the text of `tables/ends-of-<step>.txt`: the effect of each end of an attempt, by provider,
+ *   earlier calls, previous code and time left.
  */
 export async function endsTable(step: StepName): Promise<string> {
   const sections: string[] = [];
@@ -182,8 +182,8 @@ async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Pro
 }
 
 /**
- * An attempt in flight, on a row that also has an unresolved attempt. The end of this attempt must not change
- * the unresolved one.
+ * @returns a row with an attempt in flight and an earlier unresolved attempt. The end of the attempt in
+ *   flight must not change the unresolved one.
  */
 function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Partial<Columns>): Row {
   const submission = 2;

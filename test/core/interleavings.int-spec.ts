@@ -59,7 +59,7 @@ async function interleaved(
   return { met, first: firstHeard, second: secondHeard, left: await standing(seen) };
 }
 
-/** All onboardings of the subject with their events, and their rows in other tables. */
+/** @returns all onboardings of the subject with their events, and the counts of rows in other tables. */
 async function standing({ row: { integration, subjectKey }, id }: Seen): Promise<string> {
   const rows = await watcher.query<{ id: string; state: string; last_seq: number; types: string[] }>(
     `SELECT o.id, o.state, o.last_seq, ARRAY(
@@ -92,8 +92,8 @@ async function standing({ row: { integration, subjectKey }, id }: Seen): Promise
 const titleOf = ({ situation, first, second }: Interleaving) => `${situation}: ${first}, then ${second}`;
 
 /**
- * An entry of `tables/interleavings.txt`: title, whether the second statement waited, both answers, and the
- * rows at the end.
+ * @returns an entry of `tables/interleavings.txt`: title, whether the second statement waited, both answers,
+ *   and the rows at the end.
  */
 const told = (row: Interleaving, { met, first, second, left }: Course) =>
   `${titleOf(row)}\n  ${met}; ${first}, then ${second}\n${indented(left, 4)}`;
@@ -106,7 +106,7 @@ callers, all onboardings of the subject with their events, and the counts of row
   'ACCEPT_TABLES=1 npm run test:int -- test/core',
 );
 
-describe('two overlapping statements: the second begins before the first commits', () => {
+describe('two statements, of which the second begins before the first commits,', () => {
   it.each(INTERLEAVINGS)(
     'have the recorded effect in the situation "$situation": $first, then $second',
     async (row) => {
@@ -115,7 +115,7 @@ describe('two overlapping statements: the second begins before the first commits
     },
   );
 
-  it('have exactly the entries of the committed table', () => table.end());
+  it('give exactly the entries of the committed table', () => table.end());
 
   it('never deadlock', async () => {
     // PostgreSQL may add a connection's deadlocks to the statistics only when the connection ends.

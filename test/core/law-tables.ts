@@ -14,10 +14,7 @@ const PLACES: readonly { state: State; step: StepName | null }[] = STATES.flatMa
       : [{ state, step: null }],
 );
 
-/**
- * The text of `tables/machine.txt`: the next state for each state and each signal (input of the state
- * machine).
- */
+/** @returns the text of `tables/machine.txt`: the next state for each state and each signal. */
 export function machineTable(): string {
   return PLACES.map(({ state, step }) => {
     const moves = ALL_SIGNALS.map(({ signal, answer }) => {
@@ -42,7 +39,7 @@ export function machineTable(): string {
   }).join('\n\n');
 }
 
-/** Each signal except `late_answer`, and `late_answer` with each signal that it can carry. */
+/** All signals. `late_answer` comes once for each signal that it can carry. */
 const ALL_SIGNALS: readonly { signal: Signal; answer?: Signal }[] = [
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map((signal) => ({ signal })),
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map(
@@ -55,8 +52,8 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
 );
 
 /**
- * How the earlier calls of the step failed, by the title in the table. The table then shows what follows if
- * one more call fails.
+ * The failure classes of the step's earlier calls, by the title in the table. The table shows the decision
+ * after one more failed call.
  */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
@@ -74,8 +71,8 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
 const HOUR = 3_600_000;
 
 /**
- * The text of `tables/retry-law.txt`: the decision for each provider, step, failure class and list of earlier
- * calls.
+ * @returns the first part of `tables/retry-law.txt`: the decision for each step, failure class, provider and
+ *   list of earlier calls.
  */
 export function lawTable(): string {
   const dimensions = {
@@ -115,7 +112,7 @@ const CALLS = [1, 2, 3, 5, 6, 40];
 const LEAST = 0;
 const MOST = 1 - Number.EPSILON;
 
-/** The shortest and the longest wait before a retry, by the number of the failed call. */
+/** @returns the shortest and the longest wait before a retry, by the number of the failed call, as text. */
 export function waitsTable(): string {
   const dimensions = {
     step: STEPS,
@@ -143,7 +140,10 @@ export function waitsTable(): string {
   return grouped(dimensions, cells);
 }
 
-/** Shows the decision for the shortest time left that allows a retry, and for one millisecond less. */
+/**
+ * @returns two decisions, as text: for the shortest remaining time that allows a retry, and for one
+ *   millisecond less.
+ */
 export function lastMomentsTable(): string {
   const decided = (timeLeftMs: number) =>
     decision({ ...circumstancesOf('verify-otp', ['not_sent']), timeLeftMs }).type;

@@ -11,7 +11,7 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 
 const THIRD = 100_000;
 const LIMIT = 50;
-/** A list reads three or four pages for each part of an index. The whole table has thousands of pages. */
+/** A list reads three or four pages for each range of an index. The whole table has thousands of pages. */
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
@@ -19,7 +19,7 @@ let module: TestingModule;
 let client: Client;
 const told: string[] = [];
 
-/** The time of the first row of each third of the rows. */
+/** The start of the day on which each third of the rows was created, in milliseconds since 1970. */
 const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9, 1 + n)) as [
   number,
   number,
@@ -27,10 +27,10 @@ const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9,
 ];
 
 /**
- * The rows are three thirds by age, with these callers, integrations and states: `bank`, byzantine, failed;
- * `shop`, byzantine, completed; `bank`, turnkey, otp_sent. So some pairs of common values, such as `shop` and
- * failed, have no row. The oldest rows have all rare values: an integration, a caller, and states that are
- * not written but follow from the time.
+ * Each third of the rows has one caller, integration and state. These are, from the oldest third to the
+ * newest: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey, otp_sent. So some pairs,
+ * such as `shop` and failed, have no row. Only the first 50 rows have rare values: an integration, a caller,
+ * and states that follow from the time although they are not written.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key,

@@ -13,8 +13,8 @@ import { Side, Watcher } from './two-sides.js';
 
 /**
  * A claim is the statement that begins an attempt, before the call to the provider. In these tests, a process
- * loses its connection during the claim, and makes no call. PostgreSQL may still execute the claim. Then the
- * row must end as if there had been no claim, or the step must wait for its next try.
+ * loses its connection during the claim, and makes no call. PostgreSQL may still execute the claim. In the
+ * end, either no row has changed, or the step waits for its next try.
  */
 
 /**
@@ -75,7 +75,7 @@ const KEY: KeyToTake = {
 };
 const WITH_KEY = { caller: aCaller(), waitMs: 0, key: KEY };
 
-/** Each statement that begins an attempt, with the onboarding that it is tried on. */
+/** Each statement that begins an attempt, and the situation of the onboarding before it. */
 const CLAIMS = {
   start: { situation: 'cancelled long ago, in doubt', claim: act('start') },
   'superseding start': { situation: 'otp_sent', claim: act('superseding start') },
@@ -111,8 +111,8 @@ async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
 const pauseCommits = () => holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${COMMITS})`);
 
 /**
- * Inserts the idempotency key first. The statement under test then waits for the key, without a lock on any
- * row.
+ * Inserts the idempotency key before the statement under test does. So the statement waits for the key, and
+ * has not locked any row.
  */
 const takeKey = () =>
   holder.query(`BEGIN; INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by)
@@ -120,7 +120,7 @@ const takeKey = () =>
 
 const release = () => holder.query('ROLLBACK');
 
-/** The ids of the PostgreSQL backends that wait for a lock that the backend `pid` holds or waits for. */
+/** @returns the ids of the PostgreSQL backends that the backend `pid` blocks. */
 async function waitingFor(pid: number): Promise<number[]> {
   const rows = await watcher.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity
@@ -160,13 +160,13 @@ const probeWaits = (claimPid: number) =>
     return waiting.some((pid) => pid !== claimPid);
   });
 
-/** Waits until PostgreSQL has ended the statement, and the process has written what became of it. */
+/** Waits until PostgreSQL has ended the statement, and the service has settled the attempt, if any. */
 async function over(side: Side, claimPid: number): Promise<void> {
   await until('PostgreSQL has ended the claim', () => isGone(claimPid));
   await side.get(LostClaims).beforeApplicationShutdown();
 }
 
-/** All rows that the statement under test can write. There is only one subject. */
+/** @returns all data that the statement under test can write. The tables contain only one subject. */
 async function standing() {
   const rows = await watcher.query('SELECT to_jsonb(o) AS row FROM onboardings o ORDER BY id');
   const events = await watcher.query(
@@ -202,7 +202,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(events.map(({ type }) => type)).toEqual(['attempt_started', 'attempt_ended', 'retry_scheduled']);
   expect(events[1]!.data).toMatchObject({ attempt: row.attempt, class: 'not_sent', upstreamStatus: null });
   expect(events[1]!.data).not.toHaveProperty('lapsed');
-  // The budget no longer counts the attempt to send. It counts a verification until its result is known.
+  // The budget does not count a send that was not made. It counts a verification until its result is known.
   const [budget] = await watcher.query(
     `SELECT cardinality(wrong_codes) AS tries, cardinality(ARRAY(
        SELECT t FROM unnest(sends) t WHERE t > clock_timestamp() - interval '1 day')) AS sends
@@ -214,7 +214,7 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
 describe('a broken connection while the statement that begins an attempt waits for a row lock', () => {
   // If an onboarding supersedes another one, the service tries the statement twice. This test is about the
   // first try.
-  it.each(ALL)('leaves no change if the lock comes too late: %s', async (name) => {
+  it.each(ALL)('leaves no change if the statement gets the lock too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);
     const before = await standing();
@@ -227,7 +227,7 @@ describe('a broken connection while the statement that begins an attempt waits f
   });
 
   it.each(['start', 'verification', 'retry'] as const)(
-    'leaves an attempt that ends as not sent, if the lock comes in time: %s',
+    'leaves an attempt that ends as not sent, if the statement gets the lock in time: %s',
     async (name) => {
       const { situation, claim } = CLAIMS[name];
       const seen = await begin(patient, situation);
@@ -241,8 +241,8 @@ describe('a broken connection while the statement that begins an attempt waits f
 });
 
 /**
- * Statements that wait for another lock, before they reach the row that the service locks when it searches
- * for the attempt.
+ * Statements that first wait for another lock: the idempotency key, or the superseded onboarding. They have
+ * not yet locked the row for which the service waits when it searches for the attempt.
  */
 const EARLY = {
   'start with a key': {
@@ -274,8 +274,8 @@ const EARLY = {
 >;
 const EARLY_NAMES = Object.keys(EARLY) as (keyof typeof EARLY)[];
 
-describe('a connection that breaks before the beginning of an attempt has locked the row', () => {
-  it.each(EARLY_NAMES)('leaves no change if the service has searched for the attempt: %s', async (early) => {
+describe('a connection that breaks before a claim has locked its row', () => {
+  it.each(EARLY_NAMES)('leaves no change if the service searches for the claim first: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(hasty, CLAIMS[name].situation);
     const before = await standing();
@@ -310,7 +310,7 @@ describe('a connection that breaks before the beginning of an attempt has locked
   );
 });
 
-describe('a connection that breaks between the write and the commit of the beginning of an attempt', () => {
+describe('a connection that breaks between the write and the commit of a claim', () => {
   beforeAll(() => watcher.query(PAUSE_COMMITS));
   afterAll(() => watcher.query('DROP FUNCTION pause_commits CASCADE'));
 

@@ -33,8 +33,8 @@ export class RecordedTable {
   }
 
   /**
-   * Must be called after all entries. If `ACCEPT_TABLES` is set, writes the file. Otherwise fails if the file
-   * has other entries.
+   * Call this after `compare` has got all entries. It writes the file if `ACCEPT_TABLES` is set. Otherwise it
+   * fails if the file has other titles.
    *
    * @throws Error if `ACCEPT_TABLES` is set in CI
    */

@@ -29,8 +29,8 @@ const NO_RESULT = 'no result';
 const RESULTS = [NO_RESULT, ...RESULT_CODES];
 
 /**
- * The text of `tables/told.txt`: the answer to a caller that waited for a step, by the row's state and by the
- * result that the row shows. This result may belong to an older step.
+ * @returns the text of `tables/told.txt`: the answer to a caller that waited for a step, by the row's state
+ *   and by the result in the row. This result may belong to an older step.
  */
 export function toldTable(): string {
   return STEPS.map((step) => {

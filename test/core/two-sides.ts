@@ -133,7 +133,7 @@ export class Watcher {
     return Number(row!.deadlocks);
   }
 
-  /** Ends a connection, and waits until PostgreSQL has forgotten it. */
+  /** Ends the connection of `side`, and waits until its PostgreSQL backend has ended. */
   async end(side: Side): Promise<void> {
     await this.query('SELECT pg_terminate_backend($1)', [side.backend]);
     await until('the connection has ended', async () => {

@@ -100,7 +100,7 @@ function rowWords(outcome: Outcome): string {
   return words.join(', ') || 'unchanged';
 }
 
-/** The printed text: state and next action first, then row, events and limits on one line each. */
+/** @returns the printed text: first state and next action, then row, events and limits on a line each. */
 export function outcomeWords(outcome: Outcome): string {
   const { after, events, limits, also = [] } = outcome;
   const head = [stateOf(after), nextActionOf(after).type, ...also.filter((each) => each)];
@@ -112,7 +112,7 @@ export function outcomeWords(outcome: Outcome): string {
   ].join('\n');
 }
 
-/** A time as its distance from now, for example `+250ms` or `-2s`. */
+/** @returns the distance of `at` from `now`, for example `+250ms` or `-2s`. */
 export function offset(at: Date, now: Date): string {
   const ms = at.getTime() - now.getTime();
   const size = Math.abs(ms);
@@ -198,7 +198,7 @@ function plain(value: unknown): string {
 
 const signed = (by: number) => (by < 0 ? String(by) : `+${by}`);
 
-/** The number of an attempt, relative to the attempt that the row had before. */
+/** @returns a word for the number of an attempt, relative to the attempt in the row before the change. */
 function nth(number: number | null, { before }: Outcome): string {
   if (number === null) return 'none';
   const by = number - before.attempt;
@@ -215,7 +215,7 @@ function result(value: Row['lastResult'] | Row['failure']): string {
   return `${value.code} of ${value.step}${more.length > 0 ? ` (${more.join(', ')})` : ''}`;
 }
 
-/** The events. An event's actor is printed only if the previous event has another actor. */
+/** @returns the events as text. It names an event's actor only if the previous event has another actor. */
 function eventsWords(outcome: Outcome): string {
   const { events } = outcome;
   return events
@@ -226,7 +226,7 @@ function eventsWords(outcome: Outcome): string {
     .join('; ');
 }
 
-/** An event with its data, but without the free text and without the members that every event has. */
+/** @returns an event's text: type and data, without free text and without members that every event has. */
 function eventWords({ type, data = {} }: Outcome['events'][number], outcome: Outcome): string {
   const words = Object.entries(data)
     .filter(([name]) => !['step', 'durationMs', 'detail', 'headersSeen'].includes(name))

@@ -33,7 +33,7 @@ const IDS = [
 type Trick = (request: FuzzRequest, random: SeededRandom) => void;
 
 const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
-  // JSON.parse can read the body DEEP, but JSON.stringify fails on the result.
+  // Leave out the body DEEP: JSON.parse can read it, but JSON.stringify fails on the result.
   if (typeof request.body !== 'string' || request.body.includes(DEEP.slice(0, 100))) return null;
   try {
     const body: unknown = JSON.parse(request.body);
@@ -266,7 +266,7 @@ export class Requests {
     request.tricks.push(name);
   }
 
-  /** The next request of a caller whose user goes through an onboarding. */
+  /** @returns the next request of a caller whose user goes through an onboarding. */
   #lived(): FuzzRequest {
     const { someone, call } = this.#calls.next();
     if (someone.id) this.learn(kindOf(call.route), someone.id);

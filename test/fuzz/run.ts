@@ -1,5 +1,5 @@
 /**
- * Sends random requests to the service, made from its OpenAPI document, and checks each answer against this
+ * Makes random requests from the service's OpenAPI document, sends them, and checks each answer against the
  * document.
  *
  *   npm run test:fuzz -- [--seed S] [--requests N] [--parallel N]
@@ -35,12 +35,10 @@ const flags = flagsOrExit(
 );
 const { requests: total, parallel } = flags;
 
-/**
- * After this number of requests, each route must have accepted at least one request and refused at least one.
- */
+/** In a run of this many requests or more, each route must accept at least one request and refuse one. */
 const MANY = 10_000;
 
-/** Most operations end before they can be aborted. */
+/** This route need not accept a request, because most operations end before they can be aborted. */
 const ABORT = '/v1/operations/{id}/abort';
 
 const findings = new Findings();

@@ -9,8 +9,8 @@ const SUBMISSIONS_PER_ONBOARDING = 5;
 const PASSKEYS = 10;
 const AT_MOST_MS = 100;
 /**
- * Other work on the machine, or code that is not compiled yet, blocks the event loop for longer. Therefore
- * the test takes the best of several floods.
+ * Other work on the machine, or code that is not compiled yet, also blocks the event loop. Therefore the test
+ * takes the best of several floods.
  */
 const FLOODS = 4;
 
@@ -23,8 +23,8 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 /**
- * The longest time for which the event loop was blocked since the last call. Each read of the metric resets
- * it.
+ * @returns the longest time for which the event loop was blocked since the last call, in ms. Each read resets
+ *   the metric.
  */
 async function longestBlockMs(): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text();

@@ -172,7 +172,7 @@ async function bring(from: Late['from']): Promise<Brought> {
   return sent;
 }
 
-/** Makes the pooler hold back the next statement that matches. */
+/** Makes the pooler hold back the next statement that matches `write`. */
 function keep(write: RegExp): Promise<unknown[]> {
   return new Promise((resolve) => {
     proxy.intercept(write, async () => {
@@ -189,7 +189,7 @@ async function letGo(): Promise<void> {
     const { rows } = await pooler.query<{ cl_waiting: string }>('SHOW POOLS');
     return rows.every(({ cl_waiting }) => Number(cl_waiting) === 0);
   });
-  // The pooler has only one connection, so this statement is executed after the others.
+  // The pooler has only one connection, so PostgreSQL executes this statement after the held statements.
   await holder.query('SELECT 1');
 }
 
@@ -221,7 +221,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
   });
 
   it.each(Object.entries(COMMANDS))(
-    'PostgreSQL does not execute the held statement of %s after the caller got a 503',
+    'PostgreSQL does not execute a statement of %s that a pooler held until the caller got a 503',
     async (_, late) => {
       const brought = await bring(late.from);
       const command = await late.prepare(brought);

@@ -137,7 +137,7 @@ describeWithClients.each([
       expect(await run('runPasskeySignUp')).toEqual({ userName: 'Bob', passkeys: 1 });
     });
 
-    it('@turnkey/core gets the reason of a refusal', async () => {
+    it('@turnkey/core gets the reason for a refusal', async () => {
       expect(await run('runRefusals', { contact: 'eve@example.com' })).toEqual({
         withoutCaptcha: captcha ? expect.stringMatching(/captcha/i) : null,
         wrongCode: expect.stringMatching(/invalid OTP code/i),

@@ -14,7 +14,7 @@ jest.setTimeout(240_000);
 
 /** Each outage must be visible within this time. */
 const AT_MOST_S = 15;
-/** The table is true for the default values of these settings. */
+/** The table in docs/operations/outages.md is true for the default values of these settings. */
 const AS_BY_DEFAULT = new Set([
   'RETRY_FLOOR_MS',
   'RETRY_BASE_MS',
@@ -231,7 +231,7 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
   },
 };
 
-/** Lists what the processes do not show yet, although this row of the table promises it. */
+/** Lists the signs of an outage that this row of the table promises, but the processes do not show yet. */
 async function missing(row: Row, said: Record<Role, number>, gone?: Role): Promise<string[]> {
   const others = ROLES.filter((role) => role !== gone);
   const found = await Promise.all([
@@ -260,7 +260,7 @@ async function missingAt(role: Role, row: Row, from: number): Promise<string[]> 
   return found.map((what) => `${role}: ${what}`);
 }
 
-/** Reads the console's first page. Its content may be a second old. */
+/** Waits until the console's first page shows the outage. The page may be a second old. */
 async function consoleSays(row: Row): Promise<void> {
   const [code] = codes(row.console);
   const [, check = '', words = ''] = codes(row.ready);
@@ -281,7 +281,7 @@ describe('the table of outages in docs/operations/outages.md', () => {
   });
 
   it.each(table)(
-    'is right about "$outage": ready, metrics, log and console show its start and its end in time',
+    'is right about "$outage": ready, metrics, log and console show it in time, and ready shows its end',
     async (row) => {
       const { begin, end, gone } = OUTAGES[row.outage]!;
       await untilWell();

@@ -62,8 +62,8 @@ const FASTER = 10;
 const NOT_EXPECTED_TO_END = new Set(['EventLoopLag ticket', 'ServiceDown page', 'UnknownRefusals ticket']);
 
 /**
- * The rules, with all times divided by ten: `for`, ranges and offsets. Ages that Gangway measures in seconds
- * are unchanged.
+ * @returns the rules, with all times divided by ten: `for`, ranges and offsets. Ages that Gangway measures in
+ *   seconds are unchanged.
  */
 function faster(rules: string): string {
   const units: Record<string, number> = { s: 1, m: 60, h: 3_600 };
@@ -112,7 +112,7 @@ describeWithPrometheus('a real Prometheus', () => {
   let beganAt: number;
   const sinceS = () => Math.round((performance.now() - beganAt) / 1_000);
 
-  /** Waits until the names of the firing alerts fulfil `holds`. */
+  /** Waits until `holds` is true for the names of the firing alerts. */
   const watch = (what: string, holds: (firing: string[]) => boolean, withinMs: number) =>
     until(
       what,
@@ -209,7 +209,7 @@ describeWithPrometheus('a real Prometheus', () => {
 
   it('Prometheus has reached each process in most scrapes', async () => {
     const [share] = await prometheus.query('min(avg_over_time(up[5m]))');
-    // An earlier test has killed the worker for a while.
+    // The worker was down for a while, because an earlier test killed it.
     expect(share).toBeGreaterThan(0.7);
   });
 

@@ -82,7 +82,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('causes no failed request after its address leads to the primary again', async () => {
+  it('causes no failed request once its address belongs to the primary again', async () => {
     const { id, subject } = await story.sent();
     proxy.leadTo(standby.url);
     proxy.cut();

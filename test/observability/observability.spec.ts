@@ -32,7 +32,7 @@ describe('the alerts', () => {
   );
 
   it.each(alerts().map((rule) => [rule.alert, rule] as const))(
-    '%s: its texts quote only labels that the alert has',
+    '%s has texts that quote only its own labels',
     (_, rule) => {
       const quoted = Object.values(rule.annotations!).flatMap((text) =>
         [...text.matchAll(/\$labels\.(\w+)/g)].map(([, label = '']) => label),
@@ -65,7 +65,7 @@ describe('the alerts', () => {
 describe.each(runbooks())('the runbook %s', (name) => {
   const text = readText(RUNBOOKS, `${name}.md`);
 
-  it('says how severe it is, where to look, what to do, when to stop, and what not to do', () => {
+  it('says how severe the alert is, where to look, what to do, when to stop, and what not to do', () => {
     const severities = new Set(
       alerts().flatMap((rule) => (rule.alert === name ? [rule.labels?.severity] : [])),
     );

@@ -16,7 +16,7 @@ export interface StatementLies {
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
   chain?: (leaf: Buffer) => Buffer[];
-  /** A wrong hash, to sign or certify instead of the right hash. */
+  /** A wrong hash, which the statement signs or certifies instead of the right hash. */
   clientDataHash?: Buffer;
   statement?: [string, Cbor][];
   key?: KeyPair;

@@ -325,7 +325,7 @@ function modulusOf(modulusLength: number): Buffer {
   return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');
 }
 
-/** The largest odd number that fits into `length` bytes. */
+/** @returns the largest odd number that fits into `length` bytes. */
 const oddBytes = (length: number): Buffer => Buffer.alloc(length, 0xff);
 
 function withLastByte(bytes: unknown, change: (byte: number) => number): void {

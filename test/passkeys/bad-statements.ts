@@ -26,7 +26,7 @@ const stranger: StatementLies = { root: authority() };
 const late: StatementLies = { leaf: { validFor: -1 } };
 const another = authority();
 
-/** The leaf is issued by an intermediate certificate that is not a CA. The root issued the intermediate. */
+/** Makes a statement with a valid certificate chain, except that the intermediate is not a CA. */
 const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false): Attest => {
   const { publicKey, privateKey } = keyPair();
   const name = nameOf({ CN: 'An app on a phone' });

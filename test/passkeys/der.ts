@@ -15,10 +15,10 @@ export const octets = (content: Uint8Array): Buffer => der(0x04, content);
 export const bits = (content: Uint8Array): Buffer => der(0x03, Buffer.of(0), content);
 export const utf8 = (text: string): Buffer => der(0x0c, Buffer.from(text));
 export const yes = der(0x01, Buffer.of(0xff));
-/** An integer from 0 to 127. */
+/** Encodes an integer from 0 to 127. */
 export const int = (n: number): Buffer => der(0x02, Buffer.of(n));
 export const enumerated = (n: number): Buffer => der(0x0a, Buffer.of(n));
-/** A constructed value with a context-specific tag. */
+/** Encodes a constructed value with a context-specific tag. */
 export const tagged = (n: number, ...parts: Uint8Array[]): Buffer => der(0xa0 | n, ...parts);
 export const time = (at: Date): Buffer =>
   der(0x18, Buffer.from(at.toISOString().replaceAll(/[-:T]|\.\d+/g, '')));

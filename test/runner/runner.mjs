@@ -18,8 +18,8 @@ const IS_WORKER = /jest-worker.*processChild/.test(process.argv[1] ?? '');
 
 let files = 0;
 
-// jest reports a leak if a worker takes half a second to exit. To free a large heap takes that long, so the
-// worker kills itself. A worker with an open handle, a real leak, has no `beforeExit`.
+// The worker kills itself, because jest reports a leak if a worker takes half a second to exit. A large heap
+// makes the exit that slow. jest still reports a real leak, because an open handle prevents `beforeExit`.
 if (IS_WORKER) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
 // If jest was killed, the worker must not run on. A listener of `disconnect` would keep the worker running.
 if (IS_WORKER) setInterval(() => process.connected || process.kill(process.pid, 'SIGKILL'), 1_000).unref();
@@ -29,8 +29,9 @@ if (IS_WORKER) setInterval(() => process.connected || process.kill(process.pid, 
  * heap restarts before the next test file. It has the same parameters and result as `jest-circus/runner`.
  */
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
-  // Leftovers of one test file must not affect the next one. If a worker ends, jest starts another worker and
-  // sends the file again. jest's `workerIdleMemoryLimit` would kill a worker that already runs the next file.
+  // End a worker that has run e2e tests, because their leftovers must not affect this test file. jest then
+  // sends the file to a new worker. Do not use jest's `workerIdleMemoryLimit` instead, because it would kill
+  // a worker that already runs the next file.
   if (IS_WORKER && files > 0 && process.memoryUsage().heapUsed > FULL_BYTES) process.exit(1);
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });
@@ -44,7 +45,7 @@ export default async function run(globalConfig, config, environment, runtime, te
     expect.setState({ testPath });
     await import(`${pathToFileURL(path).href}?file=${(files += 1)}`);
   };
-  // jest sets the name of the running test only in its own copy of `expect`.
+  // Set the name of the running test here too, because jest sets it only in its own copy of `expect`.
   environment.handleTestEvent = ({ name, test }) => {
     if (name === 'test_start') expect.setState({ currentTestName: fullName(test) });
     if (name === 'test_done') expect.setState({ currentTestName: undefined });

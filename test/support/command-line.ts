@@ -1,7 +1,7 @@
 import { run } from '../../apps/cli/src/run.js';
 import type { Story } from './story.js';
 
-/** Runs `gangway <args>` against the test's database, without the proxies of the test. */
+/** Runs `gangway <args>` with a direct connection to the test's database, not through a proxy. */
 export async function gangway(
   story: Story,
   ...args: string[]

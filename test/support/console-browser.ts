@@ -11,8 +11,8 @@ export class ConsoleBrowser {
   readonly #always: Headers;
 
   /**
-   * @param overTls whether requests come through a proxy that terminates TLS, as its header says.
-   * @param via the browser's IP address, as the proxy's header says.
+   * @param overTls whether the header `X-Forwarded-Proto` says that a proxy terminates TLS.
+   * @param via the browser's IP address, as a proxy would send it in the header `X-Forwarded-For`.
    */
   constructor(story: Pick<Story, 'consoleUrl'>, { overTls = false, via = '' } = {}) {
     this.#story = story;

@@ -21,7 +21,7 @@ const ROUTES = Object.entries(paths)
 
 const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
 
-/** The members of a problem that are neither standard nor in `members` of its code in `PROBLEMS`. */
+/** @returns the members of a problem that are neither in STANDARD nor listed for its code in PROBLEMS. */
 export const undocumentedMembers = (problem: object, code: string): string[] => {
   const documented = new Set<string>(membersOf(code as ProblemCode));
   return Object.keys(problem).filter((member) => !STANDARD.has(member) && !documented.has(member));

@@ -31,7 +31,8 @@ export function send(
         }),
       );
     });
-    // The server may answer and close the connection before it has read all of a large body.
+    // The server may answer and close the connection before it has read a large body. After the answer,
+    // `reject` has no effect.
     sent.on('error', reject);
     sent.end(body);
   });

@@ -3,8 +3,8 @@ const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
 const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
 /**
  * Patterns of random values: keys, challenges, hashes, codes. The first pattern matches no word of the
- * service, because no word has 20 characters and a digit. The second pattern has upper bounds, because it
- * would be slow for a long text.
+ * service, because no word has 20 characters and a digit. The second pattern has upper bounds. Without them,
+ * it would be slow for a long text.
  */
 const RANDOM_FORMS = [
   /(?=[A-Za-z_-]*\d)[\w-]{20,}/,

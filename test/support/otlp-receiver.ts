@@ -86,7 +86,7 @@ export class OtlpReceiver {
   }
 }
 
-/** The spans of some traces as trees, without their times. */
+/** @returns the spans as trees, one line for each span, without their times. */
 export function treeOf(
   spans: readonly ReceivedSpan[],
   lineOf = (span: ReceivedSpan) => nameOf(span),

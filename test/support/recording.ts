@@ -13,12 +13,12 @@ const FOLDER = join(import.meta.dirname, '../recordings');
 const SLACK_MS = 20_000;
 
 /**
- * Set this variable to accept a difference, as `name: reason`. With the name `unsteady`, tests that differ
- * are no longer compared.
+ * Set this variable to `name of the change: reason` to accept a difference. With the name `unsteady`, tests
+ * that differ now are no longer compared.
  */
 const wanted = process.env['ACCEPT_RECORDINGS'];
 
-/** Replaces the lines of a test whose answers depend on timing. */
+/** This word replaces the recorded lines of a test whose answers depend on timing. */
 const UNSTEADY = 'unsteady';
 
 interface Event {
@@ -82,8 +82,8 @@ class Recording {
   }
 
   /**
-   * Records the timelines of the onboardings that `of` has started. Must be called before the servers of `of`
-   * stop.
+   * Records the timelines of the onboardings that the story `of` has started. Call this before the servers of
+   * the story stop.
    */
   async timelines(of: Teller): Promise<void> {
     for (const [id, { test, story }] of this.#started) {
@@ -154,8 +154,8 @@ const newLines = (lines: Set<string>, committed = new Set<string>()) =>
 const nameOf = (line: string) => createHash('sha256').update(line).digest('hex').slice(0, 8);
 
 /**
- * The text of a recording. It has a list of line names for each test, and then each line once with its name,
- * because tests have many lines in common.
+ * @returns the text of a recording. It has a list of line names for each test, and then each line once with
+ *   its name, because tests have many lines in common.
  */
 function written(tests: Lines): string {
   const told = new Set([...tests.values()].flatMap((lines) => [...lines]));

@@ -30,7 +30,7 @@ export class RestoredStory {
 
   /**
    * Makes onboardings in different situations: completed, erased, cancelled, live, and with a call in flight.
-   * Stores the hashes of the first timelines.
+   * Anchors the timelines of the onboardings that have ended.
    */
   async act(): Promise<void> {
     const { story } = this;
@@ -61,7 +61,7 @@ export class RestoredStory {
     await this.story.stop();
   }
 
-  /** Starts the service and the worker with the restored database. */
+  /** Starts the service with the restored database. */
   async restart(databaseUrl: string): Promise<void> {
     // The port stays the same, because it may belong to a connection pooler.
     const { port } = new URL(this.story.env['DATABASE_URL']!);
@@ -124,7 +124,10 @@ export class RestoredStory {
     await this.#register(id);
   }
 
-  /** The provider got this passkey after the dump, so the service cannot know it. An operator must decide. */
+  /**
+   * The provider registered this passkey after the dump. The restored service cannot know this, so an
+   * operator must resolve the attempt.
+   */
   async #resolves(inFlight: StepUnderTest): Promise<void> {
     await inFlight.until('outcome_unknown');
     expect(await inFlight.attempts()).toEqual(['no_answer', 'rejected']);

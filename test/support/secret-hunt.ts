@@ -60,7 +60,7 @@ export class SecretHunt {
     return [...this.finds(haystack)].map(([name, around]) => `${name}: …${around}…`);
   }
 
-  /** @returns for the name of each secret found: the text around it. */
+  /** @returns the text around each secret found, by the name of the secret. */
   finds(haystack: string): Map<string, string> {
     const found = new Map<string, string>();
     for (let at = 0; at + HEAD <= haystack.length; at += 1) {
@@ -99,7 +99,7 @@ const inHex: StandsAlone = (text, at, length) => {
   return around.every((byte) => !/\w/.test(Buffer.from(byte, 'hex').toString()));
 };
 
-/** How these bytes look in base64 and base64url, at any position of a longer text. */
+/** @returns these bytes in base64 and base64url, as they look at any position in a longer text. */
 function base64Forms(bytes: Uint8Array): string[] {
   return [0, 1, 2].flatMap((before) => {
     const all = Buffer.concat([Buffer.alloc(before), bytes]);

@@ -19,7 +19,7 @@ export async function untilSaid(url: string, says: RegExp): Promise<number> {
 /**
  * Checks the apps while Redis answers but cannot be used.
  *
- * @returns how many milliseconds the service and the worker took to report the fault.
+ * @returns the milliseconds until both apps reported the fault, and from the repair to the retry.
  */
 export async function endure(
   story: Story,
@@ -42,7 +42,7 @@ export async function endure(
     // If these requests waited for a timeout of Redis, they would take two seconds longer.
     expect(performance.now() - from).toBeLessThan(3_500);
 
-    // `/health/ready` says degraded, `/health/live` asks for no restart, and scheduled work continues.
+    // `/health/ready` reports "degraded", and scheduled work continues.
     expect((await readyAt(story.serviceUrl)).body.status).toBe('degraded');
     const { id } = await story.sent();
     await runOut(story, id, 'code');

@@ -32,7 +32,7 @@ export class Sinks {
     this.redis.disconnect();
   }
 
-  /** All commands that Redis has received, except those about the queues of other jest workers. */
+  /** @returns all commands that Redis has received, except those about the queues of other jest workers. */
   sentToRedis(): string {
     return this.#sent.join('\n');
   }
@@ -46,7 +46,7 @@ export class Sinks {
     return found.join('\n');
   }
 
-  /** All columns of all rows. Encrypted columns are printed in hex. */
+  /** @returns all columns of all rows. Encrypted columns are printed in hex. */
   async databaseDump(): Promise<string> {
     const tables = await this.story.sql<{ name: string }>(
       `SELECT format('%I', tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
@@ -57,7 +57,7 @@ export class Sinks {
     return (await Promise.all(dumps)).flatMap((rows) => rows.map(({ row }) => row)).join('\n');
   }
 
-  /** The last statement of each connection, as an administrator of PostgreSQL sees it. */
+  /** @returns the last statement of each connection, as an administrator of PostgreSQL sees it. */
   async statements(): Promise<string> {
     const rows = await this.story.sql<{ query: string }>(
       'SELECT query FROM pg_stat_activity WHERE datname = current_database()',

@@ -11,11 +11,11 @@ const MUCH_LATER_S = 60;
 
 type Bring = (story: Story) => Promise<Brought>;
 
-/** The provider answers the next call with 503 and Retry-After: the call certainly has no effect. */
+/** Makes the provider answer the next call with 503 and Retry-After. The call certainly has no effect. */
 const throttle = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 503, retryAfterS: MUCH_LATER_S });
 
-/** The provider answers the next call with a server error: the call may have taken effect. */
+/** Makes the provider answer the next call with a server error. The call may have taken effect. */
 const breakDown = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 500, retryAfterS: MUCH_LATER_S });
 
@@ -83,7 +83,7 @@ export const SITUATIONS = {
   'outcome_unknown, after create-authenticators': async (story) => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
-    // The remaining time is enough for one call, but not for another one.
+    // The session's remaining time is enough for one call, but not for another one.
     const [spareMs, delayMs] = [1600, 1700];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;
@@ -101,7 +101,7 @@ export const SITUATIONS = {
 export type Situation = keyof typeof SITUATIONS;
 export const SITUATION_NAMES = Object.keys(SITUATIONS) as Situation[];
 
-/** The name of a situation begins with its state. */
+/** @returns the state of the onboarding in this situation. The name of a situation begins with the state. */
 export const stateOf = (situation: Situation): string => situation.split(',', 1)[0]!;
 
 export const isInDoubt = (situation: Situation): boolean => /doubt|unknown/.test(situation);

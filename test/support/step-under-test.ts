@@ -124,14 +124,14 @@ export class StepUnderTest {
     return (await this.events()).filter((event) => event.type === type);
   }
 
-  /** How each attempt of the step has ended, as the timeline shows it. */
+  /** @returns how each attempt of the step has ended, as the timeline shows it. */
   async attempts(): Promise<unknown[]> {
     return (await this.eventsOf('attempt_ended'))
       .filter(({ data }) => data['step'] === this.step)
       .map(({ data }) => data['class']);
   }
 
-  /** The requests for this step that the sandbox has received. */
+  /** @returns the requests for this step that the sandbox has received. */
   journal(): JournalEntry[] {
     const { userId } = this.subject;
     return this.story.sandbox.control.requests({ userId, route: ROUTES[this.step] }).slice(this.#callsBefore);

@@ -58,7 +58,7 @@ const SHORT = {
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
   // All requests come from one address, so the limits are high. They have five digits, because the search for
-  // secrets takes six digits for a code.
+  // secrets would mistake a number of six digits for a code.
   LOGIN_FAILURES_PER_MINUTE: '90000',
   RATE_LIMIT_CALLER_PER_MINUTE: '90000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '90000',
@@ -182,7 +182,7 @@ export class Story extends World {
     this.#database = undefined;
   }
 
-  /** A new subject that the sandbox knows. */
+  /** Registers a new subject at the sandbox. */
   newSubject(): Subject {
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     const email = `${subject.userId}@example.com`;
@@ -273,7 +273,7 @@ export class Story extends World {
     return body.challenge;
   }
 
-  /** A new passkey for a new challenge, as a browser returns it. */
+  /** Gets a new challenge. @returns a new passkey for the challenge, as a browser returns it. */
   async passkey(id: string, lies: Partial<PasskeyOptions> = {}) {
     const challenge = await this.challenge(id);
     return {
@@ -329,14 +329,14 @@ export class Story extends World {
     return (await this.events(id)).map((event) => event.type);
   }
 
-  /** The requests about this subject that the sandbox has received, with their answers. */
+  /** @returns the requests about this subject that the sandbox has received, with their answers. */
   journal({ userId }: Subject): { route: string; effect: object | null; answer: unknown }[] {
     return this.sandbox.control
       .requests({ userId })
       .map(({ route, effect, answer }) => ({ route, effect, answer }));
   }
 
-  /** How many requests about this subject a route of the sandbox has received. */
+  /** @returns how many requests about this subject a route of the sandbox has received. */
   calls(subject: Subject, route: string): number {
     return this.journal(subject).filter((request) => request.route === route).length;
   }
@@ -362,7 +362,7 @@ export class Story extends World {
     }
   }
 
-  /** The `blind:…` key of a subject that is identified by its contact, computed as the docs describe. */
+  /** @returns the `blind:…` key of a subject that is identified by its contact, as the docs describe it. */
   blind(key: string): string {
     const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
     return `blind:${hash.of('subject key', key).toString('base64url')}`;

@@ -30,7 +30,10 @@ export async function elapse(
   );
 }
 
-/** The deadlines of an onboarding: of its code, of its session, of a user without activity, of the whole. */
+/**
+ * The deadlines of an onboarding: its code or its session expires, the user was idle for too long, or the
+ * whole onboarding took too long.
+ */
 export type Life = 'code' | 'session' | 'idle' | 'whole';
 
 const ENDS: Record<Life, string> = {

@@ -6,8 +6,8 @@ export const DOORS = ['turnkey', 'turnkey-auth-proxy'] as const;
 export type Door = (typeof DOORS)[number];
 
 /**
- * The environment variables of an integration with the sandbox's Turnkey, through Turnkey's API or through
- * its Auth Proxy.
+ * Makes the environment variables of an integration with the sandbox's Turnkey, through Turnkey's API or
+ * through its Auth Proxy.
  */
 export const throughDoor =
   (door: Door, custody: 'server' | 'client' = 'server') =>

@@ -10,8 +10,8 @@ import { TcpProxy } from './tcp-proxy.js';
 export type Env = Record<string, string>;
 
 /**
- * A server in front of which a test can put a proxy. The name is the variable with the server's URL, or
- * `service`.
+ * A server in front of which a test can put a proxy, named by the environment variable with the server's
+ * URL, or `service`.
  */
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
@@ -125,7 +125,7 @@ export class World {
     this.#closers.unshift(close);
   }
 
-  /** Stops the service and the workers, as in an outage. The sandbox and the proxies continue. */
+  /** Stops all apps of the test, as in an outage. The sandbox and the proxies continue. */
   async stop(): Promise<void> {
     for (const close of this.#closers.splice(0)) await close();
     this.service = undefined!;

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 
 const MOST = 72;
-/** The rule exists since this time. Older commits are not checked. */
+/** Older commits are not checked, because the rule did not exist before this time. */
 const SINCE = '2026-11-29T20:00:00Z';
 
 const log = execFileSync('git', ['log', '--no-merges', `--since=${SINCE}`, '--format=%h %s'], {

@@ -46,7 +46,7 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
   return { url, adopted, stop };
 }
 
-/** The advice for a refused password. Empty for other errors. */
+/** @returns the advice for a refused password; empty for other errors. */
 function adviceOn(error: unknown): string {
   const wrongPassword = (error as { code?: string }).code === '28P01';
   return wrongPassword

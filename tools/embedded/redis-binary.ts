@@ -60,8 +60,8 @@ function onPath(name: string): string | undefined {
 }
 
 /**
- * The folder for the unpacked Redis: in the user's cache folder, which all checkouts share, or beside the
- * files of PostgreSQL if the cache folder is read-only.
+ * @returns the folder for the unpacked Redis: in the user's cache folder, which all checkouts share, or
+ *   beside the files of PostgreSQL if the cache folder is read-only.
  */
 export async function unpackedFolder(name: string): Promise<string> {
   const cache = cacheFolder();
@@ -77,8 +77,8 @@ export async function unpackedFolder(name: string): Promise<string> {
 }
 
 /**
- * The name and version of the distribution, such as debian-12. After an upgrade, the system needs other
- * binaries.
+ * @returns the name and version of the distribution, such as debian-12. After an upgrade, the system needs
+ *   other binaries.
  */
 async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');

@@ -22,7 +22,7 @@ export function sourcesOf(checkout) {
 }
 
 /**
- * A fingerprint of the paths, sizes and times of all files that the build reads. If the fingerprint has
+ * Makes a fingerprint of the paths, sizes and times of all files that the build reads. If the fingerprint has
  * changed, the build is out of date. A deleted file changes the fingerprint too.
  *
  * @param {string} checkout
@@ -35,7 +35,7 @@ export function fingerprint(checkout) {
   return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
 
-/** The file with the fingerprint of the last build. @param {string} checkout */
+/** @param {string} checkout @returns the file with the fingerprint of the last build */
 export const stampOf = (checkout) => join(checkout, STAMP);
 
 /**

@@ -10,7 +10,7 @@ import { runToEnd } from './child.mjs';
 /** @param {Names | undefined} names @param {string} name */
 const admits = (names, name) => names === undefined || [names].flat().includes(name);
 
-/** Which packages: all, or only those that `npm start` needs. @typedef {'all' | 'runtime'} Extent */
+/** The packages to install: all, or only those that `npm start` needs. @typedef {'all' | 'runtime'} Extent */
 
 const LOCK = 'package-lock.json';
 /** The last file that npm writes. */

@@ -5,15 +5,16 @@ import { parseArgs } from 'node:util';
 /** The usual exit code for a wrong command line. */
 const MISUSED = 2;
 
-/** The command line is wrong; the message is one line. */
+/** Thrown if the command line is wrong. The message is one line. */
 class Misuse extends Error {}
 
 const PLACEHOLDERS = { switch: '', text: ' <text>', count: ' <number>', choice: ' <name>' };
 
 /**
- * A command as users type it before its flags: npm takes flags for itself unless two dashes come first.
+ * Adds the two dashes without which npm takes the flags of a command for itself.
  *
  * @param {string} name the command
+ * @returns the command as users type it before its flags
  */
 const flagged = (name) => (name.startsWith('npm ') && !name.includes(' -- ') ? `${name} --` : name);
 

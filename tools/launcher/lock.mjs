@@ -7,15 +7,15 @@ import { fail } from './child.mjs';
 
 const FREE = '{}';
 const POLL_MS = 100;
-/** How long a process may take to write its lock file. If the process dies before, the file stays empty. */
+/** How long a process may take to write its lock file. If the process dies first, the file stays empty. */
 const WRITTEN_WITHIN_MS = 2_000;
 
 /** @param {number} ms */
 const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /**
- * The start time of a process, as the system prints it. The start time and the process id together identify a
- * process.
+ * Reads the start time of a process, as the system prints it. The start time and the process id together
+ * identify a process.
  *
  * @param {number} pid
  * @returns {string | undefined} undefined if there is no such process
@@ -147,7 +147,7 @@ export function lockServers(checkout, command) {
   return (pid) => lock.write({ pid, command }, 'w');
 }
 
-/** The process that uses the development servers' data. @param {string} checkout */
+/** @param {string} checkout @returns the process that uses the development servers' data */
 export const serversHolder = (checkout) => lockOf(checkout, 'servers').holder();
 
 /**

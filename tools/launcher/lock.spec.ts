@@ -19,7 +19,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A separate process that can call the lock's functions. */
+/** Starts a separate process that can call the lock's functions. */
 function run(script: string): ChildProcess {
   const imports = `import { alone, lockServers, serversHolder } from ${JSON.stringify(LOCK)};`;
   const env = { ...process.env, NODE_OPTIONS: '', FOLDER: folder };

@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000;
 const DEFAULT_FOR = '15m';
 const LONGEST_FOR_MS = 7 * DAY_MS;
 
-/** An operator must not mute the modules that log the audit. DEFAULT_MODULE would mute them too. */
+/** An operator must not mute the modules that log the audit. DEFAULT_MODULE can change their level too. */
 const AUDITING: ReadonlySet<string> = new Set<ChangedLevel['module']>([
   'Audit',
   'OperatorAudit',

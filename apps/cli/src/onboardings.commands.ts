@@ -127,7 +127,7 @@ async function endOf(operations: Operations, { id }: Operation): Promise<Operati
 }
 
 /**
- * Filters are read only after the word `filtered`, so that a forgotten id does not change all onboardings.
+ * Filters need the word `filtered`, so that a command with a forgotten id does not change many onboardings.
  */
 function targetOf(word: string, values: Values): OperationTarget {
   const filter = filterOf(values);

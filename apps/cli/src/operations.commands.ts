@@ -65,7 +65,7 @@ export const toldOperation = (operation: Operation): Answer => ({
   json: operation,
 });
 
-/** The answer of a command that has waited for an operation: which onboardings were not done, and why. */
+/** Makes the answer of a command that has waited for an operation, with the refused and failed items. */
 export async function toldEnd(operations: Operations, operation: Operation): Promise<Answer> {
   const read = (outcome: 'refused' | 'failed') =>
     operations.items(operation.id, { outcome, limit: ITEMS_SHOWN });

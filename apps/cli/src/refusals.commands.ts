@@ -4,7 +4,7 @@ import { Misuse, type Group } from './command.js';
 import { optional, text, wholeNumber } from './options.js';
 import { table } from './table.js';
 
-/** Commands for error texts of providers that the service does not know (docs/decisions/0037). */
+/** Commands for refusals with an error text that the service does not know (docs/decisions/0037). */
 export const REFUSALS: Group = {
   list: {
     usage: '[--integration <name>] [--limit <n>]',

@@ -31,7 +31,7 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   return {
     keys: new ApiKeys(statements, hash, audit),
     timelines: new Timelines(statements, hash),
-    // Without Redis, no job starts the operation at once. A scheduled job of the worker finds it.
+    // The commands use no Redis, so no job starts the operation. A scheduled job of the worker finds it.
     operations: new Operations(statements, null, systemClock),
     audit,
     refusals: new RefusalList(statements),

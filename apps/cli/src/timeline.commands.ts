@@ -56,7 +56,7 @@ const WHAT_IS_WRONG = {
   anchor: 'or an event before it has changed: the anchor, made when the onboarding ended, does not match',
 };
 
-/** Whether no timeline matches its stored hash (anchor). Then HASH_KEY is probably not the right key. */
+/** Whether no timeline matches its anchor (its stored hash). If so, HASH_KEY is probably the wrong key. */
 const isOtherKey = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;
 

@@ -20,8 +20,8 @@ import { PageWriter } from './web/page-writer.js';
 import { Refusals } from './web/refusals.js';
 
 /**
- * The operators' console. The console has no keys of providers and does not call providers: the worker
- * carries out the actions.
+ * The operators' console. It has no keys of providers and calls no provider. The worker carries out the
+ * actions.
  */
 @Module({})
 export class ConsoleModule {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const TRIES = 3;
-/** The time limit for all tries of a request together: users do not wait longer after they press a button. */
+/** The time limit for all tries of a request together, because users do not wait longer for an answer. */
 const ANSWER_MS = 10_000;
 
 /** A refusal by Gangway, with its problem details (RFC 9457), or a failure to reach Gangway. */
@@ -43,7 +43,7 @@ export class Gangway {
   cancel = (/** @type {string} */ id) => this.#post(`/${id}/cancel`, {});
 
   /**
-   * The timeline as server-sent events, from the last event that the browser received.
+   * Opens the timeline as server-sent events. It starts after the last event that the browser received.
    *
    * @param {string} id @param {string | undefined} lastEventId
    */
@@ -53,7 +53,7 @@ export class Gangway {
   }
 
   /**
-   * Uses one idempotency key for all tries: Gangway runs the request once, however often it arrives.
+   * Uses one idempotency key for all tries, so that Gangway runs the request only once.
    *
    * @param {string} path @param {object} body
    */

@@ -55,7 +55,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   const sessions = new Sessions();
 
   /** @param {any} onboarding @param {import('./sessions.js').Session} session */
-  const shown = (onboarding, { email, of }) => ({ ...only(SHOWN, onboarding), email, of, mailboxUrl });
+  const shown = (onboarding, { email, ref }) => ({ ...only(SHOWN, onboarding), email, ref, mailboxUrl });
   const notStarted = { state: 'not_started', nextAction: { type: 'start' }, mailboxUrl };
 
   app.removeContentTypeParser('text/plain'); // the server reads only JSON, which no HTML form can send
@@ -154,7 +154,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
 }
 
 /**
- * The timeline as server-sent events, without the data that users must not see.
+ * Forwards Gangway's server-sent events, without the data that users must not see.
  *
  * @param {ReadableStream} events
  */

@@ -5,8 +5,8 @@ import { GangwayProblem } from './gangway.js';
  * @typedef {object} Session
  * @property {string} id the onboarding's id; the browser never gets it
  * @property {string} email
- * @property {string} of a random name of the onboarding, which each tab sends. All tabs share one cookie, so
- *   another tab may have started a newer onboarding.
+ * @property {string} ref a random reference to the onboarding. Each tab sends the one of the onboarding that
+ *   it shows. All tabs share one cookie, so another tab may have started a newer onboarding.
  */
 
 /** The maximum number of sessions in memory. Above it, the oldest session is deleted. */
@@ -26,7 +26,7 @@ export class Sessions {
    */
   open(request, { id, email }) {
     const token = randomBytes(32).toString('base64url');
-    const session = { id, email, of: randomUUID() };
+    const session = { id, email, ref: randomUUID() };
     this.#sessions.set(token, session);
     if (this.#sessions.size > MOST) this.#sessions.delete([...this.#sessions.keys()][0] ?? '');
     return { session, cookie: cookie(request, token) };
@@ -44,8 +44,8 @@ export class Sessions {
   load(request) {
     const session = this.find(request);
     if (!session) throw notStartedProblem();
-    const of = request.headers['x-onboarding'] ?? /** @type {any} */ (request.query).of;
-    if (of === session.of) return session;
+    const ref = request.headers['x-onboarding'] ?? /** @type {any} */ (request.query).ref;
+    if (ref === session.ref) return session;
     const detail = 'This browser has started another onboarding since, perhaps in another tab.';
     throw new GangwayProblem(409, { code: 'other_onboarding', detail });
   }

@@ -42,7 +42,7 @@ export class Users {
   }
 }
 
-/** A UUID of version 8 (RFC 9562 §5.8). The same address always gives the same id, also after a restart. */
+/** Makes a UUID of version 8 (RFC 9562 §5.8). The same name gives the same id, even after a restart. */
 function idOf(/** @type {string} */ name) {
   const hex = createHash('sha256').update(name).digest('hex');
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-8$3-8$4-$5');

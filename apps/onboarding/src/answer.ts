@@ -31,7 +31,7 @@ const STEP_OF_ROUTE: Record<string, RunStep> = {
 export const stepOfRoute = ({ routeOptions: { url = '' } }: FastifyRequest): RunStep | undefined =>
   STEP_OF_ROUTE[url];
 
-/** The answer that shows an onboarding, with its version as the ETag. */
+/** Sets the version of an onboarding as the ETag. @returns the body of the answer. */
 export function answer(reply: FastifyReply, row: Row): OnboardingResource {
   reply.header('ETag', etagOf(row));
   return toResource(row);
@@ -53,7 +53,7 @@ export function answerDecision(reply: FastifyReply, row: Row): OnboardingResourc
   return stepOfState(row.state) ? send(reply, stepAnswer(row, RESEND)) : answer(reply, row);
 }
 
-/** The answer to a command that starts an operation: the worker carries it out. */
+/** Answers a command that starts an operation. The status is 202, because the worker carries it out. */
 export function answerOperation(reply: FastifyReply, operation: Operation) {
   reply.status(HttpStatus.ACCEPTED).header('Location', `/v1/operations/${operation.id}`);
   return toOperation(operation);

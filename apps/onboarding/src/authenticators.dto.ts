@@ -74,8 +74,8 @@ const providersForm = z.strictObject({
 });
 
 /**
- * Recognizes by its members whether a passkey has a browser's or a provider's notation, and reports only the
- * faults of this notation. A zod union would only report that neither fits.
+ * Recognizes the notation of a passkey by its members, and reports only the faults of this notation. A zod
+ * union would only report that neither the browser's nor the provider's notation fits.
  */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);
@@ -101,8 +101,8 @@ const hex = (name: string, min: number, max: number) =>
   z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} must be hex of the right length`);
 
 /**
- * In client custody, the user's device holds the session key, and signs the request that registers the
- * passkeys. This is that request. Its body contains the passkeys.
+ * The signed request that registers the passkeys in client custody. The user's device makes and signs this
+ * request, because it holds the session's key. The body contains the passkeys.
  */
 const deviceRequest = z
   .strictObject({

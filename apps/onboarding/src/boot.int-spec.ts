@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { TEST_ENV, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 
-/** Runs a compiled app until it exits; if it listens, stops it. `npm run test:int` compiles the app first. */
+/** Runs a compiled app, and stops it as soon as it listens. `npm run test:int` compiles the app first. */
 async function boot(
   app: string,
   env: Record<string, string>,
@@ -85,7 +85,7 @@ describe.each(['onboarding', 'worker'])('%s starts', (app) => {
     expect([code, said]).toEqual([0, expect.stringContaining('listening on http://0.0.0.0:')]);
   }, 90_000);
 
-  it('with a small young generation, which grows when many objects stay', async () => {
+  it('with a small young generation of the heap, which grows if many objects survive', async () => {
     const atExit = `
       import { getHeapSpaceStatistics } from 'node:v8';
       const isYoung = ({ space_name }) => space_name === 'new_space';

@@ -17,8 +17,8 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
 );
 
 /**
- * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The statement that starts the
- * command's step also stores the idempotency key.
+ * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The SQL statement that starts
+ * the command's step also stores the idempotency key, so the key is one of the terms.
  */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();
@@ -60,7 +60,7 @@ function versionsOf(header: string | undefined): number[] | undefined {
   if (given === undefined || given === '*') return undefined;
   if (!isList(given)) {
     throw new ProblemError('validation_failed', {
-      detail: 'If-Match takes ETags of this service, such as "3" or "3", "4", or a single *.',
+      detail: 'If-Match takes ETags of this service, such as "3", separated by commas, or a single *.',
     });
   }
   return [...given.matchAll(TAG)].flatMap(([tag]) => {

@@ -35,7 +35,7 @@ const FAULT_LISTS = Object.entries(FAULTS_BY_PROBLEM).map(([problem, faults]) =>
 
 const POLICY = 'The caller gets `upstream_rejected`. Have the provider’s administrator change the policy.';
 
-/** The meanings of the codes that an onboarding’s `lastResult` or `failure` can have, but no problem. */
+/** The meanings of the codes that `lastResult` and `failure` can have, but a problem cannot have. */
 const ONLY_RESULTS: Record<Exclude<ResultCode, ProblemCode>, string> = {
   upstream_unavailable:
     'The provider failed, or could not be reached. While `nextAction` is `wait`, the service tries again. ' +
@@ -48,7 +48,7 @@ const ONLY_RESULTS: Record<Exclude<ResultCode, ProblemCode>, string> = {
   mfa_needed: `A policy at the provider requires another factor. ${POLICY}`,
 };
 
-/** The list of errors in Markdown: docs/reference/errors.md. */
+/** @returns the list of errors in Markdown, for docs/reference/errors.md. */
 export function errorsMarkdown(): string {
   const entries = ENTRIES.map(({ code, status, title, cause, remedy, members }) =>
     [
@@ -98,7 +98,7 @@ Every answer that is not 2xx is a problem (RFC 9457) of type \`application/probl
 - If \`retryable\` is true, the same request may succeed later.
 - \`traceId\` finds the request in the logs.`;
 
-/** The list of errors as a page, at /docs/errors. */
+/** @returns the list of errors as an HTML page, for /docs/errors. */
 export function errorsPage(): string {
   const entries = ENTRIES.map(
     ({ code, status, title, cause, remedy, members }) =>

@@ -59,8 +59,8 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /**
-   * The HTTP server waits for streams before it closes. Clients reconnect to another replica: the load
-   * balancer already knows that this replica stops.
+   * Ends all streams, because the HTTP server waits for them before it closes. Clients reconnect to another
+   * replica, because the load balancer already knows that this replica stops.
    */
   onModuleDestroy(): void {
     this.#stopped = true;

@@ -56,15 +56,15 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
  * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
- * byte. Write `@Idempotent()` above `@UseGuards(CallerGuard)`: decorators apply from the bottom up, and the
- * caller must be checked first.
+ * byte. Write `@Idempotent()` above `@UseGuards(CallerGuard)`, because the caller must be checked first, and
+ * decorators apply from the bottom up.
  *
  * The SQL statement that does the work also stores the key. If the key exists already, the statement does
  * nothing, and {@link IdempotencyFilter} looks up the stored answer.
  */
 export const Idempotent = () => applyDecorators(UseGuards(IdempotencyGuard), UseFilters(IdempotencyFilter));
 
-/** Refuses a malformed key. Keeps a valid one for the statement that does the work. */
+/** Refuses a malformed key. Passes a valid key on to the SQL statement that does the work. */
 @Injectable()
 class IdempotencyGuard implements CanActivate {
   constructor(
@@ -83,7 +83,7 @@ class IdempotencyGuard implements CanActivate {
       });
     }
     const keyed = {
-      // If the request starts an operation, the operation gets the same id.
+      // If the request starts an operation, the operation gets this id too.
       id: uuidV7(this.clock.nowMs()),
       caller: callerOf(request).name,
       route: `POST ${request.routeOptions.url ?? ''}`,
@@ -101,7 +101,7 @@ class IdempotencyGuard implements CanActivate {
   }
 }
 
-/** Repeats the answer of an earlier request with the same key. Otherwise answers with the error. */
+/** If an earlier request had the same key, repeats its answer. Otherwise, answers with the error. */
 @Catch()
 class IdempotencyFilter implements ExceptionFilter {
   constructor(
@@ -130,7 +130,7 @@ class IdempotencyFilter implements ExceptionFilter {
     // A caller that has lost a permission must not get an answer for which the caller needed that permission.
     if (!(error instanceof ProblemError) || NEVER_REPLAYED.has(error.code)) throw error;
     const kept = await this.keys.find(keyed.request);
-    // The request was refused without any effect, so the caller may send the same request again.
+    // No key is stored, because the request was refused without any effect. The caller may send it again.
     if (!kept) throw error;
     if (kept.erased) {
       throw new ProblemError('onboarding_erased', {
@@ -169,8 +169,8 @@ class IdempotencyFilter implements ExceptionFilter {
     // The first request did its work, but stored no answer. So the answer is made from the onboarding.
     const route = request.routeOptions.url ?? '';
     if (route.endsWith('/options')) {
-      // The client never received the challenge of the first request. The next repetition creates a new
-      // challenge.
+      // The client never received the challenge of the first request. Without the stored key, the next
+      // repetition creates a new challenge.
       await this.keys.release(keyed.request);
       throw error;
     }
@@ -200,15 +200,15 @@ function problemIn(body: string) {
   return { code, retryable: false };
 }
 
-/** If a step ended longer ago than this, the request that started it is no longer waiting for its answer. */
+/** If a step ended longer ago than this, the request that started the step no longer waits for an answer. */
 const ANSWERED_BY_NOW_MS = 1_000;
 
 const isAtRest = (row: Row) =>
   stepOfState(row.state) === null && row.now.getTime() - row.updatedAt.getTime() > ANSWERED_BY_NOW_MS;
 
 /**
- * Stores the first answer to each key immediately before it is sent, unless the end of a step has stored it.
- * If another answer was stored before, sends that one.
+ * Stores the first answer to each key immediately before sending it, unless the end of a step has stored it.
+ * If the key already has another answer, sends the stored answer instead.
  */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);
@@ -231,8 +231,8 @@ export function keepAnswers(app: NestFastifyApplication): void {
         const first = await keys.answer(keyed.request, sent);
         return first === sent ? payload : sendInstead(request, reply, first);
       } catch (error) {
-        // The work is done and the key is stored. A repeated request gets an answer that is made from the
-        // onboarding.
+        // A warning is enough, because the key is stored and the work is done. A repeated request gets an
+        // answer that is made from the onboarding.
         const { id: onboardingId } = request.params as { id?: string };
         logger.warn({ onboardingId }, `an answer was not stored: ${(error as Error).message}`);
         return payload;

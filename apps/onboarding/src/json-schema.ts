@@ -39,7 +39,7 @@ function mend(schema: z.core.$ZodTypes, json: JsonSchema, components: Record<str
   // values.
   if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
   if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
-  // Remove the pattern: client generators try to make an example from it, and fail.
+  // Remove the pattern, because client generators fail to make an example from it.
   if (json.format === 'date-time') delete json.pattern;
   if (schema instanceof z.ZodDiscriminatedUnion) json['discriminator'] = discriminatorOf(schema);
   if (json[EXAMPLE]) {
@@ -85,8 +85,8 @@ const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
 };
 
 /**
- * Replaces the schema of a body's member by one schema for each provider. The member of a resend is a captcha
- * token for all providers.
+ * Replaces the schema of a body's member by one schema for each provider. Only the options of a resend have
+ * the same schema for all providers: a captcha token.
  */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
   const member = json[BY_PROVIDER] as 'subject' | 'otp' | 'resend';

@@ -117,7 +117,7 @@ describe('the validation of bodies and queries', () => {
     for (const each of bad) expect([each, takes(authenticatorsBody, each)]).toEqual([each, false]);
   });
 
-  it('names the wrong member of a passkey that is written as a browser writes it', () => {
+  it('names the wrong member of a browser’s passkey, and accepts unknown transports', () => {
     const { response } = credential;
     const withTransports = (transports: string[]) => ({
       ...credential,

@@ -23,7 +23,7 @@ import { instant, isStorable, optional, text } from './text.js';
 
 export const idParam = z.uuid('the id in the path is not a UUID').transform((id) => id.toLowerCase());
 
-/** Accepts any object: the provider's own schema checks the members later. */
+/** Accepts any object, because the provider's own schema checks the members later. */
 const otpChoice = z
   .record(z.string().max(64), z.unknown())
   .refine((otp) => isStorable(otp), {
@@ -455,8 +455,8 @@ const authenticatorOf = (registered: Row['authenticators'][number]) => ({
 });
 
 /**
- * When an onboarding ends by itself. In `outcome_unknown`, the onboarding waits for a decision, so the idle
- * limit does not apply.
+ * @returns the time at which an onboarding ends by itself. In `outcome_unknown`, the idle limit does not
+ * apply, because the onboarding waits for a decision.
  */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;

@@ -37,8 +37,8 @@ const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 
 /**
- * The values by preference name in lower case. If a name is repeated, its first value counts. An empty value
- * means the same as no value (RFC 7240 §2).
+ * @returns the values by the preference's name in lower case. If a name is repeated, its first value counts.
+ * An empty value means the same as no value (RFC 7240 §2).
  */
 function parse(header: string): Map<string, string> {
   const preferences = new Map<string, string>();

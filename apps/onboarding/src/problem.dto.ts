@@ -25,7 +25,7 @@ const MEMBERS = {
   version: z.int().min(1).meta({ description: 'The current version.' }),
 } satisfies Record<Exclude<ProblemMember, 'errors'>, z.ZodType>;
 
-/** The schema's name for a code: `otp_invalid` → `OtpInvalidProblem`. */
+/** @returns the name of the schema for a code: `otp_invalid` → `OtpInvalidProblem`. */
 const nameOf = (code: ProblemCode) =>
   `${code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Problem`;
 

@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
 /**
- * For routes whose answer must not be stored. If the service ignored the header, the caller would expect a
- * stored answer.
+ * Refuses `Idempotency-Key` on routes whose answer must not be stored. If the service ignored the header, the
+ * caller would expect a stored answer.
  */
 @Injectable()
 export class RefuseIdempotencyKey implements CanActivate {

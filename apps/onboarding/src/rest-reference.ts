@@ -42,7 +42,7 @@ const table = (heads: string[], rows: string[][]) =>
   [row(heads), row(heads.map(() => '---')), ...rows.map(row)].join('\n');
 const quoted = (names: Iterable<string>) => [...names].map((name) => `\`${name}\``).join(', ');
 
-/** The routes of the REST API in Markdown: docs/reference/rest.md. */
+/** @returns the routes of the REST API in Markdown, for docs/reference/rest.md. */
 export function restMarkdown(document: OpenAPIObject): string {
   const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods as Record<string, Route>).map(([method, route]) => ({
@@ -195,7 +195,7 @@ a client from it. This page is the overview.
   \`Retry-After\`.
 - [Events](events.md) are the timeline of an onboarding.`;
 
-/** The event types in Markdown: docs/reference/events.md. */
+/** @returns the event types in Markdown, for docs/reference/events.md. */
 export function eventsMarkdown(document: OpenAPIObject): string {
   const schemas = schemasOf(document);
   const entries = Object.entries(schemas['OnboardingEvent']!.discriminator!.mapping).map(([type, ref]) => {

@@ -1,4 +1,4 @@
-/** Marks in the schemas of requests and answers. Only the builder of the OpenAPI document reads them. */
+/** Marks for schemas of requests and answers. Only the builder of the OpenAPI document reads them. */
 
 /** Marks an object whose members are alternatives: a request must have exactly one of them. */
 export const EXACTLY_ONE = 'x-exactly-one';
@@ -7,7 +7,7 @@ export const EXACTLY_ONE = 'x-exactly-one';
 export const BY_PROVIDER = 'x-by-provider';
 
 /**
- * A mark of a request: the body that "Try it out" sends. zod loses `examples` if a schema transforms its
- * value.
+ * Marks the body that "Try it out" sends. `examples` is no help, because zod loses `examples` if a schema
+ * transforms its value.
  */
 export const EXAMPLE = 'x-example';

@@ -7,8 +7,8 @@ import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
  * Refuses to start an onboarding if the caller may not use the integration, or has sent too many commands
- * about the subject (the user). Both checks need the body. A body of the wrong shape passes: the validation
- * pipe refuses it later.
+ * about the subject (the user). Both checks need the body. A body of the wrong shape passes, because the
+ * validation pipe refuses it later.
  */
 @Injectable()
 export class StartGate implements CanActivate {

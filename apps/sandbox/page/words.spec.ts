@@ -30,7 +30,7 @@ describe('a fault that the page offers', () => {
   const wordsOf = (spec: FaultSpec) => faultWords(new Faults().add(faultSpec.parse(spec)));
 
   it.each(['byzantine', 'turnkey', 'auth-proxy'])(
-    'is valid, and has a description, if it is one of the common faults of %s',
+    'is valid and has a description: each common fault of %s',
     (provider) => {
       const words = presetsOf(provider).map(({ spec }) => wordsOf(spec));
       expect(words).toEqual([
@@ -43,7 +43,7 @@ describe('a fault that the page offers', () => {
     },
   );
 
-  it.each(KINDS)('is valid, and has a description, if it is of the kind "$text"', ({ answers, spec }) => {
+  it.each(KINDS)('is valid and has a description: the kind "$text"', ({ answers, spec }) => {
     const words = wordsOf({ route: '*', delayMs: 500, ...spec, ...(answers && { status: 500 }) });
     expect(words).toMatch(/^0\.5 s late/);
   });

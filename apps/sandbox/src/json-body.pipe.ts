@@ -4,13 +4,12 @@ import { errorTexts } from './byzantine/error-texts.js';
 import { Refusal } from './refusal.js';
 
 /**
- * Parses the body's bytes as JSON and checks them against a zod schema; refuses with 400.
+ * Parses the body's bytes as JSON and checks the result against a zod schema. Refuses a wrong body with 400.
  *
  * Nest runs a pipe after the guards, which check the signature of the bytes. A body parser of Fastify would
  * run before the guards, and answer 400 where upstream answers 401 or 403.
  *
- * @param uuids `text`: refuse a malformed UUID with a bare string, as upstream does, not with `{error,
- * status}`
+ * @param uuids the form of the answer to a malformed UUID. `text`: plain text, as upstream answers.
  */
 export class JsonBody<Schema extends z.ZodType> implements PipeTransform<unknown, z.output<Schema>> {
   constructor(

@@ -28,7 +28,7 @@ export class TurnkeyCaller {
     return new TurnkeyCaller(this.url, p256FromScalar(privateKeyHex), organizationId, this.nowMs);
   }
 
-  /** The text of an activity's request. Each call gives another text, because each has a new timestamp. */
+  /** Makes the text of an activity's request. Each text is different, because it has a new timestamp. */
   activity(type: string, parameters: object, deviation: CallerDeviation = {}): string {
     this.#lastMs = Math.max(this.#lastMs + 1, this.nowMs());
     return JSON.stringify({

@@ -7,7 +7,7 @@ import type { PasskeyFlaws } from './passkey.js';
 import { sandboxUnderTest } from './sandbox-under-test.js';
 import { claimsOf, clientSignatureOf, sealed, TurnkeyCaller } from './turnkey-caller.js';
 
-/** A passkey with transports that Turnkey knows. */
+/** Makes a passkey with transports that Turnkey knows. */
 export function turnkeyPasskey(flaws: PasskeyFlaws = {}) {
   const passkey = makePasskey(flaws);
   return {

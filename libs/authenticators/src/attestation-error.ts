@@ -51,7 +51,7 @@ export function attestationInvalid(faults: AttestationFault[], signed: boolean):
   });
 }
 
-/** The error if the subject may not register another passkey. */
+/** @returns the error for a subject that may not register another passkey. */
 export function noRoomForAuthenticators(): ProblemError {
   const code = 'too_many_authenticators';
   return new ProblemError('attestation_invalid', {

@@ -37,7 +37,8 @@ export function meetsClauses(
 }
 
 /**
- * WebAuthn §8.2, self attestation: the passkey's own key signs, so statement and key must name one algorithm.
+ * WebAuthn §8.2, self attestation: the passkey's own key signs, so statement and key must name the same
+ * algorithm.
  */
 const isOfOwnAlgorithm = ({ statement, key }: Pick<Claim, 'statement' | 'key'>): boolean =>
   statement.get('alg') === algorithmOf(key);

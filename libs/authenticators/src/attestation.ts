@@ -53,8 +53,7 @@ export const isCertified = ({ format, statement }: AttestationObject): boolean =
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * The certificates of an attestation: DER, the leaf first. Empty if the format has no certificates.
- *
+ * @returns the certificates of an attestation: DER, the leaf first. Empty if the format has no certificates.
  * @throws PreflightError `attestation_not_verified` if required certificates cannot be read.
  */
 export function certificatesOf(object: AttestationObject): Uint8Array[] {

@@ -87,8 +87,8 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Checks passkeys, and begins the attempt to register them. If all of them pass the checks that need no
-   * decoding of an attestation, each of their challenges loses one of its tries.
+   * Checks passkeys, and begins the attempt to register them. Each challenge loses one of its tries, unless a
+   * passkey fails a check that does not need the attestation.
    *
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case, nothing
    *   was sent to the provider.
@@ -96,11 +96,11 @@ export class AuthenticatorsService {
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
     let found = await this.challenges.submitted(id, given, terms);
-    // Comes before the checks: if the onboarding accepts no passkeys now, their faults do not matter.
+    // Comes before the checks, because faults of the passkeys do not matter if the onboarding accepts none.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // A device's signed request can be read only with the row. So a second call counts the tries of its
-    // challenges.
+    // Reading a device's signed request needs the row. So only now a second call can count the tries of the
+    // request's challenges.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -139,8 +139,8 @@ export class AuthenticatorsService {
     row: Row,
     { authenticators, device }: Submitted,
   ): { submitted: SubmittedAuthenticator[]; device?: DeviceRequest } {
-    // The row says which party holds the session's key. The setting may have changed since the onboarding
-    // began.
+    // Uses the row to see which party holds the session's key, because the setting may have changed since the
+    // onboarding began.
     if (!row.deviceSigning && authenticators) return { submitted: authenticators };
     if (!row.deviceSigning || !device) {
       const detail = row.deviceSigning
@@ -216,7 +216,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** The present policy. It may differ from the policy at the time when the challenge was issued. */
+  /** @returns the present policy, which may differ from the policy when the challenge was issued. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }

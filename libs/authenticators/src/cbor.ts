@@ -52,7 +52,7 @@ class BoundedTokenizer extends Tokenizer {
   }
 }
 
-/** A byte string (RFC 8949 §3.1) of at most 65535 bytes, in its shortest form. */
+/** Encodes a byte string (RFC 8949 §3.1) of at most 65535 bytes, in its shortest form. */
 export function byteString(bytes: Uint8Array): Buffer {
   const { length } = bytes;
   const head =

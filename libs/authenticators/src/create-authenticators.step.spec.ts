@@ -91,7 +91,7 @@ describe('step 3 (passkeys)', () => {
     expect(JSON.stringify([end, events])).not.toContain('session-1');
   });
 
-  it('completes without ids if the number of returned ids is wrong, and records this', async () => {
+  it('completes without ids if the provider’s ids cannot be assigned, and records `unmapped`', async () => {
     const { patch, events } = moved(row, await step.call(providerThatAnswers(null), call, row));
     expect(events[0]!.data).toEqual({ authenticatorIds: null, unmapped: true });
     expect(patch.authenticators).toMatchObject([
@@ -100,7 +100,7 @@ describe('step 3 (passkeys)', () => {
     ]);
   });
 
-  it('completes without ids if an operator decides that the passkeys were registered', () => {
+  it('completes without ids if a caller resolves the unknown outcome as done', () => {
     const lost = aRow({ ...row, state: 'outcome_unknown', step: 'create-authenticators' });
     const decision = { type: 'resolved', actor: 'caller' } as const;
     const { patch, also } = move(lost, 'resolved_done', { decision }, { now: lost.now, settings: config });

@@ -12,7 +12,7 @@ describe('the timeout that a browser gets', () => {
     expect(verified(900_000)).toBe(LIFE_MS);
   });
 
-  it('leaves time for one call before the session ends, and is not longer than the idle time', () => {
+  it('leaves time for one call before the session ends, and is within the onboarding’s idle time', () => {
     expect(verified(130_000)).toBe(120_000);
     expect(verified(900_000, { idleEndsAt: after(60_000) })).toBe(60_000);
   });

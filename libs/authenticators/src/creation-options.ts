@@ -52,7 +52,7 @@ export async function creationOptions({
 }
 
 /**
- * The time that the browser gives the user. It ends when the passkey can no longer be submitted. The default
+ * Computes how long the browser waits for the user: until the passkey can no longer be submitted. The default
  * of @simplewebauthn/server is one minute, too short to find a security key (WebAuthn Level 3 §15.1).
  *
  * @returns whole milliseconds, at least 1. For 0, browsers would use their own default.
@@ -65,8 +65,8 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * The user handle of WebAuthn. It never changes: authenticators would see another user in a new handle. It
- * reveals nothing about the user (WebAuthn Level 3 §14.6.1).
+ * Makes the user handle of WebAuthn. It never changes, because authenticators would take a new handle for
+ * another user. It reveals nothing about the user (WebAuthn Level 3 §14.6.1).
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
   const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();

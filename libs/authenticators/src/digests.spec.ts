@@ -15,7 +15,7 @@ const expected = (name: string, data: Uint8Array) => createHash(name).update(dat
 
 describe('crypto.subtle.digest', () => {
   it.each(names.flatMap((each) => [0, 1, 300, 65_536, 65_537].map((size) => [...each, size] as const)))(
-    'gives the same %s as node:crypto (%s), of %i bytes',
+    'gives the same %s as node:crypto (%s) for %i bytes',
     async (algorithm, name, size) => {
       const data = bytes(size);
       expect(hexOf(await subtle.digest(algorithm, data))).toBe(expected(name, data));

@@ -1,6 +1,9 @@
 import { hash, webcrypto } from 'node:crypto';
 
-/** More goes to the pool: SHA-256 of 64 KiB takes some 40 µs, as long as the hand-over to a thread. */
+/**
+ * The thread pool hashes longer data, because SHA-256 of 64 KiB takes some 40 µs, as long as the hand-over to
+ * a thread.
+ */
 const SHORT_BYTES = 65_536;
 
 /** WebCrypto's names of the algorithms, and those of node:crypto. */

@@ -148,7 +148,7 @@ describe('a passkey that fails a check', () => {
     expect(await faultOf(make(honest))).toBe(code);
   });
 
-  it('gets one of these codes; every other code is about the policy, the database or the provider', () => {
+  it('is in BAD_PASSKEYS for each code that is not about the policy, the database or the provider', () => {
     const elsewhere = [
       'credential_not_discoverable',
       'attestation_required',

@@ -38,7 +38,7 @@ export interface Passed {
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * Makes the first, cheap steps of the ceremony (WebAuthn Level 3 §7.1), before any attestation is decoded.
+ * Runs the first, cheap steps of the ceremony (WebAuthn Level 3 §7.1), before any attestation is decoded.
  * Step 8 is left to the caller: the challenge must be outstanding.
  *
  * @throws PreflightError for the first check that fails.
@@ -52,7 +52,7 @@ export function readAnswer(response: RegistrationResponseJSON): Answered {
 }
 
 /**
- * Makes the steps of the ceremony (WebAuthn Level 3 §7.1) from step 9 on. Ignores the copies that browsers
+ * Runs the steps of the ceremony (WebAuthn Level 3 §7.1) from step 9 on. Ignores the copies that browsers
  * send: `authenticatorData`, `publicKey` and `publicKeyAlgorithm`.
  *
  * @param policy the present policy, which may have changed since the challenge was issued.
@@ -99,7 +99,7 @@ export async function preflight(
   return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
 }
 
-/** Compares bytes. Decoding would be unsafe: a raw id may look like a CBOR byte string. */
+/** Compares bytes. Decoding would be unsafe, because a raw id may look like a CBOR byte string. */
 function isNamed(
   { id, rawId }: RegistrationResponseJSON,
   { credentialId }: AuthenticatorData,

@@ -45,8 +45,8 @@ function isP256(key: CoseKey): boolean {
 function isRsa(key: CoseKey): boolean {
   if (!isOnly(key, RSA)) return false;
   const [n, e] = [bytesAt(key, RSA.n), bytesAt(key, RSA.e)];
-  // Comes before the decoding: libraries may count the bits of a number with leading zeros differently (RFC
-  // 8230 §4).
+  // Comes before the decoding, because libraries may count the bits of a number with leading zeros
+  // differently (RFC 8230 §4).
   if (n.length * 8 > RSA_BITS.most || n[0] === 0 || e[0] === 0 || !isOdd(n)) return false;
   const { asymmetricKeyDetails = {} } = keyOf({ kty: 'RSA', n: base64url(n), e: base64url(e) });
   const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;

@@ -16,7 +16,7 @@ export type SubmittedAuthenticator =
       };
     };
 
-/** The authenticator in the format of a browser. All checks use this format. */
+/** Converts the authenticator into the format of a browser, which all checks use. */
 export function asRegistration(submitted: SubmittedAuthenticator): Registration {
   if ('credential' in submitted) return { response: submitted.credential, idMayBeCbor: false };
   const { credentialId, clientDataJson, attestationObject } = submitted.attestation;

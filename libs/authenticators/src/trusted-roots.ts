@@ -34,7 +34,10 @@ SettingsService.setRootCertificates({
   certificates: [...rootsOf('android-key'), GOOGLE_ROOT_OF_2026].map(asDer),
 });
 
-/** PEM: the roots of Google, Apple and GlobalSign from @simplewebauthn/server, and Google's root of 2026. */
+/**
+ * @returns the format's roots as PEM: those of Google, Apple or GlobalSign from @simplewebauthn/server, and
+ *   Google's root of 2026.
+ */
 export function rootsOf(format: RootedFormat): string[] {
   return SettingsService.getRootCertificates({ identifier: format });
 }

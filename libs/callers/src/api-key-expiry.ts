@@ -31,7 +31,7 @@ export class ApiKeyExpiry {
     try {
       this.#ends = await this.statements.run<{ caller: string; at: number }>(ENDS_OF_KEYS, []);
     } catch {
-      // Keeps the known expiry times. The next scrape reads again.
+      // After a failure, the known expiry times stay, and the next scrape asks PostgreSQL again.
       this.#askedAtMs = -Infinity;
     }
   }

@@ -45,7 +45,7 @@ async function aToken(keys: ApiKeys, more: Partial<NewApiKey> = {}): Promise<Api
   return parseApiKeyToken((await keys.create({ ...rights, ...more }, WHO)).token.reveal())!;
 }
 
-/** How often a statement runs during the work: by default, the statement that reads a key. */
+/** @returns how often a statement runs during the work: by default, the statement that reads a key. */
 async function sentDuring(work: () => Promise<unknown>, { name } = LOAD_KEY): Promise<number> {
   const run = jest.spyOn(statements, 'run');
   await work();
@@ -71,7 +71,7 @@ describe('the login with an API key', () => {
     expect(await readsDuring(ask)).toBe(1);
   });
 
-  it('fails after a revocation: here at once, elsewhere when the cache entry has expired', async () => {
+  it('fails after a revocation: at once in this process, in others after the cache lifetime', async () => {
     const here = aProcess();
     const elsewhere = aProcess();
     const token = await aToken(here.keys);

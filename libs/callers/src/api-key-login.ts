@@ -33,7 +33,7 @@ interface Known {
 
 /**
  * Finds the caller of an API key. Keys are cached for `API_KEY_CACHE_MS`, to save queries. Unknown ids are
- * not cached, because they would replace existing keys.
+ * not cached, because they would replace keys in the cache.
  */
 @Injectable()
 export class ApiKeyLogin {

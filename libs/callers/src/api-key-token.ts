@@ -23,7 +23,7 @@ export function newApiKeyToken(): ApiKeyToken {
   };
 }
 
-/** The whole token, as its caller sends it: `gw_<id>_<secret>`. */
+/** @returns the whole token, as its caller sends it: `gw_<id>_<secret>`. */
 export function tokenOf({ id, secret }: ApiKeyToken): Secret {
   return new Secret(`${TOKEN_PREFIX}${id}_${secret.reveal()}`);
 }

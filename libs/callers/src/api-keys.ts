@@ -13,7 +13,7 @@ import { hashOf, newApiKeyToken, tokenOf } from './api-key-token.js';
 import { INSERT_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY, STATE_OF_KEY } from './api-key-statements.js';
 import { Audit, type Who } from './audit.js';
 
-/** A key as users may see it, without its secret and hash. */
+/** A key as callers and operators may see it, without its secret and hash. */
 export interface ApiKey {
   id: string;
   caller: string;
@@ -78,7 +78,7 @@ export class ApiKeys {
     return { key: key!, token: tokenOf(token) };
   }
 
-  /** All keys ever made, newest first, or those of one caller. */
+  /** Lists all keys ever made, or all keys of one caller, newest first. */
   list(caller: string | null = null): Promise<ApiKey[]> {
     return this.statements.run<ApiKey>(LIST_KEYS, [caller]);
   }

@@ -100,7 +100,7 @@ function ask(
 }
 
 describe('the caller gate', () => {
-  it('admits a request without credentials to a route without a scope', async () => {
+  it('admits every request to a route without a scope, and checks no token', async () => {
     expect(await ask('Bearer bad', { path: '/open' })).toMatchObject({ status: 200, body: 'open' });
     expect(asked).toEqual(['body']);
   });

@@ -25,7 +25,7 @@ declare module 'fastify' {
 const NO_TOKEN = 'Bearer realm="gangway"';
 const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
 
-/** Authenticates callers before the body is read, so that others cannot make the service read 256 KiB. */
+/** Authenticates callers first, so that unknown clients cannot make the service read a body of 256 KiB. */
 @Injectable()
 export class CallerGate {
   constructor(
@@ -39,7 +39,8 @@ export class CallerGate {
     if (!request.routeOptions.config.requires) return;
     const { authorization } = request.headers;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    // Many services may share an address. An expired key of one service must not block the other services.
+    // Some tokens are checked even from a blocked address, because many services may share it: an expired key
+    // of one service must not block the other services.
     if (!token || !this.logins.isWorthALook(token)) this.failures.refuseShutOut(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');

@@ -69,7 +69,7 @@ describe('a rate limit counter', () => {
   });
 });
 
-describe('a counter that reserves several requests in Redis at a time', () => {
+describe('a counter that reserves requests in Redis (`atOnce`)', () => {
   const shared = (atOnce: number) => new Counter({ link, hash, prefix, policy: 'shared', quota: 10, atOnce });
 
   it('asks Redis once per reservation, and counts down by one', async () => {
@@ -101,7 +101,7 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     expect(await add(all[0]!, key, 1)).toEqual([-1]);
   });
 
-  it('begins the count of a new name without Redis: the next reservation adds it there', async () => {
+  it('counts a new name without Redis at first, and adds this count with the next reservation', async () => {
     const [counter, other, key] = [shared(4), shared(4), randomUUID()];
     const sent = jest.spyOn(link.redis, 'sendCommand');
     counter.begin(key);
@@ -113,7 +113,7 @@ describe('a counter that reserves several requests in Redis at a time', () => {
     expect(await add(counter, key, 4)).toEqual([4, 3, 2, -1]);
   });
 
-  it('keeps an earlier reservation of the name, and reserves nothing one at a time', async () => {
+  it('ignores `begin` if the name already has a reservation, or if `atOnce` is 1', async () => {
     const [counter, key] = [shared(4), randomUUID()];
     expect(await add(counter, key, 2)).toEqual([9, 8]);
     counter.begin(key);

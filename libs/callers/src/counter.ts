@@ -98,8 +98,8 @@ export class Counter {
 
   /**
    * Begins to count a new name, which other processes have hardly counted yet. Makes the first reservation
-   * without Redis: the next one counts both there. Does nothing if the process reserves one request at a
-   * time.
+   * without Redis. The next reservation counts both in Redis. Does nothing if the process reserves one
+   * request at a time.
    */
   begin(name: string): void {
     const { atOnce = 1, quota } = this.options;
@@ -127,7 +127,8 @@ export class Counter {
     const count = await this.#take(name, notInRedis + atOnce);
     const now = performance.now();
     this.#shares.delete(name);
-    // The oldest reservations come first. A window that began in another process ends earlier, and may stay.
+    // Deletes expired reservations, oldest first, and stops at the first live one. A newer one may have
+    // expired too, if its window began in another process. It stays until a later call.
     for (const [each, { endsAtMs }] of this.#shares) {
       if (endsAtMs > now) break;
       this.#shares.delete(each);
@@ -142,7 +143,7 @@ export class Counter {
   async #take(name: string, points: number): Promise<Count> {
     const { link, hash } = this.options;
     const key = hash.of('rate limit', name).toString('base64url');
-    // While Redis refuses writes, a command could use up the time of the request.
+    // While Redis refuses writes, the process counts by itself, because a command could take too long.
     const limiter = link.accepts ? this.#limiter : this.#own;
     if (link.accepts) link.sendTogether();
     try {

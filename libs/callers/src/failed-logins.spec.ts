@@ -57,7 +57,7 @@ describe('invalid tokens', () => {
     expect(await isShutOut('192.0.2.2')).toBe(false);
   });
 
-  it('block their address if another process has used up the quota', async () => {
+  it('are refused with rate_limited if the quota is already used up', async () => {
     for (let n = 0; n < QUOTA; n++) await fail('192.0.2.3');
     expect(await fail('192.0.2.3')).toMatchObject({ code: 'rate_limited' });
   });
@@ -85,7 +85,7 @@ describe('invalid tokens', () => {
     expect(noted).toEqual([['192.0.2.6', 'unknown']]);
   });
 
-  it('of a new address replace the count of the oldest address if there are too many addresses', async () => {
+  it('of a new address end the block of the oldest address if too many addresses are blocked', async () => {
     const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
     const one = new FailedLogins(
       redis,

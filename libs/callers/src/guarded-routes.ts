@@ -7,7 +7,12 @@ import { REQUIRES } from './requires.decorator.js';
 /** Every route under this path needs a scope, e.g. every route under `/v1`. */
 const CALLERS_PATH = /^\/?v\d+(\/|$)/;
 
-/** Stops the boot if a route under `CALLERS_PATH` or the CallerGuard has no scope, or another guard first. */
+/**
+ * Stops the boot if a route
+ * - has the CallerGuard but no scope, or a scope but no CallerGuard;
+ * - is under `CALLERS_PATH` and has no CallerGuard;
+ * - has another guard before the CallerGuard.
+ */
 @Injectable()
 export class GuardedRoutes implements OnModuleInit {
   constructor(

@@ -158,8 +158,8 @@ async function verified(
 }
 
 /**
- * The reason why a token is refused. Null if the token did not cause the error. jose's own message is not
- * used, because it may repeat parts of the token.
+ * @returns the reason why a token is refused; null if the token did not cause the error. Never jose's own
+ *   message, because it may repeat parts of the token.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };
@@ -171,7 +171,10 @@ function reasonOf(error: unknown): string | null {
   return `claim ${claim} ${WANTED[claim] ?? 'is wrong'}`;
 }
 
-/** The words of a claim: a space separated text (RFC 8693 §4.2), or an array of texts. */
+/**
+ * Reads the words of a claim that is a space separated text (RFC 8693 §4.2) or an array of texts.
+ * @returns null for any other claim.
+ */
 function wordsOf(claim: unknown): string[] | null {
   if (typeof claim === 'string') return claim.split(' ').filter(Boolean);
   return Array.isArray(claim) && claim.every((each) => typeof each === 'string') ? claim : null;

@@ -60,7 +60,7 @@ describe('a bearer token', () => {
     expect(made.asked).not.toContain('jwt');
   });
 
-  it('has all scopes and all integrations if it is API_KEY', async () => {
+  it('has all scopes and all integrations if it equals API_KEY', async () => {
     expect(await logins().logins.login(API_KEY)).toEqual({
       name: 'default',
       scopes: new Set(SCOPES),

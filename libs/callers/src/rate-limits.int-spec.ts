@@ -47,7 +47,7 @@ describe('the rate limits', () => {
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
   });
 
-  it('do not ask Redis for the first commands about a new onboarding, with the default quotas', async () => {
+  it('count the first commands about a new onboarding without Redis, with the default quotas', async () => {
     const process = await aProcess({});
     const [{ link }] = opened.slice(-1) as [LimitRedis];
     const [caller, id] = [randomUUID(), randomUUID()];

@@ -4,7 +4,7 @@ import { Counter, type Count } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 
 const MOST_AT_ONCE = 100;
-/** How many requests a process reserves at a time: this part of the quota is lost if it needs no more. */
+/** How many requests a process reserves at a time. No other process can use these requests. */
 const reserved = (quota: number, part: number) =>
   Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(quota * part)));
 

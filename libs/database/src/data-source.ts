@@ -65,7 +65,10 @@ export async function openDataSource(options: DataSourceOptions): Promise<DataSo
   return new DataSource(options).initialize();
 }
 
-/** Puts the variable into the message. The error stays the same object, because callers read its `code`. */
+/**
+ * Puts the variable's name into the error's message. The error stays the same object, because callers read
+ * its `code`.
+ */
 export const nameVariable = (variable: string) => (error: Error & { code?: string }) => {
   error.message = `${variable}: ${error.message || error.code}`;
   throw error;

@@ -52,18 +52,18 @@ export class DatabaseClient extends Base {
     this.on('error', () => undefined);
   }
 
-  /** Whether the connection must not be used again: it broke, or its server was read-only from the start. */
+  /** Whether the connection must not be used again: it broke, or its server is read-only. */
   get isSpent(): boolean {
     return this.#isSpent;
   }
 
   /**
-   * Sets the settings of the session. Behind a pooler in transaction mode, each statement brings its own
-   * settings.
+   * Sets the settings of the session. Behind a pooler in transaction mode, each statement is sent with its
+   * own settings.
    */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
-      await this.query('SELECT 1'); // the settings that it brings also read PostgreSQL's clock
+      await this.query('SELECT 1'); // its settings also read PostgreSQL's clock
       return;
     }
     const text = `${sessionSettings(this.#statementTimeoutMs)}, ${SESSION}`;
@@ -94,15 +94,15 @@ export class DatabaseClient extends Base {
     });
   }
 
-  /** Whether PostgreSQL has parsed the statement in this session, by its name, and described its rows. */
+  /** Whether PostgreSQL has parsed this named statement in this session, and has described its rows. */
   knows({ name = '', text }: QueryConfig): boolean {
     const { parsedStatements } = (this as unknown as Inside).connection;
     return parsedStatements[name] === text && this.#named.described.has(name);
   }
 
   /**
-   * Runs statements that this session {@link knows} in one transaction. If one fails, none is carried out,
-   * unless the connection broke.
+   * Runs statements that this session {@link knows} in one transaction. If one fails, PostgreSQL carries out
+   * none. If the connection breaks, PostgreSQL may have carried out all.
    *
    * @param ended called before the parts get their results. If it gets an error, no part gets a result.
    */

@@ -81,7 +81,7 @@ export function findOutage(error: unknown): string | null {
 /** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
-/** Whether the statement refused to continue, by `gangway_refuse`. If so, it wrote nothing. */
+/** Whether the statement stopped itself with `gangway_refuse`. If so, it wrote nothing. */
 export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
 
 /** Whether the server is read-only, such as a standby. */
@@ -111,7 +111,7 @@ export function isBroken(error: unknown): boolean {
   return state === null || BROKEN.test(state);
 }
 
-/** Whether the statement waited too long, perhaps for a statement that waited for it. */
+/** Whether the statement failed because of a lock timeout, a deadlock or its own timeout. */
 export const isWait = (error: unknown): boolean => WAITS.has(stateOf(error) ?? '');
 const WAITS = new Set(['55P03', '40P01', '57014']);
 

@@ -23,8 +23,8 @@ const notReady = (health: Health) =>
     (error: unknown) => error as ProblemError,
   );
 
-describe('the health of PostgreSQL', () => {
-  it('is good with the schema of this code or a later schema', async () => {
+describe('the health check of PostgreSQL', () => {
+  it('is up with the schema of this code or a later schema', async () => {
     const { health, dataSource } = await healthOf(await testDatabaseUrl());
     await dataSource.query(
       `INSERT INTO migrations (timestamp, name) VALUES (9999999999999, 'Later9999999999999')`,
@@ -36,7 +36,7 @@ describe('the health of PostgreSQL', () => {
     }
   });
 
-  it('is not ready until all migrations have run', async () => {
+  it('is down until all migrations have run', async () => {
     const { health, dataSource } = await healthOf(await testDatabaseUrl());
     const [last] = await dataSource
       .query(`DELETE FROM migrations WHERE id = (SELECT max(id) FROM migrations) RETURNING *`)
@@ -56,7 +56,7 @@ describe('the health of PostgreSQL', () => {
     expect(await health.ready()).toMatchObject({ status: 'ok' });
   });
 
-  it('is not ready in an empty database or without a server', async () => {
+  it('is down in an empty database or without a server', async () => {
     const bare = new URL(await testDatabaseUrl());
     bare.pathname = '/postgres';
     const { health, dataSource } = await healthOf(bare.href);

@@ -44,8 +44,10 @@ export class DatabaseHealth {
   }
 
   /**
-   * The check makes a second try if the first one finds trouble: after a failover, a connection may still
-   * lead to the old server.
+   * The check calls this method again before it reports a fault, because after a failover, a connection may
+   * still lead to the old server.
+   *
+   * @returns why PostgreSQL takes no writes, or that a pooler changes sessions; null if all is well.
    */
   async #findTrouble(): Promise<string | null> {
     const pool = poolOf(this.dataSource);

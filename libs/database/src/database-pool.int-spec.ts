@@ -42,7 +42,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
   const backend = async (): Promise<number> =>
     (await dataSource.query('SELECT pg_backend_pid() AS pid'))[0].pid;
 
-  it.each(Object.entries(REFUSED))('is kept after %s', async (what, [text, code]) => {
+  it.each(Object.entries(REFUSED))('stays open after this error: %s', async (what, [text, code]) => {
     const before = await backend();
     for (let n = 0; n < 3; n++) {
       const named = { name: `spec_${what.replaceAll(' ', '_')}`, text };
@@ -58,7 +58,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     expect(await dataSource.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it.each(Object.entries(LOST))('is closed after %s', async (_, [text, code]) => {
+  it.each(Object.entries(LOST))('is closed after this error: %s', async (_, [text, code]) => {
     const before = await backend();
     await expect(dataSource.query(text)).rejects.toMatchObject({ code });
     expect(await backend()).not.toBe(before);
@@ -67,7 +67,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
   it('is closed if any connection of the pool reaches a read-only server', async () => {
     const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
     await wide.initialize();
-    /** The ids of the backends of three connections in use at the same time. */
+    /** @returns the backend ids of three connections that are in use at the same time. */
     const backends = async () => {
       const runners = [1, 2, 3].map(() => wide.createQueryRunner());
       await Promise.all(runners.map((runner) => runner.connect()));

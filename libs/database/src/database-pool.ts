@@ -20,8 +20,8 @@ export class DatabasePool extends pg.Pool {
   constructor(options: PoolConfig & ClientTerms) {
     const onConnect = (client: unknown) => (client as DatabaseClient).settle();
     super({ ...options, Client: DatabaseClient, onConnect } as unknown as PoolConfig);
-    // Behind a pooler in transaction mode, statements do not share connections. They would all wait for the
-    // same server connection.
+    // Behind a pooler in transaction mode, statements do not share connections, because they would all wait
+    // for the same server connection.
     this.#shared =
       options.pooler === 'transaction'
         ? null
@@ -88,7 +88,7 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Closes each open connection: immediately, or when its statement has ended. */
+  /** Closes each open connection: an idle one immediately, another one when its statement has ended. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
     // The pool removes an idle connection that reports an error.

@@ -31,7 +31,7 @@ describe('LogLevelFollower', () => {
     jest.restoreAllMocks();
   });
 
-  it('reads levels only after the last read, and meanwhile lets levels expire on time', async () => {
+  it('begins no second read while one runs, and still lets levels expire on time', async () => {
     const first = follower.follow();
     asked[0]!.resolve(debugFor(1_000));
     await first;

@@ -8,7 +8,7 @@ const READ_EVERY_MS = 2_500;
 
 interface Followed {
   level: LogLevel;
-  /** On the monotonic clock. */
+  /** When the level expires, in milliseconds on the monotonic clock. */
   untilMs: number;
 }
 

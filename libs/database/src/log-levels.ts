@@ -67,7 +67,7 @@ export class LogLevels {
 
   /**
    * @param module null for all modules.
-   * @returns the modules whose level was changed before.
+   * @returns the modules whose changed level was removed.
    */
   async reset(module: ChangedLevel['module'] | null): Promise<string[]> {
     const rows = await this.statements.run<{ module: string }>(RESET, [module]);

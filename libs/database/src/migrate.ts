@@ -13,7 +13,7 @@ const ASK_EVERY_MS = 200;
  *
  * @returns the names of the migrations that it ran, in order.
  * @throws ConfigError if a pooler may give each transaction another connection.
- * @throws Error if a migration fails. The migrations before it are kept. Another run continues with the rest.
+ * @throws Error if a migration fails. The migrations before it stay applied. The next run continues with it.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const named = nameVariable('MIGRATION_DATABASE_URL, or DATABASE_URL');

@@ -19,7 +19,7 @@ export interface Connection {
   sync(): void;
 }
 
-/** A connection that collects what is sent. */
+/** A connection that collects messages instead of sending them. */
 interface Collector extends Connection {
   chunks: Buffer[];
   describes: boolean;
@@ -55,7 +55,7 @@ export class NamedQueries {
   readonly described = new Map<string, Described>();
   #collector: Collector | undefined;
 
-  /** Sends the messages that `write` sends as one chunk. If `write` throws, sends nothing. */
+  /** Collects the messages of `write`, and sends them as one chunk. If `write` throws, sends nothing. */
   writeOnce(connection: Connection, write: (connection: Connection) => void): void {
     this.#collector ??= collectorFor(connection);
     const { chunks } = this.#collector;
@@ -89,7 +89,7 @@ function collectorFor(connection: Connection): Collector {
 const isCollector = (connection: Connection): connection is Collector => 'chunks' in connection;
 
 /**
- * A faster query by name. In each run, node-postgres requests the description of the rows, and writes each
+ * A faster named query. In each run, node-postgres requests the description of the rows, and writes each
  * message as a chunk. This class requests the description once per connection, and writes one chunk per run.
  */
 export class NamedQuery extends Base {

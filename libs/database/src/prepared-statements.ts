@@ -89,7 +89,7 @@ function noteError(span: Span, error: unknown): void {
 }
 
 /**
- * Whether PostgreSQL does not know the statement's name, because an earlier statement with the text failed.
- * PostgreSQL has carried out nothing.
+ * Whether PostgreSQL does not know the statement's name, because an earlier statement with the same text
+ * failed. In this case, PostgreSQL has carried out nothing.
  */
 const isUnprepared = (error: unknown) => (error as { code?: unknown }).code === '26000';

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ServerClock } from './server-clock.js';
 
 /**
- * A clock after some answers, each with three times: our monotonic clock at the question, PostgreSQL's clock,
- * and our monotonic clock at the answer.
+ * Makes a clock that has noted these answers. Each answer has three times: our monotonic clock at the
+ * question, PostgreSQL's clock, and our monotonic clock at the answer.
  */
 function after(...readings: [askedAtMs: number, shownMs: number, nowMs: number][]): ServerClock {
   const clock = new ServerClock();

@@ -1,4 +1,4 @@
-/** After an answer that took longer, it is unclear when PostgreSQL read its clock. */
+/** After an answer that took longer than this, it is unclear when PostgreSQL read its clock. */
 const QUICK_MS = 500;
 
 /**
@@ -18,7 +18,7 @@ export class ServerClock {
     if (this.#aheadMs === null || isQuick || aheadMs > this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
-  /** The time on PostgreSQL's clock `ms` from now; null before PostgreSQL's first answer. */
+  /** @returns PostgreSQL's time in `ms` milliseconds from now; null before PostgreSQL's first answer. */
   in(ms: number, nowMs = performance.now()): number | null {
     return this.#aheadMs === null ? null : nowMs + this.#aheadMs + ms;
   }

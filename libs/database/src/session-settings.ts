@@ -41,7 +41,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
 
-/** An invalid value for a timeout: with it, PostgreSQL refuses the settings. */
+/** An invalid value for a timeout, so that PostgreSQL refuses the settings. */
 const TOO_LATE = 'too late';
 
 /** The milliseconds that are left until the time `$1` on PostgreSQL's clock. */

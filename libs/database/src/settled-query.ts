@@ -20,8 +20,8 @@ interface Inside {
 }
 
 /**
- * `Query` with the internal names of its members. If node-postgres changes these names, the tests behind
- * poolers fail.
+ * `Query` with the internal names of its members. If node-postgres changes these names, the tests with a
+ * pooler fail.
  */
 const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 
@@ -32,8 +32,8 @@ const WITH_DEADLINE = transactionSettings('deadline');
  * that ends the transaction. The statement has no name, because its next run may use another server
  * connection.
  *
- * The deadline is a time on PostgreSQL's clock. A pooler forwards queued statements even if their client is
- * gone. PostgreSQL must not run a statement that this service has given up.
+ * The deadline is a time on PostgreSQL's clock. It keeps PostgreSQL from running a statement that this
+ * service has given up, because a pooler forwards queued statements even if their client is gone.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;

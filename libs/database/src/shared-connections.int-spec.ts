@@ -127,7 +127,7 @@ describe('statements of one turn of the event loop', () => {
   const open = async (options: Partial<Connecting> = {}) => {
     own = await createDataSource({ url: await testDatabaseUrl(), poolSize: 3, ...options }).initialize();
     runner = new PreparedStatements(own);
-    // A connection runs a statement together with others once it has run it before.
+    // A connection can run a statement together with others only after it has run the statement alone.
     for (const run of [1, 2])
       await together([DOUBLE, [run]], [PID, []], [XID, []], [NAP, [0]], [CAST, ['1']]);
   };
@@ -160,7 +160,7 @@ describe('statements of one turn of the event loop', () => {
     }
   });
 
-  it('are carried out once each if some of them fail', async () => {
+  it('take effect exactly once each, except those that fail', async () => {
     const before = await n();
     await runner.run(LOCK, []);
     const runs = await together([LOCK, []], [CAST, ['none']], [LOCK, []], [REFUSED, []], [CAST, ['none']]);
@@ -168,7 +168,7 @@ describe('statements of one turn of the event loop', () => {
     expect(await n()).toBe(before + 3);
   });
 
-  it('are carried out at most twice if some of them fail', async () => {
+  it('run at most twice each if some of them fail', async () => {
     await dataSource.query('CREATE SEQUENCE spec_runs');
     const [good, bad] = [
       shared(`SELECT nextval('spec_runs')`),
@@ -202,10 +202,10 @@ describe('statements of one turn of the event loop', () => {
   });
 
   it.each([
-    ['has a timeout', [NAP, [2]], '57014'],
+    ['times out', [NAP, [2]], '57014'],
     ['is refused', [CAST, ['none']], '22P02'],
   ] as [string, Run, string][])(
-    'succeed beside a statement that %s, also behind it',
+    'get only their own errors, together with or after a statement that %s',
     async (_what, run, code) => {
       await own.destroy();
       await open({ statementTimeoutMs: 300 });
@@ -226,7 +226,7 @@ describe('statements of one turn of the event loop', () => {
     expect(ends(runs)).toEqual(['ok', '22P02', '25006', 'ok']);
   });
 
-  it('succeed on a new connection, also those behind a transaction that fails', async () => {
+  it('get only their own errors on a new connection, also after a transaction that fails', async () => {
     await own.destroy();
     own = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
     runner = new PreparedStatements(own);

@@ -17,7 +17,7 @@ const SAMPLES = 32;
 const CHECK_EVERY_MS = 500;
 export interface SharedTerms {
   take: () => Promise<PooledClient>;
-  /** Runs a statement on a connection that it does not share. */
+  /** Runs a statement on a connection that no other statement uses. */
   runApart: (statement: QueryConfig) => Promise<unknown[]>;
   /** Whether a connection may get one more statement. */
   isUsable: (client: PooledClient) => boolean;
@@ -139,7 +139,7 @@ export class SharedConnections {
       this.#ended(lane, parts);
       if (!error) return;
       for (const part of parts) {
-        // If the connection broke, PostgreSQL may have carried out the transaction.
+        // If the connection broke, does not repeat the statement: PostgreSQL may have carried it out.
         if (isSent && isBroken(error)) part.done(error);
         else if (isWait(error) || client.isSpent) part.done(new NotTogether());
         else this.#runAlone(lane, part);
@@ -150,7 +150,7 @@ export class SharedConnections {
   #runAlone(lane: Lane, part: Part): void {
     const transaction = [part];
     lane.transactions.add(transaction);
-    // The driver's timeout would begin when the statement is sent. But others may run first.
+    // The driver's timeout is off: it would begin at the sending, although other statements may run first.
     const config = { ...part.statement, query_timeout: 0 } as QueryConfig;
     lane.client!.query(config, (error, result) => {
       this.#ended(lane, transaction);

@@ -21,12 +21,12 @@ export class Canary {
   readonly #key: string;
   readonly #lateMs: number;
   /**
-   * Since when the canary's key is missing, on the monotonic clock. Null while the key exists, and while the
-   * queue is paused or Redis is away.
+   * When this process first missed the canary's key, on the monotonic clock. Null while the key exists, and
+   * while the queue is paused or Redis is away.
    */
   #silentSince: number | null = null;
   #wasAccepted = false;
-  /** Since when Redis refuses writes, on the monotonic clock. Null while it accepts them. */
+  /** When Redis began to refuse writes, on the monotonic clock. Null while it does not refuse them. */
   #refusedSince: number | null = null;
 
   constructor(
@@ -91,8 +91,8 @@ export class Canary {
   }
 
   /**
-   * Counts from the moment when this process first misses the canary's key. Neither a flush of Redis (which
-   * deletes the key and the schedule) nor a paused queue needs a restart.
+   * Asks for a restart if this process has missed the canary's key for too long. Neither a flush of Redis
+   * (which deletes the key and the schedule) nor a paused queue needs a restart.
    */
   async #whySilent(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {

@@ -1,10 +1,10 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { NO_DATABASE, troubleOf } from './redis-trouble.js';
 
-/** The shortest time between two reconnects after refusals. The next server may refuse too. */
+/** The shortest time between two reconnects after refusals, because the next server may refuse too. */
 const PACE_MS = 1_000;
 
-/** The longest pause between two tries to connect to a server that does not have the database of the URL. */
+/** The pause between two tries to connect to a server that does not have the database of the URL. */
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
@@ -27,7 +27,10 @@ export class PacedRedis extends Redis {
     };
   }
 
-  /** If the server refuses the database of the URL, ioredis would use database 0 without an error. */
+  /**
+   * Reconnects if the server refuses the database of the URL. Otherwise, ioredis would use database 0 without
+   * an error.
+   */
   override select(...args: Parameters<Redis['select']>): ReturnType<Redis['select']> {
     const selected = super.select(...args);
     selected.catch((error: Error) => {

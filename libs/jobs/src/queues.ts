@@ -10,7 +10,7 @@ import { troubleOf } from './redis-trouble.js';
 
 /** BullMQ keeps this number of events per queue. The service reads only the newest ones. */
 const EVENTS_KEPT = 1_000;
-/** After this time without an answer, the check uses the last known state of the connection. */
+/** How long the check `redis` waits for Redis. Without an answer, it reports Redis as down. */
 const ANSWER_MS = 1_000;
 
 /** All queues. They share a connection that fails fast, so that no request is delayed. */
@@ -57,7 +57,7 @@ export class Queues implements OnApplicationShutdown {
     this.#links.push(link);
   }
 
-  /** For checks that read from Redis: the check is down if Redis does not answer. */
+  /** Runs a check that reads from Redis. If Redis does not answer, the check is down. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
     if (!this.link.isConnected)
       return { status: 'down', detail: 'the state is not known, because Redis is away' };

@@ -38,8 +38,8 @@ async function findDatabaseFault(url: string): Promise<string | null> {
     await redis.select(index);
     return null;
   } catch (error) {
-    // Other refusals do not stop the boot: Redis still loads its data, or requires another password. The
-    // readiness check reports them.
+    // Other refusals do not stop the boot, e.g. if Redis still loads its data or requires another password.
+    // The readiness check reports them.
     return NO_DATABASE.test((error as Error).message) ? refused(index, error as Error) : null;
   } finally {
     redis.disconnect();

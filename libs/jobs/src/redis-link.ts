@@ -57,8 +57,8 @@ export class RedisLink {
   #unanswered: number | undefined;
 
   /**
-   * For requests, which must not be delayed. Commands fail immediately if Redis is away, and soon if Redis
-   * hangs.
+   * Connects for requests, which must not be delayed. Commands fail immediately if Redis is away, and soon if
+   * Redis hangs.
    *
    * @param options.commandTimeout a command fails after this number of milliseconds.
    */
@@ -78,8 +78,8 @@ export class RedisLink {
   }
 
   /**
-   * For BullMQ's workers. Commands wait for Redis without limit. For blocking reads, BullMQ copies the
-   * client, and watches the copies itself.
+   * Connects for BullMQ's workers. Commands wait for Redis without limit. For blocking reads, BullMQ copies
+   * the client, and watches the copies itself.
    *
    * @param options.isWanted if it returns false, a lost connection is not opened again, and waiting commands
    *   fail.
@@ -162,8 +162,8 @@ export class RedisLink {
   }
 
   /**
-   * The test write: it changes only an existing key, and this key never exists. So nothing changes and
-   * nothing is replicated. The write fails if Redis refuses writes.
+   * Sends the test write. It would change only an existing key, but this key never exists. So nothing changes
+   * and nothing is replicated. The write fails if Redis refuses writes.
    */
   async #write(): Promise<void> {
     this.#unanswered ??= 0;

@@ -43,7 +43,7 @@ describe('the description of an error of Redis', () => {
   });
 
   it.each(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])(
-    '%s means that Redis did not answer, and is no refusal',
+    'says for %s that Redis cannot be reached, not that it refuses writes',
     (code) => {
       expect(troubleOf(system(code))).toEqual({
         words: `cannot be reached (${code})`,

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 
 /**
- * RFC 9562 §5.7: 48 bits of Unix milliseconds, then 74 random bits. Newer ids sort after older ones, so a
- * primary key's index grows at its end.
+ * Makes a UUID of version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits. Newer ids
+ * sort after older ones, so a primary key's index grows at its end.
  *
  * @param nowMs Unix time in milliseconds.
  * @returns the lowercase 36-character form.
  */
 export function uuidV7(nowMs: number): string {
-  // After the digit of its version, a random UUID has the form of version 7.
+  // A random UUID (version 4) has the same form as version 7 after the digit of the version.
   return `${timePrefix(nowMs)}-7${randomUUID().slice(15)}`;
 }
 

@@ -81,7 +81,7 @@ export class IdentityProvider {
     return this.#identityOf(claims);
   }
 
-  /** The URL of the provider's logout page. Null if the provider has none, or does not answer. */
+  /** @returns the URL of the provider's logout page. Null if the provider has none, or does not answer. */
   async logoutUrl(): Promise<string | null> {
     try {
       const configuration = await this.#configuration();
@@ -171,7 +171,10 @@ export class IdentityProvider {
   }
 }
 
-/** Sends the client secret by HTTP Basic, the default of the standard, or else in the request's body. */
+/**
+ * Sends the client secret by HTTP Basic, which is the standard's default. If the provider does not accept
+ * Basic, sends the secret in the request's body.
+ */
 function clientAuth(secret: string | undefined): ClientAuth {
   if (secret === undefined) return None();
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];

@@ -16,8 +16,8 @@ export interface NewLink {
 }
 
 /**
- * One-time login links. Only the command line on the host makes links. The table stores only hashes of their
- * tokens.
+ * One-time login links. Only the command line on the host makes links. The table stores a hash of each
+ * link's token, never the token itself.
  */
 @Injectable()
 export class LoginLinks {

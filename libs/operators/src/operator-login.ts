@@ -90,8 +90,8 @@ export class OperatorLogin {
     const name = cleanName(typed.name);
     if (name === '') throw new ProblemError('validation_failed', { detail: 'Type your own name.' });
     return this.#logIn('emergency', by, async () => {
-      // Only passwords can be guessed. The other ways to log in have no limit, so that strangers cannot block
-      // them.
+      // Only this way to log in has a limit, because only a password can be guessed. A limit on the other
+      // ways would let strangers block them.
       await this.throttle.take(by.address);
       if (!this.account.isPassword(typed.password)) {
         throw new ProblemError('unauthenticated', { detail: 'The password is wrong.' });

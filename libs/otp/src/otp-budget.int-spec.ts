@@ -113,7 +113,7 @@ const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
     [integration, subjectKey, ms],
   );
 
-/** A budget with entries of these ages in milliseconds. */
+/** Writes a budget with entries of these ages in milliseconds. */
 async function used(
   { integration, subjectKey }: SubjectRef,
   sends: number[],
@@ -187,7 +187,7 @@ describe('a subject’s budget of sends and wrong codes', () => {
     expect(await charge(subject)).toBe(true);
   });
 
-  it('keeps no more entries than its limits count', async () => {
+  it('stores only as many entries as its limits need', async () => {
     const subject = aSubject();
     await used(subject, Array(50).fill(25 * HOUR), Array(50).fill(25 * HOUR));
     await charge(subject);

@@ -113,8 +113,10 @@ export class OtpBudget implements OnModuleInit {
 }
 
 /**
- * Milliseconds until fewer than `limit` instants lie within the window; 0 if this is so now. The SQL in
- * store/budget.ts decides by the same instant, so both agree even if PostgreSQL's clock was set back.
+ * The SQL in store/budget.ts decides by the same instant, so it agrees with this function even if
+ * PostgreSQL's clock was set back.
+ *
+ * @returns the milliseconds until fewer than `limit` instants lie within the window; 0 if this is so now.
  */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
   const blocking = instants.at(-limit);

@@ -172,8 +172,8 @@ export class OtpService {
   }
 
   /**
-   * Seals the options for the next code only. Options that apply to all codes were set when the onboarding
-   * started.
+   * Seals the options that apply only to the next code. Refuses options that apply to all codes, because
+   * they were set when the onboarding started.
    */
   #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
     this.claims.mustAllow(row, asked);

@@ -62,7 +62,8 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // A repeat of the same bytes gets the answer to the first try. That try was refused, so nothing was sent.
+    // Some providers give a repeat of the same bytes the answer to the first try. Then the first try was
+    // refused too, so nothing was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;

@@ -55,7 +55,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    // Only a code that a device has encrypted is JSON. The configured custody may have changed since then.
+    // Only a code that a device has encrypted is JSON. The configuration does not tell the form, because the
+    // custody may have changed since the code was stored.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };
@@ -106,7 +107,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The try still counts, as for a code that has expired. */
+  /** Keeps the try counted, as for a code that expires between two attempts. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };
@@ -126,7 +127,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
 }
 
 /**
- * The end of a code for another reason than a wrong code. The try that was counted in advance is given back.
+ * Ends a code that can no longer be used, although it was not wrong. Gives back the try that was counted in
+ * advance.
  */
 const needsNewCode = (result: Explanation): StepEnd => ({
   signal: 'otp_expired',

@@ -189,7 +189,7 @@ describe('parseConfig', () => {
     expect(Object.keys(faultsOf({ ...good, ...env })).sort()).toEqual(missing);
   });
 
-  it('in production, requires TLS for the URL of the keys of JWTs', () => {
+  it('in production, requires TLS for the URL of the JWT keys', () => {
     const jwt = { JWT_ISSUER: 'x', JWT_AUDIENCE: 'y', JWT_JWKS_URL: 'http://issuer/keys' };
     expect(faultsOf({ ...good, ...jwt })).toEqual({});
     for (const url of ['http://issuer/keys', 'HTTP://issuer/keys']) {
@@ -211,7 +211,7 @@ describe('parseConfig', () => {
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });
 
-  it('requires a database URL for migrations if DATABASE_URL goes through a pooler', () => {
+  it('has a variant for migrations, parseMigrationUrl, that requires a URL without a pooler', () => {
     const [DATABASE_URL, MIGRATION_DATABASE_URL] = ['postgres://u@pooler/db', 'postgres://u@server/db'];
     const DATABASE_POOLER = 'transaction';
     expect(parseMigrationUrl({ DATABASE_URL })).toBe(DATABASE_URL);
@@ -508,7 +508,7 @@ describe('parseConfig with durations', () => {
   });
 });
 
-describe('parseConfig with misspelt variables', () => {
+describe('parseConfig with unknown variables', () => {
   it.each([
     ['HOSTT', 'is unknown; do you mean HOST?'],
     ['PORTS', 'is unknown; do you mean PORT?'],

@@ -43,7 +43,8 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id has 1 to 32 characters of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The error does not show the id: without a colon, or with swapped parts, the "id" is the secret key.
+      // The error does not show the id. If the colon is missing or the parts are swapped, the "id" is the
+      // secret key.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
@@ -57,7 +58,7 @@ const hashKey = z.string({ error: 'is missing' }).transform((value, ctx) => {
   return key;
 });
 
-/** One entry for each variable. docs/reference/configuration.md is generated from it, in this order. */
+/** One entry for each variable. docs/reference/configuration.md lists the variables in this order. */
 export const environment = z.object({
   NODE_ENV: setting(
     'The kind of installation. `production` refuses settings that are only for development.',

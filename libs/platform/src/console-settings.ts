@@ -123,7 +123,8 @@ type LoginSettings = Pick<
 const OF_OIDC = ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_ROLES'] as const;
 
 /**
- * Finds missing OIDC settings. If one of the three is set, or the client secret, all three must be set.
+ * Finds missing OIDC settings. If one of the three variables in {@link OF_OIDC} or the client secret is set,
+ * all three must be set.
  */
 export function halfOfOidc(settings: LoginSettings): Faults {
   const missing = OF_OIDC.filter((variable) => settings[variable] === undefined);

@@ -14,10 +14,9 @@ function codeOf(issue: Issue): RequestFaultCode {
 }
 
 /**
- * The faults that a schema found, each with a JSON pointer (RFC 6901). If a value may have several forms,
- * only the faults of the form that the sender probably meant.
- *
  * @param root the place of the value in the request, e.g. `/subject`.
+ * @returns the faults that a schema found, each with a JSON pointer (RFC 6901). If a value may have several
+ *   forms, only the faults of the form that the sender probably meant.
  */
 export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =>
   faultsIn(issues).map((issue) => ({
@@ -38,7 +37,7 @@ export const memberErrors = (issues: readonly Issue[], root: string): FieldError
       : [{ pointer: root + pointerOf(issue.path), code: codeOf(issue), detail: issue.message }],
   );
 
-/** The pointer to a member. Hides names that may be misplaced secrets. */
+/** @returns the JSON pointer to a member. It hides names that may be misplaced secrets. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
@@ -53,8 +52,10 @@ const faultsIn = (issues: readonly Issue[]): Issue[] =>
   });
 
 /**
- * The issues of the form that the sender probably meant: the only form with the type of the value, or with
- * one of its members. Null if there is no such form, or more than one.
+ * Finds the form that the sender probably meant: the only form with the type of the value, or the only form
+ * with a member of the value that another form lacks.
+ *
+ * @returns the issues of this form. Null if there is no such form, or more than one.
  */
 function formMeant(forms: Issue[][]): Issue[] | null {
   const ofType = forms.filter((faults) => !faults.some(isOfRoot));

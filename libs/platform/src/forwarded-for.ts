@@ -4,11 +4,11 @@ import ipaddr from 'ipaddr.js';
 const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
- * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones, as the check of
- * trusted proxies needs them. A member that is not an address is removed with all members to its left. The
- * proxy that wrote this member then counts as the client.
+ * Cleans an `X-Forwarded-For` header for the check of trusted proxies. Removes ports, quotes, brackets and
+ * zones from the addresses. Removes a member that is not an address, with all members to its left. The proxy
+ * that wrote the removed member then counts as the client.
  *
- * @returns null if no address is left.
+ * @returns the addresses, with commas between; null if no address is left.
  */
 export function bareForwardedFor(header: string): string | null {
   const addresses: string[] = [];
@@ -34,7 +34,7 @@ function addressIn(member: string): string | null {
   return forms.map(bareAddress).find((address) => address !== null) ?? null;
 }
 
-/** The canonical form of an address: lower case, mapped IPv4 as IPv4, no zone. Null for other texts. */
+/** @returns an address in lower case, without a zone, and mapped IPv4 as IPv4. Null for other texts. */
 function bareAddress(text: string): string | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
   if (!ipaddr.IPv6.isValid(text)) return null;

@@ -54,7 +54,8 @@ export async function createHttpApp(
     // Without this limit, a client could hold a connection by sending single bytes. Node.js checks the limit
     // every 30 s.
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node.js would refuse a missing Host header itself, with no body and no log line. badHost writes both.
+    // Node.js itself would refuse a request without a Host header, with no body and no log line. `badHost`
+    // refuses such requests instead.
     http: { requireHostHeader: false },
     // With this limit, an id that is too long reaches the route, and gets the same error as any wrong id.
     routerOptions: { maxParamLength: 16_384 },
@@ -112,13 +113,13 @@ export async function createHttpApp(
     request.raw.logged = { traceId: request.id, method, url, address: request.ip };
     currentRequest.run(request.raw.logged, done);
   });
-  // Ignores an unknown `Expect` header, which RFC 9110 §10.1.1 allows. Without a listener, Node.js would
-  // refuse it without a body.
+  // Ignores an unknown `Expect` header, as RFC 9110 §10.1.1 allows. Without a listener, Node.js would refuse
+  // the request without a body.
   fastify.server.on('checkExpectation', (request, response) => {
     fastify.server.emit('request', request, response);
   });
-  // Without a listener, Node.js closes the connection silently. The service opens no tunnels (RFC 9110
-  // §9.3.6).
+  // Refuses CONNECT, because the service opens no tunnels (RFC 9110 §9.3.6). Without a listener, Node.js
+  // would close the connection silently.
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
@@ -209,7 +210,7 @@ function answerClientError(
   );
 }
 
-/** Adds the headers that every answer has, also answers that come before the routes. */
+/** Adds the headers of every answer, even of an error before a route is found. */
 function stamp(request: FastifyRequest, reply: FastifyReply): void {
   // Browsers may cache only files whose name changes with their content.
   const isKept = reply.statusCode === 200 && String(reply.getHeader('Cache-Control')).endsWith(', immutable');

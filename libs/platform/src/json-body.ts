@@ -27,8 +27,8 @@ export function limitJsonValues(fastify: FastifyInstance): void {
 }
 
 /**
- * Counts commas, brackets and braces: one of them precedes each value after the first. Texts contain them
- * too, but not so many.
+ * Counts commas, brackets and braces, because one of them precedes each value after the first. Those inside
+ * texts count too, but valid bodies have few of them.
  */
 function hasTooManyValues(json: string): boolean {
   let left = MOST_VALUES;

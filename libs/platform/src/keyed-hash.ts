@@ -1,8 +1,9 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /**
- * Keyed hashes. An attacker who has no `HASH_KEY` cannot find a code or a contact by hashing guesses. Each
- * purpose has its own key (HKDF-SHA-256, RFC 5869), so two purposes give the same content different hashes.
+ * Computes keyed hashes. An attacker without `HASH_KEY` cannot find a code or a contact by hashing guesses.
+ * Each purpose has its own key (HKDF-SHA-256, RFC 5869), so two purposes give the same content different
+ * hashes.
  */
 export class KeyedHash {
   readonly #root: Buffer;

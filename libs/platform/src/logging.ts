@@ -16,14 +16,14 @@ declare module 'node:http' {
   }
 }
 
-/** The caller's own `X-Request-Id`, or a new one. */
+/** @returns the caller's own `X-Request-Id` if it is valid, otherwise a new id. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
 /**
- * JSON lines by pino. A line that is written during a request contains its `traceId`, method and path.
+ * Lets pino write JSON lines. A line during a request contains the request's `traceId`, method and path.
  * Headers, queries and bodies are never logged, because they may contain codes, sessions and keys.
  * `RequestLog` writes the request's own line, because it also sees requests that never reach this logger.
  */

@@ -70,7 +70,7 @@ export class ProblemFilter implements ExceptionFilter {
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
-    // Fastify refused a wrong request for another reason, e.g. with 414 because the path is too long.
+    // Fastify refused the request with a status that has no code above, e.g. 414 for a path that is too long.
     if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
       return new ProblemError('validation_failed', {
         status,

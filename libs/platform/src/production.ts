@@ -47,8 +47,8 @@ function scalarOf(text: string): string | null {
 const words = (value: string) => value.replaceAll('_', '-');
 
 /**
- * The settings of the console that production refuses: published or guessable keys and passwords, and logins
- * without TLS.
+ * Finds the settings of the console that production refuses: published or guessable keys and passwords, and
+ * logins without TLS.
  */
 export function consoleProductionFaults(config: ConsoleConfig): Faults {
   if (config.NODE_ENV !== 'production') return [];
@@ -56,7 +56,8 @@ export function consoleProductionFaults(config: ConsoleConfig): Faults {
 }
 
 /**
- * The settings that production refuses: published or guessable keys and passwords, and providers without TLS.
+ * Finds the settings that production refuses: published or guessable keys and passwords, and providers
+ * without TLS.
  */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];

@@ -7,7 +7,7 @@ import { RequestLog } from './request-log.js';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('the request log writes 60 lines of one kind a minute, and one more line that counts the others', () => {
+it('the request log writes 60 lines of one kind a minute, and one line that counts the omitted ones', () => {
   let end = () => {};
   // Like a real timer, this timer runs in the async context in which it was set.
   jest.spyOn(globalThis, 'setTimeout').mockImplementation((work) => {

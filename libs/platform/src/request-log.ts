@@ -41,7 +41,7 @@ interface Count {
 /**
  * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`.
  * Lines about senders without a login, and lines with a code in {@link REPEATED}, are limited per minute. One
- * more line has the number of the others.
+ * more line says how many lines were left out.
  */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
@@ -134,7 +134,7 @@ export function onboardingOf(
   return typeof id === 'string' && isUuid(id) ? id.toLowerCase() : undefined;
 }
 
-/** The cause of a 5xx answer: the detail of the problem, and the error that led to the problem. */
+/** @returns log fields for the cause of a 5xx answer: the problem's detail, and the error that led to it. */
 function causeOf(problem: Problem | undefined) {
   const { code, message, cause } = problem ?? {};
   const err = cause ?? (code === 'internal' ? problem : undefined);

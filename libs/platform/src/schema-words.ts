@@ -50,7 +50,7 @@ function typeOf(value: unknown): string {
 
 function wrongType(expected: string, input: unknown): string {
   if (input === undefined) return `is missing: it must be ${nameOf(expected)}`;
-  // A query parameter is text. Before this check, it was converted to a number, here NaN.
+  // Query parameters are converted to numbers before this check. A text that is not a number becomes NaN.
   if (Number.isNaN(input)) return `must be ${nameOf(expected)}`;
   return `is ${nameOf(typeOf(input))}: it must be ${nameOf(expected)}`;
 }

@@ -49,8 +49,8 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
 }
 
 /**
- * Parses a URL. For a socket, a URL may have a user but no host. Node.js cannot parse such a URL, so it gets
- * an impossible host.
+ * Parses a URL. The URL of a socket may have a user but no host. Node.js cannot parse such a URL, so this
+ * function inserts an impossible host.
  */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
@@ -59,7 +59,7 @@ function parsedUrl(value: string): URL | null {
 /** The password in a server's URL, percent-encoded. */
 export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
 
-/** The hosts of a URL: the text between user and path, even if the URL is invalid. */
+/** @returns the hosts of a URL: the text between user and path, even if the URL is invalid. */
 function hostsOf(value: string): string {
   const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(value)?.[1] ?? '';
   return authority.slice(authority.lastIndexOf('@') + 1);
@@ -75,8 +75,8 @@ function isEncoded(part: string): boolean {
 }
 
 /**
- * Hides a parameter that does not look like a name: after a ? in a password, the rest of the password is
- * parsed as parameters.
+ * Hides a parameter that does not look like a name, because it may be a part of a password: everything after
+ * a ? in a password is parsed as parameters.
  */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
@@ -153,8 +153,8 @@ function isReadable(path: string): boolean {
 }
 
 /**
- * node-postgres treats `require` and `verify-ca` as `verify-full`. A later version will treat them
- * differently. Therefore this function writes `verify-full` into the URL.
+ * Replaces `require` and `verify-ca` by `verify-full`. node-postgres treats all three in the same way now,
+ * but a later version will not.
  */
 function asVerified(value: string): string {
   const { searchParams } = parsedUrl(value)!;

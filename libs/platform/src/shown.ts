@@ -11,8 +11,8 @@ const orHidden = (text: string, ...forms: RegExp[]) =>
   text === '' || (text.length <= LONGEST && forms.some((form) => form.test(text))) ? text : HIDDEN;
 
 /**
- * The path of a URL, for logs and answers. Words and UUIDs stay as they are. Anything else becomes `*`,
- * because a sender may put a code, a token or an address into a path by mistake.
+ * @returns the path of a URL, for logs and answers. Words and UUIDs stay as they are. Anything else becomes
+ *   `*`, because a sender may put a code, a token or an address into a path by mistake.
  */
 export const shownPath = (url: string): string =>
   url
@@ -21,5 +21,5 @@ export const shownPath = (url: string): string =>
     .map((segment) => (UUID.test(segment) ? segment : orHidden(segment, WORD)))
     .join('/');
 
-/** A member's name as sent, or `*` if it does not look like a name. Such a name may be a secret. */
+/** @returns a member's name, or `*` if the text does not look like a name, because it may be a secret. */
 export const shownMember = (name: string): string => orHidden(name, MEMBER, /^\d{1,3}$/);

@@ -60,7 +60,7 @@ describe('any request', () => {
     body: fc.oneof(fc.json(), fc.string({ unit: 'grapheme' })),
   });
 
-  it('has well-formed headers, signed over the exact bytes sent', async () => {
+  it('has well-formed headers, and a signature over the exact bytes sent', async () => {
     await fc.assert(
       fc.asyncProperty(anyRequest, async (request) => {
         const headers = await signByzantineRequest(key, request);

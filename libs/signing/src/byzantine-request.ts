@@ -21,8 +21,8 @@ export interface ByzantineHeaders {
 }
 
 /**
- * ECDSA P-256 with SHA-256, DER, over timestamp, upper-case method, path with query, and body, without
- * separators (Byzantine Integrator API, request signing).
+ * Signs a request: ECDSA P-256 with SHA-256, DER, over timestamp, upper-case method, path with query, and
+ * body, without separators (Byzantine Integrator API, request signing).
  *
  * @returns three headers. Both hex values start with `0x` and are in lower case.
  * @throws RangeError for a timestamp that is not in seconds, or a target that the HTTP client would change.
@@ -41,7 +41,7 @@ export async function signByzantineRequest(
   };
 }
 
-/** The bytes to sign. Serialize a body only once, and send the same text that was signed. */
+/** @returns the bytes to sign. Serialize a body only once, and send the same text that was signed. */
 export function byzantineSigningInput({
   timestampS,
   method,

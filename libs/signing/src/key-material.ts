@@ -91,8 +91,8 @@ function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
   const number = (member: 'd' | 'x' | 'y'): Buffer => {
     const value = jwk[member];
     const bytes = Buffer.from(typeof value === 'string' ? value : '', 'base64url');
-    // All 32 bytes are required (RFC 7518 §6.2.1.2, §6.2.2.1). `Buffer.from` would skip characters that it
-    // cannot read.
+    // All 32 bytes are required (RFC 7518 §6.2.1.2, §6.2.2.1). The bytes are encoded again for a comparison,
+    // because `Buffer.from` skips characters that it cannot read.
     if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
       throw new InvalidKeyError(
         source,

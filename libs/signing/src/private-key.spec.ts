@@ -31,7 +31,7 @@ const jwk = {
 };
 const goodPem = pem(createPrivateKey({ key: jwk, format: 'jwk' }));
 
-/** The PKCS#8 of `goodPem` with another private number (bytes 36–67) and the unchanged public key. */
+/** @returns `goodPem` with another private number (bytes 36–67 of the PKCS#8) and the same public key. */
 function pemWithScalar(hex: string): string {
   const der = createPrivateKey(goodPem).export({ type: 'pkcs8', format: 'der' });
   Buffer.from(hex, 'hex').copy(der, 36);
@@ -136,7 +136,7 @@ function thrownBy(run: () => unknown): Error {
   throw new Error('nothing was thrown');
 }
 
-/** Pieces of a key's text: the first and last 12 characters of each PEM line, JWK member or hex number. */
+/** @returns the first and last 12 characters of each PEM line, JWK member or hex number in a key's text. */
 function piecesOfKey(material: string): string[] {
   return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];
 }

@@ -9,8 +9,8 @@ import { DSA_ENCODING } from './signature-encoding.js';
 
 /**
  * Reads a private key (hex, PKCS#8 PEM or JWK) of P-256. @noble/curves checks the number and derives the
- * public key. If the text also contains a public key, both must be equal. OpenSSL's check is not sufficient:
- * OpenSSL accepts a PEM whose number is zero, above n, or does not fit its public key.
+ * public key. If the text also contains a public key, the two public keys must be equal. OpenSSL's check is
+ * not sufficient: OpenSSL accepts a PEM whose number is zero, above n, or does not fit its public key.
  *
  * @param source names the variable or file in errors.
  * @throws InvalidKeyError that describes the fault and contains no byte of the key.
@@ -28,7 +28,7 @@ export function parsePrivateKey(privateKey: Secret, source: string): SigningKey 
   return signingKeyOf(scalar, point);
 }
 
-/** A key that signs with node:crypto: in constant time, with a random nonce, and without normalizing s. */
+/** @returns a key that signs with node:crypto: in constant time, with a random nonce, s not normalized. */
 function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   const jwk = { ...publicJwk(point), d: Buffer.from(scalar).toString('base64url') };
   // Parsing the key for each signature would double the time of signing.

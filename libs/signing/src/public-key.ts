@@ -21,7 +21,7 @@ export class P256PublicKey {
   }
 
   /**
-   * ECDSA with SHA-256 over exactly these bytes. Accepts a low and a high s, as the upstreams do.
+   * Verifies ECDSA with SHA-256 over exactly these bytes. Accepts a low and a high s, as the upstreams do.
    * @returns false also for bytes that are not a signature.
    */
   verify(message: Uint8Array, signature: Uint8Array, encoding: SignatureEncoding): boolean {

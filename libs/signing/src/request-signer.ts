@@ -5,7 +5,7 @@ export interface RequestSigner {
   /** SEC1 compressed P-256 public key: 66 lowercase hex digits, no `0x`. */
   readonly publicKeyCompressedHex: string;
   /**
-   * ECDSA with SHA-256 over exactly these bytes, in DER, or in 64 bytes (r‖s) for `raw`.
+   * Signs exactly these bytes by ECDSA with SHA-256: in DER, or in 64 bytes (r‖s) for `raw`.
    *
    * @param timeoutMs the time limit for a remote signature.
    * @throws SignerError if the signer gives no valid signature in time.

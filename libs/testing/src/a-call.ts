@@ -1,8 +1,6 @@
 import type { Call } from '#libs/upstream';
 
-/**
- * The limits of a call to a provider. The call may begin immediately, and its saved texts stay in memory.
- */
+/** @returns a call for a test. It may be sent immediately, and `kept` stores its texts in memory. */
 export function aCall(terms: Partial<Call> = {}): Call {
   const kept = new Map<string, string>();
   return {

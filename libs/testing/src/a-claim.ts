@@ -1,4 +1,4 @@
 import { randomUUID } from 'node:crypto';
 
-/** The id of a new attempt, and until when its statement may write it: for the next hour. */
+/** @returns a new attempt's claim. The claim writes nothing from `claimBefore` on, which is in one hour. */
 export const aClaim = () => ({ claimId: randomUUID(), claimBefore: new Date(Date.now() + 3_600_000) });

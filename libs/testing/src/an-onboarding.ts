@@ -6,7 +6,7 @@ export interface FromNow {
   inMs: number;
 }
 
-/** The time `ms` milliseconds from now. Negative for the past. */
+/** @returns the time `ms` milliseconds from now. A negative `ms` means the past. */
 export const inMs = (ms: number): FromNow => ({ inMs: ms });
 
 /** Something that runs SQL: a data source, a query runner, a client. */
@@ -17,7 +17,7 @@ export interface Database {
 /**
  * Inserts an onboarding that waits for its code and has not reached any limit.
  *
- * @param columns by the names in the table. Times may be given with {@link inMs}.
+ * @param columns replace the default values, by column name. Times may be given with {@link inMs}.
  * @returns the id of the onboarding.
  */
 export async function anOnboarding(
@@ -59,8 +59,10 @@ export async function anOnboarding(
 }
 
 /**
- * Sets for the rows of a test what the store sets with each write: when a worker must look at the row again,
- * and which onboarding is the subject's live onboarding.
+ * Sets what the store sets with each write: when a worker must look at the row again (`due_at`), and the
+ * subject's live onboarding.
+ *
+ * @param id the onboarding; null for all onboardings.
  */
 export async function lookAgain(database: Database, id: string | null = null): Promise<void> {
   await database.query(

@@ -1,4 +1,4 @@
-/** The CPU time in milliseconds that this thread needs for the work. Other programs do not add to it. */
+/** @returns this thread's CPU time for the work, in milliseconds. Other programs do not add to it. */
 export function cpuMs(work: () => unknown): number {
   const before = process.threadCpuUsage();
   work();

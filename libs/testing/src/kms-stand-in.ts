@@ -38,7 +38,7 @@ interface StoredKey {
 /**
  * A server for tests that acts as AWS KMS, written from the API reference and its JSON protocol
  * (`X-Amz-Target`, `application/x-amz-json-1.1`, Signature Version 4). It uses no code of the service, so it
- * does not repeat a misreading of the API.
+ * cannot repeat an error of the service.
  */
 export class KmsStandIn {
   readonly calls: KmsCall[] = [];
@@ -50,7 +50,7 @@ export class KmsStandIn {
   mostSockets = 0;
   url = '';
 
-  /** Variables for the AWS SDK. The empty AWS_PROFILE keeps the SDK from a developer's own profile. */
+  /** Variables for the AWS SDK. Because AWS_PROFILE is empty, the SDK ignores a developer's own profile. */
   static readonly credentials = {
     AWS_PROFILE: '',
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
@@ -86,7 +86,7 @@ export class KmsStandIn {
 
   /**
    * Makes a key.
-   * @param kind of key, as in `KeySpec`.
+   * @param kind the `KeySpec`, and whether the key is for ECDH instead of signatures.
    * @returns the ARN of the key, and its public key: the compressed point in hex.
    */
   createKey(
@@ -205,8 +205,10 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER. node:crypto's own signing would hash the digest again.
- * The ECDH of node:crypto computes k·G, as the public key of k.
+ * Signs a digest with its own ECDSA (FIPS 186-5 §6.4.1), because `sign` of node:crypto would hash the digest
+ * again. A new ECDH key pair gives k (the private key) and k·G (the public key).
+ *
+ * @returns the signature in DER.
  */
 function signDigest(digest: Buffer, key: KeyObject): Buffer {
   const d = bigint(Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));
@@ -228,7 +230,7 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-/** The shortest form of a number, with a leading zero if the first bit is set (X.690 §8.3). */
+/** @returns the shortest DER form of a number. If its first bit is set, a zero byte precedes (X.690 §8.3). */
 function derInteger(value: bigint): Buffer {
   const digits = value.toString(16);
   const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');

@@ -15,8 +15,8 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
- * How apps reach the database of this jest worker: directly, or through the pooler of a long test. A test's
- * own statements never go through the pooler.
+ * @returns the variables with which an app reaches the database of this jest worker. If a long test has a
+ *   pooler, the app connects through this pooler. A test's own statements never do.
  */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());

@@ -19,7 +19,7 @@ export function testQueuePrefix(): string {
   return `{gangway-test-${workerName('-')}}`;
 }
 
-/** A prefix for a single test, so that it sees no jobs, pauses and counts of other tests. */
+/** @returns a prefix for a single test, so that this test sees no jobs, pauses or counts of other tests. */
 export function ownQueuePrefix(): string {
   return testQueuePrefix().replace('}', `-${randomBytes(4).toString('hex')}}`);
 }

@@ -18,7 +18,7 @@ export interface Failures {
 
 /** How long a failed step counts: longer than the longest wait before a retry. */
 const STEP_GOOD_FOR_MS = 90_000;
-/** Added to the wait that a provider asks for. */
+/** A failure counts this much longer than the wait that the provider asks for. */
 const AFTER_WAIT_MS = 30_000;
 
 /**
@@ -26,7 +26,7 @@ const AFTER_WAIT_MS = 30_000;
  * the last success of each kind of call.
  */
 export class CallEnds {
-  /** Called after a call, if the failures that this process must report to the others have changed. */
+  /** Called when the facts that this process must report to the other processes have changed. */
   changed: (() => void) | null = null;
   /** Called when the provider begins to refuse the key or the clock, and when it accepts a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;

@@ -6,8 +6,8 @@ import { Integrations, type Integration } from './integrations.js';
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Sends probes to a provider whose clock seems to differ, because one answer does not prove the difference.
- * No step should be sent only to find out.
+ * Sends probes to a provider whose clock seems to differ. One answer does not prove the difference, and no
+ * step should be sent only to get a second answer.
  */
 @Injectable()
 export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -94,7 +94,7 @@ const unusable = ({ name, provider }: IntegrationConfig, error: Error) => ({
 });
 
 async function probe(config: Config, integration: IntegrationConfig, keys: SigningKeys | null) {
-  // The configuration accepts only known kinds.
+  // Never undefined, because the configuration accepts only known kinds of provider.
   const definition = findProvider(integration.provider)!;
   const http = new WatchedClient(config, systemClock);
   const skew = new ClockSkew(systemClock, {

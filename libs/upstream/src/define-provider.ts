@@ -18,7 +18,7 @@ export interface SigningParts extends ProviderParts {
 }
 
 export interface Provider extends ProviderSettings {
-  /** Whether the provider's signatures expire soon. If so, no step is sent while the clocks differ. */
+  /** Whether a signature is valid only for a short time. If so, no step is sent while the clocks differ. */
   limitsSignatureAge: boolean;
   law: RetryLaw;
   /** The schemas of `subject` and `otp`, for the API documentation. Null if the provider accepts no `otp`. */

@@ -37,7 +37,7 @@ export type GuardConfig = Pick<
 
 /** A failed probe counts until two further probes were due. */
 const PROBES_MISSED = 2;
-/** A probe may start this late, because the health check looks for due probes only every few seconds. */
+/** A probe may start this long after it is due, because due probes start only every few seconds. */
 const PROBE_SLACK_MS = 5_000;
 
 /**
@@ -196,7 +196,7 @@ export class GuardedProvider implements UpstreamProvider {
   }
 }
 
-/** Upstream's text may repeat values that the service sent: the code, the contact, the session. */
+/** Removes sent values (code, contact, session) from an unknown text, because it may repeat them. */
 function withoutGiven(error: UpstreamError, given: readonly unknown[]): void {
   if (error.unknownText) error.unknownText.text = withoutValues(error.unknownText.text, given);
 }

@@ -28,7 +28,7 @@ describe('the configured integrations', () => {
     expect(closed).toEqual(['first', 'second']);
   });
 
-  it('need no name in a request if there is only one', () => {
+  it('have a default for requests without a name, if there is exactly one integration', () => {
     expect(new Integrations([one]).only()).toBe(one);
     expect(new Integrations([one, other]).only()).toBeNull();
     expect(new Integrations([]).only()).toBeNull();

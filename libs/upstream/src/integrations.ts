@@ -29,7 +29,7 @@ export class Integrations implements OnApplicationShutdown {
     return this.#byName.get(name) ?? null;
   }
 
-  /** The integration for requests that do not name one. Null if several integrations are configured. */
+  /** @returns the integration for requests that name none. Null unless exactly one is configured. */
   only(): Integration | null {
     const [first] = this.#byName.values();
     return this.#byName.size === 1 && first ? first : null;

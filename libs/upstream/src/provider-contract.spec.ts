@@ -167,7 +167,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     });
   });
 
-  it('reports that the provider refuses an eleventh passkey, also when the request is repeated', async () => {
+  it('reports that the provider refuses an eleventh passkey', async () => {
     const story = await new Story(
       door,
       door.newUser(),
@@ -220,8 +220,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
         { done: true },
       ],
       ['an answer that is too large', { status: 200, body: 'x'.repeat(300_000) }, 'no_answer'],
-      // Ten minutes, because a reset of the sandbox does not cancel the late answer, which must not disturb a
-      // later test.
+      // The delay outlasts all tests, because a reset of the sandbox does not cancel the late answer.
       ['an answer that is late', { delayMs: 600_000 }, 'no_answer'],
       ['a 429', { status: 429 }, 'throttled'],
       ['a 429 with Retry-After', { status: 429, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
@@ -271,7 +270,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
   );
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'if the device holds the key, does not take the refusal "%s" of a repeated login as a failure',
+    'does not conclude from the refusal "%s" of a device’s repeated login that the first try failed',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');
@@ -283,8 +282,8 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'get_authenticators', status: 503, times: 2 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // The device's session has ended, and the service cannot look up the result. Whether the first try
-      // succeeded is unknown.
+      // The device's session has ended, and the service cannot look up the result. So it is unknown whether
+      // the first try succeeded.
       refuse();
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
@@ -302,7 +301,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
     },
   );
 
-  it('if the device holds the key, refuses a session of another user, and registers nothing', async () => {
+  it('refuses another user’s session and registers nothing, if the device holds the key', async () => {
     if (door.provider.custody !== 'client') return;
     const story = await new Story(door).upTo('create');
     const { userId } = story.grant as Grant & { type: 'device-key' };

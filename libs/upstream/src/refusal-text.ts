@@ -38,7 +38,7 @@ export function withoutValues(text: Secret, given: readonly unknown[]): Secret {
       flags: 'giu',
     })),
   ];
-  // A long value may contain a short one.
+  // Long values are removed first, because a long value may contain a short one.
   const longestFirst = forms.toSorted((one, other) => other.value.length - one.value.length);
   const whole = text.reveal();
   const removed = longestFirst.reduce(
@@ -65,7 +65,7 @@ const NO_LETTER_AFTER = String.raw`(?![\p{L}\p{M}\p{N}])`;
 /** This word stays in the text, because the placeholder `<sent>` contains it. */
 const NO_WORD = 'sent';
 
-/** The words of three letters or more, and the part before an `@`. A part of an id is no word. */
+/** @returns words of three letters or more, and the part before an `@`. A part of an id is no word. */
 function wordsOf(value: string): string[] {
   const words = value.split(/[^\p{L}\p{M}\p{N}]+/u).filter((part) => /^[\p{L}\p{M}]{3,}$/u.test(part));
   const [, local] = /(?:^|[\s<])([^\s<>@]{3,})@/u.exec(value) ?? [];
@@ -75,9 +75,9 @@ function wordsOf(value: string): string[] {
 const escaped = (value: string) => value.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 
 /**
- * A refusal's text without personal data and secrets, for operators. It keeps parts that look like English
- * words or names of fields. It replaces all others by placeholders, so texts that differ only in values
- * become equal.
+ * Removes personal data and secrets from a refusal's text, so that operators may read it. It keeps parts that
+ * look like English words or names of fields. It replaces all others by placeholders, so texts that differ
+ * only in values become equal.
  *
  * @returns at most 300 characters.
  */
@@ -97,7 +97,7 @@ export function redacted(text: string): string {
     .toWellFormed();
 }
 
-/** The beginning of a long text, without its last word, because no rule recognizes half a value. */
+/** @returns the beginning of a long text, without its last word: no rule would recognize half a value. */
 function begin(text: string): string {
   if (text.length <= LOOKED_AT) return text;
   return text.slice(0, LOOKED_AT).replace(/[\p{L}\p{M}\p{N}_+/=%~.@-]{1,256}$/u, '');

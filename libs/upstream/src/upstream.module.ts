@@ -38,7 +38,7 @@ interface Parts {
 }
 
 async function connect(integration: IntegrationConfig, { config, http, clock }: Parts): Promise<Integration> {
-  // The configuration accepts only known kinds.
+  // Never undefined, because the configuration accepts only known kinds of provider.
   const definition = findProvider(integration.provider)!;
   const keys = await openKeys(integration, config);
   const skew = new ClockSkew(clock, {

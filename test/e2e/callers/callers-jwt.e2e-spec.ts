@@ -106,7 +106,7 @@ describe('the name of a JWT’s caller', () => {
     return { as, started: await story.start(story.newSubject(), {}, as) };
   };
 
-  it.each(Object.entries(SUBJECTS))('is kept unchanged: %s', async (_, sub) => {
+  it.each(Object.entries(SUBJECTS))('is stored unchanged: %s', async (_, sub) => {
     const { as, started } = await startAs(sub, { 'idempotency-key': crypto.randomUUID() });
     expect(started).toMatchObject({ status: 201, body: { caller: sub } });
     const path = `/v1/onboardings/${started.body.id}`;
@@ -231,7 +231,7 @@ describe('the log of the service', () => {
 });
 
 describe('an issuer whose keys cannot be loaded', () => {
-  it('is not asked again for every token', async () => {
+  it('is not asked for its keys with every token', async () => {
     const broken = await TokenIssuer.start();
     story.atEnd(() => broken.close());
     const { url } = await story.startService({ ...broken.env, JWT_JWKS_COOLDOWN_MS: '60000' });
@@ -331,7 +331,7 @@ describe('an invalid JWT', () => {
     expect(await statusOf(await issuer.token(unlisted))).toBe(401);
   });
 
-  it('is refused if no issuer is configured', async () => {
+  it('is refused, like any JWT, if no issuer is configured', async () => {
     const { url } = await story.startService({ JWT_ISSUER: '', JWT_AUDIENCE: '', JWT_JWKS_URL: '' });
     expect(await statusOf(await issuer.token(key), url)).toBe(401);
   });

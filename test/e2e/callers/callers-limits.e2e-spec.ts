@@ -10,7 +10,7 @@ import { API_KEY, Story, type Answer } from '../../support/story.js';
 let story: Story;
 afterEach(() => story.end());
 
-/** Waits until the service counts requests in Redis. Before, it counts them in its own memory. */
+/** Waits until the service counts requests in Redis. Until then, it counts them in its own memory. */
 const counts = (url: string) =>
   until('Redis counts', async () => (await readyAt(url)).body.checks['redis']?.status === 'up');
 
@@ -22,7 +22,7 @@ async function begin(env: Record<string, string>): Promise<Story> {
 
 const BAD = 'not-a-valid-token';
 
-/** The values of the header RateLimit (IETF draft), by the name of the policy. */
+/** @returns the values of the header RateLimit (IETF draft), by the name of the policy. */
 function limitsOf({
   headers,
 }: Pick<Answer<unknown>, 'headers'>): Record<string, { q: number; r: number; t: number }> {
@@ -127,7 +127,7 @@ describe('invalid tokens', () => {
     isOver(await ask('192.0.2.5'));
   });
 
-  it('make one audit entry in a burst; when the process stops, an entry counts the others', async () => {
+  it('make one audit entry for a burst; when the process stops, another entry counts the rest', async () => {
     story = await begin({});
     const service = await story.startService();
     const [last] = await story.sql<{ id: string }>('SELECT coalesce(max(id), 0) AS id FROM audit_events');
@@ -188,7 +188,7 @@ describe('a caller', () => {
   });
 
   /**
-   * Makes a key of `caller`, by a request of the development key. A request of `caller` would count for its
+   * Makes a key of `caller` with the development key, because a request of `caller` would count for its own
    * limit.
    */
   const makeKeyElsewhere = async (caller: string) =>
@@ -204,7 +204,7 @@ describe('a caller', () => {
     const headers = { ...bearer(starter), 'idempotency-key': randomUUID() };
     const subject = story.newSubject();
     expect((await story.start(subject, {}, headers)).status).toBe(201);
-    // The refused request and the start count, too.
+    // The refused request and the start have used up two of the four requests.
     for (const status of [201, 201, 429]) {
       expect((await story.start(subject, {}, headers)).status).toBe(status);
     }
@@ -248,7 +248,7 @@ describe('a user (the subject of an onboarding)', () => {
     );
   });
 
-  it('over its limit does not keep a caller from the first answer of a used idempotency key', async () => {
+  it('over its limit: a repeated start with a used idempotency key still gets its first answer', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '2' });
     const subject = story.newSubject();
     const key = { 'idempotency-key': randomUUID() };

@@ -104,7 +104,7 @@ const whole = (id: string) =>
     [id],
   );
 
-/** An answer without the parts that differ in each request. */
+/** @returns the answer without the parts that differ in each request. */
 const plain = ({ status, body }: Answer, id: string) => {
   const { traceId: _, ...rest } = body as unknown as { traceId: string };
   return { status, body: JSON.parse(JSON.stringify(rest).replaceAll(id, '{id}')) as unknown };

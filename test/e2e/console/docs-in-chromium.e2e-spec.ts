@@ -9,7 +9,7 @@ jest.setTimeout(120_000);
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** The faults that the accessibility checker axe finds on the page: rule, impact and element of each. */
+/** @returns the faults that the accessibility checker axe finds: rule, impact and element of each. */
 async function findings(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate<string[]>(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>

@@ -60,7 +60,7 @@ it.each([
   },
 );
 
-it('each link of the console’s page Now lists exactly the onboardings that it counted', async () => {
+it('each link on the console’s page Now leads to as many onboardings as the link says', async () => {
   const { text } = await operator.visit('/');
   const links = [...text.matchAll(/<a href="(\/onboardings\?[^"]+)">(\d+)( onboardings?)?<\/a>/g)];
   const shown: [path: string, count: number][] = links.map(([, path, count]) => [

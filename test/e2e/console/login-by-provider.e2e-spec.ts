@@ -138,7 +138,7 @@ describe('an answer of the identity provider', () => {
   const EXPIRED = /expired, or it began in another browser/;
   const INVALID = /not valid/;
 
-  /** The URL of the callback after the identity provider has accepted the login. */
+  /** @returns the URL of the callback, after the identity provider has accepted the login. */
   const accepted = async (who = browser) => provider.logIn((await beginAt(who)).href, 'ada');
   const changed = (address: string, name: string, value: string | null) => {
     const url = new URL(address);

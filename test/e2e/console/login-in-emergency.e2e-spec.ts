@@ -17,7 +17,7 @@ const begin = async (env: Record<string, string> = {}, more: object = {}) => {
   return new ConsoleBrowser(story);
 };
 
-/** Waits until the console counts failed logins in Redis. Before, it counts them in its own memory. */
+/** Waits until the console counts failed logins in Redis. Until then, it counts them in its own memory. */
 const counts = (console: INestApplicationContext) =>
   until('Redis counts', () => console.get(Queues).isReady());
 
@@ -105,8 +105,8 @@ describe('failed emergency logins', () => {
     const { app, url } = await story.startConsole();
     await counts(app);
     const other = { consoleUrl: url };
-    // Makes one login at each console first. The first login loads code and thereby delays Redis, and a
-    // console whose Redis is late counts in memory.
+    // Make one login at each console first, because the first login loads code and so delays Redis. A console
+    // whose Redis answers late counts in memory.
     for (const target of [story, other]) expect(await statusOf(OPS_PASSWORD, '192.0.2.3', target)).toBe(303);
     const tries = [story, other, story, other].map((target) => statusOf(WRONG, '192.0.2.1', target));
     expect((await Promise.all(tries)).sort()).toEqual([401, 401, 429, 429]);

@@ -59,7 +59,7 @@ describeInBrowser('the console’s pages', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    // Later tests use the same database.
+    // Delete the log levels, because later tests use the same database.
     await story?.sql('DELETE FROM log_levels');
     await story?.end();
   });

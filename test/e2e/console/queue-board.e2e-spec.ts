@@ -150,7 +150,7 @@ describe('the roles on the queue board', () => {
   });
 
   const json = { 'content-type': 'application/json' };
-  it.each(ACTIONS)('the request %s %s needs the role %s', async (method, path, needed) => {
+  it.each(ACTIONS)('permit %s %s only from the role %s upwards', async (method, path, needed) => {
     const act = (role: Role) =>
       browsers[role].fetch(method, `/queues/api/queues/${path}`, json, JSON.stringify({}));
     for (const role of ROLES) {
@@ -162,7 +162,7 @@ describe('the roles on the queue board', () => {
     }
   });
 
-  it('a refused action does nothing, and an allowed action takes effect', async () => {
+  it('let an allowed action take effect, and let a refused action do nothing', async () => {
     const steps = story.console.get(Queues).get('steps');
     const pause = (role: Role) => browsers[role].fetch('PUT', '/queues/api/queues/steps/pause');
     await pause('viewer');
@@ -173,7 +173,7 @@ describe('the roles on the queue board', () => {
     expect(await steps.isPaused()).toBe(false);
   });
 
-  it('each action is audited with its operator and outcome, also if it is refused', async () => {
+  it('are checked for each action, and the audit records the operator and the outcome', async () => {
     audited.splice(0);
     await browsers.viewer.fetch('PUT', '/queues/api/queues/steps/none/retry');
     await browsers.operator.fetch('PUT', '/queues/api/queues/steps/none/retry');

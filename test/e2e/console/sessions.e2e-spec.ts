@@ -101,7 +101,7 @@ describe('a session of the console', () => {
 describe('the list of sessions', () => {
   const idsOn = (text: string) => [...text.matchAll(/value="([0-9a-f]{64})"/g)].map(([, id]) => id!);
 
-  it('shows an operator only the operator’s own sessions, and can end all but the current one', async () => {
+  it('shows operators only their own sessions, and lets them end all but the current one', async () => {
     const [here, there] = [new ConsoleBrowser(story, { via: '192.0.2.7' }), new ConsoleBrowser(story)];
     const other = new ConsoleBrowser(story);
     for (const browser of [here, there]) await byProvider(browser, provider, 'omar');
@@ -109,7 +109,7 @@ describe('the list of sessions', () => {
     const page = await here.visit('/sessions');
     expect(page.text).toContain('192.0.2.7');
     expect(idsOn(page.text)).toHaveLength(1);
-    // As a word, because an id of a session may contain the same letters.
+    // Search for a whole word, because a session's id may contain the same letters.
     expect(page.text).not.toMatch(/\bada\b/);
 
     const token = tokenOf(page);

@@ -94,7 +94,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
     expect(world.stored(email)).toHaveLength(1);
   });
 
-  it('if the answer was lost, the next press of the button saves the same passkey', async () => {
+  it('after a lost answer, the demo’s button saves the passkey that the device has made', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     await demo.page.route('**/api/onboarding/passkeys', (route) => route.abort(), { times: 1 });
@@ -248,8 +248,8 @@ const isStream = (response: Response) => response.ok() && response.url().include
 async function replay(demo: DemoPage, credentialId: string): Promise<{ status: number; body: unknown }> {
   const { request } = demo.page.context();
   const { origin } = new URL(demo.page.url());
-  const shown = (await (await request.get(`${origin}/api/onboarding`)).json()) as { of: string };
-  const headers = { 'x-onboarding': shown.of };
+  const shown = (await (await request.get(`${origin}/api/onboarding`)).json()) as { ref: string };
+  const headers = { 'x-onboarding': shown.ref };
   const options = await request.post(`${origin}/api/onboarding/passkeys/options`, { headers, data: {} });
   const { challenge } = (await options.json()) as { challenge: string };
   const id = Buffer.from(credentialId, 'base64url');

@@ -82,7 +82,7 @@ describe('the demo', () => {
     expect(body.items[0]!.subject.userId).toBe(body.items[1]!.subject.userId);
   });
 
-  it('can start another onboarding, also after the first has ended', async () => {
+  it('lets a user cancel to start over, even if the onboarding has already ended', async () => {
     const { browser } = await started();
     expect((await browser.post('/cancel')).body.state).toBe('not_started');
     expect((await browser.get()).body.state).toBe('not_started');
@@ -105,9 +105,9 @@ describe('an e-mail address at the demo', () => {
 describe('a browser at the demo', () => {
   it('cannot change its onboarding from a tab that shows an older onboarding', async () => {
     const { browser, email } = await started();
-    const [shown, theirs] = [browser.of, code(email)];
+    const [shown, theirs] = [browser.ref, code(email)];
     await browser.post('', { email: newEmail() });
-    browser.of = shown;
+    browser.ref = shown;
     for (const path of ['/code', '/resend', '/passkeys/options', '/cancel']) {
       const { status, body } = await browser.post(path, { code: theirs });
       expect({ path, status, code: body.code }).toEqual({ path, status: 409, code: 'other_onboarding' });
@@ -213,7 +213,7 @@ describe('a browser at the demo', () => {
       method: 'POST',
       headers: {
         cookie: browser.cookie,
-        'x-onboarding': browser.of,
+        'x-onboarding': browser.ref,
         'sec-fetch-site': 'same-origin',
         origin: demo.url,
       },
@@ -273,7 +273,7 @@ describe('an error answer of the demo', () => {
     }
   });
 
-  it('hides that the service refuses the demo’s API key, and the service’s address', async () => {
+  it('hides the service’s address, and hides that the service refuses the demo’s API key', async () => {
     const refused = await story.startDemo({ GANGWAY_API_KEY: 'gw_not_a_key_of_theirs' });
     const { status, body } = await new DemoBrowser(refused.url).post('', { email: newEmail() });
     expect({ status, code: body.code }).toEqual({ status: 502, code: 'internal' });

@@ -7,7 +7,7 @@ it('the service loses nothing while replicas die at any point, and network and u
   const sizes = ['--callers', '8', '--services', '2', '--workers', '1'];
   const report = await runCommand('chaos/run.ts', '--seed', '7', '--kills', '6', '--seconds', '90', ...sizes);
   expect(report).toMatch(/ 0 violations, 0 faults/);
-  // Processes were killed, answers were lost, and onboardings completed. How many depends on the machine.
+  // The run must kill processes, lose answers and complete onboardings. The numbers depend on the machine.
   const figure = (pattern: RegExp) => Number(pattern.exec(report)?.[1]);
   expect(figure(/: (\d+) kills in/)).toBeGreaterThan(0);
   expect(figure(/(\d+) without a complete answer/)).toBeGreaterThan(0);

@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { testDatabaseUrl } from '#libs/testing';
 import { Story } from '../../support/story.js';
 
-/** Each of these PostgreSQL settings would change the result of some statement, or how long it may wait. */
+/** Each of these PostgreSQL settings could change the results or the waits of some of our statements. */
 const ADVERSE: Record<string, string> = {
   DateStyle: 'SQL, DMY',
   IntervalStyle: 'iso_8601',

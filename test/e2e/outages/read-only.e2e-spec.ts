@@ -75,7 +75,7 @@ describe('a PostgreSQL that accepts no writes', () => {
       const why = { status: 'down', detail: 'it takes no writes: default_transaction_read_only is on' };
       return status === 503 && isDeepStrictEqual(body.checks['postgresql'], why);
     });
-    // The service opens as many connections as it may. All are read-only.
+    // Make the service open all connections of its pool. All are read-only.
     const reads = await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
     expect(reads.map(({ status }) => status)).toEqual(reads.map(() => 200));
 

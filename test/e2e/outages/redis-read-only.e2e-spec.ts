@@ -9,8 +9,8 @@ jest.setTimeout(240_000);
 
 const CANARY_EVERY_MS = 500;
 /**
- * If Redis has refused a worker's writes for this time, the worker asks for a restart. In this time, the
- * canary job would have run four times.
+ * If Redis has refused a worker's writes for this time, the worker asks for a restart. With a writable Redis,
+ * the canary job runs four times in this time.
  */
 const GRACE_MS = 4 * CANARY_EVERY_MS;
 

@@ -73,7 +73,7 @@ describe('a verify-otp call that fails after the provider has checked the code',
     expect(row!.otp_wrong).toBe(0);
   });
 
-  it('is followed by a new code, after a resend or after an operator resolves it as not done', async () => {
+  it('can be followed by a new code: after a resend, or if an operator resolves it as not done', async () => {
     for (const leave of [(id: string) => story.resend(id), (id: string) => story.resolve(id, 'not_done')]) {
       const at = await lost('verify-otp');
       await story.cooledDown(at.id);
@@ -243,7 +243,7 @@ describe('a create-authenticators call that fails after it has stored the passke
 });
 
 /**
- * An onboarding whose step has an unknown outcome: the provider executed the call, but answered with a
+ * Makes an onboarding whose step has an unknown outcome: the provider executes the call, but answers with a
  * failure.
  */
 async function lost(step: 'verify-otp' | 'create-authenticators'): Promise<StepUnderTest> {

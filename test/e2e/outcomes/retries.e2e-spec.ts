@@ -167,7 +167,7 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('is missing in a 5xx, and no time is left for another call: the outcome is unknown', async () => {
+  it('that is missing in a 5xx leaves the outcome unknown if no time is left for another call', async () => {
     const { id, subject } = await story.sent();
     const [spareMs, delayMs] = [2_400, 2_500];
     story.sandbox.control.addFault({
@@ -195,8 +195,8 @@ describe('an unreachable provider', () => {
   let story: Story;
   let unreachable: Record<string, string>;
   beforeAll(async () => {
-    // Retries of init-otp end with the onboarding, of verify-otp with the code, and of create-authenticators
-    // SESSION_MARGIN_MS before the session ends.
+    // The service retries init-otp until the onboarding expires, verify-otp until the code expires, and
+    // create-authenticators until SESSION_MARGIN_MS before the end of the session.
     story = await Story.begin({
       worker: false,
       sandbox: { sessionLifeMs: 15_000 },
@@ -295,7 +295,7 @@ describe('an upstream that fails for a long time', () => {
   });
 });
 
-/** Milliseconds between the end of an attempt of the step and the start of the next attempt. */
+/** @returns the milliseconds between the end of each attempt of the step and the start of the next one. */
 async function pauses(at: StepUnderTest): Promise<number[]> {
   const ends = await at.eventsOf('attempt_ended');
   const starts = await at.eventsOf('attempt_started');

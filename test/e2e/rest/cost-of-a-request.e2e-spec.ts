@@ -15,7 +15,7 @@ describe('a refused request', () => {
   });
   afterAll(() => story.end());
 
-  /** The ids of PostgreSQL's processes: one for each connection of the service. */
+  /** @returns the ids of PostgreSQL's processes: one for each connection of the service. */
   const backends = async () =>
     (
       await story.sql<{ pid: number }>(

@@ -104,7 +104,7 @@ describe('an event stream over two replicas and a worker', () => {
   });
 });
 
-describe('an event stream of one service', () => {
+describe('an event stream of a single replica', () => {
   let story: Story;
   let database: TcpProxy;
   beforeAll(async () => {
@@ -221,7 +221,7 @@ describe('an event stream of one service', () => {
     }
   });
 
-  it('about an ended onboarding ends; after an erasure, a reconnect gets only this event', async () => {
+  it('about an ended onboarding ends; after an erasure, a reconnect gets only the event erased', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const reader = await open(id);
@@ -304,7 +304,7 @@ describe('an event stream of one service', () => {
     await none();
     socket.destroy();
     const seqs: number[] = [];
-    // On a busy machine, this reader may also be too slow, and its stream is cut.
+    // On a busy machine, this reader may also be too slow. If its stream is cut, the next reader continues.
     for (let last = 0; last < EVENTS; last = seqs.at(-1) ?? 0) {
       const reader = await open(id, { headers: { 'last-event-id': String(last) } });
       await until('it gets on', () => reader.closed ?? reader.events.at(-1)?.seq === EVENTS);

@@ -37,7 +37,7 @@ describe('an idempotency key', () => {
     for (const name of ['etag', 'location', 'content-type'])
       expect(again.header(name)).toBe(first.header(name));
     expect(story.calls(subject, 'init-otp')).toBe(1);
-    // The answer was made before the row was written.
+    // The service made the answer before it wrote the row. Both must still agree.
     const { id } = JSON.parse(first.text) as { id: string };
     expect(JSON.parse(first.text)).toEqual((await story.get(id)).body);
   });

@@ -73,7 +73,7 @@ describe('the traces of service and worker', () => {
   });
 
   const rootOf = (traceId: string) => receiver.of(traceId).find(({ kind }) => kind === 'SERVER')!;
-  /** The spans of all traces that link to this span, except traces without an attempt. */
+  /** @returns the spans of all traces that link to this span, except traces without an attempt. */
   const causedBy = ({ traceId, spanId }: ReceivedSpan) => {
     const links = JSON.stringify([{ traceId, spanId }]);
     const roots = receiver.spans.filter((span) => JSON.stringify(span.links) === links);
@@ -122,7 +122,7 @@ describe('the traces of service and worker', () => {
     expect(receiver.headers[0]).toMatchObject({ authorization: 'Bearer of-the-receiver' });
   });
 
-  it('have a trace for the worker’s attempt, linked to the request', () => {
+  it('include one for the worker’s attempt, linked to the request', () => {
     const retried = causedBy(rootOf(traces.start));
     expect(treeOf(retried)).toBe(
       [
@@ -148,7 +148,7 @@ describe('the traces of service and worker', () => {
     expect(attempt!.attributes).toMatchObject({ 'gangway.attempt.class': 'ok', 'gangway.attempt': 2 });
   });
 
-  it('have a trace for each item of an operation, and for its attempts', () => {
+  it('include one for each item of an operation, and one for the item’s next attempt', () => {
     const item = causedBy(rootOf(traces.resend));
     expect(treeOf(item)).toMatch(/^operation resend CONSUMER\n {2}claim INTERNAL\n/);
     const root = item.find(({ kind }) => kind === 'CONSUMER');

@@ -94,7 +94,7 @@ describe('cancelling a waiting onboarding', () => {
     ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
     ['agree', ['done', 'done', 'done', 'done']],
   ] as const)(
-    'lets only one of four resolve commands succeed that come at the same time and %s',
+    'lets only one of four simultaneous resolve commands succeed, even if they %s',
     async (_, outcomes) => {
       const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
       await story.cancel(id);
@@ -102,8 +102,8 @@ describe('cancelling a waiting onboarding', () => {
       const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
       expect(taken).toHaveLength(1);
       for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
-        // 409 if the two commands ran at the same time. 410 if the other command had already resolved the
-        // attempt.
+        // The answer is 409 if another command resolved the attempt at the same moment, and 410 if another
+        // command had already resolved it.
         expect([
           [409, 'illegal_state'],
           [410, 'onboarding_ended'],
@@ -156,7 +156,7 @@ describe('cancelling with a call in flight', () => {
   });
   afterAll(() => story.end());
 
-  it('during a start: the starting caller is told of the cancel, and the mail is recorded', async () => {
+  it('during a start: the caller of the start gets 410, and the timeline records the mail', async () => {
     const subject = story.newSubject();
     hold('init-otp', subject.userId);
     const inline = story.start(subject);
@@ -180,7 +180,7 @@ describe('cancelling with a call in flight', () => {
     });
   });
 
-  it('during a resend: the resending caller is told of the cancel, and the mail is recorded', async () => {
+  it('during a resend: the caller of the resend gets 410, and the timeline records the mail', async () => {
     const { id, subject } = await story.sent();
     await mayResend(story, id);
     expectEnded(await cancelUnder('init-otp', { id, subject }, () => story.resend(id)));
@@ -254,7 +254,7 @@ describe('cancelling during retries', () => {
     await story.end();
   });
 
-  /** A step whose first try fails. The caller does not wait for the retries. */
+  /** Starts a step whose first try fails. The caller does not wait for the retries. */
   async function failing(step: StepName, ...then: Fault[]): Promise<StepUnderTest> {
     const at = (await StepUnderTest.before(story, step)).strike({ status: 500 }, ...then);
     await at.submit({ headers: { prefer: 'respond-async' } });

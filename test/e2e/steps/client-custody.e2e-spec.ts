@@ -126,8 +126,8 @@ describe.each(DOORS)('%s, with the session’s key on the user’s device', (doo
     expect(completed).toMatchObject({ deviceSigning: null, authenticators: [{ id: expect.any(String) }] });
     expect(control.authenticators(deviceSigning!.userId)).toHaveLength(1);
 
-    // The service has forwarded the bytes unchanged, because the activity's fingerprint is the hash of the
-    // device's bytes.
+    // Turnkey recognizes an activity by the hash of its bytes. One effect of two calls shows that the service
+    // has sent the same bytes twice.
     expect(person.effects('authenticators_created')).toBe(1);
     expect(await sinks.redisDump()).toContain(id);
     for (const sink of [await sinks.redisDump(), sinks.sentToRedis(), await sinks.databaseDump()]) {

@@ -33,8 +33,8 @@ function tally(answers: Answer[]): Record<string, number> {
 const mails = ({ email }: Subject) => story.sandbox.control.mails({ email }).length;
 
 /**
- * Cancels. Repeats the cancel after a retryable 409: the service answers so if other commands have changed
- * the onboarding during each of its three tries.
+ * Sends a cancel, and repeats it after a retryable 409. The service answers with this 409 if other commands
+ * have changed the onboarding during all three tries of the cancel.
  */
 const cancelled = (id: string) =>
   until('a cancel that no other command overtook', async () => {

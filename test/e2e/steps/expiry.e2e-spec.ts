@@ -18,8 +18,8 @@ const SESSION_GONE: Outcome = { state: 'otp_needed', reason: 'session_expired', 
 const LOST: Outcome = { state: 'outcome_unknown', reason: null, signal: 'outcome_lost' };
 
 /**
- * What happens in each state when the lifetime of the code, of the session or of the whole onboarding ends,
- * or the time without activity.
+ * The outcome of each state when a lifetime ends. A lifetime is that of the code, of the session or of the
+ * whole onboarding, or the time that an onboarding may be idle.
  */
 const ENDS: [Situation, Life, Outcome][] = [
   ['otp_requested, waiting for its retry', 'idle', EXPIRED],
@@ -75,7 +75,7 @@ async function sealedFields(id: string): Promise<string[]> {
 
 const told = ({ status, body }: Answer) => `${status} ${body.code}`;
 
-/** How the service refuses the commands that are no longer allowed after the deadline. */
+/** @returns the service's refusals of the commands that are not allowed after the deadline. */
 async function refusals(id: string): Promise<Record<string, string>> {
   const passkey = {
     authenticatorName: 'none',

@@ -16,8 +16,8 @@ const rowsOf = (userId: string) =>
     [`%${userId}`],
   );
 
-describe('requests at the same time that replace the user’s onboarding', () => {
-  it('leave one live onboarding, and get 201, 409 or 410', async () => {
+describe('requests that replace the user’s onboarding', () => {
+  it('at the same time leave one live onboarding, and get 201, 409 or 410', async () => {
     const { id, subject } = await story.sent();
     const answers = await Promise.all([1, 2, 3, 4].map(() => story.start(subject, { supersede: true })));
     const rows = await rowsOf(subject.userId);
@@ -26,7 +26,7 @@ describe('requests at the same time that replace the user’s onboarding', () =>
     for (const { status } of answers) expect([201, 409, 410]).toContain(status);
   });
 
-  it('with one idempotency key make one onboarding, and all get the same answer', async () => {
+  it('at the same time with one idempotency key make one onboarding, and get its 201 or a 409', async () => {
     const { subject } = await story.sent();
     const headers = withKey();
     const start = () => story.start(subject, { supersede: true }, headers);

@@ -8,8 +8,8 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [320, 1280];
 
 /**
- * Runs the accessibility checker axe on a page at both widths, in the light and in the dark color scheme.
- * Also checks that the page is never wider than its window.
+ * Runs the accessibility checker axe on a page: at the widths of a phone and a laptop, in the light and the
+ * dark color scheme. Also checks that the page is never wider than its window.
  *
  * @returns a line for each fault
  */

@@ -9,14 +9,14 @@ export type DemoAnswer = Answer<
     attemptsLeft: number;
     errors: object[];
     email: string;
-    of?: string;
+    ref?: string;
   }
 >;
 
 export class DemoBrowser {
   cookie = '';
-  /** The id of the onboarding that the browser tab shows. */
-  of = '';
+  /** The reference to the onboarding that the browser tab shows. */
+  ref = '';
 
   constructor(private readonly url: string) {}
 
@@ -33,7 +33,7 @@ export class DemoBrowser {
 
   /** Opens the event stream, as EventSource does. The returned response still receives events. */
   events(lastEventId?: string, signal?: AbortSignal): Promise<Response> {
-    return fetch(`${this.url}/api/onboarding/events?of=${this.of}`, {
+    return fetch(`${this.url}/api/onboarding/events?ref=${this.ref}`, {
       headers: { cookie: this.cookie, ...(lastEventId && { 'last-event-id': lastEventId }) },
       signal: signal ?? null,
     });
@@ -42,12 +42,12 @@ export class DemoBrowser {
   async #send(path: string, init: RequestInit): Promise<DemoAnswer> {
     const response = await fetch(`${this.url}/api/onboarding${path}`, {
       ...init,
-      headers: { ...init.headers, 'x-onboarding': this.of, ...(this.cookie && { cookie: this.cookie }) },
+      headers: { ...init.headers, 'x-onboarding': this.ref, ...(this.cookie && { cookie: this.cookie }) },
     });
     const [set] = response.headers.getSetCookie();
     if (set) this.cookie = set.split(';')[0]!;
     const body = (await response.json()) as DemoAnswer['body'];
-    if (response.ok && body.state) this.of = body.of ?? '';
+    if (response.ok && body.state) this.ref = body.ref ?? '';
     return { status: response.status, headers: response.headers, body };
   }
 }

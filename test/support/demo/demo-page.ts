@@ -13,7 +13,7 @@ export interface CreationOptions {
   authenticatorSelection: Record<string, string>;
 }
 
-/** The proof of a passkey that Chromium makes at a login. All members are base64url. */
+/** The proof that Chromium makes with a passkey at a login. All members are base64url. */
 export interface Assertion {
   id: string;
   response: { authenticatorData: string; clientDataJSON: string; signature: string };

@@ -114,7 +114,7 @@ export class DemoWorld {
     return this.story.sandbox.control.authenticators(this.subject(email).userId);
   }
 
-  /** How many requests to register passkeys the sandbox got for the user with this email address. */
+  /** @returns how many requests to register passkeys the sandbox got for the user with this email address. */
   creations(email: string): number {
     return this.story.calls(this.subject(email), 'create-authenticators-otp');
   }

@@ -11,12 +11,12 @@ export class SeededRandom {
     this.#state = hashOf(seed);
   }
 
-  /** A new random generator. Its choices depend only on this seed and the name. */
+  /** @returns a new random generator. Its choices depend only on the seed of this one and on the name. */
   stream(name: string): SeededRandom {
     return new SeededRandom(`${this.seed}/${name}`);
   }
 
-  /** A number in [0, 1), by the algorithm mulberry32 of Tommy Ettinger. */
+  /** @returns a number in [0, 1), by the algorithm mulberry32 of Tommy Ettinger. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -24,7 +24,7 @@ export class SeededRandom {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number from `min` to `max`, both included. */
+  /** @returns a whole number from `min` to `max`, both included. */
   int(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1));
   }
@@ -49,7 +49,7 @@ export class SeededRandom {
   }
 }
 
-/** The 32-bit hash FNV-1a. */
+/** @returns the 32-bit hash FNV-1a of the text. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (const char of text) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);

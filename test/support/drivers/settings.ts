@@ -43,7 +43,7 @@ export const SETTINGS = {
   ONBOARDING_IDLE_MS: '30000',
   ONBOARDING_LIFE_MS: '75000',
 
-  // One caller makes all requests, as fast as possible.
+  // The limits are high, because one caller makes all requests as fast as possible.
   LOGIN_FAILURES_PER_MINUTE: '1000000',
   RATE_LIMIT_CALLER_PER_MINUTE: '1000000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '1000000',

@@ -11,7 +11,7 @@ const ROUTES = [
   'create-authenticators-otp',
 ] as const;
 
-/** The longest delay of a request by the network or by a fault. */
+/** The longest time for which the network or a fault delays a request. */
 export const LONGEST_DELAY_MS = 2_500;
 
 const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<FaultSpec, 'route'> }> = {

@@ -53,7 +53,7 @@ const told = (more: Partial<Told>): Told => ({
   ...more,
 });
 
-/** An onboarding without faults: row, timeline, sandbox and caller agree. */
+/** @returns an onboarding without faults: row, timeline, sandbox and caller agree. */
 function straightWay(): OnboardingHistory {
   return {
     row: {
@@ -124,15 +124,15 @@ function straightWay(): OnboardingHistory {
 
 const PASSKEYS = [{ userId: 'ana', credentialId: 'c-1', authenticatorId: 'a-1' }];
 
-/** The numbers of the rules that this onboarding breaks, for example `I4`. */
+/** @returns the numbers of the rules that this onboarding breaks, for example `I4`. */
 function broken(onboarding: OnboardingHistory, passkeys: History['passkeys'] = PASSKEYS): string[] {
   const found = check({ onboardings: [onboarding], passkeys }, TERMS);
   return [...new Set(found.map(({ invariant }) => invariant.split(' ', 1)[0]!))];
 }
 
 /**
- * The onboarding of {@link straightWay} with some changes. `lastSeq` is the number of events, unless `row`
- * sets it.
+ * @returns the onboarding of {@link straightWay} with some changes. `lastSeq` is the number of events, unless
+ *   `row` sets it.
  */
 function but(
   facts: Fact[] | null,
@@ -393,7 +393,7 @@ describe('I4 (attempt numbers only rise, and the tries left only fall)', () => {
     ).toContain('I4');
   });
 
-  it('is broken by a code whose number of tries grows', () => {
+  it('is broken by a code whose number of tries left grows', () => {
     const straight = straightWay();
     straight.told[1]!.attemptsLeft = 4;
     expect(broken(straight)).toEqual(['I4']);
@@ -493,7 +493,7 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
     expect(broken(twice, [])).toEqual(['I7']);
   });
 
-  it('is broken by a code that was accepted and never submitted', () => {
+  it('is broken by a code that was accepted and has left no event', () => {
     const straight = straightWay();
     straight.told.push(told({ what: 'verify', key: 'key-8' }));
     expect(broken(straight)).toEqual(['I7']);

@@ -111,8 +111,8 @@ const UNSETTLED = `
       state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND due_at < clock_timestamp()))`;
 
 /**
- * How many onboardings of a run will still change by themselves: a step is running, or a deadline has passed
- * and the expiry is not written yet.
+ * @returns how many onboardings of a run will still change by themselves. Either a step is running, or a
+ *   deadline has passed and the expiry is not written yet.
  */
 export async function unsettled(databaseUrl: string, run: string): Promise<number> {
   return connected(databaseUrl, async (client) => {

@@ -63,7 +63,7 @@ export function filterOf(asked: ListQuery): OperationFilter {
   };
 }
 
-/** A filter's fields for links and hidden inputs, without the searched text and the page position. */
+/** @returns the fields of a filter for links and hidden inputs, without search text and page position. */
 export function fieldsOf(asked: ListQuery): [name: string, value: string][] {
   const { live, unresolved, integration, caller, step, parked, parkedReason, waiting } = asked;
   const { state, createdAfter, createdBefore } = asked;

@@ -34,8 +34,9 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
 };
 
 /**
- * The steps for which an action is possible; any step if the action is not listed. A lost answer to a code
- * check contained the session for the next step, so an operator cannot decide that the check is done.
+ * The only step for which an action is possible. An action that is not listed is possible for any step. An
+ * operator cannot resolve a code check as done, because its lost answer contained the session for the next
+ * step.
  */
 export const STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',

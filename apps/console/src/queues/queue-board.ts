@@ -13,7 +13,7 @@ import { Refusals } from '../web/refusals.js';
 import { changesSomething } from '../web/same-origin.js';
 import { roleFor } from './board-roles.js';
 
-/** The page of the job's onboarding or operation. Other jobs link to the first page. */
+/** @returns a link to the page of the job's onboarding or operation; for other jobs, to the first page. */
 function pageOf({ data }: { data?: unknown }): { href: string; displayText: string } {
   const { onboardingId, operationId } = (data ?? {}) as Record<string, unknown>;
   if (typeof onboardingId === 'string')
@@ -55,7 +55,7 @@ async function serveBoard(scope: FastifyInstance, { queues, audit, refusals }: B
   });
   // Bull Board's own error handler would show internal error messages to the operator.
   adapter.setErrorHandler((error) => {
-    // While Redis is away, Bull Board fails with an internal error. The answer names the outage instead.
+    // Without Redis, Bull Board fails with an internal error. The answer names the outage instead.
     const { status, message } = queues.isReady() ? refusals.problemOf(error) : redisAway();
     return { status: status as 500, body: { error: message } };
   });

@@ -18,7 +18,7 @@ export class FormTokens {
     return this.#of(SESSION_COOKIE.of(request) ?? '');
   }
 
-  /** The token for a login form. Sets the form's cookie if the browser has none. */
+  /** Makes the token for a login form, and sets the form's cookie if the browser has none yet. */
   ofLogin(request: FastifyRequest, reply: FastifyReply): string {
     const known = FORM_COOKIE.of(request);
     if (known) return this.#of(known);

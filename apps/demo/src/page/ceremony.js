@@ -14,10 +14,10 @@ export class Refusal extends Error {
   }
 }
 
-/** The onboarding that this tab shows. Another tab of the browser may have started a newer one. */
-let of = '';
+/** A random reference to the onboarding that this tab shows. Another tab may have started a newer one. */
+let ref = '';
 
-export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}`);
+export const openEvents = () => new EventSource(`/api/onboarding/events?ref=${ref}`);
 
 /**
  * Calls our own server: a POST with a body, otherwise a GET.
@@ -26,7 +26,7 @@ export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}
  * @returns {Promise<any>} the state of the onboarding
  */
 export async function call(path, body) {
-  const headers = { 'Content-Type': 'application/json', 'X-Onboarding': of };
+  const headers = { 'Content-Type': 'application/json', 'X-Onboarding': ref };
   // The page repeats a GET that times out. A POST has no timeout, and continues if the user leaves the page.
   const init = body
     ? { method: 'POST', keepalive: true, headers, body: JSON.stringify(body) }
@@ -38,7 +38,7 @@ export async function call(path, body) {
   if (!response.ok || !answer) {
     throw new Refusal(answer ?? { code: 'internal' }, Number(response.headers.get('Retry-After')));
   }
-  if (answer.state) of = answer.of ?? '';
+  if (answer.state) ref = answer.ref ?? '';
   return answer;
 }
 
@@ -78,8 +78,7 @@ const CODES = {
 
 /**
  * @param {{name: string, code?: string}} error
- * @param {boolean} timedOut whether the time ran out: browsers report a timeout in the same way as a refusal
- *   by the user
+ * @param {boolean} timedOut whether the time ran out. Browsers report a timeout like a refusal by the user.
  */
 function codeOf({ name, code = '' }, timedOut) {
   if (name === 'NotAllowedError') return timedOut ? 'passkey_timed_out' : 'passkey_cancelled';

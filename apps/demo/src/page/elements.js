@@ -25,8 +25,8 @@ export function byId(id) {
 }
 
 /**
- * An e-mail address, with the text that follows. A line may break after "@" and after dots, but not between
- * the address and that text.
+ * Makes an element for an e-mail address and the text that follows. A line may break after "@" and after
+ * dots, but not between the address and that text.
  *
  * @param {string} text @param {string} [after]
  */

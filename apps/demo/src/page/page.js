@@ -94,7 +94,7 @@ function setBusy(now) {
 }
 
 function tell(/** @type {string} */ text) {
-  // Do not set an unchanged text again: screen readers would read it every second.
+  // Do not set an unchanged text again, because screen readers would read it every second.
   if (problem.textContent !== text) problem.textContent = text;
   problem.hidden = text === '';
   view?.field?.toggleAttribute('aria-invalid', false);
@@ -126,10 +126,10 @@ async function refresh() {
 let unreachable = false;
 
 async function read() {
-  const of = followed;
+  const asked = followed;
   try {
     const now = await call('');
-    if (followed !== of) return; // the page now shows another onboarding, or none
+    if (followed !== asked) return; // the page now shows another onboarding, or none
     if (unreachable) tell('');
     unreachable = false;
     show(now);

@@ -261,7 +261,7 @@ describe('passkeys', () => {
 });
 
 describe('the options of a sandbox', () => {
-  it('can make it accept unknown users, and let codes and sessions expire earlier', async () => {
+  it('can make the sandbox accept unknown users, and let codes and sessions expire earlier', async () => {
     const other = await sandboxUnderTest({ acceptAnySubject: true, codeLifeMs: 1000, sessionLifeMs: 2000 });
     try {
       const ids = { accountId: randomUUID(), userId: randomUUID() };
@@ -284,7 +284,7 @@ describe('the options of a sandbox', () => {
     }
   });
 
-  it('may contain no key: the sandbox then makes a new key pair', async () => {
+  it('need not contain a key: without one, the sandbox makes a new key pair', async () => {
     const { startSandbox } = await import('../sandbox.js');
     const { Integrator } = await import('../../test/integrator.js');
     const sandbox = await startSandbox();

@@ -13,7 +13,7 @@ export const TRIES_PER_CODE = 3;
  * The maximum number of live codes per user, also an assumption. One more code makes the oldest code expire.
  */
 export const LIVE_CODES_PER_USER = 3;
-/** How long an expired code is kept. During this time, it is refused as expired; later, as unknown. */
+/** During this time after its expiry, a code is refused as expired. Later, it is refused as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 interface OtpCode {

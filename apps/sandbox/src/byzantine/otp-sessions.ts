@@ -4,7 +4,7 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 import type { Subject } from './subjects.js';
 
-/** How long an expired session is kept. During this time, it is refused as expired; later, as unknown. */
+/** During this time after its expiry, a session is refused as expired. Later, it is refused as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 /** An opened session, as the caller gets it. `session` is an opaque text, as at Byzantine. */

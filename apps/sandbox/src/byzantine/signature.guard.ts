@@ -7,8 +7,8 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
 /**
- * Refuses a read-only key for every POST before the body is read: Byzantine answers 403 and not 400 even if
- * the body is empty.
+ * Refuses wrong headers, and a read-only key for every POST. It runs before the body is read, because
+ * Byzantine answers 403 and not 400 even if the body is empty.
  */
 @Injectable()
 export class SignatureGuard implements CanActivate {

@@ -37,8 +37,8 @@ export class BrowserGuard implements CanActivate {
 }
 
 /**
- * The reason to refuse a request that another website sent; null for other requests. Curl and tests send
- * neither `Origin` nor `Sec-Fetch-Site`.
+ * @returns the reason to refuse a request that another website may have sent; null for other requests. Curl
+ * and tests send neither `Origin` nor `Sec-Fetch-Site`, so their requests are accepted.
  */
 function foreign({ method, headers, hostname, host }: FastifyRequest): string | null {
   // DNS rebinding: if an attacker's host name resolves to this machine, the attacker's page counts as

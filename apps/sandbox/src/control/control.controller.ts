@@ -35,7 +35,7 @@ const wholeNumber = new ParseIntPipe({
   exceptionFactory: () => new Refusal(400, 'id: give a whole number'),
 });
 
-/** Refuses a parameter that is given twice: its value arrives as a list. */
+/** Refuses a parameter that is given twice, because its value arrives as a list. */
 const once: PipeTransform<unknown, string | undefined> = {
   transform(value, { data }) {
     if (value === undefined || typeof value === 'string') return value;

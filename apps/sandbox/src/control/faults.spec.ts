@@ -166,7 +166,7 @@ describe('the delay of a fault', () => {
   });
 
   it.each([{}, { status: 503 }, { afterEffect: true }, { status: 503, afterEffect: true }])(
-    'keeps the effect of the request if the caller hangs up meanwhile: fault %j',
+    'does not change the effect of the request, even if the caller hangs up: fault %j',
     async (fault) => {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({ route: 'init-otp', delayMs: 30, times: 2, ...fault });

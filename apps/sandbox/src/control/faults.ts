@@ -72,7 +72,7 @@ export class Faults {
       organizationId: spec.match?.organizationId ?? null,
       contact: spec.match?.contact?.toLowerCase() ?? null,
       remaining: spec.times === 0 ? null : spec.times,
-      // To cut the true answer in the middle, the request must run first.
+      // The request must run first if the fault cuts the true answer in the middle.
       effectFirst:
         spec.afterEffect ?? (spec.cut === 'after' || (spec.cut === 'mid-response' && answer === null)),
       delayMs: spec.delayMs ?? 0,

@@ -105,7 +105,7 @@ function requestIdOf({ headers }: FastifyRequest): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-/** The body as bytes, because Fastify would add a charset to the content type of a string. */
+/** @returns the body as bytes, because Fastify would add a charset to the content type of a string. */
 function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyReply): Buffer {
   reply.code(answer.status).type(answer.contentType).removeHeader('content-length');
   if (answer.retryAfterS !== null) reply.header('retry-after', String(answer.retryAfterS));

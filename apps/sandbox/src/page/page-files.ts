@@ -27,7 +27,7 @@ export function loadPageFiles(): ReadonlyMap<string, PageFile> {
   return new Map(files);
 }
 
-/** Searches `from` and its parent folders: a compiled file lies one level deeper than the source file. */
+/** Searches `from` and its parent folders, because a compiled file lies one level deeper than its source. */
 function findFolder(from: string): string {
   const folder = join(from, 'apps', 'sandbox', 'page');
   if (existsSync(folder)) return folder;

@@ -28,7 +28,10 @@ export class PageController {
     this.file('', reply);
   }
 
-  /** For every path under `/_sandbox/` without a route of its own. An empty name means the page itself. */
+  /**
+   * Serves the files of the page, on all paths under `/_sandbox/` without a route of their own. An empty name
+   * means index.html.
+   */
   @Get('*')
   file(@Param('*') name: string, @Res() reply: FastifyReply): void {
     const file = this.#files.get(name === '' ? 'index.html' : name);

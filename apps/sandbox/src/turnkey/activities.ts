@@ -31,7 +31,7 @@ export function fingerprintOf(rawBody: Buffer): string {
   return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
 }
 
-/** The activities that `get_activity` and the answers to repeated requests show. */
+/** The latest activities. `get_activity` and the answers to requests show them. */
 export class Activities {
   readonly #byId = new Map<string, Activity>();
 

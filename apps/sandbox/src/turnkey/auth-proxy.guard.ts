@@ -25,7 +25,7 @@ export class AuthProxyGuard implements CanActivate {
   }
 }
 
-/** A signup with a verification token needs no captcha token: sending the code already required one. */
+/** A signup with a verification token needs no captcha token, because sending the code required one. */
 function wantsCaptcha(url: string, body: unknown): boolean {
   if (/\/otp_init/.test(url)) return true;
   return /\/signup/.test(url) && textIn(jsonObject(body), 'verificationToken') === null;

@@ -14,7 +14,7 @@ export function jsonObject(raw: unknown): Record<string, unknown> | null {
   }
 }
 
-/** A member of an object, if it is a non-empty text; otherwise null. */
+/** @returns a member of an object if it is a non-empty text; otherwise null. */
 export function textIn(object: unknown, name: string): string | null {
   const value = (object as Record<string, unknown> | null | undefined)?.[name];
   return typeof value === 'string' && value !== '' ? value : null;

@@ -5,7 +5,7 @@ import { jsonObject } from './json-of.js';
 /** Raw r‖s, 64 bytes, as JOSE requires (RFC 7518, 3.4). */
 const dsaEncoding = 'ieee-p1363';
 
-/** An ES256 JWT (RFC 7519) with these claims; its header equals that of upstream's verification tokens. */
+/** Makes an ES256 JWT (RFC 7519) with these claims, and with the header of upstream's verification tokens. */
 export function mintJwt(claims: object, { privateKey }: P256KeyPair): string {
   const input = signingInput({ typ: 'JWT', alg: 'ES256' }, claims);
   const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding });
@@ -23,7 +23,7 @@ export function mintDoubleHashedJwt(claims: object, { privateKey }: P256KeyPair)
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** The claims of a JWT that {@link mintJwt} signed with this key; null for any other text. */
+/** @returns the claims of a JWT that {@link mintJwt} signed with this key; null for any other text. */
 export function readJwt(jwt: string, { privateKey }: P256KeyPair): Record<string, unknown> | null {
   const [header = '', payload = '', signature = '', ...rest] = jwt.split('.');
   if (rest.length > 0) return null;

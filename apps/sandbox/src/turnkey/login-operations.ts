@@ -21,15 +21,15 @@ export interface TokenLogin extends SessionOrder {
   clientSignature?: ClientSignature | undefined;
   /** Null means: find the sub-organization by the contact of the token. */
   organization: TurnkeyOrganization | null;
-  /** Whether to accept only tokens that were given for an encrypted code. */
+  /** Whether to accept only tokens that were issued for an encrypted code. */
   encryptedOnly: boolean;
 }
 
-/** Logins. Each login registers a key, which may stamp requests for a user until it expires. */
+/** Logs users in. Each login registers a key, which may stamp the user's requests until the key expires. */
 export class LoginOperations {
   constructor(private readonly state: TurnkeyState) {}
 
-  /** Logs in by a verification token; each token is valid for one login. */
+  /** Logs a user in with a verification token. Each token is valid for one login. */
   byToken(login: TokenLogin): Outcome<{ session: string }> {
     const token = this.state.tokens.require(login.verificationToken, 'login');
     if (login.encryptedOnly && !token.encrypted) throw refusals.tokenGeneration();
@@ -56,7 +56,8 @@ export class LoginOperations {
     const { organization, user } = member;
     const { publicKey, lifeMs, invalidateExisting, sessionProfileId } = order;
     const now = clock.nowMs();
-    // The session's `exp` claim has whole seconds. The key must expire at the same time as the claim.
+    // The claim `exp` has whole seconds. The key uses the rounded time too, so that it expires together with
+    // the session.
     const exp = Math.floor((now + lifeMs) / 1000);
     registerSessionKey(user, { publicKey, expiresAtMs: exp * 1000, invalidateExisting }, now);
     const session = mintDoubleHashedJwt(
@@ -75,7 +76,10 @@ export class LoginOperations {
     return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
   }
 
-  /** A token of the parent is valid in every sub-organization, any other token only in one of them. */
+  /**
+   * Finds the user of a token. A token that the parent requested is valid in every sub-organization. Any
+   * other token is valid only in the sub-organization that requested it.
+   */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;
     if (!wanted) {

@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** A subject with a verification token, and a function that logs in with changed parameters. */
+/** Makes a subject and its verification token. The returned `login` can change parameters. */
 async function ready() {
   const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
   const { session, token, tokenId } = await t.verified(subject.contact);
@@ -208,7 +208,7 @@ describe('authenticators', () => {
     expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
   });
 
-  it('are also accepted as the oldest version of this activity, CREATE_AUTHENTICATORS', async () => {
+  it('are also accepted in the oldest version of the activity, CREATE_AUTHENTICATORS', async () => {
     const { user, subject } = await t.loggedIn();
     const { attestation, ...passkey } = turnkeyPasskey();
     const { credentialId, transports, ...response } = attestation;

@@ -15,7 +15,7 @@ import type { P256KeyPair } from '../p256.js';
 
 let t: SandboxUnderTest;
 beforeAll(async () => {
-  // The official packages compare a token's expiry with the real time.
+  // The sandbox uses the real time, because the official packages compare a token's expiry with it.
   t = await sandboxUnderTest({ clock: { nowMs: () => Date.now() } });
 });
 afterAll(() => t.sandbox.close());

@@ -155,12 +155,12 @@ export class Organizations {
     this.#index({ organization, user });
   }
 
-  /** The users who own a verified contact. This lookup creates no user. */
+  /** Finds the users who own a verified contact. Never creates a user. */
   knownOwners(contact: string): Member[] {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /** The users who own a verified contact. If no user does, and `acceptAny` is set, creates a user. */
+  /** Finds the users who own a verified contact. If no user does, and `acceptAny` is set, creates a user. */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -169,8 +169,8 @@ export class Organizations {
   }
 
   /**
-   * The user of an organization who owns a verified contact. If no user does, and `acceptAny` is set, creates
-   * the user.
+   * Finds the user of an organization who owns a verified contact. If no user does, and `acceptAny` is set,
+   * creates the user, except in the parent organization.
    */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
     const known = this.knownOwners(contact).find((member) => member.organization === organization);

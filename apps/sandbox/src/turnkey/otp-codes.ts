@@ -13,12 +13,15 @@ export const LIVE_CODES_PER_CONTACT = 3;
 /** The maximum number of requests per `userIdentifier` within the time window. */
 export const REQUESTS_PER_IDENTIFIER = 3;
 export const IDENTIFIER_WINDOW_MS = 3 * 60_000;
-/** How long an expired code is kept. During this time, it is refused as expired; later, as unknown. */
+/**
+ * How long the sandbox remembers an expired code. During this time, it refuses the code as expired; later, as
+ * unknown.
+ */
 const REMEMBERED_MS = 60 * 60_000;
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const DIGITS = '0123456789';
-/** Turnkey's test contacts. A code of six digits that is sent to them is always 000000. */
+/** Turnkey's test contacts. A six-digit code for one of them is always 000000. */
 const TEST_CONTACTS = new Set(['user@example.com', '+19999999999']);
 
 export interface OtpRequest {
@@ -113,8 +116,8 @@ export class OtpCodes {
   }
 
   /**
-   * Stops at the first code that it must keep. The map has the codes in the order in which they were sent,
-   * and their lifetimes differ only by minutes.
+   * Stops at the first code that it must keep, because the map has the codes in the order in which they were
+   * sent. Their lifetimes differ only by minutes.
    */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;

@@ -42,7 +42,10 @@ export class OtpOperations {
     return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** For the first version of the activity: the code is not encrypted. The token is bound to a given key. */
+  /**
+   * Verifies an unencrypted code (the first version of the activity). If the caller gives a key, the token is
+   * bound to this key.
+   */
   verifyPlain(
     order: TokenOrder,
     otpCode: string,
@@ -54,8 +57,8 @@ export class OtpOperations {
   }
 
   /**
-   * For the second version of the activity: an encrypted bundle contains the code and the key to which the
-   * token is bound. A bundle that cannot be decrypted does not count as a wrong try.
+   * Verifies a code in an encrypted bundle (the second version of the activity). The bundle also contains the
+   * key to which the token is bound. A bundle that cannot be decrypted does not count as a wrong try.
    */
   async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
     const { codes } = this.state;

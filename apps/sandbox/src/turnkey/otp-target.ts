@@ -24,8 +24,8 @@ export class OtpTarget {
   constructor(private readonly keys: P256KeyPair = generateP256()) {}
 
   /**
-   * `otpEncryptionTargetBundle`: JSON as text with signed `data`. The key in it is uncompressed (65 bytes):
-   * with a compressed key, clients make bundles that cannot be decrypted.
+   * Makes the `otpEncryptionTargetBundle`: a JSON text with signed `data`. Its key is uncompressed (65
+   * bytes), because with a compressed key, clients make bundles that cannot be decrypted.
    */
   bundle(signer: P256KeyPair, organizationId: string): string {
     const data = Buffer.from(JSON.stringify({ targetPublic: this.keys.uncompressed, organizationId }));
@@ -87,7 +87,7 @@ function isPoint(hex: string): boolean {
 }
 
 /**
- * Copies the bytes. Small buffers of Node.js share one ArrayBuffer, which WebCrypto would read from the
- * start.
+ * Copies the bytes, because small buffers of Node.js share one ArrayBuffer, which WebCrypto would read from
+ * the start.
  */
 const bytes = (buffer: Buffer) => new Uint8Array(buffer).buffer;

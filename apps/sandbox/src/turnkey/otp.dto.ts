@@ -62,7 +62,7 @@ export const verifyOtp = z.strictObject({
 
 export type InitOtp = z.output<typeof initOtp> | z.output<typeof initOtpFirst>;
 
-/** Refuses a contact that is not a valid address or phone number, as `otpType` requires. */
+/** Requires a valid e-mail address or a valid phone number as the contact, depending on `otpType`. */
 export function contactOfType(
   value: { otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS'; contact: string },
   context: z.RefinementCtx,

@@ -197,7 +197,7 @@ describe('Turnkey’s verify_otp', () => {
     expect(await verify(mine.otpId, JSON.stringify(good))).toMatchObject({ status: 200 });
   });
 
-  it('refuses a code from a version of init_otp that does not fit', async () => {
+  it('refuses a code if the versions of init_otp and verify_otp do not fit together', async () => {
     const session = generateP256();
     const { otpId, code } = await t.sent(t.newContact());
     const plain = { otpId, otpCode: code };

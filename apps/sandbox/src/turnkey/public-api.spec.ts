@@ -118,7 +118,7 @@ describe('a stamp (Turnkey’s signature of a request)', () => {
     const send = (stamp: string) =>
       t.parent.send('query/whoami', text, { headers: { 'x-stamp': null, 'X-Stamp-WebAuthn': stamp } });
     expect(await send(stampFor(text))).toMatchObject({ status: 200, body: { userId: subject.userId } });
-    // The official clients name the parent while they do not know the user's sub-organization.
+    // The official clients send the parent's id until they know the user's sub-organization.
     const session = generateP256();
     const login = t.parent.activity('STAMP_LOGIN', { publicKey: session.compressed });
     const headers = { 'x-stamp': null, 'X-Stamp-WebAuthn': stampFor(login) };

@@ -111,7 +111,7 @@ export class PublicApi {
     }
   }
 
-  /** Compares with `headerNowMs`, because the timestamp comes from the caller's clock. */
+  /** Compares with `headerNowMs`, because a test may move `nowMs` away from the caller's clock. */
   #checkTimestamp(timestampMs: number): void {
     const now = this.state.clock.headerNowMs();
     if (timestampMs < now - OLDEST_MS) throw refusals.timestampPast();

@@ -55,7 +55,8 @@ export const refusals = {
     ),
   internal: () => new TurnkeyRefusal(500, 'internal server error', 'INTERNAL'),
 
-  // The texts and codes from here on are assumptions of this sandbox. The real API may answer other texts.
+  // The texts and codes from here on are assumptions of this sandbox. The real API may answer with other
+  // texts.
   noRoute: () => new TurnkeyRefusal(404, 'Not Found'),
   wrongMethod: () => new TurnkeyRefusal(405, 'Method Not Allowed'),
   activityNotFound: () => new TurnkeyRefusal(404, 'no activity found'),

@@ -20,7 +20,7 @@ export interface SignUp {
   clientSignature?: ClientSignature | undefined;
   wallet?: Wallet | undefined;
   /**
-   * Whether to accept only tokens that were given for an encrypted code, and only a signed message with
+   * Whether to accept only tokens that were issued for an encrypted code, and only a signed message with
    * `signupV2`.
    */
   encryptedOnly: boolean;
@@ -116,7 +116,7 @@ function toUser(input: RootUser, token: VerificationToken | null, nowMs: number)
 const isOf = (token: VerificationToken, contact: string) =>
   normalContact(token.contact) === normalContact(contact);
 
-/** Random addresses without keys. This is enough for callers that only show or store them. */
+/** Makes random addresses without keys, for callers that only show or store addresses. */
 function makeWallet({ accounts }: Wallet): { walletId: string; addresses: string[] } {
   return { walletId: randomUUID(), addresses: accounts.map(() => `0x${randomBytes(20).toString('hex')}`) };
 }

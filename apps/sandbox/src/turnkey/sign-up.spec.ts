@@ -10,7 +10,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** A verified contact without a sub-organization, and a function that signs up with changed parameters. */
+/** Verifies a contact without a sub-organization. The returned `create` can change parameters. */
 async function ready() {
   const contact = t.newContact();
   const { session, token, tokenId } = await t.verified(contact);

@@ -14,7 +14,7 @@ export interface Stamper extends Member {
   token: VerificationToken | null;
 }
 
-/** The result of checking a stamp; `refusal` is null if it is valid. */
+/** The result of checking a stamp. `refusal` is null if the stamp is valid. */
 export interface StampVerdict {
   pubkey: string | null;
   signatureOk: boolean;
@@ -31,8 +31,8 @@ export interface StampedRequest {
   rawBody: Buffer;
   organization: TurnkeyOrganization;
   /**
-   * Whether to search the key in the sub-organizations, too: a login or `whoami` may name only the parent
-   * organization.
+   * Whether to search for the key in the sub-organizations too, because a login or `whoami` may name only the
+   * parent organization.
    */
   lookUpBelow: boolean;
 }

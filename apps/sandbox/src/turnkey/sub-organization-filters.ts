@@ -13,7 +13,7 @@ export const SUB_ORGANIZATION_FILTERS = [
   'PUBLIC_KEY',
 ] as const;
 
-/** The sub-organizations that match a filter. The filters also match contacts that are not verified. */
+/** Finds the sub-organizations that match a filter. Unverified contacts match too. */
 export function findSubOrganizations(
   { organizations, passkeys }: TurnkeyState,
   filterType: (typeof SUB_ORGANIZATION_FILTERS)[number],

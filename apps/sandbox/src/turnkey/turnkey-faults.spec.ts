@@ -125,7 +125,7 @@ describe('a Turnkey activity that a fault changes', () => {
     },
   );
 
-  it('fails with the failure that the fault gives', async () => {
+  it('ends with the failure that the fault specifies', async () => {
     const failure = { status: 400, message: 'could not reach email', turnkeyErrorCode: 'INVALID_EMAIL' };
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'FAILED', failure } });
     expect((await send(request(t.newContact()))).body).toMatchObject({

@@ -51,7 +51,7 @@ export class TurnkeyReader implements UpstreamReader {
       const id = body?.['organizationId'];
       if (typeof id !== 'string') throw refusals.badRequest('needs a JSON object with an organizationId');
       const organization = this.state.organizations.require(id);
-      // The official clients name the parent while they do not know the user's sub-organization.
+      // The official clients send the parent's id until they know the user's sub-organization.
       const lookUpBelow = organization.parentId === null && /\/(?:whoami|stamp_login)$/.test(pathOf(url));
       const verdict = checkStamp({ headers, rawBody, organization, lookUpBelow }, this.state);
       return { organization, ...verdict };
@@ -62,8 +62,8 @@ export class TurnkeyReader implements UpstreamReader {
   }
 
   /**
-   * The ids in the body, the ids that belong to the body's code or token, and the user whose key stamped the
-   * request. The result never contains the code or token itself.
+   * Collects the ids in the body, the ids that belong to the body's code or token, and the user whose key
+   * stamped the request. The result never contains the code or token itself.
    */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;

@@ -25,7 +25,7 @@ export const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
 
-/** The text and code that a fault answers if it gives no body, by status. */
+/** By HTTP status: the text and code of the answer if a fault specifies no body. */
 const SCRIPTED: Readonly<Record<number, [string, string]>> = {
   429: [RATE_LIMITED, 'RATE_LIMIT_EXCEEDED'],
   500: ['internal server error', 'INTERNAL'],

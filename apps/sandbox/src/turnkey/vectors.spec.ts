@@ -25,8 +25,8 @@ const vectors = JSON.parse(
 };
 const keyOf = (name: keyof typeof vectors.keys) => p256FromScalar(vectors.keys[name]);
 
-describe('the test vectors from Turnkey’s official packages', () => {
-  it('of stamps are accepted with low and with high S, and belong to one activity', async () => {
+describe('the sandbox, given the test vectors from Turnkey’s official packages,', () => {
+  it('accepts stamps with low and with high S, as one activity', async () => {
     const { body, fingerprint, deterministic, random } = vectors.stamp;
     const { timestampMs } = JSON.parse(body) as { timestampMs: string };
     const { organizationId } = vectors;
@@ -43,7 +43,7 @@ describe('the test vectors from Turnkey’s official packages', () => {
     await sandbox.close();
   });
 
-  it('of encrypted codes can be decrypted', async () => {
+  it('decrypts the encrypted codes', async () => {
     const target = new OtpTarget(keyOf('target'));
     for (const bundle of vectors.otp.encryptedOtpBundles) {
       expect(await target.open(bundle)).toEqual({
@@ -53,7 +53,7 @@ describe('the test vectors from Turnkey’s official packages', () => {
     }
   });
 
-  it('of bundles with an encryption key equal the sandbox’s bundles, which have valid signatures', () => {
+  it('makes the same bundles with an encryption key, with valid signatures', () => {
     const signer = keyOf('signer');
     const bundle = JSON.parse(
       new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId),
@@ -70,7 +70,7 @@ describe('the test vectors from Turnkey’s official packages', () => {
     ).toBe(true);
   });
 
-  it('of tokens are accepted, and equal the sandbox’s tokens except for the signature', () => {
+  it('accepts the tokens, and makes the same tokens except for the signature', () => {
     const { jwt, claims } = vectors.verificationToken;
     expect(readJwt(jwt, keyOf('signer'))).toEqual(claims);
     expect(readJwt(jwt, keyOf('notarizer'))).toBeNull();
@@ -86,7 +86,7 @@ describe('the test vectors from Turnkey’s official packages', () => {
     }
   });
 
-  it('of client signatures are valid, and are refused if one digit is changed', () => {
+  it('accepts the client signature, and refuses it if one digit is changed', () => {
     const { clientSignature, verificationToken } = vectors;
     const { id: tokenId = '', public_key: publicKey = '' } = verificationToken.claims;
     const token = { tokenId, publicKey } as VerificationToken;

@@ -25,7 +25,10 @@ export interface VerificationToken {
   usedFor: Set<'login' | 'signup'>;
 }
 
-/** How long an expired token is kept, at least. Until then, it is refused as expired; later, as invalid. */
+/**
+ * How long at least the sandbox remembers an expired token. It refuses a remembered token as expired, and a
+ * forgotten token as invalid.
+ */
 const REMEMBERED_MS = 60 * 60_000;
 
 /** The issued verification tokens: ES256 JWTs, each valid for one login and one signup. */

@@ -77,12 +77,12 @@ export class Authenticators {
     return stored;
   }
 
-  /** A user's passkeys in order of registration; without `userId`, those of all users. */
+  /** Lists a user's passkeys in order of registration; without `userId`, the passkeys of all users. */
   list(userId?: string): StoredAuthenticator[] {
     return userId === undefined ? [...this.#byUser.values()].flat() : (this.#byUser.get(userId) ?? []);
   }
 
-  /** The passkey of any user with this credential id (base64url without padding). */
+  /** Finds the passkey with this credential id (base64url without padding), of any user. */
   find(credentialId: string): StoredAuthenticator | undefined {
     return this.#byCredentialId.get(credentialId);
   }

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 
-/** The ids of the COSE algorithms that both providers accept: ES256 and RS256. */
+/** The COSE ids of ES256 and RS256. The providers accept no other algorithm for passkeys. */
 export type CoseAlgorithm = -7 | -257;
 
 const KTY = 1;

@@ -123,8 +123,8 @@ const UP = [
   `CREATE INDEX onboardings_ended_unresolved ON onboardings ((integration COLLATE "C"), id)
     WHERE ${ENDED} AND unresolved <> '[]' AND erased_at IS NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
-  // Lists read this index and the next from the end, because ids grow with time. In byte order, keys with the
-  // same prefix are adjacent.
+  // Lists read this index and the next one backwards, because newer onboardings have greater ids. In byte
+  // order, keys with the same prefix are adjacent.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
   // A line break ends the caller's name in the key: the name may contain any printable character, and may be
   // the prefix of another name.
@@ -301,7 +301,7 @@ const UP = [
     took_ms double precision,
     counts jsonb
   ) WITH (fillfactor = 50)`,
-  // Trials of parked onboardings at a provider whose probe has no clear result.
+  // Trials of integrations whose probe has no clear result. A trial releases a few parked onboardings.
   `CREATE TABLE integration_trials (
     integration text PRIMARY KEY,
     tries integer NOT NULL,

@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 afterEach(() => void jest.restoreAllMocks());
 
-/** A command with an idempotency key, whose attempt is in flight. */
+/** Inserts an onboarding whose attempt is in flight, and the idempotency key of its command. */
 async function inFlight() {
   const { dataSource } = onboardings;
   const id = await anOnboarding(dataSource, {
@@ -67,7 +67,7 @@ const wrongCode = (): AttemptEnd => ({
   error: failure('rejected', { status: 400, reason: 'otp_invalid' }),
 });
 
-describe('an answer that the settle stores', () => {
+describe('an answer that is offered to the settle', () => {
   it('is written by the same statement, and shows the row as it is stored', async () => {
     const { row, key } = await inFlight();
     const answer: AnswerMaker = { from: answerOf };
@@ -101,7 +101,7 @@ describe('an answer that the settle stores', () => {
     expect(await keys.find(key)).toMatchObject({ answer: null });
   });
 
-  it('is not written if PostgreSQL has computed another row than it shows', async () => {
+  it('is not written if PostgreSQL stores another row than the answer shows', async () => {
     const { row, key } = await inFlight();
     await onboardings.dataSource.query(
       `INSERT INTO otp_budgets (integration, subject_key, wrong_codes)
@@ -136,7 +136,7 @@ describe('an answer that the settle stores', () => {
     expect(await keys.find(key)).toMatchObject({ answer: null });
   });
 
-  it('lets the settle succeed even if it cannot be made', async () => {
+  it('does not stop the settle if its maker throws', async () => {
     const { row, key } = await inFlight();
     const answering = offer(key, {
       from: () => {

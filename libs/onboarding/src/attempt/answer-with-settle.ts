@@ -6,7 +6,7 @@ import type { IdempotencyKeys } from '../store/idempotency-keys.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
 import type { KeptAnswer } from '../store/packed-answer.js';
 
-/** Makes the answer to a command with an idempotency key from the row that the end of its step leaves. */
+/** Makes the answer to a command with an idempotency key from the row after the end of the command's step. */
 export interface AnswerMaker {
   /** @returns null if the command is answered with an error. */
   from(row: Row): KeptAnswer | null;

@@ -5,9 +5,8 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * Texts that each try of a step uses again, by name, for example request bodies and tokens. Each text is
- * sealed and stored in the row before its first use. At first there are no texts, except for the options of a
- * resend.
+ * Named texts that all tries of a step share, for example request bodies and tokens. Each text is sealed and
+ * stored in the row before its first use. At first there are no texts, except for the options of a resend.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;

@@ -13,7 +13,7 @@ import type { SubjectRef } from './step.js';
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Ends attempts whose first write (the claim) PostgreSQL did not answer. This process knows that it sent
+ * Ends attempts whose claim (the first write) got no answer from PostgreSQL. This process knows that it sent
  * nothing to the provider. Otherwise, another process would record an unknown effect after the lease has
  * expired, and the attempt would use up a budget.
  */

@@ -171,8 +171,11 @@ describe('the retry law after a call without an answer', () => {
     expect(after(step, ['no_answer', 'not_sent', 'not_sent', 'not_sent']).type).toBe('retry');
   });
 
-  it('a 5xx is not retried, even below the limit of its retries', () => {
+  it('of verify-otp, the outcome is unknown at once', () => {
     expect(after('verify-otp', ['unavailable', 'no_answer'])).toEqual({ type: 'outcome_unknown' });
+  });
+
+  it('a later call that ends with a 5xx is not retried, even if the limit for 5xx would allow it', () => {
     expect(after('create-authenticators', ['unavailable', 'no_answer']).type).toBe('retry');
     expect(after('create-authenticators', ['unavailable', 'no_answer', 'unavailable']).type).toBe(
       'outcome_unknown',
@@ -195,7 +198,7 @@ describe('the limits of retries', () => {
   });
 
   it.each(KINDS.flatMap((provider) => STEPS.map((step) => ({ provider, step }))))(
-    '$provider, $step: do not apply to unsent or throttled calls',
+    'do not apply to unsent or throttled calls of $step at $provider',
     ({ provider, step }) => {
       const failures: FailureClass[] = Array(9).fill('unavailable');
       expect(after(step, [...failures, 'not_sent'], { provider }).type).toBe('retry');

@@ -68,7 +68,7 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
   const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
-  // A step that is parked continues after the repair. Here, this would be a third call.
+  // Does not park the step, because its call after the repair would be a third call.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }

@@ -209,7 +209,7 @@ describe('a late answer', () => {
     return row;
   }
 
-  it('decides its attempt, whose outcome was recorded as unknown', async () => {
+  it('decides the outcome of its attempt, which was recorded as unknown', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -224,7 +224,7 @@ describe('a late answer', () => {
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
-  it('decides its attempt also if the provider clearly refused', async () => {
+  it('decides the outcome also if the provider clearly refused', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
     expect(settled).toMatchObject({
@@ -293,7 +293,7 @@ describe('a late answer', () => {
   });
 });
 
-describe('an end that is written after the lease and a deadline', () => {
+describe('an end that comes after the lease has expired and a deadline has passed', () => {
   it.each([
     { end: succeeded(), state: 'otp_verified', version: 3, last: 'late_answer' },
     {
@@ -325,7 +325,7 @@ describe('an end that is written after the lease and a deadline', () => {
     },
   );
 
-  it('changes nothing if the onboarding has expired', async () => {
+  it('is only recorded if the onboarding has expired', async () => {
     const row = await inFlight();
     await set(row.id, `${LAPSED}, life_ends_at = clock_timestamp() - interval '1 millisecond'`);
     const claimed = { ...row, ...(await deadlinesOf(row.id)) } as Row;
@@ -333,7 +333,7 @@ describe('an end that is written after the lease and a deadline', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toContain('late_answer_kept');
   });
 
-  it('also follows it if the outcome was already unknown', async () => {
+  it('does not change an onboarding that has expired with an unknown outcome', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
     await runner.takeOver(await onboardings.load(row.id));
@@ -348,7 +348,7 @@ describe('an end that is written after the lease and a deadline', () => {
 });
 
 describe('the record of a late answer', () => {
-  it('is written after the expiry of a deadline that has passed', async () => {
+  it('is written after the event of a deadline that has passed', async () => {
     const row = await inFlight();
     await set(
       row.id,
@@ -401,7 +401,7 @@ describe('the takeover of an attempt', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('leaves the row to the expiry once a deadline has passed', async () => {
+  it('lets the onboarding expire if a deadline has passed', async () => {
     const row = await inFlight();
     await set(row.id, `${LAPSED}, idle_ends_at = clock_timestamp() - interval '1 millisecond'`);
     const seen = await onboardings.load(row.id);
@@ -436,7 +436,7 @@ describe('the first write of an attempt (the claim)', () => {
   );
 });
 
-describe('an attempt whose first write PostgreSQL did not answer', () => {
+describe('an attempt whose claim got no answer from PostgreSQL', () => {
   const claim = { claimId: '0198a000-0000-4000-8000-00000000000c', claimBefore: new Date(0) };
   let lost: LostClaims;
   beforeAll(() => {
@@ -451,7 +451,7 @@ describe('an attempt whose first write PostgreSQL did not answer', () => {
     expect((await timeline(row.id))[0]).toMatchObject({ type: 'attempt_ended', data: { class: 'not_sent' } });
   });
 
-  it('gets the note that nothing was sent, if its outcome already counts as unknown', async () => {
+  it('gets a note that nothing was sent, if its outcome already counts as unknown', async () => {
     const row = await inFlight({ claim_id: claim.claimId });
     await set(row.id, LAPSED);
     await runner.takeOver(await onboardings.load(row.id));
@@ -479,8 +479,8 @@ describe('the end of an attempt', () => {
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
-    // Uses another connection than the transaction that holds the lock: a transaction always sees the same
-    // pg_stat_activity.
+    // Uses another connection than the transaction that holds the lock, because a transaction always sees the
+    // same pg_stat_activity.
     const watcher = new Client({ connectionString: await testDatabaseUrl() });
     await watcher.connect();
     const settling = settlement.settle(row, succeeded());

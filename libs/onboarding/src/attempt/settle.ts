@@ -137,7 +137,9 @@ export class Settlement {
     this.#logger.debug(line, `${row.step} ended: ${how}, then ${next}`);
   }
 
-  /** Tries until PostgreSQL accepts the write, or the process ends. The answer in memory is the only copy. */
+  /**
+   * Tries until PostgreSQL accepts the write or the process ends, because no other copy of the answer exists.
+   */
   async #persistently<T>(row: Row, work: (again: boolean) => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
       try {

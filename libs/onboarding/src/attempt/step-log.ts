@@ -40,7 +40,7 @@ export function logOutcomeLost(
   failure: string,
   evidence?: CallEvidence,
 ): void {
-  // Only numbers and flags: the evidence's detail may hold values that must not be logged.
+  // Logs only numbers and flags, because the evidence's detail may contain values that must not be logged.
   const { bytesSent, headersSeen, status = null, durationMs } = evidence ?? {};
   const line = { event: 'outcome_lost', onboardingId, integration, step, attempt, class: failure };
   const seen = evidence && { evidence: { bytesSent, headersSeen, status, durationMs } };

@@ -166,7 +166,7 @@ describe('a second attempt that failed, after a first attempt without an answer'
     ['init-otp', 'unavailable', 'send_gave_up', 'counted', null],
     ['init-otp', 'no_answer', 'send_gave_up', 'counted', null],
     ['init-otp', 'rejected', 'step_failed', 'counted', null],
-    // A step that is parked continues after the repair. Here, this would be a third call.
+    // The step is not parked, because its call after the repair would be a third call.
     ['init-otp', 'misconfigured', 'send_gave_up', 'counted', null],
     ['create-authenticators', 'not_sent', 'retry', 'none', 2],
     ['create-authenticators', 'throttled', 'outcome_lost', 'none', 2],
@@ -210,7 +210,7 @@ describe('the answer to a repeated call, by provider', () => {
   );
 });
 
-describe('the failure of a call, if no time is left for another call,', () => {
+describe('a call that failed, if no time is left for another call:', () => {
   const noTime = { idleEndsAt: after(10_000) };
 
   it.each<[StepName, FailureClass, string, boolean, Charge]>([
@@ -244,7 +244,7 @@ describe('the failure of a call, if no time is left for another call,', () => {
     },
   );
 
-  it('counts the duration of the failed call as time that has passed', () => {
+  it('its duration counts as time that has passed', () => {
     // The failed call took 12 ms. The retry waits for 250 ms and may take 10 000 ms.
     const ends = (ms: number) =>
       verdictOn(first('verify-otp', { otpExpiresAt: after(ms) }), failed('not_sent'));
@@ -494,7 +494,7 @@ describe('a fault of the integration', () => {
     ]);
   });
 
-  it('parks a row without its integration, counts no parking, and gives back the counted try', () => {
+  it('parks a row whose integration is missing, counts no parking, and gives back the counted try', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const verdict = verdictOn(row, { type: 'integration_missing' });
     expect(verdict.parked).toBe('integration_missing');
@@ -555,8 +555,8 @@ describe('a step whose next attempt exceeds a budget', () => {
   });
 });
 
-describe('an attempt whose end the service did not see', () => {
-  it('is shown in the timeline as lapsed (its lease expired), and has an unknown outcome', () => {
+describe('an attempt without an answer', () => {
+  it('is shown in the timeline as lapsed if its lease expired, and has an unknown outcome', () => {
     const error = failure('no_answer');
     const { moved, signal, now } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
     expect([signal, now]).toEqual(['outcome_lost', after(0)]);
@@ -567,7 +567,7 @@ describe('an attempt whose end the service did not see', () => {
     });
   });
 
-  it('is shown with its duration, if this was measured', () => {
+  it('is shown in the timeline with its duration if this process made the call', () => {
     const end: AttemptEnd = { type: 'failed', error: failure('no_answer'), durationMs: 77 };
     const { moved, now } = verdictOn(first('verify-otp'), end);
     expect(moved.events[0]!.data).toMatchObject({ durationMs: 77 });

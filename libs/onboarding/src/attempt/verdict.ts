@@ -143,8 +143,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * PostgreSQL's time of the attempt's first write, plus the duration of the call. Without the time that
- * PostgreSQL's answer took, the result is a little too early, which is safe.
+ * @returns PostgreSQL's time of the attempt's first write, plus the duration of the call. The time that
+ *   PostgreSQL's answer took is left out, so the result is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);

@@ -201,7 +201,7 @@ describe('polling PostgreSQL', () => {
     await write(id);
     await has(reader, 1);
     leave();
-    // A statement that began before `leave()` may still be running.
+    // Waits, because a statement that began before `leave()` may still be running.
     await anId();
     const before = statements.asked.length;
     for (let times = 0; times < 20; times += 1) await anId();

@@ -21,7 +21,7 @@ interface Follow {
   asked: boolean;
 }
 
-/** The most events of one onboarding per statement. */
+/** How many events of one onboarding a statement reads at most. */
 const BATCH = 200;
 
 /**
@@ -84,7 +84,7 @@ export class EventFollower {
     };
   }
 
-  /** For each reader, at most one statement runs: two could give it the same event twice. */
+  /** Runs at most one statement for each reader, because two could give a reader the same event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;

@@ -182,7 +182,7 @@ describe('any list', () => {
           );
         }
       }),
-      // A search for a smaller failing case would take minutes.
+      // Does not search for a smaller failing case, because this would take minutes.
       { numRuns: 20, endOnFailure: true },
     );
   });

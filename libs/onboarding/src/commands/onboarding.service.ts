@@ -98,9 +98,8 @@ export class OnboardingService {
    * the decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends
    * a new code, because the old code cannot be used again. Only the first decision is accepted.
    *
-   * @param about the number of the attempt to decide. Undefined: the attempt that is unresolved now. Null: an
-   *   operator started an operation on many onboardings when no attempt was unresolved, so the decision is
-   *   refused.
+   * @param about the number of the attempt to decide. Undefined: the attempt that is unresolved now. Null: no
+   *   attempt was unresolved when an operator started the operation, so the decision is refused.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));

@@ -11,7 +11,10 @@ const SLICE = 5_000;
 const DUE = 10_000;
 /** How often a part (`steps` or `idle`) with few rows is counted. */
 const EVERY_MS = 3_000;
-/** The pause after a statement, as a multiple of the statement's duration: counting takes 2 % of the time. */
+/**
+ * The pause after a statement, as a multiple of the statement's duration, so that counting takes 2 % of the
+ * time.
+ */
 const REST = 50;
 const LONGEST_REST_MS = 30_000;
 /** If the counting process has been silent for this time, another process may count. */

@@ -238,7 +238,7 @@ describe('a count of the onboardings', () => {
     ]);
   });
 
-  it('that fails lets another process count immediately', async () => {
+  it('that fails lets another process count within three seconds', async () => {
     const { run } = PreparedStatements.prototype;
     jest.spyOn(PreparedStatements.prototype, 'run').mockImplementation(function (
       this: PreparedStatements,

@@ -181,7 +181,7 @@ function retryLagMs(found: Counted | null): number | undefined {
 
 /**
  * For each set of labels, `count` returns the number of onboardings, and `oldest` the seconds since the
- * earliest `sinceOf`. Groups whose labels are null are left out.
+ * earliest time that `sinceOf` returns. Groups whose labels are null are left out.
  */
 function samplesOf<L extends string>(
   read: () => Counted[],

@@ -16,7 +16,8 @@ export interface AttemptFacts {
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
   /**
-   * The attempts whose outcome is known after this one: none, only itself, or all attempts of the submission.
+   * `nothing`: the outcome of this attempt stays unknown. `itself`: only its own outcome is known now. `all`:
+   * the outcome of every attempt of the submission is known now.
    */
   tells: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
@@ -24,7 +25,7 @@ export interface AttemptFacts {
   /** Null if no process saw the end of the attempt. */
   durationMs: number | null;
   isLapsed?: true;
-  /** The provider may have mailed a code that is not valid any more. */
+  /** True if the provider may have mailed a code. The next mail makes this code invalid. */
   mayHaveMailed?: boolean;
 }
 
@@ -79,7 +80,10 @@ function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
   return { doubtAttempt, unresolved };
 }
 
-/** The attempts of earlier submissions, and this submission's attempt with an unknown effect. */
+/**
+ * @returns the unresolved attempts of earlier submissions, and this submission's attempt with an unknown
+ *   effect.
+ */
 const openAfter = ({ unresolved, submission }: Row, doubt: number | null): UnresolvedAttempt[] =>
   unresolved.filter(({ attempt }) => attempt < submission || attempt === doubt);
 

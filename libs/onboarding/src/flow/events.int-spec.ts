@@ -24,7 +24,7 @@ const settings = {
   ONBOARDING_LIFE_MS: 86_400_000,
 };
 
-it('all events that the SQL statement for a new attempt writes fit their schemas', async () => {
+it('all events that SQL statements write in the three steps fit their schemas', async () => {
   const { store, dataSource } = onboardings;
   const id = uuidV7(Date.now());
   const given = {

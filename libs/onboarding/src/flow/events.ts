@@ -13,7 +13,7 @@ const by = z.string().optional();
 const nothing = z.strictObject({});
 const given = z.strictObject({ by, reason: z.string().optional() });
 
-/** The data of each event type: numbers, codes and ids, no secret. */
+/** The data of each event type. It contains no secret. */
 export const EVENTS = {
   created: nothing,
   otp_sent: nothing,
@@ -81,12 +81,12 @@ export type EventType = keyof typeof EVENTS;
 export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
 export type EventData<Type extends EventType> = z.input<(typeof EVENTS)[Type]>;
 
-/** An event without a number: the store numbers it. */
+/** An event that the store has not numbered yet. */
 export type NewEvent = {
   [Type in EventType]: { type: Type; actor: Actor; data?: EventData<Type> };
 }[EventType];
 
-/** The data of an event; null if the event is of another type, or if its onboarding was erased. */
+/** @returns the data of the event; null if the event has another type, or if its onboarding was erased. */
 export function dataOf<Type extends EventType>(
   { type, data }: { type: string; data: unknown },
   wanted: Type,

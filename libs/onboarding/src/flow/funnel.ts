@@ -10,8 +10,8 @@ export const SPANS = [
 export type Span = (typeof SPANS)[number];
 
 /**
- * The upper ends of the buckets, in milliseconds. The last bucket has no end. Do not change these values:
- * stored days have counts by these buckets.
+ * The upper ends of the buckets, in milliseconds. The last bucket has no end. Do not change these values,
+ * because the stored counts of past days use them.
  */
 export const BUCKET_ENDS_MS = [
   100, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000,
@@ -22,7 +22,7 @@ export const BUCKET_ENDS_MS = [
 /** The number of onboardings in each bucket of {@link BUCKET_ENDS_MS}. */
 export type Histogram = number[];
 
-/** How far the onboardings of one day and integration got. */
+/** How many onboardings of one day and one integration reached each stage. */
 export interface FunnelCounts {
   started: number;
   codeSent: number;
@@ -58,9 +58,10 @@ export function addCounts(sum: FunnelCounts, more: FunnelCounts): void {
 }
 
 /**
- * The median, as if the values of a bucket were spread evenly in it.
+ * Estimates the median: assumes that the values of a bucket are spread evenly over the bucket.
  *
- * @returns milliseconds; null if the histogram is empty. In the last bucket: the beginning of the bucket.
+ * @returns milliseconds; null if the histogram is empty. If the median is in the last bucket: the beginning
+ *   of that bucket.
  */
 export function medianOf(histogram: Histogram): number | null {
   const half = histogram.reduce((sum, count) => sum + count, 0) / 2;

@@ -164,7 +164,8 @@ const LOST: Goes = ['outcome_unknown', [CODE, PASSKEYS, REQUESTS], LIFE_END];
 
 /**
  * Written by hand. For each state and signal (what has happened): the next state, the encrypted columns that
- * are wiped, and when a worker must look at the row again. Other signals are not allowed in the state.
+ * are wiped, and when a worker must look at the row again. A state does not allow a signal that is not listed
+ * here.
  */
 const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: string }> = {
   otp_requested: {
@@ -260,7 +261,7 @@ const codeOf = (work: () => unknown): string => {
 describe.each(Object.entries(ROWS))('a row in the state %s', (place, row) => {
   const { goes, refuses } = TABLE[place as Place];
 
-  it.each(MOVING)('accepts or refuses the signal %s, and changes, as TABLE says', (signal) => {
+  it.each(MOVING)('handles the signal %s as TABLE says', (signal) => {
     const wanted = goes[signal];
     if (!wanted) {
       expect(codeOf(() => move(row, signal, FACTS[signal] as never, AT))).toBe(refuses);
@@ -431,7 +432,7 @@ describe('a state change', () => {
         lastResult: null,
         idleEndsAt: IDLE_END,
       });
-      // A new code makes the outcome of earlier verifications unimportant, but not that of a registration.
+      // A new code makes earlier verifications irrelevant, but not an earlier registration.
       expect(patch.unresolved!.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(
         {
           otp_resend_asked: ['create-authenticators 4'],
@@ -443,7 +444,7 @@ describe('a state change', () => {
     },
   );
 
-  it('lets a code expire after OTP_LIFE_MS, or earlier if the provider says so; starts the cooldown', () => {
+  it('limits the life of a sent code to OTP_LIFE_MS or the provider’s limit, and starts the cooldown', () => {
     const sent = (lifeMs: number | null) =>
       move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
     expect(sent(MINUTE)).toMatchObject({
@@ -479,7 +480,7 @@ describe('a state change', () => {
     }
   });
 
-  it('wipes nothing if the next state needs all secrets', () => {
+  it('records no wipe if the next state needs all secrets of the row', () => {
     const row = { ...ROWS.authenticators_submitted, ...NO_SECRETS, sealedGrant: Buffer.from('grant') } as Row;
     const { events } = move(row, 'outcome_lost', BY_TIME, AT);
     expect(events.map(({ type }) => type)).toEqual(['outcome_lost']);
@@ -575,7 +576,7 @@ describe('the end of an attempt', () => {
     expect(endOf(ROWS.otp_requested, ATTEMPT).patch).not.toHaveProperty('unresolved');
   });
 
-  it('after a success, leaves no attempt with an unknown effect, and restarts the idle time', () => {
+  it('that succeeds leaves no unknown effect, and restarts the idle time', () => {
     const ended = { ...endOf(ROWS.otp_submitted, ATTEMPT) };
     ended.patch = { ...ended.patch, doubtAttempt: 4 };
     expect(succeeded(ended, AT).patch).toMatchObject({
@@ -618,7 +619,7 @@ describe('the end of an attempt', () => {
         doubtAttempt: 4,
         unresolved: open('verify-otp'),
         unavailableCount: 0,
-        // No job wakes a parked row; only the deadline ends it.
+        // No job wakes a parked row, so the row is due only at its deadline.
         dueAt: CODE_END,
       });
       expect(after(parked, unpark(NOW), NOW)).toMatchObject({
@@ -642,7 +643,7 @@ describe('the release of a parked step', () => {
   const nothingElse = { refund: null, credentials: null };
   const step = 'verify-otp';
 
-  it('is recorded as done by the service', () => {
+  it('by the service is recorded without data', () => {
     const { events, also } = unpark(NOW);
     expect({ events, also }).toStrictEqual({
       events: [{ type: 'unparked', actor: 'service' }],
@@ -651,7 +652,7 @@ describe('the release of a parked step', () => {
   });
 
   it.each([{ reason: 'fixed' }, { reason: 'fixed', by: 'operator' }])(
-    'is recorded as done by a command, with its data %j',
+    'by a command is recorded with the data %j',
     (data) => {
       const scheduled = {
         type: 'retry_scheduled',
@@ -693,7 +694,7 @@ describe('a late answer', () => {
     expect(lateAnswer(ROWS.cancelled, inTime(), 'authenticators_created')).toBeNull();
   });
 
-  it('that changes nothing is still recorded; for an erased onboarding, without its data', () => {
+  it('that changes nothing is still recorded, but without data if the onboarding is erased', () => {
     const data = { step: 'verify-otp', attempt: 4, class: 'ok' } as const;
     expect(keepLateAnswer(ROWS.cancelled, data)).toEqual({
       patch: {},
@@ -817,7 +818,7 @@ const anyRow = fc
   });
 
 describe('for any row', () => {
-  it('dueOf returns when the row changes next; after the end: now, until the hash is stored', () => {
+  it('the due time is not after the next deadline; an ended row is due until its hash is stored', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const due = dueOf(row, NOW);
@@ -829,7 +830,7 @@ describe('for any row', () => {
     );
   });
 
-  it('the changes of passed deadlines leave no change due, and each adds one to the version', () => {
+  it('all passed deadlines are applied, and each change of state adds one to the version', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const moves = movesOfTime(row);

@@ -154,7 +154,7 @@ export function move<S extends Exclude<Signal, 'late_answer'>>(
   };
 }
 
-/** The row after a state change. `version` counts the state changes, `lastSeq` counts the events. */
+/** @returns the row after a state change. `version` counts the state changes, `lastSeq` counts the events. */
 export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events'>, now: Date): Row {
   const moved: Columns = {
     ...row,
@@ -168,7 +168,7 @@ export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events
 }
 
 /**
- * The state changes of all deadlines that have passed, the earliest first; empty if no deadline has passed.
+ * @returns the state changes of all passed deadlines, the earliest first; empty if no deadline has passed.
  */
 export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }[] {
   const signal = signalOfTime(row);
@@ -179,8 +179,8 @@ export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }
 }
 
 /**
- * The row after the state changes of all passed deadlines, whether they are written or not. A call in flight
- * keeps its state until its lease ends.
+ * @returns the row after the state changes of all passed deadlines, even if no worker has written these
+ *   changes yet. A row with a call in flight keeps its state until the lease ends.
  */
 export function asOfNow(row: Row): Row {
   const last = movesOfTime(row).at(-1);
@@ -207,7 +207,7 @@ const EFFECTS = {
     patch: {
       ...submitted,
       ...sending(row, at),
-      // A new code makes the outcome of an earlier verification unimportant, but not that of a registration.
+      // A new code makes earlier verifications irrelevant, but not an earlier registration.
       unresolved: row.unresolved.filter(({ step }) => step !== 'verify-otp'),
     },
     ...(reason !== undefined && { data: { reason } }),
@@ -337,7 +337,7 @@ function entering(state: State): Patch {
   };
 }
 
-/** The columns of a submission's first attempt. */
+/** @returns the columns that change when the first attempt of a submission begins. */
 function claimed(row: Row, step: StepName, { now, settings }: Moment): Patch {
   const attempt = row.attempt + 1;
   return {
@@ -361,8 +361,8 @@ const startedIn = (row: Row, step: StepName, facts: object): EventData<'attempt_
 });
 
 /**
- * The entry of an attempt in `unresolved`. It is written when the attempt begins, and removed when it ends.
- * After a crash, the entry stays.
+ * @returns the entry of an attempt in `unresolved`. The entry is written when the attempt begins, and removed
+ *   when the attempt ends. After a crash, the entry stays.
  */
 const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAttempt => ({
   step,

@@ -23,7 +23,7 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for the code while the code has tries left and a call still has time', () => {
+  it('asks for the code while a call can end before the code expires, then offers a new code', () => {
     expect(nextActionOf(aRow())).toEqual({ type: 'submit_otp', before: text(290_000) });
     expect(nextActionOf(aRow({ now: after(290_000) }))).toEqual({
       type: 'submit_otp',
@@ -65,7 +65,7 @@ describe('nextActionOf', () => {
     expect(nextActionOf({ ...row, idleEndsAt: after(300_000) })).toMatchObject({ before: text(300_000) });
   });
 
-  it('lets the caller wait for the end of a session that is too short for a call', () => {
+  it('offers a new code after the session if the session is too short for a call', () => {
     const row = aRow({ state: 'otp_verified', sessionEndsAt: after(9_999) });
     expect(nextActionOf(row)).toEqual({ type: 'resend_otp', notBefore: text(60_000) });
     expect(nextActionOf({ ...row, otpResendAt: after(-1) })).toEqual({

@@ -3,7 +3,7 @@ import { stepOfState } from './table.js';
 
 /** The caller's next action, with its time limits (RFC 3339). */
 export type NextAction =
-  /** `until`: when the next try is due; null while the onboarding is parked. */
+  /** `until`: when the next try is due or the lease of the call ends; null while the onboarding is parked. */
   | { type: 'wait'; until: string | null }
   | { type: 'submit_otp'; before: string | null }
   | { type: 'resend_otp'; notBefore: string | null }
@@ -63,15 +63,15 @@ export function hasTimeFor(row: Row, bound: Date | null): boolean {
 }
 
 /**
- * The last instant for a command whose call must end in time. The idle time needs no margin for the call: a
- * command restarts it.
+ * @returns the last instant for a command whose call must end in time. The idle time needs no margin for the
+ *   call, because a command restarts the idle time.
  */
 function lastChance(row: Row, bound: Date | null): Date {
   const lastCall = new Date(earlier(bound, row.lifeEndsAt).getTime() - row.callMs);
   return earlier(lastCall, row.idleEndsAt);
 }
 
-/** The next action `resend_otp`, or `none` if the onboarding ends before another code may be sent. */
+/** @returns the action `resend_otp`, or `none` if the onboarding ends before another code may be sent. */
 function resend(row: Row, notBefore: Date | null): NextAction {
   if (later(row.now, notBefore)! > lastChance(row, null)) return { type: 'none' };
   return { type: 'resend_otp', notBefore: instant(notBefore) };

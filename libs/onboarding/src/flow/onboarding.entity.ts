@@ -75,7 +75,7 @@ export class Onboarding {
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
   /** The public keys to encrypt the code with, if the provider accepts an encrypted code. */
   @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
-  /** If the user's device keeps the session key: the values that the device needs to sign step 3. */
+  /** If the user's device keeps the session key: the values that it needs to sign the request of step 3. */
   @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
   @Column('integer', { name: 'otp_sends' }) otpSends!: number;
   /** From this instant on, the caller may ask for another code. */

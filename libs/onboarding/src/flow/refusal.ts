@@ -13,10 +13,8 @@ import {
 } from './table.js';
 
 /**
- * Why a command that begins a step is refused.
- *
  * @param row the row that `asOfNow` returns.
- * @returns null if the row's state and time allow it.
+ * @returns why a command that begins a step is refused; null if the row's state and time allow the command.
  */
 export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
@@ -26,13 +24,16 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
 }
 
 /**
- * Whether a decision sends a new code. After a verification with a lost answer, the old code cannot be used
- * again.
+ * Whether a decision sends a new code. This is needed if the answer to a verification was lost, because the
+ * old code cannot be used again.
  */
 export const asksForNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
 
-/** Why an outcome cannot be decided. @param row the row that `asOfNow` returns. */
+/**
+ * @param row the row that `asOfNow` returns.
+ * @returns why an outcome cannot be decided; null if it can.
+ */
 export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): ProblemError | null {
   if (isEnded(row.state)) return row.unresolved.length > 0 ? null : onboardingEnded(row);
   const extensions = stateAndNextAction(row);
@@ -54,7 +55,10 @@ export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): Probl
   return asksForNewCode(row, outcome) ? refusalOf(row, signal, 'init-otp') : null;
 }
 
-/** Why no step can be tried now. @param row the row that `asOfNow` returns. */
+/**
+ * @param row the row that `asOfNow` returns.
+ * @returns why no step can be tried now; null if a step can.
+ */
 export function refusalOfRetry(row: Row): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
   const step = stepOfState(row.state);
@@ -63,7 +67,10 @@ export function refusalOfRetry(row: Row): ProblemError | null {
   return new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(row) });
 }
 
-/** Why an onboarding cannot be cancelled. @param row the row that `asOfNow` returns. */
+/**
+ * @param row the row that `asOfNow` returns.
+ * @returns why the onboarding cannot be cancelled; null if it can.
+ */
 export const refusalOfCancel = (row: Row) => (isEnded(row.state) ? onboardingEnded(row) : null);
 
 export const onboardingEnded = (row: Row) =>
@@ -111,7 +118,7 @@ function tooLate(row: Row, step: StepName): ProblemError {
       });
 }
 
-/** The most specific reason why a signal is not allowed in the row's state. */
+/** @returns the most specific reason why the row's state does not allow a signal. */
 export function illegal(row: Row, signal: Signal): ProblemError {
   const extensions = stateAndNextAction(row);
   if (stepOfState(row.state)) {

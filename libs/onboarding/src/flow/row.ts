@@ -98,7 +98,8 @@ export type RowInStep = Row & {
 export type Patch = Partial<Onboarding>;
 
 /**
- * The earliest deadline of a live row: then, the row leaves its state. Null if the onboarding has ended.
+ * @returns the earliest deadline of a live row, at which the row leaves its state; null if the onboarding has
+ *   ended.
  */
 export function deadlineOf(
   row: Pick<Onboarding, 'state' | 'otpExpiresAt' | 'sessionEndsAt' | 'idleEndsAt' | 'lifeEndsAt'>,
@@ -109,8 +110,8 @@ export function deadlineOf(
 }
 
 /**
- * When a worker must look at a row again. In flight: when the lease ends. Waiting: at the next try or the
- * deadline, if that is earlier. Ended: now, until the digest of its timeline is stored.
+ * @returns when a worker must look at a row again. In flight: when the lease ends. Waiting: at the next try
+ *   or at the deadline, whichever is earlier. Ended: now; null once the digest of its timeline is stored.
  */
 export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   if (isEnded(row.state)) return row.anchoredSeq === row.lastSeq ? null : now;
@@ -118,17 +119,20 @@ export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   return row.parkedReason ? deadlineOf(row) : earliest(row.nextAttemptAt, deadlineOf(row));
 }
 
-/** The signal of a passed deadline; null before the deadline, and while a call is in flight. */
+/** @returns the signal of a passed deadline; null before the deadline, and while a call is in flight. */
 export function signalOfTime(row: Columns): Signal | null {
   const { now, leaseUntil } = row;
   const deadline = deadlineOf(row);
   if (deadline === null || deadline > now || (leaseUntil !== null && leaseUntil > now)) return null;
   if (row.lifeEndsAt <= deadline || row.idleEndsAt <= deadline) return 'expired';
-  // An expired lease means that the call's process died: the call may have taken effect.
+  // An expired lease means that the call's process died, so the call may have taken effect.
   return signalAtBound(row.state, row.doubtAttempt !== null || leaseUntil !== null);
 }
 
-/** When a row changes by time: at its deadline, or at the end of its lease if that is later. */
+/**
+ * @returns when the passing of time changes a row: at its deadline, or at the end of its lease if that is
+ *   later.
+ */
 export function changesAt(row: Columns): Date | null {
   const deadline = deadlineOf(row);
   return deadline && row.leaseUntil && row.leaseUntil > deadline ? row.leaseUntil : deadline;

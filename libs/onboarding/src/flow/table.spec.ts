@@ -152,7 +152,7 @@ describe('the state machine', () => {
   });
 });
 
-/** Written by hand: the states in which the database may hold each secret. */
+/** Written by hand: the secrets that the database may store in each state. */
 const KEPT: Partial<Record<State, string[]>> = {
   otp_requested: ['sealedRequests'],
   otp_submitted: ['sealedOtpCode', 'sealedRequests'],

@@ -51,7 +51,7 @@ export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators', '
 export type SealedField = (typeof SEALED)[number];
 
 interface RulesOfState {
-  /** The step whose call is in flight or waits for its next try. */
+  /** The step that is in flight or waits for its next try. */
   step?: StepName;
   /** The column with the state's own deadline, in addition to the onboarding's idle time and total life. */
   bound?: 'otpExpiresAt' | 'sessionEndsAt';
@@ -196,8 +196,8 @@ function placeOf({ state, step }: Situation): Place {
 }
 
 /**
- * The states in which a signal is allowed. `outcome_unknown` counts if one of its two entries in
- * `TRANSITIONS` allows the signal.
+ * @returns the states in which a signal is allowed. `outcome_unknown` counts if one of its two entries in
+ *   `TRANSITIONS` allows the signal.
  */
 export function statesFor(signal: Signal): LiveState[] {
   const places = (Object.keys(TRANSITIONS) as Place[]).filter((place) => signal in TRANSITIONS[place]);
@@ -208,21 +208,20 @@ export function isEnded(state: State): state is EndedState {
   return (ENDED_STATES as readonly State[]).includes(state);
 }
 
-/** The state in which a step's call is in flight or waits for its next try. */
+/** @returns the state in which a step is in flight or waits for its next try. */
 export function stateOfStep(step: StepName): LiveState {
   return LIVE_STATES.find((state) => IN[state].step === step)!;
 }
 
-/** The step that is in flight or waits for its next try in this state. */
+/** @returns the step that is in flight or waits for its next try in this state. */
 export const stepOfState = (state: State): StepName | null =>
   isEnded(state) ? null : (IN[state].step ?? null);
 
 export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
 /**
- * The signal when the deadline of a state passes.
- *
  * @param mayHaveActed whether an attempt has an unknown effect.
+ * @returns the signal when the deadline of a state passes.
  */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   const { step, atBound } = IN[state as LiveState];

@@ -17,16 +17,16 @@ const REFRESH_MS = 2_500;
 /** A process reports a change within this time. Answers about health are at most this old. */
 const SOON_MS = 250;
 /**
- * How long `/health/ready` waits for PostgreSQL, and then answers with the known facts. A process that ends
- * also waits for this time.
+ * `/health/ready` waits for PostgreSQL this long, and then answers with the known facts. A process that shuts
+ * down also waits at most this long.
  */
 const PATIENCE_MS = 1_000;
 /** How often a process probes an integration if only this process still has trouble with it. */
 const HURRIED_PROBE_MS = 5_000;
 
 /**
- * The health of the integrations, from the reports of all processes: the service also shows an outage that
- * only the worker notices (docs/decisions/0025).
+ * Judges the health of the integrations by the reports of all processes, so that the service also shows an
+ * outage that only the worker notices (docs/decisions/0025).
  */
 @Injectable()
 export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -92,7 +92,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     this.#soon ??= outsideRequests(() => setTimeout(sync, SOON_MS).unref());
   }
 
-  /** Only this method logs changes, because no request starts it: such log lines must have no request id. */
+  /** Only this method logs changes. No request starts this method, so these log lines have no request id. */
   async #refresh(): Promise<void> {
     await this.knowledge.sync();
     this.#logChanges();
@@ -111,8 +111,8 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   /**
-   * Probes an integration with trouble. Only a call can show that its key, signer, clock or breaker is in
-   * order again, and calls may be rare.
+   * Probes an integration with trouble, because calls may be rare. Only a call can show that the
+   * integration's key, signer, clock or breaker is in order again.
    */
   #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
     const now = this.clock.monotonicMs();
@@ -133,7 +133,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
       : this.config.PROBE_EVERY_MS;
     if (now - Math.max(sinceMs, provider.lastProbeAtMs) < everyMs) return;
     const limits = { timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined };
-    // The provider records how the probe ends.
+    // The error can be ignored here, because the provider records how the probe ends.
     provider.probe(limits).catch(() => undefined);
   }
 

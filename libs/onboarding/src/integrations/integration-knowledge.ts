@@ -17,8 +17,8 @@ import {
 import type { Known } from './integration-verdict.js';
 
 /**
- * What all processes know about the integrations. Reports what this process sees of them, and reads what the
- * others see. During an outage of PostgreSQL, the known facts stay.
+ * Collects what all processes know about the integrations: reports the view of this process, and reads the
+ * views of the other processes. During an outage of PostgreSQL, the last known facts stay.
  */
 @Injectable()
 export class IntegrationKnowledge {
@@ -64,7 +64,10 @@ export class IntegrationKnowledge {
     await this.shared.withdraw(this.process).catch(() => undefined);
   }
 
-  /** The sorted names of all integrations that a process has, that are paused, or that delay onboardings. */
+  /**
+   * @returns the sorted names of all integrations that a process uses, that are paused, or whose onboardings
+   *   are parked or have an unknown outcome.
+   */
   names(): string[] {
     const { views = [], pauses = [] } = this.#read?.reports ?? {};
     const known = this.integrations.all().map(({ name }) => name);
@@ -137,7 +140,7 @@ export class IntegrationKnowledge {
     return this.#epochOf(this.#okAtMs(integration, what)) > lastAt;
   }
 
-  /** The views of other processes until they expire, and the current view of this process. */
+  /** @returns the views of other processes that have not expired, and the current view of this process. */
   #views(): View[] {
     const told = this.#read?.reports.views ?? [];
     const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
@@ -157,7 +160,7 @@ export class IntegrationKnowledge {
     return [...others, ...own];
   }
 
-  /** The failures that all processes have reported, and those that this process has not reported yet. */
+  /** @returns all reported failures, and the failures that this process has not reported yet. */
   #troubles(): Trouble[] {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations
@@ -212,7 +215,10 @@ export class IntegrationKnowledge {
     }));
   }
 
-  /** The time on PostgreSQL's clock. Before the first read: on this process's clock, which may be wrong. */
+  /**
+   * @returns milliseconds since the epoch by PostgreSQL's clock; before the first read, by this process's
+   *   clock, which may be wrong.
+   */
   #epochOf(monotonicMs: number): number {
     if (this.#read) return this.#read.reports.now + monotonicMs - this.#read.atMs;
     return this.clock.nowMs() + monotonicMs - this.clock.monotonicMs();

@@ -125,7 +125,7 @@ describe('reported failures of calls', () => {
     expect(found!.goodUntil).toBeGreaterThan(now);
   });
 
-  it('are kept until a call succeeds, if they have no expiry', async () => {
+  it('never expire if they count until a call succeeds', async () => {
     await reports.report([trouble({ what: 'access', goodForMs: null })]);
     expect(await troubles()).toMatchObject([{ what: 'access', goodUntil: Infinity }]);
   });

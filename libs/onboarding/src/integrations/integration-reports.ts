@@ -91,7 +91,7 @@ const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8
 
 /**
  * Writes the views. The start of a problem stays as first reported. Deletes the views of processes that have
- * been silent for a minute. Skips locked rows: their processes are writing them, and waiting for the locks
+ * been silent for a minute. Skips old views that another process has locked, because a wait for these locks
  * would delay all processes after an outage of PostgreSQL.
  */
 const PUBLISH = `
@@ -215,7 +215,7 @@ export class IntegrationReports {
     return { ...row!, troubles };
   }
 
-  /** The processes that have reported within a minute, without those that shut down. */
+  /** @returns the processes that have reported within the last minute and have not shut down. */
   async processes(): Promise<{ name: string; seenAt: Date; isLive: boolean }[]> {
     return this.statements.run(prepared(PROCESSES), []);
   }

@@ -24,7 +24,10 @@ export interface IntegrationFinding extends Finding {
   paused?: { since: string };
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
-  /** The provider refuses our key, its scope or our clock. `status`: of the last such answer. */
+  /**
+   * The provider refuses our key, the key's scope or our clock. `status`: the HTTP status of the last
+   * refusal.
+   */
   refused?: { since: string; status?: number };
   unsigned?: string[];
   /** The largest difference between the clock of a process and the provider's clock, if it is too large. */
@@ -41,7 +44,7 @@ type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 
 /**
  * Judges the health of an integration. Onboardings with an unknown outcome are shown, but count as no fault:
- * they wait for a decision for up to a day, and the provider may work again long before.
+ * they wait up to a day for a decision, and the provider may work again long before the decision.
  *
  * @param skewWarnMs a difference between clocks that counts as a fault.
  */
@@ -94,7 +97,7 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** A refusal that a live process sees now, or that a process reported before the process ended. */
+/** @returns a refusal that a live process sees now, or that an ended process has reported. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);

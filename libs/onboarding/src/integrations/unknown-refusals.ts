@@ -62,7 +62,7 @@ const NOTE = statement(
 
 /**
  * Collects texts of refusals that this service does not know, without personal data, so that a developer can
- * add them. Writes many texts at once, later: no attempt waits for this.
+ * add them. Writes the texts later in batches, so that no attempt waits for a write.
  */
 @Injectable()
 export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -136,7 +136,9 @@ export class UnknownRefusals implements OnApplicationBootstrap, BeforeApplicatio
     }
   }
 
-  /** Writes each text alone: PostgreSQL may not accept one of them, and the others are still stored. */
+  /**
+   * Writes each text alone, so that a text that PostgreSQL does not accept does not block the other texts.
+   */
   async #writeEach(taken: Map<string, Seen>): Promise<void> {
     for (const [key, seen] of taken) {
       try {

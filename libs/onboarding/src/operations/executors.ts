@@ -12,8 +12,8 @@ import type { OperationAction } from './operation.js';
 export type Execute = (id: string, reason: string, terms: Terms) => Promise<Row | null>;
 
 /**
- * The actions that other libs carry out, because this lib must not depend on them. Each lib registers its
- * actions at boot.
+ * Knows the actions that other libs carry out. This lib must not depend on those libs, so each of them
+ * registers its actions at boot.
  */
 @Injectable()
 export class Executors {

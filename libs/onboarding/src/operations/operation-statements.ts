@@ -31,7 +31,7 @@ export const FIND_OPERATION = statement(
   `SELECT ${OPERATION} FROM operations o WHERE o.id = $id::uuid AND ${VISIBLE}`,
 );
 
-/** Lists operations, newest first: ids grow with time. */
+/** Lists operations, newest first. Sorts by id, because ids grow with time. */
 export const LIST_OPERATIONS = statement(
   'list_operations',
   `SELECT ${OPERATION} FROM operations o WHERE o.id < $below::uuid AND ${VISIBLE}
@@ -106,7 +106,10 @@ export const ABORT = statement(
   SELECT ${OPERATION} FROM aborted o`,
 );
 
-/** Whether a process has reported the integration, it is paused, or a subject has limits for it. */
+/**
+ * Finds out whether the integration exists: a process has reported it, it is paused, or a subject has a
+ * budget for it.
+ */
 export const KNOWS_INTEGRATION = statement(
   'knows_integration',
   `SELECT EXISTS (SELECT 1 FROM integration_views v WHERE v.integration = $integration::text)

@@ -307,7 +307,7 @@ type Count = (more: number) => Promise<boolean>;
 
 const doneAs = (id: string): Ended => ({ id, outcome: 'done', code: null, detail: null });
 
-/** The result of an item. If a command succeeded but its code was not sent yet, `detail` says so. */
+/** @returns the result of an item. If a command succeeded but its code was not sent yet, `detail` says so. */
 function endOf(action: OperationAction, id: string, row: Row | null): Ended {
   const done = doneAs(id);
   if (!row || (action !== 'resend' && action !== 'resolve_not_done')) return done;
@@ -328,7 +328,10 @@ interface WaitingStep {
   key: string;
 }
 
-/** The caller of the commands. For an actor of the REST interface, this is the caller's own name. */
+/**
+ * @returns the caller of the operation's commands. An actor of the REST interface keeps its own name as a
+ *   caller.
+ */
 const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
   name: via === 'rest' ? actor.replace(/^caller:/, '') : actor,
   scopes: new Set(['operations:write']),
@@ -336,8 +339,8 @@ const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
 });
 
 /**
- * Whether the same command may succeed soon. A refusal by a subject's limit (429) may last for a day: it is
- * not temporary.
+ * Whether the same command may succeed soon. A refusal by a subject's limit (429) is not temporary, because
+ * it may last for a day.
  */
 const isTemporary = (error: unknown) =>
   error instanceof ProblemError ? error.retryable && error.status !== 429 : isDatabaseAway(error);

@@ -22,7 +22,7 @@ export type OperationState = (typeof OPERATION_STATES)[number];
 export const ITEM_OUTCOMES = ['waiting', 'done', 'refused', 'failed'] as const;
 export type ItemOutcome = (typeof ITEM_OUTCOMES)[number];
 
-/** The most onboardings of one operation. */
+/** The maximum number of onboardings of one operation. */
 export const MAX_ITEMS = 100_000;
 
 /** The filters by which an operation selects onboardings. At least one must be set. */
@@ -53,8 +53,8 @@ export interface Operation {
   reason: string;
   state: OperationState;
   /**
-   * The number of items, and the number of items with each outcome. For `resume_integration` and
-   * `rebuild_wake_ups`: the number of onboardings that were released or queued.
+   * `total`: the number of items. `done`, `refused`, `failed`: the number of items with this outcome. For
+   * `resume_integration` and `rebuild_wake_ups`, `total` and `done` count the released or queued onboardings.
    */
   total: number;
   done: number;

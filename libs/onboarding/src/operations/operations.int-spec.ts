@@ -127,7 +127,7 @@ describe('the start of an operation', () => {
     expect(await operations.list(10, operation.id)).toEqual([]);
   });
 
-  it('makes an item for each onboarding that matches, and stores no filter value of a person', async () => {
+  it('makes an item for each matching onboarding, and does not store personal filter values', async () => {
     const one = await insert({ ...lost, external_ref: 'order-7' });
     await insert(lost);
     const filter = { states: ['outcome_unknown', 'otp_sent'], externalRef: 'order-7' } as const;
@@ -180,7 +180,7 @@ describe('the start of an operation', () => {
     expect(await start(2)).toMatchObject({ total: 2, reason: 'r' });
   });
 
-  it('removes characters from the reason that move a cursor or change the direction of text', async () => {
+  it('removes control characters and invisible characters from the reason', async () => {
     const reason = ' \u001b[2J all\r\n fine \u202e\u200b ';
     const started = await operations.start('cancel', { ids: [randomUUID()] }, reason, anActor());
     expect(started.reason).toBe('[2J all fine');
@@ -335,7 +335,7 @@ describe('the worker', () => {
     });
     await expect(worker.run(id)).rejects.toThrow('dies here');
     jest.restoreAllMocks();
-    // Another worker skips the leased items.
+    // A worker skips items that are still leased.
     expect(await worker.runAll()).toEqual({ [id]: 'running' });
     expect(await operations.find(id)).toMatchObject({ state: 'running', done: 2 });
     await query(`UPDATE operation_items SET lease_until = clock_timestamp() - interval '1 ms'

@@ -79,9 +79,10 @@ export class Operations {
   ) {}
 
   /**
-   * A dry run: how many onboardings the target has now, and the newest of them. Writes nothing.
+   * Makes a dry run, which writes nothing.
    *
    * @param most counting stops at this number.
+   * @returns how many onboardings the target has now, and the newest of them.
    * @throws ProblemError `validation_failed` if the filter has no condition.
    */
   async preview(
@@ -94,8 +95,8 @@ export class Operations {
   }
 
   /**
-   * The count and the newest onboardings of a filter, for reading only. A filter without a condition selects
-   * all onboardings.
+   * @returns the count and the newest of the onboardings that match a filter. This is only for display, so a
+   *   filter without a condition is allowed: it selects all onboardings.
    */
   newest(filter: OperationFilter, limit: number): Promise<Preview> {
     return this.#look({ filter }, {}, { sample: limit, most: MAX_ITEMS });
@@ -144,7 +145,7 @@ export class Operations {
       values,
     );
     const { count, isRepetition, ...operation } = started!;
-    // A repeated request gets the first answer instead of this error, even if more onboardings match now.
+    // A repeated request must get the first answer. The errors below would prevent that.
     if (isRepetition) throw changing();
     if (count > MAX_ITEMS) {
       throw invalid('/filter', 'too_big', `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`);
@@ -171,8 +172,9 @@ export class Operations {
   }
 
   /**
-   * Ends the pause. The worker releases the onboardings that the pause has parked. @throws ProblemError as
-   * {@link pauseIntegration}.
+   * Ends the pause. The worker releases the onboardings that the pause has parked.
+   *
+   * @throws ProblemError `not_found`; `illegal_state` if the integration is not paused.
    */
   async resumeIntegration(name: string, reason: string, actor: Actor): Promise<Operation> {
     await this.#mustKnow(name, actor);
@@ -218,7 +220,7 @@ export class Operations {
     return this.statements.run<OperationItem>(OPERATION_ITEMS, values);
   }
 
-  /** The latest operations that had an onboarding among their items, newest first. */
+  /** @returns the latest operations that have the onboarding among their items, newest first. */
   ofOnboarding(id: string, limit: number): Promise<OperationOfOnboarding[]> {
     return this.statements.run(OPERATIONS_OF_ONBOARDING, OPERATIONS_OF_ONBOARDING.bind({ id, limit }));
   }
@@ -345,7 +347,7 @@ const keyColumns = (key: KeyToTake | undefined) => ({
   lockMs: key?.lockMs ?? null,
 });
 
-/** The target without personal data. */
+/** @returns the target without personal data. */
 function storable(target: OperationTarget): object {
   if ('ids' in target) return { ids: target.ids };
   const filter = Object.entries(target.filter)

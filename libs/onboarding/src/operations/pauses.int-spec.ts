@@ -54,7 +54,7 @@ const pause = () => operations.pauseIntegration(integration, 'their maintenance'
 const resume = () => operations.resumeIntegration(integration, 'it is over', anActor());
 
 describe('a paused integration', () => {
-  it('gets no call: the step is parked, and `parkings` does not count this', async () => {
+  it('gets no call: the step is parked, but `parkings` does not increase', async () => {
     const id = await insert();
     expect(await pause()).toMatchObject({
       action: 'pause_integration',

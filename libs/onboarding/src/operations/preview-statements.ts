@@ -5,7 +5,8 @@ import { filteredBy, type Sql } from './start-statement.js';
 const COLUMNS = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
 
 /**
- * SQL that counts the onboardings of a target, up to `limit`, and SQL that reads the newest. Locks no rows.
+ * @returns SQL that counts the onboardings of a target, up to `limit`, and SQL that reads the newest of them.
+ *   Both lock no rows.
  */
 export function previewStatements(
   target: OperationTarget,

@@ -12,8 +12,8 @@ export interface Sql {
 }
 
 /**
- * SQL for the ids of a target, at most `limit`. If an id of the target does not exist, its item is refused
- * later.
+ * @returns SQL for the ids of a target. A filter yields at most `limit` ids. If a given id does not exist,
+ *   its item is refused later.
  */
 export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrations'>, limit: number): Sql {
   if ('ids' in target) {
@@ -23,7 +23,7 @@ export function targetIds(target: OperationTarget, actor: Pick<Actor, 'integrati
   return { text: `SELECT listed.id FROM (${text}) listed`, values };
 }
 
-/** SQL for the onboardings that match a filter, only at the integrations of the actor. */
+/** @returns SQL for the onboardings that match a filter, only at integrations that the actor may touch. */
 export function filteredBy(
   filter: OperationFilter,
   actor: Pick<Actor, 'integrations'>,

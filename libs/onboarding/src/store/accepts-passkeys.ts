@@ -1,6 +1,6 @@
 /**
  * SQL for the conditions under which an onboarding `o` accepts passkeys from a caller: its session is open
- * and leaves time for one call, the caller may use the onboarding, and its version is a wanted one.
+ * and leaves time for one call, the caller may use the onboarding, and its version is one of `$versions`.
  */
 export const ACCEPTS_PASSKEYS = `o.state = 'otp_verified'
       AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()

@@ -9,11 +9,11 @@ export interface AnswerToStore {
   sealedAnswer: Buffer;
 }
 
-/** Offers an answer to the write that ends a step. */
+/** Offers an answer that the write of a step's end can store. */
 export interface Answering {
   /**
-   * @param row the row that the write expects to leave.
-   * @returns null if there is no answer to store with this row.
+   * @param row the row as the write is expected to leave it.
+   * @returns the answer to store with this row; null if there is none.
    */
   begin(row: Row): AnswerToStore | null;
   /** Called after the write, if it has stored the answer. */

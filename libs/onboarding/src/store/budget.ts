@@ -1,7 +1,7 @@
 /**
  * SQL for the budget row `b` of a subject. Its arrays have the times of the latest sends and wrong codes, the
  * latest last, and at most as many as the limit. If the limit is n, the n-th time from the end shows whether
- * the budget has room. PostgreSQL reads this one time faster than it counts.
+ * the budget has room. PostgreSQL reads this single time faster than it counts all times.
  */
 
 /**

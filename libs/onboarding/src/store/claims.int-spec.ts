@@ -39,8 +39,7 @@ const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
 /**
- * The row has values of earlier steps. So a test notices if the first write of an attempt leaves such a
- * value.
+ * The values of earlier steps. So a test notices if the first write of an attempt does not reset one of them.
  */
 const BEFORE = {
   attempt: 4,
@@ -171,7 +170,7 @@ describe('the SQL that begins a resend', () => {
     );
   });
 
-  it('changes the row as the function `move` does: with options only for the new code', async () => {
+  it('changes the row as the function `move` does: with options for the new code only', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');
     const claimed = (await store.claimSend(givenTo(before.id), {
@@ -236,7 +235,7 @@ describe('the SQL that begins a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try: if it is the last of the day, no further code may be sent for a day', async () => {
+  it('counts its own try: if no try of the day is left, another code may be sent only later', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(

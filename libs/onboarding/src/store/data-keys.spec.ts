@@ -69,8 +69,8 @@ describe('the decryption of a row’s data key', () => {
     work();
     return open.mock.calls.length;
   };
-  /** The row as each read returns it, with new Buffer objects. */
   const { patch } = dataKeys.fresh('one');
+  /** The row as each read returns it, with new Buffer objects. */
   const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
   it('happens once for each read of the row, but not if the key was just made', () => {

@@ -18,8 +18,8 @@ type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 @Injectable()
 export class DataKeys {
   /**
-   * The decrypted data keys, each by the Buffer of its sealed key. This Buffer belongs to a row that a
-   * request has read, so both are freed together.
+   * The sealers with decrypted data keys, by the Buffer of the sealed data key. This Buffer belongs to a row
+   * that a request has read, so the sealer is freed together with the row.
    */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 

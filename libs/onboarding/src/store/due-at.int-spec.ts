@@ -276,8 +276,8 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * Checks a due time to the millisecond. For an ended row, checks only that the last write has set it to a
- * time during this write.
+ * Checks a due time to the millisecond. The due time of an ended row is the time of the last write, so it may
+ * be any time from `from` to the read of the row.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);
@@ -307,7 +307,7 @@ describe('the due time of a row is correct after', () => {
     expectExact((await store.find(row.id))!, other.now);
   });
 
-  it('the storage of its timeline’s hash: there is none', async () => {
+  it('the storage of its timeline’s hash: the row is no longer due', async () => {
     const id = await anOnboarding(dataSource, {});
     await cancel((await store.find(id))!);
     await module.get(Timelines).anchor();

@@ -44,7 +44,7 @@ describe('a stored answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: null });
   });
 
-  it('is not the answer to an earlier request whose key was released', async () => {
+  it('is not given to an earlier request whose key was released', async () => {
     const request = await answered();
     const { dataSource } = onboardings;
     const other = randomUUID();

@@ -46,11 +46,11 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Stores the answer to a request, unless the key has one. A repetition may do this for the first request,
-   * under its id. A refused request stores no key, because a repetition may succeed. After an erasure, a late
-   * answer is not stored.
+   * Stores the answer to a request, unless the key has one. A repetition may store the answer for the first
+   * request, under the first request's id. A refused request stores no key, because a repetition may succeed.
+   * After an erasure, a late answer is not stored.
    *
-   * @returns the stored answer: a repetition may have been faster. The given one if none is stored.
+   * @returns the stored answer, which may be that of a faster repetition; the given answer if none is stored.
    */
   async answer(key: KeyedRequest, answer: KeptAnswer): Promise<KeptAnswer> {
     const stored = await this.statements.run(ANSWER, ANSWER.bind({ ...this.sealed(key, answer) }));

@@ -15,7 +15,10 @@ import { blindKey } from './subjects.js';
 
 export interface ListFilter {
   caller?: string | undefined;
-  /** Only onboardings in one of these states. A state counts even if only time has led to it, unstored. */
+  /**
+   * Only onboardings in one of these states. If a deadline has passed, the next state counts, even if no
+   * worker has written it yet.
+   */
   states?: readonly State[] | undefined;
   integration?: string | undefined;
   accountId?: string | undefined;
@@ -109,7 +112,9 @@ export function narrowed(
 
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-/** An onboarding's id shows when it was created, to the millisecond. */
+/**
+ * @returns the range of ids for a range of times, because an id contains the time of creation (milliseconds).
+ */
 export function idsOf({
   createdAfter,
   createdBefore,

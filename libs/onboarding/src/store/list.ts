@@ -41,7 +41,7 @@ type Bind = (value: unknown, type: string) => string;
 /** A way to read the list: an index, and the keys to look for in it. */
 interface Way extends KeyedIndex {
   keys: readonly string[];
-  /** Whether the index is read for each key that begins with one of `keys`. */
+  /** Whether the statement looks for each key that begins with one of `keys`. */
   areBeginnings?: true;
   /** Whether the index holds hashes of the keys. If so, a filter checks the value itself. */
   isHashed?: true;
@@ -50,8 +50,9 @@ interface Way extends KeyedIndex {
 }
 
 /**
- * A list, newest first. The rows with the same key are adjacent in an index: a "stretch". The statement reads
- * a page of matching rows from the end of each stretch, and returns the newest of these rows.
+ * Makes the statement that reads a list, newest first. The rows with the same key are adjacent in an index: a
+ * "stretch". The statement reads a page of matching rows from the end of each stretch, and returns the newest
+ * of these rows.
  *
  * PostgreSQL must not choose the index itself: it assumes that common values often occur together, and would
  * read the table in the order of ids. Therefore the statement asks for an order that only one index has.
@@ -91,7 +92,7 @@ function pages(way: Way, ids: string, limit: string, conditions: readonly string
   ) o WHERE o.id >= ids.first`;
 }
 
-/** @returns SQL for the newest rows that meet the conditions. It reads the primary key. */
+/** @returns SQL for the newest rows that meet the conditions. It uses the index of the primary key. */
 const page = (ids: string, limit: string, conditions: readonly string[]) => `
   SELECT o.* FROM ${ids} CROSS JOIN LATERAL (
     SELECT o.* FROM onboardings o WHERE o.id < ids.beyond AND ${hidden(conditions)}
@@ -99,8 +100,8 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
   ) o WHERE o.id >= ids.first`;
 
 /**
- * @returns the states in which rows with the requested step must be searched. Without any state, PostgreSQL
- *   would search all rows.
+ * @returns the states in which a row can have the requested step. Without any state, PostgreSQL would search
+ *   all rows.
  */
 function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly State[] | undefined {
   if (step === undefined) return states;
@@ -111,7 +112,7 @@ function statesWith({ states, step }: Pick<Listed, 'states' | 'step'>): readonly
 /**
  * Chooses the index. Prefers a filter that few rows match: user, contact, reference, account.
  *
- * @returns null if no filter has an index. In this case, the list reads the primary key.
+ * @returns null if no filter has an index. In this case, the list uses the index of the primary key.
  */
 function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null {
   const { userId, subjectKeys, externalRef, accountId, organizationId, endedUnresolved } = listed;
@@ -186,9 +187,9 @@ export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${
 const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
 
 /**
- * @returns the conditions on rows whose stored state is requested, and on rows that are in a requested state
- *   only because a deadline has passed. The second conditions are null if there are no such rows, or if the
- *   index does not contain the state.
+ * @returns `written`: the conditions on rows whose stored state is requested. `byTime`: the conditions on
+ *   rows that are in a requested state only because a deadline has passed. `byTime` is null if there can be
+ *   no such rows, or if the index does not contain the state.
  */
 function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   const { states } = listed;

@@ -48,7 +48,7 @@ const VERIFIED: Columns = {
   session_ends_at: inMs(600_000),
 };
 
-/** The end of these steps can be written. */
+/** Each step, with the columns of a row in which the step is in flight. */
 const STEPS_IN_FLIGHT = [
   ['init-otp', { ...SENDING, lease_until: inMs(30_000) }],
   ['verify-otp', IN_FLIGHT],
@@ -373,7 +373,7 @@ describe('a claim (the first write of an attempt)', () => {
     ['of passkeys', VERIFIED, (row, more) => submit(row, more)],
   ];
   it.each(CLAIMS)(
-    'of %s succeeds only once if many run at the same time, and counts once in the budget',
+    '%s succeeds only once if many run at the same time, and counts at most once in the budget',
     async (_, columns, claim) => {
       const row = await ready(columns);
       const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
@@ -407,7 +407,7 @@ describe('a claim (the first write of an attempt)', () => {
   );
 
   it.each(CLAIMS)(
-    'of %s stores an idempotency key, and writes nothing if the key exists',
+    '%s stores an idempotency key, and writes nothing if the key exists',
     async (_, columns, claim) => {
       const [one, other] = [await ready(columns), await ready(columns)];
       const key = aKey();
@@ -419,7 +419,7 @@ describe('a claim (the first write of an attempt)', () => {
     },
   );
 
-  it('of a resend waits for the cooldown', async () => {
+  it('of a resend is refused during the cooldown', async () => {
     const row = await inserted();
     expect(await resend(row)).toBeNull();
   });
@@ -609,7 +609,7 @@ describe('the start of an onboarding', () => {
     expect(await budgetOf(created)).toEqual({ sends: 1, wrong: 0, live: created.id });
   });
 
-  it('succeeds for only one of many starts for the same subject at the same time', async () => {
+  it('succeeds only once if many run for the same subject at the same time', async () => {
     const key = randomUUID();
     const created = await Promise.all(
       Array.from({ length: 20 }, () => store.start(started(key), aClaim(), undefined, {})),
@@ -621,7 +621,7 @@ describe('the start of an onboarding', () => {
     expect(await budgetOf({ subjectKey: key })).toMatchObject({ sends: 1 });
   });
 
-  it('succeeds after the earlier onboarding has ended, and at each integration', async () => {
+  it('succeeds if the subject has a live onboarding only at another integration', async () => {
     const before = await inserted();
     await store.command(before, cancelled(before));
     await inserted({ subject_key: before.subjectKey, integration: 'other' });

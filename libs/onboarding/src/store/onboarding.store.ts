@@ -163,8 +163,8 @@ export class OnboardingStore {
   /**
    * Reads the row, its outstanding challenges and the subject's credentials in one round trip.
    *
-   * @param submitted the challenges of a submission. Each challenge that has a try left loses one, if all of
-   *   them are outstanding and the row is `otp_verified`, belongs to the caller and has a wanted version.
+   * @param submitted the challenges of a submission. If all of them are outstanding and the row accepts
+   *   passkeys from the caller, each challenge that has a try left loses one try.
    * @returns null if there is no such onboarding.
    */
   async findForPasskeys(id: string, submitted: ForChallenges = NONE): Promise<ForPasskeys | null> {
@@ -245,7 +245,7 @@ export class OnboardingStore {
     if (this.#aheadMs === null || isQuick || aheadMs < this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
-  /** The events of a timeline after an event number, oldest first. */
+  /** @returns the events of a timeline after an event number, oldest first. */
   events(id: string, after: number, limit: number): Promise<OnboardingEvent[]> {
     return this.run<OnboardingEvent>(EVENTS_AFTER, { id, after, limit });
   }
@@ -289,9 +289,9 @@ export class OnboardingStore {
   /**
    * Begins the sending of another code.
    *
-   * Without `lost`, this is a resend, which also ends the doubt about verifications with an unknown outcome.
-   * With `lost`, this is a decision on the lost attempt, and the attempts in `lost.unresolved` keep their
-   * unknown outcome.
+   * Without `lost`, this is a resend, after which earlier verifications no longer count as unresolved. With
+   * `lost`, this is a decision on the lost attempt, and the attempts in `lost.unresolved` keep their unknown
+   * outcome.
    */
   claimSend(
     given: Given,
@@ -349,9 +349,9 @@ export class OnboardingStore {
    * Writes the end of an attempt.
    *
    * @param answering offers an answer for the same commit. If there is one, `now` becomes the time of the
-   *   row's last change: the answer contains it.
+   *   row's last change, because the answer contains this time.
    * @returns null if the row has changed since it was read. A passed deadline is also a change: callers may
-   *   have read its effect, so the expiry must be written first.
+   *   have read the next state, so the expiry must be written first.
    */
   async settle(
     step: StepName,
@@ -552,7 +552,7 @@ export class OnboardingStore {
     return raw && readRow(raw, this.#callMs);
   }
 
-  /** @returns the columns of the answer; null in the same cases as {@link #row}. */
+  /** @returns the columns of PostgreSQL's answer; null in the same cases as {@link #row}. */
   async #ask(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Raw | null> {
     const askedAtMs = this.clock.monotonicMs();
     try {

@@ -8,8 +8,8 @@ export interface KeptAnswer {
 
 /**
  * Dictionaries for the compression: texts that many answers contain, the most common text last, because
- * DEFLATE (RFC 1951) looks back from the end. Answers are stored for days. So a change adds a dictionary with
- * a new number, and earlier dictionaries stay.
+ * DEFLATE (RFC 1951) looks back from the end. Never change a dictionary, because stored answers need it for
+ * days. Add a new one instead.
  */
 const DICTIONARIES: readonly Buffer[] = [
   Buffer.from(
@@ -46,7 +46,7 @@ const DICTIONARIES: readonly Buffer[] = [
 
 const LEVEL = 1;
 
-/** @returns `dictionary's number (1 byte) ‖ raw DEFLATE`, about a quarter of the answer. */
+/** @returns `dictionary's number (1 byte) ‖ raw DEFLATE`, with about a quarter of the answer's length. */
 export function packed({ status, headers, body }: KeptAnswer): Buffer {
   const number = DICTIONARIES.length - 1;
   const text = `${JSON.stringify([status, headers])}\n${body}`;

@@ -41,8 +41,8 @@ const PROPERTIES = new Map<string, string>(COLUMNS.map(([property, column]) => [
 
 /**
  * @returns the row as the end of an attempt has stored it: the written row, with the columns that the
- *   statement has computed, and PostgreSQL's time. Without a lease, because each end of an attempt ends the
- *   lease. Without `paused`, which only the first write of an attempt reports.
+ *   statement has computed, and PostgreSQL's time. The row has no lease, because each end of an attempt ends
+ *   the lease. It has no `paused`, because only the first write of an attempt reports a pause.
  */
 export function withComputed(written: Row, computed: Raw): Row {
   const row: Raw = { ...written, leaseUntil: null };
@@ -75,8 +75,8 @@ const UNWRITTEN: ReadonlySet<keyof Onboarding> = new Set([
 const WRITTEN = COLUMNS.filter(([property]) => !UNWRITTEN.has(property));
 
 /**
- * Values by column name, for a statement that reads them from JSON. Leaves out binary values, which are
- * separate parameters. A missing value becomes null.
+ * @returns values by column name, for a statement that reads them from JSON. Binary values are left out,
+ *   because they are separate parameters. The statement reads a missing value as null.
  */
 export function writtenColumns(patch: Patch): Raw {
   const written: Raw = {};

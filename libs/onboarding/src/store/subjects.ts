@@ -22,8 +22,8 @@ export class Subjects {
   ) {}
 
   /**
-   * The text by which limits and searches find a subject: the key that the provider's code has made of the
-   * subject, or its keyed hash if that key would identify a person.
+   * @returns the text by which limits and searches find a subject: the key that the provider's code has made
+   *   of the subject, or a keyed hash of this key if the key identifies a person.
    */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
@@ -48,8 +48,7 @@ export class Subjects {
   }
 
   /**
-   * The row with its whole subject, for the provider.
-   *
+   * @returns the row with its whole subject, for the provider.
    * @throws Error if `SEALING_KEYS` lacks the key that seals the data key.
    */
   opened<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
@@ -61,8 +60,8 @@ export class Subjects {
   }
 
   /**
-   * The row as callers see it. A contact that cannot be decrypted is left out. Otherwise, one such row would
-   * make a whole page fail, or the answer to a command that was carried out.
+   * @returns the row as callers see it. A contact that cannot be decrypted is left out. Otherwise, one such
+   *   row would make a whole page fail, or the answer to a command that was carried out.
    */
   withContact<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,

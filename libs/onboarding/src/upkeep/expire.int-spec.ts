@@ -65,7 +65,7 @@ const anyRow = fc
 
 /**
  * A read shows a row past its deadline as if it were expired already. In these columns, the expiry must write
- * the same.
+ * the values that the read shows.
  */
 const MOVED = [
   'state',
@@ -135,7 +135,7 @@ describe('the expiry batch', () => {
     );
   });
 
-  it('works in batches until no deadline has passed, and counts each kind of expiry', async () => {
+  it('works in batches until no passed deadline is left, and counts each kind of expiry', async () => {
     const { dataSource } = onboardings;
     const due = { otp_expires_at: inMs(-1), session_ends_at: inMs(-1) };
     for (let n = 0; n < 2 * BATCH + 1; n++) await anOnboarding(dataSource, due);
@@ -173,7 +173,7 @@ describe('the expiry batch', () => {
     expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 
-  it('ends each row only once, even if several workers run it at the same time', async () => {
+  it('expires each row only once, even if several workers run at the same time', async () => {
     const { dataSource } = onboardings;
     const ids: string[] = [];
     for (let n = 0; n < 40; n++) ids.push(await anOnboarding(dataSource, { otp_expires_at: inMs(-1) }));
@@ -200,7 +200,7 @@ describe('the expiry batch', () => {
     expect(await expiry.run()).toMatchObject({ codes: 1 });
   });
 
-  it('logs a step whose time ran out, and records that the step may have had an effect', async () => {
+  it('records whether a step whose time ran out may have had an effect', async () => {
     const { dataSource, load } = onboardings;
     const unresolved = [{ step: 'verify-otp', attempt: 4, at: '2026-11-20T10:00:00.000Z' }];
     const flying = { state: 'otp_submitted', step: 'verify-otp', attempt: 4, otp_expires_at: inMs(-1) };

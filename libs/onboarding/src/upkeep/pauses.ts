@@ -63,9 +63,9 @@ export class Pauses implements OnModuleDestroy {
   }
 
   /**
-   * Releases rows that a pause has parked after the integration was resumed: their attempts began during the
-   * pause. Skips integrations whose resume is still under way: the operation of the resume releases their
-   * rows.
+   * Releases rows that a pause has parked after the integration was resumed, because their attempts began
+   * during the pause. Skips integrations whose resume is still under way, because the operation of the resume
+   * releases their rows.
    */
   async releaseLate(): Promise<number> {
     let all = 0;

@@ -132,7 +132,7 @@ describe('a rotation of SEALING_KEYS', () => {
     );
   });
 
-  it('shows rows without their contact if a key was removed too early, and breaks no command', async () => {
+  it('lets reads leave out the contact if a key was removed too early, and breaks no command', async () => {
     const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
     const early = await having(NEW);
     const service = early.module.get(OnboardingService);

@@ -72,7 +72,7 @@ export class Reseal {
   async #wrapAll(keyId: string): Promise<number> {
     let resealed = 0;
     let after = FIRST;
-    // Without rests, because an operator waits for it.
+    // No rests between the batches, because an operator waits for the result.
     await inBatches(BATCH, async (limit) => {
       const rows = await this.statements.run<{ id: string; sealedDataKey: Buffer }>(
         SEALED_WITH,

@@ -55,7 +55,7 @@ describe('retention', () => {
     expect(left).toBe(0);
   });
 
-  it('erases nothing after it is told to stop, and leaves the rest to the next run', async () => {
+  it('erases nothing after an abort, and leaves the rest to the next run', async () => {
     const id = await aged('old');
     expect((await thirty.module.get(Retention).run(AbortSignal.abort()))['erased']).toBe(0);
     expect(await thirty.load(id)).toMatchObject({ erasedAt: null });

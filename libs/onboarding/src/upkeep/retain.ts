@@ -32,11 +32,11 @@ export class Retention {
     this.#more.set(name, forget);
   }
 
-  /** @returns how many onboardings were erased, and how many rows each registered name deleted. */
+  /** @returns how many onboardings were erased, and for each registered name, how many rows were deleted. */
   async run(stop?: AbortSignal): Promise<Record<string, number>> {
     const counts: Record<string, number> = {};
     for (const [name, forget] of this.#more) counts[name] = await forget(stop);
-    // Last, because erasures may take long.
+    // The erasures come last, because they may take long.
     return { erased: await this.#erase(stop), ...counts };
   }
 
@@ -44,7 +44,7 @@ export class Retention {
     if (this.config.RETENTION_DAYS === 0) return 0;
     const keptMs = this.config.RETENTION_DAYS * DAY_MS;
     let erased = 0;
-    // Without rests, because erasures could not keep up with many new onboardings.
+    // No rests between the batches: with rests, erasures could not keep up with many new onboardings.
     await inBatches(BATCH, async (limit) => {
       if (stop?.aborted) return 0;
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit });

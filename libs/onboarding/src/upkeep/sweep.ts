@@ -6,7 +6,10 @@ import type { StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
 
-/** The sweeper skips a try that has been due for a shorter time: its own job will probably wake the step. */
+/**
+ * The sweeper skips a try that is due for less than this time, because its own job will probably wake the
+ * step.
+ */
 const GRACE_MS = 2_000;
 const BATCH = 500;
 /** How long a wake-up may take. The time is long, because no request waits for it. */

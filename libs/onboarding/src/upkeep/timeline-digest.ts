@@ -38,8 +38,8 @@ export function faultIn(timeline: StoredTimeline, hash: KeyedHash): TimelineFaul
 }
 
 /**
- * A keyed hash over the events of a timeline up to `seq`, and over the state in which the onboarding ended.
- * An attacker with write access to the database cannot compute it without `HASH_KEY`.
+ * @returns a keyed hash over the events of a timeline up to `seq`, and over the state in which the onboarding
+ *   ended. An attacker with write access to the database cannot compute this hash without `HASH_KEY`.
  */
 export function digestOf({ id, state, events }: StoredTimeline, seq: number, hash: KeyedHash): Buffer {
   const lines = events
@@ -48,7 +48,7 @@ export function digestOf({ id, state, events }: StoredTimeline, seq: number, has
   return hash.of('timeline anchor', [id, seq, state, ...lines].join('\n'));
 }
 
-/** The timeline as it is after an erasure. */
+/** @returns the timeline as it is after an erasure. */
 export const blanked = (timeline: StoredTimeline): StoredTimeline => ({
   ...timeline,
   events: timeline.events.map((event) => ({ ...event, data: '{}' })),

@@ -68,8 +68,8 @@ export class Timelines {
   }
 
   /**
-   * Writes an anchor (a keyed hash) for each timeline that has ended, or has new events since its last
-   * anchor. A timeline that does not fit its last anchor gets no new anchor. An attacker could forge a
+   * Writes an anchor (a keyed hash) for each timeline of an ended onboarding, unless the last anchor covers
+   * all events. A timeline that does not fit its last anchor gets no new anchor. An attacker could forge a
    * timeline and delete its anchor, so that it gets a new one. Therefore each hash is logged before it is
    * written: two hashes for one event number show a forgery.
    *
@@ -97,8 +97,8 @@ export class Timelines {
   }
 
   /**
-   * @returns the stored hash of the timeline after an erasure, over the same events without their data; null
-   *   if there is no stored hash yet. A broken timeline keeps its hash, so that it stays broken.
+   * @returns the hash to store for the timeline after an erasure, over the same events without their data;
+   *   null if there is no stored hash yet. A broken timeline keeps its hash, so that it stays broken.
    */
   async anchorOfErased(id: string): Promise<Buffer | null> {
     const timeline = await this.#find(id);

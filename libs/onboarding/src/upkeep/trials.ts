@@ -60,8 +60,8 @@ export class Trials {
   }
 
   /**
-   * Whether an onboarding that the trial released has had a successful call. A refusal does not count: the
-   * provider may refuse before it checks the key.
+   * Whether an onboarding that the trial released has had a successful call. A refusal does not count,
+   * because the provider may refuse a call before it checks the key.
    */
   async succeeded(integration: string): Promise<boolean> {
     const [row] = await this.statements.run<{ succeeded: boolean }>(prepared(SUCCEEDED), [integration]);

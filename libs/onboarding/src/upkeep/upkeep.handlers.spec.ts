@@ -13,7 +13,7 @@ const handlerOf = (name: string, work: () => Promise<object>) =>
     .find(({ job }) => job.name === name)!;
 
 describe.each(['retention', 'anchor'])('the scheduled job "%s"', (name) => {
-  it('is skipped while this process is running an earlier one', async () => {
+  it('skips a run while an earlier run of this process is still running', async () => {
     const ends: (() => void)[] = [];
     const handler = handlerOf(name, () => new Promise((end) => ends.push(() => end({ done: 1 }))));
     const first = handler.handle({});
@@ -37,7 +37,7 @@ describe.each(['retention', 'anchor'])('the scheduled job "%s"', (name) => {
     expect(runs).toBe(2);
   });
 
-  it('is told to stop when the process stops', async () => {
+  it('is asked to stop when the process stops', async () => {
     const stops: (AbortSignal | undefined)[] = [];
     const upkeep = upkeepOf(async (stop) => {
       stops.push(stop);

@@ -52,7 +52,7 @@ export class UpkeepHandlers implements OnModuleDestroy {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Stops anchors, deletions and erasures after their current batch. The next run continues. */
+  /** Stops the jobs `retention` and `anchor` after their current batch. The next run continues. */
   onModuleDestroy(): void {
     this.#stop.abort();
   }

@@ -6,8 +6,8 @@ import { isEnded, nextState, type State } from '../flow/table.js';
 import type { ActionView } from './types.js';
 
 /**
- * The actions of an operator, and whether each is allowed now. `whyNot` is the refusal of the command itself,
- * so the console and the commands agree. Only the commands check the subject's limits.
+ * Lists the actions of an operator, and whether each is allowed now. `whyNot` is the refusal of the command
+ * itself, so the console and the commands agree. Only the commands check the subject's limits.
  *
  * @param row the row that `asOfNow` returns.
  */

@@ -64,7 +64,7 @@ const PARKED = {
 };
 const parked = (integration: string) => waiting({ integration, ...PARKED });
 
-/** Copies a row. The copies have the next ids. */
+/** Copies a row. The ids of the copies end with 1, 2, 3 and so on. */
 async function copies(count: number, id: string): Promise<void> {
   const columns = `integration, provider, subject, subject_key, state, step, lease_until, next_attempt_at,
     parked_reason, parked_at, last_result, idle_ends_at, life_ends_at`;

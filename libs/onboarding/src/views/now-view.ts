@@ -17,7 +17,7 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/** Counting the rows of an integration and a step or state stops here. Then the count is `at_least`. */
+/** For each integration and step or state, a count stops at this number. Then it is `at_least`. */
 const MOST = 1_000;
 /** For this long, all readers in a process get the same answer. */
 const SHARED_MS = 1_000;
@@ -32,7 +32,7 @@ interface Group {
 type Waiting = Group & { lastResultCode: ResultCode | null; detail: string | null; nextAttemptAt: Date };
 type Parked = Group & { reason: ParkedReason };
 
-/** The present problems, from PostgreSQL and Redis. */
+/** Finds the present problems in PostgreSQL and Redis. */
 @Injectable()
 export class NowView {
   #last: { atMs: number; now: Promise<Now> } | null = null;

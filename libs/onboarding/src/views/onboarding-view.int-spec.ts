@@ -28,7 +28,7 @@ const UNKNOWN = {
 };
 const AT = '2026-11-28T10:00:00.000Z';
 
-/** An onboarding in step 3: the first attempt failed, and the second attempt got no answer. */
+/** Writes an onboarding in step 3: its first attempt failed, and its second attempt got no answer. */
 async function lost(
   columns: Record<string, unknown> = {},
   { evidence = EVIDENCE, lapsed }: { evidence?: object; lapsed?: true } = {},
@@ -114,7 +114,7 @@ describe('the view of one onboarding', () => {
     expect(text).not.toMatch(/sealed|"contact"/);
   });
 
-  it('shows the state after all passed deadlines, and what the state means', async () => {
+  it('shows the state that follows from passed deadlines, and what the state means', async () => {
     const id = await anOnboarding(onboardings.dataSource, { otp_expires_at: inMs(-1_000) });
     expect(await read(id)).toMatchObject({
       state: 'otp_needed',

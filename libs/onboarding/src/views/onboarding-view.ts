@@ -14,7 +14,7 @@ import type { OnboardingDetail } from './types.js';
 /** The most events that the page of an onboarding shows. Earlier events are left out. */
 const MOST_EVENTS = 1_000;
 
-/** One onboarding for operators: without its contact, secrets and metadata. */
+/** Shows one onboarding to operators, without its contact, secrets and metadata. */
 @Injectable()
 export class OnboardingView {
   constructor(private readonly store: OnboardingStore) {}

@@ -65,8 +65,8 @@ export function timelineOf(events: readonly OnboardingEvent[]): TimelineEntry[] 
 }
 
 /**
- * The attempts of a timeline with their ends. After an erasure, only unresolved attempts: the events have no
- * data.
+ * @returns the attempts of a timeline with their ends. After an erasure, only the unresolved attempts,
+ *   because the events have no data.
  */
 export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): AttemptView[] {
   const attempts = new Map<number, AttemptView>();
@@ -94,7 +94,7 @@ export function attemptsOf(row: Row, events: readonly OnboardingEvent[]): Attemp
   }
   for (const { attempt, step, at, evidence } of row.unresolved) {
     const seen = attempts.get(attempt) ?? newAttempt({ attempt, step, at });
-    // An attempt in flight is unresolved until its end.
+    // The row lists an attempt in flight as unresolved too, but operators cannot decide it yet.
     const inFlight = row.leaseUntil !== null && row.leaseUntil > row.now && attempt === row.attempt;
     const known = seen.lapsed ? OF_DEAD : evidence ? evidenceOf(evidence) : seen.evidence;
     attempts.set(attempt, {

@@ -24,7 +24,7 @@ export interface Now {
   integrations: IntegrationNow[];
   /** Live onboardings whose last call has an unknown outcome: they wait for a decision. */
   lostOutcomes: LostOutcomes[];
-  /** Ended onboardings with an attempt whose outcome is unknown. A decision is only recorded. */
+  /** Ended onboardings with an attempt whose outcome is unknown. A decision on it is only recorded. */
   endedUnresolved: Counted & { since: string | null };
   parked: ParkedGroup[];
   /** Groups of steps that wait for their next try. The largest group is first. */
@@ -65,7 +65,7 @@ export interface IntegrationNow {
   pause: { since: string; by: string; reason: string } | null;
   /** When the oldest of the integration's present problems began. */
   since: string | null;
-  /** Calls that have failed since they last succeeded, of all processes together. */
+  /** The calls that have failed since their last success. All processes count together. */
   errors: {
     call: string;
     class: string;
@@ -236,7 +236,7 @@ export interface AttemptView {
   upstreamStatus: number | null;
   /** True if the lease ended without an answer: the process died or could not reach PostgreSQL. */
   lapsed: boolean;
-  /** Whether the effect of the attempt is unknown, so that an operator may decide it. */
+  /** Whether the effect of the attempt is unknown. Then an operator may decide it. */
   unresolved: boolean;
   lateAnswer: string | null;
   /** What is known of a call with an unknown outcome. A member is null if it is unknown. */
@@ -257,7 +257,7 @@ export interface TimelineEntry {
   actor: 'caller' | 'service' | 'upstream';
   text: string;
   attempt: number | null;
-  /** The caller or operator that gave the command, if the owner did not give it. */
+  /** The operator or other caller that gave the command. Null if the onboarding's own caller gave it. */
   by: string | null;
   reason: string | null;
 }

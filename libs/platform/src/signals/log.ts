@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { LogFields } from './log-fields.js';
 import type { LogModule } from './log-modules.js';
 
-/** An error for the field `err`, from any thrown value. A value that is not an Error is not logged. */
+/** @returns an Error for the field `err`. If the thrown value is not an Error, only its type is logged. */
 export const errorOf = (thrown: unknown): Error =>
   thrown instanceof Error ? thrown : new Error(`${typeof thrown} was thrown`);
 

@@ -22,9 +22,9 @@ interface Series {
 }
 
 /**
- * The metrics of requests: their durations (`http.server.request.duration` of OpenTelemetry's semantic
- * conventions), and how many a limit refused. The label for the route is its template, so clients cannot
- * cause more series.
+ * Measures requests: their durations (`http.server.request.duration` of OpenTelemetry's semantic
+ * conventions), and how many requests a limit refused. The label for a route is its template, so that clients
+ * cannot create series.
  */
 @Injectable()
 export class HttpMetrics {

@@ -80,7 +80,7 @@ export class Metrics {
     });
   }
 
-  /** If a value cannot be read, only this metric is absent. */
+  /** If `read` fails, only the values that it would return are absent. */
   async #read(name: GaugeName, read: Reader): Promise<readonly Sample<string>[]> {
     try {
       const found = await read();

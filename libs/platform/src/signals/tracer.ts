@@ -110,8 +110,8 @@ export class Tracer {
 }
 
 /**
- * All spans below one root span use one clock. The SDK's own start times are whole milliseconds, so short
- * spans would seem to overlap.
+ * Makes the clock that all spans below one root span use. It counts fractions of a millisecond. The SDK's own
+ * start times are whole milliseconds, so that short spans would seem to overlap.
  */
 function clockFrom(epochMs: number): () => number {
   const startedAtMs = performance.now();
@@ -187,7 +187,7 @@ function samplerOf({
   return root === name ? alone : byCause(new ParentBasedSampler({ root: alone }));
 }
 
-/** Samples all work with a link: it leads to the sampled request or job that caused the work. */
+/** Samples all work with a link, because a link names the sampled request or job that caused the work. */
 const byCause = (sampler: Sampler): Sampler => ({
   shouldSample(context, traceId, name, kind, attributes, links) {
     if (links.length > 0) return { decision: SamplingDecision.RECORD_AND_SAMPLED };

@@ -140,7 +140,7 @@ describe('a span', () => {
     expect(warn).toHaveBeenCalledTimes(1);
   });
 
-  it('gives its ids to log lines, except those of work for several requests', async () => {
+  it('gives its ids to its log lines, but not to the lines of work for several requests', async () => {
     await open();
     await tracing.caused('job', `${PARENT}-01`, async (span) => {
       expect(spanFields()).toEqual({ trace_id: span!.traceId, span_id: span!.spanId, trace_flags: '01' });
@@ -150,7 +150,7 @@ describe('a span', () => {
   });
 });
 
-describe('tracing without a receiver', () => {
+describe('tracing with a failing receiver', () => {
   const lines: string[] = [];
   /** For each log line, the id of the request during which it was written. */
   const requests: (string | undefined)[] = [];
@@ -185,7 +185,7 @@ describe('tracing without a receiver', () => {
     ]);
   });
 
-  it('logs the outage outside of the request that ended the last span', async () => {
+  it('logs the outage without a request’s id, even if a request ended the last span', async () => {
     listen();
     await open();
     receiver.status = 400;
@@ -218,7 +218,7 @@ describe('tracing without a receiver', () => {
 });
 
 describe('tracing that is off', () => {
-  it('costs little, because only the tracer imports OpenTelemetry', () => {
+  it('does not import OpenTelemetry, because only the tracer imports it', () => {
     const files = globSync('{apps,libs}/**/*.{ts,tsx}', { cwd: CHECKOUT });
     const importing = files.filter((file) =>
       /from '@opentelemetry\//.test(readFileSync(join(CHECKOUT, file), 'utf8')),

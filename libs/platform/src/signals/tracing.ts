@@ -29,7 +29,7 @@ export interface Span {
 }
 
 const logger = new Log('Tracing');
-/** How many apps of this process trace. Tests run several apps in one process. */
+/** How many apps in this process have tracing switched on. Tests run several apps in one process. */
 let tracing = 0;
 
 export const currentSpan = (): Span | undefined => (tracing === 0 ? undefined : openSpan.getStore());
@@ -78,7 +78,7 @@ async function recorded<T>(
   }
 }
 
-/** Sets attributes. A fault in that must not fail the work, which has already had its effect. */
+/** Sets attributes. A fault here must not fail the work, which has already had its effect. */
 function safely(describe: () => void): void {
   try {
     describe();

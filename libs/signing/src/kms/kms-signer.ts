@@ -119,7 +119,7 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,
-      // Longer than the time limit of a request, so the SDK never prints this warning on the console.
+      // Longer than the time limit of a request, so the SDK never prints this warning.
       socketAcquisitionWarningTimeout: 60_000,
     },
   };

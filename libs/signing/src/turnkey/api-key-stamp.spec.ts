@@ -20,7 +20,7 @@ describe('making the X-Stamp of a request', () => {
     expect(stamp.signature).toBe(rfc6979DerHex);
   });
 
-  it('makes stamps that verifyTurnkeyStamp accepts', async () => {
+  it('gives a header that verifyTurnkeyStamp accepts', async () => {
     const header = await stampTurnkeyRequest(testKey('turnkeyApi'), body);
     expect(header['X-Stamp']).not.toMatch(/[^A-Za-z0-9_-]/);
     expect(Object.keys(fromBase64url(header['X-Stamp']))).toEqual(['publicKey', 'scheme', 'signature']);
@@ -33,7 +33,7 @@ describe('verifying an X-Stamp', () => {
     expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('accepts the signature of a stamp by an attested key, if its scheme is that of API keys', () => {
+  it('accepts a signature by an attested key, if the stamp names the scheme of API keys', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
     expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });

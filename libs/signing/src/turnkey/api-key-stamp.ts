@@ -10,8 +10,8 @@ export interface ApiKeyStampHeader {
 const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
 
 /**
- * ECDSA P-256 with SHA-256, DER, over the bytes of the body alone (Turnkey public API, stamps). The signature
- * covers the time only if the body has a `timestampMs`.
+ * Signs a request: ECDSA P-256 with SHA-256, DER, over the bytes of the body alone (Turnkey public API,
+ * stamps). The signature covers the time only if the body has a `timestampMs`.
  *
  * @returns the header: JSON in base64url without padding.
  * @throws SignerError if the signer gives no signature in time.
@@ -29,8 +29,8 @@ export async function stampTurnkeyRequest(
  * Verifies an `X-Stamp` that a client made for the body. Upstream would answer 401 to a bad stamp.
  *
  * @param value JSON in base64url without padding.
- * @returns the header, rebuilt from the checked members. If a member occurs twice, upstream might read the
- * value that was not checked.
+ * @returns a new header, made only of the checked members. If the client's own header had a member twice,
+ *   upstream might read the value that was not checked.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHeader {

@@ -53,7 +53,7 @@ describe('making a client signature', () => {
     expect(signature).toBe(signupSignatureRawHex);
   });
 
-  it('makes signatures that our verifier and Turnkey’s own verifier accept', async () => {
+  it('gives a signature that our verifier and Turnkey’s own verifier accept', async () => {
     const signed = signClientSignature(testKey('clientSession'), signupUsage);
     expect(verifyClientSignature(signed, { publicKey, usage: signupUsage })).toEqual(signed);
     const der = toDerSignature(signed.signature);

@@ -8,7 +8,7 @@ export type TokenUsage = { tokenId: string } & (
   { login: { publicKey: string } } | { signupV2: SignupContent }
 );
 
-/** The members of a signup that are signed. The request contains them too, and upstream compares both. */
+/** The signed members of a signup. The request contains them too, and upstream compares the two copies. */
 export interface SignupContent {
   apiKeys: readonly object[];
   authenticators: readonly object[];
@@ -29,8 +29,8 @@ export interface ClientSignature {
 const SCHEME = 'CLIENT_SIGNATURE_SCHEME_API_P256';
 
 /**
- * JSON without spaces, in a fixed order and without absent members, as Turnkey's own client writes it. No
- * documentation allows another order.
+ * @returns JSON without spaces, in a fixed order and without absent members, as Turnkey's own client writes
+ *   it. No documentation allows another order.
  */
 export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): string {
   if ('login' in usage) {

@@ -49,7 +49,7 @@ function openByTheirs(sealed: string): string {
   return Buffer.from(opened).toString();
 }
 
-/** The ephemeral key pair of the test vector, in the form that the HPKE library takes in tests. */
+/** @returns the ephemeral key pair of the test vector, in the form that the HPKE library takes in tests. */
 async function fixedKeyPair() {
   const text = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
   const { privateKeyHex, publicKeyUncompressedHex: point } = hpkeFixedSender;
@@ -70,7 +70,7 @@ describe('HPKE', () => {
     expect(sealed).toBe(fixedEphemeral.encryptedOtpBundle);
   });
 
-  it('gives a ciphertext that node:crypto alone decrypts, with the key and nonce of the test vector', () => {
+  it('encrypts with AES-256-GCM: node:crypto decrypts the vector with its AES key and its nonce', () => {
     const { enc, ciphertext } = bytesOf(fixedEphemeral.encryptedOtpBundle);
     const key = Buffer.from(fixedEphemeral.aesKeyHex, 'hex');
     const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(fixedEphemeral.nonceHex, 'hex'));

@@ -9,8 +9,8 @@ export interface OtpTarget {
 
 /**
  * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP): JSON whose `data` is hex of JSON,
- * signed by the enclave. Without this check, an attacker in the middle could replace the key and read the
- * code. Similar bundles have more members, so unknown members are ignored.
+ * signed by the enclave. If the signature were not checked, an attacker in the middle could replace the key
+ * and read the code. Similar bundles have more members, so unknown members are ignored.
  *
  * @param bundle unchecked, from upstream.
  * @param signer the enclave's public key for such bundles.
@@ -30,8 +30,8 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // The encryption also authenticates this key's bytes, and the service uses the uncompressed form. An
-  // enclave that uses the compressed form could not decrypt.
+  // The encryption also authenticates the key in its uncompressed form. An enclave that uses the compressed
+  // form could not decrypt the code, so a compressed key is refused.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');
   }

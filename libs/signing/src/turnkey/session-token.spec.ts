@@ -32,7 +32,7 @@ describe('reading a session token', () => {
     }
   });
 
-  it('accepts and refuses the same tokens as @turnkey/crypto', async () => {
+  it('accepts a token with one more claim, as @turnkey/crypto does', async () => {
     const token = sessionOf({ ...claims, session_profile_id: 'p-1' });
     expect(readSessionToken(token, signer, NOW_MS).userId).toBe(claims['user_id']);
     expect(await verifySessionJwtSignature(token, notarizer.publicKeyUncompressedHex)).toBe(true);
@@ -40,7 +40,7 @@ describe('reading a session token', () => {
     expect(await verifySessionJwtSignature(jwt, notarizer.publicKeyUncompressedHex)).toBe(true);
   });
 
-  it('refuses the token from the exact second of its expiry', () => {
+  it('refuses the token at the exact second of its expiry', () => {
     expect(() => readSessionToken(jwt, signer, END_S * 1000)).toThrow(
       expect.objectContaining({ proof: 'session token', reason: 'expired' }),
     );

@@ -17,7 +17,7 @@ it.each([undefined, null, 12, '', '0', '0x00', '00 ', '0g', 'zz'])('hexBytes ref
   expect(hexBytes(text)).toBeUndefined();
 });
 
-// `Buffer.from` accepts all these strings.
+// Unlike `base64urlBytes`, `Buffer.from` accepts all these strings.
 it.each([undefined, null, 12, '', 'QQ==', 'QR', '-_+/', 'Q Q', 'QUFB\n', 'A'])(
   'base64urlBytes refuses %j',
   (text) => {

@@ -1,6 +1,7 @@
 /**
- * These functions replace `Buffer.from`, which skips unreadable characters and accepts padding, extra bits
- * and both alphabets. It would decode many texts to the same bytes, and a damaged text to wrong bytes.
+ * These functions are stricter than `Buffer.from`, which skips unreadable characters and accepts padding,
+ * extra bits and both base64 alphabets. `Buffer.from` decodes many texts to the same bytes, and a damaged
+ * text to wrong bytes.
  */
 
 /** @returns the bytes of hex text in upper or lower case, without `0x`. Undefined for any other text. */
@@ -17,7 +18,7 @@ export function base64urlBytes(text: unknown): Buffer | undefined {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @returns the object of JSON text (in UTF-8, if it is given as bytes). Undefined for anything else. */
+/** @returns the object that the JSON text contains. Bytes must be UTF-8. Undefined for anything else. */
 export function jsonObject(json: string | Uint8Array | undefined): Record<string, unknown> | undefined {
   if (json === undefined) return undefined;
   try {

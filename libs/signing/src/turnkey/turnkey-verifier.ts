@@ -5,7 +5,7 @@ import { readOtpTarget, type OtpTarget } from './otp-target.js';
 import { readSessionToken, type SessionToken } from './session-token.js';
 import { readVerificationToken, type VerificationToken } from './verification-token.js';
 
-/** Reads the texts that Turnkey's enclaves sign, with the configured public keys. */
+/** Reads texts that Turnkey's enclaves have signed. Checks them with the configured public keys. */
 export interface TurnkeyVerifier {
   otpTarget(bundle: string): OtpTarget;
   /** See {@link readVerificationToken}; `nowMs` is Unix time in milliseconds. */
@@ -15,7 +15,7 @@ export interface TurnkeyVerifier {
 }
 
 /**
- * Parses the enclaves' public keys (hex) once, at boot. The defaults are the keys of Turnkey's production.
+ * Parses the enclaves' public keys (hex) once, at boot. The defaults are Turnkey's production keys.
  *
  * @throws InvalidKeyError that names the invalid key.
  */

@@ -45,7 +45,7 @@ describe('reading a verification token', () => {
     );
   });
 
-  it('refuses the token from the exact millisecond of its expiry', () => {
+  it('refuses a token at the exact millisecond of its expiry', () => {
     expect(() => readVerificationToken(jwt, signer, END_MS)).toThrow(
       expect.objectContaining({ proof: 'verification token', reason: 'expired' }),
     );

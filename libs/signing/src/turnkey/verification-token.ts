@@ -1,7 +1,7 @@
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** The enclave's statement that a code was correct. The signature of the statement is checked. */
+/** The enclave's statement that a code was correct. `readVerificationToken` has checked its signature. */
 export interface VerificationToken {
   /** The `tokenId` in client signatures. */
   id: string;
@@ -10,7 +10,7 @@ export interface VerificationToken {
   verificationType: string;
   /** The e-mail address or phone number that got the code. */
   contact: string;
-  /** The session key, in the same hex form that was encrypted together with the code. */
+  /** The session's public key, in the hex form that was encrypted together with the code. */
   publicKey: string;
   expiresAt: Date;
 }

@@ -26,7 +26,7 @@ export type ByzantineOperation = keyof typeof schemaNames;
 
 const compiled = new Map<string, ValidateFunction>();
 const ajv = addFormats(new Ajv({ allErrors: true, strictTypes: false }));
-// Only the values under components/schemas are JSON Schemas.
+// ajv refuses unknown keywords, and `components` is no keyword of JSON Schema.
 ajv.addKeyword('components').addSchema({ $id: 'byzantine', components: document.components });
 
 /** Byzantine's schemas for its OTP operations, from its OpenAPI document. Tests check bodies with them. */

@@ -106,8 +106,8 @@ async function failureOf(step: Step, provider = providerOf()): Promise<UpstreamE
 
 describe('a request to Byzantine', () => {
   /**
-   * Builds a key object from the header's compressed point: the DER prefix for P-256 (RFC 5480), then the 33
-   * bytes.
+   * Builds a key object from the compressed point in the header. Its DER form is a fixed prefix for P-256
+   * (RFC 5480), followed by the 33 bytes of the point.
    */
   const publicKeyOf = (header: string) =>
     createPublicKey({
@@ -222,7 +222,7 @@ describe('a successful answer of Byzantine', () => {
     },
   );
 
-  it('gives the ids in the order of the passkeys, or null if the number of ids differs', async () => {
+  it('to a registration is read as the passkeys’ ids, or as null if their number is wrong', async () => {
     answers(200, { authenticatorIds: ['id-1'] });
     expect(await STEPS['create-authenticators-otp'].run(providerOf())).toEqual(['id-1']);
     answers(200, { authenticatorIds: ['id-1', 'id-2'] });
@@ -231,7 +231,7 @@ describe('a successful answer of Byzantine', () => {
 });
 
 describe('a 2xx answer of Byzantine', () => {
-  /** The members of each answer that the service uses. The service does not use `session`. */
+  /** For each answer: the members that the service uses. It does not use `session`. */
   const read: Record<Step, string[]> = {
     'init-otp': ['otpId'],
     'otp-auth': ['sessionId', 'expiresAt'],
@@ -370,7 +370,7 @@ describe('a refusal by Byzantine', () => {
     },
   );
 
-  it('with Retry-After contains the time to wait', async () => {
+  it('of a 503 with Retry-After counts as throttled, and the error contains the time to wait', async () => {
     answers(503, '', { 'retry-after': '3' });
     expect(await failureOf('init-otp')).toMatchObject({ failure: 'throttled', retryAfterMs: 3000 });
   });
@@ -381,7 +381,7 @@ describe('a refusal by Byzantine', () => {
     expect(message).not.toMatch(/012345|abc/);
   });
 
-  it('of the probe shows what is wrong with the integration', async () => {
+  it('of a probe counts as misconfigured after a 401, and as unavailable after a 503', async () => {
     answers(401, { error: 'unknown public key', status: 401 });
     await expect(providerOf().probe(call())).rejects.toMatchObject({ failure: 'misconfigured' });
     answers(503, '');

@@ -140,7 +140,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
-    // Byzantine would refuse each signature as too old or too new. Only probes are sent, to see when the
+    // While the clocks differ, Byzantine would refuse each signature. Only probes are sent, to see when the
     // clocks agree again.
     if (lane !== 'probe' && this.skew.stops) throw clocksApart(this.skew.ms());
     const oneTry = new OneTry(call, this.clock);
@@ -206,7 +206,8 @@ export class ByzantineProvider implements UpstreamProvider {
     }
     if (means === 'throttled')
       return failureOf(answer, 'throttled', `upstream answered ${status}: throttled`);
-    // In the last step, a 404 may also mean that the session is unknown. A new code helps in both cases.
+    // In the last step, a 404 may be about the session or the subject. In both cases, the user requests a new
+    // code. If the subject is unknown, this request fails.
     const missing = lane === 'create-authenticators' ? 'session_expired' : 'subject_not_found';
     const reason = status === 404 ? missing : means;
     if (reason) return rejected(reason);
@@ -226,7 +227,7 @@ export class ByzantineProvider implements UpstreamProvider {
 const refusesKey = (answer: HttpAnswer): boolean =>
   (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';
 
-/** The text of an error. The body is `{error, status}` or plain text. */
+/** @returns the text of an error answer, whose body is `{error, status}` or plain text. */
 function textOf({ text }: HttpAnswer): string {
   const body = parseJson(text) as { error?: unknown } | null | undefined;
   return typeof body?.error === 'string' ? body.error : text;

@@ -3,8 +3,8 @@ import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
 /**
- * The form of `otpId` is not documented. The example in the documentation has a prefix, and a recorded answer
- * has a UUID.
+ * The form of `otpId` is not documented, so the service accepts any form. The documentation's example has a
+ * prefix, and a recorded answer is a UUID.
  */
 export const initOtpAnswer = z.object({ otpId: opaqueId });
 
@@ -22,7 +22,7 @@ export const otpAuthAnswer = z.object({
 /** Each request contains passkeys, so an answer without ids cannot be complete. */
 export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds.min(1) });
 
-/** With a read-only key, each probe would succeed, but each step would fail. */
+/** A probe must check `canWrite`, because with a read-only key, each step would fail. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });
 
 /** ISO 8601 with four digits for the year. JavaScript also accepts years that PostgreSQL does not. */

@@ -10,7 +10,7 @@ const STEP = {
 };
 
 it('the type RetryLaw (retry rules) refuses a rule that leaves the outcome of init-otp unknown', () => {
-  // `npm run typecheck` fails if the next line is no error.
+  // `npm run typecheck` fails if TypeScript accepts these rules.
   // @ts-expect-error the state machine has no unknown outcome for init-otp
   const law: RetryLaw = { 'init-otp': STEP, 'verify-otp': STEP, 'create-authenticators': STEP };
   expect(law['init-otp'].no_answer.otherwise).toBe('outcome_unknown');

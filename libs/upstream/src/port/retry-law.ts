@@ -4,7 +4,7 @@ import type { StepCall } from './upstream-provider.js';
 /** What can happen if no retry is left, or if no retry could end in time. */
 export type Otherwise = 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
 
-/** What follows when a call ends with one failure class. */
+/** What the service does after a call that ended with one failure class. */
 export interface Rule<O extends Otherwise = Otherwise> {
   /**
    * How many retries of a command this failure class allows. Null: as many as the deadline and the subject's
@@ -20,7 +20,7 @@ export type StepLaw<O extends Otherwise = Otherwise> = Readonly<Record<FailureCl
 
 /**
  * A provider's retry rules as data (docs/explanation/retry-law.md). The state machine has no unknown outcome
- * for `init-otp`: the user asks for a new code.
+ * for `init-otp`, because the user can ask for a new code.
  */
 export type RetryLaw = Readonly<
   Record<StepCall, StepLaw> & Record<'init-otp', StepLaw<Exclude<Otherwise, 'outcome_unknown'>>>

@@ -157,7 +157,7 @@ export interface UpstreamProvider {
    *
    * @param device the request that the user's device has signed. It is present only if the device holds the
    *   session's key.
-   * @returns the provider's ids in the order of the passkeys, or null if the number of ids differs.
+   * @returns the provider's ids in the order of the passkeys, or null unless there is one id per passkey.
    * @throws UpstreamError `no_answer` if the answer contains no id, because such an answer proves nothing.
    */
   createAuthenticators(

@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.close();
 });
 
-/** Starts a server whose certificate ends after some days. */
+/** Makes a server whose certificate is valid for `validFor` days. */
 function tlsServer(validFor: number): Server {
   const { publicKey, privateKey } = keyPair();
   const made = certificate({ publicKey, issuer, extensions: [LOCALHOST], validFor });
@@ -69,7 +69,7 @@ describe('the end of a server’s certificate', () => {
     expect(daysUntil(ends.of(origin))).toBe(90);
   });
 
-  it('is forgotten after a day without a new connection, because it may be renewed', async () => {
+  it('is forgotten after a day without a connection, because a renewal may have changed it', async () => {
     const ends = new CertificateEnds(clock);
     const origin = `https://127.0.0.1:${await listen(tlsServer(7))}`;
     await send(origin, ends);

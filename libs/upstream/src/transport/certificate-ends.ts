@@ -11,7 +11,10 @@ export class CertificateEnds {
 
   constructor(private readonly clock: Clock) {}
 
-  /** @returns milliseconds since the epoch. Undefined if no TLS connection to the origin opened in a day. */
+  /**
+   * @returns when the origin's certificate ends, in milliseconds since the epoch. Undefined if no TLS
+   *   connection to the origin opened in the last day.
+   */
   of(origin: string): number | undefined {
     const seen = this.#seen.get(origin);
     return seen && this.clock.monotonicMs() - seen.atMs < FORGET_AFTER_MS ? seen.endsMs : undefined;

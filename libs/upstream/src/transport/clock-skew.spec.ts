@@ -5,7 +5,7 @@ import { ClockSkew } from './clock-skew.js';
 const START = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
 const HOUR = 3_600_000;
 
-/** Our two clocks, the provider's clock, and answers with the provider's time. */
+/** Simulates our two clocks, the provider's clock, and answers with the provider's time. */
 function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   const clock = {
     wall: START,
@@ -24,8 +24,8 @@ function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
     skew,
     pass,
     /**
-     * An answer whose date is `aheadMs` ahead of our time. The provider writes the date `before` ms after the
-     * request was sent, and the answer arrives `after` ms later.
+     * Simulates an answer whose date is `aheadMs` ahead of our time. The provider writes the date `before` ms
+     * after the request was sent, and the answer arrives `after` ms later.
      */
     saw(
       aheadMs: number,
@@ -62,7 +62,7 @@ describe('the measured clock difference after two answers that agree', () => {
     expect(skew.stops).toBe(expected >= 30_000);
   });
 
-  it('is never above the real difference, and below it at most by a second and the answers’ duration', () => {
+  it('never exceeds the real difference, and is smaller by at most a second plus the call’s duration', () => {
     const delay = fc.integer({ min: 0, max: 15_000 });
     const call = fc.record({ before: delay, after: delay, pause: fc.integer({ min: 1_000, max: 20_000 }) });
     const ahead = fc.integer({ min: -2 * HOUR, max: 2 * HOUR });
@@ -194,7 +194,7 @@ describe('answers that do not prove a clock difference', () => {
   });
 });
 
-/** Clocks for which two answers have shown a difference of an hour. */
+/** @returns clocks for which two answers have shown a difference of an hour. */
 function anHourApart() {
   const two = between();
   two.saw(-HOUR);
@@ -221,7 +221,7 @@ describe('a measured clock difference', () => {
     expect(skew.ms()).toBe(0);
   });
 
-  it('ends when the machine sleeps, so that the monotonic clock stands still', () => {
+  it('ends when the machine sleeps, because the monotonic clock then stands still', () => {
     const { skew, clock } = anHourApart();
     clock.wall += 10 * 60_000;
     expect(skew.ms()).toBe(0);
@@ -242,7 +242,7 @@ describe('a measured clock difference', () => {
     expect(skew.stops).toBe(true);
   });
 
-  it.each([HOUR, -HOUR])('does not come from answers during which our clock is set by %d ms', (step) => {
+  it.each([HOUR, -HOUR])('is not taken from an answer during which our clock jumps by %d ms', (step) => {
     const { skew, clock, pass } = between();
     for (let n = 0; n < 4; n++) {
       const sentAt = { wallMs: clock.wall, monotonicMs: clock.monotonic };

@@ -104,7 +104,7 @@ function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'se
   return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
 }
 
-/** The smallest difference that a reading allows. */
+/** @returns the smallest difference that a reading allows. */
 const distance = ({ leastMs, mostMs }: Reading): number => Math.max(0, leastMs, -mostMs);
 
 const overlap = (one: Reading, other: Reading): boolean =>

@@ -66,8 +66,8 @@ const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
 const MAX_DEPTH = 32;
 
 /**
- * The JSON of a 2xx answer. The answer must be declared as JSON, uncompressed, valid UTF-8, and without
- * duplicate members. A small compressed body could become huge in memory.
+ * Reads the JSON of a 2xx answer. The answer must be declared as JSON, valid UTF-8, and without duplicate
+ * members. It must be uncompressed, because a small compressed body could become huge in memory.
  *
  * @returns undefined if one of these conditions does not hold.
  */
@@ -100,5 +100,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** The part of an error text that is searched. An attacker could make the whole text very long. */
+/** @returns the part of an error text that is searched, because an attacker could send a very long text. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -82,7 +82,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   /**
    * @param baseUrl scheme, host and port.
    * @returns when the server's certificate ends, in milliseconds since the epoch. Undefined if no TLS
-   *   connection to the server opened in a day.
+   *   connection to the server opened in the last day.
    */
   certificateEndsMs(baseUrl: string): number | undefined {
     return this.#certificates.of(new URL(baseUrl).origin);

@@ -33,7 +33,7 @@ const transports: [string, { cert: string; key: string } | undefined][] = [
   ...(canTrust ? ([['TLS', ownCertificate()]] as [string, { cert: string; key: string }][]) : []),
 ];
 
-describe.each(transports)('a call whose deadline passed during a suspension, over %s', (_, certificates) => {
+describe.each(transports)('a call over %s whose deadline passed during a suspension', (_, certificates) => {
   let client: UpstreamHttpClient;
   let server: AnsweringThread;
   beforeEach(() => {

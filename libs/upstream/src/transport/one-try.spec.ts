@@ -23,7 +23,7 @@ describe('an attempt that consists of several requests', () => {
 
   /**
    * The columns: the requests (`-` means not sent), the failure and `bytesSent` of the last request, and the
-   * same two of the whole attempt.
+   * failure and `bytesSent` of the whole attempt.
    */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],

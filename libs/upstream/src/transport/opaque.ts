@@ -14,5 +14,5 @@ export const opaqueId = printable(512);
 
 export const opaqueText = printable(16_384);
 
-/** No request asks for so many ids. */
+/** All requests ask for fewer ids. */
 export const opaqueIds = z.array(opaqueId).max(100);

@@ -121,7 +121,7 @@ describe('an integration with one key', () => {
   });
 });
 
-describe('a signer that does not sign', () => {
+describe('a signer', () => {
   const failing = (failure: 'unavailable' | 'refused'): RequestSigner => ({
     ...first,
     sign: () => Promise.reject(new SignerError(failure, `it is ${failure}`)),
@@ -130,7 +130,7 @@ describe('a signer that does not sign', () => {
   it.each([
     ['unavailable', 'not_sent'],
     ['refused', 'misconfigured'],
-  ] as const)('because it is %s makes the attempt end in %s, and nothing is sent', async (why, failure) => {
+  ] as const)('that does not sign, because it is %s, makes the attempt end in %s', async (why, failure) => {
     const { sent, sending } = aSending({ first: 200 });
     const keys = new SigningKeys([failing(why)]);
     expect(await endOf(keys.send(sending))).toMatchObject({
@@ -142,7 +142,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble?.failure).toBe(why);
   });
 
-  it('is replaced by the other key’s signer if it refuses, but not if it is unavailable', async () => {
+  it('that refuses is replaced by the other key’s signer, but one that is unavailable is not', async () => {
     const refused = aSending({ second: 200 });
     expect((await new SigningKeys([failing('refused'), second]).send(refused.sending)).status).toBe(200);
     expect(refused.sent).toEqual(['second']);
@@ -153,7 +153,7 @@ describe('a signer that does not sign', () => {
     expect(away.sent).toEqual([]);
   });
 
-  it('is reported until it signs again', async () => {
+  it('that fails is reported until it signs again', async () => {
     let works = false;
     const signer: RequestSigner = {
       ...first,

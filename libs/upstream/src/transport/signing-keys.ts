@@ -20,7 +20,7 @@ export interface SigningKeysOptions {
 
 export interface SignedSending {
   leftMs: () => number;
-  /** Signs and sends the request once. If it throws, no other key is tried. */
+  /** Signs and sends the request once. If it throws, no other key is tried, unless the signer refused. */
   send: (sign: Sign) => Promise<HttpAnswer>;
   /** Whether the answer refuses the key. The request then certainly had no effect. */
   refusesKey: (answer: HttpAnswer) => boolean;

@@ -26,7 +26,7 @@ const envelope = z.object({
 
 /**
  * Reads an activity from the answer to a request that creates it, or to `get_activity`. A failed activity
- * also comes with HTTP status 200, so only its own status counts.
+ * also comes with HTTP status 200, so only the activity's own status counts.
  *
  * @param fingerprint the hash of the submitted bytes. An activity with another fingerprint belongs to
  *   another request.

@@ -84,10 +84,10 @@ export class AuthProxyApi {
     if (isSuccess(answer)) {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
-    // These requests name the subject's organization or none, but never the parent organization.
     const withOrigin = origin !== this.origin;
     throw refusalOf(answer, {
       signedBy: 'none',
+      // These requests name the subject's organization or none, but never the parent organization.
       organization: 'sub',
       tokenOver,
       ageMs: null,

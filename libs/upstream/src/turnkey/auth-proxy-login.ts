@@ -100,7 +100,7 @@ export class AuthProxyLogin {
   ): Promise<string> {
     const found = await this.#account(oneTry, subject, verified);
     if (found) return found;
-    // The subject names a user, and a new user would not be this user.
+    // A new user would not be the user that the subject names.
     if (subject.userId) {
       throw notFound('no sub-organization has the contact, and the subject names a user');
     }

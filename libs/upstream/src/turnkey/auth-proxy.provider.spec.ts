@@ -130,7 +130,7 @@ describe('the service, after a lost answer of the Auth Proxy,', () => {
   });
 });
 
-/** A call whose earlier tries have already stored these texts with `kept`. */
+/** @returns a call for which `kept` has already stored these texts. */
 async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
   const call = aCall();
   for (const [name, text] of Object.entries(texts)) await call.kept(name, () => text);
@@ -138,14 +138,14 @@ async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
 }
 
 describe('the options of a code at the Auth Proxy', () => {
-  it('forward the captcha token, the origin and the template', async () => {
+  it('may contain a captcha token, an origin and a template, which the service forwards', async () => {
     const { subject } = newSubject(true);
     const { choice, once } = provider.parseOtpChoice({
       emailCustomization: { templateId: 'tpl-1' },
       captchaToken: '0.turnstile',
       origin: 'https://app.example.com',
     });
-    // A captcha token is valid only once, and the row does not store it.
+    // A captcha token is valid only once, so it is no option for every code.
     expect(once).toEqual({ captchaToken: '0.turnstile' });
     expect(choice).not.toHaveProperty('captchaToken');
     const sent = await provider.initOtp(await keeping(once), subject, choice);
@@ -188,7 +188,7 @@ describe('the integration’s default origin at the Auth Proxy', () => {
   afterAll(async () => (await strict).close());
 
   it.each(['server', 'client'] as const)(
-    'is sent with every call, if the %s holds the session’s key',
+    'is sent with every call that has no other origin, if the %s holds the session’s key',
     async (custody) => {
       const at = await strict;
       at.reset();

@@ -46,10 +46,10 @@ export const contactSchema = z.discriminatedUnion(
 export const OTP_TYPES = { email: 'OTP_TYPE_EMAIL', phone: 'OTP_TYPE_SMS' } as const;
 export const FILTER_TYPES = { email: 'EMAIL', phone: 'PHONE_NUMBER' } as const;
 
-/** A contact in the form that the creation of a user requires. */
+/** @returns the contact in the form that the creation of a user requires. */
 export const asUserContact = ({ type, value }: Contact) =>
   type === 'email' ? { userEmail: value } : { userPhoneNumber: value };
 
-/** A contact in the form that the signed message of a signup contains. */
+/** @returns the contact in the form that the signed message of a signup requires. */
 export const asSignedContact = ({ type, value }: Contact) =>
   type === 'email' ? { email: value } : { phoneNumber: value };

@@ -6,8 +6,8 @@ import type { Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
- * The grant if the user's device holds the session's key: a verification token that is bound to this key, and
- * a message that the device signs to log in.
+ * Makes the grant for a device that holds the session's key: a verification token that is bound to this key,
+ * and a message that the device signs to log in.
  */
 export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
   const { id, publicKey, expiresAt } = token;

@@ -100,7 +100,7 @@ describe('the body of a device’s request', () => {
     expect(pointersOf(await device.signed(signing.loginMessage, twice))).toEqual(['/device/body']);
   });
 
-  it('may contain other white space', async () => {
+  it('may contain additional white space', async () => {
     const { body } = await good();
     const spelt = JSON.stringify(JSON.parse(body), null, 2);
     const request = await device.signed(signing.loginMessage, spelt);
@@ -136,7 +136,7 @@ describe('a signature in a device’s request', () => {
     expect(faultsOf({ ...own, stamp: '' })).toEqual([['/device/stamp', 'malformed']]);
   });
 
-  it('is reported, if it is wrong, together with all other errors', async () => {
+  it('that is wrong is reported together with all other errors', async () => {
     const own = await good();
     expect(pointersOf({ body: own.body.replace('_V2', '_V9'), clientSignature: '', stamp: '' })).toEqual([
       '/device/body/type',

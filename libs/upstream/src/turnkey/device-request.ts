@@ -8,8 +8,8 @@ import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
 /**
- * The limits of the request's timestamp: how old it may be, so that time is left to send it, and how far in
- * the future.
+ * The request's timestamp may be at most this old, so that time is left to send the request, and at most this
+ * far in the future.
  */
 const OLDEST_MS = 55 * 60_000;
 const FURTHEST_AHEAD_MS = 5 * 60_000;

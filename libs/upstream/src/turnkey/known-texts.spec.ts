@@ -44,7 +44,7 @@ describe('readRefusal of Turnkey’s errors', () => {
     expect(readRefusal({ code: null, text: `error: ${message}.` })).toBe(means);
   });
 
-  it('reads only turnkeyErrorCode if there is one, and ignores the text', () => {
+  it('recognizes a known turnkeyErrorCode, whatever the text is', () => {
     expect(readRefusal({ code: 'MAX_OTP_INITIATED', text: 'please be patient' })).toBe('throttled');
     expect(readRefusal({ code: 'ORGANIZATION_NOT_FOUND', text: '' })).toBe('organization_unknown');
     expect(readRefusal({ code: 'REQUEST_NOT_AUTHORIZED', text: '' })).toBe('not_permitted');

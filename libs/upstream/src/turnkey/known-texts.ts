@@ -6,7 +6,8 @@ import { beginningOf } from '../transport/http-answer.js';
  * - `throttled`: Turnkey asks us to wait
  * - `misconfigured`: the fault is ours and affects all calls
  * - `organization_unknown`: Turnkey does not know the organization in the request, ours or the subject's
- * - `token_over`, `token_used`: the verification token is invalid, and only a new code gives a new token
+ * - `token_over`: the verification token is invalid or has expired, so the user needs a new code
+ * - `token_used`: the verification token was used before, so the user needs a new code
  * - `key_refused`: the key that made the stamp is not valid
  * - `not_permitted`: a policy forbids this request for the key that made the stamp
  * - `not_current`: the request's `timestampMs` is too old or too new
@@ -39,7 +40,7 @@ interface Known {
 }
 
 /**
- * What Turnkey's refusals mean, in addition to their status (Turnkey's error reference of August 2026). The
+ * What Turnkey's refusals mean, beyond their status (Turnkey's error reference of August 2026). The
  * first match counts, and codes come before texts. Case is ignored, because Turnkey's clients and servers do
  * not agree on it. An unknown refusal means `rejected_unclear`.
  */

@@ -14,7 +14,7 @@ import { notFound } from './turnkey-login.js';
 type SessionKeyGrant = Grant & { type: 'session-key' };
 type DeviceKeyGrant = Grant & { type: 'device-key' };
 
-/** Opens the session with a login that the device has signed. `send` returns the session's token. */
+/** Prepares a login that the device has signed. `send` opens the session and returns its token. */
 export type DeviceLogin = (
   grant: DeviceKeyGrant,
   clientSignature: object,
@@ -155,7 +155,7 @@ function untold(error: UpstreamError): UpstreamError {
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
-/** A text that all tries of the command use, and whether the current try has made it. */
+/** @returns a text that all attempts of the command use. `first`: whether this attempt has created it. */
 async function keptText(call: Call, name: string, make: () => string) {
   let first = false;
   const text = await call.kept(name, () => {

@@ -27,7 +27,7 @@ const stored = z.object({
 export class Passkeys {
   constructor(private readonly api: TurnkeyApi) {}
 
-  /** @returns Turnkey's ids in the order of the passkeys, or null if the number of ids differs. */
+  /** @returns Turnkey's ids in the order of the passkeys, or null unless there is one id per passkey. */
   async create(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | null> {
     const { body, stamper, reader, credentialIds } = passkeys;
     try {
@@ -76,8 +76,8 @@ export class Passkeys {
 }
 
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
-  // Turnkey checks the session's rights first. Such a refusal therefore does not show whether Turnkey got the
-  // same request before.
+  // Turnkey checks the session's rights first. A refusal because of these rights therefore does not show
+  // whether an earlier try succeeded.
   const unheard =
     reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
   return failure === 'unavailable' || failure === 'no_answer' || unheard;

@@ -70,10 +70,8 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * The failure of an activity. A retry would not help, because Turnkey answers the same body with the
- * same activity.
- *
  * @param failure the activity's gRPC status.
+ * @returns an error that allows no retry, because Turnkey answers the same body with the same activity.
  */
 export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Asked): UpstreamError {
   const grpc = (failure as { code?: unknown } | null | undefined)?.code;
@@ -121,7 +119,7 @@ function meant(
     case 'key_refused':
       if (bySession) return rejected('session_expired');
       if (means === null) return keyOrSubject('our credentials are refused');
-      // Neither the subject's organization nor our own knows this key. The subject may belong to another
+      // Neither the subject's organization nor its parent knows our key. The subject may belong to another
       // customer of Turnkey.
       return asked.signedBy === 'parent' && asked.organization === 'sub' && code === 'PUBLIC_KEY_NOT_FOUND'
         ? new ForeignKey(misconfigured('our key is not known in the organization'))

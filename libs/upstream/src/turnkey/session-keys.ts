@@ -13,7 +13,7 @@ export async function keptSessionKey(
   return { key: openSessionKey(privateKey), privateKey };
 }
 
-/** Parses a session key, without the test signature of the boot, which blocks the process for some ms. */
+/** Parses a session key without a test signature, which would block the process for some milliseconds. */
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');
 

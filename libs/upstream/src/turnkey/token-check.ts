@@ -39,8 +39,8 @@ export class TokenCheck {
   }
 
   /**
-   * Does not check the expiry of a device's session. A repeated request may return an expired token, and then
-   * the next request fails.
+   * Does not check the expiry of a device's session, because a repeated request may return an expired token.
+   * In this case, the next request fails.
    */
   deviceSession(token: string, expected: ExpectedSession): SessionToken {
     return this.#session(token, expected, 0);

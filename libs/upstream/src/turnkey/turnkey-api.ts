@@ -66,7 +66,7 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Makes a body with a unique `timestampMs`. Otherwise Turnkey could take two requests for codes for one
+   * Makes a body with a unique `timestampMs`. Otherwise Turnkey could treat two requests for a code as one
    * repeated request.
    *
    * @param type for example `ACTIVITY_TYPE_INIT_OTP_V3`.

@@ -225,7 +225,7 @@ export class TurnkeyLogin {
         'several sub-organizations have the contact: name one in the subject',
       );
     if (found) return found;
-    // The subject names a user, and a new user would not be this user.
+    // A new user would not be the user that the subject names.
     if (userId) throw notFound('no sub-organization has the contact, and the subject names a user');
     const body = await call.kept('create-sub-organization', () =>
       this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, signUpParameters({ contact }, key, token)),
@@ -244,8 +244,8 @@ export class TurnkeyLogin {
 }
 
 /**
- * A sub-organization with one root user. The session's key is its first credential, and the passkeys follow
- * later.
+ * @returns the parameters of a new sub-organization with one root user. The session's key is the user's first
+ *   credential. The passkeys follow later.
  */
 function signUpParameters(
   { contact }: Pick<TurnkeySubject, 'contact'>,
@@ -279,7 +279,7 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The error for a subject that cannot be onboarded. The class OneTry adds the facts about the call. */
+/** @returns the error for a subject that cannot be onboarded. OneTry adds the facts about the call. */
 export const notFound = (detail: string, cause?: UpstreamError) =>
   refusedSubject('subject_not_found', detail, cause);
 

@@ -65,7 +65,7 @@ async function toCreate(terms: Terms = {}, call: Call = aCall()) {
 describe('the version of Turnkey’s activities', () => {
   const older = () => doors.turnkey({ initOtp: 'V1' });
 
-  it('V1 sends the code in plain text, and uses V1 activities in every step', async () => {
+  it('is V1 up to the login if initOtp is V1, and the code is sent in plain text', async () => {
     const { subject, sent, verify } = await toVerify({ at: older() });
     expect(sent).toEqual({ handle: expect.any(String), lifeMs: 300_000 });
     const grant = await verify();
@@ -78,7 +78,7 @@ describe('the version of Turnkey’s activities', () => {
     expect(created).toHaveLength(1);
   });
 
-  it('V1 signs a new user up with a V1 activity', async () => {
+  it('for the sign-up of a new user is V7 if initOtp is V1', async () => {
     const { verify } = await toVerify({ at: older(), subject: byEmail() });
     expect(await verify()).toMatchObject({ type: 'session-key' });
     expect(typesOf('create_sub_organization')).toEqual(['CREATE_SUB_ORGANIZATION_V7']);
@@ -127,7 +127,7 @@ describe('the request init_otp at Turnkey', () => {
     replyToEmailAddress: 'help@app.example.com',
   };
 
-  it('gets every documented parameter in its documented form', async () => {
+  it('contains every documented parameter in its documented form', async () => {
     const contact = newEmail();
     const subject = byEmail(contact);
     const { choice } = provider.parseOtpChoice(all, subject);
@@ -168,7 +168,7 @@ describe('the request init_otp at Turnkey', () => {
     expect(mail!.message).toMatchObject({ emailCustomization: { appName: 'Acme', templateId: 't' } });
   });
 
-  it('merges the caller’s options into the defaults, member by member', async () => {
+  it('contains the caller’s options, merged into the defaults member by member', async () => {
     const otpDefaults = {
       otpLength: 7,
       alphanumeric: false,
@@ -196,7 +196,7 @@ describe('the request init_otp at Turnkey', () => {
     expect(() => doors.turnkey({ otpDefaults: { otpType: 'OTP_TYPE_SMS' } })).toThrow(/otpType/);
   });
 
-  it('is a new activity for each request, even within a millisecond', async () => {
+  it('creates a new activity each time, even within the same millisecond', async () => {
     const still = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() - (Date.now() % 60_000) });
     const { subject } = known();
     const [first, second] = [await sentTo({ at: still, subject }), await sentTo({ at: still, subject })];
@@ -390,7 +390,7 @@ describe('the step verify-otp at Turnkey', () => {
     expect(doors.http.bodies('verify_otp')).toHaveLength(1);
   });
 
-  it('does not keep an invalid token', async () => {
+  it('does not store an invalid token', async () => {
     const { verify, call } = await toVerify();
     const activity = {
       id: 'a',
@@ -543,7 +543,7 @@ describe('the step verify-otp at Turnkey', () => {
     expect(doors.http.bodies('verify_otp')).toEqual([]);
   });
 
-  it('ends misconfigured if our key belongs to another organization', async () => {
+  it('is not reached if our key belongs to another organization: init-otp ends misconfigured', async () => {
     const at = doors.turnkey({ organizationId: randomUUID() });
     expect(await endOf(at.initOtp(aCall(), byEmail(), {}))).toMatchObject({ failure: 'misconfigured' });
   });
@@ -599,8 +599,8 @@ describe('the step create-authenticators at Turnkey', () => {
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     doors.sandbox.control.advanceClock(20 * 60_000, true);
-    // The session has ended. It may have been open at the first try, so whether the first try succeeded is
-    // unknown.
+    // The session has ended. It may have been open at the first try, so it is unknown whether the first try
+    // succeeded.
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await create(aCall({ kept }))).toEqual(
       doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),

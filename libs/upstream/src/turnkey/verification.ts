@@ -8,7 +8,7 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 
 /**
  * Exchanges a code for a proof that it was correct. `byCode` takes the code in plain text and returns a
- * session. `byDevice` takes the code as encrypted by the user's device, and returns a token.
+ * session. `byDevice` takes a code that the user's device has encrypted, and returns a token.
  */
 export interface CodeTaker {
   byCode(oneTry: OneTry, call: Call, subject: TurnkeySubject, sent: SentOtp, code: Secret): Promise<Grant>;
@@ -22,8 +22,8 @@ export interface CodeTaker {
 }
 
 /**
- * Verifies a code that came in plain text or encrypted by the user's device. If the device must sign ids that
- * the subject does not have, refuses before the code is used up.
+ * Verifies a code in plain text, or a code that the user's device has encrypted. If the subject lacks the ids
+ * that the device must sign, throws before the code is used up.
  */
 export async function verifyBy(
   taker: CodeTaker,
@@ -35,15 +35,15 @@ export async function verifyBy(
 ): Promise<Grant> {
   if (proof.type === 'code') return taker.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw encryptedWithoutKey();
-  // The onboarding has only a contact, because the service held the key when it began. The device has no ids
-  // to sign.
+  // If the service held the key when the onboarding began, the subject may have only a contact. Then the
+  // device has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the subject does not name the sub-organization and the user that the device signs for');
   }
   return grantToDevice(subject, await taker.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/** The error for an encrypted code, if the provider sent this code without a key to encrypt it. */
+/** @returns the error for an encrypted code that the provider sent without a key to encrypt it. */
 function encryptedWithoutKey(): UpstreamError {
   return new UpstreamError('rejected', {
     detail: 'this code must be sent in plain text, but it came encrypted',

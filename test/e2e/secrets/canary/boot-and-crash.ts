@@ -14,7 +14,7 @@ export const CRASHES = ['exception', 'rejection', 'rejection of no error'] as co
 /** Starts the service with malformed secrets in each variable, and with secrets that a server refuses. */
 export async function badBoots(canary: Canary): Promise<void> {
   const { LOG_LEVEL: _, ...env } = canary.story.env;
-  // These values look like an id, a name or a host. The test searches for the beginning of each value.
+  // Makes a secret that can stand for an id, a name or a host. The test later searches for its beginning.
   const made = (secret = unique().replace(/\W/g, '').toLowerCase()): string => {
     canary.secret('value at boot', secret.slice(0, 24));
     return secret.slice(0, 30);
@@ -59,7 +59,7 @@ export async function badBoots(canary: Canary): Promise<void> {
   canary.put('output of a boot that failed', refused.said);
 }
 
-/** Lets services crash, and keeps their output and one diagnostic report of Node.js. */
+/** Lets services crash, and records their output and one diagnostic report of Node.js. */
 export async function crashes(canary: Canary): Promise<Map<string, { code: number | string; said: string }>> {
   const ends = new Map<string, { code: number | string; said: string }>();
   const start = (env: Record<string, string>, ...flags: string[]) =>
@@ -99,7 +99,7 @@ export async function crashes(canary: Canary): Promise<Map<string, { code: numbe
   return ends;
 }
 
-/** Keeps what every user of the machine can see about the processes. */
+/** Records what every user of the machine can see about the processes. */
 export async function processTitles(canary: Canary): Promise<void> {
   for (const { pid } of [canary.service, canary.worker]) {
     if (process.platform === 'linux') {

@@ -78,7 +78,7 @@ export class Canary {
   }
 
   /**
-   * Keeps a text, to search it later.
+   * Stores a text, so that the test can search it for secrets later.
    *
    * @param sink the place that shows the text.
    * @param may the kinds of secrets that this place may show.
@@ -119,7 +119,7 @@ export class Canary {
     this.mirror.echo(word, echo);
   }
 
-  /** Stops taking samples, and collects the data that is left. */
+  /** Stops taking samples, and then collects the remaining data. */
   async collect(): Promise<void> {
     this.#sampling = false;
     await this.#sampler;
@@ -249,13 +249,13 @@ export class Canary {
     this.secret('credential of AWS', awsSecret);
     this.secret('credential of AWS', this.awsSessionToken);
     this.secret('wrong code', WRONG_CODE);
-    // Each attestation object and all client data begin with these bytes.
+    // Every attestation object and all client data begin like this, so the search finds any of them.
     const attestation = Buffer.from('a363666d74646e6f6e65', 'hex');
     this.secret('attestation', attestation.toString('base64url'), attestation);
     this.secret('client data', '{"type":"webauthn.create"');
   }
 
-  /** From now on, all calls of this test use this API key, and each answer is kept. */
+  /** Lets all later calls of the story use this API key, and records each answer. */
   #listen(): void {
     const { story, apiKey } = this;
     const { ask, events, start, until } = story;
@@ -270,7 +270,7 @@ export class Canary {
     ) {
       const all = { authorization: `Bearer ${apiKey}`, ...headers };
       const answer = (await ask.call(this, method, path, body, all, url)) as Answer<Body>;
-      // The answer that creates an API key may contain the token of this key.
+      // Leave out the token from the answer that creates an API key, because this answer must contain it.
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
       return answer;
@@ -310,15 +310,15 @@ export class Canary {
     ] as const) {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();
-        // A measurement of the process may contain the six digits of a code by chance.
+        // Leave out measurements of the process, because they may contain a code's six digits by chance.
         this.put(`${path.slice(1)} of the ${name}`, text.replace(/^((?:process|nodejs)_\S+) \S+$/gm, '$1'));
       }
     }
   }
 
   /**
-   * Decrypts the data key of each row, and the session keys under it. Adds all of them to the secrets to
-   * search for.
+   * Decrypts the data key of each row, and with it the session keys. Adds all these keys to the secrets that
+   * the test searches for.
    */
   async #openRows(): Promise<void> {
     const rows = await this.story.sql<Record<string, Buffer> & { id: string }>(

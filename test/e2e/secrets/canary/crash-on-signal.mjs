@@ -1,6 +1,6 @@
 /**
- * Loaded before the service. When SIGUSR2 arrives, the service crashes with an error that contains all its
- * settings.
+ * Node.js loads this file before the service. At SIGUSR2, the service crashes with an error that contains all
+ * its settings.
  */
 function laden() {
   const known = { ...process.env };

@@ -26,8 +26,9 @@ export function newKey(): KeyPair {
 }
 
 /**
- * The settings of six integrations: Byzantine with its keys in the settings and with its key at KMS, and both
- * APIs of Turnkey with the session's key in the service and on the user's device. All have the same base URL.
+ * @returns the settings of six integrations with the same base URL. Byzantine has two: with its keys in the
+ *   settings, and with its key at KMS. Each of Turnkey's two APIs has two: with the session's key in the
+ *   service, and on the user's device.
  */
 export function integrations(
   sandbox: Sandbox,

@@ -1,8 +1,8 @@
 import type { Canary } from './canary.js';
 
 /**
- * The result of a search as text: the kinds of secrets, the places that were searched, and the secrets that
- * were found.
+ * @returns the result of a search as text: the kinds of secrets, the searched places, and the secrets that
+ *   were found.
  */
 export function summaryOf({ finds, sinks, kinds }: ReturnType<Canary['search']>): string {
   const secrets = [...kinds.values()].reduce((sum, count) => sum + count, 0);

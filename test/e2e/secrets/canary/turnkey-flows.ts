@@ -22,7 +22,7 @@ function contactOf(canary: Canary, type: 'email' | 'phone'): Contact {
   return { type, value };
 }
 
-/** A user at Turnkey. @param known whether the user already has a sub-organization. */
+/** Makes a user with a new contact. @param known whether the user already has a sub-organization. */
 function person(canary: Canary, type: 'email' | 'phone', known = true) {
   const contact = contactOf(canary, type);
   if (!known) return { contact, subject: { contact } };
@@ -135,8 +135,8 @@ async function device(canary: Canary, door: Door): Promise<void> {
 }
 
 /**
- * Makes Turnkey answer with a copy of the request: of the first step, with a contact, and of the login, with
- * a token.
+ * Makes Turnkey answer two requests with a copy: the first request, which contains a contact, and the login,
+ * which contains a token.
  */
 async function echoed(canary: Canary, door: Door, echo: Echo): Promise<void> {
   const { story } = canary;
@@ -162,8 +162,8 @@ export async function turnkeyFlows(canary: Canary): Promise<void> {
       device(canary, door),
     ]),
   );
-  // These flows run one after the other. The test does not know the token, so the proxy copies the next
-  // request that contains the member name `verificationToken`.
+  // Run one flow at a time, because the proxy copies the next request with the member `verificationToken`. It
+  // cannot look for the token itself, which the test does not know.
   for (const echo of Object.keys(ECHOES) as Echo[]) {
     for (const door of DOORS) await echoed(canary, door, echo);
   }

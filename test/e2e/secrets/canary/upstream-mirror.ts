@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Answers that contain a copy of the request, by where the copy is. */
+/** Answers that contain a copy of the request, by the place of the copy. */
 export const ECHOES = {
   'in every member of JSON': (response, raw) =>
     json(response, 400, {
@@ -76,7 +76,7 @@ export class UpstreamMirror {
     return mirror;
   }
 
-  /** Makes the proxy answer the next requests that contain this word itself, with a copy of the request. */
+  /** Makes the proxy answer the next `times` requests that contain `word` with a copy of the request. */
   echo(word: string, echo: Echo, times = 1): void {
     this.#echoes.push({ word, echo, times });
   }
@@ -95,8 +95,8 @@ export class UpstreamMirror {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    // Only these two headers may carry a secret. Programs between service and provider could log the others,
-    // so the test searches them.
+    // Only these two headers may contain a secret. The test searches all other headers, because programs
+    // between service and provider could log them.
     const { 'x-stamp': _stamp, 'x-captcha-token': _captcha, ...followed } = request.headers;
     this.headers.push(JSON.stringify(followed));
     const raw = `${request.url} ${JSON.stringify(request.headers)} ${body.toString()}`;

@@ -40,7 +40,7 @@ export const stepOrder: Invariant = ({ events, calls }) => {
   let opened = false;
   for (const { step, attempt, otpId, effect } of calls) {
     if (effect?.type === 'session_opened') opened = true;
-    // Sorted by attempt, because an abandoned call may arrive after later calls.
+    // Sort the codes by attempt, because an abandoned call may arrive after later calls.
     const mailed = calls.flatMap((call) =>
       call.effect?.type === 'otp_sent' && call.attempt < attempt ? [call] : [],
     );

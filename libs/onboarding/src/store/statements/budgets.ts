@@ -1,7 +1,7 @@
 import { statement } from '../statement.js';
 
 /**
- * Deletes budgets, in one page of the table, if they have no live onboarding and all their entries are too
+ * Deletes the budgets in one page of the table that have no live onboarding, and only entries that are too
  * old to count. Locks the rows of the budgets. Skips rows that another statement is writing: the next run
  * takes them. Finds rows by `ctid`, so that PostgreSQL reads no other rows.
  */

@@ -6,8 +6,8 @@ import { statement } from '../statement.js';
  * Begins an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key, the
  * credentials, the challenges. Reserves the credentials if none of them is registered for any user (WebAuthn
  * Level 3 §7.1, step 27) and the subject will not have too many passkeys. Uses up all challenges or none.
- * After a wait for the onboarding, PostgreSQL checks the conditions again. If one part refuses, the whole
- * statement fails and writes nothing.
+ * After a wait for the lock of the onboarding, PostgreSQL checks the conditions again. If one part refuses,
+ * the whole statement fails and writes nothing.
  */
 export const CLAIM_AUTHENTICATORS = statement(
   'claim_authenticators',

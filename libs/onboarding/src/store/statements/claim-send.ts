@@ -4,8 +4,9 @@ import { statement } from '../statement.js';
 
 /**
  * Begins another sending of a code: a resend, or the decision that a lost verification did not happen. Locks,
- * in this order: the onboarding, the idempotency key, the subject's budget row. After a wait for the
- * onboarding, PostgreSQL checks the conditions again. If refused, the statement writes nothing.
+ * in this order: the onboarding, the idempotency key, the subject's budget row. After a wait for the lock of
+ * the onboarding, PostgreSQL checks the conditions again. If a condition does not hold, the statement writes
+ * nothing.
  */
 export const CLAIM_SEND = statement(
   'claim_send',

@@ -4,9 +4,9 @@ import { statement } from '../statement.js';
 
 /**
  * Begins the verification of a code. Locks, in this order: the onboarding, the idempotency key, the subject's
- * budget row. After a wait for the onboarding, PostgreSQL checks the conditions again. Counts a wrong code in
- * the day's budget in advance. The write that ends the attempt counts the tries of this code. If refused, the
- * statement writes nothing.
+ * budget row. After a wait for the lock of the onboarding, PostgreSQL checks the conditions again. Counts a
+ * wrong code in the day's budget in advance. The write that ends the attempt counts the tries of this code.
+ * If a condition does not hold, the statement writes nothing.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',

@@ -1,10 +1,10 @@
 import { statement } from '../statement.js';
 
 /**
- * Writes the changes of a command or of a decision by an operator or a worker, and late answers. Locks, in
+ * Writes the changes of a command by a caller, an operator or a worker. Also records late answers. Locks, in
  * this order: the idempotency key, the onboarding, its credentials. Writes only if the row has not changed
- * since it was read, and only before its next deadline: callers must not see two states with the same
- * version.
+ * since it was read. Writes a command only before the next deadline of the row, because callers must not see
+ * two states with the same version.
  */
 export const COMMAND = statement(
   'command',

@@ -39,9 +39,9 @@ export const COUNT_SLICE = statement(
 );
 
 /**
- * How many milliseconds ago the oldest deadline passed, of the rows whose new state is not written yet; null
- * if there is no such row. Looks only at the rows whose `due_at` is oldest, so many overdue retries may hide
- * later deadlines. Locks nothing.
+ * Reads how many milliseconds ago the oldest deadline passed, among the rows whose new state is not written
+ * yet; null if there is no such row. Looks only at the rows whose `due_at` is oldest, so many overdue retries
+ * may hide later deadlines. Locks nothing.
  */
 export const EXPIRY_LAG = statement(
   'expiry_lag',

@@ -1,11 +1,11 @@
 import { statement } from '../statement.js';
 
 /**
- * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges,
- * credentials, keys and events, and the subject's budget row. Writes only if the onboarding has not changed
- * since it was read. A new attempt counts as a change, because it adds an event. {@link ERASE_LATE} follows.
- * A request that still runs cannot store its answer later: the erasure removes the request's id from its
- * idempotency key.
+ * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges, credentials,
+ * keys and events, and the subject's budget row. Writes only if the onboarding has not changed since it was
+ * read. A new attempt counts as a change, because it adds an event. {@link ERASE_LATE} must run afterwards. A
+ * request that still runs cannot store its answer later, because the erasure removes the request's id from
+ * its idempotency key.
  */
 export const ERASE = statement(
   'erase',

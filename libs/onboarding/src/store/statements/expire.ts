@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Live rows whose deadline may have passed. The row that has been due for longest is first. Locks nothing:
- * the write checks that the row has not changed.
+ * Reads live rows whose deadline may have passed, first the row that has been due for longest. Locks nothing,
+ * because the later write checks that the row has not changed.
  */
 export const DUE = statement(
   'due',

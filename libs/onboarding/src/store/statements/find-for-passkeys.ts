@@ -3,8 +3,9 @@ import { statement } from '../statement.js';
 
 /**
  * Reads a row with its outstanding challenges and the credentials of its subject. Takes one try from each
- * given challenge that has a try left, if all given challenges are outstanding and the row accepts passkeys
- * of this form from this caller. Locks these challenges.
+ * given challenge that has a try left. Does so only if all given challenges are outstanding, and if the row
+ * accepts such passkeys from this caller. `$byDevice`: the user's device has signed the submission. Locks
+ * these challenges.
  */
 export const FIND_FOR_PASSKEYS = statement(
   'find_for_passkeys',

@@ -61,7 +61,7 @@ export const FUNNEL_BATCH = statement(
   { alone: true },
 );
 
-/** The days that have been counted, the present time, and the oldest onboarding. */
+/** Reads the days that have been counted, the present time, and the id of the oldest onboarding. */
 export const FUNNEL_STATE = statement(
   'funnel_state',
   `SELECT clock_timestamp() AS now, (SELECT o.id FROM onboardings o ORDER BY o.id LIMIT 1) AS "oldestId",

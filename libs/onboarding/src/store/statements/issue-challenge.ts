@@ -4,8 +4,9 @@ import { statement } from '../statement.js';
 /**
  * Issues a challenge, and deletes the oldest challenges if too many are outstanding. Reads the row and the
  * credentials of its subject. Locks, in this order: the onboarding, the idempotency key, the deleted
- * challenges. The onboarding is locked because a concurrent erasure would not see the new challenge. Writes
- * nothing if the onboarding accepts no passkeys, the subject has no room for another one, or the key exists.
+ * challenges. Locks the onboarding, because a concurrent erasure would not see the new challenge. Writes
+ * nothing if the onboarding accepts no passkeys, the subject has no room for another passkey, or the key
+ * exists.
  */
 export const ISSUE_CHALLENGE = statement(
   'issue_challenge',

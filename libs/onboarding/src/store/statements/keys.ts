@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Stores the answer for an idempotency key, but only its first answer. Locks the key. If an erasure holds
- * the lock, the statement waits, and then stores nothing: the erasure has cleared `taken_by`.
+ * Stores the answer for an idempotency key, but only its first answer. Locks the key. If an erasure holds the
+ * lock, the statement waits, and then stores nothing, because the erasure has cleared `taken_by`.
  */
 export const ANSWER = statement(
   'answer',

@@ -6,11 +6,11 @@ const OF_INTEGRATION = '(o.integration COLLATE "C")';
 const ANY = `ARRAY['']`;
 
 /**
- * Groups the rows of an index. Reads at most `$limit` rows of each key, the oldest first, so that many rows
- * take no longer. If a key has more rows, `isCapped` is set on all its groups. Only the key and the index's
- * own predicate select rows: with another condition, PostgreSQL would read any number of rows that do not
- * meet it. The key is compared with a range. With `=`, PostgreSQL would read the primary key in its order
- * instead of this index. Locks nothing.
+ * Groups the rows of an index. Reads at most `$limit` rows of each key, the oldest first, so that the time
+ * does not grow with the number of rows. If a key has more rows, `isCapped` is set on all its groups. Only
+ * the key and the index's own predicate select rows: with another condition, PostgreSQL would read any number
+ * of rows that do not meet it. The key is compared with a range. With `=`, PostgreSQL would use the index of
+ * the primary key instead of this index. Locks nothing.
  */
 const grouped = (
   name: string,

@@ -43,7 +43,7 @@ export const WAIT_FOR_STARTS = statement(
 /** Reads PostgreSQL's clock. Locks nothing. */
 export const NOW = statement('now', 'SELECT clock_timestamp() AS now');
 
-/** The subject's latest onboarding, live or ended. Locks nothing. */
+/** Reads the subject's latest onboarding, live or ended. Locks nothing. */
 export const FIND_LIVE = statement(
   'find_live',
   `SELECT b.live_id AS "liveId", o.*, clock_timestamp() AS now

@@ -20,7 +20,7 @@ export const KEY_USE = statement(
   { alone: true },
 );
 
-/** All key ids except the current one. Finds each id with one step in the index. Locks nothing. */
+/** Reads all key ids except the current one. Finds each id with one step in the index. Locks nothing. */
 export const OTHER_KEY_IDS = statement(
   'other_key_ids',
   `WITH RECURSIVE ids AS (
@@ -80,7 +80,7 @@ export const ONE_PER_SEALING_KEY = statement(
   { alone: true },
 );
 
-/** The newest onboardings with an anchor (the stored hash of a timeline). Locks nothing. */
+/** Reads the newest onboardings with an anchor (the stored hash of a timeline). Locks nothing. */
 export const LAST_ANCHORED = statement(
   'last_anchored',
   `SELECT o.id FROM onboardings o WHERE o.anchor IS NOT NULL ORDER BY o.id DESC LIMIT 5`,

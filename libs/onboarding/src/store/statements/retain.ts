@@ -1,6 +1,6 @@
 import { statement } from '../statement.js';
 
-/** Ended onboardings whose retention time is over, oldest first. Locks nothing. */
+/** Reads ended onboardings whose retention time is over, oldest first. Locks nothing. */
 export const KEPT_TOO_LONG = statement(
   'kept_too_long',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o

@@ -3,9 +3,9 @@ import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
- * Begins the next attempt of a waiting step without counting it in a budget: the submission is already
- * counted, or the provider treats the attempt as a repetition. Locks the onboarding, and then reads the
- * clock. If another worker was faster, the row has another attempt number, and nothing is written.
+ * Begins the next attempt of a waiting step. Does not count the attempt in a budget, because the submission
+ * is already counted, or the provider treats the attempt as a repetition. Locks the onboarding, and then
+ * reads the clock. If another worker was faster, the row has another attempt number, and nothing is written.
  */
 export const RETRY = statement(
   'retry',

@@ -4,7 +4,7 @@ import { statement } from '../statement.js';
 /**
  * Writes the end of an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key
  * if an answer is stored, the credentials that its submission has reserved. Writes only if the row has not
- * changed since it was read, not even by time.
+ * changed since it was read, and if no deadline has passed.
  */
 export const SETTLE_AUTHENTICATORS = statement(
   'settle_authenticators',

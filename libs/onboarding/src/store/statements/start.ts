@@ -7,7 +7,7 @@ import { statement } from '../statement.js';
  * superseded onboarding, the subject's budget row. The budget row also has the id of the subject's live
  * onboarding. Of two starts for one subject, the second waits for the budget row, and then reads the id that
  * the first has written. If the snapshot does not contain an onboarding with this id, the onboarding is new
- * and counts as live. If refused, the statement writes nothing.
+ * and counts as live. If a condition does not hold, the statement writes nothing.
  */
 export const START = statement(
   'start',

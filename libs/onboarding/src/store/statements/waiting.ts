@@ -62,9 +62,9 @@ export const NOT_WOKEN = statement(
 );
 
 /**
- * Steps in one stored state whose jobs can be queued again: they wait for their next try, or their process is
- * gone. Pages follow the index: each page begins after `$key` and `$after`, and ends before `$beyond`. Locks
- * nothing.
+ * Reads steps in one stored state whose jobs can be queued again, because the steps wait for their next try
+ * or their process is gone. Pages follow the index: each page begins after `$key` and `$after`, and ends
+ * before `$beyond`. Locks nothing.
  */
 export const WAITING_STEPS = statement(
   'waiting_steps',
