@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
 import { until, within } from '#libs/testing';
 import { bearer, makeKey, readWith, type Refusal } from '../../support/callers.js';
 import { readyAt } from '../../support/health.js';
@@ -263,14 +264,30 @@ describe('a user (the subject of an onboarding)', () => {
   it('is named in no Redis key that counts requests, and neither are callers and addresses', async () => {
     story = await begin({});
     const { subject } = await story.sent();
-    const { Redis } = await import('ioredis');
-    const redis = new Redis(story.env['REDIS_URL']!);
-    const keys = await redis.keys(`${story.env['QUEUE_PREFIX']!}:limit:*`);
-    redis.disconnect();
+    const keys = await limitKeys();
     expect(keys.length).toBeGreaterThan(1);
     for (const key of keys) expect(key).not.toMatch(new RegExp(`${subject.userId}|default|127\\.0`));
   });
+
+  it('has a new onboarding whose first commands are counted without Redis', async () => {
+    story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '30' });
+    const { id } = await story.sent();
+    const keys = await limitKeys();
+    const command = () => story.call('POST', `/v1/onboardings/${id}/otp/verify`, { code: '' });
+    for (let n = 0; n < 2; n++) expect((await command()).status).toBe(400);
+    expect(await limitKeys()).toEqual(keys);
+    await command();
+    expect(await limitKeys()).toHaveLength(keys.length + 1);
+  });
 });
+
+/** @returns the Redis keys that count requests, sorted. */
+async function limitKeys(): Promise<string[]> {
+  const redis = new Redis(story.env['REDIS_URL']!);
+  const keys = await redis.keys(`${story.env['QUEUE_PREFIX']!}:limit:*`);
+  redis.disconnect();
+  return keys.sort();
+}
 
 describe('request limits', () => {
   it('apply to each process separately while Redis is down', async () => {
