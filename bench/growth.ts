@@ -149,8 +149,8 @@ async function reads(pool: Pool, { token }: Running): Promise<Record<string, num
 }
 
 function print(found: Figures[]): void {
-  const line = (name: string, of: (figures: Figures) => number | null, digits: number) =>
-    say(`| ${[name, ...found.map((each) => of(each)?.toFixed(digits) ?? '–')].join(' | ')} |`);
+  const line = (name: string, valueOf: (figures: Figures) => number | null, digits: number) =>
+    say(`| ${[name, ...found.map((each) => valueOf(each)?.toFixed(digits) ?? '–')].join(' | ')} |`);
   say(`\n| open onboardings | ${SIZES.map((size) => size.toLocaleString('en')).join(' | ')} |`);
   say(`| --- |${' ---: |'.repeat(SIZES.length)}`);
   line('onboardings a second, 16 at once', ({ perSecond }) => perSecond, 0);

@@ -43,12 +43,12 @@ describe('judge', () => {
 
   it.each(Object.keys(counted) as (keyof Counted)[])('fails if %s exceeds its bound', (name) => {
     const at = (more: number) => ({ ...counted, [name]: counted[name] + more });
-    const of = (seen: Counted) =>
+    const judged = (seen: Counted) =>
       judge({ counted: seen, bounds, tries: [QUIET], onMain: false, noisyBefore: 0 });
-    expect(of(at(0)).passes).toBe(true);
-    expect(of(at(1)).passes).toBe(false);
-    expect(of(at(1)).lines.join()).toContain(`${name} per onboarding`);
-    expect(of({ ...counted, [name]: NaN }).passes).toBe(false);
+    expect(judged(at(0)).passes).toBe(true);
+    expect(judged(at(1)).passes).toBe(false);
+    expect(judged(at(1)).lines.join()).toContain(`${name} per onboarding`);
+    expect(judged({ ...counted, [name]: NaN }).passes).toBe(false);
   });
 
   it.each<[Partial<Ratios>, boolean]>([

@@ -102,8 +102,8 @@ function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: nu
 }
 
 function printStatements(rows: Statement[], onboardings: number): void {
-  const sum = (of: (row: Statement) => number) =>
-    rows.reduce((total, row) => total + of(row), 0) / onboardings;
+  const sum = (valueOf: (row: Statement) => number) =>
+    rows.reduce((total, row) => total + valueOf(row), 0) / onboardings;
   const wal = sum((row) => row.wal).toFixed(0);
   const planned = ms(sum((row) => row.planMs));
   say(

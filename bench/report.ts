@@ -55,7 +55,7 @@ export function reportOf(
       .filter((result) => result.name === name && result.setting === setting)
       .flatMap(({ samples }) => samples.map(({ perSecond }) => perSecond));
   const rows = results.map(({ name, setting, samples }): Row => {
-    const mid = (of: (sample: (typeof samples)[number]) => number) => median(samples.map(of));
+    const mid = (valueOf: (sample: (typeof samples)[number]) => number) => median(samples.map(valueOf));
     const perSecond = mid((sample) => sample.perSecond);
     const relay = rates('relay', setting);
     const measured = samples.every(({ cpu }) => cpu !== null);

@@ -93,15 +93,15 @@ export class Field {
     }
     for (const setting of settings) {
       await this.upstream.answerAfter(setting.delayMs);
-      const of = new Map(this.contenders.map((contender) => [contender, [] as Sample[]]));
+      const samplesOf = new Map(this.contenders.map((contender) => [contender, [] as Sample[]]));
       for (let pair = 1; pair <= pairs; pair++) {
         for (const contender of [...this.contenders, ...this.contenders.toReversed()]) {
           const sample = await this.#turn(contender, { atOnce: setting.atOnce, warmMs, windowMs });
-          of.get(contender)!.push(sample);
+          samplesOf.get(contender)!.push(sample);
         }
       }
-      for (const [contender, samples] of of) results.push({ name: contender.name, setting, samples });
-      const each = this.contenders.map((one) => `${one.name} ${of.get(one)!.map(rounded).join(' ')}`);
+      for (const [contender, samples] of samplesOf) results.push({ name: contender.name, setting, samples });
+      const each = this.contenders.map((one) => `${one.name} ${samplesOf.get(one)!.map(rounded).join(' ')}`);
       say(`${nameOf(setting)}: ${each.join(', ')}`);
     }
     return results;

@@ -83,7 +83,7 @@ function print(minutes: readonly Minute[]): void {
     `\n| minute | ${columns.map(([name]) => name).join(' | ')} |\n|${' ---: |'.repeat(columns.length + 1)}`,
   );
   for (const [index, minute] of minutes.entries()) {
-    const cells = columns.map(([, of, digits]) => of(minute)?.toFixed(digits) ?? '–');
+    const cells = columns.map(([, valueOf, digits]) => valueOf(minute)?.toFixed(digits) ?? '–');
     say(`| ${[index + 1, ...cells].join(' | ')} |`);
   }
   say(

@@ -5,7 +5,7 @@ import { Caller } from './caller.js';
 import { check, type Violation } from '../support/history/checker.js';
 import { JournalKeeper, collect, unsettled } from '../support/history/collect.js';
 import { Fleet } from './fleet.js';
-import type { History, Told } from '../support/history/history.js';
+import type { CallerAnswer, History } from '../support/history/history.js';
 import { script, type Link, type ScriptedEvent } from './script.js';
 import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { startServers, type Servers } from '../support/drivers/servers.js';
@@ -59,7 +59,7 @@ export class ChaosRun {
   readonly #options: ChaosOptions;
   readonly #random: SeededRandom;
   readonly #run = `chaos-${Date.now().toString(36)}-`;
-  readonly #told = new Map<string, Told[]>();
+  readonly #answers = new Map<string, CallerAnswer[]>();
   readonly #faults: string[] = [];
   readonly #kills: Record<string, number> = {};
   readonly #events: Record<string, number> = {};
@@ -159,7 +159,7 @@ export class ChaosRun {
   }
 
   #hasCompleted(): boolean {
-    return [...this.#told.values()].some((told) => told.some(({ state }) => state === 'completed'));
+    return [...this.#answers.values()].some((answers) => answers.some(({ state }) => state === 'completed'));
   }
 
   #do(event: ScriptedEvent): void {
@@ -245,7 +245,7 @@ export class ChaosRun {
       over: () => this.#over,
       line: {
         serviceUrl: (random) => this.#fleet.serviceUrl(random),
-        heard: (id, told) => this.#told.set(id, [...(this.#told.get(id) ?? []), told]),
+        answered: (id, answer) => this.#answers.set(id, [...(this.#answers.get(id) ?? []), answer]),
         fault: (detail) => this.#faults.push(detail),
       },
     });
@@ -259,7 +259,13 @@ export class ChaosRun {
   }
 
   #collect(journal: JournalKeeper): Promise<History> {
-    return collect(this.#servers.postgres.url, this.#run, this.#sandbox.control, journal.close(), this.#told);
+    return collect(
+      this.#servers.postgres.url,
+      this.#run,
+      this.#sandbox.control,
+      journal.close(),
+      this.#answers,
+    );
   }
 
   #count(cause: string): void {

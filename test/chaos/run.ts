@@ -76,7 +76,7 @@ function report({ history, violations, faults, kills, events, lostClaims, second
   say(`timeline events: ${onboardings.reduce((sum, each) => sum + each.events.length, 0)}`);
   say(`upstream calls: ${calls.length}, ${lost} without a complete answer`);
   say(`passkeys upstream: ${history.passkeys.length}`);
-  say(`answers received: ${onboardings.reduce((sum, each) => sum + each.told.length, 0)}`);
+  say(`answers received: ${onboardings.reduce((sum, each) => sum + each.answers.length, 0)}`);
   say(`attempts by end: ${counted(countBy(endsOf(result), (end) => end))}`);
   say(
     `invariants: ${INVARIANT_NAMES.length} checked, ${violations.length} violations, ${faults.length} faults`,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { State } from '#libs/onboarding';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
-import type { Told } from '../support/history/history.js';
+import type { CallerAnswer } from '../support/history/history.js';
 import type { SeededRandom } from '../support/drivers/seeded-random.js';
 import { SETTINGS } from '../support/drivers/settings.js';
 
@@ -16,7 +16,7 @@ export interface Answer {
 }
 
 export interface Ask {
-  what: Told['what'];
+  what: CallerAnswer['what'];
   method: 'GET' | 'POST';
   path: string;
   body?: object;
@@ -29,7 +29,7 @@ export interface Ask {
 /** How a client reaches the service, and where the client reports answers and faults. */
 export interface Line {
   serviceUrl(random: SeededRandom): string | null;
-  heard(id: string, told: Told): void;
+  answered(id: string, answer: CallerAnswer): void;
   /** Called for an answer that the service must never give. */
   fault(detail: string): void;
 }
@@ -96,7 +96,7 @@ export class ServiceClient {
     const about = id ?? body?.id ?? body?.onboardingId;
     if (!about) return;
     const isOnboarding = status < 300 && body?.id !== undefined;
-    this.#line.heard(about, {
+    this.#line.answered(about, {
       at: Date.now(),
       what,
       key: key ?? null,

@@ -9,7 +9,7 @@ import {
   OnboardingService,
   Steps,
   isEnded,
-  throwUnlessLedOn,
+  throwIfFailed,
   type Row,
   type StepName,
 } from '#libs/onboarding';
@@ -177,7 +177,7 @@ export const failed = (
 /** @returns the problem for a caller that waits for a step; null if the caller gets the onboarding. */
 export function told(row: Row, step: StepName): string | null {
   try {
-    throwUnlessLedOn(row, step);
+    throwIfFailed(row, step);
     return null;
   } catch (error) {
     if (error instanceof ProblemError) return problemWords(error);
@@ -218,7 +218,7 @@ function coreOver(store: OneRow) {
     },
   };
   const outcome = { runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) };
-  const fingerprint = { of: () => 'print' };
+  const fingerprint = { compute: () => 'print' };
   const claims = new Claims(store as never, steps, expiry as never, {} as never, STILL);
   const onboardings = new OnboardingService(
     store as never,
@@ -298,7 +298,7 @@ class OneRow {
     return Promise.resolve(false);
   }
 
-  findLive() {
+  findLatest() {
     return Promise.resolve({ id: this.#row.id, row: this.#row });
   }
 
@@ -476,7 +476,7 @@ const SEALER = {
 };
 const DATA_KEYS = {
   handOver: () => undefined,
-  of: () => SEALER,
+  sealerOf: () => SEALER,
   fresh: () => ({ patch: { sealedDataKey: Buffer.from('key'), dataKeyId: 'test' }, sealer: SEALER }),
 };
 const SUBJECTS = {

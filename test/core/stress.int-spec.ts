@@ -118,7 +118,7 @@ class Worker {
 
   #live(subject: (typeof subjects)[number]) {
     const { integration, subjectKey } = this.side.get(OtpService).subjectOf({ subject });
-    return this.side.get(OnboardingStore).findLive(integration, subjectKey);
+    return this.side.get(OnboardingStore).findLatest(integration, subjectKey);
   }
 
   async #try(act: Act, subject: (typeof subjects)[number], tally: Tally): Promise<void> {

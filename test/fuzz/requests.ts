@@ -285,7 +285,7 @@ export class Requests {
     for (const { name, in: place, schema = {}, required } of operation.parameters ?? []) {
       if (place === 'path') path = path.replace(`{${name}}`, this.#id(kindOf(operation.route)));
       else if (required || random.chance(0.3)) {
-        const value = String(values.of(schema)).toWellFormed();
+        const value = String(values.valueFor(schema)).toWellFormed();
         if (place === 'query') query.push(`${name}=${encodeURIComponent(value)}`);
         else
           headers[name.toLowerCase()] = Buffer.from(value)
@@ -295,7 +295,7 @@ export class Requests {
     }
     const schema = operation.requestBody?.content['application/json']?.schema;
     const body =
-      schema && (operation.requestBody?.required || random.chance(0.7)) ? values.of(schema) : undefined;
+      schema && (operation.requestBody?.required || random.chance(0.7)) ? values.valueFor(schema) : undefined;
     return this.#request(operation, path + (query.length > 0 ? `?${query.join('&')}` : ''), headers, body);
   }
 

@@ -67,7 +67,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     }),
   });
   const { serviceUrl: url, sandbox } = world;
-  const described = await Interface.of(url);
+  const described = await Interface.load(url);
   const calls = new RandomCalls(
     random.stream('calls'),
     sandbox.control,

@@ -81,7 +81,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<number> {
     prepare: (app) => nameAttempts(app, { ...onboarding, Integrations }),
   });
   const { sandbox } = world;
-  const described = await Interface.of(world.serviceUrl);
+  const described = await Interface.load(world.serviceUrl);
   const journal = new JournalKeeper(sandbox.control);
   const orders = new RandomCalls(random.stream('calls'), sandbox.control, values.people, name);
   await callInAnyWeather(

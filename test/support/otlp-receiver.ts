@@ -62,7 +62,7 @@ export class OtlpReceiver {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  of(traceId: string): ReceivedSpan[] {
+  spansOf(traceId: string): ReceivedSpan[] {
     return this.spans.filter((span) => span.traceId === traceId);
   }
 

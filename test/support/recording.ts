@@ -29,7 +29,7 @@ interface Event {
 }
 
 /** A `Story` (the servers of a test file) that still runs. */
-interface Teller {
+interface RunningStory {
   events(id: string): Promise<Event[]>;
 }
 
@@ -52,7 +52,7 @@ type Lines = Map<string, Set<string>>;
  */
 class Recording {
   readonly #seen: Lines = new Map();
-  readonly #started = new Map<string, { test: string; story: Teller }>();
+  readonly #started = new Map<string, { test: string; story: RunningStory }>();
 
   get name(): string {
     return basename(expect.getState().testPath!).replace(/\.e2e-spec\.ts$/, '');
@@ -68,7 +68,7 @@ class Recording {
   }
 
   /** Records an answer of a route under `/v1/`. {@link timelines} records the events. */
-  answer(story: Teller, { method, path, headers }: Request, { status, body }: Answer): void {
+  answer(story: RunningStory, { method, path, headers }: Request, { status, body }: Answer): void {
     if (!path.startsWith('/v1/') || path.includes('/events') || !this.#isNeeded) return;
     const test = expect.getState().currentTestName ?? 'before the tests';
     const resource = (body ?? {}) as { id?: string; createdAt?: string };
@@ -82,17 +82,16 @@ class Recording {
   }
 
   /**
-   * Records the timelines of the onboardings that the story `of` has started. Call this before the servers of
-   * the story stop.
+   * Records the timelines of the onboardings that the story has started. Call this before its servers stop.
    */
-  async timelines(of: Teller): Promise<void> {
+  async timelines(running: RunningStory): Promise<void> {
     for (const [id, { test, story }] of this.#started) {
-      if (story !== of) continue;
+      if (story !== running) continue;
       this.#started.delete(id);
       const timeline = await story.events(id).catch(() => []); // the test may have stopped the database
       if (timeline.length === 0) continue;
-      const told = timeline.map(({ type, at, actor, data }) => ({ [type]: at, actor, ...data }));
-      this.#add(test, masked(Date.parse(timeline[0]!.at) + SLACK_MS, 'timeline', ...told));
+      const events = timeline.map(({ type, at, actor, data }) => ({ [type]: at, actor, ...data }));
+      this.#add(test, masked(Date.parse(timeline[0]!.at) + SLACK_MS, 'timeline', ...events));
     }
   }
 
@@ -158,8 +157,8 @@ const nameOf = (line: string) => createHash('sha256').update(line).digest('hex')
  *   its name, because tests have many lines in common.
  */
 function written(tests: Lines): string {
-  const told = new Set([...tests.values()].flatMap((lines) => [...lines]));
-  told.delete(UNSTEADY);
+  const recorded = new Set([...tests.values()].flatMap((lines) => [...lines]));
+  recorded.delete(UNSTEADY);
   const beginning = /^(timeline|[A-Z]+ \S+ \d+)/;
   const list = [...tests].flatMap(([test, lines]) => [
     `# ${test}`,
@@ -167,13 +166,13 @@ function written(tests: Lines): string {
       line === UNSTEADY ? `  ${line}` : `  ${nameOf(line)} ${beginning.exec(line)?.[0]}`,
     ),
   ]);
-  const lines = [...told].map((line) => `${nameOf(line)} ${line}`);
+  const lines = [...recorded].map((line) => `${nameOf(line)} ${line}`);
   return `${[...list, '', ...lines.toSorted()].join('\n')}\n`;
 }
 
 function read(file: string): Lines {
-  const [list = '', told = ''] = readFileSync(file, 'utf8').split('\n\n');
-  const lines = new Map(told.split('\n').map((line) => [line.slice(0, 8), line.slice(9)]));
+  const [list = '', recorded = ''] = readFileSync(file, 'utf8').split('\n\n');
+  const lines = new Map(recorded.split('\n').map((line) => [line.slice(0, 8), line.slice(9)]));
   const tests: Lines = new Map();
   for (const [test = '', ...names] of list.split(/^# /m).map((each) => each.trimEnd().split('\n  '))) {
     tests.set(test, new Set(names.map((name) => lines.get(name.slice(0, 8)) ?? UNSTEADY)));

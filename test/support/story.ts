@@ -365,7 +365,7 @@ export class Story extends World {
   /** @returns the `blind:…` key of a subject that is identified by its contact, as the docs describe it. */
   blind(key: string): string {
     const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
-    return `blind:${hash.of('subject key', key).toString('base64url')}`;
+    return `blind:${hash.digest('subject key', key).toString('base64url')}`;
   }
 
   /** Queries the database directly. Only tests may do this. */

@@ -138,8 +138,8 @@ describe('a TCP proxy', () => {
 
   it('drops the bytes of open connections, and serves new connections', async () => {
     const client = await greeted();
-    proxy.forget();
-    client.socket.write('forgotten');
+    proxy.stallOpenConnections();
+    client.socket.write('dropped');
     await greeted();
     expect(client.heard).toBe('one:hello');
   });

@@ -74,7 +74,7 @@ export class TcpProxy {
   }
 
   /** Holds back the bytes of open connections forever. New connections still work. */
-  forget(): void {
+  stallOpenConnections(): void {
     for (const socket of this.#sockets) socket.pause();
   }
 

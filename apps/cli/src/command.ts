@@ -49,8 +49,8 @@ export interface StandaloneCommand extends Described {
 export type Group = Record<string, Command>;
 
 /** The command ran, but found something wrong. `run` prints the answer, and exits with code 1. */
-export class NotAsItShould extends Error {
-  override readonly name = 'NotAsItShould';
+export class FailedWithAnswer extends Error {
+  override readonly name = 'FailedWithAnswer';
 
   constructor(readonly answer: Answer) {
     super('not as it should be');

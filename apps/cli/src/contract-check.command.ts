@@ -1,6 +1,6 @@
 import { parseConfig } from '#libs/platform';
 import { PROVIDERS, checkContracts, type ContractFinding } from '#libs/upstream';
-import { Misuse, NotAsItShould, type StandaloneCommand } from './command.js';
+import { FailedWithAnswer, Misuse, type StandaloneCommand } from './command.js';
 
 /** Needs no database, so an operator can check a new signing key or provider before the service uses it. */
 export const CONTRACT_CHECK: StandaloneCommand = {
@@ -24,7 +24,7 @@ export const CONTRACT_CHECK: StandaloneCommand = {
         json: { items: findings },
       };
       if (findings.every(({ ok }) => ok)) return answer;
-      throw new NotAsItShould(answer);
+      throw new FailedWithAnswer(answer);
     };
   },
 };

@@ -1,6 +1,6 @@
 import type { Operations } from '#libs/onboarding';
 import type { Command, Group } from './command.js';
-import { toldOperation } from './operations.commands.js';
+import { operationAnswer } from './operations.commands.js';
 import { operatorOf } from './operator.js';
 import { required, text } from './options.js';
 
@@ -16,7 +16,7 @@ const command = (
     const [name = ''] = call.positionals;
     const reason = required(call.values, 'reason');
     return async ({ operations }) =>
-      toldOperation(await verb(operations).call(operations, name, reason, operatorOf(call)));
+      operationAnswer(await verb(operations).call(operations, name, reason, operatorOf(call)));
   },
 });
 

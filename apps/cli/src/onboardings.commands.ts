@@ -13,8 +13,8 @@ import {
   type State,
   type StepName,
 } from '#libs/onboarding';
-import { Misuse, NotAsItShould, type Command, type Group, type Values } from './command.js';
-import { toldEnd, toldOperation } from './operations.commands.js';
+import { FailedWithAnswer, Misuse, type Command, type Group, type Values } from './command.js';
+import { answerWithFailures, operationAnswer } from './operations.commands.js';
 import { operatorOf } from './operator.js';
 import { flag, listed, optional, required, text, wholeNumber } from './options.js';
 import { table } from './table.js';
@@ -107,11 +107,11 @@ function action(summary: string, which: (values: Values) => OperationAction): Co
       return async ({ operations }) => {
         if (values['dry-run']) return countAnswer(await operations.preview(target));
         const operation = await operations.start(wanted, target, reason, operatorOf(call), { atMost });
-        if (!values['wait']) return toldOperation(operation);
+        if (!values['wait']) return operationAnswer(operation);
         const ended = await endOf(operations, operation);
-        const answer = await toldEnd(operations, ended);
+        const answer = await answerWithFailures(operations, ended);
         if (ended.done === ended.total) return answer;
-        throw new NotAsItShould(answer);
+        throw new FailedWithAnswer(answer);
       };
     },
   };

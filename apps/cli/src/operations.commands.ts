@@ -44,7 +44,7 @@ export const OPERATIONS: Group = {
     plan(call) {
       const id = idOf(call);
       const reason = required(call.values, 'reason');
-      return async ({ operations }) => toldOperation(await operations.abort(id, reason, operatorOf(call)));
+      return async ({ operations }) => operationAnswer(await operations.abort(id, reason, operatorOf(call)));
     },
   },
   'rebuild-wake-ups': {
@@ -55,18 +55,18 @@ export const OPERATIONS: Group = {
     plan(call) {
       const reason = required(call.values, 'reason');
       return async ({ operations }) =>
-        toldOperation(await operations.rebuildWakeUps(reason, operatorOf(call)));
+        operationAnswer(await operations.rebuildWakeUps(reason, operatorOf(call)));
     },
   },
 };
 
-export const toldOperation = (operation: Operation): Answer => ({
+export const operationAnswer = (operation: Operation): Answer => ({
   lines: linesOf([operation]),
   json: operation,
 });
 
 /** Makes the answer of a command that has waited for an operation, with the refused and failed items. */
-export async function toldEnd(operations: Operations, operation: Operation): Promise<Answer> {
+export async function answerWithFailures(operations: Operations, operation: Operation): Promise<Answer> {
   const read = (outcome: 'refused' | 'failed') =>
     operations.items(operation.id, { outcome, limit: ITEMS_SHOWN });
   return withItems(operation, [...(await read('refused')), ...(await read('failed'))]);

@@ -6,9 +6,9 @@ import { ConfigError } from '#libs/platform';
 import {
   DONE,
   FAILED,
+  FailedWithAnswer,
   MISUSED,
   Misuse,
-  NotAsItShould,
   type Answer,
   type Command,
   type StandaloneCommand,
@@ -104,7 +104,7 @@ async function outcomeOf(work: () => Promise<Answer>): Promise<[code: number, an
   try {
     return [DONE, await work()];
   } catch (error) {
-    if (error instanceof NotAsItShould) return [FAILED, error.answer];
+    if (error instanceof FailedWithAnswer) return [FAILED, error.answer];
     throw error;
   }
 }

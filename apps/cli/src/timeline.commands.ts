@@ -1,6 +1,6 @@
 import { isUuid } from '#libs/kernel';
 import type { Timelines } from '#libs/onboarding';
-import { Misuse, NotAsItShould, type Group } from './command.js';
+import { FailedWithAnswer, Misuse, type Group } from './command.js';
 
 const PAGE = 200;
 
@@ -27,14 +27,14 @@ export const TIMELINE: Group = {
         }
         const lines = [
           ...broken.map(lineOf),
-          ...(isOtherKey(counts.anchored, broken)
+          ...(noAnchorMatches(counts.anchored, broken)
             ? ['No anchor matches its timeline. Is HASH_KEY the key with which this database was written?']
             : []),
           `${counts.timelines} timelines of ${counts.events} events, ` +
             `${counts.anchored} of them anchored: ${broken.length} broken.`,
         ];
         const answer = { lines, json: { ...counts, broken } };
-        if (broken.length > 0) throw new NotAsItShould(answer);
+        if (broken.length > 0) throw new FailedWithAnswer(answer);
         return answer;
       };
     },
@@ -57,7 +57,7 @@ const WHAT_IS_WRONG = {
 };
 
 /** Whether no timeline matches its anchor (its stored hash). If so, HASH_KEY is probably the wrong key. */
-const isOtherKey = (anchored: number, broken: Report[]) =>
+const noAnchorMatches = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;
 
 const lineOf = ({ onboardingId, fault }: Report) =>

@@ -29,7 +29,7 @@ const SHOWN = `state reason nextAction otp session authenticators lastResult unr
   version provider createdAt updatedAt now`.split(/\s+/);
 
 /** The members of an event's data that the page gets. Users must not see the reasons that operators give. */
-const TOLD = 'step class durationMs inMs authenticators'.split(' ');
+const SHOWN_EVENT_DATA = 'step class durationMs inMs authenticators'.split(' ');
 
 /** @param {string[]} names @param {any} from */
 const only = (names, from) => Object.fromEntries(names.map((name) => [name, from[name]]));
@@ -138,7 +138,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     const lastEventId = request.headers['last-event-id'];
     const events = await gangway.events(sessions.load(request).id, lastEventId?.toString());
     if (events.status === 204 || !events.body) return reply.code(204).send();
-    return reply.type('text/event-stream').send(Readable.from(told(events.body)));
+    return reply.type('text/event-stream').send(Readable.from(filteredEvents(events.body)));
   });
 
   app.setErrorHandler((error, request, reply) => {
@@ -158,14 +158,14 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
  *
  * @param {ReadableStream} events
  */
-async function* told(events) {
+async function* filteredEvents(events) {
   const source = Readable.fromWeb(/** @type {import('node:stream/web').ReadableStream} */ (events));
   try {
     for await (const line of createInterface({ input: source })) {
       const event = line.startsWith('data: ') && JSON.parse(line.slice(6));
       const { seq, type, at, data } = event || {};
       yield event
-        ? `data: ${JSON.stringify({ seq, type, at, data: only(TOLD, data ?? {}) })}\n`
+        ? `data: ${JSON.stringify({ seq, type, at, data: only(SHOWN_EVENT_DATA, data ?? {}) })}\n`
         : `${line}\n`;
     }
   } finally {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 import {
   stepOfState,
-  throwUnlessLedOn,
+  throwIfFailed,
   type KeptAnswer,
   type Operation,
   type Row,
@@ -90,7 +90,7 @@ interface StepAnswer {
 
 /** The status is 202 before the step ends, or if it failed and the caller did not cause the failure. */
 function stepAnswer(row: Row, { step, done }: RunStep): StepAnswer {
-  throwUnlessLedOn(row, step);
+  throwIfFailed(row, step);
   const isNotDone = stepOfState(row.state) !== null || row.lastResult !== null;
   const hasLocation = isNotDone || done === HttpStatus.CREATED;
   return {

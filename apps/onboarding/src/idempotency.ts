@@ -88,7 +88,7 @@ class IdempotencyGuard implements CanActivate {
       caller: callerOf(request).name,
       route: `POST ${request.routeOptions.url ?? ''}`,
       key,
-      fingerprint: this.fingerprint.of('idempotency', `${request.url}\n${textOf(request.body)}`),
+      fingerprint: this.fingerprint.compute('idempotency', `${request.url}\n${textOf(request.body)}`),
     };
     const run = stepOfRoute(request);
     request.keyed = {

@@ -19,7 +19,7 @@ export class RefusalFilter implements ExceptionFilter {
 
 export function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const refusal = asRefusal(error, request);
-  if (refusal.effect) visitOf(request)?.took(refusal.effect);
+  if (refusal.effect) visitOf(request)?.recordEffect(refusal.effect);
   if (refusal.status === 405) void reply.header('allow', methodsOf(request).join(', '));
 
   const type = refusal.form === 'text' ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8';

@@ -110,7 +110,7 @@ export class AuthenticatorsService {
     const content = JSON.stringify({ authenticators: checked.authenticators, ...(device && { device }) });
     const toWrite = {
       sealedAuthenticators: this.dataKeys
-        .of(row)
+        .sealerOf(row)
         .seal({ onboardingId: id, field: 'authenticators' }, content),
       pendingAuthenticators: checked.summaries,
       challenges: checked.authenticators.map(({ challenge }) => challenge),
@@ -120,7 +120,7 @@ export class AuthenticatorsService {
       id,
       terms,
       ...CREATION,
-      fingerprint: this.fingerprint.of(id, content),
+      fingerprint: this.fingerprint.compute(id, content),
       write: (given) => this.store.claimAuthenticators(given, toWrite),
       mustFit: () => this.#mustBeFree(row, checked.authenticators),
     });

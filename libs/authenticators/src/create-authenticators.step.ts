@@ -36,7 +36,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const sealer = this.dataKeys.of(row);
+    const sealer = this.dataKeys.sealerOf(row);
     const opened = sealer.open({ onboardingId: row.id, field: 'authenticators' }, row.sealedAuthenticators!);
     const { authenticators, device } = JSON.parse(opened) as Content;
     const grant = openGrant(sealer, row.id, row.sealedGrant!);

@@ -40,5 +40,5 @@ export function parseApiKeyToken(text: string): ApiKeyToken | null {
  * @returns 32 bytes.
  */
 export function hashOf({ id, secret }: ApiKeyToken, hash: KeyedHash): Buffer {
-  return hash.of('api key', `${id}\n${secret.reveal()}`);
+  return hash.digest('api key', `${id}\n${secret.reveal()}`);
 }

@@ -18,16 +18,16 @@ const BARE = 'Bearer realm="gangway"';
 
 /** The calls that the gate makes to logins and limits, in order. */
 let asked: string[];
-let shutOut: boolean;
+let isBlocked: boolean;
 let logged: FastifyRequest['raw']['logged'][];
 beforeEach(() => {
   asked = [];
-  shutOut = false;
+  isBlocked = false;
   logged = [];
 });
 
 const logins = {
-  isWorthALook: (token: string) => token === 'familiar',
+  isCheckedWhileBlocked: (token: string) => token === 'familiar',
   login: async (token: string) => {
     asked.push(`login ${token}`);
     if (token === 'away') throw new ProblemError('not_ready', { detail: 'PostgreSQL is away.' });
@@ -36,9 +36,9 @@ const logins = {
   },
 } as unknown as Logins;
 const failures = {
-  refuseShutOut: () => {
-    asked.push('shut out?');
-    if (shutOut) throw new ProblemError('rate_limited', { detail: 'shut out' });
+  refuseIfBlocked: () => {
+    asked.push('blocked?');
+    if (isBlocked) throw new ProblemError('rate_limited', { detail: 'blocked' });
   },
   note: async (_address: string, reason: string) => void asked.push(`failed: ${reason}`),
 } as unknown as FailedLogins;
@@ -108,7 +108,7 @@ describe('the caller gate', () => {
   it('identifies the caller before it reads the body, and counts the request', async () => {
     const answer = await ask('Bearer good');
     expect(answer).toMatchObject({ status: 200, body: 'shop' });
-    expect(asked).toEqual(['shut out?', 'login good', 'request of shop', 'body']);
+    expect(asked).toEqual(['blocked?', 'login good', 'request of shop', 'body']);
     expect(logged).toMatchObject([{ caller: 'shop' }]);
     expect(answer.headers).toMatchObject({
       ratelimit: '"caller";r=8;t=1',
@@ -155,11 +155,11 @@ describe('the caller gate', () => {
   );
 
   it('refuses a blocked address, unless the token needs no database or was valid lately', async () => {
-    shutOut = true;
+    isBlocked = true;
     for (const given of [undefined, 'Basic x', 'Bearer good', 'Bearer bad']) {
       expect((await ask(given)).status).toBe(429);
     }
-    expect(asked.filter((each) => each !== 'shut out?')).toEqual([]);
+    expect(asked.filter((each) => each !== 'blocked?')).toEqual([]);
     expect((await ask('Bearer familiar')).status).toBe(200);
   });
 

@@ -41,7 +41,7 @@ export class CallerGate {
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
     // Some tokens are checked even from a blocked address, because many services may share it: an expired key
     // of one service must not block the other services.
-    if (!token || !this.logins.isWorthALook(token)) this.failures.refuseShutOut(request.ip);
+    if (!token || !this.logins.isCheckedWhileBlocked(token)) this.failures.refuseIfBlocked(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
       if (isGivenTwice(request, 'authorization')) throw new BadToken('two Authorization headers');

@@ -23,7 +23,7 @@ afterEach(() => void jest.restoreAllMocks());
 const hash = new KeyedHash(Buffer.alloc(32, 1));
 const aCounter = (of = link) => new Counter({ link: of, hash, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (name: string, policy = 'spec') =>
-  `${prefix}:limit:${policy}:${hash.of('rate limit', name).toString('base64url')}`;
+  `${prefix}:limit:${policy}:${hash.digest('rate limit', name).toString('base64url')}`;
 
 /** Counts requests. Returns the remaining requests after each request, or -1 if the quota was exceeded. */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {

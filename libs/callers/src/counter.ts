@@ -43,7 +43,7 @@ export interface CounterOptions {
 interface Share {
   left: number;
   /** How many requests Redis allows in addition to this share. */
-  beside: number;
+  remainingInRedis: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;
   /** Reserved requests that Redis has not counted yet. */
@@ -84,8 +84,8 @@ export class Counter {
     const { atOnce = 1 } = this.options;
     if (atOnce === 1) return this.#take(name, 1);
     for (;;) {
-      const given = this.#give(name);
-      if (given) return given;
+      const used = this.#useReserved(name);
+      if (used) return used;
       let asked = this.#asked.get(name);
       if (!asked) {
         asked = this.#fetch(name, atOnce).finally(() => this.#asked.delete(name));
@@ -105,20 +105,20 @@ export class Counter {
     const { atOnce = 1, quota } = this.options;
     if (atOnce === 1 || this.#shares.has(name) || this.#asked.has(name)) return;
     const endsAtMs = performance.now() + WINDOW_S * 1_000;
-    this.#shares.set(name, { left: atOnce, beside: quota - atOnce, endsAtMs, notInRedis: atOnce });
+    this.#shares.set(name, { left: atOnce, remainingInRedis: quota - atOnce, endsAtMs, notInRedis: atOnce });
   }
 
   /**
    * Uses one of the requests that this process has reserved.
    * @returns null if no reserved request is left.
    */
-  #give(name: string): Count | null {
+  #useReserved(name: string): Count | null {
     const share = this.#shares.get(name);
     const resetMs = Math.ceil((share?.endsAtMs ?? 0) - performance.now());
     if (!share || share.left === 0 || resetMs <= 0) return null;
     share.left -= 1;
     const { policy, quota } = this.options;
-    return { policy, quota, remaining: share.beside + share.left, resetMs, over: false };
+    return { policy, quota, remaining: share.remainingInRedis + share.left, resetMs, over: false };
   }
 
   async #fetch(name: string, atOnce: number): Promise<Count> {
@@ -135,14 +135,14 @@ export class Counter {
     }
     if (!count.over) {
       const endsAtMs = now + count.resetMs;
-      this.#shares.set(name, { left: atOnce, beside: count.remaining, endsAtMs, notInRedis: 0 });
+      this.#shares.set(name, { left: atOnce, remainingInRedis: count.remaining, endsAtMs, notInRedis: 0 });
     }
     return count;
   }
 
   async #take(name: string, points: number): Promise<Count> {
     const { link, hash } = this.options;
-    const key = hash.of('rate limit', name).toString('base64url');
+    const key = hash.digest('rate limit', name).toString('base64url');
     // While Redis refuses writes, the process counts by itself, because a command could take too long.
     const limiter = link.accepts ? this.#limiter : this.#own;
     if (link.accepts) link.sendTogether();

@@ -36,25 +36,25 @@ const problemOf = async (work: () => void | Promise<void>): Promise<ProblemError
     return error as ProblemError;
   }
 };
-const isShutOut = async (address: string) =>
-  (await problemOf(() => failures.refuseShutOut(address))) !== null;
+const isBlocked = async (address: string) =>
+  (await problemOf(() => failures.refuseIfBlocked(address))) !== null;
 const fail = (address: string) => problemOf(() => failures.note(address, 'unknown'));
 
 describe('invalid tokens', () => {
   it('block their address for the rest of the minute if there are too many', async () => {
     for (let n = 1; n < QUOTA; n++) {
       expect(await fail('192.0.2.1')).toBeNull();
-      expect(await isShutOut('192.0.2.1')).toBe(false);
+      expect(await isBlocked('192.0.2.1')).toBe(false);
     }
     // The last token is still checked and refused as invalid. Later tokens are not checked.
     expect(await fail('192.0.2.1')).toBeNull();
-    expect(await problemOf(() => failures.refuseShutOut('192.0.2.1'))).toMatchObject({
+    expect(await problemOf(() => failures.refuseIfBlocked('192.0.2.1'))).toMatchObject({
       code: 'rate_limited',
       status: 429,
       rateLimit: { policy: 'login', quota: QUOTA, windowS: 60 },
       retryAfterS: 60,
     });
-    expect(await isShutOut('192.0.2.2')).toBe(false);
+    expect(await isBlocked('192.0.2.2')).toBe(false);
   });
 
   it('are refused with rate_limited if the quota is already used up', async () => {
@@ -64,20 +64,20 @@ describe('invalid tokens', () => {
 
   it('are counted per network for IPv6, and per address in any spelling for IPv4', async () => {
     for (let n = 0; n < QUOTA; n++) await fail(`2001:db8:0:1::${n}`);
-    expect(await isShutOut('2001:db8:0:1:ffff::1')).toBe(true);
-    expect(await isShutOut('2001:db8:0:2::1')).toBe(false);
+    expect(await isBlocked('2001:db8:0:1:ffff::1')).toBe(true);
+    expect(await isBlocked('2001:db8:0:2::1')).toBe(false);
     for (let n = 0; n < QUOTA; n++) await fail(n % 2 ? '192.0.2.4' : '::ffff:192.0.2.4');
-    expect(await isShutOut('192.0.2.4')).toBe(true);
+    expect(await isBlocked('192.0.2.4')).toBe(true);
   });
 
   it('are forgotten exactly when the window ends', async () => {
     for (let n = 0; n < QUOTA; n++) await fail('192.0.2.5');
-    const { retryAfterS = 0 } = (await problemOf(() => failures.refuseShutOut('192.0.2.5')))!;
+    const { retryAfterS = 0 } = (await problemOf(() => failures.refuseIfBlocked('192.0.2.5')))!;
     nowMs = 50_000;
-    const left = await problemOf(() => failures.refuseShutOut('192.0.2.5'));
+    const left = await problemOf(() => failures.refuseIfBlocked('192.0.2.5'));
     expect(left?.retryAfterS).toBe(retryAfterS - 50);
     nowMs = retryAfterS * 1_000;
-    expect(await isShutOut('192.0.2.5')).toBe(false);
+    expect(await isBlocked('192.0.2.5')).toBe(false);
   });
 
   it('are audited, each with its reason', async () => {
@@ -95,7 +95,7 @@ describe('invalid tokens', () => {
       { nowMs: () => nowMs, monotonicMs: () => nowMs },
     );
     for (let n = 0; n <= 10_000; n++) await one.note(address(n), 'unknown');
-    const out = async (n: number) => (await problemOf(() => one.refuseShutOut(address(n)))) !== null;
-    expect([await out(0), await out(1), await out(10_000)]).toEqual([false, true, true]);
+    const blocked = async (n: number) => (await problemOf(() => one.refuseIfBlocked(address(n)))) !== null;
+    expect([await blocked(0), await blocked(1), await blocked(10_000)]).toEqual([false, true, true]);
   });
 });

@@ -18,7 +18,7 @@ const ADDRESSES = 10_000;
 export class FailedLogins {
   readonly #counter: Counter;
   /** When the block of each address ends, on the monotonic clock. */
-  readonly #shutOut = new Map<string, number>();
+  readonly #blockedUntilMs = new Map<string, number>();
 
   constructor(
     redis: LimitRedis,
@@ -40,13 +40,13 @@ export class FailedLogins {
    * Refuses a blocked address.
    * @throws ProblemError `rate_limited` before the token is looked up.
    */
-  refuseShutOut(address: string): void {
+  refuseIfBlocked(address: string): void {
     const network = networkOf(address);
-    const untilMs = this.#shutOut.get(network);
+    const untilMs = this.#blockedUntilMs.get(network);
     if (untilMs === undefined) return;
     const leftMs = untilMs - this.clock.monotonicMs();
     if (leftMs > 0) throw this.#tooMany(leftMs);
-    this.#shutOut.delete(network);
+    this.#blockedUntilMs.delete(network);
   }
 
   /**
@@ -58,9 +58,9 @@ export class FailedLogins {
     this.refused.note(network, reason);
     const { remaining, resetMs, over } = await this.#counter.add(network);
     if (remaining > 0) return;
-    const [oldest] = this.#shutOut.keys();
-    if (this.#shutOut.size >= ADDRESSES && oldest !== undefined) this.#shutOut.delete(oldest);
-    this.#shutOut.set(network, this.clock.monotonicMs() + resetMs);
+    const [oldest] = this.#blockedUntilMs.keys();
+    if (this.#blockedUntilMs.size >= ADDRESSES && oldest !== undefined) this.#blockedUntilMs.delete(oldest);
+    this.#blockedUntilMs.set(network, this.clock.monotonicMs() + resetMs);
     if (over) throw this.#tooMany(resetMs);
   }
 

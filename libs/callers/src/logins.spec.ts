@@ -77,7 +77,7 @@ describe('a token from a blocked address', () => {
     ['a JWT', 'a.b.c', true],
     ['anything else', 'a.b', false],
     ['the development key', API_KEY, false],
-  ])('is checked only if it is a JWT or a key that logged in lately: %s', (_, token, isWorthIt) => {
-    expect(logins().logins.isWorthALook(token)).toBe(isWorthIt);
+  ])('is checked only if it is a JWT or a key that logged in lately: %s', (_, token, isChecked) => {
+    expect(logins().logins.isCheckedWhileBlocked(token)).toBe(isChecked);
   });
 });

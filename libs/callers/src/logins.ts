@@ -20,7 +20,7 @@ export class Logins {
    * Whether a token from a blocked address is checked: a JWT, because its check needs no database, or an API
    * key that logged in to this process lately.
    */
-  isWorthALook(token: string): boolean {
+  isCheckedWhileBlocked(token: string): boolean {
     if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);
     const key = parseApiKeyToken(token);
     return key !== null && this.keys.isFamiliar(key);

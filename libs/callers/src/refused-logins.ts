@@ -10,7 +10,7 @@ const ROWS_PER_MINUTE = 60;
 interface Burst {
   count: number;
   /** How many of the `count` refusals are already in the audit. */
-  told: number;
+  audited: number;
   reason: string;
   timer: NodeJS.Timeout;
 }
@@ -42,8 +42,8 @@ export class RefusedLogins implements OnApplicationShutdown {
       return;
     }
     const timer = outsideRequests(() => setTimeout(() => this.#end(address), BURST_MS).unref());
-    const told = this.#tell(address, { count: 1, reason }) ? 1 : 0;
-    this.#bursts.set(address, { count: 1, told, reason, timer });
+    const audited = this.#recordWithinLimit(address, { count: 1, reason }) ? 1 : 0;
+    this.#bursts.set(address, { count: 1, audited, reason, timer });
   }
 
   /** Writes at most one row, because a stopping process must not wait long. */
@@ -52,7 +52,7 @@ export class RefusedLogins implements OnApplicationShutdown {
     let count = this.#rest;
     for (const burst of this.#bursts.values()) {
       clearTimeout(burst.timer);
-      count += burst.count - burst.told;
+      count += burst.count - burst.audited;
     }
     this.#bursts.clear();
     if (count > 0) await this.#record(null, { count });
@@ -61,16 +61,17 @@ export class RefusedLogins implements OnApplicationShutdown {
   #end(address: string): void {
     const burst = this.#bursts.get(address);
     this.#bursts.delete(address);
-    if (!burst || burst.count === burst.told) return;
-    const { count, reason, told } = burst;
-    if (!this.#tell(address, { count, reason, withinMs: BURST_MS })) this.#countOnly(count - told);
+    if (!burst || burst.count === burst.audited) return;
+    const { count, reason, audited } = burst;
+    if (!this.#recordWithinLimit(address, { count, reason, withinMs: BURST_MS }))
+      this.#countOnly(count - audited);
   }
 
   /**
    * Writes an audit row.
    * @returns false if the limit of rows per minute is reached.
    */
-  #tell(address: string, data: Record<string, unknown>): boolean {
+  #recordWithinLimit(address: string, data: Record<string, unknown>): boolean {
     this.#beginMinute();
     if (this.#rows >= ROWS_PER_MINUTE) return false;
     this.#rows++;

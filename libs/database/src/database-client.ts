@@ -37,7 +37,7 @@ export class DatabaseClient extends Base {
   readonly #clock = new ServerClock();
   readonly #named = new NamedQueries();
   readonly #answerWithinMs: number | undefined;
-  #isSpent = false;
+  #isUnusable = false;
   /** The id of the PostgreSQL process that serves this session. */
   backendPid: number | null = null;
   /** Called when the server reports that it is read-only. */
@@ -53,8 +53,8 @@ export class DatabaseClient extends Base {
   }
 
   /** Whether the connection must not be used again: it broke, or its server is read-only. */
-  get isSpent(): boolean {
-    return this.#isSpent;
+  get isUnusable(): boolean {
+    return this.#isUnusable;
   }
 
   /**
@@ -69,7 +69,7 @@ export class DatabaseClient extends Base {
     const text = `${sessionSettings(this.#statementTimeoutMs)}, ${SESSION}`;
     const { rows } = (await this.query(text)) as { rows: { pid: number; writable: boolean }[] };
     this.backendPid = rows[0]!.pid;
-    if (!rows[0]!.writable) this.#isSpent = true;
+    if (!rows[0]!.writable) this.#isUnusable = true;
   }
 
   /**
@@ -132,9 +132,9 @@ export class DatabaseClient extends Base {
   }
 
   #note(error: Error): void {
-    if (isConnectionLost(error)) this.#isSpent = true;
+    if (isConnectionLost(error)) this.#isUnusable = true;
     if (!isReadOnly(error)) return;
-    this.#isSpent = true;
+    this.#isUnusable = true;
     this.onReadOnly();
   }
 }

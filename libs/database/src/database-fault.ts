@@ -103,17 +103,20 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /** After these SQLSTATEs and classes, it is unknown whether PostgreSQL has carried out the transaction. */
-const BROKEN = /^(08|57P|58|XX)|^25P0[34]/;
+const MAY_HAVE_COMMITTED = /^(08|57P|58|XX)|^25P0[34]/;
 
-/** Whether the connection broke. If not, PostgreSQL has rolled back the transaction of the statement. */
-export function isBroken(error: unknown): boolean {
+/**
+ * Whether PostgreSQL may have carried out the transaction of the statement, because the connection broke. If
+ * not, PostgreSQL has rolled it back.
+ */
+export function mayHaveCommitted(error: unknown): boolean {
   const state = stateOf(error);
-  return state === null || BROKEN.test(state);
+  return state === null || MAY_HAVE_COMMITTED.test(state);
 }
 
 /** Whether the statement failed because of a lock timeout, a deadlock or its own timeout. */
-export const isWait = (error: unknown): boolean => WAITS.has(stateOf(error) ?? '');
-const WAITS = new Set(['55P03', '40P01', '57014']);
+export const isLockOrTimeout = (error: unknown): boolean => LOCK_OR_TIMEOUT.has(stateOf(error) ?? '');
+const LOCK_OR_TIMEOUT = new Set(['55P03', '40P01', '57014']);
 
 function stateOf(error: unknown): string | null {
   const { code } = (error ?? {}) as { code?: unknown };

@@ -97,6 +97,6 @@ export class DatabasePool extends pg.Pool {
   }
 
   #isUsable(client: DatabaseClient): boolean {
-    return !client.isSpent && !this.#stale.has(client);
+    return !client.isUnusable && !this.#stale.has(client);
   }
 }

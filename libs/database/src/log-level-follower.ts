@@ -70,8 +70,8 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
     const now = this.clock.monotonicMs();
     const live = [...this.#known].filter(([, { untilMs }]) => untilMs > now);
     const levels = Object.fromEntries(live.map(([module, { level }]) => [module, level]));
-    const told = JSON.stringify(levels);
-    if (told === this.#applied) return;
+    const serialized = JSON.stringify(levels);
+    if (serialized === this.#applied) return;
     const { [DEFAULT_MODULE]: ofOthers = null, ...ofModules } = levels;
     // If no level was ever changed, the logger stays as it is.
     if (this.#applied !== '' || live.length > 0) {
@@ -81,6 +81,6 @@ export class LogLevelFollower implements OnApplicationBootstrap, OnApplicationSh
         live.length > 0 ? 'log levels are changed' : 'log levels are as configured',
       );
     }
-    this.#applied = told;
+    this.#applied = serialized;
   }
 }

@@ -1,10 +1,10 @@
 import type { PoolClient, QueryConfig } from 'pg';
 import type { DatabaseClient } from './database-client.js';
-import { isBroken, isWait } from './database-fault.js';
+import { isLockOrTimeout, mayHaveCommitted } from './database-fault.js';
 import { BRIEF_LOCKS, type Done, type Part } from './named-query.js';
 
 export type PooledClient = PoolClient &
-  Pick<DatabaseClient, 'backendPid' | 'isSpent' | 'cut' | 'knows' | 'runTogether'>;
+  Pick<DatabaseClient, 'backendPid' | 'isUnusable' | 'cut' | 'knows' | 'runTogether'>;
 
 /**
  * A statement uses a connection together with other statements only if it will probably wait less than this
@@ -140,8 +140,8 @@ export class SharedConnections {
       if (!error) return;
       for (const part of parts) {
         // If the connection broke, does not repeat the statement: PostgreSQL may have carried it out.
-        if (isSent && isBroken(error)) part.done(error);
-        else if (isWait(error) || client.isSpent) part.done(new NotTogether());
+        if (isSent && mayHaveCommitted(error)) part.done(error);
+        else if (isLockOrTimeout(error) || client.isUnusable) part.done(new NotTogether());
         else this.#runAlone(lane, part);
       }
     });

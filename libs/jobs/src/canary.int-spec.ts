@@ -57,28 +57,28 @@ describe('the canary (a scheduled job that proves that jobs run)', () => {
   it('makes the health check “worker” of every process fail until a worker has run it', async () => {
     expect(await worker()).toEqual({ status: 'down', detail: 'no worker has run a job for more than 1 s' });
     start();
-    await until('it sings', async () => (await worker())!.status === 'up');
+    await until('the canary has run', async () => (await worker())!.status === 'up');
     expect(await live()).toEqual({ status: 'ok' });
   });
 
   it('makes a worker that takes no jobs report that it is not alive', async () => {
     start();
-    await until('it sings', async () => (await worker())!.status === 'up');
+    await until('the canary has run', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').add('hold', {});
     await held;
-    await until('it is missed', async () => (await worker())!.status === 'down');
+    await until('the canary is missed', async () => (await worker())!.status === 'down');
     await until('the worker wants a restart', async () => typeof (await live()) === 'string');
     letGo();
-    await until('it sings again', async () => (await worker())!.status === 'up');
+    await until('the canary has run again', async () => (await worker())!.status === 'up');
     expect(await live()).toEqual({ status: 'ok' });
   });
 
   it('causes no restart after a flush of Redis', async () => {
     start();
-    await until('it sings', async () => (await worker())!.status === 'up');
+    await until('the canary has run', async () => (await worker())!.status === 'up');
     await forgetAll();
     expect(await live()).toEqual({ status: 'ok' });
-    await until('it sings again', async () => {
+    await until('the canary has run again', async () => {
       expect(await live()).toEqual({ status: 'ok' });
       return (await worker())!.status === 'up';
     });
@@ -86,9 +86,9 @@ describe('the canary (a scheduled job that proves that jobs run)', () => {
 
   it('causes no restart while its queue is paused: the check reports the pause', async () => {
     start();
-    await until('it sings', async () => (await worker())!.status === 'up');
+    await until('the canary has run', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').pause();
-    await until('it is missed', async () => (await worker())!.status === 'down');
+    await until('the canary is missed', async () => (await worker())!.status === 'down');
     expect((await worker())!.detail).toBe('queue upkeep is paused');
     expect(await live()).toEqual({ status: 'ok' });
     await jobs.queues.get('upkeep').resume();
@@ -101,14 +101,14 @@ describe('the canary (a scheduled job that proves that jobs run), while Redis is
     jobs = await openJobs(proxy.url, { wait: true, env: ENV });
     try {
       start();
-      await until('it sings', async () => (await worker())!.status === 'up');
+      await until('the canary has run', async () => (await worker())!.status === 'up');
       await proxy.close();
       await until('Redis is gone', () => !jobs.queues.isReady());
       expect(await live()).toEqual({ status: 'ok' });
       await proxy.open();
       await until('Redis is back', () => jobs.queues.isReady());
       expect(await live()).toEqual({ status: 'ok' });
-      await until('it sings', async () => (await worker())!.status === 'up');
+      await until('the canary has run', async () => (await worker())!.status === 'up');
     } finally {
       letGo();
       await jobs.close();

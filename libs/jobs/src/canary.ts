@@ -24,7 +24,7 @@ export class Canary {
    * When this process first missed the canary's key, on the monotonic clock. Null while the key exists, and
    * while the queue is paused or Redis is away.
    */
-  #silentSince: number | null = null;
+  #missedSince: number | null = null;
   #wasAccepted = false;
   /** When Redis began to refuse writes, on the monotonic clock. Null while it does not refuse them. */
   #refusedSince: number | null = null;
@@ -59,7 +59,7 @@ export class Canary {
   }
 
   async #check(): Promise<Finding> {
-    if (await this.#sings()) return { status: 'up' };
+    if (await this.#keyExists()) return { status: 'up' };
     if (await this.#isPaused()) return { status: 'down', detail: `queue ${QUEUE} is paused` };
     const lateS = Math.round(this.#lateMs / 1000);
     return { status: 'down', detail: `no worker has run a job for more than ${lateS} s` };
@@ -73,7 +73,7 @@ export class Canary {
   }
 
   #whyStuck(): Promise<string | null> | string | null {
-    return this.#refusedSince === null ? this.#whySilent() : this.#whyRefused(this.#refusedSince);
+    return this.#refusedSince === null ? this.#whyMissed() : this.#whyRefused(this.#refusedSince);
   }
 
   /**
@@ -82,7 +82,7 @@ export class Canary {
    * a restart does not help.
    */
   #whyRefused(since: number): string | null {
-    this.#silentSince = null;
+    this.#missedSince = null;
     const forMs = this.clock.monotonicMs() - since;
     if (!this.#wasAccepted || forMs <= this.#lateMs) return null;
     const { trouble } = this.queues.link;
@@ -94,19 +94,19 @@ export class Canary {
    * Asks for a restart if this process has missed the canary's key for too long. Neither a flush of Redis
    * (which deletes the key and the schedule) nor a paused queue needs a restart.
    */
-  async #whySilent(): Promise<string | null> {
-    if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {
-      this.#silentSince = null;
+  async #whyMissed(): Promise<string | null> {
+    if (!this.queues.isReady() || (await this.#keyExists()) || (await this.#isPaused())) {
+      this.#missedSince = null;
       return null;
     }
     const now = this.clock.monotonicMs();
-    this.#silentSince ??= now;
-    if (now - this.#silentSince <= this.#lateMs) return null;
-    const silentS = Math.round((now - this.#silentSince) / 1000);
-    return `no worker has run a job for ${silentS} s, although Redis is there`;
+    this.#missedSince ??= now;
+    if (now - this.#missedSince <= this.#lateMs) return null;
+    const missedS = Math.round((now - this.#missedSince) / 1000);
+    return `no worker has run a job for ${missedS} s, although Redis is there`;
   }
 
-  async #sings(): Promise<boolean> {
+  async #keyExists(): Promise<boolean> {
     return (await this.queues.redis.exists(this.#key)) === 1;
   }
 

@@ -334,7 +334,7 @@ describe('the job runner, with a Redis that hangs and keeps connections open,', 
   });
 
   it('connects again after its open connections have become silent', async () => {
-    redis.forget();
+    redis.stallOpenConnections();
     await until('a job is taken', () => jobs.producer.add(step, { n: 301 }));
     await until('and run', () => runsOf(301).length === 1);
   });

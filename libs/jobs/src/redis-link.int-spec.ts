@@ -20,7 +20,7 @@ it('a Redis connection never uses database 0 if the server refuses the database 
     for (const each of written) each.catch(() => undefined); // these commands wait until the test ends
     let connections = 0;
     copy.on('close', () => connections++);
-    await until('the trouble is told', () => link.trouble?.refused === true);
+    await until('the trouble is found', () => link.trouble?.refused === true);
     expect(link.trouble?.words).toBe('has no database of the number in REDIS_URL');
     await until('it has tried again', () => connections >= 2);
     expect(link.accepts).toBe(false);
@@ -93,7 +93,7 @@ it('a Redis connection logs the last state of Redis, even after several fast cha
     for (const rule of ['-set', '+set', '-set'] as const) await permit(rule);
     const [refused, accepted] = [expect.stringContaining('(NOPERM)'), 'Redis takes writes again'];
     expect(lines).toEqual([refused, accepted]);
-    await until('it is told', () => lines.length > 2);
+    await until('it is logged', () => lines.length > 2);
     expect(lines).toEqual([refused, accepted, refused]);
   } finally {
     link.disconnect();

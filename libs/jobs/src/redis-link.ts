@@ -48,7 +48,7 @@ export class RedisLink {
   readonly #timer: NodeJS.Timeout;
   #trouble: RedisTrouble | null = NOT_YET;
   #changedAtMs = 0;
-  #isTold = true;
+  #isLogged = true;
   #asking: Promise<void> | undefined;
   /**
    * How many timer ticks ago the oldest unanswered test write was sent. Undefined if no answer is awaited.
@@ -180,7 +180,7 @@ export class RedisLink {
   }
 
   #beat(): void {
-    if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#tell();
+    if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#logChange();
     // Between two connections, do nothing: disconnect() would cancel ioredis's timer for the next connection.
     const handshake = this.redis.status === 'connect';
     if (!this.isConnected && !handshake) return;
@@ -206,20 +206,20 @@ export class RedisLink {
   #found(trouble: RedisTrouble | null): void {
     if (trouble?.words === this.#trouble?.words) return;
     // Nothing is logged if the first connection works.
-    this.#isTold = this.#trouble === NOT_YET && trouble === null;
+    this.#isLogged = this.#trouble === NOT_YET && trouble === null;
     this.#trouble = trouble;
     this.#changedAtMs = performance.now();
-    this.#tell();
-    this.#listeners.forEach((tell) => tell());
+    this.#logChange();
+    this.#listeners.forEach((listener) => listener());
   }
 
   /**
    * Logs one line per change. If the bounded log leaves out the line, a later timer tick logs the state, if
    * it still lasts.
    */
-  #tell(): void {
-    if (this.#isTold) return;
-    this.#isTold = this.#trouble
+  #logChange(): void {
+    if (this.#isLogged) return;
+    this.#isLogged = this.#trouble
       ? this.#log.warn({ redis: this.name }, `Redis ${this.#trouble.words}`)
       : this.#log.info({ redis: this.name }, 'Redis takes writes again');
   }

@@ -16,7 +16,7 @@ export class EmergencyAccount {
   constructor(@Inject(CONFIG) { OPS_PASSWORD }: ConsoleConfig, hash: KeyedHash) {
     this.isOn = OPS_PASSWORD !== undefined;
     this.#password = canonical(OPS_PASSWORD?.reveal() ?? '');
-    this.mark = this.isOn ? hash.of('emergency account', this.#password) : null;
+    this.mark = this.isOn ? hash.digest('emergency account', this.#password) : null;
   }
 
   isPassword(typed: string): boolean {

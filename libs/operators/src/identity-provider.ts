@@ -185,8 +185,8 @@ function clientAuth(secret: string | undefined): ClientAuth {
 }
 
 function oauthErrorOf(error: unknown): string | undefined {
-  const isTold = error instanceof AuthorizationResponseError || error instanceof ResponseBodyError;
-  return isTold && /^[a-z_]{1,64}$/.test(error.error) ? error.error : undefined;
+  const isOAuthError = error instanceof AuthorizationResponseError || error instanceof ResponseBodyError;
+  return isOAuthError && /^[a-z_]{1,64}$/.test(error.error) ? error.error : undefined;
 }
 
 /**

@@ -48,6 +48,13 @@ export function findFlow(
 }
 
 function derived(hash: KeyedHash, flow: string, expiresAtMs: number, next: string): LoginFlow {
-  const of = (purpose: string) => hash.of(`login ${purpose}`, flow).toString('base64url');
-  return { flow, state: of('state'), nonce: of('nonce'), verifier: of('verifier'), next, expiresAtMs };
+  const hashFor = (purpose: string) => hash.digest(`login ${purpose}`, flow).toString('base64url');
+  return {
+    flow,
+    state: hashFor('state'),
+    nonce: hashFor('nonce'),
+    verifier: hashFor('verifier'),
+    next,
+    expiresAtMs,
+  };
 }

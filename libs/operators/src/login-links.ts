@@ -47,7 +47,7 @@ export class LoginLinks {
   }
 
   #hashOf(token: string): Buffer {
-    return this.hash.of('login link', token);
+    return this.hash.digest('login link', token);
   }
 }
 

@@ -66,7 +66,7 @@ export class LoginThrottle {
   }
 
   #keyOf(address: string): string {
-    return this.hash.of('login throttle', networkOf(address)).toString('base64url');
+    return this.hash.digest('login throttle', networkOf(address)).toString('base64url');
   }
 }
 

@@ -142,7 +142,7 @@ export class OperatorLogin {
   }
 
   async #isFirstUse({ state, expiresAtMs }: LoginFlow): Promise<boolean> {
-    const used = await this.statements.run(USE_FLOW, [this.hash.of('login flow', state), expiresAtMs]);
+    const used = await this.statements.run(USE_FLOW, [this.hash.digest('login flow', state), expiresAtMs]);
     return used.length > 0;
   }
 }

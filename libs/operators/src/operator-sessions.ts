@@ -82,6 +82,6 @@ export class OperatorSessions {
   }
 
   #hashOf(token: string): Buffer {
-    return this.hash.of('operator session', token);
+    return this.hash.digest('operator session', token);
   }
 }

@@ -356,10 +356,10 @@ describe('the deletion of old budgets', () => {
     await used(subject, [25 * HOUR]);
     const id = await rowOf(subject);
     await store.forgetBudgets();
-    expect(await store.findLive(subject.integration, subject.subjectKey)).toMatchObject({ id });
+    expect(await store.findLatest(subject.integration, subject.subjectKey)).toMatchObject({ id });
     await dataSource.query(`UPDATE onboardings SET state = 'cancelled' WHERE id = $1`, [id]);
     expect(await store.forgetBudgets()).toBeGreaterThan(0);
-    expect(await store.findLive(subject.integration, subject.subjectKey)).toBeNull();
+    expect(await store.findLatest(subject.integration, subject.subjectKey)).toBeNull();
   });
 
   it('reads each budget once, even if most budgets still have entries that count', async () => {

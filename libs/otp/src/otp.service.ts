@@ -97,13 +97,13 @@ export class OtpService {
         externalRef: start.externalRef ?? null,
         metadata: start.metadata ?? {},
         sealedRequests: Object.keys(once).length > 0 ? sealRequests(sealer, id, once) : null,
-        fingerprint: this.fingerprint.of(id, ref.subjectKey),
+        fingerprint: this.fingerprint.compute(id, ref.subjectKey),
       };
       // One statement writes the start and cancels the live onboarding. If the idempotency key or a budget
       // forbids the start, the live onboarding stays.
-      const mind = inTheWay;
+      const earlier = inTheWay;
       const claimed = await this.claims.claim(id, ref, (claim) =>
-        this.store.start(started, claim, terms.key, mind),
+        this.store.start(started, claim, terms.key, earlier),
       );
       if (claimed) {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
@@ -152,7 +152,7 @@ export class OtpService {
       id,
       ...asked,
       terms,
-      fingerprint: this.fingerprint.of(id, 'init-otp'),
+      fingerprint: this.fingerprint.compute(id, 'init-otp'),
       write: (given) =>
         this.store.claimSend(given, {
           states: statesFor('otp_resend_asked'),
@@ -190,7 +190,7 @@ export class OtpService {
         })),
       });
     }
-    return Object.keys(once).length > 0 ? sealRequests(this.dataKeys.of(row), row.id, once) : null;
+    return Object.keys(once).length > 0 ? sealRequests(this.dataKeys.sealerOf(row), row.id, once) : null;
   }
 
   #configured({ integration: name }: Row): Integration {
@@ -219,7 +219,7 @@ export class OtpService {
       terms,
       signal: 'otp_submitted',
       step: 'verify-otp',
-      fingerprint: this.fingerprint.of(id, secretText),
+      fingerprint: this.fingerprint.compute(id, secretText),
       write: (given) => this.store.claimVerify(given, sealedOtpCode, taking),
       mustFit: (row) => this.#mustTake(row, proof),
     });
@@ -263,7 +263,7 @@ export class OtpService {
 
   /** @returns the live onboarding that the start supersedes, or the id of an onboarding whose row is gone. */
   async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
-    const live = await this.onboardings.liveOf(ref);
+    const live = await this.onboardings.latestOf(ref);
     if (!live) return {};
     const { id, row } = live;
     if (!row) return { goneId: id };

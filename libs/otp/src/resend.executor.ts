@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Executors, throwUnlessLedOn } from '#libs/onboarding';
+import { Executors, throwIfFailed } from '#libs/onboarding';
 import { OtpService } from './otp.service.js';
 
 @Injectable()
@@ -12,7 +12,7 @@ export class ResendExecutor implements OnModuleInit {
   onModuleInit(): void {
     this.executors.register('resend', async (id, reason, terms) => {
       const row = await this.otp.resendAsOperator(id, reason, terms);
-      throwUnlessLedOn(row, 'init-otp');
+      throwIfFailed(row, 'init-otp');
       return row;
     });
   }

@@ -49,7 +49,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const sealer = this.dataKeys.of(row);
+    const sealer = this.dataKeys.sealerOf(row);
     const opened = sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!);
     const sent = {
       handle: row.otpHandle!,

@@ -13,9 +13,10 @@ interface Described extends Partial<About> {
 /** @returns the reference of all variables in Markdown, as in docs/reference/configuration.md. */
 export function configurationMarkdown(providers: readonly ProviderSettings[]): string {
   const entries = Object.entries(environment.shape);
-  const of = (group: Described['group']) => entries.filter(([, schema]) => aboutOf(schema).group === group);
-  const settings = of('setting');
-  const isOf = (group: object) => settings.filter(([name]) => name in group);
+  const entriesOf = (group: Described['group']) =>
+    entries.filter(([, schema]) => aboutOf(schema).group === group);
+  const settings = entriesOf('setting');
+  const settingsIn = (group: object) => settings.filter(([name]) => name in group);
   return [
     INTRODUCTION,
     table(settings.filter(([name]) => !(name in consoleSettings || name in tracingSettings))),
@@ -25,13 +26,13 @@ export function configurationMarkdown(providers: readonly ProviderSettings[]): s
     ...providers.flatMap((provider) => ofProvider(provider)),
     '## Console',
     'Only the console needs these. See [the ways to log in](../operations/console.md).',
-    table(isOf(consoleSettings)),
+    table(settingsIn(consoleSettings)),
     '## Traces',
     'These are variables of OpenTelemetry. See [the spans and their attributes](signals.md#span-attributes).',
-    table(isOf(tracingSettings)),
+    table(settingsIn(tracingSettings)),
     '## Tuning',
     'The defaults suit nearly all installations. Change one only for a reason, and measure.',
-    table(of('tuning')),
+    table(entriesOf('tuning')),
     '',
   ].join('\n\n');
 }

@@ -12,8 +12,8 @@ export function crashWithoutSecrets(): void {
 }
 
 function end(fault: unknown): void {
-  const told =
+  const description =
     fault instanceof Error ? (fault.stack ?? fault.name) : `${typeof fault} that is not an Error was thrown`;
-  process.stderr.write(`gangway crashed: ${told}\n`);
+  process.stderr.write(`gangway crashed: ${description}\n`);
   process.exit(1);
 }

@@ -107,10 +107,10 @@ export function unknownVariables(
       // Another check has reported that the provider is missing or unknown.
       return [];
     }
-    const of = provider
+    const fault = provider
       ? `not a setting of an integration at ${provider.kind}`
       : 'not a variable of an integration in INTEGRATIONS';
-    return [{ variable, detail: `is ${of}${suggestion(variable, all)}` }];
+    return [{ variable, detail: `is ${fault}${suggestion(variable, all)}` }];
   });
 }
 

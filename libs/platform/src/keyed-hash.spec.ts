@@ -7,18 +7,18 @@ const keyed = (byte: number) => new KeyedHash(Buffer.alloc(32, byte));
 
 describe('KeyedHash', () => {
   it('gives the same hash for the same content, even in another process', () => {
-    expect(keyed(1).of('codes', '123456')).toEqual(keyed(1).of('codes', '123456'));
+    expect(keyed(1).digest('codes', '123456')).toEqual(keyed(1).digest('codes', '123456'));
   });
 
   it('gives another hash for other content, for another purpose and under another key', () => {
     const text = fc.string({ minLength: 1 });
     fc.assert(
       fc.property(text, text, text, text, (purpose, other, content, another) => {
-        const hash = keyed(1).of(purpose, content);
+        const hash = keyed(1).digest(purpose, content);
         expect(hash).toHaveLength(32);
-        expect(keyed(2).of(purpose, content)).not.toEqual(hash);
-        if (other !== purpose) expect(keyed(1).of(other, content)).not.toEqual(hash);
-        if (another !== content) expect(keyed(1).of(purpose, another)).not.toEqual(hash);
+        expect(keyed(2).digest(purpose, content)).not.toEqual(hash);
+        if (other !== purpose) expect(keyed(1).digest(other, content)).not.toEqual(hash);
+        if (another !== content) expect(keyed(1).digest(purpose, another)).not.toEqual(hash);
       }),
     );
   });
@@ -34,13 +34,14 @@ describe('KeyedHash', () => {
       ['sign'],
     );
     const mac = await subtle.sign('HMAC', key, Buffer.from('123456'));
-    expect(keyed(1).of('codes', '123456')).toEqual(Buffer.from(mac));
+    expect(keyed(1).digest('codes', '123456')).toEqual(Buffer.from(mac));
   });
 
   it('makes one key object for each purpose', async () => {
     const hash = keyed(1);
     const made = await keyObjectsMade(() => {
-      for (const content of ['a', 'b', 'c']) for (const purpose of ['one', 'two']) hash.of(purpose, content);
+      for (const content of ['a', 'b', 'c'])
+        for (const purpose of ['one', 'two']) hash.digest(purpose, content);
     });
     expect(made).toEqual({ createSecretKey: 2 });
   });

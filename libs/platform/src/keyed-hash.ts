@@ -16,7 +16,7 @@ export class KeyedHash {
   }
 
   /** @returns HMAC-SHA-256 (RFC 2104), 32 bytes. */
-  of(purpose: string, content: string): Buffer {
+  digest(purpose: string, content: string): Buffer {
     return createHmac('sha256', this.#keyOf(purpose)).update(content).digest();
   }
 

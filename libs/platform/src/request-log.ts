@@ -34,7 +34,7 @@ const REPEATED: ReadonlySet<unknown> = new Set(['not_ready', 'rate_limited']);
 
 interface Count {
   level: 'info' | 'error';
-  of: Pick<ProblemLine, 'status' | 'code' | 'caller'>;
+  fields: Pick<ProblemLine, 'status' | 'code' | 'caller'>;
   count: number;
 }
 
@@ -109,16 +109,19 @@ export class RequestLog implements OnApplicationShutdown {
     if (known !== undefined && !REPEATED.has(code)) return true;
     this.#window ??= outsideRequests(() => setTimeout(() => this.#endWindow(), WINDOW_MS).unref());
     const key = `${known ?? ''} ${status} ${code}`;
-    const seen = this.#counts.get(key) ?? { level, of: { status, code, caller: known }, count: 0 };
+    const seen = this.#counts.get(key) ?? { level, fields: { status, code, caller: known }, count: 0 };
     this.#counts.set(key, seen);
     return ++seen.count <= LINES_PER_WINDOW;
   }
 
   #endWindow(): void {
-    for (const { level, of, count } of this.#counts.values()) {
+    for (const { level, fields, count } of this.#counts.values()) {
       const more = count - LINES_PER_WINDOW;
       if (more > 0)
-        PinoLogger.root[level]({ ...CONTEXT, ...of, more }, `and ${more} more: ${of.status} ${of.code}`);
+        PinoLogger.root[level](
+          { ...CONTEXT, ...fields, more },
+          `and ${more} more: ${fields.status} ${fields.code}`,
+        );
     }
     this.#counts.clear();
     this.#window = undefined;

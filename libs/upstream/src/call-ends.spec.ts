@@ -40,7 +40,7 @@ describe('CallEnds, the record of how calls have ended,', () => {
   it.each(FAILURE_CLASSES)('classifies a call that ends with the failure %s', (failure) => {
     fail(failure);
     const { trouble, mends } = MEANS[failure];
-    expect([...ends.untold().keys()]).toEqual(trouble ? [trouble] : []);
+    expect([...ends.unreported().keys()]).toEqual(trouble ? [trouble] : []);
     expect(ends.okAtMs('verify-otp')).toBe(mends ? now : -Infinity);
     expect(ends.okAtMs('access')).toBe(mends ? now : -Infinity);
     expect(ends.refused).toEqual(trouble === 'access' ? { sinceMs: now, status: null } : null);
@@ -49,7 +49,7 @@ describe('CallEnds, the record of how calls have ended,', () => {
   it('does not count a call that this process did not send', () => {
     const evidence = { bytesSent: false, headersSeen: false, status: null, durationMs: 1 };
     ends.failed('verify-otp', new UpstreamError('not_sent', { detail: 'x', evidence, heldBack: true }));
-    expect([ends.untold().size, ends.okAtMs('verify-otp')]).toEqual([0, -Infinity]);
+    expect([ends.unreported().size, ends.okAtMs('verify-otp')]).toEqual([0, -Infinity]);
   });
 
   it('counts failures in a row until a call of the same kind succeeds', () => {
@@ -57,24 +57,24 @@ describe('CallEnds, the record of how calls have ended,', () => {
     now += 10;
     fail('unavailable', { status: 503 });
     ends.succeeded('init-otp');
-    expect(ends.untold().get('verify-otp')).toMatchObject({
+    expect(ends.unreported().get('verify-otp')).toMatchObject({
       count: 2,
       firstAtMs: 1_000,
       lastAtMs: 1_010,
       status: 503,
     });
     ends.succeeded('verify-otp');
-    expect(ends.untold().size).toBe(0);
+    expect(ends.unreported().size).toBe(0);
   });
 
   it('keeps failures that happen while an earlier report is being written', () => {
     fail('unavailable');
-    const told = ends.untold();
+    const reported = ends.unreported();
     fail('unavailable');
-    ends.told(told);
-    expect(ends.untold().get('verify-otp')!.count).toBe(1);
-    ends.told(ends.untold());
-    expect(ends.untold().size).toBe(0);
+    ends.removeReported(reported);
+    expect(ends.unreported().get('verify-otp')!.count).toBe(1);
+    ends.removeReported(ends.unreported());
+    expect(ends.unreported().size).toBe(0);
   });
 
   it('reports once that the provider refuses requests, and once that it accepts them again', () => {
@@ -93,7 +93,7 @@ describe('CallEnds, the record of how calls have ended,', () => {
     fail('rejected', { status: 404 }, 'probe');
     expect(ends.refused).toEqual({ sinceMs: now, status: 401 });
     expect([ends.okAtMs('access'), ends.okAtMs('probe')]).toEqual([-Infinity, -Infinity]);
-    expect([...ends.untold().keys()]).toEqual(['access']);
+    expect([...ends.unreported().keys()]).toEqual(['access']);
     expect(access).toEqual([401]);
   });
 
@@ -104,6 +104,6 @@ describe('CallEnds, the record of how calls have ended,', () => {
     ['an hour', { retryAfterMs: 3_600_000 }, 150_000],
   ])('limits how long a failure counts, if the provider asks for this wait: %s', (_, more, goodForMs) => {
     fail('throttled', more);
-    expect(ends.untold().get('verify-otp')!.goodForMs).toBe(goodForMs);
+    expect(ends.unreported().get('verify-otp')!.goodForMs).toBe(goodForMs);
   });
 });

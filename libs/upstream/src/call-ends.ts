@@ -31,7 +31,7 @@ export class CallEnds {
   /** Called when the provider begins to refuse the key or the clock, and when it accepts a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
   readonly #okAt = new Map<TroubleName, number>();
-  readonly #untold = new Map<TroubleName, Failures>();
+  readonly #unreported = new Map<TroubleName, Failures>();
   #refused: { sinceMs: number; status: number | null } | null = null;
 
   constructor(
@@ -71,21 +71,21 @@ export class CallEnds {
     }
   }
 
-  untold(): Map<TroubleName, Failures> {
-    return new Map(this.#untold);
+  unreported(): Map<TroubleName, Failures> {
+    return new Map(this.#unreported);
   }
 
   /**
    * Removes failures that were reported.
    *
-   * @param told an earlier result of `untold()`. Failures that came later stay.
+   * @param reported an earlier result of `unreported()`. Failures that came later stay.
    */
-  told(told: ReadonlyMap<TroubleName, Failures>): void {
-    for (const [name, { count, firstAtMs }] of told) {
-      const now = this.#untold.get(name);
+  removeReported(reported: ReadonlyMap<TroubleName, Failures>): void {
+    for (const [name, { count, firstAtMs }] of reported) {
+      const now = this.#unreported.get(name);
       if (now?.firstAtMs !== firstAtMs) continue;
-      if (now.count === count) this.#untold.delete(name);
-      else this.#untold.set(name, { ...now, count: now.count - count });
+      if (now.count === count) this.#unreported.delete(name);
+      else this.#unreported.set(name, { ...now, count: now.count - count });
     }
   }
 
@@ -100,8 +100,8 @@ export class CallEnds {
 
   #add(name: TroubleName, { failure, evidence }: UpstreamError, goodForMs: number | null): void {
     const at = this.clock.monotonicMs();
-    const before = this.#untold.get(name);
-    this.#untold.set(name, {
+    const before = this.#unreported.get(name);
+    this.#unreported.set(name, {
       count: (before?.count ?? 0) + 1,
       firstAtMs: before?.firstAtMs ?? at,
       lastAtMs: at,
@@ -114,7 +114,7 @@ export class CallEnds {
 
   #ok(name: TroubleName): void {
     this.#okAt.set(name, this.clock.monotonicMs());
-    const forgotten = this.#untold.delete(name);
+    const forgotten = this.#unreported.delete(name);
     const accepted = name === 'access' && this.#refused !== null;
     if (accepted) {
       this.#refused = null;
@@ -125,7 +125,7 @@ export class CallEnds {
 
   #goodForMs(call: CallName, { retryAfterMs }: UpstreamError): number {
     if (call === 'probe') return this.limits.probeGoodForMs;
-    const toldMs = Math.min(retryAfterMs ?? 0, this.limits.retryAfterMaxMs);
-    return Math.max(STEP_GOOD_FOR_MS, toldMs + AFTER_WAIT_MS);
+    const askedMs = Math.min(retryAfterMs ?? 0, this.limits.retryAfterMaxMs);
+    return Math.max(STEP_GOOD_FOR_MS, askedMs + AFTER_WAIT_MS);
   }
 }

@@ -113,7 +113,7 @@ describe('GuardedProvider, a provider behind a circuit breaker,', () => {
     upstream.down = true;
     const probes = async () => {
       await guarded.probe(limits).catch(() => undefined);
-      return guarded.ends.untold().get('probe')!.count > 20;
+      return guarded.ends.unreported().get('probe')!.count > 20;
     };
     await until('probes have failed for a while', probes);
     expect(guarded.state).toBe('half_open');
@@ -140,7 +140,7 @@ describe('GuardedProvider, a provider behind a circuit breaker,', () => {
   it('does not count calls that its open breaker has stopped', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     await times(25, end);
-    expect(guarded.ends.untold().get('init-otp')).toMatchObject({
+    expect(guarded.ends.unreported().get('init-otp')).toMatchObject({
       count: 20,
       failure: 'unavailable',
       status: 500,

@@ -44,20 +44,20 @@ export class UpstreamHealth implements OnApplicationShutdown {
         return [{ labels: { kind: 'upstream_certificate', name }, value: endsMs / 1_000 }];
       }),
     );
-    for (const integration of integrations.all()) this.#tellChanges(integration);
+    for (const integration of integrations.all()) this.#logChanges(integration);
   }
 
   onApplicationShutdown(): void {
     for (const { provider } of this.integrations.all()) provider.shutdown();
   }
 
-  #tellChanges({ name, provider }: Integration): void {
+  #logChanges({ name, provider }: Integration): void {
     const about = { integration: name, process: this.process };
-    let told: BreakerState = 'closed';
+    let previous: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
       // During an outage, the breaker lets a call through every few seconds. This writes only a debug line.
-      const news = (breaker === 'closed') !== (told === 'closed');
-      told = breaker;
+      const news = (breaker === 'closed') !== (previous === 'closed');
+      previous = breaker;
       const line = { ...about, breaker };
       if (!news) this.#logger.debug(line, `${name}: the breaker is ${breaker}`);
       else if (breaker === 'closed')

@@ -52,7 +52,7 @@ beforeAll(async () => {
       EVENTS_STREAM_LIFE_MS: '100',
     },
   });
-  described = await Interface.of(story.serviceUrl);
+  described = await Interface.load(story.serviceUrl);
   tokens['shop'] = await token('shop', WHOLE);
   tokens['bank'] = await token('bank', WHOLE);
   tokens['reader'] = await token('desk', ['operations:read', 'onboardings:write', 'onboardings:erase']);
@@ -76,7 +76,7 @@ function call(
 ): Promise<Answer> {
   const values = new Values(described, new SeededRandom('isolation'));
   const schema = requestBody?.content['application/json']?.schema;
-  const body = schema && (BODIES[route] ?? values.of(schema));
+  const body = schema && (BODIES[route] ?? values.valueFor(schema));
   return story.call(method, route.replace('{id}', id), body, headers);
 }
 

@@ -204,7 +204,7 @@ describe('an answer of the identity provider', () => {
 
   it('is refused ten minutes after the login began, and with an altered cookie', async () => {
     const hash = new KeyedHash(Buffer.from(story.env['HASH_KEY']!, 'base64'));
-    const stateOf = (flow: string) => hash.of('login state', flow).toString('base64url');
+    const stateOf = (flow: string) => hash.digest('login state', flow).toString('base64url');
     const flowOf = (expiresAtMs: number) => `${'A'.repeat(22)}.${expiresAtMs}.Lw`;
     const answer = (flow: string) => {
       browser = new ConsoleBrowser(story);

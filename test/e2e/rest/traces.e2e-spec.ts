@@ -72,20 +72,20 @@ describe('the traces of service and worker', () => {
     await receiver.close();
   });
 
-  const rootOf = (traceId: string) => receiver.of(traceId).find(({ kind }) => kind === 'SERVER')!;
+  const rootOf = (traceId: string) => receiver.spansOf(traceId).find(({ kind }) => kind === 'SERVER')!;
   /** @returns the spans of all traces that link to this span, except traces without an attempt. */
   const causedBy = ({ traceId, spanId }: ReceivedSpan) => {
     const links = JSON.stringify([{ traceId, spanId }]);
     const roots = receiver.spans.filter((span) => JSON.stringify(span.links) === links);
     return roots
-      .map((root) => receiver.of(root.traceId))
+      .map((root) => receiver.spansOf(root.traceId))
       .filter((spans) => spans.some(({ name }) => name.startsWith('attempt ')))
       .flat();
   };
 
   it('follow the caller’s trace to the database and the provider', () => {
     // The caller does not wait, so the read of the row for the answer may come at any time.
-    const spans = receiver.of(traces.start).filter(({ name }) => name !== 'gw_find');
+    const spans = receiver.spansOf(traces.start).filter(({ name }) => name !== 'gw_find');
     expect(treeOf(spans)).toBe(
       [
         'POST /v1/onboardings SERVER',
@@ -156,7 +156,7 @@ describe('the traces of service and worker', () => {
   });
 
   it('show a request that succeeds at the first attempt', () => {
-    expect(treeOf(receiver.of(traces.verify))).toBe(
+    expect(treeOf(receiver.spansOf(traces.verify))).toBe(
       [
         'POST /v1/onboardings/:id/otp/verify SERVER',
         '  claim INTERNAL',
@@ -168,12 +168,12 @@ describe('the traces of service and worker', () => {
         '      gw_settle_verify CLIENT',
       ].join('\n'),
     );
-    const settle = receiver.of(traces.verify).find(({ name }) => name === 'settle');
+    const settle = receiver.spansOf(traces.verify).find(({ name }) => name === 'settle');
     expect(settle!.attributes).toEqual({ 'gangway.state': 'otp_verified' });
   });
 
   it('show a refusal by its code, and not as a fault', () => {
-    expect(treeOf(receiver.of(traces.refused))).toBe(
+    expect(treeOf(receiver.spansOf(traces.refused))).toBe(
       [
         'POST /v1/onboardings/:id/otp/verify SERVER illegal_state',
         '  claim INTERNAL',
@@ -182,7 +182,7 @@ describe('the traces of service and worker', () => {
         '  gw_find CLIENT',
       ].join('\n'),
     );
-    expect(treeOf(receiver.of(traces.live))).toContain('    gw_start CLIENT GW001\n');
+    expect(treeOf(receiver.spansOf(traces.live))).toContain('    gw_start CLIENT GW001\n');
     expect(rootOf(traces.live).attributes).toMatchObject({
       'error.type': 'onboarding_live',
       'http.response.status_code': 409,
@@ -198,12 +198,12 @@ describe('the traces of service and worker', () => {
     const root = rootOf(traces.left);
     expect(root.attributes).toMatchObject({ 'error.type': 'client_left' });
     expect(root.attributes['http.response.status_code']).toBeUndefined();
-    const settle = receiver.of(traces.left).find(({ name }) => name === 'settle');
+    const settle = receiver.spansOf(traces.left).find(({ name }) => name === 'settle');
     expect(settle!.endMs).toBeGreaterThan(root.endMs);
   });
 
   it('leave out health checks, scheduled jobs, and unsampled requests with their attempts', async () => {
-    expect(receiver.of(traces.unsampled)).toEqual([]);
+    expect(receiver.spansOf(traces.unsampled)).toEqual([]);
     expect(unsampled.headers.get('traceparent')).toBe(from(traces.unsampled, '00').traceparent);
     expect(without.headers.get('traceparent')).toMatch(/-00$/);
     const known = new Set(Object.values(traces));
@@ -258,7 +258,7 @@ describe('a process that traces', () => {
     await story.ask('GET', '/v1/onboardings/x', undefined, from(traceId));
     expect(await service.stop()).toBe(0);
     await receiver.close();
-    expect(new Set(receiver.of(traceId).map(({ resource }) => resource['service.name']))).toEqual(
+    expect(new Set(receiver.spansOf(traceId).map(({ resource }) => resource['service.name']))).toEqual(
       new Set(['gangway-eu']),
     );
     const lines = service.said.split('\n').filter((line) => line.includes(`"trace_id":"${traceId}"`));

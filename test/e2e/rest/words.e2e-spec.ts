@@ -30,7 +30,7 @@ let service: Interface;
 beforeAll(async () => {
   const env = { RATE_LIMIT_CALLER_PER_MINUTE: '100000', RATE_LIMIT_SUBJECT_PER_MINUTE: '100000' };
   story = await Story.begin({ worker: false, env });
-  service = await Interface.of(story.serviceUrl);
+  service = await Interface.load(story.serviceUrl);
 });
 afterAll(() => story.end());
 

@@ -80,7 +80,7 @@ async function opened(id: string): Promise<string> {
   ]);
   const [keyId, key] = story.env['SEALING_KEYS']!.split(':');
   const ring = new Sealer([{ id: keyId!, key: Buffer.from(key!, 'base64') }]);
-  const sealer = new DataKeys(ring).of({ id, sealedDataKey: row!['sealed_data_key'] ?? null });
+  const sealer = new DataKeys(ring).sealerOf({ id, sealedDataKey: row!['sealed_data_key'] ?? null });
   return Object.entries(fields)
     .flatMap(([field, column]) => {
       const sealed = row![column];

@@ -80,7 +80,7 @@ export class Interface {
     );
   }
 
-  static async of(serviceUrl: string): Promise<Interface> {
+  static async load(serviceUrl: string): Promise<Interface> {
     const answer = await fetch(`${serviceUrl}/openapi.json`);
     return new Interface((await answer.json()) as Document);
   }

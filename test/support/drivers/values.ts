@@ -64,15 +64,15 @@ export class Values {
     this.#random = random;
   }
 
-  of(given: Schema, depth = 0): unknown {
+  valueFor(given: Schema, depth = 0): unknown {
     const schema = this.#described.resolve(given);
     const random = this.#random;
     if (schema.const !== undefined) return schema.const;
     if (schema.enum) return random.pick(schema.enum);
     const union = schema.anyOf ?? schema.oneOf;
-    if (union) return this.of(random.pick(union), depth);
+    if (union) return this.valueFor(random.pick(union), depth);
     if (schema.allOf)
-      return Object.assign({}, ...schema.allOf.map((each) => this.of(each, depth))) as unknown;
+      return Object.assign({}, ...schema.allOf.map((each) => this.valueFor(each, depth))) as unknown;
     const type = Array.isArray(schema.type) ? random.pick(schema.type) : schema.type;
     switch (type) {
       case 'object':
@@ -80,7 +80,7 @@ export class Values {
       case 'array': {
         const most = Math.min(schema.maxItems ?? 3, 3);
         const length = random.int(schema.minItems ?? 0, Math.max(most, schema.minItems ?? 0));
-        return Array.from({ length }, () => this.of(schema.items ?? {}, depth + 1));
+        return Array.from({ length }, () => this.valueFor(schema.items ?? {}, depth + 1));
       }
       case 'string':
         return this.text(schema);
@@ -127,11 +127,11 @@ export class Values {
     const made: Record<string, unknown> = {};
     for (const [name, each] of Object.entries(schema.properties ?? {})) {
       const wanted = schema.required?.includes(name) || (depth < MAX_DEPTH && random.chance(0.4));
-      if (wanted) made[name] = this.of(each, depth + 1);
+      if (wanted) made[name] = this.valueFor(each, depth + 1);
     }
     if (schema.additionalProperties && random.chance(0.5)) {
-      const of = schema.additionalProperties === true ? {} : schema.additionalProperties;
-      made[this.text({ maxLength: 20, minLength: 1 })] = this.of(of, depth + 1);
+      const entry = schema.additionalProperties === true ? {} : schema.additionalProperties;
+      made[this.text({ maxLength: 20, minLength: 1 })] = this.valueFor(entry, depth + 1);
     }
     return made;
   }

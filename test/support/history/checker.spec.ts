@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { INVARIANT_NAMES, check } from './checker.js';
-import type { FinalRow, History, OnboardingHistory, TimelineEntry, Told, UpstreamCall } from './history.js';
+import type {
+  CallerAnswer,
+  FinalRow,
+  History,
+  OnboardingHistory,
+  TimelineEntry,
+  UpstreamCall,
+} from './history.js';
 
 const TERMS = { sessionMarginMs: 1_000, networkDelayMs: 100, readAt: 1_000_000 };
 const SESSION_ENDS = new Date(20_000).toISOString();
@@ -38,7 +45,7 @@ const call = (step: UpstreamCall['step'], attempt: number, at: number, more: Par
   ...more,
 });
 
-const told = (more: Partial<Told>): Told => ({
+const anAnswer = (more: Partial<CallerAnswer>): CallerAnswer => ({
   at: 5_000,
   what: 'get',
   key: null,
@@ -97,8 +104,8 @@ function straightWay(): OnboardingHistory {
         effect: { type: 'authenticators_created', credentialIds: ['c-1'], authenticatorIds: ['a-1'] },
       }),
     ],
-    told: [
-      told({
+    answers: [
+      anAnswer({
         what: 'start',
         key: 'key-1',
         status: 201,
@@ -108,7 +115,7 @@ function straightWay(): OnboardingHistory {
         attemptsLeft: 3,
         otpSentAt: 'then',
       }),
-      told({
+      anAnswer({
         what: 'verify',
         key: 'key-2',
         version: 4,
@@ -117,7 +124,7 @@ function straightWay(): OnboardingHistory {
         attemptsLeft: 2,
         otpSentAt: 'then',
       }),
-      told({ what: 'authenticators', key: 'key-3', version: 6, state: 'completed', updatedAt: 1_200 }),
+      anAnswer({ what: 'authenticators', key: 'key-3', version: 6, state: 'completed', updatedAt: 1_200 }),
     ],
   };
 }
@@ -144,7 +151,7 @@ function but(
   return {
     ...straight,
     events: timeline,
-    told: [],
+    answers: [],
     ...more,
     row: {
       ...straight.row,
@@ -395,7 +402,7 @@ describe('I4 (attempt numbers only rise, and the tries left only fall)', () => {
 
   it('is broken by a code whose number of tries left grows', () => {
     const straight = straightWay();
-    straight.told[1]!.attemptsLeft = 4;
+    straight.answers[1]!.attemptsLeft = 4;
     expect(broken(straight)).toEqual(['I4']);
   });
 });
@@ -411,7 +418,7 @@ describe('I5 (nothing changes after the onboarding has ended)', () => {
 
   it('is broken by a final state that differs from the final state in an answer to a caller', () => {
     const straight = straightWay();
-    straight.told.push(told({ version: 7, state: 'expired' }));
+    straight.answers.push(anAnswer({ version: 7, state: 'expired' }));
     expect(broken(straight)).toEqual(expect.arrayContaining(['I5', 'I7']));
   });
 
@@ -446,7 +453,7 @@ describe('I6 (each change has one event, without a gap)', () => {
 
   it('is broken if callers saw the same version with two different states', () => {
     const straight = straightWay();
-    straight.told.push(told({ version: 2, state: 'otp_needed' }));
+    straight.answers.push(anAnswer({ version: 2, state: 'otp_needed' }));
     expect(broken(straight)).toEqual(['I6']);
   });
 });
@@ -464,15 +471,18 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
     call('init-otp', 2, 620, { effect: { type: 'otp_sent' as const, otpId: 'otp-2' } }),
   ];
   const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4, otpHandle: 'otp-2' } as const;
-  const accepted = told({ what: 'resend', key: 'key-2', version: 4, state: 'otp_sent' });
+  const accepted = anAnswer({ what: 'resend', key: 'key-2', version: 4, state: 'otp_sent' });
 
   it('permits a resend that was accepted and carried out', () => {
-    expect(broken(but(resent, row, { calls, told: [accepted] }), [])).toEqual([]);
+    expect(broken(but(resent, row, { calls, answers: [accepted] }), [])).toEqual([]);
   });
 
   it('is broken by a resend that was accepted and has left no event', () => {
     expect(
-      broken(but(resent, row, { calls, told: [accepted, told({ what: 'resend', key: 'key-3' })] }), []),
+      broken(
+        but(resent, row, { calls, answers: [accepted, anAnswer({ what: 'resend', key: 'key-3' })] }),
+        [],
+      ),
     ).toEqual(['I7']);
   });
 
@@ -495,13 +505,13 @@ describe('I7 (each accepted command is carried out, or its timeline shows why no
 
   it('is broken by a code that was accepted and has left no event', () => {
     const straight = straightWay();
-    straight.told.push(told({ what: 'verify', key: 'key-8' }));
+    straight.answers.push(anAnswer({ what: 'verify', key: 'key-8' }));
     expect(broken(straight)).toEqual(['I7']);
   });
 
   it('is broken by a version that a caller saw, although the row never reached it', () => {
     const straight = straightWay();
-    straight.told.push(told({ version: 8 }));
+    straight.answers.push(anAnswer({ version: 8 }));
     expect(broken(straight)).toEqual(['I7']);
   });
 
@@ -546,7 +556,7 @@ describe('I8 (no session is used in the safety margin before its expiry)', () =>
 describe('I9 (each idempotency key makes at most one onboarding)', () => {
   it('is broken by two onboardings with one idempotency key', () => {
     const one = straightWay();
-    const other = { ...straightWay(), told: [] };
+    const other = { ...straightWay(), answers: [] };
     other.row = { ...other.row, id: 'other' };
     const found = check({ onboardings: [one, other], passkeys: PASSKEYS }, TERMS);
     expect(found.map(({ invariant }) => invariant)).toEqual([

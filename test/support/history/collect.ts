@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import type { SandboxControl } from '../../../apps/sandbox/src/control/sandbox-control.js';
 import type { StepName } from '#libs/onboarding';
-import type { Effect, FinalRow, History, TimelineEntry, Told, UpstreamCall } from './history.js';
+import type { CallerAnswer, Effect, FinalRow, History, TimelineEntry, UpstreamCall } from './history.js';
 
 type JournalEntry = ReturnType<SandboxControl['requests']>[number];
 
@@ -79,7 +79,7 @@ export async function collect(
   run: string,
   sandbox: SandboxControl,
   calls: Map<string, UpstreamCall[]>,
-  told: Map<string, Told[]>,
+  answers: Map<string, CallerAnswer[]>,
 ): Promise<History> {
   return connected(databaseUrl, async (client) => {
     // Live onboardings still change, so rows and events are read in one snapshot.
@@ -95,7 +95,7 @@ export async function collect(
         ...inMs(event, 'at'),
       })) as TimelineEntry[],
       calls: calls.get(row.id) ?? [],
-      told: told.get(row.id) ?? [],
+      answers: answers.get(row.id) ?? [],
     }));
     const passkeys = sandbox
       .authenticators()

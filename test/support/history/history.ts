@@ -16,7 +16,7 @@ export interface OnboardingHistory {
   /** The requests to the provider for this onboarding, in the order in which they arrived. */
   calls: UpstreamCall[];
   /** The answers to callers, in the order in which the callers received them. */
-  told: Told[];
+  answers: CallerAnswer[];
 }
 
 export interface FinalRow {
@@ -94,7 +94,7 @@ export interface Passkey {
  */
 export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel' | 'resolve' | 'retry';
 
-export interface Told {
+export interface CallerAnswer {
   at: number;
   what: Command | 'get' | 'options';
   key: string | null;

@@ -1,7 +1,7 @@
 import type { OnboardingHistory } from './history.js';
 
 /** Prints an onboarding's events, upstream calls and answers, in order of time. */
-export function story({ row, events, calls, told }: OnboardingHistory): string[] {
+export function story({ row, events, calls, answers }: OnboardingHistory): string[] {
   const lines = [
     ...events.map(({ at, seq, type, actor, data }) => ({
       at,
@@ -14,7 +14,7 @@ export function story({ row, events, calls, told }: OnboardingHistory): string[]
       },
       { at: answeredAt ?? Infinity, line: `     ← ${step} ${attempt} answered ${answer}` },
     ]),
-    ...told.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => {
+    ...answers.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => {
       const answer = code ?? `${state} v${version} left ${attemptsLeft}`;
       const again = replayed ? ' (again)' : '';
       return { at, line: `          ${what} ${key ?? ''}: ${status} ${answer}${again}` };

@@ -8,7 +8,7 @@ import { FormTokens } from '../web/form-token.js';
 import { PASSWORD_FIELD, TOKEN_FIELD, parsed } from '../web/forms.js';
 import { WITHOUT_LOGIN } from '../web/gate.js';
 import { Page, PageWriter } from '../web/page-writer.js';
-import { PATHS, goingOnTo } from '../web/paths.js';
+import { PATHS, pageAfterLogin } from '../web/paths.js';
 import { FLOW_COOKIE, FORM_COOKIE, SESSION_COOKIE } from '../web/session-cookie.js';
 import { LinkPage, LoginPage } from './login.page.js';
 
@@ -47,7 +47,7 @@ export class LoginController {
     @Res() reply: FastifyReply,
     @Query() query: Query,
   ): Promise<void> {
-    const next = goingOnTo(textOf(query.next));
+    const next = pageAfterLogin(textOf(query.next));
     if (await this.#isLoggedIn(request)) return void reply.redirect(next, 303);
     const loggedOut =
       query.out === 'oidc' ? await this.login.logoutUrl() : query.out === '' ? null : undefined;
@@ -61,7 +61,7 @@ export class LoginController {
     @Res() reply: FastifyReply,
     @Query() query: Query,
   ): Promise<void> {
-    const next = goingOnTo(textOf(query.next));
+    const next = pageAfterLogin(textOf(query.next));
     // The identity provider may log the operator in without a question. So a link on another site must not
     // start a login.
     if (!/^(?:same-origin|none)$/.test(String(request.headers['sec-fetch-site'] ?? 'none'))) {
@@ -78,7 +78,7 @@ export class LoginController {
   @RouteConfig(WITHOUT_LOGIN)
   async finish(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const answer = new URLSearchParams(request.url.split('?').slice(1).join('?'));
-    const flow = FLOW_COOKIE.of(request);
+    const flow = FLOW_COOKIE.read(request);
     FLOW_COOKIE.clear(request, reply);
     await this.#showOnRefusal(request, reply, {}, async () => {
       const { next, ...login } = await this.login.finish(answer, flow, tryOf(request));
@@ -90,10 +90,20 @@ export class LoginController {
   @RouteConfig(WITHOUT_LOGIN)
   async emergency(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { name, password, token, next } = parsed(emergencyForm, request);
-    await this.#showOnRefusal(request, reply, { next: goingOnTo(next), wasEmergency: true }, async () => {
-      this.#checkToken(request, token);
-      await this.#open(request, reply, await this.login.emergency({ name, password }, tryOf(request)), next);
-    });
+    await this.#showOnRefusal(
+      request,
+      reply,
+      { next: pageAfterLogin(next), wasEmergency: true },
+      async () => {
+        this.#checkToken(request, token);
+        await this.#open(
+          request,
+          reply,
+          await this.login.emergency({ name, password }, tryOf(request)),
+          next,
+        );
+      },
+    );
   }
 
   @Get(PATHS.link)
@@ -119,16 +129,16 @@ export class LoginController {
    * (CWE-384).
    */
   async #open(request: FastifyRequest, reply: FastifyReply, { token }: Login, next: string): Promise<void> {
-    const old = SESSION_COOKIE.of(request);
+    const old = SESSION_COOKIE.read(request);
     if (old) await this.sessions.end(old);
     SESSION_COOKIE.set(request, reply, token);
     FORM_COOKIE.clear(request, reply);
-    reply.redirect(goingOnTo(next), 303);
+    reply.redirect(pageAfterLogin(next), 303);
   }
 
   /** While PostgreSQL is away, this is false: the login page appears, and a login reports the outage. */
   async #isLoggedIn(request: FastifyRequest): Promise<boolean> {
-    const token = SESSION_COOKIE.of(request);
+    const token = SESSION_COOKIE.read(request);
     return token !== null && (await this.sessions.find(token, true).catch(() => null)) !== null;
   }
 

@@ -41,7 +41,7 @@ export class SessionsController {
   async logout(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { token } = parsed(logoutForm, request);
     checkToken(this.tokens, request, token);
-    await this.sessions.end(SESSION_COOKIE.of(request) ?? '');
+    await this.sessions.end(SESSION_COOKIE.read(request) ?? '');
     SESSION_COOKIE.clear(request, reply);
     reply.header('Clear-Site-Data', '"cache", "storage"');
     this.#record(request, 'logout', null);
@@ -53,7 +53,7 @@ export class SessionsController {
   @Get(PATHS.sessions)
   async page(@Req() request: FastifyRequest): Promise<Page> {
     const operator = request.operator!;
-    const sessions = await this.sessions.list(SESSION_COOKIE.of(request)!, operator.role === 'admin');
+    const sessions = await this.sessions.list(SESSION_COOKIE.read(request)!, operator.role === 'admin');
     const token = this.tokens.ofSession(request);
     return new Page('Sessions', <SessionsPage operator={operator} token={token} sessions={sessions} />);
   }
@@ -62,7 +62,7 @@ export class SessionsController {
   async end(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { session, token } = parsed(sessionsForm, request);
     checkToken(this.tokens, request, token);
-    const own = SESSION_COOKIE.of(request)!;
+    const own = SESSION_COOKIE.read(request)!;
     const ended =
       session === 'others'
         ? await this.sessions.endOthers(own, null)

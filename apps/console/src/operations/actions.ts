@@ -38,7 +38,7 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
  * operator cannot resolve a code check as done, because its lost answer contained the session for the next
  * step.
  */
-export const STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
+export const ONLY_STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',
 };
 

@@ -16,7 +16,7 @@ import { REASON_FIELD, TOKEN_FIELD, checkToken, isUuid, parsed } from '../web/fo
 import { FOR_OPERATORS, mustActAs } from '../web/gate.js';
 import { Page } from '../web/page-writer.js';
 import { PATHS, pathOfOnboarding, pathOfOperation } from '../web/paths.js';
-import { STATES_OF_ACTION, STEP_OF_ACTION, roleOfAction } from './actions.js';
+import { ONLY_STEP_OF_ACTION, STATES_OF_ACTION, roleOfAction } from './actions.js';
 import { NewOperationPage, type DryRun } from './new.page.js';
 import { OperationPage } from './operation.page.js';
 import { OperationsPage } from './operations.page.js';
@@ -156,7 +156,7 @@ function fittingOf(action: OperationAction, query: ListQuery): ListQuery | null 
   if (query.unresolved) return query;
   const asked = filterOf(query).states ?? STATES;
   const state = asked.filter((each) => STATES_OF_ACTION[action].includes(each));
-  const step = STEP_OF_ACTION[action] ?? query.step;
+  const step = ONLY_STEP_OF_ACTION[action] ?? query.step;
   if (state.length === 0 || (query.step !== undefined && query.step !== step)) return null;
   return state.length === STATES.length ? query : { ...query, live: undefined, state, step };
 }

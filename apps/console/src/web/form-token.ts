@@ -15,29 +15,29 @@ export class FormTokens {
   constructor(private readonly hash: KeyedHash) {}
 
   ofSession(request: FastifyRequest): string {
-    return this.#of(SESSION_COOKIE.of(request) ?? '');
+    return this.#tokenFor(SESSION_COOKIE.read(request) ?? '');
   }
 
   /** Makes the token for a login form, and sets the form's cookie if the browser has none yet. */
   ofLogin(request: FastifyRequest, reply: FastifyReply): string {
-    const known = FORM_COOKIE.of(request);
-    if (known) return this.#of(known);
+    const known = FORM_COOKIE.read(request);
+    if (known) return this.#tokenFor(known);
     const made = randomBytes(16).toString('base64url');
     FORM_COOKIE.set(request, reply, made);
-    return this.#of(made);
+    return this.#tokenFor(made);
   }
 
   isOfSession(request: FastifyRequest, token: string): boolean {
-    const session = SESSION_COOKIE.of(request);
-    return session !== null && equalInConstantTime(token, this.#of(session));
+    const session = SESSION_COOKIE.read(request);
+    return session !== null && equalInConstantTime(token, this.#tokenFor(session));
   }
 
   isOfLogin(request: FastifyRequest, token: string): boolean {
-    const cookie = FORM_COOKIE.of(request);
-    return cookie !== null && equalInConstantTime(token, this.#of(cookie));
+    const cookie = FORM_COOKIE.read(request);
+    return cookie !== null && equalInConstantTime(token, this.#tokenFor(cookie));
   }
 
-  #of(secret: string): string {
-    return this.hash.of('console form', secret).toString('base64url');
+  #tokenFor(secret: string): string {
+    return this.hash.digest('console form', secret).toString('base64url');
   }
 }

@@ -60,7 +60,7 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
     // These routes must work while PostgreSQL is away, so they do not look for a session.
     if (config.withoutLogin || OF_THE_PROCESS.has(url)) return;
-    const token = SESSION_COOKIE.of(request);
+    const token = SESSION_COOKIE.read(request);
     request.operator = token ? await sessions.find(token, isUse(request)) : null;
     if (request.operator && request.raw.logged) request.raw.logged.operator = request.operator.name;
     if (!request.operator) {

@@ -36,7 +36,7 @@ const BASE = 'http://console.invalid';
  *
  * @returns the path with its query if it belongs to the console, otherwise the first page
  */
-export function goingOnTo(path: string): string {
+export function pageAfterLogin(path: string): string {
   if (!path.startsWith('/') || !URL.canParse(path, BASE)) return PATHS.now;
   const { origin, pathname, search } = new URL(path, BASE);
   const isOwn = origin === BASE && !/^\/(?:login|logout|assets)(?:\/|$)/.test(pathname);

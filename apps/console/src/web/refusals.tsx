@@ -4,7 +4,7 @@ import { findOutage } from '#libs/database';
 import { PROBLEMS, mediaTypes, type ProblemError } from '#libs/kernel';
 import { ProblemFilter, sendProblem } from '#libs/platform';
 import { Page, PageWriter } from './page-writer.js';
-import { PATHS, goingOnTo } from './paths.js';
+import { PATHS, pageAfterLogin } from './paths.js';
 
 /** Answers problems: a browser that opens a page gets a page, all other requests get a problem (JSON). */
 @Injectable()
@@ -26,7 +26,7 @@ export class Refusals {
     request.problem = problem;
     if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
     if (problem.status === 401 && request.method === 'GET') {
-      return reply.redirect(`${PATHS.login}?next=${encodeURIComponent(goingOnTo(request.url))}`, 303);
+      return reply.redirect(`${PATHS.login}?next=${encodeURIComponent(pageAfterLogin(request.url))}`, 303);
     }
     const { title } = PROBLEMS[problem.code];
     const main = (

@@ -16,7 +16,7 @@ class ConsoleCookie {
     private readonly maxAgeS?: number,
   ) {}
 
-  of(request: FastifyRequest): string | null {
+  read(request: FastifyRequest): string | null {
     return request.cookies[this.#nameFor(request)] ?? null;
   }
 

@@ -85,7 +85,7 @@ export function unknownView(onboarding, page) {
 /** @param {any} onboarding @param {Page} page @returns {View} */
 export function doneView({ authenticators, email }, page) {
   const passkeys = authenticators.map((/** @type {any} */ { authenticatorName, createdAt, transports }) =>
-    el('li', {}, el('strong', {}, authenticatorName), ` ${kept(transports)}, ${timeOfDay(createdAt)}`),
+    el('li', {}, el('strong', {}, authenticatorName), ` ${placeWords(transports)}, ${timeOfDay(createdAt)}`),
   );
   const lead = ['From now on ', address(email), ' signs in with a passkey.'];
   return {
@@ -104,7 +104,7 @@ export function doneView({ authenticators, email }, page) {
 /**
  * The view if this device already has a passkey. @param {any} onboarding @param {Page} page @returns {View}
  */
-export function keptView({ email }, page) {
+export function existingPasskeyView({ email }, page) {
   return {
     title: 'You are all set',
     step: 4,
@@ -138,7 +138,7 @@ function another(email, page) {
   );
 }
 
-const kept = (/** @type {string[]} */ transports) =>
+const placeWords = (/** @type {string[]} */ transports) =>
   transports.some((each) => /internal$/i.test(each)) ? 'on this device' : 'on another device';
 
 /** @type {Record<string, {title: string, why: string}>} */

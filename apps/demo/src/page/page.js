@@ -2,7 +2,7 @@ import { Refusal, call } from './ceremony.js';
 import { setClock } from './clock.js';
 import { codeView, resendView, startOver, startView } from './code-views.js';
 import { byId, el } from './elements.js';
-import { doneView, endedView, keptView, unknownView, waitView } from './other-views.js';
+import { doneView, endedView, existingPasskeyView, unknownView, waitView } from './other-views.js';
 import { passkeyView } from './passkey-view.js';
 import { Timeline } from './timeline.js';
 import { faultWords } from './words.js';
@@ -37,7 +37,7 @@ const VIEWS = {
   wait: waitView,
   resolve: unknownView,
   none: endedView,
-  finish: keptView,
+  finish: existingPasskeyView,
 };
 
 const problem = el('p', { id: 'problem', class: 'problem', role: 'alert', hidden: true });

@@ -60,6 +60,6 @@ export class ByzantineController {
  * Writes the effect to the journal before the answer is sent, because a fault may delay or drop the answer.
  */
 function settle<Answer extends object>(request: FastifyRequest, { answer, effect }: Outcome<Answer>): Answer {
-  visitOf(request)?.took(effect);
+  visitOf(request)?.recordEffect(effect);
   return answer;
 }

@@ -94,7 +94,7 @@ export class SandboxControl {
 
   glance({ address, userId }: GlanceFilter = {}): Glance {
     const requests = this.journal.list({ userId }).filter(isWorthAGlance).slice(-GLANCE_LIMIT).reverse();
-    const struck = [...new Set(requests.map(({ fault }) => fault))].map((id) => this.faults.find(id));
+    const applied = [...new Set(requests.map(({ fault }) => fault))].map((id) => this.faults.find(id));
     return {
       now: new Date(this.clock.nowMs()).toISOString(),
       mails: this.mailbox
@@ -103,7 +103,7 @@ export class SandboxControl {
         .slice(0, GLANCE_LIMIT),
       requests,
       faults: this.faults.list(),
-      struck: struck.filter((fault) => fault !== null),
+      struck: applied.filter((fault) => fault !== null),
       routes: [...new Set(FAULT_ROUTES)],
     };
   }

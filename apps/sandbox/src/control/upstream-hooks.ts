@@ -90,12 +90,12 @@ function openVisit(request: FastifyRequest, reply: FastifyReply, context: Upstre
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished && entry.answer !== 'cut') answered('client_gone');
   });
-  const took = (effect: object | null) => {
+  const recordEffect = (effect: object | null) => {
     entry.effect = effect;
     const { userId } = (effect ?? {}) as { userId?: string };
     entry.userId ??= userId ?? null;
   };
-  const visit = { entry, upstream, verdict, stamped, fault, answered, took };
+  const visit = { entry, upstream, verdict, stamped, fault, answered, recordEffect };
   recordVisit(request, visit);
   return visit;
 }

@@ -10,7 +10,7 @@ export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   /** Records how the request ended. Only the first call counts, except that `client_gone` always counts. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
   /** Records the effect. If the request named no user, also records the user of the effect. */
-  took(effect: object | null): void;
+  recordEffect(effect: object | null): void;
 }
 
 const visits = new WeakMap<FastifyRequest, Visit>();

@@ -97,6 +97,6 @@ function bodyOf<Schema extends z.ZodType>(
  * Writes the effect to the journal before the answer is sent, because a fault may delay or drop the answer.
  */
 function settle(request: FastifyRequest, { answer, effect }: Outcome<object>): object {
-  visitOf(request)?.took(effect);
+  visitOf(request)?.recordEffect(effect);
   return answer;
 }

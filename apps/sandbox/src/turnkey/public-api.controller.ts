@@ -19,7 +19,7 @@ export class PublicApiController {
     const { answer, effect } = await this.turnkey.publicApi.submit({ path, ...genuine(request), script });
     // Write the effect to the journal before the answer is sent, because a fault may delay or drop the
     // answer.
-    visit?.took(effect);
+    visit?.recordEffect(effect);
     return answer;
   }
 

@@ -4,7 +4,7 @@ import { aRow } from '#libs/testing';
 import type { ResultCode } from '../flow/codes.js';
 import type { LastResult, Row } from '../flow/row.js';
 import { STEPS, stateOfStep, type StepName } from '../flow/table.js';
-import { throwUnlessLedOn } from './first-attempt.js';
+import { throwIfFailed } from './first-attempt.js';
 
 const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult => ({
   step: 'verify-otp',
@@ -16,7 +16,7 @@ const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult =>
 
 function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null {
   try {
-    throwUnlessLedOn(row, step);
+    throwIfFailed(row, step);
     return null;
   } catch (error) {
     if (error instanceof ProblemError) return error;

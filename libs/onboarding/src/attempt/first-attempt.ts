@@ -108,7 +108,7 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
  * @param step the step that the caller asked for. The caller does not get the result of a later step.
  * @throws ProblemError if the step failed, or if the onboarding has ended.
  */
-export function throwUnlessLedOn(row: Row, step: StepName): void {
+export function throwIfFailed(row: Row, step: StepName): void {
   if (stepOfState(row.state)) return;
   const extensions = { onboardingId: row.id, ...stateAndNextAction(row) };
   const result = row.failure ?? row.lastResult;
@@ -129,7 +129,7 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
   if (step !== 'init-otp' && row.state === 'otp_needed' && row.reason !== 'send_failed') {
     throw new ProblemError(row.reason, { detail: 'Ask for a new code.', extensions });
   }
-  if (!ledOnFrom(step, row)) {
+  if (!showsEndOf(step, row)) {
     const detail = 'Another command changed the onboarding before this step had ended. Read the onboarding.';
     throw new ProblemError('illegal_state', { detail, extensions });
   }
@@ -139,7 +139,7 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
  * Whether the row shows that the step has succeeded, or contains the result of the step. Always true for
  * `init-otp`.
  */
-function ledOnFrom(step: StepName, row: Row): boolean {
+function showsEndOf(step: StepName, row: Row): boolean {
   const { state, lastResult } = row;
   if (step === 'init-otp' || lastResult?.step === step || state === 'completed') return true;
   if (state === 'outcome_unknown') return row.step !== step;

@@ -27,7 +27,7 @@ export class KeptRequests {
     if (known !== undefined) return known;
     const made = await make();
     texts[name] = made;
-    const sealed = sealRequests(this.dataKeys.of(this.row), this.row.id, texts);
+    const sealed = sealRequests(this.dataKeys.sealerOf(this.row), this.row.id, texts);
     if (await this.store.keepRequests(this.row, sealed)) return made;
     throw new UpstreamError('not_sent', {
       detail: 'the onboarding has continued without this attempt',
@@ -38,7 +38,10 @@ export class KeptRequests {
   #open(): Record<string, string> {
     const { id, sealedRequests } = this.row;
     if (sealedRequests === null) return {};
-    return JSON.parse(this.dataKeys.of(this.row).open(placeOf(id), sealedRequests)) as Record<string, string>;
+    return JSON.parse(this.dataKeys.sealerOf(this.row).open(placeOf(id), sealedRequests)) as Record<
+      string,
+      string
+    >;
   }
 }
 

@@ -48,7 +48,7 @@ export class LostClaims implements BeforeApplicationShutdown {
   async #settle(id: string, claim: ClaimTicket, starts: SubjectRef | null): Promise<void> {
     const row = await this.#found(id, claim, starts);
     if (!row) return;
-    if (!stepOfState(row.state)) return this.#tellOfDoubt(row);
+    if (!stepOfState(row.state)) return this.#recordNotSent(row);
     this.#logger.warn(
       { onboardingId: id, integration: row.integration, step: row.step, attempt: row.attempt },
       'PostgreSQL wrote a claim but did not answer: the claim is settled as not sent',
@@ -64,13 +64,13 @@ export class LostClaims implements BeforeApplicationShutdown {
    * The lease may have expired while PostgreSQL was away. Then the outcome already counts as unknown, and
    * this method records for the operator that nothing was sent.
    */
-  async #tellOfDoubt(row: Row): Promise<void> {
+  async #recordNotSent(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;
     if (row.state !== 'outcome_unknown') return;
     const evidence = { step: step!, attempt, class: 'not_sent', upstreamStatus: null };
     if (await this.store.keepAnswer(row, keepLateAnswer(row, evidence))) return;
     const fresh = await this.store.find(id);
-    if (fresh?.claimId === claimId) await this.#tellOfDoubt(fresh);
+    if (fresh?.claimId === claimId) await this.#recordNotSent(fresh);
   }
 
   /** Repeats the search until PostgreSQL answers. An error of a standby does not count as an answer. */

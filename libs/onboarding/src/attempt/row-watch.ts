@@ -3,7 +3,7 @@ import { isDatabaseAway } from '#libs/database';
 import { CONFIG, Health, Log, errorOf, outsideRequests, type Config } from '#libs/platform';
 import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
-import { GONE_ON } from '../store/statements/reads.js';
+import { WITH_NEW_EVENTS } from '../store/statements/reads.js';
 
 /**
  * How many requests of one caller may wait in one process. If more requests come, they get the known row
@@ -68,7 +68,7 @@ export class RowWatch {
     if (this.#isAsking || this.#waits.size === 0) return;
     this.#isAsking = true;
     try {
-      const rows = await this.store.rows(GONE_ON, {
+      const rows = await this.store.rows(WITH_NEW_EVENTS, {
         ids: waits.map(({ row }) => row.id),
         seqs: waits.map(({ row }) => row.lastSeq),
       });

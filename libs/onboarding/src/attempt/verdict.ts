@@ -102,7 +102,7 @@ export class Verdicts {
       case 'rejected':
         return answered(row, step.rejected(row, error), ended, at);
       case 'give_up': {
-        const to = step.gaveUp(row, { unanswered: facts.tells === 'nothing' });
+        const to = step.gaveUp(row, { unanswered: facts.reveals === 'nothing' });
         return unanswered(row, to, ended, at);
       }
     }
@@ -164,7 +164,7 @@ function factsOf(
       unavailableCount: row.unavailableCount + (ended === 'unavailable' ? 1 : 0),
       noAnswerCount: row.noAnswerCount + (ended === 'no_answer' ? 1 : 0),
     },
-    tells: toldBy(row, ended),
+    reveals: revealedBy(row, ended),
     upstreamStatus: call.status,
     durationMs,
   };
@@ -181,11 +181,11 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
     // An `init-otp` without an answer may have mailed a code. The timeline shows this, because the next mail
     // makes that code invalid.
     mayHaveMailed:
-      row.step === 'init-otp' && facts.tells === 'nothing' && !isReplayable(row.provider, row.step),
+      row.step === 'init-otp' && facts.reveals === 'nothing' && !isReplayable(row.provider, row.step),
   };
 }
 
-function toldBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['tells'] {
+function revealedBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['reveals'] {
   if (ended === 'ok') return 'all';
   if (EFFECT_UNKNOWN.has(ended)) return 'nothing';
   // The answer to a repetition of the same bytes is the outcome of the first call.

@@ -113,9 +113,9 @@ describe('an erasure', () => {
   it('lets the subject start a new onboarding', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const { integration, subjectKey } = await onboardings.load(id);
-    expect(await onboardings.store.findLive(integration, subjectKey)).toMatchObject({ id });
+    expect(await onboardings.store.findLatest(integration, subjectKey)).toMatchObject({ id });
     await erase(id);
-    expect(await onboardings.store.findLive(integration, subjectKey)).toBeNull();
+    expect(await onboardings.store.findLatest(integration, subjectKey)).toBeNull();
   });
 });
 

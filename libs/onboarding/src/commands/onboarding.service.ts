@@ -10,7 +10,7 @@ import { dataOf, type NewEvent } from '../flow/events.js';
 import { asOfNow, isOfDecision, move, recordDecision, retryNow, type Moved } from '../flow/move.js';
 import { mustSee, mustTouch } from '../flow/ownership.js';
 import {
-  asksForNewCode,
+  sendsNewCode,
   changing,
   notFound,
   refusalOfCancel,
@@ -67,8 +67,8 @@ export class OnboardingService {
    *
    * @returns null if the subject never had an onboarding. `row` is null if the row was deleted.
    */
-  async liveOf({ integration, subjectKey }: SubjectRef): Promise<{ id: string; row: Row | null } | null> {
-    const live = await this.store.findLive(integration, subjectKey);
+  async latestOf({ integration, subjectKey }: SubjectRef): Promise<{ id: string; row: Row | null } | null> {
+    const live = await this.store.findLatest(integration, subjectKey);
     return live?.row ? { id: live.id, row: await this.expiry.upToDate(live.row) } : live;
   }
 
@@ -103,7 +103,7 @@ export class OnboardingService {
    */
   async resolve(id: string, resolution: Resolution, terms: Terms, about?: number | null): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
-    if (asksForNewCode(seen, resolution.outcome)) {
+    if (sendsNewCode(seen, resolution.outcome)) {
       throwAny(refusalOfOther(seen, about));
       return this.#resolveByNewCode(seen, resolution, terms);
     }
@@ -122,7 +122,7 @@ export class OnboardingService {
       throwAny(refusalOfDecision(row, resolution.outcome) ?? refusalOfOther(row, about));
       if (isEnded(row.state)) return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
       // The row has changed since the read: the decision now needs a new code, so the caller must retry.
-      if (asksForNewCode(row, resolution.outcome)) throw changing();
+      if (sendsNewCode(row, resolution.outcome)) throw changing();
       const signal = resolution.outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
       return this.#moved(row, signal, { ...by, decision });
     });
@@ -167,7 +167,7 @@ export class OnboardingService {
       signal: 'resolved_not_done',
       step: 'init-otp',
       by: 'owner-or-operator',
-      fingerprint: this.fingerprint.of(id, seen.subjectKey),
+      fingerprint: this.fingerprint.compute(id, seen.subjectKey),
       write: (given) =>
         this.store.claimSend(given, {
           states: ['outcome_unknown'],

@@ -145,9 +145,9 @@ export class OnboardingCounter {
   async #slice(from: Place[]): Promise<{ groups: Group[]; next: Place[]; tookMs: number }> {
     const rows = await this.statements.run<Row>(COUNT_SLICE, COUNT_SLICE.bind({ from, limit: SLICE }));
     const next = from.flatMap(({ state }) => {
-      const of = rows.filter(({ group }) => group.state === state);
-      if (of.reduce((sum, { group }) => sum + group.count, 0) < SLICE) return [];
-      const last = of.reduce((one, other) => (placeOf(one) > placeOf(other) ? one : other));
+      const ofState = rows.filter(({ group }) => group.state === state);
+      if (ofState.reduce((sum, { group }) => sum + group.count, 0) < SLICE) return [];
+      const last = ofState.reduce((one, other) => (placeOf(one) > placeOf(other) ? one : other));
       return [{ state, key: `${state}/${last.group.integration}`, id: last.lastId }];
     });
     return {

@@ -195,10 +195,10 @@ function samplesOf<L extends string>(
         return labels ? [{ group, labels }] : [];
       });
       const sets = Map.groupBy(labelled, ({ labels }) => Object.values(labels).join(' '));
-      return [...sets.values()].map((of) => ({
-        labels: of[0]!.labels,
+      return [...sets.values()].map((sameLabels) => ({
+        labels: sameLabels[0]!.labels,
         value: valueOf(
-          of.map(({ group }) => group),
+          sameLabels.map(({ group }) => group),
           countedAt,
         ),
       }));

@@ -19,7 +19,7 @@ export interface AttemptFacts {
    * `nothing`: the outcome of this attempt stays unknown. `itself`: only its own outcome is known now. `all`:
    * the outcome of every attempt of the submission is known now.
    */
-  tells: 'nothing' | 'itself' | 'all';
+  reveals: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
   evidence?: CallEvidence & { detail: string };
   /** Null if no process saw the end of the attempt. */
@@ -71,9 +71,9 @@ function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['
 }
 
 /** Keeps the submission's latest attempt with an unknown effect in `unresolved`, if there is one. */
-function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
+function doubtAfter(row: Row, { reveals, evidence }: AttemptFacts): Patch {
   if (!canLeaveDoubt(row.step!)) return {};
-  const doubtAttempt = { nothing: row.attempt, itself: row.doubtAttempt, all: null }[tells];
+  const doubtAttempt = { nothing: row.attempt, itself: row.doubtAttempt, all: null }[reveals];
   const unresolved = openAfter(row, doubtAttempt).map((each) =>
     each.attempt === row.attempt ? { ...each, evidence: evidence! } : each,
   );

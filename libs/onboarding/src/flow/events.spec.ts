@@ -36,7 +36,7 @@ const ATTEMPT: AttemptFacts = {
   class: 'no_answer',
   effect: 'counted',
   counts: { unavailableCount: 0, noAnswerCount: 1 },
-  tells: 'nothing',
+  reveals: 'nothing',
   upstreamStatus: null,
   evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: 12.5, detail: 'silence' },
   durationMs: 12.5,
@@ -59,7 +59,7 @@ class Walk {
   }
 
   succeeds<S extends Exclude<Signal, 'late_answer'>>(signal: S, facts: Facts[S]): this {
-    const ended = endOf(this.row, { ...ATTEMPT, class: 'ok', tells: 'all' });
+    const ended = endOf(this.row, { ...ATTEMPT, class: 'ok', reveals: 'all' });
     return this.signal(signal, facts, succeeded(ended, AT));
   }
 

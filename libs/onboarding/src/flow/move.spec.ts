@@ -522,7 +522,7 @@ const ATTEMPT: AttemptFacts = {
   class: 'unavailable',
   effect: 'counted',
   counts: { unavailableCount: 1, noAnswerCount: 0 },
-  tells: 'itself',
+  reveals: 'itself',
   upstreamStatus: 503,
   evidence: { bytesSent: true, headersSeen: true, status: 503, durationMs: 5, detail: 'away' },
   durationMs: 5,
@@ -567,12 +567,12 @@ describe('the end of an attempt', () => {
       doubtAttempt: 4,
     } as Row;
     const ended = (facts: Partial<AttemptFacts>) => endOf(row, { ...ATTEMPT, ...facts }).patch;
-    expect(ended({ tells: 'nothing' })).toMatchObject({
+    expect(ended({ reveals: 'nothing' })).toMatchObject({
       doubtAttempt: 5,
       unresolved: [earlier, { ...second, evidence: ATTEMPT.evidence }],
     });
     expect(ended({})).toMatchObject({ doubtAttempt: 4, unresolved: [earlier, first] });
-    expect(ended({ tells: 'all' })).toMatchObject({ doubtAttempt: null, unresolved: [earlier] });
+    expect(ended({ reveals: 'all' })).toMatchObject({ doubtAttempt: null, unresolved: [earlier] });
     expect(endOf(ROWS.otp_requested, ATTEMPT).patch).not.toHaveProperty('unresolved');
   });
 
@@ -608,7 +608,7 @@ describe('the end of an attempt', () => {
     'parks the step (reason %s, `parkings` %i), and keeps that an effect is unknown',
     (reason, parkings) => {
       const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
-      const ended = endOf(row, { ...ATTEMPT, tells: 'all' });
+      const ended = endOf(row, { ...ATTEMPT, reveals: 'all' });
       const parked = after(row, park(row, ended, reason, AT), NOW);
       expect(parked).toMatchObject({
         parkedReason: reason,

@@ -27,7 +27,7 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
  * Whether a decision sends a new code. This is needed if the answer to a verification was lost, because the
  * old code cannot be used again.
  */
-export const asksForNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
+export const sendsNewCode = ({ state, step }: Row, outcome: 'done' | 'not_done') =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
 
 /**
@@ -52,7 +52,7 @@ export function refusalOfDecision(row: Row, outcome: 'done' | 'not_done'): Probl
       extensions,
     });
   }
-  return asksForNewCode(row, outcome) ? refusalOf(row, signal, 'init-otp') : null;
+  return sendsNewCode(row, outcome) ? refusalOf(row, signal, 'init-otp') : null;
 }
 
 /**

@@ -46,7 +46,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   ) {
     health.registerGroup({ name: GROUP, check: () => this.#check() });
     this.#measure(metrics);
-    for (const { provider } of integrations.all()) provider.ends.changed = () => this.#tellSoon();
+    for (const { provider } of integrations.all()) provider.ends.changed = () => this.#syncSoon();
   }
 
   onApplicationBootstrap(): void {
@@ -84,7 +84,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     return findingOf(this.knowledge.known(name), this.config.CLOCK_SKEW_WARN_MS);
   }
 
-  #tellSoon(): void {
+  #syncSoon(): void {
     const sync = () => {
       this.#soon = undefined;
       void this.knowledge.sync();

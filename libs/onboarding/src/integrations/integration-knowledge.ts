@@ -80,20 +80,22 @@ export class IntegrationKnowledge {
   }
 
   known(name: string): Known {
-    const of = <T extends { integration: string }>(each: readonly T[] = []) =>
+    const ofIntegration = <T extends { integration: string }>(each: readonly T[] = []) =>
       each.filter(({ integration }) => integration === name);
     return {
-      views: of(this.#views()),
-      troubles: of(this.#troubles()),
-      counts: of(this.#counts()),
-      pause: of(this.#read?.reports.pauses)[0] ?? null,
+      views: ofIntegration(this.#views()),
+      troubles: ofIntegration(this.#troubles()),
+      counts: ofIntegration(this.#counts()),
+      pause: ofIntegration(this.#read?.reports.pauses)[0] ?? null,
       now: this.#epochOf(this.clock.monotonicMs()),
     };
   }
 
   async #sync(): Promise<void> {
     // Writing and reading are tried separately, because a read-only server can still be read.
-    const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
+    const faults = [await faultOf(() => this.#report()), await faultOf(() => this.#readReports())].filter(
+      Boolean,
+    );
     if (faults.length > 0 && !this.#fault)
       this.#logger.warn(
         { process: this.process },
@@ -102,17 +104,21 @@ export class IntegrationKnowledge {
     this.#fault = faults[0] ?? null;
   }
 
-  async #tell(): Promise<void> {
+  async #report(): Promise<void> {
     const all = this.integrations.all();
     const views = all.map((each) => this.#ownView(each));
     await this.shared.publish(this.process, views);
-    const untold = all.map(({ name, provider: { ends } }) => ({ name, ends, failures: ends.untold() }));
-    const troubles = untold.flatMap(({ name, failures }) => this.#ownTroubles(name, failures));
+    const unreported = all.map(({ name, provider: { ends } }) => ({
+      name,
+      ends,
+      failures: ends.unreported(),
+    }));
+    const troubles = unreported.flatMap(({ name, failures }) => this.#ownTroubles(name, failures));
     if (troubles.length > 0) await this.shared.report(troubles);
-    for (const { ends, failures } of untold) ends.told(failures);
+    for (const { ends, failures } of unreported) ends.removeReported(failures);
   }
 
-  async #hear(): Promise<void> {
+  async #readReports(): Promise<void> {
     const reports = await this.shared.read();
     this.#read = { reports, atMs: this.clock.monotonicMs() };
     const now = this.clock.monotonicMs();
@@ -142,12 +148,12 @@ export class IntegrationKnowledge {
 
   /** @returns the views of other processes that have not expired, and the current view of this process. */
   #views(): View[] {
-    const told = this.#read?.reports.views ?? [];
-    const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
+    const stored = this.#read?.reports.views ?? [];
+    const others = this.ageMs < LIVE_MS ? stored.filter(({ process }) => process !== this.process) : [];
     const own = this.integrations.all().map((integration) => {
       const { breakerAgeMs, refusedAgeMs, ...view } = this.#ownView(integration);
       // Prefers the times of the stored report, so that all processes show the same times.
-      const before = told.find(
+      const before = stored.find(
         (each) => each.process === this.process && each.integration === view.integration,
       );
       return {
@@ -165,7 +171,7 @@ export class IntegrationKnowledge {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations
       .all()
-      .flatMap(({ name, provider: { ends } }) => this.#ownTroubles(name, ends.untold()));
+      .flatMap(({ name, provider: { ends } }) => this.#ownTroubles(name, ends.unreported()));
     for (const { integration, what, failures, failure, status, sinceAgeMs, lastAgeMs, goodForMs } of own) {
       const at = troubles.findIndex((each) => each.integration === integration && each.what === what);
       const before = troubles[at];
@@ -201,9 +207,9 @@ export class IntegrationKnowledge {
     };
   }
 
-  #ownTroubles(integration: string, untold: ReadonlyMap<TroubleName, Failures>): OwnTrouble[] {
+  #ownTroubles(integration: string, unreported: ReadonlyMap<TroubleName, Failures>): OwnTrouble[] {
     const now = this.clock.monotonicMs();
-    return [...untold].map(([what, { count, firstAtMs, lastAtMs, failure, status, goodForMs }]) => ({
+    return [...unreported].map(([what, { count, firstAtMs, lastAtMs, failure, status, goodForMs }]) => ({
       integration,
       what,
       failures: count,

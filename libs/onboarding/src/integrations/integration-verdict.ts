@@ -62,9 +62,12 @@ export function findingOf(known: Known, skewWarnMs: number): IntegrationFinding 
   const parts = [...bad, lastError(known), unknown(known.counts), keys(views)].filter(
     (part) => part !== null,
   );
-  const told = parts.flatMap(({ text }) => text ?? []);
+  const texts = parts.flatMap(({ text }) => text ?? []);
   return Object.assign(
-    { status: bad.length > 0 ? 'down' : 'up', ...(told.length > 0 && { detail: told.join('; ') }) } as const,
+    {
+      status: bad.length > 0 ? 'down' : 'up',
+      ...(texts.length > 0 && { detail: texts.join('; ') }),
+    } as const,
     ...parts.map(({ facts }) => facts),
   );
 }

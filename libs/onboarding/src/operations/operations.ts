@@ -320,8 +320,12 @@ export class Operations {
     if (state === 'queued') await this.jobs?.wake(operationJob, { operationId }, operationId);
   }
 
-  #log(action: string, { id: operationId, action: of }: Operation, { name: actor, address }: Actor): void {
-    const audit = { action, actor, address, operationId, of };
+  #log(
+    action: string,
+    { id: operationId, action: operationAction }: Operation,
+    { name: actor, address }: Actor,
+  ): void {
+    const audit = { action, actor, address, operationId, of: operationAction };
     this.#logger.info({ operationId, audit }, `audit: ${action} by ${actor}`);
   }
 }

@@ -178,8 +178,8 @@ describe('the onboardings that a pause has parked', () => {
     } finally {
       await stopping.close();
     }
-    const goesOn = await onboardings.module.get(OperationWorker).run(operation.id);
-    expect(goesOn).toMatchObject({ outcome: 'done', done: 1 });
+    const continued = await onboardings.module.get(OperationWorker).run(operation.id);
+    expect(continued).toMatchObject({ outcome: 'done', done: 1 });
   });
 
   it('are released by a probe if they were parked after the resume', async () => {

@@ -413,7 +413,7 @@ describe('the SQL that starts an onboarding', () => {
         data: { attempt: 1, step: 'init-otp', fingerprint: 'print' },
       },
     ]);
-    expect(await store.findLive(given.integration, given.subjectKey)).toMatchObject({ id: given.id });
+    expect(await store.findLatest(given.integration, given.subjectKey)).toMatchObject({ id: given.id });
   }
 
   it('writes the row, and records it as the subject’s live onboarding', async () => {

@@ -11,7 +11,7 @@ describe('the data key of a row', () => {
     const { patch, sealer } = new DataKeys(ring).fresh('one');
     const sealed = sealer.seal(place, 'secret');
     expect(() => ring.open(place, sealed)).toThrow();
-    expect(new DataKeys(ring).of({ id: 'one', ...patch }).open(place, sealed)).toBe('secret');
+    expect(new DataKeys(ring).sealerOf({ id: 'one', ...patch }).open(place, sealed)).toBe('secret');
   });
 
   it('is different for each row, and does not open values of another row', () => {
@@ -19,13 +19,13 @@ describe('the data key of a row', () => {
     const [one, two] = [dataKeys.fresh('one'), dataKeys.fresh('two')];
     const sealed = one.sealer.seal(place, 'secret');
     expect(() => two.sealer.open(place, sealed)).toThrow();
-    expect(() => dataKeys.of({ id: 'two', sealedDataKey: one.patch.sealedDataKey })).toThrow();
+    expect(() => dataKeys.sealerOf({ id: 'two', sealedDataKey: one.patch.sealedDataKey })).toThrow();
   });
 
   it('is needed to read the values of the row: without the key, they are unreadable', () => {
     const dataKeys = new DataKeys(new Sealer([key('a', 1)]));
     const sealed = dataKeys.fresh('one').sealer.seal(place, 'secret');
-    expect(() => dataKeys.of({ id: 'one', sealedDataKey: null }).open(place, sealed)).toThrow();
+    expect(() => dataKeys.sealerOf({ id: 'one', sealedDataKey: null }).open(place, sealed)).toThrow();
   });
 
   it('stays the same when another key of SEALING_KEYS seals it', () => {
@@ -39,7 +39,7 @@ describe('the data key of a row', () => {
       'new',
       'new',
     ]);
-    expect(new DataKeys(new Sealer([fresh])).of({ id: 'one', ...wrapped }).open(place, sealed)).toBe(
+    expect(new DataKeys(new Sealer([fresh])).sealerOf({ id: 'one', ...wrapped }).open(place, sealed)).toBe(
       'secret',
     );
   });
@@ -48,13 +48,15 @@ describe('the data key of a row', () => {
     const ring = new Sealer([key('a', 1)]);
     const sealed = ring.seal(place, 'secret');
     const dataKeys = new DataKeys(ring);
-    expect(dataKeys.of({ id: 'one', sealedDataKey: null }).open(place, sealed)).toBe('secret');
-    expect(dataKeys.of({ id: 'one', ...dataKeys.fresh('one').patch }).open(place, sealed)).toBe('secret');
+    expect(dataKeys.sealerOf({ id: 'one', sealedDataKey: null }).open(place, sealed)).toBe('secret');
+    expect(dataKeys.sealerOf({ id: 'one', ...dataKeys.fresh('one').patch }).open(place, sealed)).toBe(
+      'secret',
+    );
   });
 
   it('cannot be opened without the key that seals it: the error has the id of the missing key', () => {
     const { patch } = new DataKeys(new Sealer([key('gone', 1)])).fresh('one');
-    expect(() => new DataKeys(new Sealer([key('here', 2)])).of({ id: 'one', ...patch })).toThrow(
+    expect(() => new DataKeys(new Sealer([key('here', 2)])).sealerOf({ id: 'one', ...patch })).toThrow(
       'data_key is sealed with key "gone", which SEALING_KEYS does not have',
     );
   });
@@ -75,19 +77,19 @@ describe('the decryption of a row’s data key', () => {
 
   it('happens once for each read of the row, but not if the key was just made', () => {
     const row = read();
-    expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
-    expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
+    expect(openings(() => [dataKeys.sealerOf(row), dataKeys.sealerOf({ ...row })])).toBe(1);
+    expect(openings(() => dataKeys.sealerOf({ id: 'one', ...patch }))).toBe(0);
   });
 
   it('happens again in the next request, because only the row object keeps the decrypted key', () => {
-    expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
+    expect(openings(() => [dataKeys.sealerOf(read()), dataKeys.sealerOf(read())])).toBe(2);
   });
 
   it('happens once for two reads of a row if the decrypted key is handed over', () => {
     const [earlier, later] = [read(), read()];
-    const sealed = dataKeys.of(earlier).seal(place, 'secret');
+    const sealed = dataKeys.sealerOf(earlier).seal(place, 'secret');
     dataKeys.handOver(earlier, later);
-    expect(openings(() => expect(dataKeys.of(later).open(place, sealed)).toBe('secret'))).toBe(0);
+    expect(openings(() => expect(dataKeys.sealerOf(later).open(place, sealed)).toBe('secret'))).toBe(0);
   });
 
   it('happens again if the earlier read has no decrypted key or another key, or is of another row', () => {
@@ -100,11 +102,11 @@ describe('the decryption of a row’s data key', () => {
       [{ id: 'one', ...patch }, wrapped],
     ] as const) {
       dataKeys.handOver(earlier, later);
-      expect(openings(() => dataKeys.of(later))).toBe(1);
+      expect(openings(() => dataKeys.sealerOf(later))).toBe(1);
     }
     const moved = read('two');
     dataKeys.handOver({ id: 'one', ...patch }, moved);
-    expect(() => dataKeys.of(moved)).toThrow();
+    expect(() => dataKeys.sealerOf(moved)).toThrow();
   });
 
   it('never happens after the key is destroyed', () => {
@@ -112,6 +114,6 @@ describe('the decryption of a row’s data key', () => {
     const earlier = { id: 'one', ...patch };
     dataKeys.handOver(earlier, erased);
     dataKeys.handOver(erased, earlier);
-    expect(dataKeys.of(erased)).toBe(ring);
+    expect(dataKeys.sealerOf(erased)).toBe(ring);
   });
 });

@@ -32,7 +32,7 @@ export class DataKeys {
   } {
     const key = randomBytes(KEY_BYTES);
     const patch = this.#wrapped(onboardingId, key);
-    return { patch, sealer: this.#keep(onboardingId, patch.sealedDataKey, this.#sealerOf(key)) };
+    return { patch, sealer: this.#keep(onboardingId, patch.sealedDataKey, this.#sealerWith(key)) };
   }
 
   /**
@@ -40,11 +40,11 @@ export class DataKeys {
    *   `SEALING_KEYS` has sealed. An erased row has no data key and no sealed values.
    * @throws Error if `SEALING_KEYS` lacks the key that seals the data key.
    */
-  of({ id, sealedDataKey }: Keyed): Sealer {
+  sealerOf({ id, sealedDataKey }: Keyed): Sealer {
     if (sealedDataKey === null) return this.ring;
     const opened = this.#opened.get(sealedDataKey);
     if (opened?.id === id) return opened.sealer;
-    return this.#keep(id, sealedDataKey, this.#sealerOf(this.#unwrapped(id, sealedDataKey)));
+    return this.#keep(id, sealedDataKey, this.#sealerWith(this.#unwrapped(id, sealedDataKey)));
   }
 
   /** Reuses the decrypted key of an earlier read of the row for a later read, unless the key has changed. */
@@ -56,7 +56,7 @@ export class DataKeys {
 
   /**
    * @returns the same data key, sealed with the first of `SEALING_KEYS`.
-   * @throws Error as {@link of}
+   * @throws Error as {@link sealerOf}
    */
   rewrapped(id: string, sealedDataKey: Buffer): { sealedDataKey: Buffer; dataKeyId: string } {
     return this.#wrapped(id, this.#unwrapped(id, sealedDataKey));
@@ -67,7 +67,7 @@ export class DataKeys {
     return sealer;
   }
 
-  #sealerOf(key: Buffer): Sealer {
+  #sealerWith(key: Buffer): Sealer {
     return this.ring.behind({ id: OF_THE_ROW, key });
   }
 

@@ -16,8 +16,8 @@ export class Fingerprint {
   constructor(private readonly hash: KeyedHash) {}
 
   /** @returns a keyed hash of the onboarding's id and the content, as base64url. */
-  of(onboardingId: string, content: string): string {
-    const hash = this.hash.of('submission fingerprint', `${onboardingId}\n${content}`);
+  compute(onboardingId: string, content: string): string {
+    const hash = this.hash.digest('submission fingerprint', `${onboardingId}\n${content}`);
     return hash.toString('base64url', 0, BYTES);
   }
 }

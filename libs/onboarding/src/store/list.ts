@@ -139,8 +139,8 @@ function wayTo({ callers, integrations, states, ...listed }: Listed): Way | null
   }
   if (!callers && !states && !integrations) return null;
   const [key, owners] = callers ? [OF_CALLER, callers.map((caller) => `${caller}\n`)] : [OF_STATE, ['']];
-  const beginnings = (of: readonly State[]) =>
-    owners.flatMap((owner) => of.map((each) => `${owner}${each}/`));
+  const beginnings = (chosen: readonly State[]) =>
+    owners.flatMap((owner) => chosen.map((each) => `${owner}${each}/`));
   if (integrations) {
     const keys = beginnings(states ?? STATES).flatMap((begin) => integrations.map((each) => begin + each));
     return { key, keys, hasState: true };

@@ -111,7 +111,7 @@ const verified = (row: Row): Moved => {
     class: 'ok',
     effect: 'counted',
     counts: { unavailableCount: 0, noAnswerCount: 0 },
-    tells: 'all',
+    reveals: 'all',
     upstreamStatus: 200,
     durationMs: 1,
   });
@@ -276,7 +276,7 @@ describe('a write that depends on the version of the row', () => {
         class: 'not_sent',
         effect: 'none',
         counts: { unavailableCount: 1, noAnswerCount: 0 },
-        tells: 'itself',
+        reveals: 'itself',
         upstreamStatus: null,
         durationMs: 1,
       });
@@ -615,7 +615,7 @@ describe('the start of an onboarding', () => {
       Array.from({ length: 20 }, () => store.start(started(key), aClaim(), undefined, {})),
     );
     expect(created.filter((each) => each === null)).toHaveLength(19);
-    const live = await store.findLive('byzantine', key);
+    const live = await store.findLatest('byzantine', key);
     expect(await seqs(live!.id)).toEqual([1, 2]);
     expect(await sql('SELECT 1 FROM onboardings WHERE subject_key = $1', [key])).toHaveLength(1);
     expect(await budgetOf({ subjectKey: key })).toMatchObject({ sends: 1 });
@@ -638,7 +638,7 @@ describe('the start of an onboarding', () => {
   it('succeeds if the row of the subject’s last onboarding is gone, and its id is given', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
-    expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
+    expect(await store.findLatest('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
     expect(await store.start(started(gone.subjectKey), aClaim(), undefined, {})).toBeNull();
     expect(
       await store.start(started(gone.subjectKey), aClaim(), undefined, { goneId: gone.id }),
@@ -753,6 +753,6 @@ describe('a read', () => {
   });
 
   it('of a subject’s live onboarding returns null if no onboarding was started', async () => {
-    expect(await store.findLive('byzantine', randomUUID())).toBeNull();
+    expect(await store.findLatest('byzantine', randomUUID())).toBeNull();
   });
 });

@@ -19,6 +19,7 @@ import { SEALED, type State, type StepName } from '../flow/table.js';
 import type { NewEvent } from '../flow/events.js';
 import type { AnswerToStore, Answering } from './answering.js';
 import { readRow, withComputed, writtenColumns, type Raw } from './read-row.js';
+import { PostgresClock } from './postgres-clock.js';
 import type { Statement } from './statement.js';
 import { FORGET_BUDGETS } from './statements/budgets.js';
 import { CLAIM_AUTHENTICATORS } from './statements/claim-authenticators.js';
@@ -27,7 +28,7 @@ import { CLAIM_VERIFY } from './statements/claim-verify.js';
 import { COMMAND } from './statements/command.js';
 import { ERASE, ERASE_LATE } from './statements/erase.js';
 import { FIND_FOR_PASSKEYS } from './statements/find-for-passkeys.js';
-import { FIND, FIND_LIVE, NOW, WAIT_FOR_STARTS, WAIT_FOR_WRITERS } from './statements/reads.js';
+import { FIND, FIND_LATEST, NOW, WAIT_FOR_STARTS, WAIT_FOR_WRITERS } from './statements/reads.js';
 import { RETRY, RETRY_SEND } from './statements/retry.js';
 import { SETTLE_AUTHENTICATORS } from './statements/settle-authenticators.js';
 import { SETTLE_SEND } from './statements/settle-send.js';
@@ -88,12 +89,6 @@ export type Started = Pick<
 >;
 
 const FORGET_BATCH = 5_000;
-/**
- * A statement that took longer may have waited for a lock. In that case, it is unclear when PostgreSQL read
- * its clock.
- */
-const QUICK_MS = 100;
-
 const SETTLE: Record<StepName, Statement> = {
   'init-otp': SETTLE_SEND,
   'verify-otp': SETTLE_VERIFY,
@@ -133,14 +128,17 @@ export class OnboardingStore {
   readonly #limits: Record<string, number>;
   readonly #callMs: number;
   readonly #claimMs: number;
-  /** The most that PostgreSQL's clock (milliseconds since the epoch) may be ahead of our monotonic clock. */
-  #aheadMs: number | null = null;
+  readonly #postgresClock: PostgresClock;
 
   constructor(
     private readonly statements: PreparedStatements,
     @Inject(CONFIG) config: Config,
-    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CLOCK) clock: Clock,
   ) {
+    this.#postgresClock = new PostgresClock(clock, async () => {
+      const [answer] = await this.run<{ now: Date }>(NOW, {});
+      return answer!.now;
+    });
     this.#claimMs = config.CLAIM_MAX_AGE_MS;
     this.#callMs = config.CALL_TIMEOUT_MS;
     this.#limits = {
@@ -184,21 +182,18 @@ export class OnboardingStore {
   }
 
   /** @returns the subject's latest onboarding, live or ended: its id, and the row if it still exists. */
-  async findLive(integration: string, subjectKey: string): Promise<{ id: string; row: Row | null } | null> {
-    const [raw] = await this.run<Raw & { liveId: string | null }>(FIND_LIVE, { integration, subjectKey });
+  async findLatest(integration: string, subjectKey: string): Promise<{ id: string; row: Row | null } | null> {
+    const [raw] = await this.run<Raw & { liveId: string | null }>(FIND_LATEST, { integration, subjectKey });
     if (!raw?.liveId) return null;
     return { id: raw.liveId, row: raw['id'] === null ? null : readRow(raw, this.#callMs) };
   }
 
   /**
    * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing. This time is
-   * `CLAIM_MAX_AGE_MS` after now by PostgreSQL's clock, which is estimated from earlier answers. The estimate
-   * may be late by the duration of a quick answer. If it were early, PostgreSQL would refuse claims only
-   * because the network is slow.
+   * `CLAIM_MAX_AGE_MS` after now by the estimate of PostgreSQL's clock.
    */
   async newClaim(): Promise<ClaimTicket> {
-    if (this.#aheadMs === null) await this.#hear();
-    const nowMs = this.clock.monotonicMs() + this.#aheadMs!;
+    const nowMs = await this.#postgresClock.estimateMs();
     return { claimId: randomUUID(), claimBefore: new Date(nowMs + this.#claimMs) };
   }
 
@@ -207,8 +202,8 @@ export class OnboardingStore {
    * @returns whether the claim may have come too late by PostgreSQL's clock.
    */
   async isLate({ claimBefore }: ClaimTicket, answeredAtMs: number): Promise<boolean> {
-    await this.#hear();
-    return answeredAtMs + this.#aheadMs! >= claimBefore.getTime();
+    await this.#postgresClock.read();
+    return (await this.#postgresClock.estimateMs(answeredAtMs)) >= claimBefore.getTime();
   }
 
   /**
@@ -220,7 +215,7 @@ export class OnboardingStore {
     starts: SubjectRef | null,
   ): Promise<Row | null> {
     for (;;) {
-      const now = await this.#hear();
+      const now = await this.#postgresClock.read();
       if (now > claimBefore) break;
       await sleep(claimBefore.getTime() - now.getTime() + 1);
     }
@@ -229,20 +224,6 @@ export class OnboardingStore {
     else await this.run(WAIT_FOR_WRITERS, { id });
     const row = await this.find(id);
     return row?.claimId === claimId ? row : null;
-  }
-
-  async #hear(): Promise<Date> {
-    const askedAtMs = this.clock.monotonicMs();
-    const [answer] = await this.run<{ now: Date }>(NOW, {});
-    // Replaces any earlier estimate, because PostgreSQL's clock may have been changed.
-    this.#aheadMs = answer!.now.getTime() - askedAtMs;
-    return answer!.now;
-  }
-
-  #note(now: Date, askedAtMs: number): void {
-    const aheadMs = now.getTime() - askedAtMs;
-    const isQuick = this.clock.monotonicMs() - askedAtMs <= QUICK_MS;
-    if (this.#aheadMs === null || isQuick || aheadMs < this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
   /** @returns the events of a timeline after an event number, oldest first. */
@@ -554,10 +535,10 @@ export class OnboardingStore {
 
   /** @returns the columns of PostgreSQL's answer; null in the same cases as {@link #row}. */
   async #ask(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Raw | null> {
-    const askedAtMs = this.clock.monotonicMs();
+    const answered = this.#postgresClock.ask();
     try {
       const [raw] = await this.run<Raw>(statement, { ...this.#limits, ...values });
-      if (raw) this.#note(raw['now'] as Date, askedAtMs);
+      if (raw) answered(raw['now'] as Date);
       return raw ?? null;
     } catch (error) {
       if (isRefusal(error)) return null;

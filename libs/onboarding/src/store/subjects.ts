@@ -9,7 +9,7 @@ const BLIND = 'blind:';
 
 /** @returns a keyed hash of a subject's key, with a prefix that marks it as a hash. */
 export const blindKey = (hash: KeyedHash, key: string): string =>
-  BLIND + hash.of('subject key', key).toString('base64url');
+  BLIND + hash.digest('subject key', key).toString('base64url');
 
 /** Seals the personal members of a subject, and makes the keyed hashes by which subjects are found. */
 @Injectable()
@@ -55,7 +55,7 @@ export class Subjects {
     row: Kept,
   ): Kept {
     if (row.sealedContact === null) return row;
-    const opened = this.dataKeys.of(row).open(placeOf(row.id), row.sealedContact);
+    const opened = this.dataKeys.sealerOf(row).open(placeOf(row.id), row.sealedContact);
     return { ...row, subject: { ...row.subject, ...(JSON.parse(opened) as object) } };
   }
 

@@ -48,7 +48,7 @@ export class KeyChecks implements OnApplicationBootstrap {
 
   #opens(row: { id: string; sealedDataKey: Buffer }): boolean {
     try {
-      this.dataKeys.of(row);
+      this.dataKeys.sealerOf(row);
       return true;
     } catch {
       return false;

@@ -42,20 +42,20 @@ export class Pauses implements OnModuleDestroy {
    * changes during the release: {@link releaseLate} releases it.
    *
    * @param by who resumed the integration, and why.
-   * @param goesOn is called after each batch with the number of released rows. If it returns false, the
+   * @param mayContinue is called after each batch with the number of released rows. If it returns false, the
    *   release stops.
    */
   async release(
     integration: string,
     by?: Resumed,
-    goesOn: (more: number) => Promise<boolean> = () => Promise.resolve(true),
+    mayContinue: (more: number) => Promise<boolean> = () => Promise.resolve(true),
   ): Promise<Released> {
     let released = 0;
     for (let after = lowestUuidV7(0); !this.#closing;) {
       const rows = await this.store.rows(PARKED_BY_PAUSE, { integration, after, limit: BATCH });
       const more = (await someAtOnce(AT_ONCE, rows, (row) => this.#release(row, by))).filter(Boolean).length;
       released += more;
-      if (!(await goesOn(more))) break;
+      if (!(await mayContinue(more))) break;
       if (rows.length < BATCH) return { released, isComplete: true };
       after = rows.at(-1)!.id;
     }

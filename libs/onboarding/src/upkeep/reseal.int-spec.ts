@@ -71,7 +71,10 @@ async function sealedRows(count: number, code?: (n: number) => string): Promise<
 
 async function codeIn(at: Onboardings, id: string): Promise<string> {
   const row = await at.load(id);
-  return at.module.get(DataKeys).of(row).open({ onboardingId: id, field: 'otp_code' }, row.sealedOtpCode!);
+  return at.module
+    .get(DataKeys)
+    .sealerOf(row)
+    .open({ onboardingId: id, field: 'otp_code' }, row.sealedOtpCode!);
 }
 
 describe('a rotation of SEALING_KEYS', () => {

@@ -45,7 +45,7 @@ export function digestOf({ id, state, events }: StoredTimeline, seq: number, has
   const lines = events
     .slice(0, seq)
     .map((event) => JSON.stringify([event.seq, event.type, event.atUs, event.actor, event.data]));
-  return hash.of('timeline anchor', [id, seq, state, ...lines].join('\n'));
+  return hash.digest('timeline anchor', [id, seq, state, ...lines].join('\n'));
 }
 
 /** @returns the timeline as it is after an erasure. */

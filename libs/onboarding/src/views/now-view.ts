@@ -87,8 +87,8 @@ export class NowView {
     return { ...now, problems: problemsOf(now) };
   }
 
-  #groups<Of extends Group>(by: Statement): Promise<Of[]> {
-    return this.statements.run<Of>(by, by.bind({ limit: MOST }));
+  #groups<T extends Group>(by: Statement): Promise<T[]> {
+    return this.statements.run<T>(by, by.bind({ limit: MOST }));
   }
 
   #integrations(
@@ -103,13 +103,13 @@ export class NowView {
     return [...new Set(names)]
       .sort()
       .map((name) => {
-        const of = <T extends { integration: string }>(all: readonly T[]) =>
+        const ofIntegration = <T extends { integration: string }>(all: readonly T[]) =>
           all.filter(({ integration }) => integration === name);
         const known = {
-          views: of(views),
-          troubles: of(troubles),
-          counts: of(counts),
-          pause: of(pauses)[0] ?? null,
+          views: ofIntegration(views),
+          troubles: ofIntegration(troubles),
+          counts: ofIntegration(counts),
+          pause: ofIntegration(pauses)[0] ?? null,
           now,
         };
         const finding = findingOf(known, this.config.CLOCK_SKEW_WARN_MS);
@@ -142,9 +142,9 @@ export class NowView {
             key: view.key,
           })),
           affected: {
-            waiting: sumOf(of(waiting).map(counted)),
-            parked: sumOf(of(parked).map(counted)),
-            outcomeUnknown: sumOf(of(lost).map(counted)),
+            waiting: sumOf(ofIntegration(waiting).map(counted)),
+            parked: sumOf(ofIntegration(parked).map(counted)),
+            outcomeUnknown: sumOf(ofIntegration(lost).map(counted)),
           },
         };
       })
@@ -172,8 +172,13 @@ function byReason(groups: readonly Parked[]) {
     groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]),
   );
   return [...keys.values()].map(({ integration, reason }) => {
-    const of = groups.filter((group) => group.integration === integration && group.reason === reason);
-    return { integration, reason, ...sumOf(of.map(counted)), since: earliest(of.map(({ since }) => since))! };
+    const matching = groups.filter((group) => group.integration === integration && group.reason === reason);
+    return {
+      integration,
+      reason,
+      ...sumOf(matching.map(counted)),
+      since: earliest(matching.map(({ since }) => since))!,
+    };
   });
 }
 

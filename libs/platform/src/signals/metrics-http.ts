@@ -41,17 +41,17 @@ export class HttpMetrics {
   answered(request: FastifyRequest, reply: FastifyReply): void {
     // `routeOptions` is unset after an error before the routing. Its `url` is unset if no route has the path.
     const route = request.routeOptions?.url ?? '';
-    this.#of(reply.statusCode, request.method, route).observe(reply.elapsedTime / 1_000);
+    this.#seriesFor(reply.statusCode, request.method, route).observe(reply.elapsedTime / 1_000);
     const limit = request.problem?.limit;
     if (limit !== undefined) this.#limits.inc({ limit });
   }
 
   /** Counts an answer to bytes that are not an HTTP request. */
   unreadable(status: number): void {
-    this.#of(status, OTHER, '').observe(0);
+    this.#seriesFor(status, OTHER, '').observe(0);
   }
 
-  #of(status: number, given: string, route: string): Series {
+  #seriesFor(status: number, given: string, route: string): Series {
     const method = METHODS.has(given) ? given : OTHER;
     const byMethod = entryOf(this.#series, status, () => new Map<string, Map<string, Series>>());
     const byRoute = entryOf(byMethod, method, () => new Map<string, Series>());

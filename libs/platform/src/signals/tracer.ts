@@ -48,7 +48,7 @@ const KINDS: Record<Kind, SpanKind> = {
 
 /** Uses OpenTelemetry's SDK. No other file imports the SDK, and this file is loaded only if tracing is on. */
 export class Tracer {
-  readonly #exporter: ToldExporter;
+  readonly #exporter: OutageLoggingExporter;
   readonly #provider: TracerProvider;
   readonly #tracer: ApiTracer;
 
@@ -60,7 +60,7 @@ export class Tracer {
       headers: pairsOf(headers?.reveal() ?? '')!,
       timeoutMillis: EXPORT_TIMEOUT_MS,
     });
-    this.#exporter = new ToldExporter(exporter);
+    this.#exporter = new OutageLoggingExporter(exporter);
     this.#provider = new TracerProvider({
       sampler: samplerOf(config),
       resource: resourceFromAttributes({
@@ -196,7 +196,7 @@ const byCause = (sampler: Sampler): Sampler => ({
 });
 
 /** Logs when exports begin to fail, and when they work again, once each. */
-class ToldExporter implements SpanExporter {
+class OutageLoggingExporter implements SpanExporter {
   readonly #logger = new Log('Tracing');
   #isFailing = false;
 

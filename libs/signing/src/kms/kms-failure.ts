@@ -17,12 +17,13 @@ export function signerErrorOf(error: unknown): SignerError {
   if (error instanceof SignerError) return error;
   const { name, $metadata } = error as AwsError;
   const status = $metadata?.httpStatusCode ?? 0;
-  const isNo = status >= 400 && status < 500 && status !== 429 && status !== 408 && !TEMPORARY.test(name);
+  const isDefiniteRefusal =
+    status >= 400 && status < 500 && status !== 429 && status !== 408 && !TEMPORARY.test(name);
   // AWS's message is not shown: it may contain the account and the role.
   const known = /^[A-Za-z]{1,64}$/.test(name) ? name : 'an unknown error';
   return new SignerError(
-    isNo ? 'refused' : 'unavailable',
-    isNo ? `AWS KMS refuses to sign (${known})` : `AWS KMS does not sign now (${known})`,
+    isDefiniteRefusal ? 'refused' : 'unavailable',
+    isDefiniteRefusal ? `AWS KMS refuses to sign (${known})` : `AWS KMS does not sign now (${known})`,
     { cause: error },
   );
 }

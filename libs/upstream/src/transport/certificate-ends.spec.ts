@@ -52,9 +52,9 @@ describe('the end of a server’s certificate', () => {
   it('is known after the first connection', async () => {
     const ends = new CertificateEnds(clock);
     const origin = `https://127.0.0.1:${await listen(tlsServer(7))}`;
-    expect(ends.of(origin)).toBeUndefined();
+    expect(ends.endsMs(origin)).toBeUndefined();
     await send(origin, ends);
-    expect(daysUntil(ends.of(origin))).toBe(7);
+    expect(daysUntil(ends.endsMs(origin))).toBe(7);
   });
 
   it('is updated by the first connection with a renewed certificate', async () => {
@@ -66,7 +66,7 @@ describe('the end of a server’s certificate', () => {
     await new Promise((resolve) => old.close(resolve));
     await listen(tlsServer(90), port);
     await send(origin, ends);
-    expect(daysUntil(ends.of(origin))).toBe(90);
+    expect(daysUntil(ends.endsMs(origin))).toBe(90);
   });
 
   it('is forgotten after a day without a connection, because a renewal may have changed it', async () => {
@@ -74,17 +74,17 @@ describe('the end of a server’s certificate', () => {
     const origin = `https://127.0.0.1:${await listen(tlsServer(7))}`;
     await send(origin, ends);
     nowMs += DAY_MS - 1;
-    expect(daysUntil(ends.of(origin))).toBe(7);
+    expect(daysUntil(ends.endsMs(origin))).toBe(7);
     nowMs += 1;
-    expect(ends.of(origin)).toBeUndefined();
+    expect(ends.endsMs(origin)).toBeUndefined();
     await send(origin, ends);
-    expect(daysUntil(ends.of(origin))).toBe(7);
+    expect(daysUntil(ends.endsMs(origin))).toBe(7);
   });
 
   it('is unknown without TLS', async () => {
     const ends = new CertificateEnds(clock);
     const origin = `http://127.0.0.1:${await listen(createHttpServer())}`;
     await send(origin, ends);
-    expect(ends.of(origin)).toBeUndefined();
+    expect(ends.endsMs(origin)).toBeUndefined();
   });
 });

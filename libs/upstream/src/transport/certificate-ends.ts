@@ -15,7 +15,7 @@ export class CertificateEnds {
    * @returns when the origin's certificate ends, in milliseconds since the epoch. Undefined if no TLS
    *   connection to the origin opened in the last day.
    */
-  of(origin: string): number | undefined {
+  endsMs(origin: string): number | undefined {
     const seen = this.#seen.get(origin);
     return seen && this.clock.monotonicMs() - seen.atMs < FORGET_AFTER_MS ? seen.endsMs : undefined;
   }

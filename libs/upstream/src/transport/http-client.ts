@@ -85,7 +85,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
    *   connection to the server opened in the last day.
    */
   certificateEndsMs(baseUrl: string): number | undefined {
-    return this.#certificates.of(new URL(baseUrl).origin);
+    return this.#certificates.endsMs(new URL(baseUrl).origin);
   }
 
   async onApplicationShutdown(): Promise<void> {

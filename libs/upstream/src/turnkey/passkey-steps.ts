@@ -115,7 +115,7 @@ export class PasskeySteps {
       });
     } catch (error) {
       if (!doubt || !(error instanceof UpstreamError)) throw error;
-      if (!first && isRefusal(doubt) && isRefusal(error)) throw untold(error);
+      if (!first && isRefusal(doubt) && isRefusal(error)) throw asNoAnswer(error);
       throw error.reason === 'session_expired' ? doubt : error;
     }
   }
@@ -143,14 +143,14 @@ async function openedSession(
     const used = error instanceof TokenRefusal && error.token === 'token_used';
     const refused = repeated && isRefusal(error);
     if ((lost || used || refused) && oneTry.leftMs > 0) return error;
-    throw refused ? untold(error) : error;
+    throw refused ? asNoAnswer(error) : error;
   }
 }
 
 const isRefusal = ({ failure }: UpstreamError): boolean =>
   failure === 'rejected' || failure === 'rejected_unclear';
 
-function untold(error: UpstreamError): UpstreamError {
+function asNoAnswer(error: UpstreamError): UpstreamError {
   const detail = `a repeat was refused, which proves nothing about an earlier try (${error.message})`;
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }

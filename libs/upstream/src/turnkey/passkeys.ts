@@ -78,7 +78,7 @@ export class Passkeys {
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
   // Turnkey checks the session's rights first. A refusal because of these rights therefore does not show
   // whether an earlier try succeeded.
-  const unheard =
+  const lacksRights =
     reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
-  return failure === 'unavailable' || failure === 'no_answer' || unheard;
+  return failure === 'unavailable' || failure === 'no_answer' || lacksRights;
 }

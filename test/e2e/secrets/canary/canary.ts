@@ -328,7 +328,7 @@ export class Canary {
     for (const { id, sealed_data_key: sealed, sealed_grant: grant, sealed_requests: requests } of rows) {
       const key = this.#ring.open({ onboardingId: id, field: 'data_key' }, sealed!);
       this.secret("onboarding's own key", key, Buffer.from(key, 'base64'));
-      const sealer = new DataKeys(this.#ring).of({ id, sealedDataKey: sealed! });
+      const sealer = new DataKeys(this.#ring).sealerOf({ id, sealedDataKey: sealed! });
       const open = [
         grant ? sealer.open({ onboardingId: id, field: 'grant' }, grant) : '',
         requests ? sealer.open({ onboardingId: id, field: 'requests' }, requests) : '',

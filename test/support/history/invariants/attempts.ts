@@ -1,7 +1,7 @@
 import type { Invariant } from '../invariant.js';
 
 /** Attempt numbers have no gap. The number of tries left for a code never grows. */
-export const attempts: Invariant = ({ row, events, told }) => {
+export const attempts: Invariant = ({ row, events, answers }) => {
   const found: string[] = [];
   let last = 0;
   for (const { seq, type, data } of events) {
@@ -12,7 +12,7 @@ export const attempts: Invariant = ({ row, events, told }) => {
   if (row.attempt !== last) found.push(`the row is at attempt ${row.attempt}, its timeline at ${last}`);
 
   const left = new Map<string, { left: number; at: number }>();
-  const inOrder = told
+  const inOrder = answers
     .filter(({ replayed, updatedAt, otpSentAt }) => !replayed && updatedAt !== null && otpSentAt !== null)
     .sort((a, b) => a.updatedAt! - b.updatedAt! || a.version! - b.version!);
   for (const { attemptsLeft, otpSentAt, state, updatedAt } of inOrder) {

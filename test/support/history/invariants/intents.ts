@@ -1,5 +1,5 @@
 import type { Invariant } from '../invariant.js';
-import type { Command, History, Told } from '../history.js';
+import type { CallerAnswer, Command, History } from '../history.js';
 
 /** The events that an accepted command writes, and whether they contain the caller's reason. */
 const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>> = {
@@ -10,15 +10,15 @@ const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>>
   resolve: { types: ['resolved'], byReason: true },
 };
 
-const isAccepted = ({ status }: Told) => status >= 200 && status < 300;
+const isAccepted = ({ status }: CallerAnswer) => status >= 200 && status < 300;
 
 /**
  * No crash makes the service forget an accepted command. For each idempotency key, the command is carried out
  * exactly once.
  */
-export const intents: Invariant = ({ row, events, told }) => {
+export const intents: Invariant = ({ row, events, answers }) => {
   const found: string[] = [];
-  for (const { version, what, at } of told) {
+  for (const { version, what, at } of answers) {
     if (version !== null && version > row.version) {
       found.push(
         `${what} got version ${version} at ${new Date(at).toISOString()}, but the row has ${row.version}`,
@@ -26,7 +26,7 @@ export const intents: Invariant = ({ row, events, told }) => {
     }
   }
   for (const [what, { types, byReason }] of Object.entries(SHOWS_AS)) {
-    const ofKind = told.filter((each) => each.what === what && each.key !== null);
+    const ofKind = answers.filter((each) => each.what === what && each.key !== null);
     const accepted = new Set(ofKind.filter(isAccepted).map(({ key }) => key!));
     const shown = events.filter(({ type }) => types.includes(type));
     if (byReason) {
@@ -58,9 +58,9 @@ export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: s
     }
     owners.set(key, onboardingId);
   };
-  for (const { row, told } of onboardings) {
+  for (const { row, answers } of onboardings) {
     if (row.externalRef) own(row.externalRef, row.id);
-    for (const { key, status } of told) if (key !== null && status < 300) own(key, row.id);
+    for (const { key, status } of answers) if (key !== null && status < 300) own(key, row.id);
   }
   return found;
 }

@@ -2,7 +2,7 @@ import type { Invariant } from '../invariant.js';
 import { replay } from '../replay.js';
 
 /** The numbers of the events have no gap, and each change of the row's state has one event. */
-export const timeline: Invariant = ({ row, events, told }) => {
+export const timeline: Invariant = ({ row, events, answers }) => {
   const found: string[] = [];
   for (const [index, { seq }] of events.entries()) {
     if (seq !== index + 1) found.push(`event ${index + 1} has number ${seq}`);
@@ -18,7 +18,7 @@ export const timeline: Invariant = ({ row, events, told }) => {
     found.push(`the row is ${row.state}, but its timeline ends in ${last.join(' or ')}`);
 
   const states = new Map<number, string>();
-  for (const { version, state } of told) {
+  for (const { version, state } of answers) {
     if (version === null || state === null) continue;
     const before = states.get(version);
     if (before && before !== state)

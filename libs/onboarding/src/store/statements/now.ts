@@ -15,11 +15,11 @@ const ANY = `ARRAY['']`;
 const grouped = (
   name: string,
   index: KeyedIndex,
-  { of, by, facts }: { of: string; by: string; facts: string },
+  { beginnings, by, facts }: { beginnings: string; by: string; facts: string },
 ) =>
   statement(
     name,
-    `WITH RECURSIVE ${stretchesSql(index, of)}
+    `WITH RECURSIVE ${stretchesSql(index, beginnings)}
     SELECT g.* FROM stretches CROSS JOIN LATERAL (
       SELECT o.integration, ${by}, count(*)::int AS count, ${facts},
         sum(count(*)) OVER () >= $limit::int AS "isCapped"
@@ -37,7 +37,7 @@ const grouped = (
   );
 
 export const NOW_WAITING = grouped('now_waiting', WAITING, {
-  of: ANY,
+  beginnings: ANY,
   by: `o.step, o.last_result ->> 'code' AS "lastResultCode"`,
   facts: `max(o.last_result ->> 'detail') AS detail,
     min(coalesce((o.last_result ->> 'at')::timestamptz, o.updated_at)) AS since,
@@ -47,7 +47,7 @@ export const NOW_WAITING = grouped('now_waiting', WAITING, {
 export const NOW_PARKED = grouped(
   'now_parked',
   { key: OF_INTEGRATION, only: 'o.parked_reason IS NOT NULL' },
-  { of: ANY, by: 'o.parked_reason AS reason, o.step', facts: 'min(o.parked_at) AS since' },
+  { beginnings: ANY, by: 'o.parked_reason AS reason, o.step', facts: 'min(o.parked_at) AS since' },
 );
 
 /** Live onboardings with an unknown outcome, which wait for a decision. */
@@ -55,7 +55,7 @@ export const NOW_LOST = grouped(
   'now_lost',
   { key: OF_STATE },
   {
-    of: `ARRAY['outcome_unknown/']`,
+    beginnings: `ARRAY['outcome_unknown/']`,
     by: 'o.step, NULL AS reason',
     facts: 'min(o.updated_at) AS since',
   },
@@ -65,5 +65,5 @@ export const NOW_LOST = grouped(
 export const NOW_ENDED_UNRESOLVED = grouped(
   'now_ended_unresolved',
   { key: OF_INTEGRATION, only: IS_ENDED_UNRESOLVED },
-  { of: ANY, by: 'NULL AS step, NULL AS reason', facts: 'min(o.updated_at) AS since' },
+  { beginnings: ANY, by: 'NULL AS step, NULL AS reason', facts: 'min(o.updated_at) AS since' },
 );

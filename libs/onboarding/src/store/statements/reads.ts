@@ -7,8 +7,8 @@ export const FIND = statement(
 );
 
 /** Reads the rows that have events after a given number. Locks nothing. */
-export const GONE_ON = statement(
-  'gone_on',
+export const WITH_NEW_EVENTS = statement(
+  'with_new_events',
   `SELECT DISTINCT ON (o.id) o.*, clock_timestamp() AS now
   FROM unnest($ids::uuid[], $seqs::int[]) AS w (id, seq) JOIN onboardings o ON o.id = w.id
   WHERE o.last_seq > w.seq AND o.id = ANY ($ids::uuid[])`,
@@ -44,8 +44,8 @@ export const WAIT_FOR_STARTS = statement(
 export const NOW = statement('now', 'SELECT clock_timestamp() AS now');
 
 /** Reads the subject's latest onboarding, live or ended. Locks nothing. */
-export const FIND_LIVE = statement(
-  'find_live',
+export const FIND_LATEST = statement(
+  'find_latest',
   `SELECT b.live_id AS "liveId", o.*, clock_timestamp() AS now
   FROM otp_budgets b LEFT JOIN onboardings o ON o.id = b.live_id
   WHERE b.integration = $integration::text AND b.subject_key = $subjectKey::text`,
