@@ -32,7 +32,7 @@ function listen(port: number, host: string): Promise<Server | undefined> {
   });
 }
 
-/** Closes the sockets of this process. The copies of a child stay open. */
+/** Closes this process's copies of the sockets. The copies in a child process stay open. */
 export async function letGo({ sockets }: HeldPort): Promise<void> {
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
 }

@@ -281,7 +281,8 @@ describe('a connection that breaks before a claim has locked its row', () => {
     const before = await standing();
     await hold(seen);
     const pid = await giveUp(hasty, seen, claim);
-    // The row is not locked, so the service's search for the attempt does not wait, and finds nothing.
+    // The claim has not locked its row yet, so the search for the attempt waits for no lock. It finds
+    // nothing, because no attempt is written yet.
     await hasty.get(LostClaims).beforeApplicationShutdown();
     await release();
     await over(hasty, pid);

@@ -198,7 +198,7 @@ function plain(value: unknown): string {
 
 const signed = (by: number) => (by < 0 ? String(by) : `+${by}`);
 
-/** @returns a word for the number of an attempt, relative to the attempt in the row before the change. */
+/** @returns `this`, `next` or `earlier`: how the number of an attempt compares with `before.attempt`. */
 function nth(number: number | null, { before }: Outcome): string {
   if (number === null) return 'none';
   const by = number - before.attempt;

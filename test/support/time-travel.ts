@@ -67,6 +67,6 @@ export async function retryNow(story: Story, id: string): Promise<void> {
   await storyLooksAgain(story, id);
 }
 
-/** After a test has changed a row, sets the time when the worker looks at the row next. */
+/** Computes a row's `due_at` again, after a test has changed the row by SQL. A null `id` means all rows. */
 export const storyLooksAgain = (story: Story, id: string | null = null): Promise<void> =>
   lookAgain({ query: (text, values) => story.sql(text, values) }, id);

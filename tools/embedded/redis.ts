@@ -114,7 +114,7 @@ async function findLeft(folder: string): Promise<{ url: string; pid: number } | 
  */
 export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000 });
-  // connect() rejects only with "Connection is closed.". This event has the reason.
+  // If connect() fails, its error says only "Connection is closed.". The event `error` has the reason.
   let reason: Error | undefined;
   client.on('error', (error: Error) => (reason = error));
   try {

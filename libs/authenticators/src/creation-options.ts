@@ -65,8 +65,9 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * Makes the user handle of WebAuthn. It never changes, because authenticators would take a new handle for
- * another user. It reveals nothing about the user (WebAuthn Level 3 §14.6.1).
+ * Computes the WebAuthn user handle. A user always has the same handle at an integration, because
+ * authenticators would treat a new handle as another user. The handle reveals nothing about the user (WebAuthn
+ * Level 3 §14.6.1): personal data enters `subjectKey` only as a keyed hash.
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
   const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();

@@ -80,8 +80,8 @@ export async function preflight(
   check(data.credentialId.length <= ID_BYTES.most, 'credential_id_too_long');
   check(isNamed(response, data, idMayBeCbor), 'credential_id_mismatch');
 
-  // Step 21 of WebAuthn: the service requested only credProps. It ignores other extensions, which the step
-  // allows.
+  // Step 21 (§7.1): the service requested only the extension credProps, which says whether the passkey is
+  // discoverable. It ignores the outputs of other extensions, as §7.1 allows.
   check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
   check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
   check(

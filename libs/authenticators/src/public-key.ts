@@ -3,7 +3,10 @@ import { ECDH, createPublicKey, type JsonWebKey } from 'node:crypto';
 /** COSE_Key (RFC 9052 §7). */
 export type CoseKey = ReadonlyMap<unknown, unknown>;
 
-/** COSE labels (RFC 9052 §7.1, RFC 9053 §7.1, RFC 8230 §4): of every key, of P-256 and of RSA. */
+/**
+ * The labels of COSE keys: those of every key (RFC 9052 §7.1), of P-256 keys (RFC 9053 §7.1) and of RSA keys
+ * (RFC 8230 §4). `kty` is a value of the label KTY.
+ */
 const KTY = 1;
 const ALG = 3;
 const EC = { kty: 2, curve: -1, x: -2, y: -3 };

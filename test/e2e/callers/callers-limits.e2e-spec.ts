@@ -269,7 +269,7 @@ describe('a user (the subject of an onboarding)', () => {
     for (const key of keys) expect(key).not.toMatch(new RegExp(`${subject.userId}|default|127\\.0`));
   });
 
-  it('has a new onboarding whose first commands are counted without Redis', async () => {
+  it('needs no Redis key for the first commands to a new onboarding', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '30' });
     const { id } = await story.sent();
     const keys = await limitKeys();

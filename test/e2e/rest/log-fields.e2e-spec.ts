@@ -172,7 +172,7 @@ describe('the log lines of service, worker and console', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('of a worker’s step have the onboarding, the queue and the job', () => {
+  it('name the onboarding, the queue and the job when a worker runs a step', () => {
     const ofSteps = lines().filter(
       // The queue's worker also logs the loss of its connection, which belongs to no step.
       ({ context, queue, msg }) =>

@@ -43,7 +43,7 @@ interface Way extends KeyedIndex {
   keys: readonly string[];
   /** Whether the statement looks for each key that begins with one of `keys`. */
   areBeginnings?: true;
-  /** Whether the index holds hashes of the keys. If so, a filter checks the value itself. */
+  /** Whether the index holds hashes. Keys may share a hash, so a condition also compares the value itself. */
   isHashed?: true;
   /** Whether the key contains the stored state. */
   hasState?: true;

@@ -92,7 +92,7 @@ describe('a probe without a clear result', () => {
     expect(await stillParked(ids)).toEqual([]);
   });
 
-  it('releases other rows in the next trials, at intervals that grow up to a limit', async () => {
+  it('releases other rows in the second trial, and the time between trials grows up to a limit', async () => {
     answers('rejected');
     const ids = await parked(6);
     await probe.run();
