@@ -66,8 +66,8 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 
 /**
  * Computes the WebAuthn user handle. A user always has the same handle at an integration, because
- * authenticators would treat a new handle as another user. The handle reveals nothing about the user (WebAuthn
- * Level 3 §14.6.1): personal data enters `subjectKey` only as a keyed hash.
+ * authenticators would treat a new handle as another user. The handle reveals nothing about the user
+ * (WebAuthn Level 3 §14.6.1): personal data enters `subjectKey` only as a keyed hash.
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
   const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();
