@@ -1,7 +1,6 @@
 /**
- * The libs that each part may import (ARCHITECTURE.md). Code outside a lib can import only the lib's index:
- * `#libs/*` in package.json leads to no other file, and these rules forbid a relative path out of a lib or
- * app.
+ * The libs that each lib may import (ARCHITECTURE.md). Other code can import only the index of a lib, because
+ * `#libs/*` in package.json leads only there, and these rules forbid relative paths out of a lib or an app.
  */
 const MAY_IMPORT = {
   kernel: [],
@@ -163,7 +162,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // Only the tests that use test/clients install its packages, so imports there do not resolve.
+    // Only some tests install the packages of test/clients, so imports in this folder do not resolve.
     exclude: { path: '(^|/)dist/|^test/clients/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:check` finds out whether an onboarding costs more than the bounds in bounds.json allow. A
- * ratio compares Gangway with a reference in the same run, because absolute figures depend on the machine.
+ * `npm run bench:check` finds out whether an onboarding costs more than the bounds in bounds.json allow.
+ * Speed and CPU time depend on the machine. So the check divides them by those of a reference server in
+ * the same run.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -68,7 +68,7 @@ export function contenders(): Contender[] {
     .map((name) => ({ name, title: TITLES[name], start: STARTS[name] }));
 }
 
-/** The variables of OpenTelemetry go to Gangway as they are, to measure what traces cost. */
+/** The environment variables of OpenTelemetry. Gangway gets them too, so that a run can measure traces. */
 const ofTracing = Object.fromEntries(
   Object.entries(process.env).flatMap(([name, value = '']) =>
     name.startsWith('OTEL_') ? [[name, value]] : [],

@@ -103,7 +103,7 @@ class Server {
     return new Server(database, new Redis(redisUrl));
   }
 
-  /** PostgreSQL gives a transaction a number only if it writes. */
+  /** PostgreSQL gives a number only to transactions that write. */
   writes = () => this.#ask('SELECT pg_snapshot_xmax(pg_current_snapshot()) AS n');
   walBytes = () => this.#ask(`SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS n`);
 

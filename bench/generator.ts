@@ -12,7 +12,7 @@ export interface Load {
   atOnce: number;
   /** How long the load runs before the window begins. */
   warmMs: number;
-  /** The shortest duration of the window. At least 2 × `atOnce` onboardings complete in the window. */
+  /** How long the window lasts. It lasts longer if fewer than 2 × `atOnce` onboardings have completed. */
   windowMs: number;
   /** How many onboardings start in a second. If undefined, as many as possible start. */
   perSecond?: number;

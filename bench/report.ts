@@ -40,7 +40,7 @@ export interface Report {
 /** The load of the machine before the bench began: how many processes ran or waited for a core. */
 export const loadBefore = (): number => loadavg()[0]!;
 
-/** Above this load before the bench, other programs disturb the measurement. */
+/** If the load before the bench is higher than this value, other programs disturb the measurement. */
 const BUSY = 1;
 
 export function reportOf(

@@ -32,7 +32,10 @@ export interface Result {
 
 export interface Upstream {
   url: string;
-  /** @returns the number of calls in each second (Unix time) since the last change of the delay. */
+  /**
+   * Sets how long the provider waits before it answers, and whether it fails.
+   * @returns the number of calls in each second (Unix time) since the previous call of this function.
+   */
   answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
 }

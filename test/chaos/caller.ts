@@ -67,7 +67,8 @@ export class Caller {
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // A waiting caller reads more often, so the chance per read that the user leaves or cancels is smaller.
+      // A waiting caller reads the onboarding more often. Therefore the chance that the user leaves or
+      // cancels is smaller at each read.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // the user leaves and does not return
       const cancels = this.#random.chance(moody);

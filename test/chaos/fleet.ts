@@ -13,8 +13,8 @@ const START_MS = 90_000;
 export type Kind = 'onboarding' | 'worker';
 
 /**
- * A process rarely runs a probe: only if the answer to a statement that begins an attempt was lost. So it
- * dies at the first probe.
+ * A process runs a probe only if the answer to a statement that begins an attempt was lost. Because this is
+ * rare, a process with one of these crash points dies at its first probe.
  */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
@@ -98,7 +98,7 @@ export class Fleet {
     return up.length > 0 ? random.pick(up).url : null;
   }
 
-  /** @returns the URLs of all replicas, including the workers. */
+  /** @returns the URLs of all running replicas, including the workers. */
   urls(): string[] {
     return this.#replicas.flatMap(({ url }) => url ?? []);
   }

@@ -1,7 +1,7 @@
 /**
- * Measures what an outage of Redis costs, with the default settings for all times. First, the run sends
- * FLUSHALL while steps wait for their retries. Then it kills Redis and keeps it down while users continue to
- * start onboardings.
+ * Measures what an outage of Redis costs if all timeouts and intervals have their default values. First, the
+ * run sends FLUSHALL while steps wait for their retries. Then it kills Redis and keeps it down while users
+ * continue to start onboardings.
  *
  * npm run test:outage -- [--seconds N] [--waiting N] [--rate N]
  *
@@ -21,7 +21,7 @@ import { SETTINGS, envOf } from '../support/drivers/settings.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
-/** A process without a memory leak may grow by this much, because garbage collection varies. */
+/** Without a memory leak, all processes together may grow by this much, as garbage collection varies. */
 const FLAT_MB = 48;
 
 const { seconds, waiting, rate } = flagsOrExit(

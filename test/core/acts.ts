@@ -72,8 +72,8 @@ const start = (side: Side, { row }: Seen, supersede: boolean) =>
   stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
 
 /**
- * Writes the end of this row's attempt. If the outcome is already unknown, this is a late answer: the
- * statement then gets the row as it was when the attempt began.
+ * Writes the end of this row's attempt. If the outcome is already unknown, the end is a late answer. Then the
+ * statement gets the row as it was when the attempt began.
  */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   return (side, { row }) => {

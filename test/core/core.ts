@@ -38,7 +38,7 @@ import type { Outcome } from './words.js';
 
 export type { AttemptEnd };
 
-/** Always the shortest wait before a retry. `waitsTable` lists all waits. */
+/** Makes each wait before a retry as short as possible. `waitsTable` lists all waits. */
 const NO_JITTER = { next: () => 0 };
 const STILL = { nowMs: () => 0, monotonicMs: () => 0 };
 /** The times and limits in the tables come from these settings. */
@@ -95,7 +95,7 @@ export function timesWork(row: Row): Outcome {
 
 /**
  * @param random in [0, 1), for the jitter.
- * @returns what the retry law, the table of rules for retries, decides after the latest call of a step.
+ * @returns the decision of the retry law (the table of rules for retries) after the latest call of a step.
  */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
 
@@ -403,8 +403,8 @@ const byOf = (events: NewEvent[]) => {
 };
 
 /**
- * Stands for the row before an onboarding starts, when there is none. The table shows how the new row differs
- * from these values.
+ * Before an onboarding starts, there is no row. This empty row stands for it, so that the table shows how the
+ * new row differs from these values.
  */
 const BLANK = aRow({
   caller: '',

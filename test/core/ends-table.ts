@@ -127,7 +127,7 @@ const USED_UP: Record<StepName, Readonly<Record<string, readonly FailureClass[]>
   'create-authenticators': { 'after 4 unavailable': Array(4).fill('unavailable') },
 };
 
-/** The code that exists before a new code is sent. */
+/** The previous code, if any, when a new code is sent, by the title in the table. */
 const CODE: Readonly<Record<string, Partial<Columns>>> = {
   'no code before': { otpSentAt: null, otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0, otpSends: 0 },
   'the code before lives': { otpTriesLeft: 2 },

@@ -115,7 +115,7 @@ describe('two statements, of which the second begins before the first commits,',
     },
   );
 
-  it('give exactly the entries of the committed table', () => table.end());
+  it('give exactly the entries of the recorded table', () => table.end());
 
   it('never deadlock', async () => {
     // PostgreSQL may add a connection's deadlocks to the statistics only when the connection ends.

@@ -39,7 +39,7 @@ export function machineTable(): string {
   }).join('\n\n');
 }
 
-/** All signals. `late_answer` comes once for each signal that it can carry. */
+/** All signals. `late_answer` is in the list once for each signal that it can carry. */
 const ALL_SIGNALS: readonly { signal: Signal; answer?: Signal }[] = [
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map((signal) => ({ signal })),
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map(
@@ -52,8 +52,8 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
 );
 
 /**
- * The failure classes of the step's earlier calls, by the title in the table. The table shows the decision
- * after one more failed call.
+ * The titles in the table, each with the failure classes of the step's earlier calls. The table shows the
+ * decision after one more failed call.
  */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],

@@ -11,7 +11,10 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 
 const THIRD = 100_000;
 const LIMIT = 50;
-/** A list reads three or four pages for each range of an index. The whole table has thousands of pages. */
+/**
+ * For each index range, the query of a list reads three or four PostgreSQL pages of 8 kB. The whole table has
+ * thousands of pages.
+ */
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
@@ -30,7 +33,7 @@ const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9,
  * Each third of the rows has one caller, integration and state. These are, from the oldest third to the
  * newest: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey, otp_sent. So some pairs,
  * such as `shop` and failed, have no row. Only the first 50 rows have rare values: an integration, a caller,
- * and states that follow from the time although they are not written.
+ * and times from which the list derives another state than the stored one.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key,
@@ -174,7 +177,7 @@ const CASES: [name: string, filter: Partial<ListFilter>, rows: number, caller?: 
 
 describe('a list of onboardings, in a table of 300 000 rows', () => {
   it.each(CASES)(
-    'reads few pages if it is filtered by %s',
+    'reads few pages of PostgreSQL if it is filtered by %s',
     async (name, filter, rows, caller = aCaller()) => {
       await costOf(filter, caller);
       const cost = await costOf(filter, caller);

@@ -18,8 +18,8 @@ import { Side, Watcher } from './two-sides.js';
  */
 
 /**
- * Two values of CLAIM_MAX_AGE_MS. After the connection breaks, PostgreSQL still executes the begun statement
- * with the long age. With the short age, it refuses the statement as too old.
+ * Two values of CLAIM_MAX_AGE_MS. With the long age, PostgreSQL still executes the statement after the
+ * connection breaks. With the short age, PostgreSQL refuses the statement as too old.
  */
 const PATIENT = '2000';
 const HASTY = '300';
@@ -111,8 +111,8 @@ async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
 const pauseCommits = () => holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${COMMITS})`);
 
 /**
- * Inserts the idempotency key before the statement under test does. So the statement waits for the key, and
- * has not locked any row.
+ * Inserts the idempotency key first, so that the statement under test waits for the key before it locks any
+ * row.
  */
 const takeKey = () =>
   holder.query(`BEGIN; INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by)
@@ -202,7 +202,8 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(events.map(({ type }) => type)).toEqual(['attempt_started', 'attempt_ended', 'retry_scheduled']);
   expect(events[1]!.data).toMatchObject({ attempt: row.attempt, class: 'not_sent', upstreamStatus: null });
   expect(events[1]!.data).not.toHaveProperty('lapsed');
-  // The budget does not count a send that was not made. It counts a verification until its result is known.
+  // The budget does not count a send that was not made. It counts a verification as a wrong code until the
+  // result is known.
   const [budget] = await watcher.query(
     `SELECT cardinality(wrong_codes) AS tries, cardinality(ARRAY(
        SELECT t FROM unnest(sends) t WHERE t > clock_timestamp() - interval '1 day')) AS sends
@@ -212,8 +213,8 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
 }
 
 describe('a broken connection while the statement that begins an attempt waits for a row lock', () => {
-  // If an onboarding supersedes another one, the service tries the statement twice. This test is about the
-  // first try.
+  // A superseding start runs its statement twice, and the first run finds the live onboarding. This test is
+  // about the first run.
   it.each(ALL)('leaves no change if the statement gets the lock too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);
@@ -241,8 +242,8 @@ describe('a broken connection while the statement that begins an attempt waits f
 });
 
 /**
- * Statements that first wait for another lock: the idempotency key, or the superseded onboarding. They have
- * not yet locked the row for which the service waits when it searches for the attempt.
+ * Statements that wait for the idempotency key or for the superseded onboarding, before they lock their own
+ * row. The service's search for the attempt waits only for that row.
  */
 const EARLY = {
   'start with a key': {
@@ -275,7 +276,7 @@ const EARLY = {
 const EARLY_NAMES = Object.keys(EARLY) as (keyof typeof EARLY)[];
 
 describe('a connection that breaks before a claim has locked its row', () => {
-  it.each(EARLY_NAMES)('leaves no change if the service searches for the claim first: %s', async (early) => {
+  it.each(EARLY_NAMES)('leaves no change if a search for the claim precedes the lock: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(hasty, CLAIMS[name].situation);
     const before = await standing();
@@ -290,7 +291,7 @@ describe('a connection that breaks before a claim has locked its row', () => {
   });
 
   it.each(EARLY_NAMES)(
-    'leaves an attempt that ends as not sent, if the service searches for it later: %s',
+    'leaves an attempt that ends as not sent, if a search for the claim follows the lock: %s',
     async (early) => {
       const { name, hold, claim } = EARLY[early];
       const seen = await begin(patient, CLAIMS[name].situation);

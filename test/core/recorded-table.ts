@@ -26,7 +26,9 @@ export class RecordedTable {
     this.#committed = new Map(entries.map((entry) => [titleOf(entry), entry]));
   }
 
-  /** @throws Error if the file's entry with this title differs. The error says how to accept the change. */
+  /**
+   * @throws Error if the file has another entry of the same title. The error says how to accept the change.
+   */
   compare(entry: string): void {
     this.#seen.set(titleOf(entry), entry);
     if (!isAccepted) this.#explained(() => expect(entry).toBe(this.#committed.get(titleOf(entry)) ?? ''));
@@ -34,7 +36,7 @@ export class RecordedTable {
 
   /**
    * Call this after `compare` has got all entries. It writes the file if `ACCEPT_TABLES` is set. Otherwise it
-   * fails if the file has other titles.
+   * fails if the titles in the file are not those of the entries.
    *
    * @throws Error if `ACCEPT_TABLES` is set in CI
    */

@@ -2,8 +2,8 @@ import type { Columns, Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
 /**
- * The times of a row that was written 30 seconds ago. A change writes other times, so a table shows each time
- * that the change has written.
+ * The times of a row that was written 30 seconds ago. A change writes other times, so a table shows which
+ * times the change has written.
  */
 const THIRTY_SECONDS_OLD: Partial<Columns> = {
   sealedDataKey: Buffer.from('key'),
@@ -38,7 +38,7 @@ export const openAttempt = (step: StepName, attempt: number, evidence = true): R
 const SECRET = Buffer.from('sealed');
 const PENDING = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
 
-/** The columns of a row while an attempt of this step is in flight. */
+/** The columns of a row while an attempt is in flight, by step. */
 export const UNDER_WAY: Record<StepName, Partial<Columns>> = {
   'init-otp': {
     state: 'otp_requested',

@@ -326,11 +326,11 @@ describe('the prepared statements', () => {
 /** Only an operator's page uses this statement. A slow plan is acceptable until the next `ANALYZE`. */
 const MAY_VARY = new Set(['operations_of_onboarding']);
 
-// A connection keeps its plans, while a table may grow a thousandfold before PostgreSQL analyzes the table
-// again.
+// Plans from small tables matter, because a connection keeps them. The tables may grow a thousandfold before
+// PostgreSQL analyzes them again.
 describe.each(SMALL)('a plan made while the tables had %i rows', (rows) => {
   it.each(Object.keys(PLANS).filter((name) => !MAY_VARY.has(name)))(
-    'uses the indexes, and at least the index columns, of a plan made with full tables: statement %s',
+    'uses the same indexes as a plan made with full tables, and all its index columns: statement %s',
     async (name) => {
       const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
       const full = lookupsIn(await explained(text));

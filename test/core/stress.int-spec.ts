@@ -169,7 +169,7 @@ class Worker {
   }
 }
 
-/** @returns the subjects with two live onboardings. There must never be one. */
+/** @returns the subjects with two live onboardings. There must never be such a subject. */
 async function subjectsWithTwoLive(): Promise<unknown[]> {
   return watcher.query(
     `SELECT subject_key, array_agg(id) AS ids FROM onboardings WHERE NOT state = ANY ($1)

@@ -9,7 +9,7 @@ export interface Outcome {
   events: { type: string; actor: string; data?: Record<string, unknown> }[];
   /** Changes in other tables, such as budgets and credentials. */
   limits: string[];
-  /** The failure class, or `ok`. The printed data of an event does not repeat it. */
+  /** The failure class of the attempt, or `ok`. The printed data of an event does not repeat this class. */
   class?: string;
   also?: (string | null)[];
 }
@@ -215,7 +215,7 @@ function result(value: Row['lastResult'] | Row['failure']): string {
   return `${value.code} of ${value.step}${more.length > 0 ? ` (${more.join(', ')})` : ''}`;
 }
 
-/** @returns the events as text. It names an event's actor only if the previous event has another actor. */
+/** @returns the events as text. It contains an event's actor only if the previous event has another one. */
 function eventsWords(outcome: Outcome): string {
   const { events } = outcome;
   return events

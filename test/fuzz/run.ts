@@ -57,7 +57,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
     env: (sandbox) => ({
       ...envOf(servers, sandbox),
       LOG_LEVEL: 'fatal',
-      // With shorter times, the service on a busy machine would answer that the database takes too long.
+      // With shorter timeouts, the service on a busy machine would answer that the database takes too long.
       CALL_TIMEOUT_MS: '9000',
       CLAIM_MAX_AGE_MS: '8000',
       LEASE_MS: '20000',

@@ -209,7 +209,7 @@ describe('the commands for onboardings and operations', () => {
     await client.end();
   }, 180_000);
 
-  it('wait for an operation, and say which onboarding was refused and why', async () => {
+  it('wait for an operation with --wait, and show which onboarding was refused and why', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const id = await anOnboarding(client, { state: 'otp_sent' });
@@ -231,7 +231,7 @@ describe('the commands for onboardings and operations', () => {
     await client.end();
   }, 180_000);
 
-  it('pause and resume an integration, and queue the jobs of waiting steps again', async () => {
+  it('pause and resume an integration, and start a rebuild of the jobs of waiting steps', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     await client.query(`INSERT INTO otp_budgets (integration, subject_key) VALUES ('of-cli', 's')`);

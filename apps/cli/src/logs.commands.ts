@@ -9,7 +9,10 @@ const DAY_MS = 86_400_000;
 const DEFAULT_FOR = '15m';
 const LONGEST_FOR_MS = 7 * DAY_MS;
 
-/** An operator must not mute the modules that log the audit. DEFAULT_MODULE can change their level too. */
+/**
+ * Operators must not mute the modules that log the audit. DEFAULT_MODULE is in this set, because its level
+ * applies to each module without a level of its own.
+ */
 const AUDITING: ReadonlySet<string> = new Set<ChangedLevel['module']>([
   'Audit',
   'OperatorAudit',
@@ -78,7 +81,7 @@ export const LOGS: Group = {
 const moduleOf = (name: string): ChangedLevel['module'] =>
   oneOf('module', name, [...LOG_MODULES, DEFAULT_MODULE]);
 
-/** @throws Misuse that lists the nearest names. */
+/** @throws Misuse that lists similar names, if `given` is none of `names`. */
 function oneOf<Name extends string>(kind: string, given: string, names: readonly Name[]): Name {
   const found = names.find((name) => name.toLowerCase() === given.toLowerCase());
   if (found !== undefined) return found;

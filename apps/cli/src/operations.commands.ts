@@ -107,7 +107,7 @@ const linesOf = (operations: readonly Operation[]): string[] =>
     ]),
   ]);
 
-/** The integration that an operation pauses or resumes, or to which its filter is limited. */
+/** @returns the integration that an operation pauses or resumes, or to which its filter is limited. */
 function integrationOf({ target }: Operation): string | undefined {
   const { integration, filter } = target as { integration?: string; filter?: { integration?: string } };
   return integration ?? filter?.integration;

@@ -1,7 +1,7 @@
 import type { Actor } from '#libs/onboarding';
 import type { Call } from './command.js';
 
-/** The user of the machine, as the actor of an operation. */
+/** @returns the user of the machine, as the actor of an operation. */
 export const operatorOf = ({ actor }: Call): Actor => ({
   name: actor,
   via: 'cli',

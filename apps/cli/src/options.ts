@@ -16,7 +16,7 @@ export function required(values: Values, name: string): string {
   return value;
 }
 
-/** Splits an option such as `a,b` into its words. Undefined if the option is missing. */
+/** Splits an option such as `a,b` into its words. @returns undefined if the option is missing. */
 export const listed = (values: Values, name: string): string[] | undefined =>
   optional(values, name)
     ?.split(',')

@@ -18,7 +18,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** @throws ConfigError, or PostgreSQL's error if it is not available. */
+/** @throws ConfigError if a setting is wrong, or PostgreSQL's error if PostgreSQL is not available. */
 export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   const config = parseStoreConfig(env);
   const { DATABASE_URL, DATABASE_POOLER, HASH_KEY } = config;

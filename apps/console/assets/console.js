@@ -19,7 +19,7 @@ addEventListener('pageshow', () => {
   }
 });
 
-/** Skips a refresh if the page is hidden, or if a form is open: the refresh would delete the typed text. */
+/** Skips refreshes of a hidden page, and refreshes that would delete the text in an open form. */
 function holdBack(event) {
   const live = document.getElementById('live');
   const isHeld = Boolean(live?.querySelector('details[open] form'));

@@ -34,7 +34,7 @@ function draw(place) {
 for (const place of document.querySelectorAll('[data-chart]')) {
   let chart = draw(place);
   new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
-  // A canvas does not follow the stylesheet, so a new colour scheme needs a new drawing.
+  // A canvas does not follow the stylesheet, so draw the chart again if the colour scheme changes.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     chart.destroy();
     chart = draw(place);

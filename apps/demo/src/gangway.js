@@ -43,7 +43,7 @@ export class Gangway {
   cancel = (/** @type {string} */ id) => this.#post(`/${id}/cancel`, {});
 
   /**
-   * Opens the timeline as server-sent events. It starts after the last event that the browser received.
+   * Opens the timeline as server-sent events, from the first event that the browser has not received.
    *
    * @param {string} id @param {string | undefined} lastEventId
    */

@@ -5,8 +5,8 @@ import { GangwayProblem } from './gangway.js';
  * @typedef {object} Session
  * @property {string} id the onboarding's id; the browser never gets it
  * @property {string} email
- * @property {string} ref a random reference to the onboarding. Each tab sends the one of the onboarding that
- *   it shows. All tabs share one cookie, so another tab may have started a newer onboarding.
+ * @property {string} ref a random reference to the onboarding. Each tab sends the reference of its own
+ *   onboarding. All tabs share one cookie, so another tab may have started a newer onboarding.
  */
 
 /** The maximum number of sessions in memory. Above it, the oldest session is deleted. */

@@ -12,14 +12,14 @@ import {
 import { toOperation } from './operations.dto.js';
 import { toResource, type OnboardingResource } from './onboarding.dto.js';
 
-/** A step that a route runs, and the status of its answer if the step has succeeded. */
+/** The step that a route runs, and the status of the route's answer if the step has succeeded. */
 interface RunStep {
   step: StepName;
   done: HttpStatus;
 }
 
 const RESEND: RunStep = { step: 'init-otp', done: HttpStatus.OK };
-/** The routes that run a step, and whose answer reports the end of this step. */
+/** The step that each route runs. The answer of such a route reports how the step ended. */
 const STEP_OF_ROUTE: Record<string, RunStep> = {
   '/v1/onboardings': { step: 'init-otp', done: HttpStatus.CREATED },
   '/v1/onboardings/:id/otp/resend': RESEND,
@@ -48,7 +48,7 @@ export function answerStep(reply: FastifyReply, row: Row): OnboardingResource | 
   return stored ? answerAsStored(reply, stored) : send(reply, stepAnswer(row, stepOfRoute(reply.request)!));
 }
 
-/** Answers a decision on an unknown outcome. If the decision sends a new code, it is answered as a resend. */
+/** Answers a decision on an unknown outcome. A decision that sends a new code gets the answer of a resend. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? send(reply, stepAnswer(row, RESEND)) : answer(reply, row);
 }

@@ -71,7 +71,7 @@ export const TakesKey = () =>
       'marked `Idempotent-Replayed: true`. Refusals before any work are not kept.',
   });
 
-/** Documents a command: {@link Answers}, and the headers that every command takes. */
+/** Documents a command as {@link Answers} does, and also the headers that every command takes. */
 export function CommandAnswers(
   status: number,
   description: string,

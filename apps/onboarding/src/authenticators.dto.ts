@@ -74,8 +74,8 @@ const providersForm = z.strictObject({
 });
 
 /**
- * Recognizes the notation of a passkey by its members, and reports only the faults of this notation. A zod
- * union would only report that neither the browser's nor the provider's notation fits.
+ * Recognizes by its members whether a passkey is in the browser's or the provider's notation, and reports the
+ * faults of that notation. A zod union would report only that neither notation fits.
  */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);

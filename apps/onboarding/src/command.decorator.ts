@@ -17,8 +17,8 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
 );
 
 /**
- * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The SQL statement that starts
- * the command's step also stores the idempotency key, so the key is one of the terms.
+ * Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The idempotency key is
+ * included, because the SQL statement that starts the command's step also stores this key.
  */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();

@@ -60,7 +60,7 @@ const BY_TYPE: { [Type in EventType]?: Record<string, string> } = {
   authenticators_submitted: { authenticators: 'How many passkeys the caller submitted.' },
   authenticators_created: { authenticatorIds: IDS, unmapped: UNMAPPED },
   outcome_lost: {
-    detail: 'What is known of the lost call, as text for operators.',
+    detail: 'What is known about the lost call, as a text for operators.',
     bytesSent: 'Whether any byte of the request may have reached the provider.',
     headersSeen: 'Whether the headers of an answer came.',
     status: STATUS,

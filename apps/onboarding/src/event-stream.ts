@@ -67,8 +67,8 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   /**
-   * Sends an SSE comment, so that proxies do not close a silent connection. Closes the connection if its
-   * client has read nothing since the last heartbeat: a client that is alive reconnects and resumes.
+   * Sends an SSE comment, so that proxies do not close a silent connection. If the client has read nothing
+   * since the last heartbeat, closes the connection instead. A client that is alive reconnects and resumes.
    */
   #heartbeat(): void {
     if (this.#isHeldUp) {

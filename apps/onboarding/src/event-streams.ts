@@ -25,8 +25,8 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /**
-   * @throws ProblemError `not_ready` if this process has too many open streams: another replica may have
-   * fewer. `rate_limited` if this caller has too many: other callers need streams, too.
+   * @throws ProblemError `not_ready` if this process has too many open streams, because another replica may
+   * have fewer. `rate_limited` if this caller has too many, because other callers need streams too.
    */
   open(onboardingId: string, after: number, caller: string): EventStream {
     const own = [...this.#open.values()].filter((name) => name === caller).length;

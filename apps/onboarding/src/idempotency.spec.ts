@@ -14,7 +14,7 @@ const MADE: KeptAnswer = {
   body: '{"state":"otp_submitted"}',
 };
 const server = fastify();
-/** The answers that were offered to the row of the key. */
+/** The answers that `keepAnswers` asked to store. */
 const offered: KeptAnswer[] = [];
 afterEach(() => void offered.splice(0));
 let stored: KeptAnswer | null = null;
@@ -41,7 +41,7 @@ describe('the answer to a request with an idempotency key', () => {
     expect(offered).toEqual([MADE]);
   });
 
-  it('is replaced if another answer was stored before, and keeps no header of its own', async () => {
+  it('is replaced by an answer that was stored before, and loses its own headers', async () => {
     stored = {
       status: 200,
       headers: { 'content-type': 'application/json; charset=utf-8', etag: '"2"' },

@@ -169,7 +169,7 @@ class IdempotencyFilter implements ExceptionFilter {
     // The first request did its work, but stored no answer. So the answer is made from the onboarding.
     const route = request.routeOptions.url ?? '';
     if (route.endsWith('/options')) {
-      // The client never received the challenge of the first request. Without the stored key, the next
+      // The client never received the challenge of the first request. Delete the stored key, so that the next
       // repetition creates a new challenge.
       await this.keys.release(keyed.request);
       throw error;
@@ -194,7 +194,7 @@ function sendInstead(request: FastifyRequest, reply: FastifyReply, kept: KeptAns
   return replay(request, reply, kept);
 }
 
-/** The problem in a stored answer. The service stores only problems that the same request would get again. */
+/** Reads the problem in a stored answer. Only problems that the same request would get again are stored. */
 function problemIn(body: string) {
   const { code } = JSON.parse(body) as { code: ProblemCode };
   return { code, retryable: false };
@@ -207,8 +207,8 @@ const isAtRest = (row: Row) =>
   stepOfState(row.state) === null && row.now.getTime() - row.updatedAt.getTime() > ANSWERED_BY_NOW_MS;
 
 /**
- * Stores the first answer to each key immediately before sending it, unless the end of a step has stored it.
- * If the key already has another answer, sends the stored answer instead.
+ * Stores the first answer to each key immediately before sending it, unless the answer was stored when a step
+ * ended. If the key already has another answer, sends the stored answer instead.
  */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);

@@ -65,7 +65,7 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   });
   for (const path of Object.keys(document.paths)) if (!path.startsWith('/v1/')) delete document.paths[path];
   mend(document);
-  // The rules of retries are part of the API, so the document contains the service's tables of them.
+  // The retry rules of each provider are part of the API, so the document contains them.
   const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
   return Object.assign(document, { 'x-retry-safety': laws });
 }
@@ -109,7 +109,7 @@ const PAGES: ReadonlySet<string> = new Set(['/docs', '/docs/', '/docs/index.html
 /** The styles that Swagger UI's script writes into the page, for its logo. */
 const WRITTEN_STYLES = ['.logo_small_svg__cls-2{fill:#fff}.logo_small_svg__cls-3{fill:#85ea2d}'];
 
-/** Serves the document at /openapi.json, a page that shows it at /docs, and the errors at /docs/errors. */
+/** Serves the document (/openapi.json), a page that shows it (/docs), and the error list (/docs/errors). */
 export function serveDocs(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const errors = errorsPage();

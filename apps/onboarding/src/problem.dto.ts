@@ -29,7 +29,7 @@ const MEMBERS = {
 const nameOf = (code: ProblemCode) =>
   `${code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Problem`;
 
-/** The problem of one code (RFC 9457 §3), with the members that only this code has. */
+/** @returns the schema of a problem with this code (RFC 9457 §3). It includes the code's own members. */
 const problemOf = (code: ProblemCode) =>
   z
     .object({
@@ -55,7 +55,7 @@ const problems = Object.fromEntries(PROBLEM_CODES.map((code) => [code, problemOf
   ReturnType<typeof problemOf>
 >;
 
-/** The schema of an answer whose body is a problem with one of these codes. */
+/** @returns the schema of an answer whose body is a problem with one of these codes. */
 export function problemSchema(codes: readonly ProblemCode[]): z.ZodType {
   const [first, ...more] = codes.map((code) => problems[code]);
   return more.length > 0 ? z.discriminatedUnion('code', [first!, ...more]) : first!;

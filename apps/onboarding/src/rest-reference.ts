@@ -170,7 +170,7 @@ const SCOPES = {
   admin: 'manage API keys',
 } satisfies Record<Scope, string>;
 
-/** What the caller does on each `nextAction.type`. */
+/** The instruction to the caller for each `nextAction.type`. */
 const DO: Record<string, string> = {
   wait: 'Wait: read again, or follow the events.',
   submit_otp: 'Let the user type the code, and verify it.',

@@ -65,7 +65,7 @@ export class JournalView {
   }
 
   /**
-   * The user's address if it is known, otherwise the beginning of the user's id.
+   * Names a user: by the address if it is known, otherwise by the beginning of the user's id.
    *
    * @param {string | null} userId
    * @param {string | null} [contact]

@@ -17,7 +17,7 @@ export class MailboxView {
 
   /**
    * @param {Glance} glance
-   * @param {string} address the part of an address for which the mails were searched; empty: no filter
+   * @param {string} address the filter of the mails: a part of an address; empty if there is no filter
    */
   show({ mails, now }, address) {
     this.#list.show(mails.map((mail) => ({ ...mail, now })));
@@ -75,7 +75,7 @@ async function copyCode(code, shown, button) {
   try {
     await navigator.clipboard.writeText(code);
   } catch {
-    // The browser refuses to copy. Without TLS, a page from another machine may not use the clipboard.
+    // Some pages may not use the clipboard, e.g. without TLS. Select the code, so that the user can copy it.
     getSelection()?.selectAllChildren(shown);
     say('The code is selected: copy it with the keyboard.');
     return;

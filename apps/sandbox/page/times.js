@@ -8,7 +8,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const AGO = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 /**
- * The time of day, with the date if it is not today.
+ * Writes an instant as the time of day. Adds the date if the instant is not today.
  *
  * @param {string} at ISO 8601
  * @param {string} now ISO 8601
@@ -20,7 +20,7 @@ export function exactTime(at, now) {
 }
 
 /**
- * How long ago an instant was, in words. The instant may lie in the future, because the clock can be set
+ * Says in words how long ago an instant was. The instant may lie in the future, because the clock can be set
  * back.
  *
  * @param {string} at ISO 8601

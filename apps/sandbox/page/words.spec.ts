@@ -8,7 +8,7 @@ import { answerWords, effectWords, faultWords } from './words.js';
 
 const NOW = '2026-11-20T10:00:00.000Z';
 
-describe('times on the page', () => {
+describe('the texts for times', () => {
   it.each([
     ['2026-11-20T09:59:51.000Z', 'just now'],
     ['2026-11-20T09:59:18.000Z', '40 seconds ago'],
@@ -20,7 +20,7 @@ describe('times on the page', () => {
     expect(timeAgo(at, NOW)).toBe(words);
   });
 
-  it('show the time between two tries', () => {
+  it('show how much time passed between two tries', () => {
     expect(gapWords('2026-11-20T09:59:58.500Z', NOW)).toBe('+1.5 s');
     expect(gapWords('2026-11-20T09:57:55.000Z', NOW)).toBe('+2 min 5 s');
   });

@@ -7,7 +7,7 @@ export type Door = 'byzantine' | 'public-api' | 'auth-proxy' | 'sandbox';
 const CONFIG_ID = 'x-auth-proxy-config-id';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-/** A URL's path as the router reads it: percent-decoded, without the query. */
+/** @returns a URL's path as the router reads it: percent-decoded, without the query. */
 export function pathOf(url: string): string {
   const path = url.split('?', 1)[0] ?? url;
   try {
@@ -32,7 +32,7 @@ export function doorOf(request: FastifyRequest): Door {
   return meantForProxy && methodsOf(request).length === 0 ? 'auth-proxy' : 'byzantine';
 }
 
-/** The methods that a path accepts; none for an unknown path. */
+/** @returns the methods that a path accepts; none for an unknown path. */
 export function methodsOf({ url, server }: FastifyRequest): string[] {
   const path = pathOf(url);
   // The router would read ':' and '*' as patterns. No path of the sandbox contains them.

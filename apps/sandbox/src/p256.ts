@@ -21,7 +21,7 @@ export function generateP256(): P256KeyPair {
 }
 
 /**
- * The key pair that belongs to a private scalar.
+ * Makes the key pair that belongs to a private scalar.
  *
  * @param privateKeyHex 64 hex digits
  * @throws Error if these are not a scalar of the curve
@@ -38,7 +38,7 @@ export function p256FromScalar(privateKeyHex: string): P256KeyPair {
 }
 
 /**
- * The public key that a compressed SEC1 point describes.
+ * Makes a public key from a compressed SEC1 point.
  *
  * @param hex the point, without 0x
  * @throws Error if the text is not a point of the curve

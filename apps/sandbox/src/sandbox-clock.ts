@@ -17,12 +17,12 @@ export class SandboxClock {
 
   constructor(private readonly source: TimeSource = { nowMs: () => Date.now() }) {}
 
-  /** The time that decides when codes and sessions expire, in milliseconds since the Unix epoch. */
+  /** @returns the time that decides when codes and sessions expire, in milliseconds since the Unix epoch. */
   nowMs(): number {
     return this.source.nowMs() + this.#livesOffsetMs;
   }
 
-  /** The time for X-Timestamp and the `Date` header, in milliseconds since the Unix epoch. */
+  /** @returns the time for X-Timestamp and the `Date` header, in milliseconds since the Unix epoch. */
   headerNowMs(): number {
     return this.source.nowMs() + this.#headersOffsetMs;
   }

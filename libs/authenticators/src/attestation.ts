@@ -14,7 +14,7 @@ import { withoutNetwork } from './without-network.js';
 const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
 const isRooted = (format: string): format is RootedFormat => (ROOTED as readonly string[]).includes(format);
 
-/** Twice the size of the largest real attestation object: some 7 KiB, with a chain of RSA certificates. */
+/** The largest real attestation object has some 7 KiB. The limit is about twice this size. */
 const MOST_BYTES = 16_384;
 
 /** An attestation object (WebAuthn Level 3 §6.5.4). */
@@ -37,7 +37,7 @@ export function readAttestationObject(attestationObject: string): AttestationObj
     (name) => object.get(name) as unknown,
   );
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
-  // A statement of an unknown format may have another type than a map. For `compound`, it is a list (§8.9).
+  // A statement of an unknown format need not be a map. For `compound`, it is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement: statement instanceof Map ? statement : new Map(), authData };

@@ -99,8 +99,8 @@ export class AuthenticatorsService {
     // Comes before the checks, because faults of the passkeys do not matter if the onboarding accepts none.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // Reading a device's signed request needs the row. So only now a second call can count the tries of the
-    // request's challenges.
+    // The service needs the row to read the challenges in a device's signed request. So a second call counts
+    // their tries here.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -199,7 +199,7 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Finds the reason for which PostgreSQL refused the attempt.
+   * Finds out why PostgreSQL refused the attempt.
    * @throws ProblemError if a credential is registered already, the subject would have too many passkeys, or
    *   a challenge is used up.
    */

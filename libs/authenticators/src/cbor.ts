@@ -13,7 +13,7 @@ const DEEPEST = 8;
  * @throws Error for other forms, and for more items or levels than an authenticator needs.
  */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
-  // The decoder gets a plain Uint8Array, because slices of a Buffer would share its memory.
+  // The decoder gets a plain Uint8Array, because `slice` of a Buffer does not copy the bytes.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return decodeFirst(plain, { ...STRICT, tokenizer: new BoundedTokenizer(plain, STRICT) });
 };

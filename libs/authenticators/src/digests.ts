@@ -17,8 +17,8 @@ const ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
 const { subtle } = webcrypto;
 const digestInPool = subtle.digest.bind(subtle);
 
-// @simplewebauthn/server hashes short data with the global `crypto.subtle`, and waits for the thread pool.
-// So the global function is replaced: it hashes short data immediately, with the same result.
+// @simplewebauthn/server hashes short data with the global `crypto.subtle`, so it waits for the thread pool.
+// This function replaces the global one: it hashes short data immediately, with the same result.
 subtle.digest = async (algorithm, data) => {
   const name = ALGORITHMS.get(algorithm);
   if (

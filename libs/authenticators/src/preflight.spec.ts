@@ -148,7 +148,7 @@ describe('a passkey that fails a check', () => {
     expect(await faultOf(make(honest))).toBe(code);
   });
 
-  it('is in BAD_PASSKEYS for each code that is not about the policy, the database or the provider', () => {
+  it('has an example in BAD_PASSKEYS for each code not about the policy, database or provider', () => {
     const elsewhere = [
       'credential_not_discoverable',
       'attestation_required',
@@ -266,7 +266,7 @@ describe('the browser’s report (credProps) on whether a passkey is discoverabl
   );
 
   it.each([[{ rk: true }], [{}], [null], ['rk'], [undefined], [{ rk: null }]])(
-    'does not make the check fail without a clear no: %j',
+    'lets the check pass if it does not clearly say no: %j',
     async (credProps) => {
       expect(await faultOf(saying(credProps), { residentKey: 'required' })).toBeNull();
     },

@@ -39,7 +39,7 @@ const ID_BYTES = { least: 16, most: 1023 };
 
 /**
  * Runs the first, cheap steps of the ceremony (WebAuthn Level 3 §7.1), before any attestation is decoded.
- * Step 8 is left to the caller: the challenge must be outstanding.
+ * Does not run step 8: the calling code must check that the challenge is outstanding.
  *
  * @throws PreflightError for the first check that fails.
  */

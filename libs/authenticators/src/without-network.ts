@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 const inside = new AsyncLocalStorage<true>();
 const { fetch } = globalThis;
 
-// @simplewebauthn/server calls the global `fetch`, so the global function is replaced.
+// @simplewebauthn/server calls the global `fetch`, so this function replaces it.
 globalThis.fetch = (...request) =>
   inside.getStore() ? Promise.reject(new Error('no network here')) : fetch(...request);
 

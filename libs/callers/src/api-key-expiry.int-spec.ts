@@ -65,7 +65,7 @@ async function shown(): Promise<Record<string, number>> {
   await scraped();
   await until('it was asked', () => asked === 1);
   const lines = [...(await scraped()).matchAll(/\{kind="api_key",name="(.*)"\} (\S+)$/gm)];
-  // A scrape asks PostgreSQL at most once a minute.
+  // The second scrape within a minute does not ask PostgreSQL.
   expect(asked).toBe(1);
   return Object.fromEntries(
     lines.map(([, caller, at]) => [caller, Math.round((Number(at) * 1_000 - Date.now()) / DAY_MS)]),

@@ -111,7 +111,7 @@ describe('the login with an API key', () => {
     expect(await readsDuring(() => login.login(token))).toBe(0);
   });
 
-  it('succeeds only with the secret of the key, cached or not', async () => {
+  it('succeeds only with the secret of the key, even if the key is cached', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     const other = { id: token.id, secret: new Secret('A'.repeat(43)) };

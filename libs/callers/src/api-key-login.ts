@@ -10,7 +10,7 @@ import { ApiKeys } from './api-keys.js';
 /** The highest number of keys in the cache. A new key replaces the oldest one. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
-/** Compared if no key has the id, so that a login with an unknown id takes as long as one with a known id. */
+/** If no key has the id, the login compares with this hash, so that it takes as long as with a known id. */
 const NO_HASH = Buffer.alloc(32);
 
 interface Row {
@@ -39,7 +39,7 @@ interface Known {
 export class ApiKeyLogin {
   readonly #logger = new Log('ApiKeyLogin');
   readonly #known = new Map<string, Known>();
-  /** Until when each key id counts as familiar, on the monotonic clock. */
+  /** By key id: until when the last login counts as recent, on the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
   /**

@@ -38,7 +38,7 @@ const LATEST: PreparedStatement = {
 
 const FORGET_BATCH = 5_000;
 
-/** The subquery computes the oldest time to keep only once, so PostgreSQL can use the index on `at`. */
+/** The subquery reads the clock only once, so PostgreSQL can use the index on `at`. */
 const FORGET: PreparedStatement = {
   name: 'audit_events_forget',
   text: `

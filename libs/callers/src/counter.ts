@@ -16,8 +16,8 @@ export interface Count {
 }
 
 /**
- * Adds requests to a count, which expires one window after its first request. The script of
- * rate-limiter-flexible for Redis before 7 needs one command more.
+ * Adds requests to a count, which expires one window after its first request. Replaces the script of
+ * rate-limiter-flexible for Redis before 7, which runs one more command.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])
@@ -35,7 +35,7 @@ export interface CounterOptions {
   prefix: string;
   policy: string;
   quota: number;
-  /** How many requests a process reserves in Redis at a time, and then uses without commands. */
+  /** How many requests a process reserves in Redis at a time, and then counts without Redis. */
   atOnce?: number;
 }
 
@@ -97,9 +97,9 @@ export class Counter {
   }
 
   /**
-   * Begins to count a new name, which other processes have hardly counted yet. Makes the first reservation
-   * without Redis. The next reservation counts both in Redis. Does nothing if the process reserves one
-   * request at a time.
+   * Makes the first reservation for a new name without Redis, because other processes have counted few
+   * requests of this name, or none. The next reservation counts both in Redis. Does nothing if the name has a
+   * reservation, or if the process reserves one request at a time.
    */
   begin(name: string): void {
     const { atOnce = 1, quota } = this.options;
@@ -127,8 +127,8 @@ export class Counter {
     const count = await this.#take(name, notInRedis + atOnce);
     const now = performance.now();
     this.#shares.delete(name);
-    // Deletes expired reservations, oldest first, and stops at the first live one. A newer one may have
-    // expired too, if its window began in another process. It stays until a later call.
+    // Deletes expired reservations, oldest first, and stops at the first live one. Newer reservations may
+    // have expired too, if another process began their window. A later call deletes them.
     for (const [each, { endsAtMs }] of this.#shares) {
       if (endsAtMs > now) break;
       this.#shares.delete(each);

@@ -70,7 +70,7 @@ describe('invalid tokens', () => {
     expect(await isBlocked('192.0.2.4')).toBe(true);
   });
 
-  it('are forgotten exactly when the window ends', async () => {
+  it('block their address exactly until the window ends', async () => {
     for (let n = 0; n < QUOTA; n++) await fail('192.0.2.5');
     const { retryAfterS = 0 } = (await problemOf(() => failures.refuseIfBlocked('192.0.2.5')))!;
     nowMs = 50_000;

@@ -42,7 +42,7 @@ const WANTED: Readonly<Record<string, string>> = {
 
 const KEYS_TRIED = 10;
 
-/** A token that is refused. Only operators see the reason. */
+/** The error for a refused token. Only operators see its message, which is the reason. */
 export class BadToken extends Error {
   override readonly name = 'BadToken';
 }
@@ -101,8 +101,8 @@ export class JwtLogin {
   }
 
   /**
-   * Waits after a failed fetch too. jose itself waits only after a good answer, so it would ask a failing
-   * issuer for the keys with each token.
+   * Fetches the issuer's keys. After a failed fetch, fails without a request until the cooldown ends. jose
+   * itself has a cooldown only after a good answer, so it would ask a failing issuer with each token.
    */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)

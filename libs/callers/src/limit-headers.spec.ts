@@ -32,7 +32,7 @@ describe('the rate limit headers', () => {
     ]);
   });
 
-  it('keep the item that a refusal has already set for its limit', () => {
+  it('keep the item that a refusal has already set, and get the items of the other limits', () => {
     const { reply, read } = aReply({
       'RateLimit-Policy': '"caller";q=100;w=60',
       RateLimit: '"caller";r=0;t=9',

@@ -17,8 +17,8 @@ export class Logins {
   ) {}
 
   /**
-   * Whether a token from a blocked address is checked: a JWT, because its check needs no database, or an API
-   * key that logged in to this process lately.
+   * @returns true if the token is checked even from a blocked address: for a JWT, because its check needs no
+   *   database, and for an API key that logged in to this process lately.
    */
   isCheckedWhileBlocked(token: string): boolean {
     if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);

@@ -19,7 +19,7 @@ export interface Connecting {
   queryTimeoutMs?: number;
 }
 
-/** The options of all connections to PostgreSQL that Gangway opens. */
+/** @returns the options of all connections to PostgreSQL that Gangway opens. */
 export function dataSourceOptions({
   url,
   poolSize = 2,

@@ -15,8 +15,8 @@ export interface ClientTerms extends ClientConfig {
 type Asked = string | QueryConfig | { submit: unknown };
 
 /**
- * The client of node-postgres with one signature of `query` instead of six. Callers see the signatures of
- * `PoolClient`.
+ * node-postgres's `Client`, typed with one signature of `query` instead of six, so that the class below can
+ * override it. Callers use the type `PoolClient`, which has all six.
  */
 const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'query'> & {
   query(config: Asked, values?: unknown, callback?: unknown): unknown;

@@ -47,7 +47,8 @@ export class DatabaseHealth {
    * The check calls this method again before it reports a fault, because after a failover, a connection may
    * still lead to the old server.
    *
-   * @returns why PostgreSQL takes no writes, or that a pooler changes sessions; null if all is well.
+   * @returns the fault: PostgreSQL takes no writes, or a pooler changes the session of a connection; null if
+   *   there is none.
    */
   async #findTrouble(): Promise<string | null> {
     const pool = poolOf(this.dataSource);

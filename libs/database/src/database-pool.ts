@@ -28,7 +28,8 @@ export class DatabasePool extends pg.Pool {
         : new SharedConnections({
             take: () => this.take(),
             runApart: (statement) => this.run(statement),
-            // While a caller waits for a connection, shared statements must not use this one.
+            // While a caller waits for a connection, this one gets no more shared statements, so that it
+            // becomes free.
             isUsable: (client) =>
               this.waitingCount === 0 && this.#isUsable(client as unknown as DatabaseClient),
             answerWithinMs: options.query_timeout,
@@ -41,7 +42,7 @@ export class DatabasePool extends pg.Pool {
     this.on('acquire', (client) => this.#idle.delete(client as unknown as DatabaseClient));
     this.on('release', (_error, client) => {
       const released = client as unknown as DatabaseClient;
-      // Ends a connection that must not be used again. The pool removes an ended connection.
+      // A connection that must not be used again is ended. The pool then removes it.
       if (this.#isUsable(released)) this.#idle.add(released);
       else void released.end();
     });
@@ -67,8 +68,8 @@ export class DatabasePool extends pg.Pool {
   }
 
   /**
-   * Takes a connection from the pool. Call its `release` without an error: the connection knows whether it
-   * may be used again.
+   * Takes a connection from the pool. Call its `release` without an error, because the connection itself
+   * knows whether it may be used again.
    */
   take(): Promise<PooledClient> {
     return this.connect() as Promise<PooledClient>;
@@ -88,7 +89,7 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Closes each open connection: an idle one immediately, another one when its statement has ended. */
+  /** Closes each open connection: an idle one immediately, a busy one when its statement has ended. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
     // The pool removes an idle connection that reports an error.

@@ -9,7 +9,7 @@ export const DEFAULT_MODULE = 'default';
 export interface ChangedLevel {
   module: LogModule | typeof DEFAULT_MODULE;
   level: LogLevel;
-  /** The operator, by the name in the audit. */
+  /** The name of the operator, as the audit shows it. */
   actor: string;
   since: Date;
   until: Date;
@@ -47,7 +47,7 @@ const RESET: PreparedStatement = {
 export class LogLevels {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** The levels that apply now, sorted by module. */
+  /** @returns the changed levels that apply now, sorted by module. */
   list(): Promise<ChangedLevel[]> {
     return this.statements.run<ChangedLevel>(LIST, []);
   }

@@ -68,7 +68,7 @@ export class NamedQueries {
   }
 }
 
-/** Makes the collector of a connection: once, because it would be slow to make one for each query. */
+/** Makes the collector of a connection. All queries of the connection use it, because making one is slow. */
 function collectorFor(connection: Connection): Collector {
   const chunks: Buffer[] = [];
   const collector = Object.assign(Object.create(connection) as Connection, {
@@ -152,7 +152,7 @@ export class JointQuery extends Base {
     this.callback = ended;
   }
 
-  /** @returns the error of a query that cannot be written. */
+  /** @returns the error of the first query that cannot be written; null if all are sent. */
   override submit(connection: Connection): Error | null {
     try {
       this.#shared.writeOnce(connection, (collector) => this.#write(collector as Collector));

@@ -71,9 +71,9 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * Compares process ids. The cancel key of a client names a PostgreSQL process, which serves the client only
- * on a direct connection. Behind a pooler in transaction mode, two clients may share a process, or the
- * process of a client changes.
+ * Compares the ids of PostgreSQL processes. On a direct connection, the process that the client's cancel key
+ * names also serves the client. Behind a pooler in transaction mode, two clients may get the same process, or
+ * one client gets different processes.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';

@@ -48,7 +48,7 @@ describe.each([
     const options = { url: url.href, pooler, poolSize: 1, statementTimeoutMs: 9_000 };
     dataSource = await createDataSource(options).initialize();
     const text = 'SELECT current_setting($1) AS seen';
-    // Only the second statement has a deadline, because the first one learns the server's clock.
+    // Only the second statement has a deadline, because the first one learns PostgreSQL's clock.
     for (let n = 0; n < 2; n++) {
       const [{ seen }] = await dataSource.query(text, [name]);
       if (pooler === 'transaction' && name === 'statement_timeout') expect(seen).toMatch(/^(9s|\d{4}ms)$/);

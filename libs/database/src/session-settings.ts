@@ -8,9 +8,9 @@ export type Pooler = 'none' | 'transaction';
  * The settings that change what a statement reads or writes, or how long it waits. A role or a database may
  * set other values.
  *
- * Sequential scans, hash joins and merge joins are off where an index can be used: a plan from a time when a
- * table was nearly empty would read the whole table. Custom plans and JIT compilation are off because they
- * take longer than the statements.
+ * Sequential scans, hash joins and merge joins are off where an index can be used, because a plan that was
+ * made while a table was nearly empty would read the whole table. Custom plans and JIT compilation are off,
+ * because they take longer than the statements.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -47,18 +47,17 @@ const TOO_LATE = 'too late';
 /** The milliseconds that are left until the time `$1` on PostgreSQL's clock. */
 const LEFT = `$1::float8 - extract(epoch FROM clock_timestamp())::float8 * 1000`;
 
-/** SQL that sets all settings of a session. */
+/** @returns SQL that sets all settings of a session. */
 export function sessionSettings(statementTimeoutMs: number): string {
   const isolation = ['default_transaction_isolation', `'read committed'`] as const;
   return settingsText(`'${statementTimeoutMs}'`, false, [isolation]);
 }
 
 /**
- * SQL that sets all settings of a transaction. Its last column is PostgreSQL's clock, in milliseconds since
- * the epoch.
- *
  * @param until `deadline`: the next statement must end before PostgreSQL's clock reaches `$1`. After this
  *   time, the settings fail: see {@link isTooLate}.
+ * @returns SQL that sets all settings of a transaction. Its last column is the time on PostgreSQL's clock, in
+ *   milliseconds since the epoch.
  */
 export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
   const timeout =

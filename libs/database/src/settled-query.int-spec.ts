@@ -44,7 +44,7 @@ describe('a statement behind a pooler in transaction mode', () => {
     const [, second, third] = await inOneQueue(SLEEP, SLEEP, `INSERT INTO spec_late VALUES ('late')`);
     expect(second).toMatchObject({ code: '57014' });
     expect(third).toMatchObject({ code: '57014', message: expect.stringContaining('kept it for too long') });
-    // The missed deadlines ended the connection. The new one reads PostgreSQL's clock itself.
+    // A missed deadline ends the connection. So the next statements use a new one.
     expect(await dataSource.query('SELECT * FROM spec_late')).toEqual([]);
     await dataSource.query(`INSERT INTO spec_late VALUES ('in time')`);
     expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);

@@ -83,8 +83,8 @@ export class SettledQuery extends Base {
 }
 
 /**
- * The error for a missed deadline. It has the same code as PostgreSQL's error for a statement that takes too
- * long.
+ * Makes the error for a missed deadline. It has the same code as PostgreSQL's error for a statement that
+ * takes too long.
  */
 const late = () =>
   Object.assign(new Error('canceling statement due to statement timeout: a pooler kept it for too long'), {

@@ -57,7 +57,7 @@ describe('statements at the same time', () => {
     const [{ pid }] = await holder.query('SELECT pg_backend_pid() AS pid FROM spec_shared FOR UPDATE');
     const waiting = statements.run(LOCK, []);
     await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
-    // The lock lasts longer than a statement may wait for other statements on a connection.
+    // After 0.15 s, no other statement joins the connection of the waiting statement.
     await holder.query('SELECT pg_sleep(0.15)');
     const [free] = await pids(1);
     expect(free).not.toBe(pid);
@@ -141,7 +141,7 @@ describe('statements of one turn of the event loop', () => {
   const n = async () => (await dataSource.query<{ n: number }[]>('SELECT n FROM spec_shared'))[0]!.n;
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-  it('are one transaction, of at most 32 statements', async () => {
+  it('run in one transaction, or in several if there are more than 32 statements', async () => {
     const runs = await together(...Array.from({ length: 40 }, (): Run => [XID, []]));
     const xids = runs.map((run) => (run as PromiseFulfilledResult<{ xid: string }[]>).value[0]!.xid);
     expect(new Set(xids.slice(0, 32)).size).toBe(1);

@@ -7,8 +7,8 @@ export type PooledClient = PoolClient &
   Pick<DatabaseClient, 'backendPid' | 'isUnusable' | 'cut' | 'knows' | 'runTogether'>;
 
 /**
- * A statement uses a connection together with other statements only if it will probably wait less than this
- * for them.
+ * A statement joins other statements on a connection only if it will probably wait less than this time for
+ * them.
  */
 const PATIENCE_MS = 60;
 /** The mean duration of a statement is computed over about this many recent statements. */
@@ -150,7 +150,7 @@ export class SharedConnections {
   #runAlone(lane: Lane, part: Part): void {
     const transaction = [part];
     lane.transactions.add(transaction);
-    // The driver's timeout is off: it would begin at the sending, although other statements may run first.
+    // The driver's timeout is off, because it would include the time in which other statements run first.
     const config = { ...part.statement, query_timeout: 0 } as QueryConfig;
     lane.client!.query(config, (error, result) => {
       this.#ended(lane, transaction);
@@ -174,7 +174,7 @@ export class SharedConnections {
     lane.client?.release();
   }
 
-  /** Closes connections whose first statement gets no answer, because PostgreSQL or the network is down. */
+  /** Closes connections that give no answer in time, because PostgreSQL or the network may be down. */
   #keepWatch(): void {
     const { answerWithinMs } = this.#terms;
     if (answerWithinMs === undefined || this.#watch) return;

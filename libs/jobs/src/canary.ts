@@ -14,7 +14,7 @@ const LATE = 4;
 /**
  * The canary is a scheduled job that does no other work. It proves that Redis schedules jobs and that a
  * worker runs them. The job sets a key in Redis, which expires if no further canary job runs. So the check
- * compares no clocks of two machines.
+ * does not depend on the clocks of the machines.
  */
 @Injectable()
 export class Canary {
@@ -42,8 +42,8 @@ export class Canary {
   }
 
   /**
-   * The handler for a process that runs jobs. After this call, the process asks for a restart if no worker
-   * runs the canary for some time.
+   * Makes the handler for a process that runs jobs. After this call, the process asks for a restart if no
+   * worker runs the canary for some time.
    */
   handler(): JobHandler {
     this.health.registerLiveness(async () => this.#whyStuck());

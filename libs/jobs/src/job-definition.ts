@@ -34,7 +34,7 @@ export interface JobHandler<Payload = unknown> {
   job: JobDefinition<Payload>;
   /** If set, a BullMQ job scheduler runs the job repeatedly at this interval. */
   everyMs?: number;
-  /** If set, only a job runs the work. While Redis is away, the work does not run. */
+  /** If set, the work runs only as a job. So it does not run while Redis is away. */
   onlyAsJob?: true;
   handle(payload: Payload): Promise<JobOutcome>;
 }

@@ -49,7 +49,7 @@ describe('the job producer with a reachable Redis', () => {
 
   describe('a wake-up of a step', () => {
     const queue = () => jobs.queues.get('steps');
-    /** The jobs that have not run yet, and whose id begins with `id`. */
+    /** @returns the jobs that have not run yet, and whose id begins with `id`. */
     const toCome = async (id: string) =>
       (await queue().getJobs(['waiting', 'delayed', 'prioritized'])).filter((job) => job.id!.startsWith(id));
     const taken = async (id: string) => {
@@ -77,7 +77,7 @@ describe('the job producer with a reachable Redis', () => {
       expect(await toCome('w_1')).toHaveLength(1);
     });
 
-    it('makes a delayed job of the step due now, instead of adding another job', async () => {
+    it('lets a delayed job of the step run now, instead of adding another job', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_2', delayMs: 3_600_000 });
       expect(await wake('w_2')).toBe('queued');
       expect(await wake('w_2')).toBe('waits');
@@ -186,7 +186,7 @@ describe('the job producer, if Redis fails,', () => {
 
   it('adds jobs even if Redis cuts its first connection', async () => {
     // ioredis sends INFO to learn whether Redis has loaded its data. The proxy cuts the connection at the
-    // first INFO. BullMQ's check of the version, which `Queues` skips, would not run again.
+    // first INFO. BullMQ's own check of the version would not run again, so `Queues` skips this check.
     const redis = await TcpProxy.start(testRedisUrl());
     redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
     const jobs = await openJobs(redis.url, { wait: true });

@@ -88,7 +88,7 @@ export class JobProducer {
     }
   }
 
-  /** @returns null if Redis took no job. */
+  /** @returns null if Redis did not accept the job in time. */
   async #inTime<T>(name: string, work: () => Promise<T>, withinMs = ADD_TIMEOUT_MS): Promise<T | null> {
     // BullMQ would wait for its first connection without limit. By the time it added the job, the sweeper
     // would have queued another one.

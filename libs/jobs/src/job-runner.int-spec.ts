@@ -72,7 +72,7 @@ describe('the job runner, with a reachable Redis,', () => {
       return job?.finishedOn ? job : null;
     });
 
-  it('has a count of failed jobs for each queue, which begins at 0', async () => {
+  it('counts the failed jobs of each queue and job name, from 0', async () => {
     expect(await failed(jobs, 'steps')).toEqual({ 'init-otp': 0, unknown: 0 });
     expect(await failed(jobs, 'upkeep')).toEqual({ sweep: 0, unknown: 0 });
   });
@@ -158,7 +158,7 @@ describe('the job runner, with a reachable Redis,', () => {
   });
 });
 
-describe('a schedule whose job does not run', () => {
+describe('a schedule whose job BullMQ does not run', () => {
   let jobs: Jobs;
   beforeEach(async () => {
     jobs = await openJobs(undefined, { env: { WORKER_CONCURRENCY: '1' } });

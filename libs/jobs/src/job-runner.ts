@@ -38,8 +38,8 @@ interface Scheduled {
 
 /**
  * Runs jobs, with one BullMQ worker per queue. If a scheduled job has not run for some seconds, the runner
- * does the job's work by a timer of its own: Redis may be away or refuse writes, the queue may be paused, or
- * its workers may be stuck.
+ * does the job's work by a timer of its own, because Redis may be away or refuse writes, the queue may be
+ * paused, or the queue's workers may be stuck.
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
@@ -186,8 +186,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
 
   /**
    * Finds out whether the worker of another process runs the scheduled job. Writes the schedule again if
-   * Redis has lost the schedule or its next job. Changes nothing if the next job is waiting: the queue is
-   * paused, or its workers are busy or gone.
+   * Redis has lost the schedule or its next job. Changes nothing if the next job is waiting, because then
+   * the queue is paused, or its workers are busy or gone.
    *
    * @returns whether the scheduled job runs in time.
    */

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { NO_DATABASE, troubleOf } from './redis-trouble.js';
 
-/** The shortest time between two reconnects after refusals, because the next server may refuse too. */
+/** The shortest time between two reconnects after refusals. It limits reconnects if all servers refuse. */
 const PACE_MS = 1_000;
 
 /** The pause between two tries to connect to a server that does not have the database of the URL. */
@@ -9,8 +9,8 @@ const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
  * A Redis client that reconnects if the server refuses a command that another server may accept. BullMQ
- * copies clients for blocking reads. Each copy has its own pause, because a failover affects all copies at
- * the same time.
+ * copies clients for blocking reads. Each copy has its own pause, so that all copies can reconnect
+ * immediately after a failover.
  */
 export class PacedRedis extends Redis {
   #hasDatabase = true;

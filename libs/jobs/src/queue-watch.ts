@@ -87,7 +87,7 @@ export class QueueWatch {
   async read(): Promise<QueuesState> {
     if (!this.queues.link.isConnected) return { trouble: this.#trouble(), queues: [] };
     const late = pause(PATIENCE_MS, null, { ref: false });
-    // Tests a write too: a Redis that answers reads may refuse writes, and then takes no job.
+    // Tests a write too, because a Redis that answers reads may refuse writes, and then takes no job.
     const written = this.queues.link.ask();
     const asked = Promise.all(
       QUEUE_NAMES.map(async (name) => {
@@ -213,7 +213,7 @@ const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.m
 const seconds = (ms: number) => ms / 1_000;
 const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** @returns when the job became due. A job that was delayed again by a run became due only after that run. */
+/** @returns when the job became due. If a run delayed the job again, it became due only after that run. */
 function dueAtOf(job: Job): number {
   return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
 }

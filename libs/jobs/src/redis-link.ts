@@ -7,8 +7,8 @@ import type { RedisTrouble } from './redis-trouble.js';
 
 const BEAT_MS = 1_000;
 /**
- * After this number of timer ticks without an answer, the connection counts as silent. A process that is too
- * busy to read the answer also has fewer ticks.
+ * After this number of timer ticks without an answer, the connection counts as silent. Ticks are counted, not
+ * milliseconds, because a busy process reads the answer late, but its ticks come late too.
  */
 const BEATS_WITHOUT_ANSWER = 2;
 const CHANGE_LOG_MS = 10_000;
@@ -181,12 +181,13 @@ export class RedisLink {
 
   #beat(): void {
     if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#logChange();
-    // Between two connections, do nothing: disconnect() would cancel ioredis's timer for the next connection.
+    // Does nothing between two connections, because disconnect() would cancel ioredis's timer for the next
+    // connection.
     const handshake = this.redis.status === 'connect';
     if (!this.isConnected && !handshake) return;
     if (handshake) void this.#lookForLoading();
     if (this.#unanswered === undefined || ++this.#unanswered < BEATS_WITHOUT_ANSWER) {
-      // The answer to a command that has timed out is dropped. Only another write can show that Redis
+      // ioredis drops the answer to a command that has timed out. So only another write can show that Redis
       // answers.
       return void this.ask();
     }

@@ -24,7 +24,7 @@ const REFUSALS: Record<string, [words: string, elsewhere: boolean]> = {
   BUSY: ['is held up by a script', false],
 };
 
-/** Finds the error code anywhere in the text: a script's error has the code in the middle. */
+/** Finds the error code anywhere in the text, because a script's error has the code in the middle. */
 const CODE = new RegExp(`\\b(${Object.keys(REFUSALS).join('|')})\\b`);
 
 /** The texts with which Redis, Redis Cluster and common proxies refuse the database of a URL. */
@@ -59,7 +59,7 @@ const LOST: RedisTrouble = {
   elsewhere: false,
 };
 export const NOT_YET: RedisTrouble = { words: 'is not connected yet', refused: false, elsewhere: false };
-/** During CLIENT PAUSE WRITE, Redis still answers reads. */
+/** Redis may still answer reads, for example during CLIENT PAUSE WRITE. */
 export const SILENT_TO_WRITES: RedisTrouble = {
   words: 'does not answer a write: it hangs, or CLIENT PAUSE holds it up',
   refused: false,

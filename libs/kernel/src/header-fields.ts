@@ -2,17 +2,16 @@
 const MEMBER = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g;
 
 /**
- * The members of a list field (RFC 9110 §5.6.1). A repeated field counts as one list (§5.3). Empty members
- * are left out.
+ * Splits a list field into its members (RFC 9110 §5.6.1). A repeated field counts as one list (§5.3).
  *
- * @returns each member as written, trimmed.
+ * @returns each member as written, but trimmed. Empty members are left out.
  */
 export function listMembers(field: string | readonly string[] | undefined): string[] {
   const value = typeof field === 'string' ? field : (field ?? []).join(',');
   return (value.match(MEMBER) ?? []).map((member) => member.trim()).filter((member) => member !== '');
 }
 
-/** The media types of `Content-Type` or `Accept`, in lower case (case has no meaning), without parameters. */
+/** @returns the media types of `Content-Type` or `Accept`, in lower case, without parameters. */
 export const mediaTypes = (field: string | readonly string[] | undefined): string[] =>
   listMembers(field).map((member) => (member.split(';', 1)[0] ?? '').trim().toLowerCase());
 

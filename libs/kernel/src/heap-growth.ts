@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Keeps V8's young generation, the space for new objects, at its initial size. While an app starts, it would
- * grow to its largest size, and an idle process would keep 30 MB that it does not need.
+ * Keeps V8's young generation, the space for new objects, at its initial size. Otherwise, it would grow to
+ * its largest size while an app starts, and an idle process would keep 30 MB that it does not need.
  */
 export const keepYoungGenerationSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1');
 

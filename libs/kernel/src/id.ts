@@ -14,7 +14,7 @@ export function uuidV7(nowMs: number): string {
 
 const LATEST_MS = 2 ** 48 - 1;
 
-/** The time as the first 48 bits, in hexadecimal digits. A time outside their range is moved into it. */
+/** @returns the time as 48 bits, in hexadecimal. A time out of range becomes the nearest one in range. */
 function timePrefix(ms: number): string {
   const hex = Math.trunc(Math.min(Math.max(ms, 0), LATEST_MS))
     .toString(16)
@@ -22,12 +22,12 @@ function timePrefix(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
-/** The time at which a UUID version 7 was made, in Unix milliseconds. */
+/** @returns the time at which a UUID of version 7 was made, in Unix milliseconds. */
 export function timeOfUuidV7(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-/** The lowest UUIDv7 of a millisecond. All ids of earlier milliseconds sort before it. */
+/** @returns the lowest UUIDv7 of a millisecond. All ids of earlier milliseconds sort before it. */
 export function lowestUuidV7(ms: number): string {
   return `${timePrefix(ms)}-7000-8000-000000000000`;
 }

@@ -54,7 +54,7 @@ describe('inBatchesWithRests', () => {
     expect(restMs[1]).toBeLessThan(1_200);
   });
 
-  it('ends its rest and begins no further batch after it is told to stop', async () => {
+  it('ends its rest early and begins no further batch if it is aborted', async () => {
     const stop = new AbortController();
     let nowMs = 0;
     jest.spyOn(performance, 'now').mockImplementation(() => nowMs);

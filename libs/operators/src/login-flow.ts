@@ -4,8 +4,8 @@ import type { KeyedHash } from '#libs/platform';
 
 const FLOW_LIFE_MS = 10 * 60_000;
 /**
- * The longest path to which a login returns the operator, in base64url characters. With a longer path, the
- * login leads to the first page.
+ * The highest length of the path to which a login returns the operator, in base64url characters. If the path
+ * is longer, the login leads to the first page.
  */
 const LONGEST_NEXT = 1_024;
 const FLOW = new RegExp(`^[\\w-]{22}\\.(\\d{13})\\.([\\w-]{0,${LONGEST_NEXT}})$`);

@@ -23,8 +23,9 @@ const ALL = 'all';
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
- * Limits wrong emergency passwords. All processes count together, per network. A try is counted before the
- * password is checked, so that parallel tries count too. A successful login removes its try from the count.
+ * Limits wrong emergency passwords. All processes share a count for each network, and one for all networks. A
+ * try is counted before the password is checked, so that parallel tries count too. A successful login removes
+ * its try from the counts.
  */
 @Injectable()
 export class LoginThrottle {
@@ -45,7 +46,7 @@ export class LoginThrottle {
         timeoutMs: REDIS_TIMEOUT_MS,
         insuranceLimiter: own,
       });
-      // If Redis refuses writes, the process uses its own count and sends no command.
+      // If Redis refuses writes, the process sends it no command, and uses its own count.
       return () => (this.queues.isReady() ? shared : own);
     };
     this.#perNetwork = limiter('network', OPS_LOGIN_TRIES);
@@ -54,8 +55,8 @@ export class LoginThrottle {
 
   /** Counts a try. @throws ProblemError `rate_limited`, with the seconds until the next try is allowed. */
   async take(address: string): Promise<void> {
-    // The network's own limit comes first: a network above its limit must not use up the tries of all
-    // networks.
+    // The network's own limit is checked first, so that a network above its limit does not use up the tries
+    // of all networks.
     await consumed(this.#perNetwork(), this.#keyOf(address));
     await consumed(this.#together(), ALL);
   }

@@ -54,8 +54,8 @@ export class OperatorAudit {
   }
 
   /**
-   * Stores an entry. A failure is only logged: the console must work without PostgreSQL, and the log already
-   * has the entry.
+   * Stores an entry. A failure is only logged, because the console must work without PostgreSQL, and the log
+   * already has the entry.
    */
   async #keep({ action, operator, target, outcome, address, traceId, data }: AuditEntry): Promise<void> {
     const actor = operator === null ? 'nobody' : `operator:${operator}`;

@@ -133,8 +133,8 @@ export class OperatorLogin {
       this.audit.record({ ...entry, operator: name, outcome: count('done'), data: { role, identity } });
       return { operator, token };
     } catch (error) {
-      // A failed login is recorded without a name: the name is not proven, and may be a password in the wrong
-      // field.
+      // A failed login is recorded without a name, because the name is not proven, and may be a password in
+      // the wrong field.
       const outcome = count(error instanceof ProblemError ? 'refused' : 'failed');
       this.audit.record({ ...entry, operator: null, outcome });
       throw error;

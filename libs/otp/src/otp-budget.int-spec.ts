@@ -39,7 +39,7 @@ const aSubject = (): SubjectRef => ({ integration: 'byzantine', subjectKey: rand
 const rowOf = ({ integration, subjectKey }: SubjectRef, columns: Record<string, unknown> = {}) =>
   anOnboarding(dataSource, { integration, subject_key: subjectKey, ...columns });
 
-/** The conditions of every write in this file: any caller may make it. */
+/** The conditions of each write in this file. They allow any caller, integration and version. */
 const given = (id: string) => ({
   id,
   by: { caller: null, integrations: null },
@@ -180,7 +180,7 @@ describe('a subject’s budget of sends and wrong codes', () => {
     expect(await charge(subject)).toBe(false);
     await wait(subject, 2 * MINUTE);
     expect(await charge(subject)).toBe(true);
-    // From now on, the day has five sends, which is its limit.
+    // Now the day's limit of five sends is used up.
     await wait(subject, 11 * MINUTE);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 24 * HOUR);
@@ -205,7 +205,7 @@ describe('a subject’s budget of sends and wrong codes', () => {
     await used(subject, [9 * MINUTE, 5 * MINUTE, 0]);
     expect(await charge(subject)).toBe(false);
     expect(await settle(subject, 'init-otp', 'send')).not.toBeNull();
-    // The sends of nine and five minutes ago still count. In two minutes, the older of them stops counting.
+    // Now only the sends of 9 and 5 minutes ago count. Two minutes later, only the newer of them counts.
     await wait(subject, 2 * MINUTE);
     expect([await charge(subject), await charge(subject), await charge(subject)]).toEqual([
       true,
@@ -214,7 +214,7 @@ describe('a subject’s budget of sends and wrong codes', () => {
     ]);
   });
 
-  it('is not negative after too many refunds', async () => {
+  it('allows no more tries than configured, even after too many refunds', async () => {
     const subject = aSubject();
     await charge(subject);
     await settle(subject, 'verify-otp', 'try');
@@ -260,7 +260,7 @@ describe('Retry-After', () => {
     expect(refusal!.retryAfterS).toBeGreaterThan(22 * 3600);
   });
 
-  it('covers the whole time of refusals, even after PostgreSQL’s clock was set back by an hour', async () => {
+  it('lasts until a send is allowed, even after PostgreSQL’s clock was set back by an hour', async () => {
     const subject = aSubject();
     await dataSource.query(
       `INSERT INTO otp_budgets (integration, subject_key, sends)
@@ -338,7 +338,7 @@ describe('the instant when another code may be sent', () => {
 });
 
 describe('the deletion of old budgets', () => {
-  it('leaves a budget if one of its entries still counts', async () => {
+  it('keeps a budget if one of its entries still counts', async () => {
     const [over, sent, wrong] = [aSubject(), aSubject(), aSubject()];
     await used(over, [25 * HOUR, 30 * HOUR], [26 * HOUR]);
     await used(sent, [25 * HOUR, 23 * HOUR]);

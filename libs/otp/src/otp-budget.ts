@@ -38,9 +38,9 @@ interface Refused {
 
 /**
  * Limits how many codes a subject gets, and how many wrong codes it may type. One row per integration and
- * subject holds the times of the latest sends and wrong codes, as many as the limits count. The statements
- * that begin an attempt also write this row, so concurrent requests cannot exceed the limits. This class
- * explains refusals.
+ * subject has the times of the latest sends and wrong codes, but no more than the limits need. The statements
+ * that begin an attempt also write this row, so concurrent requests cannot exceed the limits. If such a
+ * statement refuses an attempt, this class explains why.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {
@@ -113,8 +113,8 @@ export class OtpBudget implements OnModuleInit {
 }
 
 /**
- * The SQL in store/budget.ts decides by the same instant, so it agrees with this function even if
- * PostgreSQL's clock was set back.
+ * Looks only at the `limit`th entry from the end, as the SQL in store/budget.ts does. So the two agree even
+ * if PostgreSQL's clock was set back.
  *
  * @returns the milliseconds until fewer than `limit` instants lie within the window; 0 if this is so now.
  */

@@ -109,8 +109,8 @@ export class OtpService {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
         return this.outcome.runAndWait(claimed, terms);
       }
-      // A live onboarding is reported before a used-up budget: a caller that lost the answer to its start
-      // must learn the id of its onboarding.
+      // A live onboarding is reported before a used-up budget, because a caller that lost the answer to its
+      // start must learn the id of its onboarding.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }

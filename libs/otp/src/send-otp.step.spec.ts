@@ -60,7 +60,7 @@ describe('step 1, the sending of a code', () => {
     });
   });
 
-  it('wipes the earlier session at its start, and the earlier code only in the state otp_needed', () => {
+  it('wipes the earlier session at its start, but the earlier code only if the state is otp_needed', () => {
     const asked = { fingerprint: 'f' };
     const ends = { sessionExpiresAt: after(600_000), sessionEndsAt: after(570_000) };
     const at = { now: after(0), settings: config };
@@ -146,7 +146,7 @@ describe('step 1, the sending of a code', () => {
     expect(gaveUp(false, { noAnswerCount: 1 })).toMatchObject({ facts: { codeLives: false } });
   });
 
-  it('may be repeated immediately after a refusal for a missing captcha, even at the first code', () => {
+  it('may be repeated immediately after a refusal for a missing captcha, even for the first code', () => {
     const end = step.rejected(row, refusal('captcha_required'));
     expect(end).toMatchObject({
       signal: 'send_gave_up',

@@ -62,15 +62,15 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // Some providers give a repeat of the same bytes the answer to the first try. Then the first try was
-    // refused too, so nothing was sent.
+    // Some providers answer a repeat of the same bytes as they answered the first try. This refusal then
+    // shows that the first try was refused too, so no code was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;
     if (reason === 'captcha_required') return captchaRequired(row, codeLives);
     const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
     const explanation = isPolicy ? policyFailure(reason) : refusal(row, reason);
-    // A provider that has sent a code knows the subject. So it refuses only this send.
+    // If the provider has sent a code before, it knows the subject, so it refuses only this send.
     if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, explanation);
     return { signal: 'step_failed', facts: { failure: explanation } };
   }

@@ -36,7 +36,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** Checks the day's limit first. If it is used up, a new code does not help. */
+  /** Checks the day's limit first, because a new code does not help if this limit is used up. */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;
@@ -107,7 +107,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** Keeps the try counted, as for a code that expires between two attempts. */
+  /** The try stays counted, as it does if a code expires between two attempts. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };

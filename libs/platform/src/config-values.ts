@@ -50,10 +50,9 @@ const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 type Unit = keyof typeof UNITS_MS;
 
 /**
- * The schema of a duration such as `250ms`, `30s`, `5m`, `12h` or `2d`. A number without a unit counts in
- * `unit`.
+ * The schema of a duration such as `250ms`, `30s`, `5m`, `12h` or `2d`. A number without a unit is in `unit`.
  *
- * @returns a schema whose result is a number of `unit`.
+ * @returns a schema whose result is a number in `unit`.
  */
 const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) =>
   withRange(

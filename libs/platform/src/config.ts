@@ -43,8 +43,8 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id has 1 to 32 characters of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The error does not show the id. If the colon is missing or the parts are swapped, the "id" is the
-      // secret key.
+      // The error does not show the id, because the "id" is the secret key if the colon is missing or the
+      // parts are swapped.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
@@ -536,7 +536,7 @@ function halfOfJwt(settings: Environment): Faults {
       variable,
       detail: `is missing: set all of ${OF_JWT.join(', ')}, or none of them`,
     }));
-  // An attacker who changes the keys during their transfer can sign any token.
+  // TLS is required, because an attacker who changes the keys during their transfer could sign any token.
   const { NODE_ENV, JWT_JWKS_URL } = settings;
   if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {
     faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production requires' });

@@ -52,8 +52,8 @@ const faultsIn = (issues: readonly Issue[]): Issue[] =>
   });
 
 /**
- * Finds the form that the sender probably meant: the only form with the type of the value, or the only form
- * with a member of the value that another form lacks.
+ * Finds the form that the sender probably meant. If only one form has the type of the value, it is this form.
+ * Otherwise, it is the only form that knows a member of the value which another form does not know.
  *
  * @returns the issues of this form. Null if there is no such form, or more than one.
  */

@@ -39,7 +39,7 @@ describe('Health', () => {
     });
   });
 
-  it('shows 1 or 0 for each check in the metrics', async () => {
+  it('gives metrics the value 1 for each check that is up, and 0 for each that is down', async () => {
     const health = healthOf(['redis', false, down], ['postgresql', true, up]);
     expect(await health.gauges()).toEqual({ postgresql: 1, redis: 0 });
   });

@@ -44,7 +44,7 @@ export class Health {
     this.#groups.push(group);
   }
 
-  /** @param whyDead returns the reason if only a restart helps, otherwise null. An error counts as null. */
+  /** @param whyDead returns why the process needs a restart, otherwise null. An error counts as null. */
   registerLiveness(whyDead: () => Promise<string | null>): void {
     this.#liveness.push(whyDead);
   }

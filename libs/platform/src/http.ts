@@ -92,8 +92,8 @@ export async function createHttpApp(
   });
   limitJsonValues(fastify);
   if (trustedProxies.length > 0) {
-    // This hook comes first, because others read the address. It removes ports from addresses: Fastify would
-    // take an address with a port as a new client for each connection.
+    // This hook comes first, because later hooks read the address. It removes ports from addresses, because
+    // Fastify would see another address for each connection of a client.
     fastify.addHook('onRequest', ({ headers }, _reply, done) => {
       const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
       const bare = bareForwardedFor(given);
@@ -123,7 +123,7 @@ export async function createHttpApp(
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, app),
   );
-  // This hook calls `done`: a promise for each request would cost more than these checks.
+  // This hook calls `done`, because a promise for each request would take longer than these checks.
   fastify.addHook('onRequest', (request, reply, done) => {
     const problem = checkHeaders(request) ?? (health.closed && request.method !== 'GET' ? stopping() : null);
     if (problem) sendProblem(problem, request, reply);

@@ -76,7 +76,7 @@ export function parseIntegration(
 
 /**
  * Finds variables under `INTEGRATION_` that belong to no integration. Ignores integrations that have a
- * provider but are not in `INTEGRATIONS`: an operator may want to use them later.
+ * provider but are not in `INTEGRATIONS`, because an operator may want to use them later.
  *
  * @param names the names of all configured integrations.
  */

@@ -6,7 +6,7 @@ import { KeyedHash } from './keyed-hash.js';
 const keyed = (byte: number) => new KeyedHash(Buffer.alloc(32, byte));
 
 describe('KeyedHash', () => {
-  it('gives the same hash for the same content, even in another process', () => {
+  it('gives the same hash for the same content in each instance with the same key', () => {
     expect(keyed(1).digest('codes', '123456')).toEqual(keyed(1).digest('codes', '123456'));
   });
 

@@ -7,7 +7,7 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:cryp
  */
 export class KeyedHash {
   readonly #root: Buffer;
-  /** A cache of the key objects by purpose: making a key object takes longer than a hash. */
+  /** A cache of the key objects by purpose, because making a key object takes longer than a hash. */
   readonly #keys = new Map<string, KeyObject>();
 
   /** @param key 32 bytes. */

@@ -52,7 +52,7 @@ it('the logger adds neither request nor job to a line about work for several req
   expect(line).not.toHaveProperty('queue');
 });
 
-it('the logger adds nothing to a line that already has a traceId', () => {
+it('the logger does not add the request to a line that already has a traceId', () => {
   const line = written({ traceId: 'trace-2' });
   expect(line).toMatchObject({ traceId: 'trace-2' });
   expect(line).not.toHaveProperty('req');

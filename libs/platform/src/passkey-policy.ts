@@ -46,7 +46,7 @@ const hostname = z
     error: 'is not a domain name',
     abort: true,
   })
-  // A browser also takes 127.1 and 2130706433 as addresses. So this check parses the name as a browser does.
+  // For browsers, 127.1 and 2130706433 are IP addresses too. So this check parses the name as a browser does.
   .refine((host) => URL.parse(`https://${host}`)?.hostname === host && isIP(host) === 0, {
     error: 'is an IP address, which passkeys do not allow: give a domain name, or localhost',
   });

@@ -55,7 +55,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.write(this.problemOf(error), request, reply);
   }
 
-  /** Makes a problem from an error. The cause of an outage or of an unexpected error is kept for the log. */
+  /** Makes a problem from an error. An outage or an unexpected error becomes its `cause`, for the log. */
   problemOf(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
     const outage = this.findOutage(error);

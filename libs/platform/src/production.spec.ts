@@ -51,7 +51,7 @@ describe('the service in production', () => {
   });
 
   it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(
-    'refuses the %s of docker-compose.yml, but accepts it in development',
+    'refuses the %s of docker-compose.yml, which is allowed in development',
     (name) => {
       const value = published[name]!;
       expect(value.length).toBeGreaterThan(8);

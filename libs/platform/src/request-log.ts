@@ -86,7 +86,7 @@ export class RequestLog implements OnApplicationShutdown {
     });
   }
 
-  /** Writes the line of a problem, or counts it. */
+  /** Writes the line of a problem. If this minute already has too many such lines, only counts it. */
   problem(line: ProblemLine): void {
     const { status, code, method, route } = line;
     // A stopping process refuses requests on purpose. That is not an outage.

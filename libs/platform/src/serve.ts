@@ -16,7 +16,7 @@ export interface Serving<C> {
 
 /**
  * Runs an app until `SIGTERM` or `SIGINT`. Then the app reports not ready, accepts no new work, finishes the
- * running work, and exits with 0. At a deadline, it exits with 1.
+ * running work, and exits with 0. If this takes longer than `DRAIN_TIMEOUT_MS`, it exits with 1.
  */
 export async function serve<C extends ConsoleConfig>({
   read,

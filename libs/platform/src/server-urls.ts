@@ -2,8 +2,8 @@ import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 
 /**
- * The fault of a URL, or null. The text continues the sentence after the variable's name, and repeats no part
- * of the URL that may be secret.
+ * The fault of a URL, or null. The text is the end of a sentence that begins with the variable's name. It
+ * repeats no part of the URL that may be secret.
  */
 type Fault = string | null;
 
@@ -75,8 +75,8 @@ function isEncoded(part: string): boolean {
 }
 
 /**
- * Hides a parameter that does not look like a name, because it may be a part of a password: everything after
- * a ? in a password is parsed as parameters.
+ * Hides a parameter that does not look like a name. It may be a part of a password, because the text after a
+ * ? in a password is parsed as parameters.
  */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 

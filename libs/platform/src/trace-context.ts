@@ -9,5 +9,5 @@ export function traceparentOf(header: unknown): string {
   return `00-${randomHex()}-${randomHex().slice(16)}-00`;
 }
 
-/** 32 hex digits, at least 60 random bits in each half. A UUID is fast: Node.js caches random data for it. */
+/** 32 hex digits, at least 60 random bits in each half. Fast, because Node.js caches random data. */
 const randomHex = () => randomUUID().replaceAll('-', '');

@@ -18,7 +18,7 @@ export function refuseWrongMethods(fastify: FastifyInstance): void {
     const path = request.url.split('?', 1)[0]!;
     const known = [...routes.values()].filter((route) => route.path.test(path));
     const methods = [...new Set(known.flatMap((route) => [...route.methods]))].sort();
-    // There is a route for this method, but its own pattern is stricter than the pattern of this check.
+    // If a route has this method, Fastify's pattern for the route is stricter than `pathOf`, so 404 is right.
     if (methods.length === 0 || methods.includes(request.method)) return done();
     reply.header('Allow', methods.join(', '));
     const detail = `This path allows only: ${methods.join(', ')}.`;

@@ -52,7 +52,7 @@ export function byzantineSigningInput({
   if (!Number.isInteger(timestampS) || timestampS <= 0 || timestampS >= 1e11) {
     throw new RangeError('timestampS must be Unix time in whole seconds');
   }
-  // After the signature, the HTTP client would escape spaces and non-ASCII text, and cut off a fragment.
+  // After signing, the HTTP client would escape spaces and non-ASCII text, and cut off a fragment.
   if (!/^\/[!-~]*$/.test(pathAndQuery) || pathAndQuery.includes('#')) {
     throw new RangeError(
       'pathAndQuery must be a request target: starts with "/", visible ASCII, no fragment',

@@ -36,7 +36,8 @@ function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   return {
     publicKeyCompressedHex: p256.Point.fromBytes(point).toHex(true),
     sign: (message, encoding = 'der') =>
-      // DER is the default and needs no options. Options are slow: Node.js throws and catches two errors.
+      // DER is the default, so it needs no options. Options are slow, because Node.js throws and catches two
+      // errors.
       sign('sha256', message, encoding === 'der' ? key : { key, dsaEncoding: DSA_ENCODING[encoding] }),
   };
 }

@@ -36,7 +36,7 @@ export function verifyByNoble(
   signature: Uint8Array,
   encoding: SignatureEncoding,
 ): boolean {
-  // Accepts a low and a high s, as upstreams do: node:crypto does not normalize s.
+  // Accepts a low and a high s, as upstreams do, because node:crypto does not normalize s.
   const options = { lowS: false, prehash: true, format: FORMAT[encoding] };
   try {
     return p256.verify(signature, message, Buffer.from(publicKeyHex, 'hex'), options);

@@ -15,7 +15,7 @@ export interface Database {
 }
 
 /**
- * Inserts an onboarding that waits for its code and has not reached any limit.
+ * Inserts an onboarding whose code was sent and is not entered yet. It has not reached any limit.
  *
  * @param columns replace the default values, by column name. Times may be given with {@link inMs}.
  * @returns the id of the onboarding.
@@ -59,8 +59,8 @@ export async function anOnboarding(
 }
 
 /**
- * Sets what the store sets with each write: when a worker must look at the row again (`due_at`), and the
- * subject's live onboarding.
+ * Sets the values that the store sets with each write: `due_at`, when a worker must look at the row again,
+ * and `live_id`, the subject's live onboarding.
  *
  * @param id the onboarding; null for all onboardings.
  */

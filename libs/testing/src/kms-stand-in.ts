@@ -205,8 +205,8 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * Signs a digest with its own ECDSA (FIPS 186-5 §6.4.1), because `sign` of node:crypto would hash the digest
- * again. A new ECDH key pair gives k (the private key) and k·G (the public key).
+ * Signs a digest. Computes ECDSA itself (FIPS 186-5 §6.4.1), because `sign` of node:crypto would hash the
+ * digest again. A new ECDH key pair gives k (the private key) and k·G (the public key).
  *
  * @returns the signature in DER.
  */
@@ -230,7 +230,7 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-/** @returns the shortest DER form of a number. If its first bit is set, a zero byte precedes (X.690 §8.3). */
+/** @returns a number in its shortest DER form. If the first bit is set, a zero byte is added (X.690 §8.3). */
 function derInteger(value: bigint): Buffer {
   const digits = value.toString(16);
   const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');

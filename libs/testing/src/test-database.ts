@@ -15,8 +15,8 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
- * @returns the variables with which an app reaches the database of this jest worker. If a long test has a
- *   pooler, the app connects through this pooler. A test's own statements never do.
+ * @returns the variables with which an app reaches the database of this jest worker. If a long test runs a
+ *   pooler, the app connects through it. The statements of the tests go directly to PostgreSQL.
  */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());

@@ -12,8 +12,8 @@ export function testRedisUrl(): string {
 }
 
 /**
- * The prefix of BullMQ's keys for this jest worker. The braces keep a queue in one slot of a Redis Cluster.
- * `npm test` deletes the keys at the end of the run.
+ * The prefix of BullMQ's keys for this jest worker. Because of the braces, a Redis Cluster stores all these
+ * keys in one slot. `npm test` deletes the keys at the end of the run.
  */
 export function testQueuePrefix(): string {
   return `{gangway-test-${workerName('-')}}`;

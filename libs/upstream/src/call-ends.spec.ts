@@ -25,7 +25,10 @@ function fail(
   ends.failed(call, new UpstreamError(failure, { detail: 'x', evidence, ...more }));
 }
 
-/** For each failure class: the trouble that the call reports, and whether the call ends earlier trouble. */
+/**
+ * For each failure class: the name under which the failure is counted, if it is, and whether the call proves
+ * that the provider and our key work.
+ */
 const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
   not_sent: { trouble: 'verify-otp', mends: false },
   throttled: { trouble: 'verify-otp', mends: false },

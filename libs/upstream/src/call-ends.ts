@@ -55,7 +55,8 @@ export class CallEnds {
   }
 
   failed(call: CallName, error: UpstreamError): void {
-    // No call was made, because PostgreSQL answered too late. This says nothing about the provider.
+    // This process did not send the call, for example because its claim was too old. So the error says
+    // nothing about the provider.
     if (error.heldBack) return;
     switch (error.failure) {
       // The provider has read the request and has accepted the key. A probe that is rejected proves neither.

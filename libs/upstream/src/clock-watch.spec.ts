@@ -19,7 +19,7 @@ const config = testConfig({ PROBE_EVERY_MS: '20' });
 let http: UpstreamHttpClient;
 let server: RawServer;
 let watch: ClockWatch;
-/** By how much the provider's clock is ahead, and extra header lines of its answers. */
+/** `aheadMs`: how far the provider's clock is ahead. `more`: extra header lines of its answers. */
 let aheadMs = 0;
 let more = '';
 const asked = { steps: 0, probes: 0 };

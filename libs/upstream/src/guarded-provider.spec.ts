@@ -125,7 +125,7 @@ describe('GuardedProvider, a provider behind a circuit breaker,', () => {
     expect(guarded.notClosedSinceMs).toBeNull();
   });
 
-  it('reports the time at which its breaker first opened, also after failed trial calls', async () => {
+  it('reports when its breaker first opened, even if a half open breaker opens again', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     expect(guarded.notClosedSinceMs).toBeNull();
     await times(20, end);

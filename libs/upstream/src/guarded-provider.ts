@@ -41,8 +41,8 @@ const PROBES_MISSED = 2;
 const PROBE_SLACK_MS = 5_000;
 
 /**
- * A provider's client behind a circuit breaker. While the breaker is open, calls end `not_sent`, which allows
- * a later retry. The breaker counts only failures that the provider may have caused.
+ * A provider's client behind a circuit breaker. While the breaker is open, a call ends as `not_sent`, so it
+ * can be retried later. The breaker counts only failures that the provider may have caused.
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;

@@ -270,7 +270,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
   );
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'does not conclude from the refusal "%s" of a device’s repeated login that the first try failed',
+    'does not treat the refusal "%s" of a repeated login as proof that the first try failed',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');

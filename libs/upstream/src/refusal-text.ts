@@ -1,7 +1,7 @@
 import { Secret } from '#libs/kernel';
 
 const LONGEST = 300;
-/** The number of characters of a text that are read. The rest of the text is dropped. */
+/** Only this many characters of a text are read. The rest is dropped. */
 const LOOKED_AT = 2_000;
 /** Shorter values are not removed, because they occur inside many words. */
 const SHORTEST_VALUE = 4;
@@ -11,9 +11,9 @@ const LONGEST_OF_WORDS = 256;
 const OF_WORDS: ReadonlySet<string> = new Set(['type', 'transports', 'otpType']);
 
 /**
- * Removes the values that we sent, because no rule can recognize a code of letters. The words of a value and
- * the local part of an e-mail address are removed too, where they stand alone.
- * Only the beginning of a long text is kept.
+ * Removes the values that we sent, because no rule can recognize a one-time code that consists of letters.
+ * Also removes the words of a value and the local part of an e-mail address, if they stand alone. Only the
+ * beginning of a long text is kept.
  *
  * @param given any JSON values, also with secrets.
  */
@@ -97,7 +97,7 @@ export function redacted(text: string): string {
     .toWellFormed();
 }
 
-/** @returns the beginning of a long text, without its last word: no rule would recognize half a value. */
+/** @returns the beginning of a long text. Drops the last word, because no rule recognizes half a value. */
 function begin(text: string): string {
   if (text.length <= LOOKED_AT) return text;
   return text.slice(0, LOOKED_AT).replace(/[\p{L}\p{M}\p{N}_+/=%~.@-]{1,256}$/u, '');

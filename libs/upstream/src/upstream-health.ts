@@ -55,7 +55,8 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let previous: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // During an outage, the breaker lets a call through every few seconds. This writes only a debug line.
+      // During an outage, the breaker lets a call through every few seconds. These changes of its state write
+      // only debug lines.
       const news = (breaker === 'closed') !== (previous === 'closed');
       previous = breaker;
       const line = { ...about, breaker };

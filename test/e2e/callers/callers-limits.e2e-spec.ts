@@ -249,7 +249,7 @@ describe('a user (the subject of an onboarding)', () => {
     );
   });
 
-  it('over its limit: a repeated start with a used idempotency key still gets its first answer', async () => {
+  it('over its limit still gets the first answer to a start with the same idempotency key', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '2' });
     const subject = story.newSubject();
     const key = { 'idempotency-key': randomUUID() };

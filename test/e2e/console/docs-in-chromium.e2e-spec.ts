@@ -17,7 +17,7 @@ async function findings(page: Page): Promise<string[]> {
       nodes.map(({ html, any }) => [id, impact, html.slice(0, 120), any[0]?.message].join(' | '))))`);
 }
 
-/** Faults found by axe that we accept, with reasons in docs/decisions/0033-the-docs-page.md: none now. */
+/** The faults that we accept. There are none now, see docs/decisions/0033-the-docs-page.md. */
 const ALLOWED: string[] = [];
 
 describeInBrowser('the page /docs with all routes of the API', () => {

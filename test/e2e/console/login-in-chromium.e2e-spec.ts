@@ -14,7 +14,7 @@ describeInBrowser('logging in to the console, in Chromium', () => {
   let watched: WatchedPage;
   beforeAll(async () => {
     const port = await closedPort();
-    // For a browser, the provider's address 127.0.0.1 is another site than localhost.
+    // The console is at localhost, so that the provider at 127.0.0.1 is another site for the browser.
     const origin = `http://localhost:${port}`;
     provider = await IdentityProvider.start(origin);
     const env = { CONSOLE_PORT: String(port), ...provider.consoleEnv };

@@ -31,9 +31,7 @@ async function makeReadOnly(): Promise<void> {
     WHERE datname = current_database() AND pid <> pg_backend_pid()`);
 }
 
-/**
- * Makes the database writable, and cuts no connection. Connections that were opened before stay read-only.
- */
+/** Makes the database writable, and cuts no connection. Connections that are already open stay read-only. */
 async function makeWritable(): Promise<void> {
   await alter('RESET default_transaction_read_only');
   if (process.env['GANGWAY_TEST_POOLER_PORT']) await reconnectPooler();

@@ -51,8 +51,8 @@ async function copyInto(to: Client): Promise<void> {
     [FIRST],
   );
   for (const { name, columns } of tables) {
-    // Copies the rows in reverse order. A dump may have any order, because an update moves a row to the end
-    // of its table.
+    // Copies the rows in reverse order. The rows of a dump may have any order, because an update moves a row
+    // to the end of its table.
     const { rows } = await admin.query<{ row: string }>(
       `SELECT row_to_json(t)::text AS row FROM public.${name} t ORDER BY ctid DESC`,
     );

@@ -177,7 +177,7 @@ describe('the health of an integration', () => {
     await until('it has lapsed', async () => (await finding(story.serviceUrl)).status === 'up');
   });
 
-  it('loses the reports of a process that drains', async () => {
+  it('no longer contains the report of a process that has stopped', async () => {
     story = await Story.begin({ worker: false });
     const views = () => story.sql('SELECT process FROM integration_views');
     await until('its view is told', async () => (await views()).length === 1);
@@ -187,7 +187,7 @@ describe('the health of an integration', () => {
     expect(await views()).toHaveLength(1);
   });
 
-  it('includes removed integrations with onboardings, sorted by name in each process', async () => {
+  it('is also shown for removed integrations with onboardings, sorted by name in each process', async () => {
     const second = Object.entries({
       PROVIDER: 'byzantine',
       RP_ID: 'b.example.com',

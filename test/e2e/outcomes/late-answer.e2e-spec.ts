@@ -98,7 +98,7 @@ describe('a late answer, written after the worker has made another attempt', () 
     expect((await story.verify(at.id, newest!.code)).body.state).toBe('otp_verified');
   });
 
-  it('records the ids of the passkeys that the provider has registered, for the operator', async () => {
+  it('is recorded for the operator, with the ids of the passkeys that the provider registered', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     await answeredLate(at, held, () => at.until('outcome_unknown'));
     const [stored] = story.sandbox.control.authenticators(at.subject.userId);
@@ -183,7 +183,7 @@ describe('a process that is paused until its lease has lapsed', () => {
     service.resume();
     await Promise.all(callers);
 
-    // The caller may get its answer before the late answer is recorded, because it waits only for some time.
+    // The caller waits only for some time, so its answer may come before the late answer is recorded.
     const kept = await until('the late answer is recorded', () => first(send, 'late_answer_kept'));
     expect(kept).toMatchObject({ data: { step: 'init-otp', attempt: 1 } });
     expect((await story.get(send.id)).body).toMatchObject({ state: 'otp_sent', version: sent.version });

@@ -122,7 +122,7 @@ describe('the statement that begins an attempt, if PostgreSQL’s acknowledgemen
     await expectOneCall(at, before);
   });
 
-  it('for a new onboarding: the code is still sent, and the caller can find the onboarding', async () => {
+  it('still starts an onboarding: its code is sent once, and the caller learns the id', async () => {
     const subject = story.newSubject();
     let lost = 0;
     database.intercept(/gw_start/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
@@ -137,7 +137,7 @@ describe('the statement that begins an attempt, if PostgreSQL’s acknowledgemen
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('uses up no try if PostgreSQL executes the statement only after the caller got a 503', async () => {
+  it('uses up no try, even if PostgreSQL executes it only after the caller got a 503', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const before = (await story.get(at.id)).body;
     const other = new Client({ connectionString: story.databaseUrl });

@@ -77,7 +77,7 @@ describe('a call without an answer', () => {
   afterAll(() => story.end());
 
   it.each(CASES)(
-    'of $step ends the step as docs/explanation/retry-law.md says: $meets',
+    'ends the step as docs/explanation/retry-law.md says: $step, $meets',
     async ({ step, fault }) => {
       const end = ENDS[step];
       const at = await StepUnderTest.before(story, step);
@@ -113,7 +113,7 @@ describe('a call without an answer', () => {
     expect(gone!.data).toMatchObject({ bytesSent: true, headersSeen: false, status: null });
   });
 
-  it('of verify-otp no longer counts as unresolved after a resend', async () => {
+  it('no longer counts as unresolved after a resend, if its step is verify-otp', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer.body).toMatchObject({ code: 'outcome_unknown', nextAction: { type: 'resolve' } });

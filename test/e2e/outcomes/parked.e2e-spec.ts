@@ -33,7 +33,7 @@ describe('a misconfigured integration', () => {
 
   const probes = () => story.sandbox.control.requests({ route: 'whoami' }).length;
 
-  it.each(CASES)('$step: $meets parks the onboarding until the probe succeeds', async ({ step, fault }) => {
+  it.each(CASES)('parks the onboarding until the probe succeeds: $step, $meets', async ({ step, fault }) => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike(fault).submit();

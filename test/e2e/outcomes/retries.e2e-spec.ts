@@ -167,7 +167,7 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('that is missing in a 5xx leaves the outcome unknown if no time is left for another call', async () => {
+  it('may be missing: after such a 5xx with no time left for a retry, the outcome is unknown', async () => {
     const { id, subject } = await story.sent();
     const [spareMs, delayMs] = [2_400, 2_500];
     story.sandbox.control.addFault({
@@ -226,7 +226,7 @@ describe('an unreachable provider', () => {
     const ends = await Promise.all(
       all.map(async (at) => {
         const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
-        // The body of a 202 is the onboarding itself. A later read could find it expired.
+        // The body of a 202 is the onboarding, so the test uses it. A later read could show an expired one.
         const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
         return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
       }),
@@ -261,8 +261,8 @@ describe('an unreachable provider', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
-    // The code expired during the step, so the user's daily count of wrong codes contains the try (decision
-    // 10).
+    // The code expired during the step, so the user's daily count of wrong codes contains the try
+    // (docs/decisions/0010-counting-tries.md).
     expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
   });
 });
@@ -286,7 +286,7 @@ describe('an upstream that fails for a long time', () => {
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
     const resent = await story.resend(at.id);
     expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
-    // The next action names the same time as the refusal: when the send limit permits another code.
+    // The next action in the refusal names the time at which the send limit permits another code.
     const { otp, createdAt } = answer.body;
     expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
     const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);

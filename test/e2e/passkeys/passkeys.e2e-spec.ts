@@ -18,7 +18,7 @@ const made = (challenge: string, lies: Partial<PasskeyOptions> = {}) => ({
   credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }),
 });
 
-/** Checks that the service refuses the submission for these passkeys, and does not call the provider. */
+/** Checks that the service refuses the submission because of `faults`, and does not call the provider. */
 async function expectRefused(answer: Answer, subject: Subject, ...faults: [index: number, code: string][]) {
   expect(answer.status).toBe(422);
   expect(answer.body).toMatchObject({ code: 'attestation_invalid', retryable: false });
@@ -94,7 +94,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(other)])).body.state).toBe('completed');
   });
 
-  it('is valid for one passkey of a submission', async () => {
+  it('is valid for only one passkey of a submission', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const refused = await story.register(id, [made(challenge), made(challenge)]);

@@ -66,7 +66,7 @@ describe('each fault of a passkey', () => {
     expect(story.calls(subject, ROUTE)).toBe(1);
   }, 120_000);
 
-  it('is not reported for a valid passkey, in four attestation formats', async () => {
+  it('is not found in valid passkeys: the service sends those of four attestation formats', async () => {
     for (const attestation of [tpm(), androidKey(), apple(), fidoU2f()]) {
       // As its contract says, the sandbox accepts only the formats none and packed. A refusal by the sandbox
       // shows that the service has sent the passkey.

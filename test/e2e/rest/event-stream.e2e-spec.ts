@@ -221,7 +221,7 @@ describe('an event stream of a single replica', () => {
     }
   });
 
-  it('about an ended onboarding ends; after an erasure, a reconnect gets only the event erased', async () => {
+  it('about an ended onboarding ends; after an erasure, a reconnect gets only the new event', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const reader = await open(id);
@@ -260,7 +260,7 @@ describe('an event stream of a single replica', () => {
     await none();
   });
 
-  it('is limited in number by EVENTS_STREAMS, then refused with 503', async () => {
+  it('is refused with 503 if EVENTS_STREAMS streams are open', async () => {
     const { id } = await story.sent();
     const all = await Promise.all([open(id), open(id), open(id)]);
     const reply = await send(story, 'GET', path(id), { headers: KEY });
@@ -271,7 +271,7 @@ describe('an event stream of a single replica', () => {
     await until('a place is free', async () => (await open(id)).status === 200);
   });
 
-  it('is limited for each caller, then refused with 429, and other callers still get a stream', async () => {
+  it('is refused with 429 if its caller has too many, and other callers still get a stream', async () => {
     const { id } = await story.sent();
     const { url } = await story.startService({ EVENTS_STREAMS_PER_CALLER: '1' });
     const statusFor = async (caller: string) => {

@@ -103,7 +103,7 @@ describe('an idempotency key', () => {
     expect((await raw(other, '/v1/onboardings', body, headers)).status).toBe(201);
   });
 
-  it('is answered from the stored onboarding if the process died before its answer', async () => {
+  it('gets its answer from the stored onboarding if the process died before it could answer', async () => {
     const subject = story.newSubject();
     const headers = withKey();
     const first = await story.start(subject, {}, headers);
@@ -202,7 +202,7 @@ describe('an idempotency key', () => {
     expect([again.status, again.header('location')]).toEqual([202, `/v1/onboardings/${id}`]);
   });
 
-  it('gives one challenge for repeated requests of options', async () => {
+  it('gives one challenge for repeated requests for options', async () => {
     const { id } = await story.verified();
     const path = `/v1/onboardings/${id}/authenticators/options`;
     const headers = withKey();

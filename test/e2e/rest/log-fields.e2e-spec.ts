@@ -15,7 +15,7 @@ import { newKey } from '../secrets/canary/integrations.js';
 type Line = Record<string, unknown>;
 
 const CHECKOUT = join(import.meta.dirname, '../../..');
-/** Fields of log lines that do not occur in this test, with the file that writes the lines. */
+/** Log fields that no log line of this test has. Each comes with the source file that writes the field. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   apiKeyId: 'libs/callers/src/api-key-login.ts',
   count: 'libs/onboarding/src/upkeep/reseal.ts',

@@ -182,8 +182,8 @@ describe('the traceId of an error answer', () => {
         }),
       ]);
     }
-    // The repeated answer contains the traceId of the first request. The header contains the id of the second
-    // request.
+    // The body of the repeated answer contains the traceId of the first request. Its header x-request-id
+    // contains the id of the second request.
     expect(traceIdOf(replayed)).toBe(traceIdOf(wrong));
     expect(await search(String(replayed.headers['x-request-id']))).toEqual([
       expect.objectContaining({ level: INFO, status: 422, code: 'otp_invalid', replayed: true }),

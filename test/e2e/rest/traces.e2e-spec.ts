@@ -37,7 +37,7 @@ describe('the traces of service and worker', () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
         OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20of-the-receiver',
         OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
-        // Only requests with a `traceparent` are traced, so that the polls of this test are not.
+        // Only requests with a `traceparent` are traced, so that the polls of this test make no spans.
         OTEL_TRACES_SAMPLER: 'parentbased_always_off',
       },
     });
@@ -84,7 +84,8 @@ describe('the traces of service and worker', () => {
   };
 
   it('follow the caller’s trace to the database and the provider', () => {
-    // The caller does not wait, so the read of the row for the answer may come at any time.
+    // Leave out the read for the answer (gw_find). The caller does not wait, so the service may read the row
+    // at any time.
     const spans = receiver.spansOf(traces.start).filter(({ name }) => name !== 'gw_find');
     expect(treeOf(spans)).toBe(
       [

@@ -10,8 +10,8 @@ import { summaryOf } from './canary/summary.js';
 import { turnkeyFlows } from './canary/turnkey-flows.js';
 
 /**
- * This file sends known secrets through every flow, and then searches all data that someone could read for
- * them.
+ * This file sends known secrets through every flow. Then it searches for these secrets in all data that
+ * someone could read.
  */
 jest.setTimeout(480_000);
 
@@ -21,8 +21,8 @@ let ends: Awaited<ReturnType<typeof crashes>>;
 
 beforeAll(async () => {
   canary = await Canary.begin();
-  // The flows run in groups. If all ran at the same time, a slow machine could lose a code, and the search
-  // would miss it.
+  // The flows run in groups. If all ran at the same time, the service on a slow machine could refuse requests
+  // that contain secrets.
   await byzantineFlows(canary);
   await turnkeyFlows(canary);
   await Promise.all([callerFlows(canary), misplacedFlows(canary)]);
@@ -194,8 +194,8 @@ describe('the search for secrets', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // This text contains the six digits in a longer key. Its hex form also contains them, across the bytes of
-    // "\x124V". Neither is the code.
+    // Neither is the code: the key is longer than the six digits that it contains, and the three bytes of
+    // "\x124V" are 12 34 56 in hex.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

@@ -68,7 +68,8 @@ class Told {
   }
 
   /**
-   * Waits until the onboarding is in the list. The request that starts it has no answer yet. @returns its id.
+   * Waits until the list has the onboarding, because the request that starts it has no answer yet.
+   * @returns the onboarding's id.
    */
   async started(): Promise<string> {
     let id: string | undefined;

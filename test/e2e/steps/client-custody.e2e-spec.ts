@@ -96,11 +96,11 @@ describe.each(DOORS)('%s, with the session’s key on the user’s device', (doo
     await story.end();
   });
 
-  it('completes in spite of failures, and neither code nor key reaches the service', async () => {
+  it('completes an onboarding after failures, and neither code nor key reaches the service', async () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
-    // A verification at the Auth Proxy cannot be repeated after it took effect. So there, the call fails
-    // before its effect.
+    // A verification at the Auth Proxy cannot be repeated after it took effect. So a call to the Auth Proxy
+    // fails before its effect.
     const afterEffect = door === 'turnkey';
     control.addFault({ route: VERIFY[door], status: 503, retryAfterS: 1, afterEffect });
     await verify(id, verification, AT_ONCE);

@@ -47,8 +47,8 @@ const hold = (route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
 /**
- * Checks that exactly one request succeeded. The other requests came while the step was running, or were
- * refused later.
+ * Checks that exactly one request succeeded. The service refused some others while the step was running, and
+ * may have refused more after the step with the errors in `late`.
  */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {
   const { [done]: through, '409 step_in_progress': waiting = 0, ...others } = tally(answers);
@@ -135,8 +135,8 @@ describe('requests at the same time, to two replicas', () => {
     const passkey = await story.passkey(id);
     hold('create-authenticators-otp', subject);
     const answers = await crowd(20, `/v1/onboardings/${id}/authenticators`, { authenticators: [passkey] });
-    // A challenge allows five submissions. The other requests are refused for this reason, or because the
-    // onboarding has ended.
+    // The service refuses later requests because the onboarding has ended, or because the challenge allows
+    // only five submissions.
     expectOne(answers, '200 completed', '410 onboarding_ended', '422 attestation_invalid');
     expect(story.calls(subject, 'create-authenticators-otp')).toBe(1);
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(1);

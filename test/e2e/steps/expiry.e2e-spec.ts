@@ -48,7 +48,7 @@ const ENDS: [Situation, Life, Outcome][] = [
   ['outcome_unknown, after create-authenticators', 'whole', EXPIRED],
 ];
 
-/** Deadlines that change nothing in these states, because the caller must decide first. */
+/** Deadlines that change nothing while an outcome is unknown, because this outcome must be resolved first. */
 const OUTLASTED: [Situation, Life][] = [
   ['outcome_unknown, after verify-otp', 'code'],
   ['outcome_unknown, after verify-otp', 'idle'],
@@ -136,7 +136,8 @@ describe('the service without a worker', () => {
           expect(told(answer)).toBe(refusal);
       }
 
-      // The refused command has written the expiry. The row has the version that the earlier read had shown.
+      // The first refused command has written the expiry. The earlier read had already shown this state and
+      // version.
       expect((await story.get(id)).body).toMatchObject({ state, reason, version: body.version });
       expect((await story.eventTypes(id)).filter((type) => type === signal)).toEqual([signal]);
       expect(await sealedFields(id)).toEqual(

@@ -27,7 +27,7 @@ const settingsForKeyAtKms = (name: string): Record<string, string> => ({
   [`INTEGRATION_${name}_KMS_ENDPOINT`]: kms.url,
 });
 
-describe('Byzantine, with a key that stays at KMS', () => {
+describe('the service, with its key for Byzantine at KMS', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({
@@ -86,13 +86,13 @@ describe('Byzantine, with a key that stays at KMS', () => {
     expect(at.calls).toBe(1);
   });
 
-  it('stops the boot if the key is not accessible, with an error that names the variable', async () => {
+  it('does not start if it cannot access the key, and names the variable in the error', async () => {
     kms.meet({ error: 'AccessDeniedException', status: 400 });
     await expect(story.startService()).rejects.toThrow('INTEGRATION_BYZANTINE_KMS_KEY_ID');
   });
 });
 
-describe('Turnkey, with a key that stays at KMS', () => {
+describe('the service, with its key for Turnkey at KMS', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({
@@ -102,7 +102,7 @@ describe('Turnkey, with a key that stays at KMS', () => {
   });
   afterAll(() => story.end());
 
-  it('completes an onboarding, with the session’s key in the service', async () => {
+  it('completes an onboarding, and signs with the session’s own key after the login', async () => {
     kms.calls.length = 0;
     const person = new Person(story);
     const { body: started } = await person.start();

@@ -79,7 +79,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     });
   });
 
-  it('refuses an unknown option by its name, and sends nothing', async () => {
+  it('refuses an unknown option, names it, and sends nothing', async () => {
     const person = new Person(story);
     const refused = await person.start({ otp: { otpColour: 'green' } });
     expect(refused).toMatchObject({

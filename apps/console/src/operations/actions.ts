@@ -35,8 +35,7 @@ export const STATES_OF_ACTION: Record<OperationAction, readonly State[]> = {
 
 /**
  * The only step for which an action is possible. An action that is not listed is possible for any step. An
- * operator cannot resolve a code check as done, because its lost answer contained the session for the next
- * step.
+ * operator cannot resolve a code check as done, because the next step needs the session in the lost answer.
  */
 export const ONLY_STEP_OF_ACTION: Partial<Record<OperationAction, StepName>> = {
   resolve_done: 'create-authenticators',

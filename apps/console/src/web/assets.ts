@@ -38,7 +38,7 @@ function add(file: string, kind: keyof typeof TYPES): string {
   return `${PATHS.assets}/${name}`;
 }
 
-/** Searches the parent folders, because the compiled file lies one level deeper than its source. */
+/** Searches `from` and its parent folders, because a compiled file lies one level deeper than its source. */
 function ownFolder(from: string): string {
   const folder = join(from, 'apps', 'console', 'assets');
   if (existsSync(folder)) return folder;

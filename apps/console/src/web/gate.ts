@@ -58,7 +58,7 @@ export function guard(fastify: FastifyInstance, { sessions, audit, refusals }: G
     const { config, url = '' } = request.routeOptions;
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
-    // These routes must work while PostgreSQL is away, so they do not look for a session.
+    // These routes must work while PostgreSQL is not available, so do not look for a session.
     if (config.withoutLogin || OF_THE_PROCESS.has(url)) return;
     const token = SESSION_COOKIE.read(request);
     request.operator = token ? await sessions.find(token, isUse(request)) : null;

@@ -31,8 +31,8 @@ export const pathOfOperation = (id: string) => `${PATHS.operations}/${encodeURIC
 const BASE = 'http://console.invalid';
 
 /**
- * The page to open after the login. A path from a request must not lead to another site: a browser follows
- * `//evil.example` and `/\evil.example` to another site.
+ * Checks the path of the page to open after the login. The path comes from a request, and must not lead to
+ * another site. Browsers follow `//evil.example` and `/\evil.example` to another site.
  *
  * @returns the path with its query if it belongs to the console, otherwise the first page
  */

@@ -5,7 +5,7 @@ const SAFE = new Set(['GET', 'HEAD']);
 /** Whether the method of a request can change something. Such a request must come from our own pages. */
 export const changesSomething = (request: FastifyRequest) => !SAFE.has(request.method);
 
-/** Scheme and host in lower case, without the scheme's default port (RFC 9110 §4.2.3). */
+/** Normalizes an origin: scheme and host in lower case, no default port (RFC 9110 §4.2.3). */
 const originOf = (url: string) =>
   /^https?:\/\/[^/?#@\\]+$/i.test(url) && URL.canParse(url) ? new URL(url).origin : url;
 

@@ -112,7 +112,7 @@ export function resendView(onboarding, page) {
 }
 
 /**
- * The button that asks for a new code. Until the button is enabled, a countdown shows the time left.
+ * Makes the button that asks for a new code. Until the button is enabled, a countdown shows the time left.
  *
  * @param {any} onboarding @param {Page} page @param {string} [question] the text before the button, if the
  *   view has another main button

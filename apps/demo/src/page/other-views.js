@@ -17,7 +17,8 @@ const WAITS = {
 };
 
 /**
- * The view while a step is running, or waits for its next try. The timeline reports the end of the step.
+ * Makes the view for a step that is running or waits for its next try. The timeline reports the end of the
+ * step.
  *
  * @param {any} onboarding @param {Page} page @returns {View}
  */
@@ -102,7 +103,7 @@ export function doneView({ authenticators, email }, page) {
 }
 
 /**
- * The view if this device already has a passkey. @param {any} onboarding @param {Page} page @returns {View}
+ * Makes the view for a device with a passkey. @param {any} onboarding @param {Page} page @returns {View}
  */
 export function existingPasskeyView({ email }, page) {
   return {
@@ -124,7 +125,7 @@ export function existingPasskeyView({ email }, page) {
 }
 
 /**
- * The button for another passkey. It asks for a new code, because saving a passkey ends the onboarding.
+ * Makes the button for another passkey. It asks for a new code, because saving a passkey ends the onboarding.
  *
  * @param {string} email @param {Page} page
  */

@@ -10,7 +10,7 @@ import { faultWords } from './words.js';
 /**
  * @typedef {object} View one thing for the user to do or to know
  * @property {string} title
- * @property {number} step 1 to 3; 4 once all are done
+ * @property {number} step the current step, 1 to 3; 4 if all three steps are done
  * @property {(Node | undefined)[]} body
  * @property {HTMLInputElement} [field] the main input; it gets the focus at first and after a wrong value
  * @property {string | undefined} [announcement] for screen readers, instead of the title
@@ -158,7 +158,7 @@ function show(/** @type {any} */ now) {
   }
   view?.update?.(now);
   view?.tick?.();
-  // Show the result of a step that ended in the background. The view for `wait` already shows this result.
+  // A step may have ended in the background: show its result. The view for `wait` shows results itself.
   const { lastResult } = now;
   if (lastResult && nextAction.type !== 'wait' && lastResult.at !== before?.lastResult?.at) {
     tell(faultWords(lastResult, otp));

@@ -43,7 +43,7 @@ export function passkeyView(onboarding, page) {
     }
   }
 
-  /** Ends the onboarding without a new passkey: this device's existing passkey works as before. */
+  /** Ends the onboarding without a new passkey, because this device's existing passkey still works. */
   async function keep() {
     await call('/cancel', {});
     return { state: 'kept', nextAction: { type: 'finish' }, email: onboarding.email };

@@ -30,8 +30,9 @@ export interface SignatureVerdict {
 }
 
 /**
- * Checks the three headers of Byzantine's Integrator API ("Request signing"): ECDSA with P-256 and SHA-256,
- * in DER with high or low S, over timestamp, method, path with query, and body, without separators.
+ * Checks the three headers of Byzantine's Integrator API ("Request signing"). The signature is ECDSA with
+ * P-256 and SHA-256, in DER, with high or low S. It covers timestamp, method, path with query, and body,
+ * without separators.
  *
  * - 400: a missing or malformed header. For X-Pubkey, Byzantine's own tests show this.
  * - 401: an unknown key.

@@ -7,15 +7,15 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
 /**
- * Refuses wrong headers, and a read-only key for every POST. It runs before the body is read, because
- * Byzantine answers 403 and not 400 even if the body is empty.
+ * Refuses wrong headers, and every POST that a read-only key has signed. It runs before the body is read,
+ * because Byzantine answers such a POST with 403, not 400, even if its body is empty.
  */
 @Injectable()
 export class SignatureGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const verdict = visitOf(request)?.verdict;
-    // Refuse a request whose signature no hook has checked.
+    // If no hook has checked the signature, refuse the request.
     if (!verdict) throw new Refusal(400, errorTexts.missingHeader('X-Pubkey'));
     if (verdict.refusal) throw verdict.refusal;
     if (request.method === 'GET') return true;

@@ -54,8 +54,8 @@ function foreign({ method, headers, hostname, host }: FastifyRequest): string | 
 }
 
 /**
- * The host of an origin; null for the origin `null`. The scheme is not compared, because a proxy may change
- * it.
+ * @returns the host of an origin; null for the origin `null`. The scheme is not compared, because a proxy may
+ * change it.
  */
 function hostOf(origin: string): string | null {
   return URL.canParse(origin) ? new URL(origin).host : null;

@@ -5,7 +5,7 @@ import type { Mail } from './mailbox.js';
 /** The page shows at most this many mails, and as many requests. */
 export const GLANCE_LIMIT = 200;
 
-/** Everything that the page shows, in one answer. So all parts show the state at the same moment. */
+/** Everything that the page shows, in one answer, so that all parts show the state at the same moment. */
 export interface Glance {
   /** ISO 8601, by the sandbox's clock. */
   now: string;

@@ -65,7 +65,7 @@ export class Journal {
     return entry;
   }
 
-  /** The requests that match, oldest first. */
+  /** @returns the requests that match the filter, oldest first. */
   list({ userId, organizationId, contact, route }: JournalFilter = {}): JournalEntry[] {
     const lower = (value: string | null | undefined) => value?.toLowerCase();
     return this.#entries

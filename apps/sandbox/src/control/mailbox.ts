@@ -29,7 +29,7 @@ export class Mailbox {
     this.#mails.add(mail);
   }
 
-  /** The mails that match, newest first. */
+  /** @returns the mails that match the filter, newest first. */
   list({ email, otpId, contact }: MailFilter = {}): Mail[] {
     const address = email?.toLowerCase();
     const recipient = contact?.toLowerCase();

@@ -26,8 +26,8 @@ export class SandboxControl {
   ) {}
 
   /**
-   * Forgets everything except the keys and Turnkey's parent organization: subjects, codes, sessions,
-   * passkeys, mails, faults, journal, clock.
+   * Forgets subjects, codes, sessions, passkeys, mails, faults and journal, and resets the clock. Keeps the
+   * keys and Turnkey's parent organization.
    */
   reset(): void {
     for (const part of [this.byzantine, this.turnkey, this.mailbox, this.journal, this.clock]) part.reset();
@@ -60,7 +60,7 @@ export class SandboxControl {
     return this.turnkey.facts;
   }
 
-  /** The sent mails, newest first. */
+  /** @returns the mails that match the filter, newest first. */
   mails(filter?: Parameters<Mailbox['list']>[0]): Mail[] {
     return this.mailbox.list(filter);
   }
@@ -78,7 +78,7 @@ export class SandboxControl {
     return this.faults.add(spec);
   }
 
-  /** The faults that are not used up, in the order in which they apply. */
+  /** @returns the faults that are not used up, in the order in which they apply. */
   pendingFaults(): readonly Fault[] {
     return this.faults.list();
   }
@@ -87,7 +87,7 @@ export class SandboxControl {
     this.faults.remove(id);
   }
 
-  /** The upstream requests, oldest first. */
+  /** @returns the upstream requests that match the filter, oldest first. */
   requests(filter?: Parameters<Journal['list']>[0]): JournalEntry[] {
     return this.journal.list(filter);
   }
@@ -108,7 +108,7 @@ export class SandboxControl {
     };
   }
 
-  /** The passkeys of a user, or of all users, at both upstreams. */
+  /** @returns the passkeys of a user, or of all users, at both upstreams. */
   authenticators(userId?: string): StoredAuthenticator[] {
     const id = userId?.toLowerCase();
     return [...this.byzantine.authenticators.list(id), ...this.turnkey.state.passkeys.list(id)];

@@ -113,8 +113,8 @@ function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyRepl
 }
 
 /**
- * Cuts the connection. The promise never resolves: if it did, Fastify would write an answer to the closed
- * connection. Nothing refers to the promise, so it does not leak.
+ * Cuts the connection. The promise never resolves, because otherwise Fastify would write an answer to the
+ * closed connection. Nothing refers to the promise, so it does not leak.
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');

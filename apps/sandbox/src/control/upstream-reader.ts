@@ -17,6 +17,6 @@ export interface Arrival {
 export interface UpstreamReader {
   owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
-  /** The body of the answer that a fault gives, if the fault has no body. */
+  /** @returns the body of the answer that a fault gives, if the fault sets no body. */
   scriptedError(status: number): object;
 }

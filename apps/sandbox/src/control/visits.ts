@@ -19,7 +19,7 @@ export function recordVisit(request: FastifyRequest, visit: Visit): void {
   visits.set(request, visit);
 }
 
-/** The data about an upstream request; undefined for a request to `/_sandbox`. */
+/** @returns the data about an upstream request; undefined for a request to `/_sandbox`. */
 export function visitOf(request: FastifyRequest): Visit | undefined {
   return visits.get(request);
 }

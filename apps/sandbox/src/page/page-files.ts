@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The files of apps/sandbox/page, by name. A compiled sandbox reads the same source files.
+ * Loads the files of apps/sandbox/page, by name. A compiled sandbox loads the same source files.
  *
  * @throws Error if the folder is missing, as in an image built without it
  */

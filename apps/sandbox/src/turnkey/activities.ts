@@ -7,7 +7,7 @@ import { turnkeyError } from './turnkey-refusal.js';
 /** The maximum number of activities, and of stored answers. Above it, the oldest ones are dropped. */
 export const REMEMBERED = 10_000;
 
-/** An activity with its real outcome. With a `script`, callers see another outcome, or see it later. */
+/** An activity with its real outcome. A `script` can show callers another outcome, or the real one later. */
 export interface NewActivity {
   organizationId: string;
   type: string;
@@ -26,7 +26,7 @@ interface Activity extends NewActivity {
   pollsLeft: number | null;
 }
 
-/** `sha256:` and the hex of the SHA-256 of a request's body, byte for byte. */
+/** @returns `sha256:` and the SHA-256 of the bytes of a request's body, in hex. */
 export function fingerprintOf(rawBody: Buffer): string {
   return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
 }
@@ -107,7 +107,7 @@ function failureOf({ script }: Activity): TurnkeyError {
 const isPending = (status: ActivityScript['status'] | undefined): status is 'CREATED' | 'PENDING' =>
   status === 'CREATED' || status === 'PENDING';
 
-/** An instant as whole seconds and remaining nanoseconds, both as text. */
+/** @returns an instant as whole seconds and remaining nanoseconds, both as text. */
 export function timestamp(ms: number): { seconds: string; nanos: string } {
   return { seconds: String(Math.floor(ms / 1000)), nanos: String((ms % 1000) * 1_000_000) };
 }

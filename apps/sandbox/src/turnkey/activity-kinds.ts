@@ -54,7 +54,7 @@ export interface Operations {
   signUp: SignUpOperations;
 }
 
-/** All emulated activities. Old and current types of an activity share a path. */
+/** @returns all emulated activities. The old and the current type of an activity share a path. */
 export function activityKinds({ organizations, otp, login, passkeys, signUp }: Operations): ActivityKind[] {
   const member = ({ organization }: ActivityCall<unknown>, userId: string) => ({
     organization,

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { StoredAuthenticator } from '../webauthn/authenticators.js';
 
-/** A passkey's public key as `get_authenticators` shows it, in hex: compressed SEC1 or, for RS256, SPKI. */
+/** @returns a passkey's public key in hex, as `get_authenticators` shows it: compressed SEC1; RS256: SPKI. */
 export function authenticatorKeyHex({ publicKeySpki, algorithm }: StoredAuthenticator): string {
   const der = Buffer.from(publicKeySpki, 'base64url');
   if (algorithm !== -7) return der.toString('hex');

@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** Makes a subject and its verification token. The returned `login` can change parameters. */
+/** Makes a subject and its verification token. A test can override parameters of the returned `login`. */
 async function ready() {
   const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
   const { session, token, tokenId } = await t.verified(subject.contact);
@@ -49,7 +49,7 @@ describe('Turnkey’s otp_login', () => {
     });
   });
 
-  it('accepts another session key than the token’s key, if the token’s key signs the login', async () => {
+  it('accepts a session key other than the token’s key, if the token’s key signs the login', async () => {
     const { session, token, tokenId, login } = await ready();
     const other = generateP256();
     const message = { login: { publicKey: other.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };

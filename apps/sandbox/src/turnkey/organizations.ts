@@ -5,7 +5,7 @@ import { refusals } from './refusals.js';
 
 export type Channel = 'email' | 'sms';
 
-/** An API key of a user: either permanent, or registered by a login until it expires. */
+/** An API key of a user. A login registers a key of the type `LOGIN`, which expires with the session. */
 export interface ApiKey {
   apiKeyId: string;
   name: string;
@@ -13,7 +13,7 @@ export interface ApiKey {
   createdAtMs: number;
   /** Compressed SEC1 point, hex without 0x. */
   publicKey: string;
-  /** Milliseconds since the Unix epoch; null: never. */
+  /** Milliseconds since the Unix epoch. Null if the key never expires. */
   expiresAtMs: number | null;
 }
 

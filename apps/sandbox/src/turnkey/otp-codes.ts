@@ -10,12 +10,12 @@ export const TRIES_PER_CODE = 3;
  * contact.
  */
 export const LIVE_CODES_PER_CONTACT = 3;
-/** The maximum number of requests per `userIdentifier` within the time window. */
+/** The maximum number of requests per `userIdentifier` within `IDENTIFIER_WINDOW_MS`. */
 export const REQUESTS_PER_IDENTIFIER = 3;
 export const IDENTIFIER_WINDOW_MS = 3 * 60_000;
 /**
- * How long the sandbox remembers an expired code. During this time, it refuses the code as expired; later, as
- * unknown.
+ * How long the sandbox remembers an expired code. It refuses a remembered code as expired, and a forgotten
+ * code as unknown.
  */
 const REMEMBERED_MS = 60 * 60_000;
 
@@ -116,8 +116,8 @@ export class OtpCodes {
   }
 
   /**
-   * Stops at the first code that it must keep, because the map has the codes in the order in which they were
-   * sent. Their lifetimes differ only by minutes.
+   * Deletes old codes. The map has the codes in the order in which they were sent, and their lifetimes differ
+   * only by minutes. So the loop stops at the first code to keep.
    */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;

@@ -31,14 +31,14 @@ const initOtpFields = {
   replyToEmailAddress: emailAddress.optional(),
 };
 
-/** INIT_OTP, in which the application's name is a member of the customization. */
+/** The parameters of INIT_OTP. The name of the application is a member of `emailCustomization`. */
 export const initOtpFirst = z
   .strictObject({
     ...initOtpFields,
     emailCustomization: customization.extend({ appName: z.string().min(1).optional() }).optional(),
   })
   .superRefine(contactOfType);
-/** INIT_OTP_V2 and INIT_OTP_V3. */
+/** The parameters of INIT_OTP_V2 and INIT_OTP_V3. */
 export const initOtp = z
   .strictObject({
     ...initOtpFields,

@@ -118,7 +118,7 @@ export class Queries {
   }
 }
 
-/** @throws TurnkeyRefusal 403 unless the parent's key asks about the parent */
+/** @throws TurnkeyRefusal 403 unless the parent's key has stamped a query about the parent */
 function requireParent({ organization, stamper }: Query): void {
   if (organization.parentId !== null || stamper.organization !== organization) throw refusals.notAuthorized();
 }

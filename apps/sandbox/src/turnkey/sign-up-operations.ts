@@ -20,8 +20,8 @@ export interface SignUp {
   clientSignature?: ClientSignature | undefined;
   wallet?: Wallet | undefined;
   /**
-   * Whether to accept only tokens that were issued for an encrypted code, and only a signed message with
-   * `signupV2`.
+   * Whether to accept only tokens that were issued for an encrypted code. If so, the message of the client
+   * signature must have the member `signupV2`.
    */
   encryptedOnly: boolean;
 }

@@ -60,7 +60,7 @@ describe('a fault of the emulated Turnkey', () => {
     expect(mailsTo(contact)).toBe(2);
   });
 
-  it('can be limited to an organization, a contact or a whole path', async () => {
+  it('can be limited to an organization, a contact or a full path', async () => {
     const [mine, other] = [t.newContact(), t.newContact()];
     t.sandbox.control.addFault({ route: 'init_otp', status: 503, match: { contact: mine.toUpperCase() } });
     expect(await send(request(other))).toMatchObject({ status: 200 });
@@ -214,7 +214,7 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.control('POST', 'turnkey/subjects', { contact: 'ana' })).toMatchObject({ status: 400 });
   });
 
-  it('loses subjects, activities and tokens at a reset, and keeps its parent organization', async () => {
+  it('has no subjects, activities or tokens after a reset, but still the parent organization', async () => {
     const { subject, user, order, token } = await t.loggedIn();
     const body = t.parent.activity('INIT_OTP_V3', {
       otpType: 'OTP_TYPE_EMAIL',

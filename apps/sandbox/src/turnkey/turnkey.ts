@@ -21,7 +21,7 @@ export interface TurnkeyOptions {
   organizationId?: string | undefined;
   /** The parent's API keys, compressed P-256 points; default a new key pair. */
   apiPublicKeys?: readonly string[] | undefined;
-  /** The private scalars of the keys that stand in for the enclaves' keys, 64 hex digits each. */
+  /** The private keys that replace the keys of Turnkey's enclaves: scalars of 64 hex digits each. */
   signerPrivateKey?: string | undefined;
   notarizerPrivateKey?: string | undefined;
   authProxyConfigId?: string | undefined;

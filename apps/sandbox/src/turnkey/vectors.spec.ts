@@ -26,7 +26,7 @@ const vectors = JSON.parse(
 const keyOf = (name: keyof typeof vectors.keys) => p256FromScalar(vectors.keys[name]);
 
 describe('the sandbox, given the test vectors from Turnkey’s official packages,', () => {
-  it('accepts stamps with low and with high S, as one activity', async () => {
+  it('accepts stamps with a low or a high S, and makes one activity for the same body', async () => {
     const { body, fingerprint, deterministic, random } = vectors.stamp;
     const { timestampMs } = JSON.parse(body) as { timestampMs: string };
     const { organizationId } = vectors;
@@ -53,7 +53,7 @@ describe('the sandbox, given the test vectors from Turnkey’s official packages
     }
   });
 
-  it('makes the same bundles with an encryption key, with valid signatures', () => {
+  it('makes the same target bundle for the encryption of codes, with a valid signature', () => {
     const signer = keyOf('signer');
     const bundle = JSON.parse(
       new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId),

@@ -32,7 +32,7 @@ export interface AuthenticatorRefusals {
   tooManyAuthenticators(): Refusal;
 }
 
-/** The registered passkeys of one upstream: a credential id is unique across all users. */
+/** The registered passkeys of one upstream. A credential id is unique across all its users. */
 export class Authenticators {
   readonly #byUser = new Map<string, StoredAuthenticator[]>();
   readonly #byCredentialId = new Map<string, StoredAuthenticator>();

@@ -117,7 +117,7 @@ const UP = [
   `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id)
     WHERE parked_reason IS NOT NULL`,
   // Few rows wait for a retry, so few updates write to this index. `num_nonnulls` keeps PostgreSQL from
-  // using the index for claims: a claim must find its row by the id.
+  // using the index for claims, because a claim must find its row by the id.
   `CREATE INDEX onboardings_waiting ON onboardings (((step || '/' || integration) COLLATE "C"), id)
     WHERE next_attempt_at IS NOT NULL AND num_nonnulls(lease_until, parked_reason) = 0`,
   `CREATE INDEX onboardings_ended_unresolved ON onboardings ((integration COLLATE "C"), id)
@@ -126,16 +126,16 @@ const UP = [
   // Lists read this index and the next one backwards, because newer onboardings have greater ids. In byte
   // order, keys with the same prefix are adjacent.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
-  // A line break ends the caller's name in the key: the name may contain any printable character, and may be
-  // the prefix of another name.
+  // A line break ends the caller's name in the key, because the name may contain any printable character, and
+  // may be the prefix of another name.
   `CREATE INDEX onboardings_by_caller ON onboardings
     (((caller || E'\\n' || state || '/' || integration) COLLATE "C"), id)`,
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
     WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
-  // The index of the user's organization. Each provider has its own name for the organization. The index
-  // contains a hash, to be small: each change of state writes a new entry. Lists also compare the value
-  // itself.
+  // Finds onboardings by the user's organization, which the providers call `accountId` or `organizationId`.
+  // A hash keeps the index small, because each change of state writes a new entry. Lists also compare the
+  // value itself.
   `CREATE INDEX onboardings_organization ON onboardings
     ((hashtextextended(coalesce(subject ->> 'accountId', subject ->> 'organizationId'), 0)), id)`,
   `CREATE INDEX onboardings_user ON onboardings ((hashtextextended(subject ->> 'userId', 0)), id)`,
@@ -310,7 +310,8 @@ const UP = [
     released uuid[] NOT NULL
   )`,
 
-  // The operations that operators started. The counts and the items change in the same statement.
+  // The operations that operators started. A statement that changes items also changes the counts of their
+  // operation.
   `CREATE TABLE operations (
     id uuid PRIMARY KEY,
     action text NOT NULL,
@@ -390,7 +391,7 @@ const UP = [
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
     until timestamptz NOT NULL
   )`,
-  // Texts of refusals that we do not know, without personal data: see docs/decisions/0037.
+  // The texts of refusals that the service does not recognize, without personal data (docs/decisions/0037).
   `CREATE TABLE unknown_refusals (
     id uuid PRIMARY KEY,
     integration text NOT NULL,

@@ -6,9 +6,12 @@ import type { IdempotencyKeys } from '../store/idempotency-keys.js';
 import type { KeyToTake } from '../store/onboarding.store.js';
 import type { KeptAnswer } from '../store/packed-answer.js';
 
-/** Makes the answer to a command with an idempotency key from the row after the end of the command's step. */
+/** Makes the answer to a command with an idempotency key, after the end of the command's step. */
 export interface AnswerMaker {
-  /** @returns null if the command is answered with an error. */
+  /**
+   * @param row the onboarding after the end of the step.
+   * @returns null if the command is answered with an error.
+   */
   from(row: Row): KeptAnswer | null;
   /** The answer that was stored together with the end of the step. The command is answered with it. */
   stored?: KeptAnswer;
@@ -16,8 +19,8 @@ export interface AnswerMaker {
 
 /**
  * Lets the write that ends a step also store the answer to the command that waits for the step. This saves a
- * commit and a round trip. If this write stores no answer, another statement stores it before it is sent. If
- * both try, the row of the key decides: its first answer stays, and is sent.
+ * commit and a round trip. If this write stores no answer, a later statement stores the answer before it is
+ * sent. If both try to store one, the first answer stays, and is sent.
  */
 export class AnswerWithSettle implements Answering {
   static readonly #logger = new Log('AnswerWithSettle');

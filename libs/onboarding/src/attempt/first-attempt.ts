@@ -58,7 +58,7 @@ export class FirstAttempt {
       // A process that is stopping answers immediately. The worker continues the step.
       if (left <= 0 || msUntil(row, row.nextAttemptAt) > left || this.health.closed) break;
       if (!this.watch.hasRoomFor(row.caller)) break;
-      // Waits at most until a deadline: the step ends then, even if no worker has written the end yet.
+      // Waits at most until a deadline, because then the step ends, even if no worker has written the end.
       const fresh = await this.watch.next(row, Math.min(left, Math.max(1, msUntil(row, changesAt(row)))));
       row = fresh ?? (await this.#latest(row));
     }
@@ -84,7 +84,7 @@ export class FirstAttempt {
   }
 }
 
-/** Milliseconds from the read of the row to the time `at`; 0 if `at` is null. */
+/** @returns the milliseconds from the read of the row to the time `at`; 0 if `at` is null. */
 const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getTime() : 0);
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;

@@ -6,7 +6,7 @@ import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
  * Named texts that all tries of a step share, for example request bodies and tokens. Each text is sealed and
- * stored in the row before its first use. At first there are no texts, except for the options of a resend.
+ * stored in the row before its first use. The caller's options for a single code are such a text too.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;

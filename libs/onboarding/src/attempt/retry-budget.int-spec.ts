@@ -23,7 +23,7 @@ const budget = async () => new RetryBudget(queues, await testServersConfig(limit
 const allowed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
 
 describe('RetryBudget', () => {
-  it('allows a burst of retries, and gives each further retry its own time in the next windows', async () => {
+  it('allows a burst of retries, and gives each further retry a later time of its own', async () => {
     const one = await budget();
     const waits = await Promise.all(Array.from({ length: 17 }, () => one.take('burst')));
     // The next window begins in seven seconds. Five retries in ten seconds are one every two seconds.

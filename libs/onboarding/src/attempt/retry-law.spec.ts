@@ -27,7 +27,7 @@ const circumstances = (some: Partial<Circumstances>): Circumstances => ({
   ...some,
 });
 
-/** The decision of the retry law after these failed calls of one submission, with enough time left. */
+/** @returns the decision after these failed calls of one submission, with enough time left. */
 function after(step: StepName, failures: FailureClass[], more: Partial<Circumstances> = {}): Decision {
   const count = (failure: FailureClass) => failures.filter((each) => each === failure).length;
   const at = circumstances({
@@ -42,7 +42,7 @@ function after(step: StepName, failures: FailureClass[], more: Partial<Circumsta
   return decide(at, TIMING, 0.5);
 }
 
-/** How often the same failure is retried, and the decision after the last retry. */
+/** @returns how often the same failure is retried, and the decision after the last retry. */
 function endless(
   step: StepName,
   failure: FailureClass,
@@ -56,11 +56,11 @@ function endless(
   return { retries: Infinity, lastly: null };
 }
 
+const always = { retries: Infinity, lastly: null };
 /**
  * The table of the retry law, written by hand: the number of retries, the decision after the last retry, and
  * the decision if no time is left.
  */
-const always = { retries: Infinity, lastly: null };
 const TABLE: Record<
   StepName,
   Record<FailureClass, { retries: number; lastly: string | null; noTime: string }>
@@ -126,7 +126,7 @@ describe('the retry law after a call with an unknown effect', () => {
   const definite = ['rejected', 'rejected_unclear', 'misconfigured'] as const;
 
   it.each(DOUBTFUL.flatMap((step) => definite.map((failure) => ({ step, failure }))))(
-    '$step: after a 5xx, $failure makes the outcome unknown',
+    'treats the outcome of $step as unknown if a retry after a 5xx ends with $failure',
     ({ step, failure }) => {
       expect(after(step, ['unavailable', failure])).toEqual({ type: 'outcome_unknown' });
     },
@@ -135,7 +135,7 @@ describe('the retry law after a call with an unknown effect', () => {
   it.each(
     DOUBTFUL.flatMap((step) => (['not_sent', 'throttled'] as const).map((failure) => ({ step, failure }))),
   )(
-    '$step: after a 5xx, $failure is retried until the time is up, then the outcome is unknown',
+    'retries $step after $failure until no time is left, then treats the outcome as unknown',
     ({ step, failure }) => {
       expect(after(step, ['unavailable', failure]).type).toBe('retry');
       expect(after(step, ['unavailable', failure], { timeLeftMs: 0 })).toEqual({ type: 'outcome_unknown' });
@@ -160,22 +160,22 @@ describe('the retry law after a call without an answer', () => {
   const answered = ['throttled', 'unavailable', 'no_answer'] as const;
 
   it.each(unanswered.flatMap((each) => answered.map((second) => ({ ...each, second }))))(
-    '$step: a second call that ends with $second is the last',
+    'makes no third call of $step if the second one ends with $second',
     ({ step, second, otherwise }) => {
       expect(after(step, ['no_answer', second])).toEqual({ type: otherwise });
       expect(after(step, ['no_answer', 'not_sent', second])).toEqual({ type: otherwise });
     },
   );
 
-  it.each(unanswered)('an attempt of $step that was not sent does not count as a call', ({ step }) => {
+  it.each(unanswered)('does not count an unsent attempt of $step as a call', ({ step }) => {
     expect(after(step, ['no_answer', 'not_sent', 'not_sent', 'not_sent']).type).toBe('retry');
   });
 
-  it('of verify-otp, the outcome is unknown at once', () => {
+  it('treats the outcome of verify-otp as unknown immediately', () => {
     expect(after('verify-otp', ['unavailable', 'no_answer'])).toEqual({ type: 'outcome_unknown' });
   });
 
-  it('a later call that ends with a 5xx is not retried, even if the limit for 5xx would allow it', () => {
+  it('does not retry a later call that ends with a 5xx, even if the limit for 5xx would allow it', () => {
     expect(after('create-authenticators', ['unavailable', 'no_answer']).type).toBe('retry');
     expect(after('create-authenticators', ['unavailable', 'no_answer', 'unavailable']).type).toBe(
       'outcome_unknown',

@@ -2,10 +2,10 @@ import { findProvider, type FailureClass, type Rule } from '#libs/upstream';
 import { canLeaveDoubt, type StepName } from '../flow/table.js';
 
 /**
- * Applies the retry law of each provider: what may be retried, when, and what a lost answer means.
+ * This file applies the retry law of each provider: what may be retried, when, and what a lost answer means.
  *
- * A provider may have no idempotency keys, and no way to look up the outcome of a call. So only the
- * provider's table decides what follows each end of a call. docs/explanation/retry-law.md explains the cells.
+ * A provider may have no idempotency keys, and no way to look up the outcome of a call. So only a table of
+ * the provider decides what follows the end of a call. docs/explanation/retry-law.md explains the table.
  */
 
 export const isReplayable = (provider: string, step: StepName): boolean =>

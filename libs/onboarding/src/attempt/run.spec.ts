@@ -51,7 +51,7 @@ const runner = new StepRunner(
   { monotonicMs: () => nowMs, nowMs: () => nowMs } as Clock,
 );
 
-/** An attempt whose code expires `leftMs` after the attempt was written. */
+/** Makes an attempt whose code expires `leftMs` after the attempt was written. */
 const claimed = (leftMs: number) => {
   const now = new Date();
   const row = aRow({

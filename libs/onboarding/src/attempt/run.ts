@@ -94,9 +94,9 @@ export class StepRunner implements BeforeApplicationShutdown {
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // A machine that was suspended until the lease expired must not send: another process may have taken
-        // over the attempt. Only the first call of an attempt must follow soon after its first write (the
-        // claim). Later calls must only begin within the timeout of a call.
+        // A machine that was suspended until the lease expired must not send, because another process may
+        // have taken over the attempt. The first call of an attempt must follow soon after the claim. Later
+        // calls must only begin within the timeout of a call.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the attempt began too long ago to be sent');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -120,8 +120,8 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   /**
-   * Milliseconds from the first write of the attempt to the deadline. A call must end before the code, the
-   * session or the onboarding ends.
+   * @returns the milliseconds from the first write of the attempt to the deadline. A call must end before the
+   *   code, the session or the onboarding ends.
    */
   #timeLeft(row: Row): number {
     return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();
@@ -129,8 +129,8 @@ export class StepRunner implements BeforeApplicationShutdown {
 }
 
 /**
- * The failure of a call that an error in this service has ended. If bytes were sent, the provider may still
- * have acted.
+ * Makes the failure of a call that ended because of an error in this service. If bytes were sent, the
+ * provider may still have acted.
  */
 const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
   new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {

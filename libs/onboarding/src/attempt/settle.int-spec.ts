@@ -27,7 +27,7 @@ beforeEach(() => void onboardings.added.splice(0));
 const AT = '2026-11-20T10:00:00.000Z';
 const LAPSED = `lease_until = clock_timestamp() - interval '1 second'`;
 
-/** An onboarding whose attempt 2 is in flight. It is the first attempt of its submission. */
+/** Inserts an onboarding whose attempt 2 is in flight. It is the first attempt of its submission. */
 async function inFlight(columns: Record<string, unknown> = {}): Promise<Row> {
   const id = await anOnboarding(onboardings.dataSource, {
     state: 'otp_submitted',
@@ -148,7 +148,7 @@ describe('an attempt, when its end is written,', () => {
     });
   });
 
-  it('has an unknown outcome if no answer comes, even if the next attempt is refused', async () => {
+  it('has an unknown outcome if no clear answer comes, even if the next attempt is refused', async () => {
     const row = await inFlight();
     const lost = await settlement.settle(row, failed('no_answer'));
     expect(lost).toMatchObject({
@@ -200,7 +200,7 @@ describe('an attempt, when its end is written,', () => {
 });
 
 describe('a late answer', () => {
-  /** An onboarding with an unknown outcome. The answer to its attempt 2 comes later. */
+  /** Inserts an onboarding with an unknown outcome. The answer to its attempt 2 comes later. */
   async function lost(): Promise<Row> {
     const row = await inFlight();
     await set(row.id, LAPSED);
@@ -311,7 +311,7 @@ describe('an end that comes after the lease has expired and a deadline has passe
       last: 'late_answer_kept',
     },
   ] as const)(
-    'follows what callers may have read: $end.error.failure',
+    'is handled as a late answer, because callers may have read outcome_unknown: $end.error.failure',
     async ({ end, state, version, last }) => {
       const row = await inFlight();
       await set(row.id, `${LAPSED}, otp_expires_at = clock_timestamp() - interval '1 millisecond'`);
@@ -325,7 +325,7 @@ describe('an end that comes after the lease has expired and a deadline has passe
     },
   );
 
-  it('is only recorded if the onboarding has expired', async () => {
+  it('is recorded and changes nothing else if the onboarding has expired', async () => {
     const row = await inFlight();
     await set(row.id, `${LAPSED}, life_ends_at = clock_timestamp() - interval '1 millisecond'`);
     const claimed = { ...row, ...(await deadlinesOf(row.id)) } as Row;
@@ -376,7 +376,7 @@ describe('the record of a late answer', () => {
 });
 
 describe('the takeover of an attempt', () => {
-  it('writes once that the attempt got no answer, after its lease has expired', async () => {
+  it('records only once, after the lease has expired, that the attempt got no answer', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
     const seen = await onboardings.load(row.id);
@@ -473,7 +473,7 @@ describe('an attempt whose claim got no answer from PostgreSQL', () => {
 });
 
 describe('the end of an attempt', () => {
-  it('that only this process knows is written once PostgreSQL is back', async () => {
+  it('that only this process knows is written as soon as PostgreSQL is back', async () => {
     const row = await inFlight();
     const holder = new Client({ connectionString: await testDatabaseUrl() });
     await holder.connect();

@@ -41,7 +41,7 @@ export class Settlement {
 
   /**
    * @param row the row that the first write of the attempt returned.
-   * @param answering an answer for the same commit.
+   * @param answering an answer to store in the same commit.
    * @returns the row after the second write, even if another process has changed its state.
    */
   settle(row: Row, end: AttemptEnd, answering?: Answering): Promise<Row> {

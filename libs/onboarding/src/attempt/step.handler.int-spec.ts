@@ -93,7 +93,7 @@ describe('a wake-up job', () => {
     const before = await leftMs();
     const error = await wake(id).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TooEarly);
-    // The delay is one millisecond longer than the time left, because the row counts microseconds.
+    // The delay is a millisecond longer than the time left, because the times are cut to milliseconds.
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(before + 1);
     expect((error as TooEarly).waitMs).toBeGreaterThan(await leftMs());
   });

@@ -45,7 +45,7 @@ export class StepHandler {
       return this.#outcomeOf(row, await this.#traced(row, () => this.runner.takeOver(row)));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    // PostgreSQL counts microseconds. So the try is certainly due only one millisecond later.
+    // The times in the row are cut to milliseconds. So the try is certainly due only one millisecond later.
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {

@@ -5,7 +5,7 @@ import type { StepName } from '../flow/table.js';
 const payload = z.strictObject({ onboardingId: z.uuid() });
 export type StepJobPayload = z.infer<typeof payload>;
 
-/** A job that wakes a step for its next try. The row decides what the job does. */
+/** Defines the job that wakes a step for its next try. The row decides what the job does. */
 export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
   queue: 'steps',
   name: step,
@@ -13,10 +13,9 @@ export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
 });
 
 /**
- * The id of the job for a try. Each try has its own id, so that it is queued only once. BullMQ does not allow
- * ":" in an id.
- *
  * @param attempt the number of the next attempt.
+ * @returns the id of the job for this attempt. Each attempt has its own id, so that it is queued only once.
+ *   BullMQ does not allow ":" in an id.
  */
 export const stepJobId = (step: StepName, onboardingId: string, attempt: number) =>
   `${onboardingId}_${step}_${attempt}`;

@@ -38,17 +38,16 @@ export interface Step {
   /** Makes the call. Secrets are decrypted only during the call. @throws UpstreamError */
   call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd>;
 
-  /** The end of the step if the provider refused the request. */
+  /** @returns the end of the step if the provider refused the request. */
   rejected(row: Row, error: UpstreamError): StepEnd;
 
-  /** The end of the step after a fault that an operator could fix; null if the step must be parked. */
+  /** @returns the end of the step after a fault that an operator could fix; null to park the step. */
   misconfigured?(row: Row): StepEnd | null;
 
   /**
-   * The end of the step if no retry can follow, and no outcome is unknown. Either no retry is left, or a
-   * retry could not end in time.
-   *
    * @param last `unanswered`: whether the last attempt had no clear answer.
+   * @returns the end of the step if no retry can follow, and no outcome is unknown. Either no retry is left,
+   *   or a retry could not end in time.
    */
   gaveUp(row: Row, last: { unanswered: boolean }): StepEnd;
 

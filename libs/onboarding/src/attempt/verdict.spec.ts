@@ -47,7 +47,7 @@ const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({
 });
 const open = (step: StepName, attempt: number) => ({ step, attempt, at: '2026-11-20T10:00:00.000Z' });
 
-/** A row whose first attempt of a submission is in flight, with enough time left. */
+/** Makes a row whose first attempt of a submission is in flight, with enough time left. */
 const first = (step: StepName, columns: Partial<Columns> = {}) =>
   aRow({
     state: stateOfStep(step),
@@ -62,7 +62,7 @@ const first = (step: StepName, columns: Partial<Columns> = {}) =>
     ...columns,
   });
 
-/** A row whose second attempt is in flight, after a first attempt with an unknown effect. */
+/** Makes a row whose second attempt is in flight, after a first attempt with an unknown effect. */
 const second = (step: StepName, before: 'unavailable' | 'no_answer', columns: Partial<Columns> = {}) =>
   first(step, {
     attempt: 3,
@@ -88,8 +88,8 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
 }
 
 /**
- * The decision, whether the attempt still counts in the limits, and the number of the attempt whose effect is
- * unknown after the decision.
+ * @returns the decision, whether the attempt still counts in the limits, and the number of the attempt whose
+ *   effect is unknown after the decision.
  */
 function toldOf(row: Row, verdict: Verdict) {
   const { signal, retryInMs, parked } = verdict;
@@ -244,7 +244,7 @@ describe('a call that failed, if no time is left for another call:', () => {
     },
   );
 
-  it('its duration counts as time that has passed', () => {
+  it('the duration of this call counts as time that has passed', () => {
     // The failed call took 12 ms. The retry waits for 250 ms and may take 10 000 ms.
     const ends = (ms: number) =>
       verdictOn(first('verify-otp', { otpExpiresAt: after(ms) }), failed('not_sent'));

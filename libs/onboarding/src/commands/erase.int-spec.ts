@@ -82,7 +82,7 @@ describe('an erasure', () => {
     expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
   });
 
-  it('is followed only by events without data, even for a late answer and for a decision', async () => {
+  it('is followed only by events without data, even if a late answer or a decision comes', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'outcome_unknown',
       step: 'create-authenticators',
@@ -120,7 +120,7 @@ describe('an erasure', () => {
 });
 
 describe('the timeline of an erased onboarding', () => {
-  /** An event with a personal value in each member of its data. */
+  /** Makes an event with a personal value in each member of its data. */
   const personal = (type: (typeof EVENT_TYPES)[number]) => {
     const data = Object.fromEntries(Object.keys(EVENTS[type].shape).map((name) => [name, 'Ana']));
     return { type, actor: 'caller', data } as NewEvent;

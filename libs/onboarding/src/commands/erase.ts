@@ -6,8 +6,8 @@ import { Timelines } from '../upkeep/timelines.js';
 
 /**
  * Erases the personal data of an onboarding. The row and the timeline stay, without personal data. The stored
- * hash of the timeline (`anchor`) is replaced by the hash of the erased timeline. A hash that did not match
- * before is kept, so that the mismatch stays visible.
+ * hash of the timeline (`anchor`) is replaced by the hash of the erased timeline. A stored hash that did not
+ * match the timeline is kept, so that the mismatch stays visible.
  */
 @Injectable()
 export class Erasure {

@@ -8,7 +8,7 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Patch } from '../flow/row.js';
 import { EventFollower, type TimelineReader } from './event-follower.js';
 
-/** So short that an unwanted statement would run many times before a test checks the count. */
+/** This is so short that an unwanted statement would run many times before a test checks the count. */
 const POLL_MS = 5;
 
 let onboardings: Onboardings;

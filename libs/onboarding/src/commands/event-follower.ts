@@ -84,7 +84,7 @@ export class EventFollower {
     };
   }
 
-  /** Runs at most one statement for each reader, because two could give a reader the same event twice. */
+  /** Runs at most one statement at a time for each reader, because two could give it the same event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;

@@ -63,7 +63,7 @@ export class OnboardingService {
   }
 
   /**
-   * The subject's latest onboarding, live or ended. If a deadline has passed, its effect is written first.
+   * Finds the subject's latest onboarding, live or ended. If a deadline has passed, writes its effect first.
    *
    * @returns null if the subject never had an onboarding. `row` is null if the row was deleted.
    */
@@ -187,8 +187,8 @@ export class OnboardingService {
   }
 
   /**
-   * The provider's ids of the passkeys, from an answer that came after the onboarding had ended; null if
-   * there is no such answer.
+   * @returns the provider's ids of the passkeys, from an answer that came after the onboarding had ended;
+   *   null if there is no such answer.
    */
   async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
     const open = row.unresolved.at(-1);

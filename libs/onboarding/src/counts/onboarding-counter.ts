@@ -22,9 +22,9 @@ const HELD_MS = 2 * LONGEST_REST_MS;
 const LOWEST = '00000000-0000-0000-0000-000000000000';
 
 /**
- * Lets this process count a part, unless another process counts it; returns a row if this process may count.
- * Stores the duration of the running count if it is longer than the last one, because slow counts are shown
- * for longer.
+ * Lets this process count a part, unless another process counts it. Returns a row if this process may count.
+ * If the running count already takes longer than the last one, stores its duration, so that the older counts
+ * stay visible for longer.
  */
 const HOLD = `
   INSERT INTO onboarding_counts AS c (part, process, next_at)

@@ -36,7 +36,7 @@ async function counted(): Promise<void> {
   await counts.refresh();
 }
 
-/** The values of a metric by their labels. Quotes and the label `integration="byzantine"` are left out. */
+/** @returns the values of a metric by labels, without quotes and without `integration="byzantine"`. */
 async function shown(name: string): Promise<Record<string, number>> {
   const text = await onboardings.module.get(Metrics).registry.getSingleMetricAsString(name);
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -202,7 +202,7 @@ describe('a count that takes longer than the last one', () => {
       counted_at = counted_at - interval '70 seconds'`);
     await counts.refresh();
     expect(await shown('gangway_onboardings_retrying')).toEqual({});
-    // A minute ago, so that the count stays due even if the machine's clock is set back now.
+    // The count is overdue by a minute, so that it stays due even if the machine's clock is set back now.
     await sql(`UPDATE onboarding_counts SET next_at = clock_timestamp() - interval '1 minute'`);
     await beginRound(500);
     await until('the counts are shown', async () => {

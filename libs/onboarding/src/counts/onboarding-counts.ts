@@ -168,8 +168,8 @@ export class OnboardingCounts implements OnApplicationBootstrap, BeforeApplicati
 }
 
 /**
- * How late the most overdue retry was at the count, in milliseconds; 0 if none was due. Ignores paused
- * integrations.
+ * @returns how late the most overdue retry was when it was counted, in milliseconds; 0 if none was due.
+ *   Ignores paused integrations.
  */
 function retryLagMs(found: Counted | null): number | undefined {
   if (!found) return undefined;

@@ -25,7 +25,7 @@ const RESULTS = {
 export type ResultCode = keyof typeof RESULTS;
 export const RESULT_CODES = Object.keys(RESULTS) as [ResultCode, ...ResultCode[]];
 
-/** The problem that the caller gets for a result code; null if the caller gets the onboarding. */
+/** @returns the problem that the caller gets for a result code; null if the caller gets the onboarding. */
 export const problemOf = (code: ResultCode): ProblemCode | null => RESULTS[code];
 
 /**

@@ -23,7 +23,7 @@ describe('the median of a histogram', () => {
     expect(medianOf(histogram(counts))).toBe(median);
   });
 
-  it('needs buckets in rising order', () => {
+  it('can rely on buckets in rising order', () => {
     expect(BUCKET_ENDS_MS).toEqual(BUCKET_ENDS_MS.toSorted((one, other) => one - other));
   });
 });

@@ -54,7 +54,7 @@ const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt:
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
 
 /**
- * One row for each entry of TABLE: a state, or a state in a certain situation. All encrypted columns are set,
+ * One row for each key of TABLE: a state, in some cases with its situation. All encrypted columns are set,
  * even if the state does not need them.
  */
 const ROWS = {
@@ -246,7 +246,7 @@ const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: strin
 };
 
 const MOVING = SIGNALS.filter((signal): signal is Moving => signal !== 'late_answer');
-/** Signals that a passed deadline can cause, without the end of an attempt. */
+/** Signals that a passed deadline can cause, even if no attempt has ended. */
 const OF_TIME: ReadonlySet<Moving> = new Set(['otp_expired', 'session_expired', 'outcome_lost', 'expired']);
 
 const codeOf = (work: () => unknown): string => {
@@ -444,7 +444,7 @@ describe('a state change', () => {
     },
   );
 
-  it('limits the life of a sent code to OTP_LIFE_MS or the provider’s limit, and starts the cooldown', () => {
+  it('lets a code live for OTP_LIFE_MS or the provider’s shorter limit, and starts the cooldown', () => {
     const sent = (lifeMs: number | null) =>
       move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
     expect(sent(MINUTE)).toMatchObject({
@@ -552,11 +552,11 @@ describe('the end of an attempt', () => {
     expect(patch).toMatchObject(ATTEMPT.counts);
   });
 
-  it('never makes the number of tries negative', () => {
+  it('never makes the number of tries left negative', () => {
     expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
   });
 
-  it('keeps unresolved attempts: the latest of this submission, and all of earlier submissions', () => {
+  it('keeps the latest unresolved attempt of this submission, and all of earlier submissions', () => {
     const earlier = { step: 'create-authenticators', attempt: 2, at: NOW.toISOString() } as const;
     const [first] = open('verify-otp');
     const second = { ...first!, attempt: 5 };
@@ -689,7 +689,7 @@ describe('a late answer', () => {
     ]);
   });
 
-  it('has no effect if it does not tell the outcome, or if no outcome is unknown', () => {
+  it('has no effect if it does not show the outcome, or if the onboarding has ended', () => {
     expect(lateAnswer(lost, inTime(), 'outcome_lost')).toBeNull();
     expect(lateAnswer(ROWS.cancelled, inTime(), 'authenticators_created')).toBeNull();
   });
@@ -739,7 +739,7 @@ describe('a decision on an ended onboarding', () => {
     expect([patch, also.credentials]).toEqual([{ unresolved: [] }, null]);
   });
 
-  it('writes no personal data to an erased onboarding', () => {
+  it('writes no personal data if the onboarding is erased', () => {
     const { patch, events } = recordDecision({ ...row, erasedAt: NOW }, decided, true, ['id']);
     expect(patch).toEqual({ unresolved: [] });
     expect(events).toEqual([{ type: 'resolved', actor: 'caller' }]);
@@ -818,7 +818,7 @@ const anyRow = fc
   });
 
 describe('for any row', () => {
-  it('the due time is not after the next deadline; an ended row is due until its hash is stored', () => {
+  it('the due time is not after the next deadline; an ended row is due until its anchor is stored', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const due = dueOf(row, NOW);

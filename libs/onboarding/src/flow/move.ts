@@ -41,9 +41,9 @@ export interface Moment {
   settings: Settings;
 }
 
-/** The changes in other tables, which the same statement writes. */
+/** Changes in other tables. The statement that writes the row also writes these changes. */
 export interface Also {
-  /** What does not count against the subject's limits any more: one sent code, or one try. */
+  /** What the subject's budget gets back: one sent code, or one try; null for nothing. */
   refund: 'send' | 'try' | null;
   /**
    * Whether the submission's passkeys are now registered (`confirm`), or may be submitted again (`release`).
@@ -104,7 +104,7 @@ export interface Facts {
 type ByTime = { byTime: true };
 export const BY_TIME: ByTime = { byTime: true };
 
-/** The writes for the end of an attempt, as part of a state change: see {@link endOf}. */
+/** The writes for the end of an attempt. They become part of a state change: see {@link endOf}. */
 export interface Ended extends Moved {
   upstreamStatus: number | null;
 }
@@ -225,7 +225,7 @@ const EFFECTS = {
       otpHandle: handle,
       otpTargetBundle: targetBundle,
       otpSentAt: now,
-      // The cooldown begins when the code is sent. After retries, this is long after the request.
+      // The cooldown begins only when the code is sent, because retries may have delayed the code.
       otpResendAt: later(now, settings.OTP_RESEND_COOLDOWN_MS),
       otpExpiresAt: later(now, Math.min(lifeMs ?? Infinity, settings.OTP_LIFE_MS)),
       otpTriesLeft: settings.OTP_TRIES,
@@ -371,8 +371,8 @@ const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAtte
 });
 
 /**
- * Deletes the session and the earlier code. In `otp_sent`, that code stays valid, in case no new code can be
- * sent.
+ * Deletes the session and the earlier code. In the state `otp_sent`, the code stays, because it is still
+ * needed if no new code can be sent.
  */
 function sending(row: Row, { now, settings }: Moment): Patch {
   return {
@@ -422,7 +422,7 @@ export function retryNow(row: Row, step: StepName, given: { reason: string; by?:
 
 /**
  * Applies a late answer to the attempt with an unknown effect as if the answer had come in time. @returns
- * null if the answer does not tell the outcome.
+ * null if the answer does not show the outcome.
  */
 export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Signal): Moved | null {
   if (!nextState({ state: lost.state, step: lost.step, answer }, 'late_answer')) return null;

@@ -40,7 +40,7 @@ describe('nextActionOf', () => {
     expect(nextActionOf(aRow({ idleEndsAt: after(100_000) }))).toMatchObject({ before: text(100_000) });
   });
 
-  it('asks for nothing if the onboarding ends before a code may be sent or a call could end', () => {
+  it('asks for nothing if the onboarding ends too soon for another code or another call', () => {
     const none = { type: 'none' };
     expect(nextActionOf(aRow({ lifeEndsAt: after(9_999) }))).toEqual(none);
     expect(nextActionOf(aRow({ state: 'otp_needed', idleEndsAt: after(59_999) }))).toEqual(none);

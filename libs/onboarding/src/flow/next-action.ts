@@ -63,8 +63,8 @@ export function hasTimeFor(row: Row, bound: Date | null): boolean {
 }
 
 /**
- * @returns the last instant for a command whose call must end in time. The idle time needs no margin for the
- *   call, because a command restarts the idle time.
+ * @returns the last instant at which a command can begin its call, so that the call ends in time. The idle
+ *   time needs no margin for the call, because the command restarts the idle time.
  */
 function lastChance(row: Row, bound: Date | null): Date {
   const lastCall = new Date(earlier(bound, row.lifeEndsAt).getTime() - row.callMs);

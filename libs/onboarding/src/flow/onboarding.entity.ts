@@ -48,7 +48,7 @@ export class Onboarding {
   /** Keyed hash of the submitted values. */
   @Column('text', { nullable: true }) fingerprint!: string | null;
   /**
-   * The id that the process chose when it began the attempt. If its statement gets no answer, the process
+   * The id that the process chose when it began the attempt. If PostgreSQL does not answer, the process
    * looks for this id.
    */
   @Column('uuid', { name: 'claim_id', nullable: true }) claimId!: string | null;
@@ -95,7 +95,7 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
   sealedAuthenticators!: Buffer | null;
 
-  /** The encrypted requests to the provider, by their names. Each later try of the step repeats them. */
+  /** The encrypted requests to the provider, each under its name. Each later try of the step repeats them. */
   @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
 
   /** The passkeys of the submission in step 3, without their attestations. */

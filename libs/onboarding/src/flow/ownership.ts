@@ -36,7 +36,7 @@ export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller
 }
 
 /**
- * The same rule as {@link mustTouch}, for a statement that writes without a read.
+ * Applies the rule of {@link mustTouch} to a statement that writes a row without reading it first.
  *
  * @returns the caller and the integrations that the row must have; null means any.
  */

@@ -88,7 +88,7 @@ export const versionMismatch = (row: Row) =>
 export const notFound = (id: string) =>
   new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
-/** The refusal of a command if another writer has changed the row at each try. */
+/** @returns the refusal of a command after other writers have changed the row at each try. */
 export const changing = () =>
   new ProblemError('illegal_state', {
     detail: 'Other commands are changing this onboarding. Try again.',

@@ -41,7 +41,7 @@ export interface Failure extends LastResult {
   upstreamStatus: number | null;
 }
 
-/** A passkey in answers. Binary values are unpadded base64url. */
+/** A passkey as callers see it. Binary values are unpadded base64url. */
 export interface AuthenticatorSummary {
   name: string;
   credentialId: string;

@@ -93,15 +93,15 @@ const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
 ];
 
 describe('the state machine', () => {
-  describe.each(expected)('%s', (_name, situation, moves) => {
-    it.each(SIGNALS)('goes to the state that the design names for the signal %s', (signal) => {
+  describe.each(expected)('in the state %s', (_name, situation, moves) => {
+    it.each(SIGNALS)('handles the signal %s as the design says', (signal) => {
       const target = { ...moves, ...endings }[signal] ?? null;
       expect(nextState(situation, signal)).toBe(target);
     });
   });
 
-  describe.each(ENDED_STATES)('%s', (state) => {
-    it.each(SIGNALS)('does not allow the signal %s in an ended state', (signal) =>
+  describe.each(ENDED_STATES)('in the ended state %s', (state) => {
+    it.each(SIGNALS)('does not allow the signal %s', (signal) =>
       expect(nextState({ state }, signal)).toBeNull(),
     );
   });

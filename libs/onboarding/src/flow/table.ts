@@ -181,7 +181,7 @@ export function nextState(situation: Situation, signal: Signal): State | null {
 
 function nextStateByAnswer({ step, answer }: Situation): State | null {
   if (!answer) throw new Error('late_answer needs the signal of the answer');
-  // A late answer tells the outcome. So it is never a loss, an expiry or a cancellation.
+  // A late answer shows the outcome, so it is never a loss, an expiry or a cancellation.
   if (answer === 'outcome_lost' || answer === 'expired' || answer === 'cancelled') return null;
   return nextState({ state: stateOfStep(step!) }, answer);
 }

@@ -166,7 +166,10 @@ export class IntegrationKnowledge {
     return [...others, ...own];
   }
 
-  /** @returns all reported failures, and the failures that this process has not reported yet. */
+  /**
+   * @returns the reported failures without a later success, and the failures that this process has not
+   *   reported yet.
+   */
   #troubles(): Trouble[] {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations

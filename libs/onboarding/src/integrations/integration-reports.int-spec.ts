@@ -114,7 +114,7 @@ describe('rows that another process has locked', () => {
 });
 
 describe('reported failures of calls', () => {
-  it('are added up over all processes, with the latest failure of any process', async () => {
+  it('are added up over all processes, and show the latest failure', async () => {
     await reports.report([trouble()]);
     await reports.report([trouble({ failures: 3, status: 500, sinceAgeMs: 9_000, lastAgeMs: 8_000 })]);
     const { now } = await reports.read();
@@ -125,7 +125,7 @@ describe('reported failures of calls', () => {
     expect(found!.goodUntil).toBeGreaterThan(now);
   });
 
-  it('never expire if they count until a call succeeds', async () => {
+  it('never expire if only a successful call can end them', async () => {
     await reports.report([trouble({ what: 'access', goodForMs: null })]);
     expect(await troubles()).toMatchObject([{ what: 'access', goodUntil: Infinity }]);
   });

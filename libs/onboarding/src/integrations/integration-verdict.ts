@@ -199,7 +199,7 @@ function unknown(counts: readonly Count[]): Part {
   };
 }
 
-/** During a key change, each process first uses the key that last worked for this process. */
+/** Shows the signing key of each process, because the processes may differ during a key change. */
 function keys(views: readonly View[]): Part {
   const texts = views.flatMap(({ key, process }) =>
     key ? [{ process, text: `signs with key ${key.inUse} of ${key.count}, ${key.fingerprint}` }] : [],
@@ -216,7 +216,7 @@ const sumOf = (rows: readonly Count[]) => ({
 });
 
 const instant = (ms: number) => new Date(ms).toISOString();
-/** A time for people, in whole seconds. */
+/** Formats a time for people, in whole seconds. */
 const shown = (ms: number) => instant(ms).replace(/\.\d+Z$/, 'Z');
 
 function by<T>(key: (value: T) => string) {

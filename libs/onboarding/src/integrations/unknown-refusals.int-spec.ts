@@ -64,7 +64,7 @@ it('an integration’s stored texts of refusals are limited; further texts are c
   expect(await list.list('turnkey', 10)).toHaveLength(1);
 });
 
-it('unknown texts of refusals stay in memory while PostgreSQL is away, with one log line', async () => {
+it('unknown texts of refusals stay in memory while PostgreSQL is away; one log line says so', async () => {
   const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
   const told = () => warn.mock.calls.filter(([, text]) => String(text).includes('not stored yet'));
   await onboardings.dataSource.query(

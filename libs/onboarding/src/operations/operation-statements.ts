@@ -1,6 +1,6 @@
 import { statement } from '../store/statement.js';
 
-/** The columns of an operation. The table or the `RETURNING` clause must have the name `o`. */
+/** The columns of an operation. The statement must give the operation the alias `o`. */
 export const OPERATION = `o.id, o.action, o.actor, o.via, o.role, o.reason, o.target, o.integrations, o.state,
   o.total, o.done, o.refused, o.failed, o.created_at AS "createdAt", o.ended_at AS "endedAt",
   o.trace_parent AS "traceParent"`;
@@ -130,8 +130,8 @@ export const OPEN_OPERATIONS = statement(
 /**
  * Leases items of an operation that is not aborted. Skips items that another worker holds. `wasDone`: another
  * worker did the item, but died before recording the result. Finds the items by `ctid`, so that PostgreSQL
- * reads no other rows. Reads each idempotency key in a subquery of its own: for an `EXISTS`, PostgreSQL may
- * read all keys of the route.
+ * reads no other rows. Reads each idempotency key in a subquery of its own, because PostgreSQL may read all
+ * keys of the route for an `EXISTS`.
  */
 export const TAKE = statement(
   'take_operation_items',

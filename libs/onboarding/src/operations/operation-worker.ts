@@ -329,8 +329,8 @@ interface WaitingStep {
 }
 
 /**
- * @returns the caller of the operation's commands. An actor of the REST interface keeps its own name as a
- *   caller.
+ * @returns the caller of the operation's commands. If a caller of the REST interface started the operation,
+ *   the prefix `caller:` of the actor is removed.
  */
 const callerOf = ({ actor, via, integrations }: Operation): Caller => ({
   name: via === 'rest' ? actor.replace(/^caller:/, '') : actor,

@@ -145,7 +145,8 @@ export class Operations {
       values,
     );
     const { count, isRepetition, ...operation } = started!;
-    // A repeated request must get the first answer. The errors below would prevent that.
+    // A repeated request must get the first answer. So it gets this retryable error, and none of the errors
+    // below.
     if (isRepetition) throw changing();
     if (count > MAX_ITEMS) {
       throw invalid('/filter', 'too_big', `More than ${MAX_ITEMS} onboardings match. Narrow the filter.`);

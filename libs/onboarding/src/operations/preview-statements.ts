@@ -6,7 +6,7 @@ const COLUMNS = SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ');
 
 /**
  * @returns SQL that counts the onboardings of a target, up to `limit`, and SQL that reads the newest of them.
- *   Both lock no rows.
+ *   Neither locks any rows.
  */
 export function previewStatements(
   target: OperationTarget,

@@ -9,10 +9,10 @@ export interface AnswerToStore {
   sealedAnswer: Buffer;
 }
 
-/** Offers an answer that the write of a step's end can store. */
+/** Offers an answer, so that the statement that writes the end of a step can store it. */
 export interface Answering {
   /**
-   * @param row the row as the write is expected to leave it.
+   * @param row the row that the statement will probably leave in the database.
    * @returns the answer to store with this row; null if there is none.
    */
   begin(row: Row): AnswerToStore | null;

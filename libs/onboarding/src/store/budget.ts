@@ -1,12 +1,11 @@
 /**
- * SQL for the budget row `b` of a subject. Its arrays have the times of the latest sends and wrong codes, the
- * latest last, and at most as many as the limit. If the limit is n, the n-th time from the end shows whether
- * the budget has room. PostgreSQL reads this single time faster than it counts all times.
+ * SQL for the budget row `b` of a subject. Its arrays `sends` and `wrong_codes` contain times, latest last.
+ * An array has no more times than its limit. If the limit is n, the n-th time from the end shows whether the
+ * budget has room. PostgreSQL reads this single time faster than it counts all times.
  */
 
 /**
- * SQL for the entry that must become older than its period before the budget has room; null if the limit is
- * not reached.
+ * SQL for the entry that must expire before the budget has room again; null if the limit is not reached.
  *
  * @param refunded how many of the latest entries do not count.
  */
@@ -33,8 +32,8 @@ export const WITH_WRONG_CODE = charged('wrong_codes', '$wrongPerDay::int');
 /**
  * SQL for the time when all budgets have room for another send.
  *
- * @param refunded how many sends and wrong codes the same statement refunds. The SQL reads the row as it was
- *   before the refund.
+ * @param refunded how many sends and wrong codes the same statement refunds, because this SQL reads the row
+ *   without the refund.
  */
 export const roomForSendAt = (refunded: { sends?: string; wrongCodes?: string } = {}) => {
   const { sends = '0', wrongCodes = '0' } = refunded;

@@ -39,7 +39,7 @@ const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
 /**
- * The values of earlier steps. So a test notices if the first write of an attempt does not reset one of them.
+ * Values of earlier steps, so that a test notices if the first write of an attempt does not reset a value.
  */
 const BEFORE = {
   attempt: 4,
@@ -88,8 +88,8 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
 }
 
 /**
- * The time for `move`: the time of the statement, which the row has as `updatedAt`. Statement and `move` add
- * whole milliseconds to this time.
+ * `updatedAt` is the time of the statement. `move` gets the same time, so that both compute the same
+ * deadlines.
  */
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
@@ -170,7 +170,7 @@ describe('the SQL that begins a resend', () => {
     );
   });
 
-  it('changes the row as the function `move` does: with options for the new code only', async () => {
+  it('changes the row as the function `move` does: with a stored provider request', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');
     const claimed = (await store.claimSend(givenTo(before.id), {
@@ -235,7 +235,7 @@ describe('the SQL that begins a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try: if no try of the day is left, another code may be sent only later', async () => {
+  it('counts its own try: the last try of the day delays another code', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(
@@ -251,7 +251,7 @@ describe('the SQL that begins a verification', () => {
 });
 
 describe('the SQL that begins a creation of passkeys', () => {
-  it('changes the row as the function `move` does, during the session', async () => {
+  it('changes the row as the function `move` does', async () => {
     const before = await inserted({ ...SESSION, state: 'otp_verified' });
     await dataSource.query(
       `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)

@@ -22,7 +22,7 @@ describe('the data key of a row', () => {
     expect(() => dataKeys.sealerOf({ id: 'two', sealedDataKey: one.patch.sealedDataKey })).toThrow();
   });
 
-  it('is needed to read the values of the row: without the key, they are unreadable', () => {
+  it('is needed to read the values that it has sealed', () => {
     const dataKeys = new DataKeys(new Sealer([key('a', 1)]));
     const sealed = dataKeys.fresh('one').sealer.seal(place, 'secret');
     expect(() => dataKeys.sealerOf({ id: 'one', sealedDataKey: null }).open(place, sealed)).toThrow();
@@ -44,7 +44,7 @@ describe('the data key of a row', () => {
     );
   });
 
-  it('is not needed for values sealed by SEALING_KEYS, such as a code sealed before its row is read', () => {
+  it('is not needed for values that SEALING_KEYS seal, such as a code sealed before the row is read', () => {
     const ring = new Sealer([key('a', 1)]);
     const sealed = ring.seal(place, 'secret');
     const dataKeys = new DataKeys(ring);
@@ -72,7 +72,7 @@ describe('the decryption of a row’s data key', () => {
     return open.mock.calls.length;
   };
   const { patch } = dataKeys.fresh('one');
-  /** The row as each read returns it, with new Buffer objects. */
+  /** Reads the row. Like each real read, this returns new Buffer objects. */
   const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
   it('happens once for each read of the row, but not if the key was just made', () => {
@@ -85,14 +85,14 @@ describe('the decryption of a row’s data key', () => {
     expect(openings(() => [dataKeys.sealerOf(read()), dataKeys.sealerOf(read())])).toBe(2);
   });
 
-  it('happens once for two reads of a row if the decrypted key is handed over', () => {
+  it('is not repeated for a later read that gets the decrypted key of an earlier read', () => {
     const [earlier, later] = [read(), read()];
     const sealed = dataKeys.sealerOf(earlier).seal(place, 'secret');
     dataKeys.handOver(earlier, later);
     expect(openings(() => expect(dataKeys.sealerOf(later).open(place, sealed)).toBe('secret'))).toBe(0);
   });
 
-  it('happens again if the earlier read has no decrypted key or another key, or is of another row', () => {
+  it('happens again if the earlier read has no decrypted key, another key or another row', () => {
     const unopened = read();
     const other = { id: 'one', ...dataKeys.fresh('one').patch };
     const wrapped = { id: 'one', ...dataKeys.rewrapped('one', patch.sealedDataKey) };

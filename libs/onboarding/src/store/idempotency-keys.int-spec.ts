@@ -33,7 +33,7 @@ describe('a stored answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
   });
 
-  it('is accepted only from the request that first used the key', async () => {
+  it('comes only from the request that first used the key', async () => {
     const request = await answered();
     const { key } = request;
     await onboardings.dataSource.query('UPDATE idempotency_keys SET sealed_answer = NULL WHERE key = $1', [
@@ -64,7 +64,7 @@ describe('a stored answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
   });
 
-  it('is stored for each of many simultaneous requests', async () => {
+  it('exists for each of many requests that ran at the same time', async () => {
     const requests = await Promise.all(Array.from({ length: 20 }, answered));
     for (const request of requests)
       expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });

@@ -60,8 +60,8 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Seals an answer for its place in the database. A key of `SEALING_KEYS` seals it, because the row with its
-   * data key is not always loaded.
+   * Seals an answer for its place in the database. A key of `SEALING_KEYS` seals it, because the onboarding
+   * with its data key is not always loaded.
    */
   sealed(key: KeyedRequest, answer: KeptAnswer): AnswerToStore {
     return {

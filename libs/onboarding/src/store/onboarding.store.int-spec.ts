@@ -83,7 +83,7 @@ const aKey = (key: string = randomUUID()): KeyToTake => ({
   lockMs: 60_000,
 });
 
-/** Offers an answer to a settle. `sealed` reads the stored answer. */
+/** Makes an answer that the end of an attempt can store. `sealed` reads what the database has stored. */
 async function anAnswer() {
   const key = randomUUID();
   const takenBy = randomUUID();
@@ -178,7 +178,7 @@ function started(subjectKey: string = randomUUID(), more: Partial<Started> = {})
   };
 }
 
-/** All data that a statement may change: the row, and the related rows in other tables. */
+/** Reads all data that a statement may change: the row, and the related rows in other tables. */
 async function standing({ id, subjectKey }: Pick<Row, 'id' | 'subjectKey'>) {
   const [beside] = await sql<Record<string, unknown>>(
     `SELECT to_jsonb(o) AS row,
@@ -222,7 +222,7 @@ describe('a write that depends on the version of the row', () => {
 
   it.each(
     WRITES.flatMap(([name, columns, write]) => MEANWHILE.map((set) => [name, set, columns, write] as const)),
-  )('%s writes nothing if the row has changed: %s', async (_, meanwhile, columns, write) => {
+  )('writes nothing if the row has changed: %s after %s', async (_, meanwhile, columns, write) => {
     const seen = await inserted(columns);
     await sql(`UPDATE onboardings SET ${meanwhile} WHERE id = $1`, [seen.id]);
     const before = await standing(seen);
@@ -230,7 +230,7 @@ describe('a write that depends on the version of the row', () => {
     expect(await standing(seen)).toEqual(before);
   });
 
-  it.each(WRITES)('%s writes if the row has not changed', async (_, columns, write) => {
+  it.each(WRITES)('succeeds if the row has not changed: %s', async (_, columns, write) => {
     const seen = await inserted(columns);
     const before = await standing(seen);
     expect([null, false]).not.toContain(await write(seen));
@@ -269,7 +269,7 @@ describe('a write that depends on the version of the row', () => {
   });
 
   it.each(STEPS_IN_FLIGHT)(
-    'returns the row of a settled %s exactly as it is stored',
+    'returns the row exactly as it is stored, after the end of %s',
     async (step, columns) => {
       const seen: Row = { ...(await inserted(columns)), paused: true };
       const ended = endOf(seen, {
@@ -752,7 +752,7 @@ describe('a read', () => {
     expect(await store.findForPasskeys(randomUUID())).toBeNull();
   });
 
-  it('of a subject’s live onboarding returns null if no onboarding was started', async () => {
+  it('of a subject’s latest onboarding returns null if no onboarding was started', async () => {
     expect(await store.findLatest('byzantine', randomUUID())).toBeNull();
   });
 });

@@ -189,8 +189,8 @@ export class OnboardingStore {
   }
 
   /**
-   * Makes the ticket of a claim. From `claimBefore` on, the claim writes nothing. This time is
-   * `CLAIM_MAX_AGE_MS` after now by the estimate of PostgreSQL's clock.
+   * Makes the ticket of a claim. `claimBefore` is `CLAIM_MAX_AGE_MS` from now, by the estimate of
+   * PostgreSQL's clock. From then on, the claim writes nothing.
    */
   async newClaim(): Promise<ClaimTicket> {
     const nowMs = await this.#postgresClock.estimateMs();
@@ -329,8 +329,8 @@ export class OnboardingStore {
   /**
    * Writes the end of an attempt.
    *
-   * @param answering offers an answer for the same commit. If there is one, `now` becomes the time of the
-   *   row's last change, because the answer contains this time.
+   * @param answering offers an answer to store in the same commit. If there is one, `now` becomes the time of
+   *   the row's last change, because the answer contains this time.
    * @returns null if the row has changed since it was read. A passed deadline is also a change: callers may
    *   have read the next state, so the expiry must be written first.
    */

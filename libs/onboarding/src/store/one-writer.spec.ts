@@ -46,7 +46,7 @@ describe('the store', () => {
     expect(writers.filter(({ path }) => !path.startsWith(STORE))).toEqual([]);
   });
 
-  it('contains writes that the scan of the source code finds', () => {
+  it('has writes to both tables, and the scan of the source code finds them', () => {
     expect(sources.length).toBeGreaterThan(200);
     expect(new Set(writers.map(({ write }) => write))).toEqual(
       new Set([

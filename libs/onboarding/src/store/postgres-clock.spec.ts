@@ -18,7 +18,7 @@ function clocks() {
 }
 
 describe('the estimate of PostgreSQL’s clock', () => {
-  it('is read once, and then goes on with our monotonic clock', async () => {
+  it('begins with one read of PostgreSQL’s clock, and then follows our monotonic clock', async () => {
     const { ours, postgres, reads } = clocks();
     expect(await postgres.estimateMs()).toBe(1_000_000);
     ours.at += 250;
@@ -26,7 +26,7 @@ describe('the estimate of PostgreSQL’s clock', () => {
     expect(reads()).toBe(1);
   });
 
-  it('is late by the duration of a quick answer, and never early', async () => {
+  it('is ahead of that clock by the duration of a quick answer, and never behind it', async () => {
     const { postgres, answer, reads } = clocks();
     answer(40, 1_000_040);
     expect(await postgres.estimateMs()).toBe(1_000_080);

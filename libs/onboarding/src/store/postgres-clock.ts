@@ -7,8 +7,9 @@ import type { Clock } from '#libs/kernel';
 const QUICK_MS = 100;
 
 /**
- * Estimates PostgreSQL's clock from the times in its answers. The estimate may be late by the duration of a
- * quick answer. If it were early, PostgreSQL would refuse claims only because the network is slow.
+ * Estimates PostgreSQL's clock from the times in its answers. The estimate may be ahead of that clock, by the
+ * duration of a quick answer. If it were behind, PostgreSQL would refuse claims only because the network is
+ * slow.
  */
 export class PostgresClock {
   /** The most that PostgreSQL's clock (milliseconds since the epoch) may be ahead of our monotonic clock. */

@@ -30,7 +30,7 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
   .join(', ')}) THEN o.idle_ends_at END`;
 
 /**
- * All parts of a statement use the same time. So each part sees a row past its deadline in the same state.
+ * All parts of a statement use the same time, so that they see a row past its deadline in the same state.
  */
 const NOW = 'statement_timestamp()';
 

@@ -22,8 +22,8 @@ export class Subjects {
   ) {}
 
   /**
-   * @returns the text by which limits and searches find a subject: the key that the provider's code has made
-   *   of the subject, or a keyed hash of this key if the key identifies a person.
+   * @returns the text by which limits and searches find a subject: the key that the provider's code derives
+   *   from the subject, or a keyed hash of this key if the key identifies a person.
    */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
@@ -60,8 +60,8 @@ export class Subjects {
   }
 
   /**
-   * @returns the row as callers see it. A contact that cannot be decrypted is left out. Otherwise, one such
-   *   row would make a whole page fail, or the answer to a command that was carried out.
+   * @returns the row as callers see it, without a contact that cannot be decrypted. An error would fail the
+   *   whole page, or the answer to a command that was carried out.
    */
   withContact<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,

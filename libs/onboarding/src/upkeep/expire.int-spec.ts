@@ -168,8 +168,7 @@ describe('the expiry batch', () => {
     await expiry.run();
     expect(await load(idle)).toMatchObject({ state: 'expired', version: 3 });
     expect(await eventTypes(idle)).toEqual(['otp_expired', 'expired']);
-    // The idle time does not end an onboarding whose outcome is unknown, even if the outcome was lost just
-    // now.
+    // The idle time has passed too, but it does not end an onboarding whose outcome is unknown.
     expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 

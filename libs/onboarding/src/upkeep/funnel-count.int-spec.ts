@@ -182,8 +182,8 @@ describe('the funnel (how many onboardings reach each stage)', () => {
         `UPDATE funnel_counts SET took_ms = 1000, counted_at = clock_timestamp() - $1 * interval '1 second'`,
         [seconds],
       );
-    // These ages fit both two and three days without final counts, because yesterday's counts are not final
-    // for some minutes after midnight.
+    // The pause is 50 s for each day whose counts are not final. There are two such days, or three for some
+    // minutes after midnight.
     await age(90);
     expect(await onboardings.module.get(FunnelCount).run()).toEqual({ days: 0, onboardings: 0 });
     await age(160);

@@ -15,7 +15,7 @@ const DAYS_BACK = 400;
 const PAUSE = 50;
 /** After this time, a run begins no further day. The next run continues. */
 const RUN_MS = 20_000;
-/** How long after midnight a process with a late clock may still start an onboarding of the day before. */
+/** How long after midnight a process with a slow clock may still start an onboarding of the day before. */
 const LATE_CLOCK_MS = 600_000;
 
 interface Fact {
@@ -67,7 +67,7 @@ export class FunnelCount {
     const all = Array.from({ length: (today - oldest) / DAY_MS + 1 }, (_, ago) => today - ago * DAY_MS);
     const open = Object.values(days).filter(({ isFinal }) => !isFinal);
     const tookMs = open.reduce((sum, day) => sum + day.tookMs, 0);
-    // The pause is half of the interval, because the job may run a little early.
+    // At least half of the interval must pass, not all of it, because the job may run a little early.
     const pauseMs = Math.max(this.config.FUNNEL_EVERY_MS / 2, PAUSE * tookMs);
     return all.filter((day) => {
       const last = days[nameOf(day)];

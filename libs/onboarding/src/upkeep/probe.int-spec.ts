@@ -71,7 +71,7 @@ const trialIsDue = () => query(`UPDATE integration_trials SET next_at = clock_ti
 
 describe('a probe without a clear result', () => {
   it.each(['rejected', 'rejected_unclear', 'unavailable', 'no_answer', 'not_sent', 'throttled'] as const)(
-    'that ends with %s releases three rows, and no more before the next trial is due',
+    'releases three rows if it ends with %s, and no more before the next trial is due',
     async (failure) => {
       answers(failure);
       const ids = await parked(5);

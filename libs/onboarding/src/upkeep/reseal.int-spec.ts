@@ -135,7 +135,7 @@ describe('a rotation of SEALING_KEYS', () => {
     );
   });
 
-  it('lets reads leave out the contact if a key was removed too early, and breaks no command', async () => {
+  it('that removed a key too early breaks no command, and reads leave out the contact', async () => {
     const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
     const early = await having(NEW);
     const service = early.module.get(OnboardingService);

@@ -54,7 +54,7 @@ export class Retention {
         if (await this.erasure.erase(row, 'service')) now += 1;
       }
       erased += now;
-      // If nothing was erased, another worker is erasing the same rows.
+      // If nothing was erased, another worker is erasing the same rows, so this worker stops.
       return now === 0 ? 0 : rows.length;
     });
     return erased;

@@ -7,8 +7,8 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
 
 /**
- * The sweeper skips a try that is due for less than this time, because its own job will probably wake the
- * step.
+ * The sweeper skips a try that became due less than this time ago, because the job of the try will probably
+ * wake the step.
  */
 const GRACE_MS = 2_000;
 const BATCH = 500;

@@ -24,7 +24,7 @@ const eraseByCaller = (id: string) =>
   onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
 
 /**
- * Inserts an onboarding with four events, three of them by one statement. The last event may end the
+ * Inserts an onboarding, and three events by one statement. If `ended` is true, a fourth event ends the
  * onboarding.
  */
 async function written({ ended = true } = {}): Promise<string> {
@@ -117,7 +117,7 @@ describe('a stored timeline', () => {
     },
   );
 
-  it('is found broken in a check that reads all timelines page by page', async () => {
+  it('with a missing event is found by a check that reads all timelines page by page', async () => {
     const broken = await written();
     await sql('DELETE FROM onboarding_events WHERE onboarding_id = $1 AND seq = 3', [broken]);
     const faulty: string[] = [];

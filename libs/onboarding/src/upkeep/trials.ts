@@ -3,11 +3,11 @@ import { PreparedStatements, prepared } from '#libs/database';
 import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** How often the wait between two trials doubles at most. */
+/** The wait between two trials doubles at most this many times. */
 const DOUBLINGS = 4;
 /**
- * Each wait is longer by a random share, up to this share. So integrations that failed at the same time are
- * not tried at the same time.
+ * Each wait is longer by a random share of at most this size. Otherwise, integrations that failed at the same
+ * time would also be tried at the same time.
  */
 const JITTER = 0.25;
 
@@ -38,7 +38,7 @@ const FORGET_OVER = `
 
 /**
  * Trials test integrations whose probe has no clear result. A trial releases a few parked onboardings, to see
- * whether a call succeeds. The intervals between trials grow. All workers share the trials.
+ * whether a call succeeds. The waits between trials grow. Of several workers, only one begins a due trial.
  */
 @Injectable()
 export class Trials {
@@ -72,7 +72,7 @@ export class Trials {
     await this.statements.run(prepared(FORGET), [integration]);
   }
 
-  /** Deletes the trials of integrations without parked onboardings, once their next trial would be due. */
+  /** Deletes the due trials of all integrations but the given ones, which have parked onboardings. */
   async forgetAllBut(integrations: string[]): Promise<void> {
     await this.statements.run(prepared(FORGET_OVER), [integrations]);
   }

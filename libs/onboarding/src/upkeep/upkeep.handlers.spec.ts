@@ -13,7 +13,7 @@ const handlerOf = (name: string, work: () => Promise<object>) =>
     .find(({ job }) => job.name === name)!;
 
 describe.each(['retention', 'anchor'])('the scheduled job "%s"', (name) => {
-  it('skips a run while an earlier run of this process is still running', async () => {
+  it('skips a run while this process is still running an earlier one', async () => {
     const ends: (() => void)[] = [];
     const handler = handlerOf(name, () => new Promise((end) => ends.push(() => end({ done: 1 }))));
     const first = handler.handle({});

@@ -20,8 +20,8 @@ const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDef
 });
 
 /**
- * Skips a run while this process is still running an earlier one. A run that rests between its batches may
- * take longer than its period, and several runs at the same time would leave PostgreSQL little rest.
+ * Skips a run while this process is still running an earlier one. A run pauses between its batches to spare
+ * PostgreSQL, so it may still be running when the next one is due. Two runs at once would undo these pauses.
  */
 function oneAtATime(work: () => Promise<JobOutcome>): () => Promise<JobOutcome> {
   let isWorking = false;

@@ -7,7 +7,8 @@ import type { ActionView } from './types.js';
 
 /**
  * Lists the actions of an operator, and whether each is allowed now. `whyNot` is the refusal of the command
- * itself, so the console and the commands agree. Only the commands check the subject's limits.
+ * itself, so the console and the commands agree. Only the command checks the subject's limits, so it may
+ * refuse an action that this list allows.
  *
  * @param row the row that `asOfNow` returns.
  */

@@ -63,7 +63,7 @@ function processes({ processes: all, at }: Facts): Found[] {
 
 function integration({ name, status, detail, finding, since, affected }: IntegrationNow): Found[] {
   const isCut = finding.refused || finding.breakers || finding.unsigned || finding.failing;
-  // A pause or a clock skew alone is `serious`, not `critical`. Parked onboardings are another problem.
+  // A pause or a clock skew alone is `serious`, not `critical`. Parked onboardings are a separate problem.
   const isSlight = finding.clockSkewSeconds !== undefined || finding.paused !== undefined;
   if (status === 'up' || (!isCut && !isSlight)) return [];
   const { waiting, parked: stopped, outcomeUnknown } = affected;

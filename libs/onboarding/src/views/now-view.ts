@@ -17,7 +17,7 @@ import { NOW_ENDED_UNRESOLVED, NOW_LOST, NOW_PARKED, NOW_WAITING } from '../stor
 import { problemsOf, sumOf } from './now-problems.js';
 import type { Counted, IntegrationNow, Now, QueuesNow } from './types.js';
 
-/** For each integration and step or state, a count stops at this number. Then it is `at_least`. */
+/** Counting stops at this number, for each integration and step or state. The result is then `at_least`. */
 const MOST = 1_000;
 /** For this long, all readers in a process get the same answer. */
 const SHARED_MS = 1_000;
@@ -32,7 +32,7 @@ interface Group {
 type Waiting = Group & { lastResultCode: ResultCode | null; detail: string | null; nextAttemptAt: Date };
 type Parked = Group & { reason: ParkedReason };
 
-/** Finds the present problems in PostgreSQL and Redis. */
+/** Reads PostgreSQL and Redis to find the present problems. */
 @Injectable()
 export class NowView {
   #last: { atMs: number; now: Promise<Now> } | null = null;
@@ -166,7 +166,7 @@ const countOf = (
   since: since.getTime(),
 });
 
-/** Joins the groups of different steps that have the same integration and reason. */
+/** Merges groups that have the same integration and reason, but different steps. */
 function byReason(groups: readonly Parked[]) {
   const keys = new Map(
     groups.map(({ integration, reason }) => [`${integration} ${reason}`, { integration, reason }]),

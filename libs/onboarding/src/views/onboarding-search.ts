@@ -27,11 +27,11 @@ export class OnboardingSearch {
   ) {}
 
   /**
-   * Finds onboardings by id, `externalRef`, the subject's ids or the hash of the contact. If there is none,
+   * Finds onboardings by id, `externalRef`, the subject's ids or the hash of the contact. If none matches,
    * finds live onboardings by `otpId`. Trace ids are only in logs, so they cannot be searched.
    *
    * @param text the searched value, as an operator typed or pasted it.
-   * @returns at most 50, newest first.
+   * @returns at most 50 onboardings, newest first.
    */
   async search(text: string): Promise<OnboardingSummary[]> {
     const asked = text.trim();

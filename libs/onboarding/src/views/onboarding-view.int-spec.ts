@@ -123,7 +123,7 @@ describe('the view of one onboarding', () => {
     });
   });
 
-  it('names the job of a waiting step, and says why the step waits', async () => {
+  it('names the job of a waiting step, and the time of its next try', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'otp_submitted',
       step: 'verify-otp',
@@ -137,7 +137,7 @@ describe('the view of one onboarding', () => {
     );
   });
 
-  it('shows no personal data of an erased onboarding, but its state and times', async () => {
+  it('shows the state, events and attempts of an erased onboarding, but no personal data', async () => {
     const id = await lost();
     await onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
     const detail = await read(id);

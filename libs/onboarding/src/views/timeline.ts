@@ -136,8 +136,8 @@ function evidenceOf({
 }
 
 /**
- * Tells operators what is known of a call, for their decision on its outcome. `bytesSent`: a byte of the
- * request may have left.
+ * Tells operators what is known of a call, so that they can decide its outcome. If `bytesSent` is true, a
+ * byte of the request may have been sent.
  */
 function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): string {
   if (status !== null)
@@ -150,7 +150,7 @@ function saidOf({ bytesSent, headersSeen, status }: Omit<Evidence, 'detail'>): s
   return `The request may have been sent. ${answer}`;
 }
 
-/** The evidence of a call whose process died or could not reach PostgreSQL: nothing is known. */
+/** The process of the call died or could not reach PostgreSQL, so there is no evidence. */
 const OF_DEAD: Evidence = {
   ...evidenceOf({}),
   detail:

@@ -24,7 +24,7 @@ export interface Now {
   integrations: IntegrationNow[];
   /** Live onboardings whose last call has an unknown outcome: they wait for a decision. */
   lostOutcomes: LostOutcomes[];
-  /** Ended onboardings with an attempt whose outcome is unknown. A decision on it is only recorded. */
+  /** Ended onboardings with an attempt of unknown outcome. A decision is recorded, but changes nothing. */
   endedUnresolved: Counted & { since: string | null };
   parked: ParkedGroup[];
   /** Groups of steps that wait for their next try. The largest group is first. */
@@ -34,7 +34,7 @@ export interface Now {
   processes: ProcessNow[];
 }
 
-/** One line at the top of the console's first page: a sentence, and where the page shows details. */
+/** A line at the top of the console's first page: a sentence, and the values for a link to the details. */
 export interface Problem {
   kind:
     | 'integration'
@@ -60,7 +60,7 @@ export interface IntegrationNow {
   name: string;
   status: 'up' | 'down';
   detail: string | null;
-  /** The same facts for programs: breakers, refused, unsigned, clockSkewSeconds, failing, lastError, … */
+  /** The facts in `detail`, for programs: breakers, refused, unsigned, clockSkewSeconds, failing, … */
   finding: IntegrationFinding;
   pause: { since: string; by: string; reason: string } | null;
   /** When the oldest of the integration's present problems began. */
@@ -109,7 +109,7 @@ export interface WaitingGroup extends Counted {
   lastResultCode: ResultCode | null;
   /** A sentence about the last try of one step in the group. */
   detail: string | null;
-  /** When the longest wait in the group began: at the end of the step's last try. */
+  /** When the longest wait in the group began, which is when that step's last try ended. */
   since: string;
   /** The earliest next try in the group. It is in the past if the worker is late. */
   nextAttemptAt: string;
@@ -133,7 +133,7 @@ export interface QueueNow {
   failed: number;
   completed: number;
   oldestWaitingSince: string | null;
-  /** For how long the oldest due job waits, in milliseconds; 0 if none waits. */
+  /** For how long the oldest due job has waited, in milliseconds; 0 if no job waits. */
   lagMs: number;
   lastFinishedAt: string | null;
 }
@@ -150,7 +150,7 @@ export interface Funnel {
   to: string;
   /** The integration of the figures; null for all integrations. */
   integration: string | null;
-  /** The time of the newest count among these days; null if none of them was counted. */
+  /** When figures of these days were last counted; null if none of the days was counted. */
   countedAt: string | null;
   total: FunnelFigures;
   /** Each day from `from` to `to`, also days without onboardings. */
@@ -219,7 +219,7 @@ export interface OnboardingDetail extends OnboardingSummary {
   attempts: AttemptView[];
   /** Oldest first. At most the last 1 000 events. */
   timeline: TimelineEntry[];
-  /** The job of the step in flight or waiting, for the link to the queue board. The job may be gone. */
+  /** The job of the running or waiting step, for a link to the queue board. The queue may have deleted it. */
   job: { queue: 'steps'; id: string } | null;
   actions: ActionView[];
 }

@@ -36,7 +36,8 @@ export function changeLogLevels({ ofModules, ofOthers }: LevelChanges): void {
     const { context } = (typeof line === 'object' && line !== null ? line : {}) as { context?: string };
     if (level >= (least.get(context ?? '') ?? valueOf(others))) method.apply(this, args);
   };
-  // pino reads the hook again when the level is set. The hook then filters the lines by module.
+  // The level is set after the hook, because pino reads the hook when the level is set. pino then passes all
+  // lines that any module needs to the hook, which filters them.
   const all = [others, ...ofModules.values()];
   root.level = all.reduce((lowest, each) => (valueOf(each) < valueOf(lowest) ? each : lowest));
 }

@@ -38,7 +38,7 @@ describe('the metric for the duration of requests', () => {
     expect((await at50)![0]).toMatch(/ 2$/);
   });
 
-  it('has an empty label for paths without a route', async () => {
+  it('has an empty route label for paths without a route', async () => {
     answer('GET', undefined, 404);
     http.answered({ method: 'GET' } as FastifyRequest, { statusCode: 400, elapsedTime: 1 } as FastifyReply);
     expect(await counts()).toEqual([
@@ -47,7 +47,7 @@ describe('the metric for the duration of requests', () => {
     ]);
   });
 
-  it('has one label value for all unknown methods, and for bytes that are not a request', async () => {
+  it('has the same method label for all unknown methods and for bytes that are not a request', async () => {
     for (const method of ['PURGE', 'get', 'X-1', 'X-2']) answer(method, undefined, 405);
     http.unreadable(431);
     expect(await counts()).toEqual([

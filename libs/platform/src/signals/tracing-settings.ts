@@ -53,7 +53,7 @@ export const tracingSettings = {
   ),
 };
 
-/** Finds an OTEL_TRACES_SAMPLER_ARG that the sampler ignores: all requests would be traced, at full cost. */
+/** Finds a sampler argument that the sampler ignores, so that not all requests are traced by mistake. */
 export function unusedShare(settings: {
   OTEL_TRACES_SAMPLER: string;
   OTEL_TRACES_SAMPLER_ARG?: number | undefined;

@@ -226,7 +226,7 @@ describe('tracing that is off', () => {
     expect(importing).toEqual(['libs/platform/src/signals/tracer.ts']);
   });
 
-  it('only calls the traced function, and does not load the SDK', async () => {
+  it('only calls the traced function, and opens no span', async () => {
     receiver = await OtlpReceiver.listen();
     tracing = await Tracing.open(testConfig(), 'service-1');
     expect(tracing.isOn).toBe(false);

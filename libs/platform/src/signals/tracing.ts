@@ -46,7 +46,7 @@ export function traced<T>(
   about?: (span: Span, result: T) => void,
   kind: SpanKind = 'internal',
 ): Promise<T> {
-  // Requests that are not traced come here too, so this path creates no wrapper and no promise.
+  // While tracing is off, each call takes this path, so the path creates no wrapper and no promise.
   if (tracing === 0) return work();
   const parent = openSpan.getStore();
   return parent ? recorded(parent.child(name, kind), work, about) : work();

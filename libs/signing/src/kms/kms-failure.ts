@@ -19,7 +19,7 @@ export function signerErrorOf(error: unknown): SignerError {
   const status = $metadata?.httpStatusCode ?? 0;
   const isDefiniteRefusal =
     status >= 400 && status < 500 && status !== 429 && status !== 408 && !TEMPORARY.test(name);
-  // AWS's message is not shown: it may contain the account and the role.
+  // AWS's message is not shown, because it may contain the account and the role.
   const known = /^[A-Za-z]{1,64}$/.test(name) ? name : 'an unknown error';
   return new SignerError(
     isDefiniteRefusal ? 'refused' : 'unavailable',

@@ -34,7 +34,7 @@ const SOCKETS = 32;
 export class KmsSigner implements RequestSigner {
   readonly publicKeyCompressedHex: string;
 
-  /** Use {@link openKmsSigner}, which fetches the public key. */
+  /** Call {@link openKmsSigner} instead, which also fetches the public key. */
   constructor(
     private readonly client: KMSClient,
     private readonly keyId: string,

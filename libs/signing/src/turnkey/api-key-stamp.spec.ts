@@ -33,7 +33,7 @@ describe('verifying an X-Stamp', () => {
     expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('accepts a signature by an attested key, if the stamp names the scheme of API keys', () => {
+  it('accepts a signature by a key that Turnkey attested, if the stamp has the scheme of API keys', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
     expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });

@@ -56,7 +56,7 @@ export function textClaims<Name extends string>(
  * @throws InvalidProofError `missing_claims` if `exp` is not an instant, `expired` if it has passed.
  */
 export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
-  // A time after the year 5138 (1e14 ms) has a wrong unit, and the token would never expire.
+  // A time after the year 5138 (1e14 ms) is in a wrong unit. A token with this time would never expire.
   if (!(expiresAtMs > 0 && expiresAtMs < 1e14)) {
     throw new InvalidProofError(proof, 'missing_claims', 'its exp is not a plausible time');
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** This token itself gives no access. Access needs requests that are signed with the session's key. */
+/** The token alone gives no access, because the session's key must sign each request. */
 export interface SessionToken {
   /** The session key, in the same hex form as in the login request. */
   publicKey: string;
@@ -16,8 +16,8 @@ export interface SessionToken {
 const PROOF = 'session token';
 
 /**
- * Reads the `session` of a login (Turnkey public API, OTP login): like a JWT, but its signature covers
- * SHA-256 of SHA-256 of `header.payload`. `exp` is a number of epoch seconds.
+ * Reads the `session` of a login (Turnkey public API, OTP login). It is like a JWT, but its signature covers
+ * `header.payload` hashed twice with SHA-256. `exp` is a number of epoch seconds.
  *
  * @param notarizer the enclave's public key for sessions.
  * @param nowMs Unix time in milliseconds.

@@ -11,7 +11,7 @@ const NOW_MS = 1_760_000_000_000;
 const signerPublicKey = keys.tlsFetcherSigner.publicKeyCompressedHex;
 const notarizerPublicKey = keys.notarizer.publicKeyUncompressedHex;
 
-it('the verifier checks each kind of proof with the key that signs this kind', () => {
+it('the verifier checks each kind of proof with the public key of its signer', () => {
   const verifier = turnkeyVerifier({ signerPublicKey, notarizerPublicKey });
   expect(verifier.otpTarget(otp.targetBundle).publicKey.compressedHex).toBe(
     keys.enclaveTarget.publicKeyCompressedHex,

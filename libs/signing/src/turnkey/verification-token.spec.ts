@@ -21,7 +21,7 @@ function tokenOf(payload: unknown, header: object = HEADER) {
 }
 
 describe('reading a verification token', () => {
-  it('gives the claims of the test vector, whichever form the signer’s key has', () => {
+  it('gives the claims of the test vector, whether the signer’s key is compressed or not', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       expect(readVerificationToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
         id: claims['id'],
@@ -92,7 +92,7 @@ describe('reading a verification token', () => {
     );
   });
 
-  it('refuses the test vector if another signer is configured, without showing the token', () => {
+  it('refuses the test vector under another key, and the error does not contain the token', () => {
     const stranger = decodePublicKey(notarizer.publicKeyCompressedHex)!;
     let thrown: unknown;
     try {

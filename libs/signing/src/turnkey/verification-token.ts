@@ -3,7 +3,7 @@ import { expiryOf, openToken, textClaims } from './compact-token.js';
 
 /** The enclave's statement that a code was correct. `readVerificationToken` has checked its signature. */
 export interface VerificationToken {
-  /** The `tokenId` in client signatures. */
+  /** Client signatures contain this id as `tokenId`. */
   id: string;
   organizationId: string;
   /** E.g. `OTP_TYPE_EMAIL`. */

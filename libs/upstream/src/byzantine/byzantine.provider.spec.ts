@@ -370,7 +370,7 @@ describe('a refusal by Byzantine', () => {
     },
   );
 
-  it('of a 503 with Retry-After counts as throttled, and the error contains the time to wait', async () => {
+  it('with status 503 and Retry-After counts as throttled, and the error contains the wait', async () => {
     answers(503, '', { 'retry-after': '3' });
     expect(await failureOf('init-otp')).toMatchObject({ failure: 'throttled', retryAfterMs: 3000 });
   });
@@ -381,7 +381,7 @@ describe('a refusal by Byzantine', () => {
     expect(message).not.toMatch(/012345|abc/);
   });
 
-  it('of a probe counts as misconfigured after a 401, and as unavailable after a 503', async () => {
+  it('of a probe counts as misconfigured with status 401, and as unavailable with status 503', async () => {
     answers(401, { error: 'unknown public key', status: 401 });
     await expect(providerOf().probe(call())).rejects.toMatchObject({ failure: 'misconfigured' });
     answers(503, '');

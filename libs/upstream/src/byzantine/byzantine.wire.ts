@@ -3,8 +3,8 @@ import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
 /**
- * The form of `otpId` is not documented, so the service accepts any form. The documentation's example has a
- * prefix, and a recorded answer is a UUID.
+ * The form of `otpId` is not documented, so the service accepts any form. The id in the documentation's
+ * example has a prefix. The id in a recorded answer is a UUID.
  */
 export const initOtpAnswer = z.object({ otpId: opaqueId });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { errorTexts } from '../../../../apps/sandbox/src/byzantine/error-texts.js';
 import { KNOWN_TEXTS, readText } from './known-texts.js';
 
-describe('readText of Byzantine’s error texts', () => {
+describe('readText, which reads Byzantine’s error texts,', () => {
   // These texts come from the sandbox, because Byzantine does not document its texts.
   it.each([
     [errorTexts.missingHeader('X-Pubkey'), 'misconfigured'],
@@ -42,7 +42,7 @@ describe('readText of Byzantine’s error texts', () => {
     expect(readText(`${'x'.repeat(600)} invalid OTP code`)).toBeNull();
   });
 
-  it('names a source for each text that it knows', () => {
+  it('has a source for each text that it knows', () => {
     for (const { seen } of KNOWN_TEXTS) expect(['upstream', 'documented', 'sandbox']).toContain(seen);
   });
 });

@@ -97,7 +97,7 @@ export class UpstreamError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.mayBeOfSubject = options.mayBeOfSubject ?? false;
     this.heldBack = options.heldBack ?? false;
-    // An error and the UpstreamError that caused it are about the same answer.
+    // The cause is an error about the same answer, so its unknown text belongs to this error too.
     if (options.cause instanceof UpstreamError) this.unknownText = options.cause.unknownText;
   }
 

@@ -147,8 +147,8 @@ export interface UpstreamProvider {
   /**
    * Reads the passkeys from a request that the user's device has signed.
    *
-   * @throws ProblemError `validation_failed` or `illegal_state` if the provider would refuse the request in
-   *   this session: it is for another user, or this device has not signed it.
+   * @throws ProblemError `validation_failed` if the provider would refuse the request in this session, for
+   *   example because it is for another user, or because this device has not signed it.
    */
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[];
 

@@ -5,7 +5,7 @@ import type { Clock } from '#libs/kernel';
 /** After this time, a server may have a new certificate that this process has not seen. */
 const FORGET_AFTER_MS = 86_400_000;
 
-/** When the certificates of the servers end, as read from the TLS connections of this process. */
+/** Remembers when the servers' certificates end, as seen in the TLS connections of this process. */
 export class CertificateEnds {
   readonly #seen = new Map<string, { endsMs: number; atMs: number }>();
 

@@ -53,7 +53,7 @@ describe('the measured clock difference after two answers that agree', () => {
     ['less than a second behind', -400, 0],
     ['ten seconds behind', -10_400, 9_400],
     ['forty seconds ahead', 40_000, 39_600],
-  ])('for a provider’s clock %s: %d ms', (_name, ahead, expected) => {
+  ])('is correct for a provider’s clock %s (ahead by %d ms)', (_name, ahead, expected) => {
     const { skew, saw, pass } = between();
     saw(ahead);
     pass(1_000);
@@ -213,7 +213,7 @@ describe('a measured clock difference', () => {
     expect(skew.lastMs()).toBe(0);
   });
 
-  it('ends when our clock is corrected', () => {
+  it('ends when our clock is corrected by an hour', () => {
     const { skew, clock } = anHourApart();
     clock.wall -= HOUR;
     expect(skew.ms()).toBe(0);
@@ -236,13 +236,13 @@ describe('a measured clock difference', () => {
     expect(skew.ms()).toBe(0);
   });
 
-  it.each([500, -500])('stays when a clock is corrected by %d ms', (ms) => {
+  it.each([500, -500])('stays when our clock is corrected by only %d ms', (ms) => {
     const { skew, clock } = anHourApart();
     clock.wall += ms;
     expect(skew.stops).toBe(true);
   });
 
-  it.each([HOUR, -HOUR])('is not taken from an answer during which our clock jumps by %d ms', (step) => {
+  it.each([HOUR, -HOUR])('is not taken from a call during which our clock jumps by %d ms', (step) => {
     const { skew, clock, pass } = between();
     for (let n = 0; n < 4; n++) {
       const sentAt = { wallMs: clock.wall, monotonicMs: clock.monotonic };

@@ -100,5 +100,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** @returns the part of an error text that is searched, because an attacker could send a very long text. */
+/** @returns the part of an error text to search. It is short, because an attacker could send a long text. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

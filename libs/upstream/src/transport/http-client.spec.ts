@@ -266,7 +266,7 @@ describe('the connections of the HTTP client', () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     for (let n = 0; n < 20; n++) await client.send(call(), request(server));
     expect(server.requests).toBe(20);
-    // A connection may still count as busy at the moment when its answer is returned.
+    // A connection may still count as busy when its answer is returned. Then the next request opens another.
     expect(server.connections.length).toBeLessThanOrEqual(2);
   });
 

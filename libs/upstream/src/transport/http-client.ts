@@ -100,7 +100,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
       pool = new Pool(origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
-        // Only HTTP/1.1: over HTTP/2, undici repeats requests that a closing server (GOAWAY) has not
+        // Only HTTP/1.1, because over HTTP/2, undici repeats requests that a closing server (GOAWAY) has not
         // accepted.
         connect: this.#certificates.watch(
           origin,

@@ -105,7 +105,7 @@ describe('interim answers (1xx)', () => {
   });
 
   it.each([CONTINUE, 'HTTP/1.1 1'])(
-    '%j does not count as an answer if the connection closes after it',
+    'do not count as an answer if the connection closes after %j',
     async (bytes) => {
       await listen(({ socket }) => socket.end(bytes));
       await expect(send()).rejects.toMatchObject({ failure: 'no_answer' });

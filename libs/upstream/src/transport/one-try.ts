@@ -61,8 +61,8 @@ export class OneTry {
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
     const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
-    // `throttled` and `not_sent` describe only the last request. If an earlier one was sent, the attempt is
-    // `unavailable`.
+    // `throttled` and `not_sent` describe only the last request. If an earlier request may have had an
+    // effect, the attempt is `unavailable`.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const hadEffect = this.#earlierMayHaveEffect || (this.#currentMayHaveEffect && failure !== 'throttled');
     const ofTheTry = new UpstreamError(withoutEffect && hadEffect ? 'unavailable' : failure, {

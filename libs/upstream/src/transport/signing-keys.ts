@@ -20,7 +20,7 @@ export interface SigningKeysOptions {
 
 export interface SignedSending {
   leftMs: () => number;
-  /** Signs and sends the request once. If it throws, no other key is tried, unless the signer refused. */
+  /** Signs and sends the request once. If it throws, the other key is tried only if the signer refused. */
   send: (sign: Sign) => Promise<HttpAnswer>;
   /** Whether the answer refuses the key. The request then certainly had no effect. */
   refusesKey: (answer: HttpAnswer) => boolean;
@@ -67,7 +67,7 @@ export class SigningKeys {
   }
 
   /**
-   * @returns the last answer. If both keys are refused, the first answer.
+   * @returns the last answer, or the first one if the provider refuses both keys.
    * @throws UpstreamError `not_sent` if no signature came in time, `misconfigured` if the signer refuses to
    *   sign.
    */

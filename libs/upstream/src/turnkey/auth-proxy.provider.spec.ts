@@ -188,7 +188,7 @@ describe('the integration’s default origin at the Auth Proxy', () => {
   afterAll(async () => (await strict).close());
 
   it.each(['server', 'client'] as const)(
-    'is sent with every call that has no other origin, if the %s holds the session’s key',
+    'is sent with every call that has no other origin, in %s custody',
     async (custody) => {
       const at = await strict;
       at.reset();

@@ -7,11 +7,9 @@ import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/ups
 import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
-/**
- * The request's timestamp may be at most this old, so that time is left to send the request, and at most this
- * far in the future.
- */
+/** How old a request's timestamp may be. Turnkey's limit is one hour, so time is left to send the request. */
 const OLDEST_MS = 55 * 60_000;
+/** How far a request's timestamp may be in the future. */
 const FURTHEST_AHEAD_MS = 5 * 60_000;
 
 /**

@@ -3,7 +3,7 @@ import { refusals } from '../../../../apps/sandbox/src/turnkey/refusals.js';
 import { TurnkeyRefusal } from '../../../../apps/sandbox/src/turnkey/turnkey-refusal.js';
 import { readRefusal, type Meaning } from './known-texts.js';
 
-describe('readRefusal of Turnkey’s errors', () => {
+describe('readRefusal, which reads Turnkey’s errors,', () => {
   it.each<[TurnkeyRefusal, Meaning]>([
     [refusals.rateLimited(), 'throttled'],
     [new TurnkeyRefusal(429, 'organization is over its allotted quota'), 'throttled'],

@@ -86,7 +86,7 @@ export class PasskeySteps {
    * request shows whether the session is open. If a repeated login is refused, this proves nothing, because
    * an earlier try may have registered the passkeys.
    *
-   * @throws UpstreamError `no_answer` if Turnkey refuses both requests of a repeat.
+   * @throws UpstreamError `no_answer` if Turnkey refuses both the login and the passkey request of a repeat.
    */
   async #byDevice(
     oneTry: OneTry,

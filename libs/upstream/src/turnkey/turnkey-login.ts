@@ -18,13 +18,16 @@ const loggedIn = z.object({ session: opaqueText });
 const organizations = z.object({ organizationIds: z.array(opaqueId) });
 const signedUp = z.object({ subOrganizationId: opaqueId });
 
-/** All steps must use one version: its bundle, token and key belong together (Turnkey's migration notes). */
+/**
+ * All steps of an onboarding must use one version, because its bundle, token and key belong together
+ * (Turnkey's migration notes).
+ */
 const GENERATIONS = {
   encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
 } as const;
 
-/** The sent code determines the versions, because the configuration may have changed after it was sent. */
+/** The sent code determines the versions, because the configuration may have changed since then. */
 const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
 
 export interface TurnkeyLoginOptions {

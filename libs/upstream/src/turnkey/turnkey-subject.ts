@@ -48,8 +48,8 @@ const SCHEMAS = {
 export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
- * Reads the caller's subject. If the user's device holds the session's key, the ids are required: the device
- * signs them, and only the device could create a sub-organization.
+ * Reads the caller's subject. If the user's device holds the session's key, the ids are required, because the
+ * device signs them, and only the device could create a sub-organization.
  *
  * @param parentId the parent organization, which contains no user.
  * @throws ProblemError `validation_failed` that points at the invalid member.

@@ -65,7 +65,7 @@ async function toCreate(terms: Terms = {}, call: Call = aCall()) {
 describe('the version of Turnkey’s activities', () => {
   const older = () => doors.turnkey({ initOtp: 'V1' });
 
-  it('is V1 up to the login if initOtp is V1, and the code is sent in plain text', async () => {
+  it('is V1 up to the login, with the code in plain text, if initOtp is V1', async () => {
     const { subject, sent, verify } = await toVerify({ at: older() });
     expect(sent).toEqual({ handle: expect.any(String), lifeMs: 300_000 });
     const grant = await verify();
@@ -320,7 +320,7 @@ describe('an activity of Turnkey', () => {
     expect((await init()).handle).not.toBe(other);
   });
 
-  it('that failed because our key does not have the rights also ends the step', async () => {
+  it('that failed because our key lacks the rights ends the step as rejected_unclear', async () => {
     fault({
       route: 'init_otp',
       activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } },
@@ -504,8 +504,8 @@ describe('the step verify-otp at Turnkey', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // The step must end here: a parked onboarding would be tried again, with another mail, after each good
-    // probe.
+    // The step must end here, because a parked onboarding would be retried after each successful probe, each
+    // time with another mail.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
@@ -549,7 +549,7 @@ describe('the step verify-otp at Turnkey', () => {
   });
 });
 
-describe('a call whose time Turnkey refuses', () => {
+describe('a call whose timestamp Turnkey refuses', () => {
   it('ends misconfigured if our clock is wrong by more than an hour', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
@@ -573,7 +573,7 @@ describe('a call whose time Turnkey refuses', () => {
 });
 
 describe('the step create-authenticators at Turnkey', () => {
-  it('finds the passkeys of a lost answer by their credential ids', async () => {
+  it('finds the passkeys by their credential ids after a lost answer', async () => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', cut: 'after' });
     const ids = await create();
@@ -778,7 +778,7 @@ describe('the client for Turnkey, if the user’s device holds the session’s k
     );
   });
 
-  it('asks for a new code if the old one was sent without a key to encrypt it', async () => {
+  it('reports an expired code if the code was sent without a key to encrypt it', async () => {
     const { at, subject } = await opened();
     const sent = { handle: randomUUID() };
     const end = at.verifyOtp(aCall(), subject, sent, { type: 'encrypted-code', encryptedOtpBundle: '{}' });

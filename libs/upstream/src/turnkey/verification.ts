@@ -35,15 +35,15 @@ export async function verifyBy(
 ): Promise<Grant> {
   if (proof.type === 'code') return taker.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw encryptedWithoutKey();
-  // If the service held the key when the onboarding began, the subject may have only a contact. Then the
-  // device has no ids to sign.
+  // If custody was `server` when the onboarding began, the subject may have only a contact. Then the device
+  // has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the subject does not name the sub-organization and the user that the device signs for');
   }
   return grantToDevice(subject, await taker.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/** @returns the error for an encrypted code that the provider sent without a key to encrypt it. */
+/** @returns the error for a code that came encrypted, although the provider gave no key to encrypt it. */
 function encryptedWithoutKey(): UpstreamError {
   return new UpstreamError('rejected', {
     detail: 'this code must be sent in plain text, but it came encrypted',

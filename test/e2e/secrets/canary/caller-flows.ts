@@ -31,7 +31,7 @@ async function keys(canary: Canary): Promise<void> {
   await list(rotated.body.token);
   await story.call('GET', '/v1/admin/api-keys');
 
-  // Three invalid tokens: well formed, nearly well formed, and mistyped.
+  // Three invalid tokens: an unknown API key, a text in no known form, and a mistyped API key.
   const unknown = `gw_${randomBytes(10).toString('hex')}_${randomBytes(32).toString('base64url')}`;
   know(canary, { token: unknown });
   const typed = unique('typed');

@@ -255,7 +255,7 @@ export class Canary {
     this.secret('client data', '{"type":"webauthn.create"');
   }
 
-  /** Lets all later calls of the story use this API key, and records each answer. */
+  /** Makes all later calls of the story send `apiKey`, and records each answer. */
   #listen(): void {
     const { story, apiKey } = this;
     const { ask, events, start, until } = story;

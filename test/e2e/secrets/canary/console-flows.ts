@@ -64,7 +64,8 @@ async function wrongLogins(canary: Canary): Promise<void> {
   const json = { 'content-type': 'application/json' };
   page(await stranger.fetch('POST', '/login/emergency', json, JSON.stringify({ password: wrong })));
   page(await stranger.visit(`/login?password=${wrong}&name=${wrong}&next=${wrong}`));
-  // Tries an answer with an error, a link that does not exist, and a valid answer whose code was replaced.
+  // Tries an identity provider's answer with an error, a login link that does not exist, and a valid answer
+  // of the provider in which the test has replaced the code.
   page(await stranger.visit(`/login/callback?code=${wrong}&state=${wrong}&error=${wrong}`));
   page(await byLink(stranger, `${canary.story.consoleUrl}/login/link?token=no-such-link`));
   const address = new URL(await canary.provider.logIn((await beginAt(stranger)).href, 'ada'));

@@ -135,8 +135,8 @@ async function device(canary: Canary, door: Door): Promise<void> {
 }
 
 /**
- * Makes Turnkey answer two requests with a copy: the first request, which contains a contact, and the login,
- * which contains a token.
+ * Makes Turnkey answer two requests with a copy of the request: the first request, which contains a contact,
+ * and the login, which contains a token.
  */
 async function echoed(canary: Canary, door: Door, echo: Echo): Promise<void> {
   const { story } = canary;

@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Deletes the budgets in one page of the table that have no live onboarding, and only entries that are too
- * old to count. Locks the rows of the budgets. Skips rows that another statement is writing: the next run
- * takes them. Finds rows by `ctid`, so that PostgreSQL reads no other rows.
+ * Reads one page of the budgets. Deletes those that have no live onboarding and whose entries are all too old
+ * to count. Locks the rows that it deletes. Skips rows that another statement is writing: the next run takes
+ * them. Finds rows by `ctid`, so that PostgreSQL reads no other rows.
  */
 export const FORGET_BUDGETS = statement(
   'forget_budgets',

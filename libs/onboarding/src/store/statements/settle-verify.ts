@@ -5,8 +5,8 @@ import { statement } from '../statement.js';
 /**
  * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key if
  * an answer is stored, the subject's budget row if the try is refunded. Writes only if the row has not
- * changed since it was read, and if no deadline has passed. The subqueries do not see the refund, so the
- * subquery for wrong codes skips one more entry.
+ * changed since it was read, and if no deadline has passed. The statement reads the budget as it was before
+ * the refund, so it leaves out the refunded entry.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',
