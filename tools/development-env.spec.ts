@@ -45,7 +45,7 @@ describe('developmentEnv', () => {
     expect(of({ API_KEY: '' }).apiKey).toBe(secrets.apiKey);
   });
 
-  it('keeps the chosen addresses, even if variables have other values', () => {
+  it('uses the addresses from its arguments, even if variables have other values', () => {
     const { env } = of({ PORT: '3000', DATABASE_URL: '', HOST: '0.0.0.0' });
     expect(env).toMatchObject({
       PORT: '3005',

@@ -143,7 +143,7 @@ function generateKeyPair(alg: PasskeyAlgorithm): { privateKey: KeyObject; public
   }
 }
 
-/** Makes the COSE_Key of the public key (RFC 9053 §7.1–7.2, RFC 8230 §4): 1 is the type, 3 the algorithm. */
+/** Makes the public key's COSE_Key (RFC 9053 §7, RFC 8230 §4). Label 1 is the type, label 3 the algorithm. */
 function coseKey(publicKey: KeyObject, alg: number): Map<number, Cbor> {
   const jwk = publicKey.export({ format: 'jwk' });
   const bytes = (text = '') => Buffer.from(text, 'base64url');

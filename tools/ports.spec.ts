@@ -29,7 +29,7 @@ describe('holdPort', () => {
     await letGo(held);
   });
 
-  it('uses the next port if one of the addresses is taken', async () => {
+  it('uses the next port if the port is taken on one of the addresses', async () => {
     const held = await holdPort('the demo', taken, ['127.0.0.2', '127.0.0.1']);
     expect(held.port).toBeGreaterThan(taken);
     await letGo(held);

@@ -54,7 +54,7 @@ async function hold(port: number, hosts: readonly string[]): Promise<HeldPort> {
 /**
  * Runs `start` with the preferred port, or with the next free one, and prints the port if it differs.
  *
- * @param who the name for the message
+ * @param who the name of the server, for the message
  * @param preferred 1 to 65535
  * @param start starts the server. If it throws PortTaken, it is called again with the next port.
  * @throws Plain if none of the 50 ports from the preferred one on is free

@@ -11,7 +11,7 @@ import type { Servers } from './servers.js';
 const FILE = join(STATE, 'running.json');
 const DRAIN_MS = 30_000;
 
-/** The values of a running `npm start` that the README's commands need, by the names of shell variables. */
+/** The README's commands use these values of a running `npm start` as shell variables. */
 export interface Addresses {
   SERVICE: string;
   SANDBOX: string;

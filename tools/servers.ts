@@ -39,8 +39,8 @@ export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
 /**
  * Starts PostgreSQL and Redis, except those that `options.given` names.
  *
- * @throws Plain if a server does not start, or if a given server does not answer. The other server is stopped
- *   again.
+ * @throws Plain if a server does not start, or if a given server does not answer. If one server has started,
+ *   it is stopped first.
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { databaseUrl, redisUrl } = options.given;

@@ -24,7 +24,8 @@ export async function containersAnswer(): Promise<boolean> {
 /**
  * Starts PostgreSQL and Redis as containers on free ports.
  *
- * @throws Plain if no engine answers, or if a container does not start. The other container is removed again.
+ * @throws Plain if no engine answers, or if a container does not start. If one container has started, it is
+ *   removed first.
  */
 export async function startContainers(): Promise<BareServers> {
   if (!(await containersAnswer())) {
@@ -87,7 +88,7 @@ async function untilAnswers(url: string): Promise<void> {
   let reason: unknown;
   for (const endAt = Date.now() + READY_MS; Date.now() < endAt; await wait(100)) {
     const client = new Client({ connectionString: url });
-    // The image restarts the server once. The query reports this error too, so ignore the event.
+    // Ignore this event when the image restarts the server, because the query reports the error too.
     client.on('error', () => undefined);
     try {
       await client.connect();

@@ -94,7 +94,7 @@ async function newSubject(
   email: string,
 ): Promise<Record<string, unknown>> {
   if (integration.startsWith('turnkey')) {
-    // Turnkey finds the user's sub-organization by the verified email address.
+    // Register the address, because Turnkey finds the user's sub-organization by the verified address.
     await sandbox.post('/_sandbox/turnkey/subjects', { contact: email });
     return { contact: { type: 'email', value: email } };
   }
@@ -152,7 +152,7 @@ class Timeline {
     private readonly print: (line: string) => void,
   ) {}
 
-  /** Prints new events while the request runs, and those that are left after its answer. */
+  /** Prints new events while the request runs, and once more after its answer. */
   async during<T>(request: Promise<T>): Promise<T> {
     let answered = false;
     const end = request.then(

@@ -23,8 +23,8 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 /**
- * @returns the longest time for which the event loop was blocked since the last call, in ms. Each read resets
- *   the metric.
+ * @returns the longest time for which the event loop was blocked since the last call, in ms. Each request to
+ *   `/metrics` resets this time.
  */
 async function longestBlockMs(): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text();

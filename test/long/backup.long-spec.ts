@@ -53,7 +53,7 @@ async function inContainer(image: string): Promise<Server | undefined> {
   };
 }
 
-/** Uses the programs on the PATH, if they are not older than the server of this run. */
+/** Uses the PostgreSQL of this run. @returns undefined if `pg_dump` on the PATH is missing or older. */
 async function onThisMachine(): Promise<Server | undefined> {
   const exec = promisify(execFile);
   const url = await testDatabaseUrl();

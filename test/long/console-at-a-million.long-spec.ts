@@ -18,7 +18,7 @@ jest.setTimeout(1_200_000);
 
 const ROWS = 1_000_000;
 const DAYS = 10;
-/** Each read needs the timeline of only one onboarding. So it is enough that a few days have timelines. */
+/** A page shows the timeline of at most one onboarding. So only the onboardings of a few days have events. */
 const DAYS_WITH_EVENTS = 3;
 const JOBS = 100_000;
 const RUNS = 200;
@@ -32,8 +32,9 @@ const DAY_MS = 86_400_000;
 const FIRST_MS = (Math.floor(Date.now() / DAY_MS) - DAYS + 1) * DAY_MS;
 
 /**
- * Rows of ten days, as after a very bad night. 91% have ended, some of them with an unresolved attempt.
- * 30 000 wait for a retry, 20 000 are parked, 10 000 have an unknown outcome, and 30 000 wait for the user.
+ * Inserts the onboardings of ten days, as after a long outage. 91% have ended, some of them with an
+ * unresolved attempt. 30 000 wait for a retry, 20 000 are parked, 10 000 have an unknown outcome, and 30 000
+ * wait for the user.
  */
 const FILL = `
   INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,
@@ -118,7 +119,7 @@ async function percentilesOf(call: (run: number) => Promise<unknown>): Promise<[
   return [times[RUNS / 2]!, times[Math.floor(RUNS * 0.99)]!];
 }
 
-/** Repeats a slow round, because other tests may have kept the machine busy. Expects one quick round. */
+/** Measures again if the calls were slow, because other tests may have kept the machine busy. */
 async function expectQuick(
   name: string,
   call: (run: number) => Promise<unknown>,

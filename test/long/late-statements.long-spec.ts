@@ -14,7 +14,7 @@ type Headers = Record<string, string>;
 /** A command, the state that it needs, and the SQL that the pooler holds back. */
 interface Late {
   from: Situation | 'nothing' | 'cancelled';
-  /** Prepares the onboarding. @returns the command. */
+  /** Prepares the onboarding. @returns a function that sends the command. */
   prepare(brought: Brought): Promise<(headers: Headers) => Promise<Answer>>;
   write: RegExp;
   /** The status of the answer when the same command is sent again. */
@@ -238,7 +238,7 @@ describeWithPgBouncer('a statement that a pooler holds for too long', () => {
     },
   );
 
-  it('the end of an attempt is written only once, even if a pooler holds its statement', async () => {
+  it('the end of an attempt is written only once, even if a pooler holds the first write', async () => {
     const { id, subject } = await story.sent();
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));

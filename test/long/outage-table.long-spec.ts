@@ -115,8 +115,8 @@ const metricsAt = async (role: Role): Promise<string> => {
 };
 
 /**
- * Whether the log still reports an outage. The log reports its end a little later than `/health/ready`, and
- * the next outage must wait for this log line.
+ * Whether the log still reports an outage. The tests wait for the end of the outage in the log too, because
+ * `/health/ready` reports it a little earlier.
  */
 const logsTrouble = ({ said }: AppProcess) =>
   said.lastIndexOf('byzantine is degraded') > said.lastIndexOf('byzantine is in order again');
@@ -131,7 +131,7 @@ const untilWell = async () => {
   }
 };
 
-/** Makes four calls. Three consecutive failures are enough for an outage. */
+/** Makes four calls, because the service reports an outage after three consecutive failures. */
 const callProvider = async () => {
   for (let n = 0; n < 4; n++) {
     const { status } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
@@ -260,7 +260,7 @@ async function missingAt(role: Role, row: Row, from: number): Promise<string[]> 
   return found.map((what) => `${role}: ${what}`);
 }
 
-/** Waits until the console's first page shows the outage. The page may be a second old. */
+/** Waits until the console's first page shows the outage, because the page may be a second old. */
 async function consoleSays(row: Row): Promise<void> {
   const [code] = codes(row.console);
   const [, check = '', words = ''] = codes(row.ready);
@@ -281,7 +281,7 @@ describe('the table of outages in docs/operations/outages.md', () => {
   });
 
   it.each(table)(
-    'is right about "$outage": ready, metrics, log and console show it in time, and ready shows its end',
+    'is right about "$outage": /health/ready, metrics, log and console show it in time',
     async (row) => {
       const { begin, end, gone } = OUTAGES[row.outage]!;
       await untilWell();

@@ -148,7 +148,7 @@ describeWithPrometheus('a real Prometheus', () => {
     for (const { status } of await Promise.all(starts)) expect(status).toBe(202);
   };
 
-  /** Shows when each alert fired and ended, and checks the texts that a person would get. */
+  /** Prints when each alert fired and ended, and checks the texts that a person would get. */
   const told = (outage: string) => {
     const lines = [...seen].map(
       ([name, { firesAfterS, endsAfterS }]) =>

@@ -39,7 +39,7 @@ const values = flagsOrExit(
 );
 const { calls } = values;
 
-/** All lifetimes are a few seconds, so that some calls are about an expired onboarding. */
+/** All lifetimes are a few seconds, so that some onboardings expire during the run. */
 const ENV = {
   CALL_TIMEOUT_MS: '1200',
   CLAIM_MAX_AGE_MS: '1100',
@@ -60,8 +60,8 @@ const ENV = {
 };
 const SETTLE_MS = 30_000;
 /**
- * The rules that this run breaks on purpose. It sends a code twice, and resolves unknown outcomes without a
- * look at the provider.
+ * This run breaks these rules on purpose, because it sends a code twice, and resolves unknown outcomes
+ * without a look at the provider.
  */
 const NOT_KEPT = ['I3', 'I10'];
 

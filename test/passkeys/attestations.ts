@@ -16,7 +16,7 @@ export interface StatementLies {
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
   chain?: (leaf: Buffer) => Buffer[];
-  /** A wrong hash, which the statement signs or certifies instead of the right hash. */
+  /** A wrong hash, which the statement signs or contains instead of the hash of the client data. */
   clientDataHash?: Buffer;
   statement?: [string, Cbor][];
   key?: KeyPair;
@@ -104,8 +104,8 @@ function sized(value: string | Buffer): Buffer {
 }
 
 /**
- * How Android allows a key to be used: its purposes (tag 1), whether all apps may use it (600), and its
- * origin (702).
+ * Android's authorization list of a key: the purposes (tag 1), whether all apps may use the key (600), and
+ * where the key comes from (702).
  */
 export interface Authorizations {
   purposes?: number[];
@@ -126,7 +126,7 @@ function authorizationList({ purposes, allApplications, origin }: Authorizations
   );
 }
 
-/** Android's description of a key that is valid for passkeys. */
+/** The authorization list of a key that is valid for passkeys. */
 const OF_HARDWARE: Authorizations = { purposes: [SIGN], origin: GENERATED };
 
 /**

@@ -20,7 +20,7 @@ const attested =
   (honest) =>
     createPasskey({ ...honest, ...more, attestation: attestation! });
 const format = (fmt: string): Make => attested(() => ({ fmt, statement: new Map() }));
-/** The attestation signs other client data than that of the passkey. */
+/** The statement signs or contains a wrong hash instead of the hash of the client data. */
 const elsewhere: StatementLies = { clientDataHash: randomBytes(32) };
 const stranger: StatementLies = { root: authority() };
 const late: StatementLies = { leaf: { validFor: -1 } };
@@ -35,7 +35,7 @@ const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false):
   return make({ leaf: { issuer: { name, privateKey } }, chain });
 };
 
-/** Android's description of a valid key: used for signing, and generated on the device. */
+/** Android's authorization list of a valid key: used for signing, and generated on the device. */
 const OWN = { purposes: [2], origin: 0 };
 
 /** Self attestation with a valid signature, but with another algorithm than the key's. */

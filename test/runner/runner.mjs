@@ -21,7 +21,7 @@ let files = 0;
 // The worker kills itself, because jest reports a leak if a worker takes half a second to exit. A large heap
 // makes the exit that slow. jest still reports a real leak, because an open handle prevents `beforeExit`.
 if (IS_WORKER) process.once('beforeExit', () => process.kill(process.pid, 'SIGKILL'));
-// If jest was killed, the worker must not run on. A listener of `disconnect` would keep the worker running.
+// End the worker if jest was killed. Check regularly, because a `disconnect` listener would keep it running.
 if (IS_WORKER) setInterval(() => process.connected || process.kill(process.pid, 'SIGKILL'), 1_000).unref();
 
 /**

@@ -28,7 +28,7 @@ export const undocumentedMembers = (problem: object, code: string): string[] => 
 };
 
 /**
- * Checks a problem that the service has answered. Other answers are not checked.
+ * Checks an answer of the service, if the answer is a problem.
  *
  * @throws Error if docs/openapi.json does not name the code at this route, or if a member is not documented
  */

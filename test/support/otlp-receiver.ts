@@ -66,7 +66,7 @@ export class OtlpReceiver {
     return this.spans.filter((span) => span.traceId === traceId);
   }
 
-  /** Waits for spans. @returns all spans that fit. */
+  /** Waits until `count` spans fit. @returns all spans that fit. */
   async until(what: string, fits: (span: ReceivedSpan) => boolean, count = 1): Promise<ReceivedSpan[]> {
     await until(what, async () => this.spans.filter(fits).length >= count, 20_000);
     return this.spans.filter(fits);

@@ -19,7 +19,7 @@ export interface Prometheus {
   url: string;
   alerts(): Promise<ActiveAlert[]>;
   query(expr: string): Promise<number[]>;
-  /** The health of each target by its job: `up`, `down` or `unknown`. */
+  /** @returns for the name of each job, the health of its target: `up`, `down` or `unknown`. */
   targets(): Promise<Record<string, string>>;
   stop(): Promise<void>;
 }

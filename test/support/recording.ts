@@ -62,7 +62,7 @@ class Recording {
     return join(FOLDER, `${this.name}.txt`);
   }
 
-  /** Test files without a recording are not compared. */
+  /** Whether the test file has a recording, or this run writes one. */
   get #isNeeded(): boolean {
     return Boolean(wanted) || existsSync(this.#file);
   }

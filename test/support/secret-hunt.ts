@@ -1,4 +1,4 @@
-/** The number of characters that the search hashes. A shorter secret cannot be found. */
+/** The search looks for this many first characters of each secret. It cannot find a shorter secret. */
 const HEAD = 6;
 const TABLE = 1 << 20;
 
@@ -99,7 +99,7 @@ const inHex: StandsAlone = (text, at, length) => {
   return around.every((byte) => !/\w/.test(Buffer.from(byte, 'hex').toString()));
 };
 
-/** @returns these bytes in base64 and base64url, as they look at any position in a longer text. */
+/** @returns the base64 and base64url of these bytes, for each of the three offsets in a longer input. */
 function base64Forms(bytes: Uint8Array): string[] {
   return [0, 1, 2].flatMap((before) => {
     const all = Buffer.concat([Buffer.alloc(before), bytes]);

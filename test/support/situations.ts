@@ -6,7 +6,7 @@ export interface Brought {
   subject: Subject;
 }
 
-/** The Retry-After of faults. It is longer than any test, so that the step keeps waiting. */
+/** The provider's Retry-After. It is longer than any test, so that the step keeps waiting for its retry. */
 const MUCH_LATER_S = 60;
 
 type Bring = (story: Story) => Promise<Brought>;
@@ -35,7 +35,7 @@ export const SITUATIONS = {
 
   'otp_needed, after a resend that was refused': async (story) => {
     const { id, subject } = await story.sent();
-    // Let the code expire first: a refused resend does not end a valid code.
+    // Let the code expire first, because a refused resend does not end a valid code.
     await mayResend(story, id);
     await runOut(story, id, 'code');
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });
@@ -83,7 +83,7 @@ export const SITUATIONS = {
   'outcome_unknown, after create-authenticators': async (story) => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
-    // The session's remaining time is enough for one call, but not for another one.
+    // The session's remaining time is enough for one call, but not for a retry.
     const [spareMs, delayMs] = [1600, 1700];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;

@@ -296,7 +296,7 @@ export class Story extends World {
     return this.code(subject) === '000000' ? '000001' : '000000';
   }
 
-  /** Starts an onboarding. The call that sends the code may not have ended yet. */
+  /** Starts an onboarding. When this function returns, the call that sends the code may still run. */
   async started(subject: Subject, more: object = {}): Promise<OnboardingResource> {
     const { status, body } = await this.start(subject, more);
     if (status !== 201 && status !== 202)
@@ -372,8 +372,7 @@ export class Story extends World {
   async sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     const before = this.#database;
     if (before?.options.connectionString !== this.databaseUrl) {
-      // Tests query often, and each new connection costs PostgreSQL a process. Therefore connections are
-      // kept.
+      // Keep connections open, because tests query often, and each connection costs PostgreSQL a new process.
       this.#database = new Pool({ connectionString: this.databaseUrl, max: 4, idleTimeoutMillis: 1_000 });
       this.#database.on('error', () => undefined); // after an outage, the next query opens a new connection
       await before?.end();

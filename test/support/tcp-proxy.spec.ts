@@ -157,7 +157,7 @@ describe('a TCP proxy', () => {
     expect(client.heard).toMatch(/slow.*fast/);
   });
 
-  it('runs its action once, before it forwards bytes that match the pattern', async () => {
+  it('runs the action of intercept() once, before it forwards bytes that match the pattern', async () => {
     const client = await greeted();
     let heardBefore: string | null = null;
     proxy.intercept(/^wanted/, async () => (heardBefore = client.heard));

@@ -55,7 +55,7 @@ export async function mayResend(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
 }
 
-/** Ends each lease now, as if the processes that hold them had died. */
+/** Ends all leases now, as if the processes that hold them had died. */
 export async function lapseLeases(story: Story): Promise<void> {
   await story.sql('UPDATE onboardings SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL');
   await storyLooksAgain(story);

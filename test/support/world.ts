@@ -10,8 +10,8 @@ import { TcpProxy } from './tcp-proxy.js';
 export type Env = Record<string, string>;
 
 /**
- * A server in front of which a test can put a proxy, named by the environment variable with the server's
- * URL, or `service`.
+ * A test can put a proxy in front of these servers. Each name is the environment variable with the server's
+ * URL, except `service`.
  */
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 

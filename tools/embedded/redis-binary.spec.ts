@@ -32,7 +32,7 @@ describe('the folder for the unpacked Redis', () => {
     }
   });
 
-  it('is the folder into which an earlier start has unpacked Redis', async () => {
+  it('is the existing folder if an earlier start has unpacked Redis there', async () => {
     process.env['XDG_CACHE_HOME'] = folder;
     mkdirSync(join(folder, 'gangway', 'redis-x'), { recursive: true });
     expect(await unpackedFolder('redis-x')).toBe(join(folder, 'gangway', 'redis-x'));

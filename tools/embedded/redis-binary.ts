@@ -27,8 +27,8 @@ export interface RedisBinary {
 }
 
 /**
- * Finds a Redis to run on the PATH. If there is none, on Debian and Ubuntu, unpacks a Redis from the
- * distribution's packages without root.
+ * Finds a Redis on the PATH. If there is none, on Debian and Ubuntu, unpacks a Redis from the distribution's
+ * packages without root.
  *
  * @throws Plain with what to do, if there is no Redis
  */
@@ -77,8 +77,8 @@ export async function unpackedFolder(name: string): Promise<string> {
 }
 
 /**
- * @returns the name and version of the distribution, such as debian-12. After an upgrade, the system needs
- *   other binaries.
+ * @returns the name and version of the distribution, such as debian-12. They are part of the folder's name,
+ *   because the system needs other binaries after an upgrade.
  */
 async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
@@ -92,7 +92,7 @@ async function unpack(target: string): Promise<void> {
   try {
     const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
     await download(['-qq']).catch(async () => {
-      // The system's package lists are missing or old, and only root may update them.
+      // Use own package lists: the system's lists are missing or old, and only root may update them.
       const flags = await privateLists(work);
       await run('apt-get', [...flags, 'update'], { cwd: work });
       await download(flags);

@@ -78,7 +78,7 @@ export async function stopRedis(folder: string): Promise<void> {
 const configFile = (folder: string) => join(folder, 'redis.conf');
 const urlOf = (port: number, password: string) => `redis://:${password}@127.0.0.1:${port}`;
 
-/** Writes the settings to a file. As flags, they would show the password in the list of processes. */
+/** @returns the text of the settings file. Flags would show the password in the list of processes. */
 function settings(options: EmbeddedOptions, port: number): string {
   return [
     'bind 127.0.0.1',

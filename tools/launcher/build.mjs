@@ -12,7 +12,7 @@ const COMPILER = join(dirname(fileURLToPath(import.meta.url)), 'compile.mjs');
 /** Files that only tests use are not compiled (see tsconfig.build.json). */
 const LEFT_OUT = /spec\.ts$|\.d\.m?ts$|\/(fixtures|node_modules)\/|^apps\/[^/]+\/test\/|^libs\/testing\//;
 
-/** @param {string} checkout @returns {string[]} paths from the checkout */
+/** @param {string} checkout @returns {string[]} paths relative to the checkout */
 export function sourcesOf(checkout) {
   return FOLDERS.flatMap((folder) =>
     readdirSync(join(checkout, folder), { recursive: true, encoding: 'utf8' })

@@ -38,10 +38,10 @@ function write(file, text) {
   writeFileSync(file, text);
 }
 
-/** @param {string} path from the checkout */
+/** @param {string} path relative to the checkout */
 const targetOf = (path) => join(dist, path.replace(/\.tsx?$/, '.js'));
 
-/** @param {string} path from the checkout */
+/** @param {string} path relative to the checkout */
 async function compile(path) {
   const target = targetOf(path);
   const sourceFileName = relative(dirname(target), join(checkout, path));

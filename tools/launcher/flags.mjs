@@ -11,7 +11,7 @@ class Misuse extends Error {}
 const PLACEHOLDERS = { switch: '', text: ' <text>', count: ' <number>', choice: ' <name>' };
 
 /**
- * Adds the two dashes without which npm takes the flags of a command for itself.
+ * Adds two dashes to a command of npm. Without them, npm would read the flags as its own.
  *
  * @param {string} name the command
  * @returns the command as users type it before its flags

@@ -64,7 +64,7 @@ export class RealBrowser {
 
   /** Opens a page that shares no cookies with other pages. */
   async open(options: BrowserContextOptions = {}): Promise<WatchedPage> {
-    // Without a GPU, an animated spinner keeps a whole CPU core busy.
+    // Ask for no animations, because without a GPU an animated spinner keeps a whole CPU core busy.
     const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
@@ -80,8 +80,8 @@ async function complaintsOf(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // A message without arguments comes from the browser itself. It reports a failed request or a policy
-    // violation. Policy violations are collected below.
+    // Skip messages without arguments: the browser itself reports a failed request or a policy violation. The
+    // listener below collects the policy violations.
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });

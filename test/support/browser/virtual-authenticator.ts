@@ -106,7 +106,7 @@ export class VirtualAuthenticator {
 
 const sessions = new WeakMap<Page, Promise<CDPSession>>();
 
-/** Each page has one DevTools session. An authenticator exists only in the session that has added it. */
+/** Opens only one DevTools session for a page, because an authenticator exists only in its own session. */
 function devToolsOf(page: Page): Promise<CDPSession> {
   const open = async () => {
     const devTools = await page.context().newCDPSession(page);

@@ -50,8 +50,8 @@ export class DemoPage {
   }
 
   /**
-   * Finds controls without a label, without a name, or too small for a finger. Also finds a second h1, and a
-   * page that is too wide.
+   * Finds inputs without a label, buttons and links without a text, and controls that are too small for a
+   * finger. Also finds a second h1, and a page that is too wide.
    */
   faultsOfAccess(): Promise<string[]> {
     return this.page.evaluate<string[]>(`[

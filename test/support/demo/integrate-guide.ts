@@ -14,10 +14,10 @@ function copyCommands(): string {
 }
 
 /**
- * Copies the example into a new folder, by the commands of docs/integrate.md. The folder is deleted at the
+ * Copies the example into a new folder, with the commands of docs/integrate.md. The folder is deleted at the
  * end of the test file.
  *
- * @returns the path of its `main.js`.
+ * @returns the path of the example's `main.js`.
  */
 export function copyExample(story: Story): string {
   const folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));

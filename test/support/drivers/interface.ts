@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 
-/** The parts of a JSON Schema that this folder's generator of values uses. */
+/** The keywords of JSON Schema from which values.ts generates values. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];

@@ -66,7 +66,7 @@ export class RandomCalls {
     return { someone, call };
   }
 
-  /** Replaces a user who may request or try no more codes by a new user. */
+  /** Puts a new user in the place of a user who may request or try no more codes. */
   replace(someone: Someone): void {
     Object.assign(someone, this.#newcomer());
   }

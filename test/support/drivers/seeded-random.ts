@@ -37,7 +37,7 @@ export class SeededRandom {
     return items[this.int(0, items.length - 1)]!;
   }
 
-  /** Picks one of the keys, more often if its weight is larger. */
+  /** Picks a key at random. Keys with a larger weight are picked more often. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries<number>(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);

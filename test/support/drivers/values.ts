@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { SeededRandom } from './seeded-random.js';
 import type { Interface, Schema } from './interface.js';
 
-/** Matches lookaheads, which fast-check does not support. They only limit the length, as the schema does. */
+/** Matches lookaheads, which fast-check cannot use. They only limit the length, which the schema does too. */
 const LOOKAHEAD = /\(\?=[^)]*\)/g;
 
 /** Texts that often break parsers, databases or logs. */

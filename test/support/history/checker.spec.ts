@@ -189,7 +189,7 @@ describe('the checker', () => {
     expect(broken(lost, [])).toEqual([]);
   });
 
-  it('has tests for each of its rules in this file', () => {
+  it('has exactly the rules I1 to I12, which this file tests', () => {
     const numbers = INVARIANT_NAMES.map((name) => name.split(' ', 1)[0]);
     expect([...new Set(numbers)].sort()).toEqual(
       ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I10', 'I11', 'I12'].sort(),
@@ -624,7 +624,7 @@ describe('I11 (no unresolved attempt is forgotten)', () => {
     ).toEqual(['I11']);
   });
 
-  it('is broken by an unknown outcome that names no attempt', () => {
+  it('is broken by a row with an unknown outcome, but without an unresolved attempt', () => {
     const facts = verifying(ended('verify-otp', 2, 'no_answer'), ['outcome_lost']);
     const unknown = { ...row, state: 'outcome_unknown', step: 'verify-otp' } as const;
     expect(broken(but(facts, unknown, { calls: cut }), [])).toEqual(['I11']);
@@ -632,7 +632,7 @@ describe('I11 (no unresolved attempt is forgotten)', () => {
     expect(broken(but(facts, named, { calls: cut }), [])).toEqual([]);
   });
 
-  it('is broken by an unresolved attempt that was answered', () => {
+  it('is broken by a row that lists an answered attempt as unresolved', () => {
     expect(broken(but(null, { unresolved: [{ step: 'verify-otp', attempt: 2 }] }))).toEqual(['I11']);
   });
 });

@@ -103,7 +103,7 @@ export interface CallerAnswer {
   code: string | null;
   /** Whether the service repeated its first answer to this idempotency key. */
   replayed: boolean;
-  /** The onboarding's version; null if the answer shows no onboarding, like the members below. */
+  /** The onboarding's version. If the answer shows no onboarding, this and all members below are null. */
   version: number | null;
   state: State | null;
   updatedAt: number | null;

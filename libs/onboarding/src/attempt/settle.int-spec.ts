@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
-import { anOnboarding, inMs, lookAgain, testDatabaseUrl } from '#libs/testing';
+import { anOnboarding, inMs, lookAgain, testDatabaseUrl, until } from '#libs/testing';
 import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { asOfNow } from '../flow/move.js';
@@ -302,7 +302,9 @@ describe('an end that comes after the lease has expired and a deadline has passe
       version: 3,
       last: 'late_answer',
     },
-    { end: failed('not_sent'), state: 'outcome_unknown', version: 2, last: 'late_answer_kept' },
+    { end: failed('not_sent'), state: 'otp_needed', version: 3, last: 'late_answer' },
+    { end: { type: 'integration_paused' }, state: 'otp_needed', version: 3, last: 'late_answer' },
+    { end: { type: 'integration_missing' }, state: 'otp_needed', version: 3, last: 'late_answer' },
     { end: failed('no_answer'), state: 'outcome_unknown', version: 2, last: 'late_answer_kept' },
     {
       end: failed('unavailable', { status: 503 }),
@@ -311,7 +313,7 @@ describe('an end that comes after the lease has expired and a deadline has passe
       last: 'late_answer_kept',
     },
   ] as const)(
-    'is handled as a late answer, because callers may have read outcome_unknown: $end.error.failure',
+    'is a late answer, because callers may have read outcome_unknown: $end.type $end.error.failure',
     async ({ end, state, version, last }) => {
       const row = await inFlight();
       await set(row.id, `${LAPSED}, otp_expires_at = clock_timestamp() - interval '1 millisecond'`);
@@ -324,6 +326,35 @@ describe('an end that comes after the lease has expired and a deadline has passe
       expect(types).toContain(last);
     },
   );
+
+  it('leaves the outcome unknown if an earlier attempt may have had an effect', async () => {
+    const row = await inFlight({ attempt: 3, doubt_attempt: 2 });
+    await set(row.id, `${LAPSED}, otp_expires_at = clock_timestamp() - interval '1 millisecond'`);
+    const claimed = { ...row, ...(await deadlinesOf(row.id)) } as Row;
+    expect(await settlement.settle(claimed, failed('not_sent'))).toMatchObject({
+      state: 'outcome_unknown',
+      unresolved: [{ attempt: 2 }],
+    });
+  });
+
+  it('is a late answer also if it waits for a lock when the lease and the code end', async () => {
+    const row = await inFlight();
+    await set(row.id, `lease_until = clock_timestamp() + interval '400 milliseconds'`);
+    await set(row.id, 'otp_expires_at = lease_until');
+    const claimed = { ...row, ...(await deadlinesOf(row.id)) } as Row;
+    const holder = new Client({ connectionString: await testDatabaseUrl() });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
+    const settling = settlement.settle(claimed, succeeded());
+    await until('the lease has ended', async () => {
+      const { rows } = await holder.query('SELECT clock_timestamp() > $1 AS ended', [claimed.leaseUntil]);
+      return (rows[0] as { ended: boolean }).ended;
+    });
+    await holder.query('ROLLBACK');
+    await holder.end();
+    expect(await settling).toMatchObject({ state: 'otp_verified', version: 3 });
+  });
 
   it('is recorded and changes nothing else if the onboarding has expired', async () => {
     const row = await inFlight();

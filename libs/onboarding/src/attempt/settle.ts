@@ -17,6 +17,12 @@ import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 
 const DATABASE_PAUSE_MS = 250;
 
+interface Written {
+  row: Row;
+  /** Null if the end has changed nothing, except for a note in the timeline. */
+  verdict: Verdict | null;
+}
+
 /**
  * Makes the second of the two writes of an attempt. The retry law decides what follows the attempt. One
  * statement writes the decision.
@@ -50,15 +56,15 @@ export class Settlement {
 
   async #settle(row: Row, end: AttemptEnd, answering?: Answering): Promise<Row> {
     const step = row.step!;
-    const verdict = this.verdicts.on(row, end);
-    const written = await this.#persistently(row, (again) =>
-      this.#write(row, step, end, verdict, again, answering),
+    const decided = this.verdicts.on(row, end);
+    const { row: written, verdict } = await this.#persistently(row, (again) =>
+      this.#write(row, step, end, decided, again, answering),
     );
     if (end.type === 'failed') {
       const { id: onboardingId, integration } = row;
       this.refusals.note({ integration, step, onboardingId }, end.error);
     }
-    if (!written.isOurs) return written.row;
+    if (!verdict) return written;
     this.#count(row, end, verdict);
     this.#logEnd(row, end, verdict);
     logForOperators(row, end, verdict);
@@ -66,12 +72,13 @@ export class Settlement {
       const jobId = stepJobId(step, row.id, row.attempt + 1);
       await this.jobs.add(stepJob(step), { onboardingId: row.id }, { id: jobId, delayMs: verdict.retryInMs });
     }
-    return written.row;
+    return written;
   }
 
   /**
    * Writes the end of the attempt if the row has not changed since the attempt began. If it has changed, but
-   * the attempt is still in flight, writes to the current row.
+   * the attempt is still in flight, writes to the current row. If a deadline has passed, expires the row
+   * first.
    */
   async #write(
     row: Row,
@@ -80,37 +87,43 @@ export class Settlement {
     verdict: Verdict,
     again: boolean,
     answering?: Answering,
-  ): Promise<{ row: Row; isOurs: boolean }> {
+  ): Promise<Written> {
     for (let seen = row; ;) {
-      const isOurs = (seen === row && isClaimed(end)) || isOpenTo(seen, row, step, verdict, end);
-      const written = isOurs
-        ? await this.store.settle(step, seen, verdict.moved, verdict.now, answering)
-        : await this.#late(seen, row, step, end, verdict);
-      if (written) return { row: written, isOurs };
+      if ((seen === row && isClaimed(end)) || isOpenTo(seen, row, step, verdict, end)) {
+        const written = await this.store.settle(step, seen, verdict.moved, verdict.now, answering);
+        if (written) return { row: written, verdict };
+      } else {
+        const written = await this.#late(seen, row, step, end);
+        if (written) return written;
+      }
       const found = await this.store.find(row.id);
       const fresh = found && (await this.expiry.upToDate(found));
-      if (!fresh) return { row, isOurs: false };
+      if (!fresh) return { row, verdict: null };
       if (again && (await this.#isWritten(fresh, row.attempt))) {
         logForOperators(row, end, verdict);
-        return { row: fresh, isOurs: false };
+        return { row: fresh, verdict: null };
       }
       seen = fresh;
     }
   }
 
   /**
-   * Handles the end of an attempt that the row no longer waits for. Only an answer to an attempt with an
-   * unknown outcome still changes the row.
+   * Handles the end of an attempt that the row no longer waits for. It still changes the row only if it tells
+   * an unknown outcome.
    */
-  async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
-    if (end.type !== 'succeeded' && end.type !== 'failed') return seen;
-    // A takeover has no answer of the provider to record. Another process has already written the end.
-    if (end.type === 'failed' && end.lapsed) return seen;
+  async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd): Promise<Written | null> {
+    // Without an attempt of its own, this process has nothing to record. The end is already written.
+    if (!isClaimed(end)) return { row: seen, verdict: null };
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
-    const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
-    return moved
-      ? this.store.settle(step, seen, moved, verdict.now)
-      : this.store.keepAnswer(seen, keepLateAnswer(seen, evidenceOf(row, end)));
+    const verdict = causedIt ? this.verdicts.onLost(row, end, seen.now) : null;
+    const moved = verdict && lateAnswer(seen, verdict.moved, verdict.answer!);
+    if (!moved) {
+      const kept = await this.store.keepAnswer(seen, keepLateAnswer(seen, evidenceOf(row, end)));
+      return kept && { row: kept, verdict: null };
+    }
+    const written = await this.store.settle(step, seen, moved, verdict!.now);
+    if (written) this.#logger.info(aboutAttempt(row), `a late end tells the outcome: ${verdict!.answer}`);
+    return written && { row: written, verdict };
   }
 
   #count(row: Row, end: AttemptEnd, { signal }: Verdict): void {
@@ -164,7 +177,8 @@ export class Settlement {
     const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
     return events.some((event) => {
       const ended = dataOf(event, 'attempt_ended');
-      return ended?.attempt === attempt && ended.lapsed === undefined;
+      if (ended?.attempt === attempt && ended.lapsed === undefined) return true;
+      return dataOf(event, 'late_answer_kept')?.attempt === attempt;
     });
   }
 }
@@ -175,7 +189,7 @@ const noteState = (span: Span, { state }: Row) => span.set({ 'gangway.state': st
  * False if this process has only read the row, and not begun an attempt. There are two cases: a takeover, and
  * a step without budget for its next attempt.
  */
-const isClaimed = (end: AttemptEnd) =>
+const isClaimed = (end: AttemptEnd): end is Exclude<AttemptEnd, { type: 'no_next_attempt' }> =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
 /**
@@ -202,12 +216,13 @@ function logForOperators(row: Row, end: AttemptEnd, { parked, signal }: Verdict)
 
 function evidenceOf(
   row: Row,
-  end: AttemptEnd & { type: 'succeeded' | 'failed' },
+  end: Exclude<AttemptEnd, { type: 'no_next_attempt' }>,
 ): EventData<'late_answer_kept'> {
   const attempt = { step: row.step!, attempt: row.attempt };
   if (end.type === 'failed') {
     return { ...attempt, class: end.error.failure, upstreamStatus: end.error.evidence.status };
   }
+  if (end.type !== 'succeeded') return { ...attempt, class: 'not_sent', upstreamStatus: null };
   return { ...attempt, class: 'ok', answer: end.end.signal, ...dataOfAnswer(end) };
 }
 

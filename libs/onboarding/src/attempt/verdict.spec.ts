@@ -35,10 +35,13 @@ const aStep = (name: StepName, more: Partial<Step> = {}): Step => ({
   ...more,
 });
 
-function verdictOn(row: Row, end: AttemptEnd, more: Partial<Step> = {}): Verdict {
+function verdictsWith(more: Partial<Step> = {}): Verdicts {
   const steps = { get: (name: StepName) => aStep(name, more) } as unknown as Steps;
-  return new Verdicts(steps, config, { next: () => 0 }).on(row, end);
+  return new Verdicts(steps, config, { next: () => 0 });
 }
+
+const verdictOn = (row: Row, end: AttemptEnd, more: Partial<Step> = {}): Verdict =>
+  verdictsWith(more).on(row, end);
 
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({
   type: 'failed',
@@ -128,6 +131,38 @@ describe('a first attempt that failed', () => {
     (step, failure, what, charge, doubt) => {
       const row = first(step);
       expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
+    },
+  );
+});
+
+describe('a first attempt whose outcome already counts as unknown, and that failed,', () => {
+  const LATE = after(3_600_001);
+  it.each<[StepName, FailureClass, Signal | null]>([
+    ['verify-otp', 'not_sent', 'otp_expired'],
+    ['verify-otp', 'throttled', 'otp_expired'],
+    ['verify-otp', 'misconfigured', 'otp_expired'],
+    ['verify-otp', 'unavailable', null],
+    ['verify-otp', 'no_answer', null],
+    ['verify-otp', 'rejected', 'otp_rejected'],
+    ['create-authenticators', 'not_sent', 'session_expired'],
+    ['create-authenticators', 'throttled', 'session_expired'],
+    ['create-authenticators', 'misconfigured', 'session_expired'],
+    ['create-authenticators', 'unavailable', null],
+    ['create-authenticators', 'no_answer', null],
+    ['create-authenticators', 'rejected', 'authenticators_rejected'],
+  ])('tells the outcome after the deadline: %s that ends with %s leads to %p', (step, failure, signal) => {
+    const verdict = verdictsWith().onLost(first(step), failed(failure), LATE);
+    expect(verdict?.answer ?? null).toBe(signal);
+    if (verdict) expect(left(first(step), verdict)).toMatchObject({ doubtAttempt: null, unresolved: [] });
+  });
+
+  it.each<AttemptEnd>([failed('not_sent'), { type: 'integration_paused' }, { type: 'integration_missing' }])(
+    'without a call, tells the outcome only after the deadline, and if no earlier attempt is in doubt: %j',
+    (end) => {
+      const verdicts = verdictsWith();
+      expect(verdicts.onLost(first('verify-otp'), end, LATE)).toMatchObject({ answer: 'otp_expired' });
+      expect(verdicts.onLost(first('verify-otp'), end, after(0))).toBeNull();
+      expect(verdicts.onLost(second('verify-otp', 'unavailable'), end, LATE)).toBeNull();
     },
   );
 });

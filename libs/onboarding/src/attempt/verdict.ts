@@ -56,13 +56,30 @@ export class Verdicts {
     return { ...this.#on(row, end, at), now: at.now };
   }
 
+  /**
+   * Decides on the end of an attempt whose outcome already counts as unknown.
+   *
+   * @param row the row that the first write of the attempt returned.
+   * @param now the time when the end is written, by PostgreSQL's clock.
+   * @returns null if the outcome stays unknown.
+   */
+  onLost(row: Row, end: AttemptEnd, now: Date): Verdict | null {
+    const verdict = this.on(row, end);
+    if (verdict.answer) return verdict;
+    // The provider has certainly not acted. No later try is possible, because the deadline has passed.
+    const facts = failedFacts(row, end);
+    if (facts?.reveals !== 'itself' || row.doubtAttempt !== null || deadlineOf(row)! > now) return null;
+    const to = this.steps.get(row.step!).gaveUp(row, { unanswered: false });
+    const at: Moment = { now: verdict.now, settings: this.config };
+    return { ...answered(row, to, endOf(row, facts), at), now: at.now };
+  }
+
   #on(row: Row, end: AttemptEnd, at: Moment): Omit<Verdict, 'now'> {
     const step = this.steps.get(row.step!);
     switch (end.type) {
       case 'integration_missing':
       case 'integration_paused': {
-        const ended = endOf(row, factsOf(row, 'not_sent', NOTHING_SENT, 0));
-        return parked(park(row, ended, end.type, at), end.type);
+        return parked(park(row, endOf(row, notCalled(row)), end.type, at), end.type);
       }
       case 'succeeded': {
         const ended = endOf(row, factsOf(row, 'ok', ANSWERED, end.durationMs));
@@ -82,7 +99,7 @@ export class Verdicts {
 
   #failed(row: Row, step: Step, end: Failed, at: Moment): Omit<Verdict, 'now'> {
     const { error } = end;
-    const facts = failedFacts(row, end);
+    const facts = callFacts(row, end);
     const ended = endOf(row, facts);
     const decision = this.#decide(row, error, facts, at.now);
     switch (decision.type) {
@@ -170,7 +187,15 @@ function factsOf(
   };
 }
 
-function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFacts {
+const notCalled = (row: Row) => factsOf(row, 'not_sent', NOTHING_SENT, 0);
+
+/** @returns null if the attempt did not fail, or was never begun. */
+function failedFacts(row: Row, end: AttemptEnd): AttemptFacts | null {
+  if (end.type === 'failed') return callFacts(row, end);
+  return end.type === 'integration_missing' || end.type === 'integration_paused' ? notCalled(row) : null;
+}
+
+function callFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFacts {
   const { failure, evidence, message } = error;
   const facts = factsOf(row, failure, evidence, durationMs ?? null);
   return {

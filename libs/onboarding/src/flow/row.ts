@@ -125,7 +125,7 @@ export function signalOfTime(row: Columns): Signal | null {
   const deadline = deadlineOf(row);
   if (deadline === null || deadline > now || (leaseUntil !== null && leaseUntil > now)) return null;
   if (row.lifeEndsAt <= deadline || row.idleEndsAt <= deadline) return 'expired';
-  // An expired lease means that the call's process died, so the call may have taken effect.
+  // After an expired lease, the call may have taken effect: its process died, or could not write the end.
   return signalAtBound(row.state, row.doubtAttempt !== null || leaseUntil !== null);
 }
 

@@ -1,9 +1,13 @@
+/** SQL for the time when an onboarding `o` with an open session leaves its state. */
+export const SESSION_STATE_ENDS_AT = `date_trunc('milliseconds',
+      least(o.session_ends_at, o.idle_ends_at, o.life_ends_at))`;
+
 /**
  * SQL for the conditions under which an onboarding `o` accepts passkeys from a caller: its session is open
  * and leaves time for one call, the caller may use the onboarding, and its version is one of `$versions`.
  */
 export const ACCEPTS_PASSKEYS = `o.state = 'otp_verified'
-      AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
+      AND ${SESSION_STATE_ENDS_AT} > clock_timestamp()
       AND least(o.session_ends_at, o.life_ends_at)
         >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
       AND ($caller::text IS NULL OR o.caller = $caller::text)

@@ -331,8 +331,8 @@ export class OnboardingStore {
    *
    * @param answering offers an answer to store in the same commit. If there is one, `now` becomes the time of
    *   the row's last change, because the answer contains this time.
-   * @returns null if the row has changed since it was read. A passed deadline is also a change: callers may
-   *   have read the next state, so the expiry must be written first.
+   * @returns null if the row has changed since it was read, by a write or by time (`changesAt`). After a
+   *   change by time, callers may have read the next state, so the expiry must be written first.
    */
   async settle(
     step: StepName,

@@ -57,7 +57,7 @@ export class Expiry {
     return counts;
   }
 
-  /** Expires one onboarding, for a command that cannot wait for the next batch. */
+  /** Expires one onboarding, for a write that cannot wait for the next batch. */
   async runFor(id: string): Promise<void> {
     // Another worker's batch may have locked the row.
     await this.store.run(WAIT_FOR_WRITERS, { id });
@@ -69,7 +69,7 @@ export class Expiry {
    * Expires one onboarding before a write. Callers may have read the effect of a passed deadline, and must
    * not see another state with the same version.
    *
-   * @returns the row after its expiry; null if it is gone.
+   * @returns the row, read again if a deadline had passed; null if it is gone.
    */
   async upToDate(row: Row): Promise<Row | null> {
     if (signalOfTime(row) === null) return row;

@@ -95,10 +95,13 @@ export class Probe {
     for (;;) {
       const everyMs = this.config.PROBE_EVERY_MS;
       const rows = await this.store.rows(PARKED, { integration, everyMs, doublings: DOUBLINGS, limit: size });
+      const before = unparked.length;
       for (const row of rows) {
         if (await this.store.command(row, unpark(row.now))) unparked.push(row.id);
       }
-      if (rows.length < size || unparked.length >= limit) return unparked;
+      // Rows whose deadline has passed stay parked until they expire, and would be found again.
+      const isStuck = unparked.length === before;
+      if (rows.length < size || unparked.length >= limit || isStuck) return unparked;
     }
   }
 }

@@ -20,7 +20,7 @@ export const inFlight: Invariant = (onboarding) => {
   for (const [index, call] of onboarding.calls.entries()) {
     for (const earlier of onboarding.calls.slice(0, index)) {
       if (earlier.answeredAt !== null && earlier.answeredAt <= call.arrivedAt) continue;
-      // An abandoned call may still arrive later, even after the calls of the next attempt.
+      // Sort by attempt, because an abandoned call may arrive even after the calls of the next attempt.
       const [older, newer] = [earlier.attempt, call.attempt].sort((one, other) => one - other);
       const end = attempts.get(older!)?.end;
       const givenUp = older !== newer && attempts.has(newer!) && (end === 'no_answer' || end === null);

@@ -45,8 +45,8 @@ export const intents: Invariant = ({ row, events, answers }) => {
 };
 
 /**
- * A caller uses the same value as `externalRef` and as idempotency key. Therefore two onboardings with the
- * same key are found even if the answers were lost.
+ * Finds idempotency keys that made two onboardings. It finds them even if the answers were lost, because the
+ * callers of a run use the key as `externalRef` too.
  */
 export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: string; detail: string }[] {
   const found: { onboardingId: string; detail: string }[] = [];

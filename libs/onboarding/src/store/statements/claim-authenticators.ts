@@ -1,18 +1,19 @@
-import { ACCEPTS_PASSKEYS } from '../accepts-passkeys.js';
+import { ACCEPTS_PASSKEYS, SESSION_STATE_ENDS_AT } from '../accepts-passkeys.js';
 import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
 /**
  * Begins an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key, the
  * credentials, the challenges. Reserves the credentials if none of them is registered for any user (WebAuthn
- * Level 3 §7.1, step 27) and the subject will not have too many passkeys. Uses up all challenges or none.
- * After a wait for the lock of the onboarding, PostgreSQL checks the conditions again. If one part refuses,
- * the whole statement fails and writes nothing.
+ * Level 3 §7.1, step 27) and the subject will not have too many passkeys. Uses up all challenges or none. If
+ * the onboarding was changed during the wait for its lock, PostgreSQL checks the conditions again. The times
+ * are compared once all locks are held. If one part refuses, the whole statement fails and writes nothing.
  */
 export const CLAIM_AUTHENTICATORS = statement(
   'claim_authenticators',
   `WITH target AS (
-    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq FROM onboardings o
+    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq, ${SESSION_STATE_ENDS_AT} AS ends_at
+    FROM onboardings o
     WHERE o.id = $id::uuid
       AND ${ACCEPTS_PASSKEYS}
     FOR UPDATE OF o
@@ -78,6 +79,7 @@ export const CLAIM_AUTHENTICATORS = statement(
   FROM target t LEFT JOIN (
     SELECT CASE WHEN count(*) = cardinality($challenges::text[]) THEN max(used.at) END AS at FROM used
   ) u ON true
-  WHERE o.id = t.id AND (u.at < $claimBefore::timestamptz OR gangway_refuse('claim_authenticators'))
+  WHERE o.id = t.id
+    AND (u.at < least($claimBefore::timestamptz, t.ends_at) OR gangway_refuse('claim_authenticators'))
   RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );

@@ -2,16 +2,23 @@ import { HAS_ROOM_FOR_SEND, HAS_ROOM_FOR_WRONG_CODE, WITH_SEND } from '../budget
 import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
+/** SQL for the time when the onboarding `o` leaves its state. */
+const ENDS_AT = `date_trunc('milliseconds', least(
+        CASE WHEN o.state = 'otp_sent' THEN o.otp_expires_at END,
+        CASE WHEN o.state <> 'outcome_unknown' THEN o.idle_ends_at END,
+        o.life_ends_at))`;
+
 /**
- * Begins another sending of a code: a resend, or the decision that a lost verification did not happen. Locks,
- * in this order: the onboarding, the idempotency key, the subject's budget row. After a wait for the lock of
- * the onboarding, PostgreSQL checks the conditions again. If a condition does not hold, the statement writes
- * nothing.
+ * Begins another sending of a code: a resend, or the decision that a lost verification did not happen.
+ * Locks, in this order: the onboarding, the idempotency key, the subject's budget row. If the onboarding was
+ * changed during the wait for its lock, PostgreSQL checks the conditions again. The times are compared once
+ * all locks are held. If a condition does not hold, the statement writes nothing.
  */
 export const CLAIM_SEND = statement(
   'claim_send',
   `WITH target AS (
-    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq FROM onboardings o
+    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq, ${ENDS_AT} AS ends_at
+    FROM onboardings o
     WHERE o.id = $id::uuid
       AND ($caller::text IS NULL OR o.caller = $caller::text)
       AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
@@ -19,10 +26,7 @@ export const CLAIM_SEND = statement(
       AND o.state = ANY ($states::text[])
       AND ($lostAttempt::int IS NULL OR (o.attempt = $lostAttempt::int AND o.step = 'verify-otp'))
       AND ($lostAttempt::int IS NOT NULL OR o.otp_resend_at <= clock_timestamp())
-      AND least(
-        CASE WHEN o.state = 'otp_sent' THEN o.otp_expires_at END,
-        CASE WHEN o.state <> 'outcome_unknown' THEN o.idle_ends_at END,
-        o.life_ends_at) > clock_timestamp()
+      AND ${ENDS_AT} > clock_timestamp()
       AND o.life_ends_at >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
     FOR UPDATE OF o
   ),
@@ -76,6 +80,6 @@ export const CLAIM_SEND = statement(
     sealed_requests = $sealedRequests::bytea,
     idle_ends_at = b.at + $idleMs::float8 * interval '1 millisecond', updated_at = b.at
   FROM target t, charged b
-  WHERE o.id = t.id AND (b.at < $claimBefore::timestamptz OR gangway_refuse('claim_send'))
+  WHERE o.id = t.id AND (b.at < least($claimBefore::timestamptz, t.ends_at) OR gangway_refuse('claim_send'))
   RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );

@@ -2,23 +2,28 @@ import { HAS_ROOM_FOR_WRONG_CODE, WITH_WRONG_CODE, roomForSendAt } from '../budg
 import { IS_PAUSED } from '../paused.js';
 import { statement } from '../statement.js';
 
+/** SQL for the time when the onboarding `o` leaves its state. */
+const ENDS_AT = `date_trunc('milliseconds', least(o.otp_expires_at, o.idle_ends_at, o.life_ends_at))`;
+
 /**
- * Begins the verification of a code. Locks, in this order: the onboarding, the idempotency key, the subject's
- * budget row. After a wait for the lock of the onboarding, PostgreSQL checks the conditions again. Counts a
- * wrong code in the day's budget in advance. The write that ends the attempt counts the tries of this code.
- * If a condition does not hold, the statement writes nothing.
+ * Begins the verification of a code. Locks, in this order: the onboarding, the idempotency key, the
+ * subject's budget row. If the onboarding was changed during the wait for its lock, PostgreSQL checks the
+ * conditions again. The times are compared once all locks are held. Counts a wrong code in the day's budget
+ * in advance. The write that ends the attempt counts the tries of this code. If a condition does not hold,
+ * the statement writes nothing.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',
   `WITH target AS (
-    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq FROM onboardings o
+    SELECT o.id, o.integration, o.subject_key, o.attempt, o.last_seq, ${ENDS_AT} AS ends_at
+    FROM onboardings o
     WHERE o.id = $id::uuid
       AND ($caller::text IS NULL OR o.caller = $caller::text)
       AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
       AND ($taking::text[] IS NULL OR o.integration = ANY ($taking::text[]))
       AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))
       AND o.state = 'otp_sent' AND o.otp_tries_left > 0
-      AND least(o.otp_expires_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
+      AND ${ENDS_AT} > clock_timestamp()
       AND least(o.otp_expires_at, o.life_ends_at)
         >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
     FOR UPDATE OF o
@@ -66,6 +71,6 @@ export const CLAIM_VERIFY = statement(
     sealed_requests = NULL,
     idle_ends_at = b.at + $idleMs::float8 * interval '1 millisecond', updated_at = b.at
   FROM target t, charged b
-  WHERE o.id = t.id AND (b.at < $claimBefore::timestamptz OR gangway_refuse('claim_verify'))
+  WHERE o.id = t.id AND (b.at < least($claimBefore::timestamptz, t.ends_at) OR gangway_refuse('claim_verify'))
   RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );

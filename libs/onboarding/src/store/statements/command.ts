@@ -39,7 +39,6 @@ export const COMMAND = statement(
       idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
       AND o.last_seq = $lastSeq::int
-      AND ($before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz)
       AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
     RETURNING o.*
   ),
@@ -58,5 +57,7 @@ export const COMMAND = statement(
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
-  WHERE c.id IS NOT NULL OR (EXISTS (SELECT 1 FROM key_taken) AND gangway_refuse('command'))`,
+  WHERE CASE WHEN c.id IS NULL THEN EXISTS (SELECT 1 FROM key_taken) AND gangway_refuse('command')
+    ELSE $before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz OR gangway_refuse('command')
+    END`,
 );

@@ -29,7 +29,6 @@ export const ERASE = statement(
       AND o.last_seq = $lastSeq::int
       -- An anchor that was written meanwhile does not fit the blanked timeline.
       AND o.anchored_seq IS NOT DISTINCT FROM $anchoredSeq::int
-      AND ($before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz)
     RETURNING o.*
   ),
   challenges AS (DELETE FROM webauthn_challenges w USING changed c WHERE w.onboarding_id = c.id),
@@ -54,7 +53,8 @@ export const ERASE = statement(
       e.event ->> 'actor'
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
-  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+  SELECT c.*, clock_timestamp() AS now FROM changed c
+  WHERE $before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz OR gangway_refuse('erase')`,
   { alone: true },
 );
 

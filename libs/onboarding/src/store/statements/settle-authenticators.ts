@@ -4,7 +4,7 @@ import { statement } from '../statement.js';
 /**
  * Writes the end of an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key
  * if an answer is stored, the credentials that its submission has reserved. Writes only if the row has not
- * changed since it was read, and if no deadline has passed.
+ * changed since it was read, neither by a write nor by time (`changesAt`).
  */
 export const SETTLE_AUTHENTICATORS = statement(
   'settle_authenticators',
@@ -30,7 +30,7 @@ export const SETTLE_AUTHENTICATORS = statement(
       last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
-      AND o.last_seq = $lastSeq::int AND clock_timestamp() < $before::timestamptz
+      AND o.last_seq = $lastSeq::int
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.id, o.integration, o.subject_key, o.authenticators, o.last_seq,
@@ -57,5 +57,6 @@ export const SETTLE_AUTHENTICATORS = statement(
   )
   SELECT c.sealed_requests, c.updated_at, clock_timestamp() AS now,
     EXISTS (SELECT 1 FROM answered) AS answered
-  FROM changed c`,
+  FROM changed c
+  WHERE clock_timestamp() < $before::timestamptz OR gangway_refuse('settle_authenticators')`,
 );

@@ -3,10 +3,10 @@ import { HAS_ROOM_FOR_WRONG_CODE, roomForSendAt } from '../budget.js';
 import { statement } from '../statement.js';
 
 /**
- * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key if
- * an answer is stored, the subject's budget row if the try is refunded. Writes only if the row has not
- * changed since it was read, and if no deadline has passed. The statement reads the budget as it was before
- * the refund, so it leaves out the refunded entry.
+ * Writes the end of an attempt to verify a code. Locks, in this order: the onboarding, the idempotency key
+ * if an answer is stored, the subject's budget row if the try is refunded. Writes only if the row has not
+ * changed since it was read, neither by a write nor by time (`changesAt`). The statement reads the budget as
+ * it was before the refund, so it leaves out the refunded entry.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',
@@ -43,7 +43,7 @@ export const SETTLE_VERIFY = statement(
       device_signing jsonb, session_expires_at timestamptz, session_ends_at timestamptz, last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
-      AND o.last_seq = $lastSeq::int AND clock_timestamp() < $before::timestamptz
+      AND o.last_seq = $lastSeq::int
       -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.id, o.integration, o.subject_key, o.last_seq,
@@ -65,5 +65,6 @@ export const SETTLE_VERIFY = statement(
   )
   SELECT c.otp_tries_left, c.otp_resend_at, c.sealed_requests, c.updated_at, clock_timestamp() AS now,
     EXISTS (SELECT 1 FROM answered) AS answered
-  FROM changed c`,
+  FROM changed c
+  WHERE clock_timestamp() < $before::timestamptz OR gangway_refuse('settle_verify')`,
 );

@@ -28,7 +28,7 @@ export const START = statement(
       version = o.version + 1, last_seq = o.last_seq + jsonb_array_length($oldEvents::jsonb),
       updated_at = clock_timestamp()
     WHERE o.id = $oldId::uuid AND o.attempt = $oldAttempt::int AND o.version = $oldVersion::int
-      AND o.last_seq = $oldSeq::int AND clock_timestamp() < $oldBefore::timestamptz
+      AND o.last_seq = $oldSeq::int
       AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
     RETURNING o.id, o.last_seq
   ),
@@ -75,6 +75,6 @@ export const START = statement(
     b.at + $cooldownMs::float8 * interval '1 millisecond',
     b.at + $idleMs::float8 * interval '1 millisecond', b.at + $lifeMs::float8 * interval '1 millisecond'
   FROM charged b
-  WHERE b.at < $claimBefore::timestamptz OR gangway_refuse('start')
+  WHERE b.at < least($claimBefore::timestamptz, $oldBefore::timestamptz) OR gangway_refuse('start')
   RETURNING o.*, clock_timestamp() AS now, ${IS_PAUSED}`,
 );
