@@ -37,7 +37,7 @@ export async function runBackend(settings: object): Promise<unknown> {
 
 /** A website with one page. Its script `page.js` uses `@turnkey/core`. */
 export class ClientSite {
-  /** The public key that the page uses to verify OTP bundles. */
+  /** The public key with which this site's script verifies Turnkey's OTP bundles. */
   signerPublicKey = PRODUCTION_SIGNER;
 
   private constructor(

@@ -103,7 +103,7 @@ describe('GuardedProvider, a provider behind a circuit breaker,', () => {
     expect(guarded.state).toBe('closed');
   });
 
-  it('closes a half open breaker after a successful probe, if no call came for RETRY_CAP_MS', async () => {
+  it('closes a breaker that has been half open for RETRY_CAP_MS, after a successful probe', async () => {
     const { end, upstream } = guard(() => Promise.reject(failing('unavailable')));
     await times(20, end);
     const limits = { timeoutMs: 1_000, beforeSend: () => undefined };

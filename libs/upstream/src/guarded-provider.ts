@@ -146,8 +146,8 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   /**
-   * Closes a half open breaker after a successful probe if no call came for `RETRY_CAP_MS`, which is the
-   * longest wait before a retry. By itself, a breaker without calls never closes.
+   * Call this after a successful probe. Closes a breaker that has been half open for `RETRY_CAP_MS`, the
+   * longest wait before a retry. Without calls, a half open breaker never closes by itself.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;

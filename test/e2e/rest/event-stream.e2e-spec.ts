@@ -104,7 +104,7 @@ describe('an event stream over two replicas and a worker', () => {
   });
 });
 
-describe('an event stream of a single replica', () => {
+describe('an event stream from one process of the service', () => {
   let story: Story;
   let database: TcpProxy;
   beforeAll(async () => {
@@ -168,7 +168,7 @@ describe('an event stream of a single replica', () => {
     expectProblem(await send(story, 'GET', path(id) + query, { headers: KEY }), 400, 'validation_failed');
   });
 
-  it('is refused to another caller, for an unknown onboarding, and without the read scope', async () => {
+  it('is refused without a key or the read scope, to another caller, and for an unknown id', async () => {
     const { id } = await story.sent();
     const [bank, writer] = await Promise.all([
       makeKey(story, ['onboardings:read'], { caller: 'bank' }),

@@ -194,8 +194,8 @@ describe('the search for secrets', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // Neither is the code: the key is longer than the six digits that it contains, and the three bytes of
-    // "\x124V" are 12 34 56 in hex.
+    // This text does not contain the code. In the key, the six digits are a part of a longer value. The bytes
+    // of "\x124V" are 12 34 56, so only their hex looks like the code.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

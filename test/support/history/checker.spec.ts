@@ -219,7 +219,7 @@ describe('I1 (no step begins before the previous step has succeeded)', () => {
     expect(broken(straight)).toContain('I1');
   });
 
-  it('permits an abandoned call that arrives after the next code was mailed', () => {
+  it('permits a call that reaches the provider after its attempt ended and a new code was mailed', () => {
     const late = but(
       [
         ...SENT,

@@ -46,7 +46,7 @@ export interface TurnkeyOptions {
 /** The configuration for a client of the emulated Turnkey. */
 export interface TurnkeyFacts {
   organizationId: string;
-  /** The first of the parent's API keys, compressed hex. */
+  /** The first API key of the parent organization: a compressed public key, in hex. */
   apiPublicKey: string;
   /** The official clients' `dangerouslyOverrideSignerPublicKey`, uncompressed hex. */
   signerPublicKey: string;

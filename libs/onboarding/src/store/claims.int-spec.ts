@@ -221,7 +221,7 @@ describe('the SQL that begins a verification', () => {
     await expectMoved(before, claimed, moveOf(before, claimed, 'otp_submitted', factsOf(claimed)));
   });
 
-  it('delays another code until the subject’s budget has room again', async () => {
+  it('delays the next resend until the subject’s budget for sends has room again', async () => {
     const before = await inserted();
     const sentAt = new Date(before.now.getTime() - 1_000);
     await dataSource.query(
@@ -235,7 +235,7 @@ describe('the SQL that begins a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try: the last try of the day delays another code', async () => {
+  it('counts its own try: the last try of the day delays the next resend', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(
