@@ -19,7 +19,7 @@ export const EVENT_MEANINGS: Record<EventType, string> = {
   outcome_lost: 'A call has an unknown outcome: it may have had its effect.',
   resolved_done: 'It was decided that the lost call had its effect.',
   resolved_not_done: 'It was decided that the lost call had no effect.',
-  late_answer: 'The lost answer came after all, and moved the onboarding on.',
+  late_answer: 'The unknown outcome of an attempt became known later, and moved the onboarding on.',
   step_failed: 'A step failed for good: the onboarding has failed.',
   expired: 'The onboarding reached a deadline and ended.',
   cancelled: 'The onboarding was cancelled.',

@@ -235,6 +235,14 @@ describe('a late answer', () => {
     });
   });
 
+  it('begins the idle time again, because it did not count while the outcome was unknown', async () => {
+    const row = await lost();
+    await set(row.id, `idle_ends_at = clock_timestamp() - interval '1 minute'`);
+    const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
+    expect(asOfNow(settled)).toMatchObject({ state: 'otp_sent' });
+    expect(settled.idleEndsAt.getTime()).toBeGreaterThan(settled.now.getTime());
+  });
+
   it('without a definite result is recorded, and changes nothing else', async () => {
     const row = await lost();
     const before = await onboardings.load(row.id);
@@ -328,7 +336,8 @@ describe('an end that comes after the lease has expired and a deadline has passe
   );
 
   it('leaves the outcome unknown if an earlier attempt may have had an effect', async () => {
-    const row = await inFlight({ attempt: 3, doubt_attempt: 2 });
+    const unresolved = [2, 3].map((attempt) => ({ step: 'verify-otp', attempt, at: AT }));
+    const row = await inFlight({ attempt: 3, doubt_attempt: 2, unresolved });
     await set(row.id, `${LAPSED}, otp_expires_at = clock_timestamp() - interval '1 millisecond'`);
     const claimed = { ...row, ...(await deadlinesOf(row.id)) } as Row;
     expect(await settlement.settle(claimed, failed('not_sent'))).toMatchObject({

@@ -13,7 +13,7 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { Expiry } from '../upkeep/expire.js';
 import { aboutAttempt, logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
-import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
+import { Verdicts, certainlyNoEffect, type AttemptEnd, type Verdict } from './verdict.js';
 
 const DATABASE_PAUSE_MS = 250;
 
@@ -99,8 +99,9 @@ export class Settlement {
       const found = await this.store.find(row.id);
       const fresh = found && (await this.expiry.upToDate(found));
       if (!fresh) return { row, verdict: null };
-      if (again && (await this.#isWritten(fresh, row.attempt))) {
-        logForOperators(row, end, verdict);
+      const written = again ? await this.#writtenEnd(fresh, row.attempt) : null;
+      if (written) {
+        if (written === 'in_time') logForOperators(row, end, verdict);
         return { row: fresh, verdict: null };
       }
       seen = fresh;
@@ -118,7 +119,12 @@ export class Settlement {
     const verdict = causedIt ? this.verdicts.onLost(row, end, seen.now) : null;
     const moved = verdict && lateAnswer(seen, verdict.moved, verdict.answer!);
     if (!moved) {
-      const kept = await this.store.keepAnswer(seen, keepLateAnswer(seen, evidenceOf(row, end)));
+      const note = keepLateAnswer(seen, evidenceOf(row, end));
+      // An earlier attempt of the submission keeps the outcome unknown. This attempt does not.
+      if (causedIt && row.doubtAttempt !== null && certainlyNoEffect(row, end)) {
+        note.patch.unresolved = seen.unresolved.filter(({ attempt }) => attempt !== row.attempt);
+      }
+      const kept = await this.store.keepAnswer(seen, note);
       return kept && { row: kept, verdict: null };
     }
     const written = await this.store.settle(step, seen, moved, verdict!.now);
@@ -172,14 +178,17 @@ export class Settlement {
     }
   }
 
-  /** Whether the end of the attempt was written although PostgreSQL did not confirm it. */
-  async #isWritten(fresh: Row, attempt: number): Promise<boolean> {
+  /** @returns how the end of the attempt was written, although PostgreSQL did not confirm it; null if not. */
+  async #writtenEnd(fresh: Row, attempt: number): Promise<'in_time' | 'late' | null> {
     const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
-    return events.some((event) => {
+    for (const [index, event] of events.entries()) {
+      if (dataOf(event, 'late_answer_kept')?.attempt === attempt) return 'late';
       const ended = dataOf(event, 'attempt_ended');
-      if (ended?.attempt === attempt && ended.lapsed === undefined) return true;
-      return dataOf(event, 'late_answer_kept')?.attempt === attempt;
-    });
+      if (ended?.attempt === attempt && ended.lapsed === undefined) {
+        return events[index + 1]?.type === 'late_answer' ? 'late' : 'in_time';
+      }
+    }
+    return null;
   }
 }
 

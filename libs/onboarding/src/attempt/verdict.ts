@@ -4,9 +4,9 @@ import { CONFIG, type Config } from '#libs/platform';
 import { NOTHING_SENT, type CallEvidence, type FailureClass, type UpstreamError } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
 import { endOf, park, retryLater, succeeded, type AttemptFacts } from '../flow/attempt-end.js';
-import { move, type Ended, type Moment, type Moved } from '../flow/move.js';
+import { later, move, type Ended, type Moment, type Moved } from '../flow/move.js';
 import { deadlineOf, type Row } from '../flow/row.js';
-import type { Signal } from '../flow/table.js';
+import { boundOf, type LiveState, type Signal } from '../flow/table.js';
 import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } from './retry-law.js';
 import { Steps, type Step, type StepEnd } from './step.js';
 
@@ -64,11 +64,20 @@ export class Verdicts {
    * @returns null if the outcome stays unknown.
    */
   onLost(row: Row, end: AttemptEnd, now: Date): Verdict | null {
+    const verdict = this.#answerTo(row, end, now);
+    if (!verdict) return null;
+    // While the outcome was unknown, idle time did not count.
+    const idleEndsAt = later(now, this.config.ONBOARDING_IDLE_MS);
+    return { ...verdict, moved: { ...verdict.moved, patch: { ...verdict.moved.patch, idleEndsAt } } };
+  }
+
+  #answerTo(row: Row, end: AttemptEnd, now: Date): Verdict | null {
     const verdict = this.on(row, end);
     if (verdict.answer) return verdict;
-    // The provider has certainly not acted. No later try is possible, because the deadline has passed.
-    const facts = failedFacts(row, end);
-    if (facts?.reveals !== 'itself' || row.doubtAttempt !== null || deadlineOf(row)! > now) return null;
+    const facts = certainlyNoEffect(row, end);
+    const bound = boundOf(row.state as LiveState);
+    // Before the code or the session ends, another try would be possible.
+    if (!facts || row.doubtAttempt !== null || bound === null || row[bound]! > now) return null;
     const to = this.steps.get(row.step!).gaveUp(row, { unanswered: false });
     const at: Moment = { now: verdict.now, settings: this.config };
     return { ...answered(row, to, endOf(row, facts), at), now: at.now };
@@ -189,10 +198,12 @@ function factsOf(
 
 const notCalled = (row: Row) => factsOf(row, 'not_sent', NOTHING_SENT, 0);
 
-/** @returns null if the attempt did not fail, or was never begun. */
-function failedFacts(row: Row, end: AttemptEnd): AttemptFacts | null {
-  if (end.type === 'failed') return callFacts(row, end);
-  return end.type === 'integration_missing' || end.type === 'integration_paused' ? notCalled(row) : null;
+/** @returns null if the provider may have acted, or if no attempt was begun. */
+export function certainlyNoEffect(row: Row, end: AttemptEnd): AttemptFacts | null {
+  if (end.type === 'integration_missing' || end.type === 'integration_paused') return notCalled(row);
+  if (end.type !== 'failed') return null;
+  const facts = callFacts(row, end);
+  return facts.reveals === 'itself' ? facts : null;
 }
 
 function callFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFacts {

@@ -81,6 +81,14 @@ describe('a probe without a clear result', () => {
     },
   );
 
+  it('releases no row that will expire, and uses no place of its trial for one', async () => {
+    answers('rejected');
+    await parked(3, { idle_ends_at: inMs(-1), parked_at: inMs(-5_000) });
+    const ids = await parked(3);
+    expect((await probe.run()).unparked).toBe(3);
+    expect(await stillParked(ids)).toEqual([]);
+  });
+
   it('releases all rows after one released row has had a successful call', async () => {
     answers('rejected');
     const ids = await parked(5);

@@ -99,7 +99,7 @@ export class Probe {
       for (const row of rows) {
         if (await this.store.command(row, unpark(row.now))) unparked.push(row.id);
       }
-      // Rows whose deadline has passed stay parked until they expire, and would be found again.
+      // A row that cannot be written would be found again.
       const isStuck = unparked.length === before;
       if (rows.length < size || unparked.length >= limit || isStuck) return unparked;
     }

@@ -14,13 +14,14 @@ export const PARKED_INTEGRATIONS = statement(
 
 /**
  * Reads parked rows that may continue, first the row that has been parked for longest. A row that is parked
- * again waits twice as long as before, up to a limit.
+ * again waits twice as long as before, up to a limit. Leaves out rows whose deadline has passed, because they
+ * will expire.
  */
 export const PARKED = statement(
   'parked',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o
   WHERE o.parked_reason IS NOT NULL AND o.parked_reason <> 'integration_paused'
-    AND o.integration COLLATE "C" = $integration::text
+    AND o.integration COLLATE "C" = $integration::text AND o.due_at > clock_timestamp()
     AND (o.parkings <= 1 OR o.parked_at + $everyMs::float8 * power(2, least(o.parkings - 1, $doublings::int))
       * interval '1 millisecond' <= clock_timestamp())
   ORDER BY o.parked_at LIMIT $limit::int`,
