@@ -170,6 +170,29 @@ describe('the SQL that begins a resend', () => {
     );
   });
 
+  it('writes nothing if the code expires while the statement waits for the budget', async () => {
+    const before = await inserted({ otp_expires_at: inMs(300) });
+    const holder = dataSource.createQueryRunner();
+    await holder.startTransaction();
+    await holder.query(
+      `INSERT INTO otp_budgets (integration, subject_key) VALUES ($1, $2)
+      ON CONFLICT (integration, subject_key) DO UPDATE SET integration = excluded.integration`,
+      [before.integration, before.subjectKey],
+    );
+    const claiming = store.claimSend(givenTo(before.id), {
+      states: ['otp_sent'],
+      events: [{ type: 'otp_resend_asked', actor: 'caller' }],
+    });
+    await until('the code has expired', async () => {
+      const [row] = await holder.query('SELECT clock_timestamp() > $1 AS over', [before.otpExpiresAt]);
+      return (row as { over: boolean }).over;
+    });
+    await holder.rollbackTransaction();
+    await holder.release();
+    expect(await claiming).toBeNull();
+    expect(await store.find(before.id)).toMatchObject({ state: 'otp_sent', version: before.version });
+  });
+
   it('changes the row as the function `move` does: with a stored provider request', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');

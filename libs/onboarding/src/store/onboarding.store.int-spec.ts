@@ -635,6 +635,14 @@ describe('the start of an onboarding', () => {
     expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });
 
+  it('supersedes no onboarding whose deadline has passed', async () => {
+    const seen = await inserted();
+    const row = { ...seen, otpExpiresAt: new Date(seen.now.getTime() - 1) } as Row;
+    const superseded = { row, moved: cancelled(seen) };
+    expect(await store.start(started(seen.subjectKey), aClaim(), undefined, { superseded })).toBeNull();
+    expect(await load(seen.id)).toMatchObject({ state: 'otp_sent', lastSeq: 0 });
+  });
+
   it('succeeds if the row of the subject’s last onboarding is gone, and its id is given', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
