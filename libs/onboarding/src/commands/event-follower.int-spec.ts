@@ -24,11 +24,12 @@ beforeAll(async () => {
   onboardings = await openOnboardings();
   const real = onboardings.module.get(PreparedStatements);
   const counted = {
-    run: (...args: Parameters<PreparedStatements['run']>) => {
+    run: async (...args: Parameters<PreparedStatements['run']>) => {
       statements.asked.push(args[1]);
-      if (statements.away)
-        return Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
-      return real.run(...args);
+      const rows = await real.run(...args);
+      // Checked last, because an outage also takes the answers of statements that are already running.
+      if (statements.away) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+      return rows;
     },
   } as PreparedStatements;
   const config = await testServersConfig({ EVENTS_POLL_MS: String(POLL_MS) });
@@ -184,10 +185,16 @@ describe('a reader of a timeline', () => {
 describe('polling PostgreSQL', () => {
   it('needs one statement for all readers', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, anId));
-    const readers = ids.map((id) => follow(id));
+    const readers = ids.map((id) => {
+      const reader = new Reader();
+      reader.hasRoom = false;
+      return follow(id, 0, reader);
+    });
     await Promise.all(ids.map((id) => write(id)));
-    for (const reader of readers) await has(reader, 1);
+    // From now on, no statement is running and one reads for all readers.
     const before = statements.asked.length;
+    for (const reader of readers) reader.hasRoom = true;
+    for (const reader of readers) await has(reader, 1);
     await until('some polls', () => statements.asked.length > before + 3);
     for (const [asked] of statements.asked.slice(before)) {
       expect((asked as string[]).toSorted()).toEqual(ids.toSorted());
