@@ -177,10 +177,9 @@ const ACTS = {
     (await side.get(Challenges).issue(id, { ...terms, key: FIRST_REQUEST })) ? 'issued' : 'not issued',
   'issue a challenge': async (side, { id }) =>
     (await side.get(Challenges).issue(id, terms)) ? 'issued' : 'not issued',
-  'charge a challenge': async (side, { id }) => {
-    const submission = { challenges: [CHALLENGE], byDevice: false };
-    const { charged } = await side.get(Challenges).submitted(id, submission, terms);
-    return `${charged.size} charged`;
+  'count a failure': async (side, { id }) => {
+    await side.get(Challenges).countFailure(id, [CHALLENGE]);
+    return 'done';
   },
   'forget challenges': async (side) => `${await side.get(Challenges).forget()} forgotten`,
   'forget budgets': async (side) => `${await side.get(OnboardingStore).forgetBudgets()} forgotten`,
@@ -316,12 +315,5 @@ export async function begin(side: Side, situation: Situation): Promise<Seen> {
        ($1, 'old', clock_timestamp() - interval '1 second')`,
     [id, CHALLENGE],
   );
-  if (row.step === 'create-authenticators') {
-    await dataSource.query(
-      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
-       VALUES ($1, $2, $3, $4)`,
-      [integration, subjectKey, PASSKEY.credentialId, id],
-    );
-  }
   return { id, row };
 }

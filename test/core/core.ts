@@ -246,7 +246,7 @@ function coreOver(store: OneRow) {
     config,
     STILL,
   );
-  const challenges = { submitted: () => store.findForPasskeys() };
+  const challenges = { whileChecking: (_: string, work: (ahead: number) => unknown) => work(0) };
   const authenticators = new AuthenticatorsService(
     store as never,
     claims,
@@ -286,8 +286,7 @@ class OneRow {
   }
 
   findForPasskeys() {
-    const none = new Set<string>();
-    return Promise.resolve({ row: this.#row, outstanding: none, charged: none, registered: [] });
+    return Promise.resolve({ row: this.#row, outstanding: new Map(), registered: [] });
   }
 
   newClaim() {
@@ -364,7 +363,7 @@ class OneRow {
     { sealedAuthenticators }: { sealedAuthenticators: Buffer },
   ) {
     const facts = { fingerprint, sealedAuthenticators, pendingAuthenticators: [] };
-    return this.#claim('passkeys are reserved, challenges are used up', {}, () =>
+    return this.#claim('challenges are used up', {}, () =>
       move(this.#row, 'authenticators_submitted', facts, this.#at),
     );
   }
@@ -430,26 +429,23 @@ const BLANK = aRow({
 const WORDS_OF = {
   send: 'the send is given back',
   try: 'the try is given back',
-  confirm: 'reserved passkeys are registered',
-  release: 'reserved passkeys are free again',
 } as const;
 
 function applied(before: Row, moved: Moved): Outcome {
-  const { refund, credentials } = moved.also;
   return {
     before,
     after: after(before, moved, before.now),
     events: moved.events,
-    limits: [...(refund ? [WORDS_OF[refund]] : []), ...(credentials ? [WORDS_OF[credentials]] : [])],
+    limits: moved.refund ? [WORDS_OF[moved.refund]] : [],
   };
 }
 
 /** Adds notes on values that SQL computes from the subject's budgets when an attempt ends. */
 function settled(before: Row, moved: Moved): Outcome {
-  const { patch, also } = moved;
-  const counted = also.refund ? `, -1 ${also.refund} counted` : '';
+  const { patch, refund } = moved;
+  const counted = refund ? `, -1 ${refund} counted` : '';
   const movesOn = patch.state !== undefined;
-  const isRecomputed = before.step === 'init-otp' ? movesOn : also.refund === 'try';
+  const isRecomputed = before.step === 'init-otp' ? movesOn : refund === 'try';
   const isCapped =
     before.step === 'verify-otp' && patch.state === 'otp_sent' && patch.lastResult?.code !== 'otp_locked';
   return {

@@ -78,8 +78,7 @@ async function standing({ row: { integration, subjectKey }, id }: Seen): Promise
        (SELECT coalesce(sum(cardinality(sends) ), 0) FROM otp_budgets)::int AS sends,
        (SELECT coalesce(sum(cardinality(wrong_codes)), 0) FROM otp_budgets)::int AS tries,
        (SELECT count(*) FROM webauthn_challenges)::int AS challenges,
-       (SELECT count(*) FROM credentials WHERE NOT registered)::int AS reserved,
-       (SELECT count(*) FROM credentials WHERE registered)::int AS registered,
+       (SELECT count(*) FROM credentials)::int AS registered,
        (SELECT count(*) FROM idempotency_keys WHERE fingerprint <> '')::int AS keys`,
   );
   const counts = Object.entries(beside!).filter(([, count]) => count > 0);

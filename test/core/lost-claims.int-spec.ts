@@ -174,7 +174,8 @@ async function standing() {
   );
   const budgets = await watcher.query('SELECT subject_key, sends, wrong_codes, live_id FROM otp_budgets');
   const beside = await watcher.query(
-    `SELECT (SELECT count(*) FROM idempotency_keys) AS keys, (SELECT count(*) FROM credentials) AS reserved,
+    `SELECT (SELECT count(*) FROM idempotency_keys) AS keys,
+       (SELECT count(*) FROM credentials) AS credentials,
        (SELECT count(*) FROM webauthn_challenges) AS challenges`,
   );
   return { rows, events, budgets, beside };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -101,8 +102,8 @@ async function fill(rows: number): Promise<void> {
      SELECT integration, subject_key, id FROM onboardings`,
     `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
      SELECT id, 'challenge', updated_at + interval '1 day' FROM onboardings`,
-    `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
-     SELECT integration, subject_key, 'c-' || id, id, state = 'completed' FROM onboardings`,
+    `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+     SELECT integration, subject_key, 'c-' || id, id FROM onboardings WHERE state = 'completed'`,
     `INSERT INTO idempotency_keys (caller, route, key, fingerprint, onboarding_id, sealed_answer, created_at)
      SELECT 'a', 'b', id::text, 'c', id, 'd', updated_at FROM onboardings`,
     // One operation for each 1,000 onboardings, so none for 300. Only the last operation runs, and half of
@@ -196,6 +197,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
   await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.taken('byzantine', []);
   await challenges.forget();
+  await challenges.countFailure(randomUUID(), []);
   const sent = run.mock.calls.map(([statement]) => statement);
   run.mockRestore();
   return sent;
@@ -220,13 +222,13 @@ const PLANS: Record<string, string[]> = {
   start: [KEY, ROW, BUDGET, PAUSES],
   claim_send: [KEY, ROW, BUDGET, PAUSES],
   claim_verify: [KEY, ROW, BUDGET, PAUSES],
-  claim_authenticators: [KEY, ROW, 'credentials_pkey', 'credentials_registered', CHALLENGES, PAUSES],
+  claim_authenticators: [KEY, ROW, 'credentials_pkey', 'credentials_by_id', CHALLENGES, PAUSES],
   retry: [ROW, PAUSES],
   retry_send: [ROW, BUDGET, PAUSES],
   settle_send: [ROW, KEY, BUDGET],
   settle_verify: [ROW, KEY, BUDGET],
-  settle_authenticators: [ROW, KEY, 'credentials_pkey'],
-  command: [KEY, ROW, 'credentials_pkey'],
+  settle_authenticators: [ROW, KEY],
+  command: [KEY, ROW],
   wait_for_writers: [ROW],
   wait_for_starts: [BUDGET],
   now: [],
@@ -265,8 +267,9 @@ const PLANS: Record<string, string[]> = {
   forget_keys: ['idempotency_keys_created'],
   budget_usage: [BUDGET],
   forget_budgets: [BUDGET, ROW],
-  taken_credentials: ['credentials_registered'],
+  taken_credentials: ['credentials_by_id'],
   issue_challenge: [ROW, 'credentials_pkey', KEY, CHALLENGES],
+  count_failure: [CHALLENGES],
   forget_challenges: ['webauthn_challenges_expiry'],
   count_slice: ['onboardings_by_state', PAUSES],
   expiry_lag: ['onboardings_due'],

@@ -78,15 +78,6 @@ const COMMANDS: Record<string, Late> = {
     write: /INSERT INTO webauthn_challenges/,
     again: 200,
   },
-  "the charge of a passkey's challenge": {
-    from: 'otp_verified',
-    prepare: async ({ id }) => {
-      const passkey = await story.passkey(id);
-      return (headers) => story.register(id, [passkey], headers);
-    },
-    write: /UPDATE webauthn_challenges/,
-    again: 200,
-  },
   'the claim of a passkey': {
     from: 'otp_verified',
     prepare: async ({ id }) => {

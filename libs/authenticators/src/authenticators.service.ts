@@ -9,6 +9,7 @@ import {
   FirstAttempt,
   notFound,
   type AuthenticatorSummary,
+  type Claimed,
   type ForPasskeys,
   type Row,
   type Terms,
@@ -87,45 +88,53 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Checks passkeys, and begins the attempt to register them. Each challenge loses one of its tries, unless a
-   * passkey fails a check that does not need the attestation.
+   * Checks passkeys, and begins the attempt to register them. If a passkey fails, each challenge loses one of
+   * its tries, unless no attestation was decoded.
    *
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case, nothing
    *   was sent to the provider.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
-    const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
-    let found = await this.challenges.submitted(id, given, terms);
-    // Comes before the checks, because faults of the passkeys do not matter if the onboarding accepts none.
-    this.claims.mustAllow(found.row, { ...CREATION, terms });
-    const { submitted, device } = this.#read(found.row, submission);
-    // The service needs the row to read the challenges in a device's signed request. So a second call counts
-    // their tries here.
-    if (device) {
-      const signed = { challenges: challengesOf(submitted), byDevice: true };
-      found = await this.challenges.submitted(id, signed, terms);
-    }
-    const { row } = found;
-    const checked = await this.#check(found, submitted);
-    const content = JSON.stringify({ authenticators: checked.authenticators, ...(device && { device }) });
-    const toWrite = {
-      sealedAuthenticators: this.dataKeys
-        .sealerOf(row)
-        .seal({ onboardingId: id, field: 'authenticators' }, content),
-      pendingAuthenticators: checked.summaries,
-      challenges: checked.authenticators.map(({ challenge }) => challenge),
-      maxAuthenticators: this.#policy(row).maxAuthenticators,
-    };
-    const claimed = await this.claims.submit({
-      id,
-      terms,
-      ...CREATION,
-      fingerprint: this.fingerprint.compute(id, content),
-      write: (given) => this.store.claimAuthenticators(given, toWrite),
-      mustFit: () => this.#mustBeFree(row, checked.authenticators),
-    });
-    this.dataKeys.handOver(row, claimed.row);
+    const claimed = await this.challenges.whileChecking(id, (ahead) =>
+      this.#claim(id, submission, terms, ahead),
+    );
     return this.outcome.runAndWait(claimed, terms);
+  }
+
+  async #claim(id: string, submission: Submitted, terms: Terms, ahead: number): Promise<Claimed> {
+    const { row, outstanding } = await this.#find(id);
+    // Comes before the checks, because faults of the passkeys do not matter if the onboarding accepts none.
+    this.claims.mustAllow(row, { ...CREATION, terms });
+    const { submitted, device } = this.#read(row, submission);
+    const answers = await this.#readAnswers(row, submitted, outstanding);
+    const challenges = answers.map(({ challenge }) => challenge);
+    try {
+      const mayTry = (challenge: string) => !this.challenges.isExhausted(outstanding.get(challenge)!, ahead);
+      const { authenticators, summaries } = await this.#check(row, submitted, answers, mayTry);
+      const content = JSON.stringify({ authenticators, ...(device && { device }) });
+      const toWrite = {
+        sealedAuthenticators: this.dataKeys
+          .sealerOf(row)
+          .seal({ onboardingId: id, field: 'authenticators' }, content),
+        pendingAuthenticators: summaries,
+        challenges,
+        maxAuthenticators: this.#policy(row).maxAuthenticators,
+      };
+      const claimed = await this.claims.submit({
+        id,
+        terms,
+        ...CREATION,
+        fingerprint: this.fingerprint.compute(id, content),
+        write: (given) => this.store.claimAuthenticators(given, toWrite),
+        mustFit: () => this.#mustBeFree(row, authenticators),
+      });
+      this.dataKeys.handOver(row, claimed.row);
+      return claimed;
+    } catch (error) {
+      if (error instanceof ProblemError && error.code === 'attestation_invalid')
+        await this.challenges.countFailure(id, challenges);
+      throw error;
+    }
   }
 
   async #find(id: string): Promise<ForPasskeys> {
@@ -158,12 +167,14 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  async #check(
-    { row, outstanding, charged }: ForPasskeys,
+  /** Runs the cheap checks of all passkeys, which decode no attestation. */
+  async #readAnswers(
+    row: Row,
     submitted: SubmittedAuthenticator[],
-  ): Promise<Checked> {
+    outstanding: ForPasskeys['outstanding'],
+  ): Promise<Answered[]> {
     const seen = new Set<string>();
-    const answers = await eachPasskey(row, submitted, (each): Answered => {
+    return eachPasskey(row, submitted, (each) => {
       const answer = readAnswer(asRegistration(each).response);
       const { challenge } = answer;
       check(outstanding.has(challenge), 'challenge_mismatch');
@@ -177,11 +188,19 @@ export class AuthenticatorsService {
       seen.add(challenge);
       return answer;
     });
+  }
 
+  /** Checks the passkeys themselves. @param mayTry whether a challenge has a try left. */
+  async #check(
+    row: Row,
+    submitted: SubmittedAuthenticator[],
+    answers: Answered[],
+    mayTry: (challenge: string) => boolean,
+  ): Promise<Checked> {
     const ids = new Set<string>();
     const checked = await eachPasskey(row, submitted, async (each, index) => {
       const { challenge } = answers[index]!;
-      check(charged.has(challenge), 'challenge_mismatch');
+      check(mayTry(challenge), 'challenge_mismatch');
       const passed = await preflight(asRegistration(each), answers[index]!, this.#policy(row));
       check(!ids.has(passed.credentialId), 'credential_duplicate');
       ids.add(passed.credentialId);
@@ -229,25 +248,6 @@ export class AuthenticatorsService {
       retryAfterS: 60,
     });
   }
-}
-
-/**
- * @returns the challenges. If a passkey fails one of the checks that do not need its attestation, returns an
- *   empty list, so that no challenge loses a try.
- */
-function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
-  const challenges = new Set<string>();
-  for (const each of submitted) {
-    try {
-      const { challenge } = readAnswer(asRegistration(each).response);
-      if (!isAsSubmitted(each, challenge)) return [];
-      challenges.add(challenge);
-    } catch (error) {
-      if (!(error instanceof PreflightError)) throw error;
-      return [];
-    }
-  }
-  return challenges.size === submitted.length ? [...challenges] : [];
 }
 
 /** A passkey in the format of a provider contains its challenge twice. Both copies must be equal. */

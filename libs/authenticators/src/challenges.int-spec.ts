@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Terms } from '#libs/onboarding';
-import { aCaller, anOnboarding, inMs } from '#libs/testing';
+import { aCaller, anOnboarding, inMs, until } from '#libs/testing';
 import { claimed, openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
 
 const OUTSTANDING = 3;
@@ -19,14 +18,9 @@ const insert = () =>
   anOnboarding(authenticators.dataSource, { state: 'otp_verified', session_ends_at: inMs(600_000) });
 const issue = async (id: string) =>
   (await authenticators.challenges.issue(id, { caller: aCaller() }))!.challenge;
-const outstanding = async (id: string) => [...(await authenticators.store.findForPasskeys(id))!.outstanding];
-type By = Pick<Terms, 'caller' | 'versions'>;
-const charged = async (
-  id: string,
-  challenges: string[],
-  by: By = { caller: aCaller() },
-  byDevice = false,
-) => [...(await authenticators.challenges.submitted(id, { challenges, byDevice }, by)).charged];
+const outstanding = async (id: string) => [
+  ...(await authenticators.store.findForPasskeys(id))!.outstanding.keys(),
+];
 const expire = (challenge: string) =>
   authenticators.dataSource.query(
     `UPDATE webauthn_challenges SET expires_at = clock_timestamp() - interval '1 ms' WHERE challenge = $1`,
@@ -91,35 +85,20 @@ describe('a passkey challenge', () => {
     expect(used.filter(Boolean)).toHaveLength(1);
   });
 
-  it('can be tried five times: a submission counts as a try of each of its challenges', async () => {
-    const id = await insert();
+  it('has a count of failed submissions, apart from other challenges and onboardings', async () => {
+    const [id, other] = [await insert(), await insert()];
     const [one, two] = [await issue(id), await issue(id)];
-    const charge = (challenges: string[]) => charged(id, challenges);
-    for (let n = 0; n < 4; n++) expect(await charge([one])).toEqual([one]);
-    expect(await charge([one, two, 'never-issued'])).toEqual([]);
-    expect((await charge([one, two])).sort()).toEqual([one, two].sort());
-    expect(await charge([one, two])).toEqual([two]);
-    await expire(two);
-    expect(await charge([two])).toEqual([]);
-    expect(await use(id, [one])).toBe(true);
+    await authenticators.challenges.countFailure(id, [one]);
+    await authenticators.challenges.countFailure(id, [one, two]);
+    await authenticators.challenges.countFailure(other, [one, two]);
+    const { outstanding } = (await authenticators.store.findForPasskeys(id))!;
+    expect(Object.fromEntries(outstanding)).toEqual({ [one]: 2, [two]: 1 });
   });
 
-  it('loses no try if it is submitted to another onboarding', async () => {
-    const [mine, theirs] = [await insert(), await insert()];
-    const challenge = await issue(mine);
-    expect(await charged(theirs, [challenge])).toEqual([]);
-  });
-
-  it('loses a try only if the caller may submit passkeys and the onboarding accepts passkeys', async () => {
-    const id = await insert();
-    const challenge = await issue(id);
-    for (const terms of [{ caller: aCaller('another') }, { caller: aCaller(), versions: [99] }]) {
-      expect(await charged(id, [challenge], terms)).toEqual([]);
-    }
-    expect(await charged(id, [challenge], undefined, true)).toEqual([]);
-    expect(await charged(id, [challenge])).toEqual([challenge]);
-    await authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_needed' WHERE id = $1`, [id]);
-    expect(await charged(id, [challenge])).toEqual([]);
+  it('is exhausted by five submissions that have failed or are still being checked', () => {
+    const { challenges } = authenticators;
+    expect([challenges.isExhausted(4, 0), challenges.isExhausted(0, 4)]).toEqual([false, false]);
+    expect([challenges.isExhausted(5, 0), challenges.isExhausted(2, 3)]).toEqual([true, true]);
   });
 
   it('is used up only together with all other challenges of its submission', async () => {
@@ -136,12 +115,32 @@ describe('a passkey challenge', () => {
     const challenge = await issue(id);
     const taken = randomUUID();
     await authenticators.dataSource.query(
-      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
-       VALUES ('byzantine', 'another', $1, $2, true)`,
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+       VALUES ('byzantine', 'another', $1, $2)`,
       [taken, id],
     );
     expect(await use(id, [challenge], [taken])).toBe(false);
     expect(await outstanding(id)).toEqual([challenge]);
+  });
+});
+
+describe('submissions of an onboarding', () => {
+  it('are counted while they are checked, also if one of them fails', async () => {
+    const { challenges } = authenticators;
+    const id = randomUUID();
+    const ends: (() => void)[] = [];
+    const begin = () =>
+      new Promise<number>((resolve) => {
+        const check = (ahead: number) => {
+          resolve(ahead);
+          return new Promise<void>((_, reject) => ends.push(() => reject(new Error('failed'))));
+        };
+        challenges.whileChecking(id, check).catch(() => undefined);
+      });
+    expect([await begin(), await begin(), await begin()]).toEqual([0, 1, 2]);
+    expect(await challenges.whileChecking(randomUUID(), async (ahead) => ahead)).toBe(0);
+    for (const end of ends) end();
+    await until('all have ended', async () => (await challenges.whileChecking(id, async (n) => n)) === 0);
   });
 });
 

@@ -1,14 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import {
-  OnboardingStore,
-  Retention,
-  notFound,
-  statement,
-  touchedBy,
-  type ForPasskeys,
-  type Terms,
-} from '#libs/onboarding';
+import { OnboardingStore, Retention, statement, touchedBy, type Terms } from '#libs/onboarding';
 import { inBatchesWithRests } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Integrations } from '#libs/upstream';
@@ -16,7 +8,7 @@ import { Integrations } from '#libs/upstream';
 /** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
-/** How many submissions may contain the same challenge. After that, the browser needs a new challenge. */
+/** How many submissions with the same challenge may fail. After that, the browser needs a new challenge. */
 const TRIES = 5;
 
 /**
@@ -32,11 +24,21 @@ const FORGET = statement(
   { alone: true },
 );
 
+/** Counts a failed submission with each given challenge. Locks these challenges. */
+const COUNT_FAILURE = statement(
+  'count_failure',
+  `UPDATE webauthn_challenges SET failures = failures + 1
+  WHERE onboarding_id = $id::uuid AND challenge = ANY ($challenges::text[])`,
+);
+
 /**
  * The challenges of an onboarding. With each challenge, one passkey can be registered within a few minutes.
  */
 @Injectable()
 export class Challenges implements OnModuleInit {
+  /** How many submissions of each onboarding this process checks now. */
+  readonly #checking = new Map<string, number>();
+
   constructor(
     private readonly store: OnboardingStore,
     private readonly retention: Retention,
@@ -89,20 +91,33 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Finds the onboarding of a submission, and counts one try of each submitted challenge. Counts nothing if
-   * one of the challenges is not outstanding. The tries are counted before any attestation is decoded, so
-   * that simultaneous submissions cannot use up the CPU.
+   * Counts the submissions of an onboarding that are checked at the same time.
    *
-   * @throws ProblemError `not_found`
+   * @param work receives the number of submissions that this process was checking already.
    */
-  async submitted(
-    id: string,
-    { challenges, byDevice }: { challenges: readonly string[]; byDevice: boolean },
-    { caller, versions }: Pick<Terms, 'caller' | 'versions'>,
-  ): Promise<ForPasskeys> {
-    const by = touchedBy(caller, 'owner');
-    const found = await this.store.findForPasskeys(id, { challenges, byDevice, tries: TRIES, by, versions });
-    if (!found) throw notFound(id);
-    return found;
+  async whileChecking<T>(id: string, work: (ahead: number) => Promise<T>): Promise<T> {
+    const ahead = this.#checking.get(id) ?? 0;
+    this.#checking.set(id, ahead + 1);
+    try {
+      return await work(ahead);
+    } finally {
+      const left = this.#checking.get(id)! - 1;
+      if (left > 0) this.#checking.set(id, left);
+      else this.#checking.delete(id);
+    }
+  }
+
+  /**
+   * @param failures how many submissions with the challenge have failed.
+   * @param ahead see {@link whileChecking}. These submissions count as failed ones: otherwise many
+   *   simultaneous submissions could use up the CPU.
+   */
+  isExhausted(failures: number, ahead: number): boolean {
+    return failures + ahead >= TRIES;
+  }
+
+  /** Counts a failed submission with each of the challenges. */
+  async countFailure(id: string, challenges: readonly string[]): Promise<void> {
+    await this.store.run(COUNT_FAILURE, { id, challenges });
   }
 }

@@ -74,7 +74,7 @@ describe('step 3 (passkeys)', () => {
     const seen: unknown[] = [];
     const end = await step.call(providerThatAnswers(['id-a', 'id-b'], seen), call, row);
     expect(seen).toEqual(['session-1', passkeys]);
-    const { patch, events, also } = moved(row, end);
+    const { patch, events, refund } = moved(row, end);
     expect(patch).toMatchObject({
       state: 'completed',
       authenticators: [
@@ -87,7 +87,7 @@ describe('step 3 (passkeys)', () => {
       { type: 'authenticators_created', data: { authenticatorIds: ['id-a', 'id-b'] } },
       { type: 'secrets_wiped' },
     ]);
-    expect(also).toEqual({ refund: null, credentials: 'confirm' });
+    expect(refund).toBeNull();
     expect(JSON.stringify([end, events])).not.toContain('session-1');
   });
 
@@ -103,9 +103,8 @@ describe('step 3 (passkeys)', () => {
   it('completes without ids if a caller resolves the unknown outcome as done', () => {
     const lost = aRow({ ...row, state: 'outcome_unknown', step: 'create-authenticators' });
     const decision = { type: 'resolved', actor: 'caller' } as const;
-    const { patch, also } = move(lost, 'resolved_done', { decision }, { now: lost.now, settings: config });
+    const { patch } = move(lost, 'resolved_done', { decision }, { now: lost.now, settings: config });
     expect(patch.authenticators).toMatchObject([{ id: null }, { id: null }]);
-    expect(also.credentials).toBe('confirm');
   });
 
   it('keeps the passkeys of earlier submissions', async () => {
@@ -142,9 +141,9 @@ describe('step 3 (passkeys)', () => {
     (reason, signal, result) => {
       const end = step.rejected(row, refusal(reason));
       expect(end).toMatchObject({ signal, facts: { result } });
-      const { patch, also } = moved(row, end);
+      const { patch, refund } = moved(row, end);
       expect(patch).toMatchObject({ lastResult: result, pendingAuthenticators: [] });
-      expect(also).toEqual({ refund: null, credentials: 'release' });
+      expect(refund).toBeNull();
     },
   );
 
@@ -159,12 +158,11 @@ describe('step 3 (passkeys)', () => {
   it('asks for a new code if no time is left for another try', () => {
     const end = step.gaveUp();
     expect(end.signal).toBe('session_expired');
-    const { patch, also } = moved(row, end);
+    const { patch } = moved(row, end);
     expect(patch).toMatchObject({
       state: 'otp_needed',
       reason: 'session_expired',
       pendingAuthenticators: [],
     });
-    expect(also.credentials).toBe('release');
   });
 });

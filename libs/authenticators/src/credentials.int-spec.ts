@@ -24,7 +24,7 @@ const registered = async (subjectKey: string) =>
   (
     await authenticators.dataSource.query<{ id: string }[]>(
       `SELECT credential_id AS id FROM credentials
-      WHERE integration = 'byzantine' AND subject_key = $1 AND registered ORDER BY credential_id`,
+      WHERE integration = 'byzantine' AND subject_key = $1 ORDER BY credential_id`,
       [subjectKey],
     )
   ).map(({ id }) => id);
@@ -32,7 +32,7 @@ const registered = async (subjectKey: string) =>
  * Submits passkeys for a row whose earlier submission has ended.
  * @returns whether the submission was accepted.
  */
-async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
+async function submit(id: string, ids: string[], atMost = 10): Promise<boolean> {
   const { dataSource } = authenticators;
   const challenge = randomBytes(32).toString('base64url');
   await dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
@@ -44,9 +44,10 @@ async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean>
   return claimed(authenticators, id, ids, { challenges: [challenge], maxAuthenticators: atMost });
 }
 
-async function settle(id: string, credentials: 'confirm' | 'release', ids: string[] = []): Promise<boolean> {
+/** Writes that the attempt succeeded. This registers the given credentials. */
+async function register(id: string, ids: string[]): Promise<boolean> {
   const seen = (await authenticators.store.find(id))!;
-  const authenticatorsThen = ids.map((credentialId) => ({
+  const registered = ids.map((credentialId) => ({
     id: null,
     name: 'x',
     credentialId,
@@ -54,57 +55,56 @@ async function settle(id: string, credentials: 'confirm' | 'release', ids: strin
     transports: [],
     createdAt: 'now',
   }));
-  const patch = { state: 'completed', step: null, authenticators: authenticatorsThen } as const;
-  const moved = { patch, events: [], also: { refund: null, credentials } };
+  const patch = { state: 'completed', step: null, authenticators: registered } as const;
+  const moved = { patch, events: [], refund: null };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** Writes that the attempt succeeded. This registers the given credentials. */
-const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
-const release = (id: string) => settle(id, 'release');
+/** Writes that the provider refused the passkeys. */
+const refuse = (id: string) => register(id, []);
 
 describe('a credential id', () => {
-  it('is reserved first, and registered when its submission succeeds', async () => {
+  it('is registered when its submission succeeds', async () => {
     const key = randomUUID();
     const id = await insert(key);
-    expect(await reserve(id, ['a', 'b'])).toBe(true);
+    expect(await submit(id, ['a', 'b'])).toBe(true);
     expect(await registered(key)).toEqual([]);
-    await confirm(id, ['a', 'b']);
+    await register(id, ['a', 'b']);
     expect(await registered(key)).toEqual(['a', 'b']);
   });
 
   it('counts towards the limit of the subject, together with earlier credential ids', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
-    expect(await reserve(first, ['a', 'b', 'c'], 2)).toBe(false);
-    expect(await reserve(first, ['a', 'b'], 2)).toBe(true);
-    expect(await reserve(second, ['c', 'd'], 2)).toBe(true); // nothing is registered yet
-    await confirm(first, ['a', 'b']);
-    expect(await reserve(second, ['c'], 2)).toBe(false);
-    expect(await reserve(second, ['c', 'd'], 3)).toBe(false);
-    expect(await reserve(second, ['c'], 3)).toBe(true);
-    expect(await reserve(await insert(key, 'other'), ['c', 'd'], 2)).toBe(true);
+    expect(await submit(first, ['a', 'b', 'c'], 2)).toBe(false);
+    expect(await submit(first, ['a', 'b'], 2)).toBe(true);
+    expect(await submit(second, ['c', 'd'], 2)).toBe(true); // nothing is registered yet
+    await register(first, ['a', 'b']);
+    expect(await submit(second, ['c'], 2)).toBe(false);
+    expect(await submit(second, ['c', 'd'], 3)).toBe(false);
+    expect(await submit(second, ['c'], 3)).toBe(true);
+    expect(await submit(await insert(key, 'other'), ['c', 'd'], 2)).toBe(true);
   });
 
-  it('that is already registered makes its whole submission fail: no other id is reserved', async () => {
+  it('that is already registered makes its whole submission fail', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
-    await reserve(first, ['a']);
-    await confirm(first, ['a']);
-    expect(await reserve(second, ['a', 'b'])).toBe(false);
+    await submit(first, ['a']);
+    await register(first, ['a']);
+    expect(await submit(second, ['a', 'b'])).toBe(false);
     const rows = await authenticators.dataSource.query(
       'SELECT credential_id FROM credentials WHERE subject_key = $1',
       [key],
     );
     expect(rows).toEqual([{ credential_id: 'a' }]);
-    expect(await reserve(second, ['b'])).toBe(true);
+    expect(await submit(second, ['b'])).toBe(true);
   });
 
-  it('that is only reserved does not block other submissions', async () => {
+  it('of a submission that has not ended does not block other submissions', async () => {
     const key = randomUUID();
     const [lost, next] = [await insert(key), await insert(key)];
-    await reserve(lost, ['a']);
-    expect(await reserve(next, ['a'])).toBe(true);
-    await confirm(next, ['a']);
+    await submit(lost, ['a']);
+    expect(await submit(next, ['a'])).toBe(true);
+    await register(next, ['a']);
     expect(await registered(key)).toEqual(['a']);
   });
 
@@ -112,10 +112,10 @@ describe('a credential id', () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const [id, fresh] = [randomUUID(), randomUUID()];
     const first = await insert(key);
-    await reserve(first, [id]);
-    await confirm(first, [id]);
-    expect(await reserve(await insert(otherKey), [fresh, id])).toBe(false);
-    expect(await reserve(await insert(key, 'other'), [id])).toBe(true);
+    await submit(first, [id]);
+    await register(first, [id]);
+    expect(await submit(await insert(otherKey), [fresh, id])).toBe(false);
+    expect(await submit(await insert(key, 'other'), [id])).toBe(true);
     expect(await registered(otherKey)).toEqual([]);
     const taken = (integration: string) => authenticators.credentials.taken(integration, [fresh, id]);
     expect([...(await taken('byzantine'))]).toEqual([id]);
@@ -126,50 +126,45 @@ describe('a credential id', () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
-    expect(await Promise.all([reserve(first, [id]), reserve(second, [id])])).toEqual([true, true]);
-    expect(await Promise.all([confirm(first, [id]), confirm(second, [id])])).toEqual([true, true]);
+    expect(await Promise.all([submit(first, [id]), submit(second, [id])])).toEqual([true, true]);
+    expect(await Promise.all([register(first, [id]), register(second, [id])])).toEqual([true, true]);
     expect([await registered(key), await registered(otherKey)]).toEqual([[id], [id]]);
-    expect(await reserve(await insert(randomUUID()), [id])).toBe(false);
+    expect(await submit(await insert(randomUUID()), [id])).toBe(false);
   });
 
   it('from two subjects at the same time is registered for the one that the provider accepts', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
-    await Promise.all([reserve(first, [id]), reserve(second, [id])]);
-    await Promise.all([confirm(first, [id]), release(second)]);
+    await Promise.all([submit(first, [id]), submit(second, [id])]);
+    await Promise.all([register(first, [id]), refuse(second)]);
     expect([await registered(key), await registered(otherKey)]).toEqual([[id], []]);
   });
 
   it('of a submission without an answer is not registered when a later submission succeeds', async () => {
     const key = randomUUID();
     const id = await insert(key);
-    await reserve(id, ['lost']);
-    await reserve(id, ['a']);
-    await confirm(id, ['a']);
+    await submit(id, ['lost']);
+    await submit(id, ['a']);
+    await register(id, ['a']);
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('is no longer reserved after a refusal, but stays registered after a success', async () => {
+  it('is not registered after a refusal, and earlier ids stay registered', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
-    await reserve(first, ['a']);
-    await confirm(first, ['a']);
-    await reserve(first, ['b']);
-    await reserve(second, ['c']);
-    await release(first);
-    const rows = await authenticators.dataSource.query(
-      'SELECT credential_id AS id FROM credentials WHERE subject_key = $1 ORDER BY 1',
-      [key],
-    );
-    expect(rows).toEqual([{ id: 'a' }, { id: 'c' }]);
+    await submit(first, ['a']);
+    await register(first, ['a']);
+    await submit(second, ['b']);
+    await refuse(second);
+    expect(await registered(key)).toEqual(['a']);
   });
 
   it('is registered once for a subject, even if many submissions contain it at the same time', async () => {
     const key = randomUUID();
     const ids = await Promise.all(Array.from({ length: 6 }, () => insert(key)));
     const outcomes = await Promise.all(
-      ids.map(async (id) => (await reserve(id, ['a'])) && (await confirm(id, ['a']))),
+      ids.map(async (id) => (await submit(id, ['a'])) && (await register(id, ['a']))),
     );
     expect(outcomes.some(Boolean)).toBe(true);
     expect(await registered(key)).toEqual(['a']);
@@ -180,13 +175,13 @@ describe('a credential id', () => {
     const [key, id] = [randomUUID(), randomUUID()];
     const onboarding = await insert(key);
     await dataSource.query(
-      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
-       SELECT 'byzantine', 'subject-' || n, gen_random_uuid(), $1, true FROM generate_series(1, 6000) n`,
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+       SELECT 'byzantine', 'subject-' || n, gen_random_uuid(), $1 FROM generate_series(1, 6000) n`,
       [onboarding],
     );
     await dataSource.query('ANALYZE credentials');
     const run = jest.spyOn(module.get(PreparedStatements), 'run');
-    await reserve(onboarding, [id]);
+    await submit(onboarding, [id]);
     await credentials.taken('byzantine', [id]);
     const sent = run.mock.calls
       .map(([{ text }, values]): [string, unknown[]] => [text, values])
@@ -195,7 +190,7 @@ describe('a credential id', () => {
     expect(sent).toHaveLength(2);
     for (const [text, values] of sent) {
       const plan = JSON.stringify(await dataSource.query(`EXPLAIN (FORMAT JSON) ${text}`, values));
-      expect(plan).toContain('"Index Name":"credentials_registered"');
+      expect(plan).toContain('"Index Name":"credentials_by_id"');
     }
   });
 });

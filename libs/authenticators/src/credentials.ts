@@ -8,7 +8,7 @@ const TAKEN = statement(
   'taken_credentials',
   `SELECT k.credential_id AS id FROM credentials k
     WHERE k.integration = $integration::text
-    AND k.credential_id = ANY ($credentialIds::text[]) AND k.registered`,
+    AND k.credential_id = ANY ($credentialIds::text[])`,
 );
 
 /**

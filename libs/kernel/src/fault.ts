@@ -142,7 +142,7 @@ export const PASSKEY_FAULTS = {
   },
   challenge_mismatch: {
     meaning:
-      'The challenge was not issued for this onboarding, was used, is too old, or was tried five times.',
+      'The challenge was not issued for this onboarding, was used, is too old, or has failed five times.',
     remedy: 'Ask for fresh options, and let the user create the passkey again.',
   },
   origin_not_allowed: {

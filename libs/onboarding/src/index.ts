@@ -1,5 +1,5 @@
 export type { AnswerMaker } from './attempt/answer-with-settle.js';
-export { Claims, type Asked, type Terms } from './attempt/claim.js';
+export { Claims, type Asked, type Claimed, type Terms } from './attempt/claim.js';
 export { FirstAttempt, throwIfFailed } from './attempt/first-attempt.js';
 export { repeatsEffect } from './attempt/retry-law.js';
 export { sealRequests } from './attempt/kept-requests.js';

@@ -78,7 +78,7 @@ async function settle(
     await rowOf(subject, { ...IN_STEP[step], attempt: 1, lease_until: inMs(MINUTE) }),
   );
   const patch = { state: 'otp_needed', step: null, otpResendAt: otpResendAt ?? seen!.now } as const;
-  return store.settle(step, seen!, { patch, events: [], also: { refund, credentials: null } }, seen!.now);
+  return store.settle(step, seen!, { patch, events: [], refund }, seen!.now);
 }
 
 /** @returns the id of the started onboarding; null if the start was refused. */

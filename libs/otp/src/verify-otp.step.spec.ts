@@ -71,7 +71,7 @@ describe('step 2, the verification of a code', () => {
 
     expect(seen).toEqual(['handle-1', 'code', '012345']);
     if (end.signal !== 'otp_verified') throw new Error(`it ended as ${end.signal}`);
-    const { patch, events, also } = moved(row, end);
+    const { patch, events, refund } = moved(row, end);
     expect(patch).toMatchObject({
       state: 'otp_verified',
       sessionExpiresAt: expiresAt,
@@ -84,7 +84,7 @@ describe('step 2, the verification of a code', () => {
     expect(grant.type === 'upstream-session' && grant.sessionId.reveal()).toBe('session-1');
     expect(grant.expiresAt).toEqual(expiresAt);
     expect(() => openGrant(sealer, 'onboarding-2', sealed)).toThrow();
-    expect(also).toEqual({ refund: 'try', credentials: null });
+    expect(refund).toBe('try');
     expect(JSON.stringify(events)).not.toContain('session-1');
   });
 
@@ -121,9 +121,9 @@ describe('step 2, the verification of a code', () => {
     'turns the provider’s reason for a refusal into a result for the caller: %s',
     (reason, end, refunded) => {
       const ended = step.rejected(row, refusal(reason));
-      const { patch, also } = moved(row, ended);
+      const { patch, refund } = moved(row, ended);
       expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
-      expect(also.refund).toBe(refunded ? 'try' : null);
+      expect(refund).toBe(refunded ? 'try' : null);
       // After a refund, a new code has to wait only for the cooldown.
       expect(patch.otpResendAt).toEqual(refunded ? after(60_000) : undefined);
     },
@@ -132,18 +132,18 @@ describe('step 2, the verification of a code', () => {
   it('ends the onboarding at its sixth wrong code', () => {
     expect(step.rejected({ ...row, otpWrong: 4 }, refusal('otp_invalid')).signal).toBe('otp_rejected');
     const fifth = { ...row, otpWrong: 5 };
-    const { patch, also } = moved(fifth, step.rejected(fifth, refusal('otp_invalid')));
+    const { patch, refund } = moved(fifth, step.rejected(fifth, refusal('otp_invalid')));
     expect(patch).toMatchObject({ state: 'failed', otpWrong: 6, failure: { code: 'otp_locked' } });
-    expect(also.refund).toBeNull();
+    expect(refund).toBeNull();
   });
 
   it('asks for a new code if no time for a retry is left, and does not refund the try', () => {
-    const { patch, also } = moved(row, step.gaveUp());
+    const { patch, refund } = moved(row, step.gaveUp());
     expect(patch).toMatchObject({
       state: 'otp_needed',
       reason: 'otp_expired',
       lastResult: { code: 'otp_expired' },
     });
-    expect(also.refund).toBeNull();
+    expect(refund).toBeNull();
   });
 });

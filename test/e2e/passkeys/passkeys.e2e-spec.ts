@@ -112,7 +112,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(challenge)])).body.state).toBe('completed');
   });
 
-  it('is valid for five submissions, and a new challenge for five more', async () => {
+  it('is valid until five submissions have failed, and a new challenge is valid again', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     for (let n = 0; n < 5; n++) {
@@ -123,7 +123,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(await story.challenge(id))])).body.state).toBe('completed');
   });
 
-  it('is valid for five submissions, even if twenty come at the same time', async () => {
+  it('is checked at most five times, even if twenty submissions come at the same time', async () => {
     const { id, subject } = await story.verified();
     const unverified = made(await story.challenge(id), { userVerified: false });
     const refused = await Promise.all(Array.from({ length: 20 }, () => story.register(id, [unverified])));

@@ -135,8 +135,8 @@ describe('requests at the same time, to two replicas', () => {
     const passkey = await story.passkey(id);
     hold('create-authenticators-otp', subject);
     const answers = await crowd(20, `/v1/onboardings/${id}/authenticators`, { authenticators: [passkey] });
-    // The service refuses later requests because the onboarding has ended, or because the challenge allows
-    // only five submissions.
+    // The service refuses later requests because the onboarding has ended, or because it checks only five
+    // submissions at the same time.
     expectOne(answers, '200 completed', '410 onboarding_ended', '422 attestation_invalid');
     expect(story.calls(subject, 'create-authenticators-otp')).toBe(1);
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(1);

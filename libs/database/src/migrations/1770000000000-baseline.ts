@@ -164,8 +164,8 @@ const UP = [
     onboarding_id uuid NOT NULL,
     challenge text NOT NULL,
     expires_at timestamptz NOT NULL,
-    -- how many submissions have named it
-    tries smallint NOT NULL DEFAULT 0,
+    -- how many submissions with it had a passkey that failed a check
+    failures smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (onboarding_id, challenge)
   )`,
   `CREATE INDEX webauthn_challenges_expiry ON webauthn_challenges (expires_at)`,
@@ -175,15 +175,13 @@ const UP = [
     subject_key text NOT NULL,
     credential_id text NOT NULL,
     onboarding_id uuid NOT NULL,
-    -- false while the credential is only reserved by a submission
-    registered boolean NOT NULL DEFAULT false,
     -- The subject comes first. Otherwise a search by credential could use this index, and read all
     -- credentials of an integration.
     PRIMARY KEY (subject_key, integration, credential_id)
   )`,
   // This index is not unique: two subjects may register the same id at the same time, and the settles must
   // not fail.
-  `CREATE INDEX credentials_registered ON credentials (credential_id, integration)`,
+  `CREATE INDEX credentials_by_id ON credentials (credential_id, integration)`,
 
   `CREATE TABLE idempotency_keys (
     caller text NOT NULL,

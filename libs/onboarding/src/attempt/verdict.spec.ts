@@ -86,7 +86,7 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
   const { otpSends, otpTriesLeft } = verdict.moved.patch;
   if (row.step === 'create-authenticators') return 'none';
   if (row.step === 'verify-otp') return otpTriesLeft === row.otpTriesLeft - 1 ? 'counted' : 'given back';
-  expect(verdict.moved.also.refund).toBe(otpSends === undefined ? 'send' : null);
+  expect(verdict.moved.refund).toBe(otpSends === undefined ? 'send' : null);
   return otpSends === undefined ? 'given back' : 'counted';
 }
 
@@ -430,7 +430,7 @@ describe('an attempt that succeeded', () => {
       otpTriesLeft: 2,
     });
     // The code was not wrong, so the try that was counted in advance is given back.
-    expect(moved.also).toEqual({ refund: 'try', credentials: null });
+    expect(moved.refund).toBe('try');
     expect(moved.events).toEqual([
       {
         type: 'attempt_ended',
@@ -483,7 +483,7 @@ describe('an attempt that was refused', () => {
   it('refunds the try if the step says that the code was not wrong', () => {
     const rejected = (): StepEnd => ({ signal: 'otp_expired', facts: { result: told, refund: true } });
     const { moved } = verdictOn(first('verify-otp'), refused({}), { rejected });
-    expect(moved.also.refund).toBe('try');
+    expect(moved.refund).toBe('try');
   });
 
   it('records the provider’s HTTP status if the attempt ends the onboarding', () => {

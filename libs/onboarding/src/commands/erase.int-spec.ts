@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { aCaller, anOnboarding, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { EVENTS, EVENT_TYPES, type NewEvent } from '../flow/events.js';
-import { NOTHING_ELSE, keepLateAnswer } from '../flow/move.js';
+import { keepLateAnswer } from '../flow/move.js';
 import { STEPS } from '../flow/table.js';
 import { IdempotencyKeys } from '../store/idempotency-keys.js';
 import { OnboardingService } from './onboarding.service.js';
@@ -131,7 +131,7 @@ describe('the timeline of an erased onboarding', () => {
     await erase(id);
     const { store } = onboardings;
     const row = await onboardings.load(id);
-    const moved = { patch: {}, events: EVENT_TYPES.map(personal), also: NOTHING_ELSE };
+    const moved = { patch: {}, events: EVENT_TYPES.map(personal), refund: null };
     for (const step of STEPS) expect(await store.settle(step, row, moved, row.now)).toBeNull();
     expect(await store.command(row, moved)).not.toBeNull();
     const events = await store.events(id, row.lastSeq, EVENT_TYPES.length);

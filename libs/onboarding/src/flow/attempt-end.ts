@@ -54,7 +54,7 @@ export function endOf(row: Row, facts: AttemptFacts): Ended {
     events: facts.mayHaveMailed
       ? [ended, { type: 'second_mail_possible', actor: 'service', data: { attempt } }]
       : [ended],
-    also: { refund: step === 'init-otp' && effect === 'none' ? 'send' : null, credentials: null },
+    refund: step === 'init-otp' && effect === 'none' ? 'send' : null,
     upstreamStatus,
   };
 }
@@ -118,7 +118,7 @@ export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Mom
         data: { step: row.step!, attempt: row.attempt + 1, inMs: delayMs },
       },
     ],
-    also: ended.also,
+    refund: ended.refund,
   };
 }
 
@@ -149,6 +149,6 @@ export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Mome
       lastResult: resultOf(row, result, now),
     },
     events: [...ended.events, { type: 'parked', actor: 'service', data: { reason, step: row.step! } }],
-    also: ended.also,
+    refund: ended.refund,
   };
 }

@@ -1,4 +1,4 @@
-import { NO_SETTINGS, NOTHING_ELSE, move, type Moved } from './move.js';
+import { NO_SETTINGS, move, type Moved } from './move.js';
 import type { Patch, Row } from './row.js';
 import { SEALED, isEnded } from './table.js';
 
@@ -21,7 +21,7 @@ export function erase(row: Row, actor: 'caller' | 'service'): Moved {
       failure: row.failure && { ...row.failure, detail: ERASED },
     },
     events: [...(cancelled?.events ?? []), { type: 'erased', actor }],
-    also: NOTHING_ELSE,
+    refund: null,
   };
 }
 

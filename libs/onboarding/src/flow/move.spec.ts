@@ -457,18 +457,16 @@ describe('a state change', () => {
 
   it('records registered passkeys, forgets refused ones, and keeps those with an unknown outcome', () => {
     const facts = FACTS.authenticators_created;
-    const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', facts, AT);
+    const { patch, refund } = move(ROWS.authenticators_submitted, 'authenticators_created', facts, AT);
     expect(patch).toMatchObject({
       authenticators: [{ ...PASSKEY, id: 'id', createdAt: NOW.toISOString() }],
       pendingAuthenticators: [],
     });
-    expect(also).toEqual({ refund: null, credentials: 'confirm' });
+    expect(refund).toBeNull();
     const no = move(ROWS.authenticators_submitted, 'authenticators_rejected', { result }, AT);
     expect(no.patch.pendingAuthenticators).toEqual([]);
-    expect(no.also.credentials).toBe('release');
     const lost = move(ROWS.authenticators_submitted, 'outcome_lost', BY_TIME, AT);
     expect(lost.patch).not.toHaveProperty('pendingAuthenticators');
-    expect(lost.also.credentials).toBeNull();
   });
 
   it('that a decision causes keeps the unresolved attempts of earlier submissions', () => {
@@ -541,15 +539,15 @@ describe('the end of an attempt', () => {
     const row = [ROWS.otp_requested, ROWS.otp_submitted, ROWS.authenticators_submitted].find(
       (each) => each.step === step,
     )!;
-    const { patch, also } = endOf(row, { ...ATTEMPT, effect });
-    const { otpSends, otpTriesLeft } = patch;
+    const ended = endOf(row, { ...ATTEMPT, effect });
+    const { otpSends, otpTriesLeft } = ended.patch;
     const written = {
       ...(otpSends !== undefined && { otpSends }),
       ...(otpTriesLeft !== undefined && { otpTriesLeft }),
     };
     expect(written).toEqual(counted);
-    expect(also).toEqual({ refund, credentials: null });
-    expect(patch).toMatchObject(ATTEMPT.counts);
+    expect(ended.refund).toBe(refund);
+    expect(ended.patch).toMatchObject(ATTEMPT.counts);
   });
 
   it('never makes the number of tries left negative', () => {
@@ -640,15 +638,12 @@ describe('the end of an attempt', () => {
 });
 
 describe('the release of a parked step', () => {
-  const nothingElse = { refund: null, credentials: null };
   const step = 'verify-otp';
 
   it('by the service is recorded without data', () => {
-    const { events, also } = unpark(NOW);
-    expect({ events, also }).toStrictEqual({
-      events: [{ type: 'unparked', actor: 'service' }],
-      also: nothingElse,
-    });
+    const { events, refund } = unpark(NOW);
+    expect(events).toStrictEqual([{ type: 'unparked', actor: 'service' }]);
+    expect(refund).toBeNull();
   });
 
   it.each([{ reason: 'fixed' }, { reason: 'fixed', by: 'operator' }])(
@@ -661,11 +656,9 @@ describe('the release of a parked step', () => {
       };
       const parked = { ...ROWS.otp_submitted, parkedReason: 'integration_missing' } as Row;
       expect(retryNow(ROWS.otp_submitted, step, data).events).toStrictEqual([scheduled]);
-      const { events, also } = retryNow(parked, step, data);
-      expect({ events, also }).toStrictEqual({
-        events: [{ type: 'unparked', actor: 'caller', data }, scheduled],
-        also: nothingElse,
-      });
+      const { events, refund } = retryNow(parked, step, data);
+      expect(events).toStrictEqual([{ type: 'unparked', actor: 'caller', data }, scheduled]);
+      expect(refund).toBeNull();
     },
   );
 });
@@ -680,7 +673,7 @@ describe('a late answer', () => {
   it('to the attempt with an unknown effect has the same effect as an answer in time', () => {
     const moved = lateAnswer(lost, inTime(), 'authenticators_created')!;
     expect(moved.patch).toMatchObject({ state: 'completed', unresolved: [] });
-    expect(moved.also.credentials).toBe('confirm');
+    expect(moved.patch.authenticators).toHaveLength(1);
     const answer = 'authenticators_created';
     expect(moved.events).toMatchObject([
       { type: 'attempt_ended' },
@@ -699,7 +692,7 @@ describe('a late answer', () => {
     expect(keepLateAnswer(ROWS.cancelled, data)).toEqual({
       patch: {},
       events: [{ type: 'late_answer_kept', actor: 'upstream', data }],
-      also: { refund: null, credentials: null },
+      refund: null,
     });
     const erased = { ...ROWS.cancelled, erasedAt: NOW };
     expect(keepLateAnswer(erased, data).events).toEqual([{ type: 'late_answer_kept', actor: 'upstream' }]);
@@ -727,16 +720,16 @@ describe('a decision on an ended onboarding', () => {
         pendingAuthenticators: [],
       },
       events: [decided],
-      also: { refund: null, credentials: 'confirm' },
+      refund: null,
     });
     const not = recordDecision(row, decided, false, null);
-    expect(not).toMatchObject({ patch: { unresolved: [] }, also: { credentials: null } });
+    expect(not.patch.unresolved).toEqual([]);
     expect(not.patch).not.toHaveProperty('authenticators');
   });
 
   it('about an earlier submission does not change the passkeys of a later submission', () => {
-    const { patch, also } = recordDecision({ ...row, submission: 5 }, decided, true, ['id']);
-    expect([patch, also.credentials]).toEqual([{ unresolved: [] }, null]);
+    const { patch } = recordDecision({ ...row, submission: 5 }, decided, true, ['id']);
+    expect(patch).toEqual({ unresolved: [] });
   });
 
   it('writes no personal data if the onboarding is erased', () => {

@@ -41,24 +41,15 @@ export interface Moment {
   settings: Settings;
 }
 
-/** Changes in other tables. The statement that writes the row also writes these changes. */
-export interface Also {
-  /** What the subject's budget gets back: one sent code, or one try; null for nothing. */
-  refund: 'send' | 'try' | null;
-  /**
-   * Whether the submission's passkeys are now registered (`confirm`), or may be submitted again (`release`).
-   */
-  credentials: 'confirm' | 'release' | null;
-}
+/** What the subject's budget gets back: one sent code, or one try; null for nothing. */
+type Refund = 'send' | 'try' | null;
 
-/** The writes of one state change: changed columns, events, and changes in other tables. */
+/** The writes of one state change: changed columns, events, and the refund. */
 export interface Moved {
   patch: Patch;
   events: NewEvent[];
-  also: Also;
+  refund: Refund;
 }
-
-export const NOTHING_ELSE: Also = { refund: null, credentials: null };
 
 interface Submitted {
   /** Keyed hash of the submitted values. */
@@ -150,7 +141,7 @@ export function move<S extends Exclude<Signal, 'late_answer'>>(
         : []),
       ...(isWiped(row, state) && (byTime || isEnded(state)) ? [WIPED] : []),
     ],
-    also: { ...NOTHING_ELSE, ...ended?.also, ...effect.also },
+    refund: effect.refund ?? ended?.refund ?? null,
   };
 }
 
@@ -196,7 +187,7 @@ const effects = <S extends Signal>(
   ) => {
     patch?: Patch;
     data?: object;
-    also?: Partial<Also>;
+    refund?: Refund;
     before?: NewEvent[];
   },
 ) => by;
@@ -247,7 +238,7 @@ const EFFECTS = {
       otpResendAt: cooldownEnd(row, at),
     },
     data: { sessionExpiresAt: sessionExpiresAt.toISOString() },
-    also: { refund: 'try' },
+    refund: 'try',
   })),
   otp_rejected: effects<'otp_rejected'>((row, { result, isWrong, isLocked }, { now }) => ({
     patch: {
@@ -259,11 +250,9 @@ const EFFECTS = {
   authenticators_created: effects<'authenticators_created'>((row, { authenticatorIds }, { now }) => ({
     patch: registered(row, authenticatorIds, now),
     data: { authenticatorIds, ...(authenticatorIds === null && { unmapped: true }) },
-    also: { credentials: 'confirm' },
   })),
   authenticators_rejected: effects<'authenticators_rejected'>((row, { result }, { now }) => ({
     patch: { pendingAuthenticators: [], lastResult: resultOf(row, result, now) },
-    also: { credentials: 'release' },
   })),
   outcome_lost: effects<'outcome_lost'>((row, facts, { now }) =>
     'byTime' in facts
@@ -276,7 +265,7 @@ const EFFECTS = {
       ...(refund && { otpResendAt: cooldownEnd(row, at) }),
       failure: { ...resultOf(row, failure, at.now), upstreamStatus: ended?.upstreamStatus ?? null },
     },
-    ...(refund && { also: { refund: 'try' as const } }),
+    ...(refund && { refund: 'try' as const }),
   })),
 
   otp_expired: effects<'otp_expired'>((row, facts, at) =>
@@ -287,7 +276,7 @@ const EFFECTS = {
             ...(facts.refund && { otpResendAt: cooldownEnd(row, at) }),
             lastResult: resultOf(row, facts.result, at.now),
           },
-          ...(facts.refund && { also: { refund: 'try' as const } }),
+          ...(facts.refund && { refund: 'try' as const }),
         },
   ),
   session_expired: effects<'session_expired'>((row, facts, { now }) =>
@@ -295,7 +284,6 @@ const EFFECTS = {
       ? {}
       : {
           patch: { pendingAuthenticators: [], lastResult: resultOf(row, facts.result, now) },
-          also: { credentials: 'release' as const },
         },
   ),
   expired: effects<'expired'>(() => ({})),
@@ -309,7 +297,6 @@ const EFFECTS = {
     before: [decision],
     patch: { ...decided(row, at), ...registered(row, null, at.now) },
     ...(by && { data: { by } }),
-    also: { credentials: 'confirm' },
   })),
   resolved_not_done: effects<'resolved_not_done'>((row, { decision, by, ...submitted }, at) => ({
     before: [decision],
@@ -396,7 +383,7 @@ export const unpark = (now: Date, given?: { by: string; reason: string }): Moved
   events: [
     given ? { type: 'unparked', actor: 'caller', data: given } : { type: 'unparked', actor: 'service' },
   ],
-  also: NOTHING_ELSE,
+  refund: null,
 });
 
 export function retryNow(row: Row, step: StepName, given: { reason: string; by?: string }): Moved {
@@ -416,7 +403,7 @@ export function retryNow(row: Row, step: StepName, given: { reason: string; by?:
         },
       },
     ],
-    also: NOTHING_ELSE,
+    refund: null,
   };
 }
 
@@ -424,7 +411,7 @@ export function retryNow(row: Row, step: StepName, given: { reason: string; by?:
  * Applies a late answer to the attempt with an unknown effect as if the answer had come in time. @returns
  * null if the answer does not show the outcome.
  */
-export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Signal): Moved | null {
+export function lateAnswer(lost: Row, { patch, events, refund }: Moved, answer: Signal): Moved | null {
   if (!nextState({ state: lost.state, step: lost.step, answer }, 'late_answer')) return null;
   const [attemptEnded, ...rest] = events;
   return {
@@ -434,7 +421,7 @@ export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Si
       { type: 'late_answer', actor: 'upstream', data: { answer } },
       ...rest.filter(({ type }) => type !== answer),
     ],
-    also,
+    refund,
   };
 }
 
@@ -442,7 +429,7 @@ export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Si
 export const keepLateAnswer = (row: Row, data: EventData<'late_answer_kept'>): Moved => ({
   patch: {},
   events: [{ type: 'late_answer_kept', actor: 'upstream', ...(row.erasedAt === null && { data }) }],
-  also: NOTHING_ELSE,
+  refund: null,
 });
 
 /** Records a decision on an onboarding that has ended, and a passkey that is now known to exist. */
@@ -460,7 +447,7 @@ export function recordDecision(
       ...(isKnown && row.erasedAt === null && registered(row, lateIds, row.now)),
     },
     events: [row.erasedAt === null ? decision : ({ type: decision.type, actor: decision.actor } as NewEvent)],
-    also: { ...NOTHING_ELSE, credentials: isKnown ? 'confirm' : null },
+    refund: null,
   };
 }
 

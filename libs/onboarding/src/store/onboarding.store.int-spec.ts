@@ -292,7 +292,7 @@ describe('a write that depends on the version of the row', () => {
     async (step, columns) => {
       const seen = await inserted(columns);
       const { answering, sealed } = await anAnswer();
-      const moved = { patch: {}, events: [], also: { refund: null, credentials: null } };
+      const moved = { patch: {}, events: [], refund: null };
       const now = new Date(seen.now.getTime() + 40);
       const written = await store.settle(step, seen, moved, now, answering);
       expect(written).toMatchObject({ updatedAt: now });
@@ -320,7 +320,7 @@ describe('a write that depends on the version of the row', () => {
       otpHandle: 'h',
       otpExpiresAt: new Date(Date.now() + 60_000),
     } as const;
-    const moved = { patch, events: [], also: { refund: null, credentials: null } };
+    const moved = { patch, events: [], refund: null };
     const written = await store.settle('init-otp', seen, moved, seen.now, answering);
     expect(written!.otpResendAt!.getTime()).toBeGreaterThan(seen.otpResendAt!.getTime());
     expect(answering.stored).not.toHaveBeenCalled();
@@ -337,7 +337,7 @@ describe('a write that depends on the version of the row', () => {
   it('numbers events without gaps under concurrent writes', async () => {
     const kept: NewEvent = { type: 'unparked', actor: 'caller' };
     const write = async (id: string, events: NewEvent[]) => {
-      const moved = { patch: {}, events, also: { refund: null, credentials: null } };
+      const moved = { patch: {}, events, refund: null };
       while ((await store.command(await load(id), moved)) === null);
     };
     await fc.assert(
@@ -448,12 +448,12 @@ describe('a claim (the first write of an attempt)', () => {
 });
 
 describe('the first write of an attempt to register passkeys', () => {
-  it('reserves the passkeys and uses up their challenges', async () => {
+  it('uses up the challenges of the passkeys, and registers none', async () => {
     const row = await inserted(VERIFIED);
     await Promise.all([issue(row.id, 'one'), issue(row.id, 'two'), issue(row.id, 'three')]);
     const claimed = await submit(row, { passkeys: [passkey(), passkey()], challenges: ['one', 'two'] });
     expect(claimed).not.toBeNull();
-    expect(await standing(row)).toMatchObject({ credentials: 2, challenges: 1 });
+    expect(await standing(row)).toMatchObject({ credentials: 0, challenges: 1 });
   });
 
   it.each<[string, string[], number]>([
@@ -469,11 +469,12 @@ describe('the first write of an attempt to register passkeys', () => {
 
   it('writes nothing if a passkey is registered for any user, or the subject has too many', async () => {
     const taken = passkey();
-    const owner = await ready(VERIFIED);
-    await submit(owner, { passkeys: [taken] });
-    const row = await ready(VERIFIED);
-    // A registered passkey blocks other subjects. A passkey that is only reserved does not.
-    await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
+    const [owner, row] = [await ready(VERIFIED), await ready(VERIFIED)];
+    await sql(
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+       SELECT integration, subject_key, $2, id FROM onboardings WHERE id = $1`,
+      [owner.id, taken.credentialId],
+    );
     const before = await standing(row);
     expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
     expect(await submit(row, { passkeys: [passkey(), passkey()], maxAuthenticators: 1 })).toBeNull();
@@ -481,7 +482,7 @@ describe('the first write of an attempt to register passkeys', () => {
     expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
   });
 
-  it('may reserve a passkey that another attempt has reserved', async () => {
+  it('may contain a passkey of another attempt that has not ended', async () => {
     const again = passkey();
     const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
     await submit(one, { passkeys: [again] });
@@ -547,38 +548,35 @@ describe('the second write of an attempt (the settle)', () => {
     });
   });
 
-  it.each([
-    ['confirm', [true, false]],
-    ['release', []],
-  ] as const)('can %s the reserved passkeys', async (credentials, registered) => {
+  it('registers the passkeys that the row then has, each only once', async () => {
     const row = await inserted(VERIFIED);
     await Promise.all([issue(row.id, 'one'), issue(row.id, 'two')]);
     const [one, two] = [passkey(), passkey()];
-    const claimed = (await submit(row, { passkeys: [one, two], challenges: ['one', 'two'] }))!;
-    const at = { now: claimed.now, settings: config };
-    const moved =
-      credentials === 'confirm'
-        ? move(
-            { ...claimed, pendingAuthenticators: [one] } as Row,
-            'authenticators_created',
-            { authenticatorIds: null },
-            at,
-          )
-        : move(
-            claimed,
-            'authenticators_rejected',
-            { result: { code: 'upstream_rejected', detail: 'd' } },
-            at,
-          );
-    await store.settle('create-authenticators', claimed, moved, claimed.now);
-    const rows = await sql<{ id: string; registered: boolean }>(
-      `SELECT credential_id AS id, registered FROM credentials
-      WHERE onboarding_id = $1 ORDER BY registered DESC`,
-      [row.id],
-    );
-    // Credentials that are not in the row stay reservations.
-    expect(rows.map((each) => each.registered)).toEqual(registered);
-    if (registered.length > 0) expect(rows[0]!.id).toBe(one.credentialId);
+    const submitted = (await submit(row, { passkeys: [one, two], challenges: ['one', 'two'] }))!;
+    const facts = { authenticatorIds: null };
+    const at = { now: submitted.now, settings: config };
+    const moved = move(submitted, 'authenticators_created', facts, at);
+    const completed = (await store.settle('create-authenticators', submitted, moved, submitted.now))!;
+    const ids = () =>
+      sql('SELECT credential_id AS "credentialId" FROM credentials WHERE onboarding_id = $1', [row.id]);
+    const both = [one, two].map(({ credentialId }) => ({ credentialId }));
+    expect(await ids()).toEqual(expect.arrayContaining(both));
+    await store.command(completed, {
+      patch: {},
+      events: [{ type: 'secrets_wiped', actor: 'service' }],
+      refund: null,
+    });
+    expect(await ids()).toHaveLength(2);
+  });
+
+  it('registers no passkey that the provider has refused', async () => {
+    const row = await ready(VERIFIED);
+    const submitted = (await submit(row))!;
+    const result = { code: 'upstream_rejected', detail: 'd' } as const;
+    const at = { now: submitted.now, settings: config };
+    const moved = move(submitted, 'authenticators_rejected', { result }, at);
+    await store.settle('create-authenticators', submitted, moved, submitted.now);
+    expect(await standing(row)).toMatchObject({ credentials: 0 });
   });
 });
 
@@ -747,7 +745,7 @@ describe('a read', () => {
   it('of the timeline returns the events after a given event, oldest first', async () => {
     const row = await inserted();
     const events = Array.from({ length: 5 }, () => resent);
-    await store.command(row, { patch: {}, events, also: { refund: null, credentials: null } });
+    await store.command(row, { patch: {}, events, refund: null });
     expect((await store.events(row.id, 2, 2)).map(({ seq }) => seq)).toEqual([3, 4]);
   });
 
@@ -756,7 +754,7 @@ describe('a read', () => {
     await issue(row.id, 'good');
     await issue(row.id, 'over', -1);
     const found = (await store.findForPasskeys(row.id))!;
-    expect([found.row.id, [...found.outstanding]]).toEqual([row.id, ['good']]);
+    expect([found.row.id, [...found.outstanding.keys()]]).toEqual([row.id, ['good']]);
     expect(await store.findForPasskeys(randomUUID())).toBeNull();
   });
 

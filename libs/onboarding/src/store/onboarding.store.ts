@@ -96,28 +96,14 @@ const SETTLE: Record<StepName, Statement> = {
 };
 
 type Issue = Pick<Given, 'id' | 'by' | 'versions' | 'key'>;
-type ForChallenges = Pick<Given, 'by' | 'versions'> & {
-  challenges: readonly string[];
-  /** How many submissions may use a challenge. */
-  tries: number;
-  /** Whether the user's device has signed the submission. */
-  byDevice: boolean;
-};
-const NONE: ForChallenges = {
-  by: { caller: null, integrations: null },
-  versions: undefined,
-  challenges: [],
-  tries: 0,
-  byDevice: false,
-};
-
 /** A row, with the data that a creation of passkeys needs. */
 export interface ForPasskeys {
   row: Row;
-  /** Issued and unused challenges, unpadded base64url. */
-  outstanding: ReadonlySet<string>;
-  /** The given challenges that had a try left. Each of them has lost one try. */
-  charged: ReadonlySet<string>;
+  /**
+   * Issued and unused challenges, unpadded base64url. The value is the number of failed submissions with the
+   * challenge.
+   */
+  outstanding: ReadonlyMap<string, number>;
   /** The subject's credential ids, unpadded base64url. */
   registered: string[];
 }
@@ -158,25 +144,17 @@ export class OnboardingStore {
     return this.#row(FIND, { id });
   }
 
-  /**
-   * Reads the row, its outstanding challenges and the subject's credentials in one round trip.
-   *
-   * @param submitted the challenges of a submission. If all of them are outstanding and the row accepts
-   *   passkeys from the caller, each challenge that has a try left loses one try.
-   * @returns null if there is no such onboarding.
-   */
-  async findForPasskeys(id: string, submitted: ForChallenges = NONE): Promise<ForPasskeys | null> {
-    const { by, versions = null, challenges: given, tries, byDevice } = submitted;
-    const [raw] = await this.run<Raw & Record<'challenges' | 'charged' | 'registered', string[]>>(
+  /** Reads the row, its outstanding challenges and the subject's credentials in one round trip. */
+  async findForPasskeys(id: string): Promise<ForPasskeys | null> {
+    const [raw] = await this.run<Raw & { challenges: Record<string, number>; registered: string[] }>(
       FIND_FOR_PASSKEYS,
-      { id, ...by, versions, challenges: given, tries, byDevice, callMs: this.#callMs },
+      { id },
     );
     if (!raw) return null;
-    const { challenges, charged, registered, ...row } = raw;
+    const { challenges, registered, ...row } = raw;
     return {
       row: readRow(row, this.#callMs),
-      outstanding: new Set(challenges),
-      charged: new Set(charged),
+      outstanding: new Map(Object.entries(challenges)),
       registered,
     };
   }
@@ -351,15 +329,13 @@ export class OnboardingStore {
   }
 
   #ended(seen: Row, moved: Moved, to: Row, answer: AnswerToStore | null) {
-    const { refund, credentials } = moved.also;
     return {
       ...this.#written(seen, moved, to),
       sealedGrant: moved.patch.sealedGrant === undefined ? seen.sealedGrant : moved.patch.sealedGrant,
       nextAttemptAt: seen.nextAttemptAt,
       before: changesAt(seen),
-      refundSends: refund === 'send' ? 1 : 0,
-      refundTries: refund === 'try' ? 1 : 0,
-      credentials,
+      refundSends: moved.refund === 'send' ? 1 : 0,
+      refundTries: moved.refund === 'try' ? 1 : 0,
       updatedAt: answer && to.updatedAt,
       ...(answer ?? NO_ANSWER),
     };
@@ -367,9 +343,7 @@ export class OnboardingStore {
 
   /** Writes the changes of a command. @returns null if the row has changed since it was read. */
   command(seen: Row, moved: Moved, key?: KeyToTake): Promise<Row | null> {
-    const before = changesAt(seen);
-    const { credentials } = moved.also;
-    return this.#write(COMMAND, seen, moved, { before, credentials, ...keyColumns(key) });
+    return this.#write(COMMAND, seen, moved, { before: changesAt(seen), ...keyColumns(key) });
   }
 
   /**
@@ -378,11 +352,7 @@ export class OnboardingStore {
    * @returns null if the row has changed since it was read.
    */
   keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {
-    return this.#write(COMMAND, seen, kept, {
-      before: null,
-      credentials: null,
-      ...keyColumns(undefined),
-    });
+    return this.#write(COMMAND, seen, kept, { before: null, ...keyColumns(undefined) });
   }
 
   /**

@@ -4,10 +4,10 @@ import { statement } from '../statement.js';
 
 /**
  * Begins an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key, the
- * credentials, the challenges. Reserves the credentials if none of them is registered for any user (WebAuthn
- * Level 3 §7.1, step 27) and the subject will not have too many passkeys. Uses up all challenges or none. If
- * the onboarding was changed during the wait for its lock, PostgreSQL checks the conditions again. The times
- * are compared once all locks are held. If one part refuses, the whole statement fails and writes nothing.
+ * challenges. Uses up all challenges or none, and only if none of the credentials is registered for any user
+ * (WebAuthn Level 3 §7.1, step 27) and the subject will not have too many passkeys. If the onboarding was
+ * changed during the wait for its lock, PostgreSQL checks the conditions again. The times are compared once
+ * all locks are held. If one part refuses, the whole statement fails and writes nothing.
  */
 export const CLAIM_AUTHENTICATORS = statement(
   'claim_authenticators',
@@ -26,27 +26,17 @@ export const CLAIM_AUTHENTICATORS = statement(
     ON CONFLICT (caller, route, key) DO NOTHING
     RETURNING 1
   ),
-  reserved AS (
-    INSERT INTO credentials AS k (integration, subject_key, credential_id, onboarding_id)
-    SELECT t.integration, t.subject_key, given.id, t.id
-    FROM target t, unnest($credentialIds::text[]) AS given (id)
-    WHERE ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
-      AND NOT EXISTS (
-        SELECT 1 FROM credentials taken
-        WHERE taken.integration = t.integration AND taken.credential_id = ANY ($credentialIds::text[])
-          AND taken.registered)
-      AND cardinality($credentialIds::text[]) + (
-        SELECT count(*) FROM credentials had
-        WHERE had.integration = t.integration AND had.subject_key = t.subject_key AND had.registered
-      ) <= $maxAuthenticators::int
-    ON CONFLICT (integration, subject_key, credential_id)
-      DO UPDATE SET onboarding_id = excluded.onboarding_id WHERE NOT k.registered
-    RETURNING 1
-  ),
   used AS (
     DELETE FROM webauthn_challenges c USING target t
     WHERE c.onboarding_id = t.id AND c.challenge = ANY ($challenges::text[])
-      AND (SELECT count(*) FROM reserved) = cardinality($credentialIds::text[])
+      AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
+      AND NOT EXISTS (
+        SELECT 1 FROM credentials taken
+        WHERE taken.integration = t.integration AND taken.credential_id = ANY ($credentialIds::text[]))
+      AND cardinality($credentialIds::text[]) + (
+        SELECT count(*) FROM credentials had
+        WHERE had.integration = t.integration AND had.subject_key = t.subject_key
+      ) <= $maxAuthenticators::int
       AND (SELECT count(*) FROM webauthn_challenges live
         WHERE live.onboarding_id = t.id AND live.challenge = ANY ($challenges::text[])
           AND live.expires_at > clock_timestamp()) = cardinality($challenges::text[])

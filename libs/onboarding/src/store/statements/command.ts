@@ -2,8 +2,8 @@ import { statement } from '../statement.js';
 
 /**
  * Writes the changes of a command by a caller, an operator or a worker. Also records late answers. Locks, in
- * this order: the idempotency key, the onboarding, its credentials. Writes only if the row has not changed
- * since it was read. Writes a command only before the next deadline of the row, because callers must not see
+ * this order: the idempotency key, the onboarding, its new credentials. Writes only if the row has not
+ * changed since it was read. Writes a command only before the next deadline of the row, because callers must not see
  * two states with the same version.
  */
 export const COMMAND = statement(
@@ -42,11 +42,12 @@ export const COMMAND = statement(
       AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
     RETURNING o.*
   ),
-  confirmed AS (
-    UPDATE credentials k SET registered = true FROM changed c
-    WHERE $credentials::text = 'confirm' AND k.integration = c.integration AND k.subject_key = c.subject_key
-      AND k.onboarding_id = c.id AND NOT k.registered
-      AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
+  registered AS (
+    INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+    SELECT c.integration, c.subject_key, a ->> 'credentialId', c.id
+    FROM changed c, jsonb_array_elements(c.authenticators) AS a
+    ORDER BY 3
+    ON CONFLICT DO NOTHING
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)

@@ -15,7 +15,7 @@ export const ISSUE_CHALLENGE = statement(
     SELECT o.*, k.registered FROM onboardings o CROSS JOIN LATERAL (
       SELECT ARRAY(
         SELECT c.credential_id FROM credentials c
-        WHERE c.integration = o.integration AND c.subject_key = o.subject_key AND c.registered
+        WHERE c.integration = o.integration AND c.subject_key = o.subject_key
       ) AS registered
     ) k
     WHERE o.id = $id::uuid AND ${ACCEPTS_PASSKEYS}

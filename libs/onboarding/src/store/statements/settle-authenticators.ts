@@ -3,7 +3,7 @@ import { statement } from '../statement.js';
 
 /**
  * Writes the end of an attempt to create passkeys. Locks, in this order: the onboarding, the idempotency key
- * if an answer is stored, the credentials that its submission has reserved. Writes only if the row has not
+ * if an answer is stored, the new credentials. Writes only if the row has not
  * changed since it was read, neither by a write nor by time (`changesAt`).
  */
 export const SETTLE_AUTHENTICATORS = statement(
@@ -36,17 +36,12 @@ export const SETTLE_AUTHENTICATORS = statement(
     RETURNING o.id, o.integration, o.subject_key, o.authenticators, o.last_seq,
       o.sealed_requests, o.updated_at, true AS as_expected
   ),
-  confirmed AS (
-    -- Only credentials on the row are registered: an earlier, lost submission's reservation stays one.
-    UPDATE credentials k SET registered = true FROM changed c
-    WHERE $credentials::text = 'confirm' AND k.integration = c.integration AND k.subject_key = c.subject_key
-      AND k.onboarding_id = c.id AND NOT k.registered
-      AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
-  ),
-  released AS (
-    DELETE FROM credentials k USING changed c
-    WHERE $credentials::text = 'release' AND k.integration = c.integration AND k.subject_key = c.subject_key
-      AND k.onboarding_id = c.id AND NOT k.registered
+  registered AS (
+    INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+    SELECT c.integration, c.subject_key, a ->> 'credentialId', c.id
+    FROM changed c, jsonb_array_elements(c.authenticators) AS a
+    ORDER BY 3
+    ON CONFLICT DO NOTHING
   ),
   ${ANSWERED},
   logged AS (
