@@ -9,6 +9,7 @@ import { OtpModule } from '#libs/otp';
 import { PlatformModule } from '#libs/platform';
 import { testDatabaseUrl, testServersConfig, until } from '#libs/testing';
 import { IntegrationHealth } from '../../libs/onboarding/src/integrations/integration-health.js';
+import { OnboardingCounts } from '../../libs/onboarding/src/counts/onboarding-counts.js';
 import { KeyChecks } from '../../libs/onboarding/src/upkeep/key-checks.js';
 import { RetryBudget } from '../../libs/onboarding/src/attempt/retry-budget.js';
 
@@ -66,6 +67,8 @@ export class Side {
       .useValue({})
       .overrideProvider(KeyChecks)
       .useValue({})
+      .overrideProvider(OnboardingCounts)
+      .useValue({ steps: [], fault: null })
       .compile();
     module.useLogger(false);
     await module.init();

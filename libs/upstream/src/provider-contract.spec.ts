@@ -241,7 +241,7 @@ describe.each(DOOR_NAMES)('the client of the provider %s', (name: DoorName) => {
       const story = await new Story(door).upTo(step);
       const route = door.routes[step];
       doors.sandbox.control.addFault({ route, ...fault });
-      const call = aCall(fault.delayMs ? { timeoutMs: 300 } : {});
+      const call = aCall(fault.delayMs ? { timeoutMs: 1_500 } : {});
       const end = await endOf(story[step](call));
 
       const isRepeatable = failure === 'unavailable' || failure === 'no_answer' || failure === 'throttled';

@@ -107,7 +107,7 @@ describe('an API key', () => {
 
   it('is refused after its expiry, although it is cached', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read'], { expiresInS: 3_600 });
-    const soon = `UPDATE api_keys SET expires_at = clock_timestamp() + interval '600 ms' WHERE id = $1`;
+    const soon = `UPDATE api_keys SET expires_at = clock_timestamp() + interval '3 s' WHERE id = $1`;
     await story.sql(soon, [id]);
     expect(await statusOf(token)).toBe(200);
     await until('it is over', async () => (await statusOf(token)) === 401);

@@ -33,9 +33,12 @@ afterAll(async () => {
 async function copyRows(): Promise<void> {
   const to = new Client({ connectionString: target.href });
   await to.connect();
+  // One snapshot for all tables, as `pg_dump` has.
+  await admin.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
   try {
     await copyInto(to);
   } finally {
+    await admin.query('COMMIT');
     await to.end();
   }
 }

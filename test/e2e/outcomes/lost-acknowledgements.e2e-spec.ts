@@ -143,15 +143,14 @@ describe('the statement that begins an attempt, if PostgreSQL’s acknowledgemen
     const other = new Client({ connectionString: story.databaseUrl });
     await other.connect();
     try {
+      const [own] = (await other.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows;
       await other.query('BEGIN');
       await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [at.id]);
       const submitted = at.submit();
-      await until('the claim waits for the row', async () => {
-        const { rowCount } = await other.query(
-          'SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))',
-        );
-        return rowCount === 1;
-      });
+      // Outside the transaction, because a transaction sees pg_stat_activity as it first saw it.
+      const waiting = 'SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))';
+      const isWaiting = async () => (await story.sql(waiting, [own!.pid])).length === 1;
+      await until('the claim waits for the row', isWaiting);
       database.cut();
       expect((await submitted).status).toBe(503);
     } finally {

@@ -5,7 +5,7 @@ import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 
 /** The delay in each direction. Both delays together are longer than CLAIM_MAX_AGE_MS. */
-const SLOW_MS = 600;
+const SLOW_MS = 1_500;
 
 let database: TcpProxy;
 let story: Story;
@@ -15,7 +15,7 @@ beforeEach(async () => {
   database = await story.proxyTo('DATABASE_URL');
   const env = {
     DATABASE_URL: database.url,
-    CLAIM_MAX_AGE_MS: '1100',
+    CLAIM_MAX_AGE_MS: '2900',
     RETRY_FLOOR_MS: '300',
     RETRY_CAP_MS: '300',
   };

@@ -169,7 +169,7 @@ describe('the delay of a fault', () => {
     'does not change the effect of the request, even if the caller hangs up: fault %j',
     async (fault) => {
       const { ids, email } = t.newSubject();
-      t.sandbox.control.addFault({ route: 'init-otp', delayMs: 30, times: 2, ...fault });
+      t.sandbox.control.addFault({ route: 'init-otp', delayMs: 500, times: 2, ...fault });
       const hangUp = new AbortController();
       const answer = t.integrator.submit('init-otp', ids, { signal: hangUp.signal });
       await until(() => lastEntry(ids.userId) !== undefined);

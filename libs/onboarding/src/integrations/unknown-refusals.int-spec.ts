@@ -83,7 +83,8 @@ it('unknown texts of refusals stay in memory while PostgreSQL is away; one log l
     await onboardings.dataSource.query('DROP FUNCTION full_disk CASCADE');
   }
   expect(told()).toHaveLength(1);
-  await refusals.write();
+  // The first call may join a run that began on the full disk.
+  for (let run = 0; run < 2; run++) await refusals.write();
   expect(await list.list(null, 10)).toMatchObject([{ refusal: 'the sky is green', count: 3 }]);
   warn.mockRestore();
 });

@@ -102,7 +102,8 @@ describe('a paused integration', () => {
   it('is shown with the operator, the time and the reason of the pause', async () => {
     await pause();
     const knowledge = onboardings.module.get(IntegrationKnowledge);
-    await knowledge.sync();
+    // The first call may join a run that began before the pause.
+    for (let run = 0; run < 2; run++) await knowledge.sync();
     expect(knowledge.known(integration).pause).toEqual({
       integration,
       since: expect.any(Number),

@@ -202,7 +202,7 @@ const WRITES: [string, Columns, Act, string][] = [
   ],
   [
     'a verification that is tried again just before its code ends',
-    { ...VERIFYING, ...IN_FLIGHT, otp_expires_at: inMs(60_000) },
+    { ...VERIFYING, ...IN_FLIGHT, otp_expires_at: inMs(63_000) },
     failed('throttled', { status: 429, retryAfterMs: 49_000 }),
     'otp_submitted',
   ],
