@@ -33,7 +33,7 @@ it('a Redis connection never uses database 0 if the server refuses the database 
 });
 
 it('a Redis connection stays open after one late answer', async () => {
-  const commandTimeout = 900;
+  const commandTimeout = 400;
   const link = RedisLink.impatient(testRedisUrl(), { name, prefix: testQueuePrefix(), commandTimeout });
   try {
     await until('it takes writes', () => link.accepts);
