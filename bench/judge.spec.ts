@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { judge, type Bounds, type Counted, type Ratios, type Try } from './judge.js';
+import { judge, needsAnotherTry, type Bounds, type Counted, type Ratios, type Try } from './judge.js';
 
 const counted: Counted = { roundTrips: 15, statements: 15, commits: 10, walBytes: 22_800 };
 const ratios: Ratios = { rateOfRelay: 0.04, rateOfUsual: 1, cpuOfRelay: 25 };
@@ -21,6 +21,9 @@ describe('judge', () => {
     ['ends the series of noisy runs at a quiet run', [QUIET], 'good', true, 2, true, 0],
     ['does not change the series of main at a run on a branch', [QUIET], 'good', false, 2, true, 2],
     ['fails a run whose ratio is too low', [SLOW_QUIET], 'good', true, 0, false, 0],
+    ['fails a run whose tries are both too slow', [SLOW_QUIET, SLOW_QUIET], 'good', true, 0, false, 0],
+    ['passes a run whose second try is fast enough', [SLOW_QUIET, QUIET], 'good', true, 0, true, 0],
+    ['fails a run whose fast try is noisy', [SLOW_QUIET, NOISY], 'good', true, 0, false, 0],
     ['fails a run on a branch whose ratio is too low', [SLOW_QUIET], 'good', false, 1, false, 1],
     ['fails a run whose count is too high', [QUIET], 'bad', true, 1, false, 0],
     ['passes a run whose second try is quiet', [NOISY, QUIET], 'good', true, 1, true, 0],
@@ -39,6 +42,14 @@ describe('judge', () => {
       passes,
       noisyInARow,
     });
+  });
+
+  it.each([
+    ['is quiet and fast enough', QUIET, false],
+    ['is noisy', NOISY, true],
+    ['is too slow', SLOW_QUIET, true],
+  ])('a try that %s: is another try needed?', (_, first, needed) => {
+    expect(needsAnotherTry(first, bounds)).toBe(needed);
   });
 
   it.each(Object.keys(counted) as (keyof Counted)[])('fails if %s exceeds its bound', (name) => {
