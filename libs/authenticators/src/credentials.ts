@@ -12,9 +12,9 @@ const TAKEN = statement(
 );
 
 /**
- * The registered credentials. The write that begins an attempt also reserves the submitted credentials. So
- * the write that ends the attempt only updates rows, and cannot fail on a duplicate. Several subjects may
- * reserve one credential: the provider decides who registers it.
+ * The registered credentials. The write that stores passkeys on the row of an onboarding also inserts their
+ * ids here, and cannot fail on a duplicate. Several subjects may submit one credential at the same time: the
+ * provider decides who registers it.
  */
 @Injectable()
 export class Credentials {
