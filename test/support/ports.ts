@@ -9,12 +9,22 @@ export async function listenOn(server: Server, port: number): Promise<void> {
 }
 
 /**
+ * Each worker of jest has ports of its own: otherwise, another worker could take a port that a test has
+ * closed and will open again.
+ */
+const PORTS = 1_000;
+const firstPort = 20_000 + (Number(process.env['JEST_WORKER_ID'] ?? 0) % 12) * PORTS;
+/** Ports that tests of this file expect to be free. */
+const closed = new Set<number>();
+
+/**
  * Listens on a random port below the range for outgoing connections. An outgoing connection could otherwise
  * take this port while the server is stopped.
  */
 export async function listenAnywhere(server: Server): Promise<number> {
   for (;;) {
-    const port = randomInt(20_000, 32_768);
+    const port = firstPort + randomInt(PORTS);
+    if (closed.has(port)) continue;
     try {
       await listenOn(server, port);
       return port;
@@ -29,5 +39,6 @@ export async function closedPort(): Promise<number> {
   const port = await listenAnywhere(server);
   server.close();
   await once(server, 'close');
+  closed.add(port);
   return port;
 }
