@@ -88,14 +88,14 @@ export class AuthenticatorsService {
   }
 
   /**
-   * Checks passkeys, and begins the attempt to register them. If a passkey fails, each challenge loses one of
-   * its tries, unless no attestation was decoded.
+   * Checks passkeys, and begins the attempt to register them. If an attestation was decoded and no attempt
+   * begins, each challenge loses one of its tries.
    *
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey. In this case, nothing
    *   was sent to the provider.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
-    const claimed = await this.challenges.whileChecking(id, (ahead) =>
+    const claimed = await this.challenges.whileChecking(`${terms.caller.name} ${id}`, (ahead) =>
       this.#claim(id, submission, terms, ahead),
     );
     return this.outcome.runAndWait(claimed, terms);
@@ -108,8 +108,13 @@ export class AuthenticatorsService {
     const { submitted, device } = this.#read(row, submission);
     const answers = await this.#readAnswers(row, submitted, outstanding);
     const challenges = answers.map(({ challenge }) => challenge);
+    let isDecoded = false;
+    const mayTry = (challenge: string) => {
+      const may = !this.challenges.isExhausted(outstanding.get(challenge)!, ahead);
+      isDecoded ||= may;
+      return may;
+    };
     try {
-      const mayTry = (challenge: string) => !this.challenges.isExhausted(outstanding.get(challenge)!, ahead);
       const { authenticators, summaries } = await this.#check(row, submitted, answers, mayTry);
       const content = JSON.stringify({ authenticators, ...(device && { device }) });
       const toWrite = {
@@ -131,8 +136,8 @@ export class AuthenticatorsService {
       this.dataKeys.handOver(row, claimed.row);
       return claimed;
     } catch (error) {
-      if (error instanceof ProblemError && error.code === 'attestation_invalid')
-        await this.challenges.countFailure(id, challenges);
+      // Any refusal counts: one because of a reused idempotency key has cost as much as a bad passkey.
+      if (isDecoded && error instanceof ProblemError) await this.challenges.countFailure(id, challenges);
       throw error;
     }
   }

@@ -93,6 +93,8 @@ describe('a passkey challenge', () => {
     await authenticators.challenges.countFailure(other, [one, two]);
     const { outstanding } = (await authenticators.store.findForPasskeys(id))!;
     expect(Object.fromEntries(outstanding)).toEqual({ [one]: 2, [two]: 1 });
+    for (let n = 0; n < 5; n++) await authenticators.challenges.countFailure(id, [one]);
+    expect((await authenticators.store.findForPasskeys(id))!.outstanding.get(one)).toBe(5);
   });
 
   it('is exhausted by five submissions that have failed or are still being checked', () => {

@@ -24,11 +24,11 @@ const FORGET = statement(
   { alone: true },
 );
 
-/** Counts a failed submission with each given challenge. Locks these challenges. */
+/** Counts a failed submission with each given challenge that has a try left. Locks these challenges. */
 const COUNT_FAILURE = statement(
   'count_failure',
   `UPDATE webauthn_challenges SET failures = failures + 1
-  WHERE onboarding_id = $id::uuid AND challenge = ANY ($challenges::text[])`,
+  WHERE onboarding_id = $id::uuid AND challenge = ANY ($challenges::text[]) AND failures < $tries::int`,
 );
 
 /**
@@ -36,7 +36,7 @@ const COUNT_FAILURE = statement(
  */
 @Injectable()
 export class Challenges implements OnModuleInit {
-  /** How many submissions of each onboarding this process checks now. */
+  /** How many submissions this process checks now, by caller and onboarding. */
   readonly #checking = new Map<string, number>();
 
   constructor(
@@ -91,19 +91,20 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Counts the submissions of an onboarding that are checked at the same time.
+   * Counts the submissions of one caller about one onboarding that are checked at the same time.
    *
+   * @param who the caller and the onboarding.
    * @param work receives the number of submissions that this process was checking already.
    */
-  async whileChecking<T>(id: string, work: (ahead: number) => Promise<T>): Promise<T> {
-    const ahead = this.#checking.get(id) ?? 0;
-    this.#checking.set(id, ahead + 1);
+  async whileChecking<T>(who: string, work: (ahead: number) => Promise<T>): Promise<T> {
+    const ahead = this.#checking.get(who) ?? 0;
+    this.#checking.set(who, ahead + 1);
     try {
       return await work(ahead);
     } finally {
-      const left = this.#checking.get(id)! - 1;
-      if (left > 0) this.#checking.set(id, left);
-      else this.#checking.delete(id);
+      const left = this.#checking.get(who)! - 1;
+      if (left > 0) this.#checking.set(who, left);
+      else this.#checking.delete(who);
     }
   }
 
@@ -118,6 +119,6 @@ export class Challenges implements OnModuleInit {
 
   /** Counts a failed submission with each of the challenges. */
   async countFailure(id: string, challenges: readonly string[]): Promise<void> {
-    await this.store.run(COUNT_FAILURE, { id, challenges });
+    await this.store.run(COUNT_FAILURE, { id, challenges, tries: TRIES });
   }
 }

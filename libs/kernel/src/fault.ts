@@ -142,7 +142,8 @@ export const PASSKEY_FAULTS = {
   },
   challenge_mismatch: {
     meaning:
-      'The challenge was not issued for this onboarding, was used, is too old, or has failed five times.',
+      'The challenge was not issued for this onboarding, was used, or is too old. ' +
+      'Or five submissions with it have failed, or are still being checked.',
     remedy: 'Ask for fresh options, and let the user create the passkey again.',
   },
   origin_not_allowed: {

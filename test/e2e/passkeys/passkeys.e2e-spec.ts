@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPasskey, type PasskeyOptions } from '../../../tools/passkey.js';
 import { ORIGIN, RP_ID, Story, type Answer, type Subject } from '../../support/story.js';
@@ -121,6 +121,19 @@ describe('a challenge', () => {
     }
     await expectRefused(await story.register(id, [made(challenge)]), subject, [0, 'challenge_mismatch']);
     expect((await story.register(id, [made(await story.challenge(id))])).body.state).toBe('completed');
+  });
+
+  it('loses a try also if its submission loses to its idempotency key after the check', async () => {
+    const [one, other] = [await story.verified(), await story.verified()];
+    const key = { 'idempotency-key': randomUUID() };
+    expect((await story.register(other.id, [made(await story.challenge(other.id))], key)).status).toBe(200);
+    const challenge = await story.challenge(one.id);
+    for (let n = 0; n < 5; n++) {
+      const refused = await story.register(one.id, [made(challenge)], key);
+      expect([refused.status, refused.body.code]).toEqual([422, 'idempotency_key_reused']);
+    }
+    const last = await story.register(one.id, [made(challenge)]);
+    await expectRefused(last, one.subject, [0, 'challenge_mismatch']);
   });
 
   it('is checked at most five times, even if twenty submissions come at the same time', async () => {

@@ -96,6 +96,7 @@ const SETTLE: Record<StepName, Statement> = {
 };
 
 type Issue = Pick<Given, 'id' | 'by' | 'versions' | 'key'>;
+
 /** A row, with the data that a creation of passkeys needs. */
 export interface ForPasskeys {
   row: Row;
