@@ -204,8 +204,8 @@ describe('an unreachable provider', () => {
     });
     unreachable = {
       CONNECT_TIMEOUT_MS: '400',
-      CALL_TIMEOUT_MS: '500',
-      CLAIM_MAX_AGE_MS: '490',
+      CALL_TIMEOUT_MS: '2000',
+      CLAIM_MAX_AGE_MS: '1990',
       INTEGRATION_BYZANTINE_BASE_URL: `http://127.0.0.1:${await closedPort()}`,
     };
   });
