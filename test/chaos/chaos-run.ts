@@ -259,13 +259,7 @@ export class ChaosRun {
   }
 
   #collect(journal: JournalKeeper): Promise<History> {
-    return collect(
-      this.#servers.postgres.url,
-      this.#run,
-      this.#sandbox.control,
-      journal.close(),
-      this.#answers,
-    );
+    return collect(this.#servers.postgres.url, this.#run, journal.close(), this.#answers);
   }
 
   #count(cause: string): void {

@@ -102,7 +102,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<number> {
   for (const until = Date.now() + SETTLE_MS; Date.now() < until; await pause(200)) {
     if ((await unsettled(servers.postgres.url, name)) === 0) break;
   }
-  const history = await collect(servers.postgres.url, name, sandbox.control, journal.close(), new Map());
+  const history = await collect(servers.postgres.url, name, journal.close(), new Map());
   const found = check(
     history,
     {

@@ -1,7 +1,15 @@
 import { Client } from 'pg';
 import type { SandboxControl } from '../../../apps/sandbox/src/control/sandbox-control.js';
 import type { StepName } from '#libs/onboarding';
-import type { CallerAnswer, Effect, FinalRow, History, TimelineEntry, UpstreamCall } from './history.js';
+import type {
+  CallerAnswer,
+  Effect,
+  FinalRow,
+  History,
+  Passkey,
+  TimelineEntry,
+  UpstreamCall,
+} from './history.js';
 
 type JournalEntry = ReturnType<SandboxControl['requests']>[number];
 
@@ -10,6 +18,13 @@ const STEP_OF_ROUTE: Record<string, StepName> = {
   'otp-auth': 'verify-otp',
   'create-authenticators-otp': 'create-authenticators',
 };
+
+/** What the provider did in a run. */
+interface Upstream {
+  /** By onboarding. The header X-Request-Id names the attempt of a call, see crash-points.mjs. */
+  calls: Map<string, UpstreamCall[]>;
+  passkeys: Passkey[];
+}
 
 /**
  * Collects the entries of the sandbox's journal, because the journal drops old entries. It keeps the same
@@ -25,13 +40,17 @@ export class JournalKeeper {
     this.#timer = setInterval(() => this.#keep(), 2_000);
   }
 
-  /**
-   * @returns the upstream calls of each onboarding. The header X-Request-Id names the attempt of a call, see
-   *   crash-points.mjs.
-   */
-  close(): Map<string, UpstreamCall[]> {
+  /** Reads calls and passkeys at the same time, because a late call may still add a passkey. */
+  close(): Upstream {
     clearInterval(this.#timer);
     this.#keep();
+    const passkeys = this.#sandbox
+      .authenticators()
+      .map(({ userId, credentialId, authenticatorId }) => ({ userId, credentialId, authenticatorId }));
+    return { calls: this.#calls(), passkeys };
+  }
+
+  #calls(): Map<string, UpstreamCall[]> {
     const calls = new Map<string, UpstreamCall[]>();
     for (const entry of this.#entries.values()) {
       const [id, attempt, sentAt] = (entry.headers.requestId ?? '').split('_');
@@ -77,8 +96,7 @@ const IDS = `SELECT id FROM onboardings WHERE starts_with(external_ref, $1)`;
 export async function collect(
   databaseUrl: string,
   run: string,
-  sandbox: SandboxControl,
-  calls: Map<string, UpstreamCall[]>,
+  { calls, passkeys }: Upstream,
   answers: Map<string, CallerAnswer[]>,
 ): Promise<History> {
   return connected(databaseUrl, async (client) => {
@@ -97,9 +115,6 @@ export async function collect(
       calls: calls.get(row.id) ?? [],
       answers: answers.get(row.id) ?? [],
     }));
-    const passkeys = sandbox
-      .authenticators()
-      .map(({ userId, credentialId, authenticatorId }) => ({ userId, credentialId, authenticatorId }));
     return { onboardings, passkeys };
   });
 }
